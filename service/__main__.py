@@ -1,0 +1,5 @@
+"""`python -m service` is `stagebell`."""
+
+from service.cli import main
+
+main()

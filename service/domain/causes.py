@@ -1,0 +1,57 @@
+"""Everything that can change an order: an event, a due clock, what became of a message, a person's act."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from service.domain.events import Event
+from service.domain.notices import Notification
+
+
+class Happened(Struct, frozen=True):
+    """A publisher's event."""
+
+    event: Event
+
+
+class ClockDue(Struct, frozen=True):
+    """The order's nearest clock or escalation time has come."""
+
+
+class MessageSettled(Struct, frozen=True):
+    """A notification reached a new state; `siblings` are the others of its notice."""
+
+    notification: Notification
+    siblings: tuple[Notification, ...] = ()
+    drop_address: bool = False
+
+
+class NoticeOrdered(Struct, frozen=True):
+    """An agent sends a manual notice."""
+
+    reason: str
+    by: str
+    channels: tuple[str, ...] = ()
+
+
+class IssueRaised(Struct, frozen=True):
+    """An agent reports an issue."""
+
+    reason: str
+    by: str
+    detail: str = ""
+
+
+class EscalationHandled(Struct, frozen=True):
+    """A supervisor acts on an escalation."""
+
+    escalation_id: UUID
+    act: Literal["acknowledge", "resolve", "snooze"]
+    by: str
+    comment: str = ""
+    until: datetime | None = None
+
+
+Cause = Happened | ClockDue | MessageSettled | NoticeOrdered | IssueRaised | EscalationHandled

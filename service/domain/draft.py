@@ -1,0 +1,116 @@
+"""A decision in the making: the order as it will be, and everything that goes with it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from service.domain.errors import Rejection
+from service.domain.notices import Notification, PlannedNotice
+from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
+from service.domain.workflow import Workflow
+
+EscalationChangeKind = Literal["opened", "joined", "acknowledged", "reminded", "raised", "snoozed", "resolved"]
+
+
+class Entry(Struct, frozen=True):
+    """One line of the order's timeline: `at` is when it happened, `detail` why, in words and values."""
+
+    n: int
+    at: datetime
+    kind: str
+    detail: Mapping[str, Any]
+
+
+class EscalationChange(Struct, frozen=True):
+    """A step in an escalation's life, with the escalation as it is after it."""
+
+    kind: EscalationChangeKind
+    at: datetime
+    escalation: Escalation
+
+
+class Decision(Struct, frozen=True):
+    """What a cause leads to; committed whole or not at all."""
+
+    order: Order
+    outcome: Literal["accepted", "late"]
+    entries: tuple[Entry, ...]
+    notices: tuple[PlannedNotice, ...] = ()
+    extra: tuple[Notification, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    escalations: tuple[EscalationChange, ...] = ()
+
+
+class Draft:
+    """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC)."""
+
+    def __init__(self, order: Order, workflow: Workflow, now: datetime, at: datetime) -> None:
+        self.order = order
+        self.workflow = workflow
+        self.now = now
+        self.at = at
+        self._entries: list[Entry] = []
+        self.notices: list[PlannedNotice] = []
+        self.extra: list[Notification] = []
+        self._clocks: dict[UUID, Clock] = {}
+        self._escalations: list[EscalationChange] = []
+
+    def set(self, **changes: Any) -> None:
+        """Change fields of the order."""
+        self.order = structs.replace(self.order, **changes)
+
+    def next_id(self) -> UUID:
+        """A new id below the order's own; raises Rejection when the order has used them all."""
+        sequence = self.order.sequence + 1
+        if sequence > MAX_SEQUENCE:
+            raise Rejection(f"the order has more than {MAX_SEQUENCE} messages and clocks; it is closed to more")
+        self.set(sequence=sequence)
+        return self.order.child(sequence)
+
+    def log(self, kind: str, at: datetime | None = None, **detail: Any) -> None:
+        """Add a timeline line; empty details are left out."""
+        n = self.order.entries + 1
+        self.set(entries=n)
+        said = {k: v for k, v in detail.items() if v not in (None, "", (), {})}
+        self._entries.append(Entry(n, at or self.at, kind, said))
+
+    def put_clock(self, key: str, clock: Clock) -> None:
+        """Keep or change a clock of the order."""
+        self.set(clocks={**self.order.clocks, key: clock})
+        self._clocks[clock.id] = clock
+
+    def drop_clock(self, key: str, clock: Clock) -> None:
+        """Write a clock's last state and forget it."""
+        self.set(clocks={k: c for k, c in self.order.clocks.items() if k != key})
+        self._clocks[clock.id] = clock
+
+    def put_escalation(self, kind: EscalationChangeKind, at: datetime, escalation: Escalation) -> None:
+        """Record a step; a resolved escalation leaves the order's open ones."""
+        escalation = structs.replace(escalation, changed=at, changes=escalation.changes + 1)
+        key = escalation_key(escalation.team, escalation.reason)
+        others = {k: e for k, e in self.order.escalations.items() if k != key}
+        if escalation.state != "resolved":
+            others[key] = escalation
+        self.set(escalations=others)
+        self._escalations.append(EscalationChange(kind, at, escalation))
+
+    def decision(self, outcome: Literal["accepted", "late"] = "accepted") -> Decision:
+        """Everything collected, frozen."""
+        self.set(updated=self.now)
+        return Decision(
+            order=self.order,
+            outcome=outcome,
+            entries=tuple(self._entries),
+            notices=tuple(self.notices),
+            extra=tuple(self.extra),
+            clocks=tuple(self._clocks.values()),
+            escalations=tuple(self._escalations),
+        )
+
+
+def escalation_key(team: str, reason: str) -> str:
+    """One open escalation for one order, team and reason."""
+    return f"{team}.{reason}"

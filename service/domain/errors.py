@@ -1,0 +1,9 @@
+"""What the domain refuses, in words for the person who has to act on it."""
+
+
+class Rejection(Exception):
+    """The cause was understood and may not be applied; the text says why and what would be right."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,231 @@
+"""Events in: CloudEvents 1.0, the shapes that publishers send, decoded and checked in one pass.
+
+The classes below are the contract: decoding, the JSON Schemas and `/asyncapi.json` all come from them.
+Dates are ISO 8601 with an offset, kept as UTC. An absent field keeps its last known value; `null` clears it.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from service.domain.errors import Rejection
+
+MAX_BODY_BYTES: Final = 256 * 1024
+EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+Name = Annotated[str, Meta(min_length=1, max_length=120)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+Short = Annotated[str, Meta(max_length=500)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Instant = Annotated[datetime, Meta(tz=True, description="ISO 8601 with an offset")]
+Amount = Annotated[str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,4})?$", description="decimal, as a string")]
+
+
+class Actor(Struct, frozen=True, omit_defaults=True):
+    """Who did it, in the publisher's words."""
+
+    id: Short = ""
+    name: Short = ""
+
+
+class Note(Struct, frozen=True, omit_defaults=True):
+    """A remark; only a public one may reach a customer."""
+
+    text: Text
+    public: bool = False
+
+
+class Person(Struct, frozen=True, omit_defaults=True):
+    """Somebody to tell: where they can be reached, in which language and time zone."""
+
+    name: Short = ""
+    phone: Short | None = None
+    whatsapp: Short | None = None
+    email: Short | None = None
+    push_tokens: tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...] = ()
+    locale: Annotated[str, Meta(max_length=35)] | None = None
+    timezone: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Assignee(Struct, frozen=True, omit_defaults=True):
+    """Whoever handles the order now: vendor, technician, provider."""
+
+    role: Name
+    id: Identifier
+    name: Short = ""
+    phone: Short | None = None
+    whatsapp: Short | None = None
+    email: Short | None = None
+    push_tokens: tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...] = ()
+    locale: Annotated[str, Meta(max_length=35)] | None = None
+
+
+class Appointment(Struct, frozen=True, omit_defaults=True):
+    """An agreed window."""
+
+    start: Instant
+    end: Instant | None = None
+
+
+class Price(Struct, frozen=True, omit_defaults=True):
+    """An amount and its ISO 4217 currency."""
+
+    amount: Amount
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+
+
+class Payment(Struct, frozen=True, omit_defaults=True):
+    """What is known of the payment."""
+
+    verified: bool = False
+    reference: Short | None = None
+
+
+class Secret(Struct, frozen=True, omit_defaults=True):
+    """A one-time value: sealed on arrival, opened only inside the send, erased after."""
+
+    value: Annotated[str, Meta(min_length=1, max_length=200)]
+    expires: Instant | None = None
+
+
+class Issue(Struct, frozen=True, omit_defaults=True):
+    """Something went wrong; `reason` is one of the workflow's."""
+
+    reason: Name
+    detail: Text = ""
+
+
+class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What every event may carry about its order."""
+
+    workflow: Name
+    actor: Actor | None = None
+    note: Note | None = None
+    recipients: dict[Name, Person | tuple[Person, ...]] | UnsetType = UNSET
+    assignee: Assignee | None | UnsetType = UNSET
+    eta: Instant | None | UnsetType = UNSET
+    appointment: Appointment | None | UnsetType = UNSET
+    price: Price | None | UnsetType = UNSET
+    payment: Payment | None | UnsetType = UNSET
+    secrets: dict[Name, Secret] = {}
+    attributes: dict[str, Any] | UnsetType = UNSET
+
+
+class StatusChangedData(Data, frozen=True, omit_defaults=True, kw_only=True):
+    """Data of `order.status_changed`."""
+
+    status: Name
+
+
+class NoteAddedData(Data, frozen=True, omit_defaults=True, kw_only=True):
+    """Data of `order.note_added`."""
+
+    note: Note
+
+
+class IssueReportedData(Data, frozen=True, omit_defaults=True, kw_only=True):
+    """Data of `order.issue_reported`."""
+
+    issue: Issue
+
+
+EventData = StatusChangedData | NoteAddedData | IssueReportedData
+EventType = Literal["order.status_changed", "order.note_added", "order.issue_reported"]
+
+DATA_TYPES: Final[Mapping[str, type[EventData]]] = {
+    "order.status_changed": StatusChangedData,
+    "order.note_added": NoteAddedData,
+    "order.issue_reported": IssueReportedData,
+}
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """CloudEvents attributes; `data` stays raw until `type` says what it is."""
+
+    specversion: Literal["1.0"]
+    id: Identifier
+    source: Identifier
+    type: EventType
+    subject: Identifier
+    time: Instant
+    datacontenttype: Annotated[str, Meta(max_length=200)] = "application/json"
+    traceparent: Annotated[str, Meta(max_length=100)] | None = None
+    data: msgspec.Raw
+
+
+class Event(Struct, frozen=True):
+    """A decoded event. `time` is UTC."""
+
+    id: str
+    source: str
+    type: str
+    order_id: str
+    time: datetime
+    data: EventData
+    traceparent: str | None = None
+
+
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_data_decoders = {name: msgspec.json.Decoder(kind) for name, kind in DATA_TYPES.items()}
+
+
+def decode(body: bytes) -> Event:
+    """Structured-mode CloudEvent bytes to an Event; raises Rejection naming the field and what was expected."""
+    if len(body) > MAX_BODY_BYTES:
+        raise Rejection(f"the event is {len(body)} bytes; at most {MAX_BODY_BYTES} are taken")
+    envelope = _parsed(_envelope_decoder, body, "")
+    data = _parsed(_data_decoders[envelope.type], envelope.data, "data")
+    return _checked(envelope, data)
+
+
+def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: str) -> T:
+    """Decode one level; a mistake names its field, by its path below `under`."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at ")
+        if path == "`$.type`":
+            text += f"; expected one of {', '.join(DATA_TYPES)}"
+        steps = [under, path.strip("`").removeprefix("$").lstrip(".")]
+        field = ".".join(step for step in steps if step)
+        raise Rejection(f"{field}: {text}" if field else text) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejection(f"not readable as JSON: {error or type(error).__name__}") from None
+
+
+def _checked(envelope: Envelope, data: EventData) -> Event:
+    """The rules that a type cannot say: plain identifiers, sane dates."""
+    for field, value in (("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)):
+        if _CONTROL.search(value):
+            raise Rejection(f"{field}: control characters are not allowed in {value!r:.80}")
+    appointment = data.appointment or None
+    dates: list[tuple[str, object]] = [("time", envelope.time), ("data.eta", data.eta)]
+    if appointment:
+        dates += [("data.appointment.start", appointment.start), ("data.appointment.end", appointment.end)]
+    dates += [(f"data.secrets.{name}.expires", secret.expires) for name, secret in data.secrets.items()]
+    for field, moment in dates:
+        if isinstance(moment, datetime) and not EARLIEST <= moment <= LATEST:
+            raise Rejection(f"{field}: {moment.isoformat()} is not between {EARLIEST:%Y} and {LATEST:%Y}")
+    return Event(
+        id=envelope.id,
+        source=envelope.source,
+        type=envelope.type,
+        order_id=envelope.subject,
+        time=envelope.time.astimezone(UTC),
+        data=data,
+        traceparent=envelope.traceparent,
+    )
+
+
+def clean(text: str) -> str:
+    """One line without control characters: for names that end up in headers and subjects."""
+    return " ".join(_CONTROL.sub(" ", text).split())

@@ -1,0 +1,48 @@
+"""Which status may follow which, and in what words a forbidden move is refused."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal
+
+from service.domain.errors import Rejection
+from service.domain.workflow import Workflow
+
+Move = Literal["enter", "repeat"]
+
+
+def require_known(kind: str, name: str, known: Iterable[str], where: str) -> None:
+    """Raise a Rejection that suggests the nearest known name."""
+    names = sorted(known)
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    raise Rejection(f"{where}: unknown {kind} {name!r}; {hint}")
+
+
+def check_start(workflow: Workflow, status: str) -> None:
+    """May an order be first heard of in `status`? An adopting workflow takes any."""
+    if workflow.adopts or status in workflow.starts:
+        return
+    raise Rejection(
+        f"data.status: a new {workflow.name} order starts as {_listed(workflow.starts)}, not {status!r}"
+    )
+
+
+def check_move(workflow: Workflow, current: str, status: str) -> Move:
+    """The kind of move from `current` to `status`; raises Rejection naming what would be allowed."""
+    if status == current:
+        if workflow.repeat_updates:
+            return "repeat"
+        raise Rejection(f"data.status: the order is already {current!r}, and a repeat is not taken")
+    if status in workflow.moves[current]:
+        return "enter"
+    if workflow.is_final(current):
+        raise Rejection(f"data.status: the order ended as {current!r}; {status!r} cannot follow")
+    raise Rejection(
+        f"data.status: {status!r} cannot follow {current!r}; allowed: {_listed(workflow.moves[current])}"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

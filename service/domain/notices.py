@@ -1,0 +1,248 @@
+"""A notification's life: planned, claimed, sent, answered by a provider, confirmed by receipts.
+
+    pending → sending → sent → delivered | undelivered
+    sending → retrying → sending      a definite failure that can heal
+    sending → unknown                 the request left us and no answer came
+    ends: failed, expired, superseded, suppressed (and delivered, undelivered)
+
+`settle` is the whole state machine; ends are final and a receipt's rank never goes down.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.domain.events import Appointment, Payment
+from service.domain.workflow import WhenUnknown
+
+State = Literal[
+    "pending",
+    "sending",
+    "retrying",
+    "unknown",
+    "sent",
+    "delivered",
+    "undelivered",
+    "failed",
+    "expired",
+    "superseded",
+    "suppressed",
+]
+
+ENDS: Final = frozenset({"delivered", "undelivered", "failed", "expired", "superseded", "suppressed"})
+# A lane waits for these; `unknown` does not hold up newer messages while it is being settled.
+AHEAD: Final = ("pending", "retrying", "sending")
+RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3}
+REACHED: Final = frozenset({"sent", "delivered"})
+
+SETTLE_UNKNOWN_AFTER: Final = timedelta(minutes=2)
+FRESH_ENOUGH: Final = timedelta(seconds=60)
+FIRST_RETRY: Final = timedelta(seconds=2)
+LONGEST_RETRY: Final = timedelta(minutes=5)
+MAX_BACKOFF_DOUBLINGS: Final = 12
+
+
+class Notification(Struct, frozen=True):
+    """One message to one address over one channel. `resent` counts sends repeated after an unknown one."""
+
+    id: UUID
+    notice_id: UUID
+    order_id: UUID
+    notice: str
+    channel: str
+    audience: str
+    person: int
+    address: str
+    name: str
+    locale: str
+    timezone: str
+    state: State
+    valid_until: datetime
+    not_before: datetime
+    when_unknown: WhenUnknown = "resend"
+    secret: bool = False
+    attempts: int = 0
+    resent: int = 0
+    provider: str = ""
+    provider_id: str = ""
+    error_code: str = ""
+    error: str = ""
+    sent_at: datetime | None = None
+
+
+class Snapshot(Struct, frozen=True, omit_defaults=True):
+    """What templates may use of the order, as it was when the notice was planned; never a secret."""
+
+    order_id: str
+    status: str
+    stage: str
+    assignee: Mapping[str, str] | None = None
+    previous_assignee: str = ""
+    eta: datetime | None = None
+    appointment: Appointment | None = None
+    price: Mapping[str, str] | None = None
+    payment: Payment | None = None
+    note: str = ""
+    issue: str = ""
+    attributes: Mapping[str, Any] = {}
+
+
+class PlannedNotice(Struct, frozen=True):
+    """A notice as decided: what happened, whom it tells, and the order's data at that moment."""
+
+    id: UUID
+    name: str
+    at: datetime
+    planned: datetime
+    stage: str
+    stage_rank: int
+    supersedable: bool
+    valid_until: datetime
+    context: Snapshot
+    notifications: tuple[Notification, ...]
+    secret: str | None = None
+
+
+class Accepted(Struct, frozen=True):
+    """The provider took the message."""
+
+    provider: str
+    provider_id: str = ""
+
+
+class Transient(Struct, frozen=True):
+    """Definitely not sent, and may heal: rate limited, connection refused, greylisted."""
+
+    provider: str
+    code: str
+    error: str
+    at_least: float = 0.0  # seconds to wait, as the provider asked
+
+
+class Permanent(Struct, frozen=True):
+    """Will never be sent to this address: `kind` says what to learn from it."""
+
+    provider: str
+    code: str
+    error: str
+    kind: Literal["refused", "bad_address", "opted_out", "unregistered"] = "refused"
+
+
+class NoAnswer(Struct, frozen=True):
+    """The request left us and no answer came: it may or may not have been taken."""
+
+    provider: str
+    error: str
+
+
+class Receipt(Struct, frozen=True):
+    """What the provider says later."""
+
+    status: Literal["queued", "sent", "delivered", "undelivered"]
+    provider_id: str
+    code: str = ""
+
+
+class Lookup(Struct, frozen=True):
+    """Two minutes passed after an unanswered send and the provider has no answer to give."""
+
+
+Answer = Accepted | Transient | Permanent | NoAnswer | Receipt | Lookup
+
+
+def settle(
+    n: Notification, answer: Answer, now: datetime, jitter: float, lane_moved_on: bool = False
+) -> Notification:
+    """The notification after `answer`; the same one when the answer changes nothing.
+
+    `jitter` is in [0, 1): full jitter for the retry delay. `lane_moved_on`: a newer message of the same
+    lane has been sent, so sending this one again would break the order.
+    """
+    match answer:
+        case Receipt():
+            return _receipt(n, answer, now)
+        case _ if n.state in ENDS or n.state == "sent":
+            return n
+        case Accepted(provider, provider_id):
+            return replace(
+                n,
+                state="sent",
+                provider=provider,
+                provider_id=provider_id,
+                sent_at=now,
+                error="",
+                error_code="",
+            )
+        case Permanent(provider, code, error):
+            return replace(n, state="failed", provider=provider, error_code=code, error=error)
+        case NoAnswer(provider, error):
+            return replace(
+                n, state="unknown", provider=provider, error=error, not_before=now + SETTLE_UNKNOWN_AFTER
+            )
+        case Transient(provider, code, error, at_least):
+            at = now + retry_delay(n.attempts, jitter, at_least)
+            if at >= n.valid_until:
+                return replace(n, state="expired", provider=provider, error_code=code, error=error)
+            return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
+        case Lookup():
+            return _give_up_waiting(n, now, lane_moved_on)
+
+
+def _give_up_waiting(n: Notification, now: datetime, lane_moved_on: bool) -> Notification:
+    if n.state != "unknown":
+        return n
+    fresh = n.valid_until - now
+    may_resend = n.when_unknown == "resend" or (n.when_unknown == "while_fresh" and fresh > FRESH_ENOUGH)
+    if may_resend and n.resent == 0 and fresh > timedelta(0) and not lane_moved_on:
+        return replace(n, state="pending", resent=1, not_before=now)
+    return n
+
+
+def _receipt(n: Notification, receipt: Receipt, now: datetime) -> Notification:
+    if n.state in ENDS:
+        return n
+    rank = RECEIPT_RANK[receipt.status]
+    if receipt.status == "queued" or (n.state == "sent" and rank <= RECEIPT_RANK["sent"]):
+        if n.state in ("unknown", "sending"):
+            return replace(n, state="sent", provider_id=receipt.provider_id, sent_at=now, error="")
+        return n
+    state: State = "sent" if receipt.status == "sent" else receipt.status
+    error = f"provider error {receipt.code}" if receipt.code else ""
+    return replace(
+        n,
+        state=state,
+        provider_id=receipt.provider_id or n.provider_id,
+        sent_at=n.sent_at or now,
+        error_code=receipt.code,
+        error=error,
+    )
+
+
+def retry_delay(attempts: int, jitter: float, at_least: float = 0.0) -> timedelta:
+    """Exponential with full jitter, never sooner than the provider asked."""
+    doubled: timedelta = FIRST_RETRY * (2 ** min(attempts, MAX_BACKOFF_DOUBLINGS))
+    return max(timedelta(seconds=at_least), min(doubled, LONGEST_RETRY) * jitter)
+
+
+def before_sending(
+    n: Notification,
+    now: datetime,
+    *,
+    planned: datetime,
+    supersedable: bool,
+    passed_by: bool,
+    grace: timedelta,
+    opted_out: bool,
+) -> tuple[State, str] | None:
+    """Why a claimed notification must not be sent after all, or None: stale is worse than silent."""
+    if now >= n.valid_until:
+        return "expired", "its time ran out before it could be sent"
+    if supersedable and passed_by and now - planned > grace:
+        return "superseded", "the order has moved on to a later stage"
+    if opted_out:
+        return "suppressed", "the recipient opted out"
+    return None

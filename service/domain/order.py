@@ -1,0 +1,161 @@
+"""An order as Stagebell knows it: where it stands, who is in it, which clocks run, what is escalated.
+
+`decide` reads this whole record and returns the next one. Ids of everything that belongs to an order are
+the order's id plus a sequence number, so a pure function can name new things and the same cause names
+them the same way again. Times are UTC.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Struct, structs
+
+from service.domain.events import Appointment, Assignee, Data, Note, Payment, Person, Price
+
+SEQUENCE_BITS: Final = 16
+MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
+
+ClockState = Literal["running", "paused", "breached", "met", "cancelled"]
+EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
+
+
+class Clock(Struct, frozen=True):
+    """A running promise. `due` is the absolute breach time; while paused, `left_s` seconds remain."""
+
+    id: UUID
+    spec: str
+    started: datetime
+    due: datetime
+    warn: datetime | None = None
+    state: ClockState = "running"
+    notice_id: UUID | None = None
+    basis: datetime | None = None
+    warned: bool = False
+    left_s: float = 0.0
+    stopped: datetime | None = None
+    why: str = ""
+    noticed_late_s: float = 0.0
+
+
+class Escalation(Struct, frozen=True):
+    """A team that was called and has not settled it yet. `clocks` are the promises that raised it."""
+
+    id: UUID
+    team: str
+    reason: str
+    severity: str
+    opened: datetime
+    state: EscalationState = "open"
+    level: int = 0
+    causes: int = 1
+    clocks: tuple[UUID, ...] = ()
+    due: datetime | None = None
+    breached: datetime | None = None
+    next_level: datetime | None = None
+    next_reminder: datetime | None = None
+    snoozed_until: datetime | None = None
+    detail: str = ""
+    by: str = ""
+    changed: datetime | None = None
+    changes: int = 0
+
+
+class Order(Struct, frozen=True, omit_defaults=True):
+    """The state that `decide` works on. `event_time` is the time of the newest status event applied."""
+
+    id: UUID
+    workflow: str
+    order_id: str
+    version: str
+    status: str
+    stage: str
+    created: datetime
+    updated: datetime
+    event_time: datetime
+    status_since: datetime
+    stage_since: datetime
+    sequence: int = 0
+    entries: int = 0
+    recipients: Mapping[str, tuple[Person, ...]] = {}
+    assignee: Assignee | None = None
+    eta: datetime | None = None
+    appointment: Appointment | None = None
+    price: Price | None = None
+    payment: Payment | None = None
+    attributes: Mapping[str, Any] = {}
+    note: Note | None = None
+    previous_assignee: str = ""
+    clocks: Mapping[str, Clock] = {}
+    escalations: Mapping[str, Escalation] = {}
+
+    def child(self, sequence: int) -> UUID:
+        """The id of this order's `sequence`-th notice, notification, clock or escalation."""
+        return UUID(int=self.id.int + sequence)
+
+    def people(self, audience: str) -> tuple[Person, ...]:
+        """Everybody in `audience`; whoever handles the order counts as its own audience."""
+        listed = self.recipients.get(audience, ())
+        if listed or self.assignee is None or self.assignee.role != audience:
+            return listed
+        a = self.assignee
+        return (
+            Person(
+                name=a.name,
+                phone=a.phone,
+                whatsapp=a.whatsapp,
+                email=a.email,
+                push_tokens=a.push_tokens,
+                locale=a.locale,
+            ),
+        )
+
+    def date(self, path: str) -> datetime | None:
+        """A date of the order by its dotted path, such as `eta`, `appointment.start`, `attributes.x`."""
+        value: Any = self
+        for step in path.split("."):
+            value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                return None
+        return value if isinstance(value, datetime) and value.tzinfo else None
+
+
+def order_uuid(raw: UUID) -> UUID:
+    """A time-ordered id with room below it for the ids of the order's children."""
+    return UUID(int=raw.int >> SEQUENCE_BITS << SEQUENCE_BITS)
+
+
+def merged(order: Order, data: Data) -> Order:
+    """The order with what the event says; what it leaves out keeps its last known value."""
+    changes: dict[str, Any] = {}
+    for field in ("assignee", "eta", "appointment", "price", "payment"):
+        value = getattr(data, field)
+        if value is not UNSET:
+            changes[field] = value
+    if data.recipients is not UNSET:
+        changes["recipients"] = {**order.recipients, **_as_tuples(data.recipients)}
+    if data.attributes is not UNSET:
+        changes["attributes"] = {**order.attributes, **data.attributes}
+    return structs.replace(order, **changes)
+
+
+def filled(order: Order, data: Data) -> Order:
+    """The order with only its gaps filled: what a late event may still add."""
+    changes: dict[str, Any] = {}
+    for field in ("assignee", "eta", "appointment", "price", "payment"):
+        value = getattr(data, field)
+        if value is not UNSET and value is not None and getattr(order, field) is None:
+            changes[field] = value
+    if data.recipients is not UNSET:
+        changes["recipients"] = {**_as_tuples(data.recipients), **order.recipients}
+    if data.attributes is not UNSET:
+        changes["attributes"] = {**data.attributes, **order.attributes}
+    return structs.replace(order, **changes)
+
+
+def _as_tuples(recipients: Mapping[str, Person | tuple[Person, ...]]) -> dict[str, tuple[Person, ...]]:
+    return {a: (p,) if isinstance(p, Person) else tuple(p) for a, p in recipients.items()}

@@ -1,0 +1,196 @@
+"""From a notice to its notifications: one per channel and recipient, with the order as it is at that moment."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from service.domain import sla
+from service.domain.draft import Draft
+from service.domain.events import Person, Secret
+from service.domain.notices import Notification, PlannedNotice, Snapshot, State
+from service.domain.order import Order
+from service.domain.workflow import Notice
+
+DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
+CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email"}
+
+
+def tell(
+    draft: Draft,
+    name: str,
+    at: datetime,
+    *,
+    secrets: dict[str, Secret] | None = None,
+    channels: tuple[str, ...] = (),
+    by: str = "",
+) -> None:
+    """Plan the notice `name`, told since `at`, and start its promise."""
+    notice = draft.workflow.notices[name]
+    order = draft.order
+    stage = draft.workflow.stages[order.stage]
+    valid_until = at + notice.valid_for
+    secret = None
+    if notice.secret:
+        given = (secrets or {}).get(notice.secret)
+        secret = given.value if given else None
+        expires = (given and given.expires) or at + DEFAULT_SECRET_LIFE
+        valid_until = min(valid_until, expires)
+    missing = bool(notice.secret) and secret is None
+    notice_id = draft.next_id()
+    notifications = tuple(
+        _notification(draft, notice, notice_id, channels or notice.channels, valid_until, missing)
+    )
+    draft.notices.append(
+        PlannedNotice(
+            id=notice_id,
+            name=name,
+            at=at,
+            planned=draft.now,
+            stage=stage.name,
+            stage_rank=stage.rank,
+            supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
+            valid_until=valid_until,
+            context=snapshot(order),
+            notifications=notifications,
+            secret=secret,
+        )
+    )
+    draft.log(
+        "notice_planned",
+        at,
+        notice=name,
+        by=by,
+        messages=[f"{n.channel} to {n.audience}" for n in notifications],
+    )
+    for n in notifications:
+        if n.state == "suppressed":
+            draft.log("notice_suppressed", at, notice=name, channel=n.channel, audience=n.audience, why=n.error)
+    sla.arm_notify(draft, name, notice_id, at)
+
+
+def _ends_here(draft: Draft) -> bool:
+    """Whether the order's stage is one in which a life can end: such notices are never superseded."""
+    stage = draft.order.stage
+    return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
+
+
+def _notification(
+    draft: Draft,
+    notice: Notice,
+    notice_id: UUID,
+    channels: tuple[str, ...],
+    valid_until: datetime,
+    secret_missing: bool,
+) -> Iterator[Notification]:
+    for audience in notice.audiences:
+        people = draft.order.people(audience) or (None,)
+        for index, person in enumerate(people):
+            for channel in channels:
+                for address in addresses(person, channel) or ("",):
+                    why = ""
+                    if person is None:
+                        why = f"nobody is known as {audience}"
+                    elif not address:
+                        why = f"no {channel} address is known"
+                    elif secret_missing:
+                        why = f"the event carried no {notice.secret}"
+                    state: State = "suppressed" if why else "pending"
+                    yield Notification(
+                        id=draft.next_id(),
+                        notice_id=notice_id,
+                        order_id=draft.order.id,
+                        notice=notice.name,
+                        channel=channel,
+                        audience=audience,
+                        person=index,
+                        address=address,
+                        name=person.name if person else "",
+                        locale=pick_locale(draft.workflow.locales, person.locale if person else None),
+                        timezone=(person and person.timezone) or "",
+                        state=state,
+                        valid_until=valid_until,
+                        not_before=draft.now,
+                        when_unknown=notice.when_unknown,
+                        secret=bool(notice.secret),
+                        error=why,
+                    )
+
+
+def addresses(person: Person | None, channel: str) -> tuple[str, ...]:
+    """Where `person` can be reached over `channel`."""
+    if person is None:
+        return ()
+    if channel == "push":
+        return person.push_tokens
+    value = getattr(person, CHANNEL_ADDRESSES[channel], None)
+    return (value,) if value else ()
+
+
+def pick_locale(available: tuple[str, ...], wanted: str | None) -> str:
+    """The nearest locale that has templates: `en-IN` → `en`; the pack's first when none is near."""
+    if wanted:
+        tag = wanted.replace("_", "-")
+        while tag:
+            for locale in available:
+                if locale.lower() == tag.lower():
+                    return locale
+            tag = tag.rpartition("-")[0]
+    return available[0]
+
+
+def snapshot(order: Order) -> Snapshot:
+    """The order as templates see it."""
+    assignee = order.assignee
+    return Snapshot(
+        order_id=order.order_id,
+        status=order.status,
+        stage=order.stage,
+        assignee={"name": assignee.name, "role": assignee.role} if assignee else None,
+        previous_assignee=order.previous_assignee,
+        eta=order.eta,
+        appointment=order.appointment,
+        price={"amount": order.price.amount, "currency": order.price.currency} if order.price else None,
+        payment=order.payment,
+        note=order.note.text if order.note and order.note.public else "",
+        attributes=order.attributes,
+    )
+
+
+def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, ...]) -> None:
+    """Tell over the channel that stands in, if nothing of this notice went that way to the same person."""
+    channel = draft.workflow.fallback.get(failed.channel)
+    if channel is None:
+        return
+    for sibling in siblings:
+        same = sibling.channel == channel and (sibling.audience, sibling.person) == (
+            failed.audience,
+            failed.person,
+        )
+        if same and sibling.state != "suppressed":
+            return
+    people = draft.order.people(failed.audience)
+    person = people[failed.person] if failed.person < len(people) else None
+    if failed.valid_until <= draft.now or not addresses(person, channel):
+        draft.log("fallback_skipped", notice=failed.notice, channel=channel, why="no address or no time left")
+        return
+    notification = Notification(
+        id=draft.next_id(),
+        notice_id=failed.notice_id,
+        order_id=failed.order_id,
+        notice=failed.notice,
+        channel=channel,
+        audience=failed.audience,
+        person=failed.person,
+        address=addresses(person, channel)[0],
+        name=failed.name,
+        locale=failed.locale,
+        timezone=failed.timezone,
+        state="pending",
+        valid_until=failed.valid_until,
+        not_before=draft.now,
+        when_unknown=failed.when_unknown,
+        secret=failed.secret,
+    )
+    draft.extra.append(notification)
+    draft.log("fallback_planned", notice=failed.notice, failed=failed.channel, channel=channel)

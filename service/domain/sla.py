@@ -1,0 +1,200 @@
+"""Clocks: started, moved, paused and stopped by what happens to the order; they breach exactly once.
+
+A clock of the order lives as long as its condition holds: a *dwell* while the order is in the clock's
+statuses, a *deadline* or *reminder* while the order has the date, a *notify* until the notice was sent.
+`sync` brings dwell, deadline and reminder clocks in line with the order after every event; `tick` does
+what is due. Times are UTC; a clock counts from the event's time, never later than its arrival.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from service.domain import escalation as escalations
+from service.domain.draft import Draft
+from service.domain.order import Clock, ClockState, Order
+from service.domain.workflow import ClockSpec
+
+Tell = Callable[[Draft, str, datetime], None]
+
+
+def sync(draft: Draft, *, by_event: bool) -> None:
+    """Start, move, pause, resume and stop the clocks that follow the order's status and dates."""
+    for spec in draft.workflow.clocks.values():
+        if spec.kind in ("dwell", "deadline", "reminder"):
+            _sync_one(draft, spec, by_event)
+
+
+def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
+    order = draft.order
+    clock = order.clocks.get(spec.name)
+    basis = _basis(order, spec) if _applies(draft, spec) else None
+    if basis is None:
+        if clock:
+            stop(draft, spec.name, clock, draft.at, "the order moved on")
+        return
+    if clock and spec.reset_by_any_event and by_event:
+        stop(draft, spec.name, clock, draft.at, "something happened")
+        clock, basis = None, draft.at
+    if clock is None:
+        _arm(draft, spec, basis)
+    elif spec.kind != "dwell" and clock.basis != basis:
+        stop(draft, spec.name, clock, draft.at, "the date was moved", moved=True)
+        _arm(draft, spec, basis)
+    else:
+        _pause_or_resume(draft, spec, clock)
+
+
+def _applies(draft: Draft, spec: ClockSpec) -> bool:
+    if draft.workflow.is_final(draft.order.status):
+        return False
+    return not spec.statuses or draft.order.status in spec.statuses
+
+
+def _basis(order: Order, spec: ClockSpec) -> datetime | None:
+    """The moment from which the clock counts."""
+    if spec.kind == "dwell":
+        return order.status_since
+    date = order.date(spec.date or "")
+    if date is None and spec.default_after and order.status in spec.default_in:
+        return order.status_since + spec.default_after
+    return date
+
+
+def _arm(draft: Draft, spec: ClockSpec, basis: datetime) -> None:
+    due = basis - spec.within if spec.kind == "reminder" else basis + spec.within
+    if spec.kind == "reminder" and due <= draft.now:
+        draft.log("reminder_skipped", clock=spec.name, due=due.isoformat(), why="its moment is already past")
+        return
+    clock = Clock(
+        id=draft.next_id(),
+        spec=spec.name,
+        started=draft.at,
+        due=due,
+        warn=_warn_time(spec, draft.at if spec.kind != "dwell" else basis, due),
+        basis=basis,
+    )
+    draft.put_clock(spec.name, clock)
+    _pause_or_resume(draft, spec, clock)
+
+
+def _warn_time(spec: ClockSpec, started: datetime, due: datetime) -> datetime | None:
+    if spec.warn_at is None:
+        return None
+    return started + (due - started) * spec.warn_at
+
+
+def _pause_or_resume(draft: Draft, spec: ClockSpec, clock: Clock) -> None:
+    pausing = draft.order.status in spec.paused_in
+    if pausing and clock.state == "running":
+        left = (clock.due - draft.at).total_seconds()
+        draft.put_clock(spec.name, replace(clock, state="paused", left_s=left))
+        draft.log("clock_paused", clock=spec.name, left_s=round(left))
+    elif not pausing and clock.state == "paused":
+        due = draft.at + timedelta(seconds=clock.left_s)
+        warn = clock.warn and clock.warn + (due - clock.due)
+        draft.put_clock(spec.name, replace(clock, state="running", due=due, warn=warn))
+        draft.log("clock_resumed", clock=spec.name, due=due.isoformat())
+
+
+def arm_notify(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
+    """Start the promise that this notice reaches its reader in time."""
+    for spec in draft.workflow.clocks.values():
+        if spec.kind == "notify" and spec.notice == notice:
+            due = at + spec.within
+            clock = Clock(
+                id=draft.next_id(),
+                spec=spec.name,
+                started=at,
+                due=due,
+                warn=_warn_time(spec, at, due),
+                notice_id=notice_id,
+            )
+            draft.put_clock(f"{spec.name}#{notice_id}", clock)
+
+
+def told(draft: Draft, notice_id: UUID, how: str) -> None:
+    """A message of this notice was sent or delivered: the promise to tell is kept."""
+    for key, clock in list(draft.order.clocks.items()):
+        if clock.notice_id != notice_id:
+            continue
+        spec = draft.workflow.clocks.get(clock.spec)
+        if spec is None or spec.until == "sent" or how == "delivered":
+            stop(draft, key, clock, draft.at, f"the message was {how}")
+
+
+def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved: bool = False) -> None:
+    """End a clock: met when it had not breached, cancelled when it was moved or a reminder fell away.
+
+    What this clock alone had raised is resolved.
+    """
+    state: ClockState = clock.state if clock.state in ("breached", "met") else "met"
+    spec = draft.workflow.clocks.get(clock.spec)
+    if state == "met" and clock.state != "met" and (moved or (spec and spec.kind == "reminder")):
+        state = "cancelled"
+    draft.drop_clock(key, replace(clock, state=state, stopped=at, why=why))
+    escalations.clock_ended(draft, clock.id, at, why)
+
+
+def next_due(clock: Clock) -> datetime | None:
+    """When this clock next wants attention: its warning, then its breach."""
+    if clock.state != "running":
+        return None
+    return clock.warn if clock.warn and not clock.warned and clock.warn < clock.due else clock.due
+
+
+def wake_at(order: Order) -> datetime | None:
+    """The nearest moment at which `tick` would do something to this order."""
+    times = [next_due(c) for c in order.clocks.values()]
+    times += [escalations.next_due(e) for e in order.escalations.values()]
+    return min((t for t in times if t), default=None)
+
+
+def tick(draft: Draft, tell: Tell, until: datetime) -> None:
+    """Do everything that is due by `until`, in the order in which it was due."""
+    while (wake := wake_at(draft.order)) is not None and wake <= until:
+        for key, clock in draft.order.clocks.items():
+            if next_due(clock) == wake:
+                _clock_due(draft, key, clock, wake, tell)
+                break
+        else:
+            for escalation in draft.order.escalations.values():
+                if escalations.next_due(escalation) == wake:
+                    escalations.tick(draft, escalation, wake)
+                    break
+
+
+def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) -> None:
+    spec = draft.workflow.clocks.get(clock.spec)
+    if spec is None:
+        draft.drop_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="no longer in the pack"))
+        return
+    if due < clock.due:
+        draft.put_clock(key, replace(clock, warned=True))
+        draft.log("clock_warned", due, clock=spec.name, due=clock.due.isoformat())
+        return
+    late = (draft.now - clock.due).total_seconds()
+    if spec.kind == "reminder":
+        draft.put_clock(key, replace(clock, state="met", stopped=due, why="reminded"))
+    else:
+        draft.put_clock(key, replace(clock, state="breached", warned=True, noticed_late_s=late))
+        draft.log(
+            "clock_breached",
+            due,
+            clock=spec.name,
+            started=clock.started.isoformat(),
+            noticed_late_s=round(late, 3),
+        )
+    if spec.escalate:
+        escalations.open_or_join(
+            draft,
+            spec.escalate.reason,
+            due,
+            severity=spec.escalate.severity,
+            clock_id=clock.id,
+            due=clock.due,
+        )
+    if spec.tell:
+        tell(draft, spec.tell, due)

@@ -1,0 +1,1 @@
+"""Workflow packs: YAML and templates, read, checked and turned into the domain's model."""

@@ -1,0 +1,132 @@
+"""From a checked `WorkflowYaml` to the domain's `Workflow`."""
+
+from collections import defaultdict
+
+from service.domain.workflow import (
+    Answer,
+    ClockSpec,
+    Content,
+    Escalate,
+    Level,
+    Notice,
+    Reason,
+    Stage,
+    Status,
+    Team,
+    Workflow,
+)
+from service.workflows.schema import ClockYaml, NoticeYaml, TransitionsYaml, WorkflowYaml
+
+
+def build(yaml: WorkflowYaml, version: str) -> Workflow:
+    """The model that `decide` works with; names are taken to be checked already."""
+    finals = frozenset(name for name, s in yaml.statuses.items() if s.final)
+    return Workflow(
+        name=yaml.workflow,
+        version=version,
+        title=yaml.title,
+        stages={n: Stage(n, i, s.title, s.failed) for i, (n, s) in enumerate(yaml.stages.items())},
+        statuses={n: Status(n, s.stage, tuple(s.tells), s.final) for n, s in yaml.statuses.items()},
+        starts=starts(yaml),
+        adopts=yaml.adopts,
+        moves=moves(yaml.transitions, list(yaml.statuses), finals),
+        repeat_updates=yaml.transitions.repeat == "update",
+        notices={n: _notice(n, v) for n, v in yaml.notices.items()},
+        clocks={n: _clock(n, c) for n, c in yaml.clocks.items()},
+        reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
+        teams={
+            n: Team(n, t.title, tuple(Level(v.after, v.to) for v in t.levels), t.remind_every)
+            for n, t in yaml.teams.items()
+        },
+        fallback=dict(yaml.fallback),
+        grace=yaml.grace,
+        locales=tuple(yaml.locales),
+        timezone=yaml.timezone,
+        contact_from=frozenset(yaml.contact_from),
+        answers=tuple(
+            Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers
+        ),
+        demo=yaml.demo,
+    )
+
+
+def starts(yaml: WorkflowYaml) -> frozenset[str]:
+    """Where lives begin: as said, else the first status of the path, else the first status."""
+    return frozenset(yaml.starts or yaml.transitions.path[:1] or list(yaml.statuses)[:1])
+
+
+def moves(rules: TransitionsYaml, statuses: list[str], finals: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Every allowed step, worked out once: `result[a]` are the statuses that may follow `a`."""
+    allowed: dict[str, set[str]] = defaultdict(set)
+    for i, status in enumerate(rules.path):
+        allowed[status] |= _ahead(rules, i)
+        if rules.back == "step":
+            allowed[status] |= _behind(rules, i)
+        elif isinstance(rules.back, list):
+            allowed[status] |= {b for b in rules.back if b in rules.path[:i]}
+    for status, following in rules.also.items():
+        allowed[status] |= set(following)
+    for status in statuses:
+        if status in finals:
+            allowed[status] = set(rules.also.get(status, ()))
+        else:
+            allowed[status] |= set(rules.from_any)
+        allowed[status].discard(status)
+    return {status: frozenset(allowed[status]) for status in statuses}
+
+
+def _ahead(rules: TransitionsYaml, i: int) -> set[str]:
+    if rules.forward == "none":
+        return set()
+    ahead = rules.path[i + 1 :]
+    if rules.forward == "any":
+        return set(ahead)
+    return _until_required(ahead, rules)
+
+
+def _behind(rules: TransitionsYaml, i: int) -> set[str]:
+    return _until_required(rules.path[:i][::-1], rules)
+
+
+def _until_required(run: list[str], rules: TransitionsYaml) -> set[str]:
+    """The next status of `run`, and past those that may be passed over."""
+    reach = set()
+    for status in run:
+        reach.add(status)
+        if not (rules.forward == "optional" and status in rules.optional):
+            break
+    return reach
+
+
+def _notice(name: str, yaml: NoticeYaml) -> Notice:
+    return Notice(
+        name=name,
+        audiences=tuple(yaml.audience),
+        channels=tuple(yaml.channels),
+        on_assignee_change=yaml.on_assignee_change,
+        replaces=tuple(yaml.replaces),
+        secret=yaml.secret,
+        valid_for=yaml.valid_for,
+        when_unknown=yaml.when_unknown,
+        manual=yaml.manual,
+        content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
+    )
+
+
+def _clock(name: str, yaml: ClockYaml) -> ClockSpec:
+    return ClockSpec(
+        name=name,
+        kind=yaml.kind,
+        within=yaml.within,
+        notice=yaml.notice,
+        until=yaml.until,
+        statuses=frozenset(yaml.in_),
+        reset_by_any_event=yaml.reset_by_any_event,
+        date=yaml.date,
+        default_after=yaml.default.after if yaml.default else None,
+        default_in=frozenset(yaml.default.in_) if yaml.default else frozenset(),
+        warn_at=int(yaml.warn_at.rstrip("%")) / 100 if yaml.warn_at else None,
+        paused_in=frozenset(yaml.paused_in),
+        tell=yaml.tell,
+        escalate=Escalate(yaml.escalate.reason, yaml.escalate.severity) if yaml.escalate else None,
+    )

@@ -1,0 +1,165 @@
+"""Everything that can be wrong with a pack, found at once, each with its file and line."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ValidationError
+
+from service.workflows import build
+from service.workflows.schema import WorkflowYaml
+from service.workflows.yaml_lines import Path_, YamlError, line_of, load
+
+
+class Problem(NamedTuple):
+    """A mistake and where it stands; `line` is 1-based."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class Source(NamedTuple):
+    """A parsed `workflow.yaml` and the lines of its parts."""
+
+    file: Path
+    yaml: WorkflowYaml
+    lines: dict[Path_, int]
+
+    def problem(self, path: Path_, message: str) -> Problem:
+        """A mistake at `path`."""
+        return Problem(self.file, line_of(self.lines, path), message)
+
+
+def read(file: Path) -> tuple[Source | None, list[Problem]]:
+    """The pack's YAML, or why it cannot be used."""
+    try:
+        document, lines = load(file)
+    except YamlError as error:
+        return None, [Problem(file, error.line, error.message)]
+    try:
+        return Source(file, WorkflowYaml.model_validate(document), lines), []
+    except ValidationError as error:
+        return None, [
+            Problem(file, line_of(lines, tuple(e["loc"])), f"{_dotted(e['loc'])}: {_words(e['msg'])}")
+            for e in error.errors()
+        ]
+
+
+def _dotted(loc: Iterable[str | int]) -> str:
+    return ".".join(str(step) for step in loc) or "the document"
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")
+
+
+def check(source: Source) -> list[Problem]:
+    """Unknown names, statuses that cannot be reached or left, settings that do nothing."""
+    return [*_names(source), *_settings(source), *_reach(source)]
+
+
+def _names(source: Source) -> Iterator[Problem]:
+    y = source.yaml
+    if y.workflow != source.file.parent.name:
+        yield source.problem(("workflow",), f"is {y.workflow!r}, but its folder is {source.file.parent.name!r}")
+    for path, kind, name, known in _references(y):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
+            yield source.problem(path, f"unknown {kind} {name!r}{hint}")
+
+
+def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
+    """Every name that must be declared elsewhere: where it is used, what it is, and what is known."""
+    stages, statuses, notices = list(y.stages), list(y.statuses), list(y.notices)
+    reasons, teams = list(y.reasons), list(y.teams)
+    for name, status in y.statuses.items():
+        yield ("statuses", name, "stage"), "stage", status.stage, stages
+        for tell in status.tells:
+            yield ("statuses", name, "tells"), "notice", tell, notices
+    for path, names in _status_lists(y):
+        for name in names:
+            yield path, "status", name, statuses
+    for name, notice in y.notices.items():
+        for other in notice.replaces:
+            yield ("notices", name, "replaces"), "notice", other, notices
+        for locale in notice.whatsapp_content:
+            yield ("notices", name, "whatsapp_content", locale), "locale", locale, y.locales
+    for name, clock in y.clocks.items():
+        for key in ("notice", "tell"):
+            if (value := getattr(clock, key)) is not None:
+                yield ("clocks", name, key), "notice", value, notices
+        if clock.escalate:
+            yield ("clocks", name, "escalate", "reason"), "reason", clock.escalate.reason, reasons
+    for name, reason in y.reasons.items():
+        yield ("reasons", name, "team"), "team", reason.team, teams
+
+
+def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
+    t = y.transitions
+    yield ("starts",), y.starts
+    yield ("contact_from",), y.contact_from
+    yield ("transitions", "path"), t.path
+    yield ("transitions", "optional"), t.optional
+    yield ("transitions", "from_any"), t.from_any
+    if isinstance(t.back, list):
+        yield ("transitions", "back"), t.back
+    for status, following in t.also.items():
+        yield ("transitions", "also", status), [status, *following]
+    for name, clock in y.clocks.items():
+        yield ("clocks", name, "in"), clock.in_
+        yield ("clocks", name, "paused_in"), clock.paused_in
+        if clock.default:
+            yield ("clocks", name, "default", "in"), clock.default.in_
+    for i, answer in enumerate(y.answers):
+        yield ("answers", i, "in"), answer.in_
+
+
+def _settings(source: Source) -> Iterator[Problem]:
+    y = source.yaml
+    try:
+        ZoneInfo(y.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield source.problem(("timezone",), f"unknown time zone {y.timezone!r}; write one like 'Asia/Kolkata'")
+    for kind, titled in (("stages", y.stages), ("reasons", y.reasons)):
+        for name, part in titled.items():
+            for locale in y.locales:
+                if locale not in part.title:
+                    yield source.problem((kind, name, "title"), f"{name}: no title in {locale!r}")
+    needs = {"notify": "notice", "deadline": "date", "reminder": "date", "dwell": None}
+    for name, clock in y.clocks.items():
+        need = needs[clock.kind]
+        if need and getattr(clock, need) is None:
+            yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
+        if not clock.tell and not clock.escalate:
+            yield source.problem(
+                ("clocks", name), f"{name}: its breach does nothing; give it 'tell' or 'escalate'"
+            )
+
+
+def _reach(source: Source) -> Iterator[Problem]:
+    y = source.yaml
+    finals = frozenset(n for n, s in y.statuses.items() if s.final)
+    moves = build.moves(y.transitions, list(y.statuses), finals)
+    reached = set(build.starts(y))
+    frontier = list(reached)
+    while frontier:
+        for following in moves.get(frontier.pop(), ()):
+            if following not in reached:
+                reached.add(following)
+                frontier.append(following)
+    for name, status in y.statuses.items():
+        if name not in reached:
+            yield source.problem(("statuses", name), f"{name}: unreachable: no transition leads to it")
+        if not status.final and not moves[name]:
+            yield source.problem(("statuses", name), f"{name}: dead end: nothing may follow, and it is not final")
+    mapped = {s.stage for s in y.statuses.values()}
+    for stage in y.stages:
+        if stage not in mapped:
+            yield source.problem(("stages", stage), f"{stage}: no status is shown as this stage")

@@ -1,0 +1,154 @@
+"""Templates against their pack: each is there, compiles, renders with much and with little data, and fits."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
+
+from service.domain.events import Appointment, Payment
+from service.domain.notices import Snapshot
+from service.domain.workflow import Notice, Workflow
+from service.workflows.lint import Problem
+from service.workflows.segments import measure
+from service.workflows.templates import NAMES, PackTemplates
+from service.workflows.values import template_values
+
+MAX_SEGMENTS: Final = 3
+_PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
+_SAMPLE_LINK = "https://track.example/t/" + "x" * 30
+
+
+def check(workflow: Workflow, templates: PackTemplates, workflow_file: Path) -> list[Problem]:
+    """All problems of the pack's templates."""
+    problems: list[Problem] = []
+    for notice in workflow.notices.values():
+        for channel in notice.channels + _stand_ins(workflow, notice):
+            for locale in workflow.locales:
+                problems += _one(workflow, templates, notice, channel, locale, workflow_file)
+    return problems
+
+
+def _stand_ins(workflow: Workflow, notice: Notice) -> tuple[str, ...]:
+    """Channels that may have to carry the notice when another fails."""
+    ways = (workflow.fallback.get(channel) for channel in notice.channels)
+    return tuple(way for way in ways if way and way not in notice.channels)
+
+
+def _one(
+    workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, workflow_file: Path
+) -> Iterator[Problem]:
+    file = templates.source(locale, notice.name, channel)
+    if not file.is_file():
+        line = _declared_at(workflow_file, notice.name)
+        yield Problem(
+            workflow_file, line, f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}"
+        )
+        return
+    text = file.read_text(encoding="utf-8")
+    try:
+        templates.compiled(f"{locale}/{notice.name}.{channel}.j2")
+    except TemplateSyntaxError as error:
+        yield Problem(file, error.lineno, f"template: {error.message}")
+        return
+    broken = [*_unknown_names(file, text), *_misused_secret(file, text, notice)]
+    yield from broken
+    if not broken:
+        yield from _rendered(workflow, templates, notice, channel, locale, file)
+
+
+def _declared_at(workflow_file: Path, notice: str) -> int:
+    for number, line in enumerate(workflow_file.read_text(encoding="utf-8").splitlines(), 1):
+        if re.match(rf"\s+{re.escape(notice)}:", line):
+            return number
+    return 1
+
+
+def _parse(text: str) -> nodes.Template:
+    from jinja2 import Environment
+
+    return Environment(autoescape=True).parse(text)
+
+
+def _unknown_names(file: Path, text: str) -> Iterator[Problem]:
+    for name in sorted(meta.find_undeclared_variables(_parse(text)) - _PROVIDED):
+        yield Problem(
+            file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}"
+        )
+
+
+def _misused_secret(file: Path, text: str, notice: Notice) -> Iterator[Problem]:
+    for node in _parse(text).find_all(nodes.Name):
+        if node.name != "secrets":
+            continue
+        if notice.secret is None:
+            yield Problem(file, node.lineno, f"uses a secret, but notice {notice.name!r} carries none")
+    for get in _parse(text).find_all(nodes.Getattr):
+        inner = get.node
+        used_other = notice.secret and get.attr != notice.secret
+        if isinstance(inner, nodes.Name) and inner.name == "secrets" and used_other:
+            yield Problem(
+                file, get.lineno, f"uses secret {get.attr!r}; notice {notice.name!r} carries {notice.secret!r}"
+            )
+
+
+def _line_of(text: str, word: str) -> int:
+    pattern = re.compile(rf"\b{re.escape(word)}\b")
+    return next((i for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
+
+
+def _rendered(
+    workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, file: Path
+) -> Iterator[Problem]:
+    for label, values in _samples(workflow, notice, locale):
+        try:
+            rendered = templates.render(locale, notice.name, channel, values, notice.content.get(locale))
+        except TemplateError as error:
+            line = getattr(error, "lineno", None) or _blamed_line(error, file)
+            yield Problem(file, line, f"does not render with {label}: {error}")
+            return
+        except (ValueError, TypeError, KeyError) as error:
+            yield Problem(file, 1, f"does not render with {label}: {type(error).__name__}: {error}")
+            return
+        if not rendered.text or (channel in ("push", "email") and not rendered.title):
+            yield Problem(file, 1, f"is empty with {label}")
+            return
+        if channel == "sms" and (taken := measure(rendered.text)).count > MAX_SEGMENTS:
+            yield Problem(file, 1, f"takes {taken.count} SMS segments with {label}; at most {MAX_SEGMENTS}")
+            return
+
+
+def _blamed_line(error: BaseException, file: Path) -> int:
+    line, trace = 1, error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Values as full and as bare as an order can be."""
+    now = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
+    first = next(iter(workflow.statuses.values()))
+    full = Snapshot(
+        order_id="ORD-1001",
+        status=first.name,
+        stage=first.stage,
+        assignee={"name": "Ravi", "role": "vendor"},
+        previous_assignee="Meera",
+        eta=now,
+        appointment=Appointment(now, now + timedelta(hours=2)),
+        price={"amount": "12500.00", "currency": "INR"},
+        payment=Payment(verified=True),
+        note="A note.",
+    )
+    bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage)
+    secrets = {notice.secret: "481920"} if notice.secret else {}
+    for label, snapshot, name in (("full data", full, "Asha"), ("only what every order has", bare, "")):
+        yield label, template_values(
+            workflow, notice.name, snapshot, locale=locale, timezone="", name=name,
+            brand="Stagebell", link=_SAMPLE_LINK, secrets=secrets,
+        )  # fmt: skip

@@ -1,0 +1,169 @@
+"""Message templates: sandboxed Jinja, HTML escaped, an undefined name is an error; never built from data.
+
+A template file is `<locale>/<notice>.<channel>.j2`. SMS and WhatsApp files are the text. A push file is
+the title, then the body from the second line on. An email file fills the blocks `subject` and `body` (and
+may fill `action`, the button's words); both its HTML and its plain twin come from that one text.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import css_inline
+from babel import Locale
+from babel.dates import format_datetime, format_time
+from babel.numbers import format_currency
+from jinja2 import FileSystemLoader, StrictUndefined, Template, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, escape
+from msgspec import Struct
+
+from service.domain.events import clean
+from service.domain.workflow import Content
+from service.workflows.segments import plain_enough
+
+LAYOUTS = "_layouts"
+# The whole vocabulary of templates; `stagebell check` refuses any other name.
+NAMES = frozenset(
+    {
+        "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price", "payment",
+        "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale",
+    }
+)  # fmt: skip
+
+
+class Rendered(Struct, frozen=True):
+    """A message as its reader sees it; `html` for email only, `title` for push and the email subject."""
+
+    text: str
+    title: str = ""
+    html: str = ""
+    content_sid: str = ""
+    content_variables: Mapping[str, str] = {}
+
+
+class PackTemplates:
+    """The compiled templates of one pack folder; `layouts` is the folder shared by all packs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        search = [folder, folder.parent / LAYOUTS]
+        self._plain = _environment(search, escape_html=False)
+        self._html = _environment(search, escape_html=True)
+        self._inliner = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
+
+    def has(self, locale: str, notice: str, channel: str) -> bool:
+        """Whether there is a template for this notice."""
+        return (self.folder / locale / f"{notice}.{channel}.j2").is_file()
+
+    def source(self, locale: str, notice: str, channel: str) -> Path:
+        """Where the template stands."""
+        return self.folder / locale / f"{notice}.{channel}.j2"
+
+    def render(
+        self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None = None
+    ) -> Rendered:
+        """The message in the words of `locale`; raises jinja2.TemplateError."""
+        name = f"{locale}/{notice}.{channel}.j2"
+        if channel == "email":
+            return self._email(name, values)
+        text = _tidy(self._plain.get_template(name).render(values))
+        if channel == "push":
+            title, _, body = text.partition("\n")
+            return Rendered(text=body.strip(), title=title.strip())
+        if channel == "sms":
+            return Rendered(text=plain_enough(text))
+        if content is None:
+            return Rendered(text=text)
+        variables = {k: self._plain.from_string(v).render(values) for k, v in content.variables.items()}
+        return Rendered(text=text, content_sid=content.sid, content_variables=variables)
+
+    def _email(self, name: str, values: Mapping[str, Any]) -> Rendered:
+        plain = self._plain.get_template(name)
+        context = {**values, "layout": "email.txt.j2"}
+        subject = clean("".join(plain.blocks["subject"](plain.new_context(context))))
+        text = _tidy(plain.render(context))
+        html = self._html.get_template(name).render({**values, "layout": "email.html.j2", "subject": subject})
+        return Rendered(text=text, title=subject, html=self._inliner.inline(html))
+
+    def warm(self) -> None:
+        """Compile every template now, so that the first message is not the slow one."""
+        for path in self.folder.glob("*/*.j2"):
+            name = path.relative_to(self.folder).as_posix()
+            self.compiled(name)
+
+    def compiled(self, name: str) -> Template:
+        """One compiled template; raises jinja2.TemplateSyntaxError with its line."""
+        if name.endswith(".email.j2"):
+            self._html.get_template(name)
+        return self._plain.get_template(name)
+
+
+def _environment(search: list[Path], *, escape_html: bool) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(search),
+        autoescape=escape_html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    environment.globals.clear()
+    environment.filters.update(time=_time, date=_date, moment=_moment, money=_money, paragraphs=_paragraphs)
+    return environment
+
+
+def _tidy(text: str) -> str:
+    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.strip().splitlines()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
+def _paragraphs(text: str) -> Markup:
+    """Blank-line separated text as HTML paragraphs."""
+    parts = [p.strip() for p in re.split(r"\n\s*\n", str(escape(text)).strip()) if p.strip()]
+    return Markup("").join(Markup("<p>{}</p>\n").format(Markup(p)) for p in parts)  # noqa: S704 - escaped above
+
+
+def _zone(context: Context) -> tzinfo:
+    zone: tzinfo = context.get("zone") or ZoneInfo("UTC")
+    return zone
+
+
+@lru_cache(maxsize=64)
+def _babel(locale: str) -> Locale:
+    return Locale.parse(locale.replace("-", "_"))
+
+
+@pass_context
+def _time(context: Context, value: datetime) -> str:
+    return format_time(value.astimezone(_zone(context)), "short", locale=_babel(context["locale"]))
+
+
+@pass_context
+def _date(context: Context, value: datetime) -> str:
+    return format_datetime(value.astimezone(_zone(context)), "EEE d MMM", locale=_babel(context["locale"]))
+
+
+@pass_context
+def _moment(context: Context, value: datetime) -> str:
+    return format_datetime(value.astimezone(_zone(context)), "EEE d MMM, H:mm", locale=_babel(context["locale"]))
+
+
+@pass_context
+def _money(context: Context, value: Mapping[str, str]) -> str:
+    amount = Decimal(value["amount"])
+    whole = amount == amount.to_integral_value()
+    return format_currency(
+        amount,
+        value["currency"],
+        locale=_babel(context["locale"]),
+        format="¤#,##,##0" if whole and value["currency"] == "INR" else None,
+        currency_digits=not whole,
+    )
