@@ -43,6 +43,11 @@ class Decision(Struct, frozen=True):
     clocks: tuple[Clock, ...] = ()
     escalations: tuple[EscalationChange, ...] = ()
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.entries or self.notices or self.extra or self.clocks or self.escalations)
+
 
 class Draft:
     """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC)."""

@@ -86,9 +86,7 @@ def find(order: Order, escalation_id: UUID) -> Escalation:
 
 def acknowledge(draft: Draft, escalation: Escalation, by: str) -> None:
     """Somebody has it: no more reminders or levels."""
-    taken = replace(
-        escalation, state="acknowledged", next_level=None, next_reminder=None, snoozed_until=None, by=by
-    )
+    taken = replace(escalation, state="acknowledged", next_level=None, next_reminder=None, snoozed_until=None, by=by)
     draft.put_escalation("acknowledged", draft.at, taken)
     draft.log("escalation_acknowledged", reason=escalation.reason, team=escalation.team, by=by)
 

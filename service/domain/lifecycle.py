@@ -24,9 +24,7 @@ def check_start(workflow: Workflow, status: str) -> None:
     """May an order be first heard of in `status`? An adopting workflow takes any."""
     if workflow.adopts or status in workflow.starts:
         return
-    raise Rejection(
-        f"data.status: a new {workflow.name} order starts as {_listed(workflow.starts)}, not {status!r}"
-    )
+    raise Rejection(f"data.status: a new {workflow.name} order starts as {_listed(workflow.starts)}, not {status!r}")
 
 
 def check_move(workflow: Workflow, current: str, status: str) -> Move:
@@ -39,9 +37,7 @@ def check_move(workflow: Workflow, current: str, status: str) -> Move:
         return "enter"
     if workflow.is_final(current):
         raise Rejection(f"data.status: the order ended as {current!r}; {status!r} cannot follow")
-    raise Rejection(
-        f"data.status: {status!r} cannot follow {current!r}; allowed: {_listed(workflow.moves[current])}"
-    )
+    raise Rejection(f"data.status: {status!r} cannot follow {current!r}; allowed: {_listed(workflow.moves[current])}")
 
 
 def _listed(names: Iterable[str]) -> str:

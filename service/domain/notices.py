@@ -154,9 +154,7 @@ class Lookup(Struct, frozen=True):
 Answer = Accepted | Transient | Permanent | NoAnswer | Receipt | Lookup
 
 
-def settle(
-    n: Notification, answer: Answer, now: datetime, jitter: float, lane_moved_on: bool = False
-) -> Notification:
+def settle(n: Notification, answer: Answer, now: datetime, jitter: float, lane_moved_on: bool = False) -> Notification:
     """The notification after `answer`; the same one when the answer changes nothing.
 
     `jitter` is in [0, 1): full jitter for the retry delay. `lane_moved_on`: a newer message of the same
@@ -180,9 +178,7 @@ def settle(
         case Permanent(provider, code, error):
             return replace(n, state="failed", provider=provider, error_code=code, error=error)
         case NoAnswer(provider, error):
-            return replace(
-                n, state="unknown", provider=provider, error=error, not_before=now + SETTLE_UNKNOWN_AFTER
-            )
+            return replace(n, state="unknown", provider=provider, error=error, not_before=now + SETTLE_UNKNOWN_AFTER)
         case Transient(provider, code, error, at_least):
             at = now + retry_delay(n.attempts, jitter, at_least)
             if at >= n.valid_until:

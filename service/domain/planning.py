@@ -38,9 +38,7 @@ def tell(
         valid_until = min(valid_until, expires)
     missing = bool(notice.secret) and secret is None
     notice_id = draft.next_id()
-    notifications = tuple(
-        _notification(draft, notice, notice_id, channels or notice.channels, valid_until, missing)
-    )
+    notifications = tuple(_notification(draft, notice, notice_id, channels or notice.channels, valid_until, missing))
     draft.notices.append(
         PlannedNotice(
             id=notice_id,

@@ -38,14 +38,12 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
             n: Team(n, t.title, tuple(Level(v.after, v.to) for v in t.levels), t.remind_every)
             for n, t in yaml.teams.items()
         },
-        fallback=dict(yaml.fallback),
+        fallback={str(k): str(v) for k, v in yaml.fallback.items()},
         grace=yaml.grace,
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
         contact_from=frozenset(yaml.contact_from),
-        answers=tuple(
-            Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers
-        ),
+        answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
         demo=yaml.demo,
     )
 

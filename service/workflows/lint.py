@@ -138,9 +138,7 @@ def _settings(source: Source) -> Iterator[Problem]:
         if need and getattr(clock, need) is None:
             yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
         if not clock.tell and not clock.escalate:
-            yield source.problem(
-                ("clocks", name), f"{name}: its breach does nothing; give it 'tell' or 'escalate'"
-            )
+            yield source.problem(("clocks", name), f"{name}: its breach does nothing; give it 'tell' or 'escalate'")
 
 
 def _reach(source: Source) -> Iterator[Problem]:

@@ -43,9 +43,7 @@ def _one(
     file = templates.source(locale, notice.name, channel)
     if not file.is_file():
         line = _declared_at(workflow_file, notice.name)
-        yield Problem(
-            workflow_file, line, f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}"
-        )
+        yield Problem(workflow_file, line, f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}")
         return
     text = file.read_text(encoding="utf-8")
     try:
@@ -74,9 +72,7 @@ def _parse(text: str) -> nodes.Template:
 
 def _unknown_names(file: Path, text: str) -> Iterator[Problem]:
     for name in sorted(meta.find_undeclared_variables(_parse(text)) - _PROVIDED):
-        yield Problem(
-            file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}"
-        )
+        yield Problem(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
 
 
 def _misused_secret(file: Path, text: str, notice: Notice) -> Iterator[Problem]:

@@ -32,8 +32,8 @@ LAYOUTS = "_layouts"
 # The whole vocabulary of templates; `stagebell check` refuses any other name.
 NAMES = frozenset(
     {
-        "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price", "payment",
-        "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale",
+        "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
+        "payment", "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale",
     }
 )  # fmt: skip
 

@@ -1,0 +1,63 @@
+# stagebell: run it, test it. Needs Python 3.11 or newer and make; nothing else has to be installed first.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+ARGS ?=
+
+.PHONY: run test test-long test-fast lint format types imports check services lock bench docker-steps screenshots clean
+
+run: $(VENV)/.run  ## fresh machine to running service
+	@$(BIN)/stagebell demo $(ARGS)
+
+test: $(VENV)/.dev services lint  ## fresh machine to green tests, real RabbitMQ and PostgreSQL included
+	@$(BIN)/python -m pytest --cov --cov-report=term -q -m "not long" $(ARGS)
+
+test-fast: $(VENV)/.dev  ## pure rules only: seconds
+	@$(BIN)/python -m pytest -q tests/unit $(ARGS)
+
+test-long: $(VENV)/.dev services  ## the heavier forms too
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; exit 1)
+	@rm -f .lint-imports.log
+	@$(BIN)/stagebell check templates > /dev/null
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+services:
+	@./tests/support/install-services.sh
+
+docker-steps:  ## what the Dockerfile runs, step by step, without a Docker engine
+	@./tests/support/docker-steps.sh
+
+lock: $(VENV)/.uv  ## new lock files from pyproject.toml
+	@mkdir -p requirements
+	@$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK_FLAGS) -o requirements/run.lock
+	@$(BIN)/uv pip compile pyproject.toml --upgrade --group dev $(LOCK_FLAGS) -o requirements/dev.lock
+LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header
+
+$(VENV)/.uv:
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.uv
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.uv
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -1,0 +1,298 @@
+"""The one place that builds and wires: settings to parts, parts to loops, loops to a process."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time as wall
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from sqlalchemy import text
+
+from service.broker.memory import MemoryBroker
+from service.broker.port import INTAKE, Broker, BrokerLost
+from service.broker.rabbitmq import RabbitBroker
+from service.clock.clock import Clock
+from service.core import Core
+from service.dispatch.channels.capture import CaptureProvider
+from service.dispatch.channels.fcm import FcmProvider
+from service.dispatch.channels.port import Provider
+from service.dispatch.channels.smtp import SmtpProvider
+from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
+from service.dispatch.compose import Composer
+from service.dispatch.guards import Limits
+from service.dispatch.route import Route
+from service.dispatch.settle import Settler
+from service.dispatch.sweeper import Sweeper
+from service.dispatch.worker import Worker
+from service.intake import loop as intake_loop
+from service.intake.intake import Intake
+from service.keyring import Keyring
+from service.ledger.engine import Ledger
+from service.ledger.keys import Role
+from service.ledger.schema import migrate
+from service.ledger.wakeups import Wakeups, listen
+from service.relay.relay import Relay
+from service.settings import CHANNELS, NEEDED, Settings, SettingsError
+from service.telemetry import metrics
+from service.timekeeping import SteadyTime, TimeSource
+from service.web import app as web_app
+from service.web.context import Context
+from service.workflows import packs as packs_module
+
+log = structlog.get_logger(__name__)
+
+ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
+KEY_FILE: Final = Path("stagebell.key")
+STOP_WITHIN_S: Final = 18.0
+ALIGN_EVERY_S: Final = 15.0
+FIRST_CONNECT_S: Final = 30.0
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The installation's keys; without SECRET_KEY, a key file is made and kept in the working directory."""
+    given = settings.secret_key.get_secret_value()
+    if given:
+        return Keyring(given)
+    with contextlib.suppress(FileExistsError), open(KEY_FILE, "x", encoding="utf-8", opener=_private) as file:
+        file.write(secrets.token_urlsafe(48))
+    log.warning(
+        "settings.secret_key_missing",
+        hint=f"STAGEBELL_SECRET_KEY is not set; {KEY_FILE} is used. Set it before there is a second machine.",
+    )
+    return Keyring(KEY_FILE.read_text(encoding="utf-8").strip())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+class App:
+    """A process of the service with the roles it was given."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        roles: Iterable[str] = ROLES,
+        *,
+        time: TimeSource | None = None,
+        broker: Broker | None = None,
+        open_to: Role | None = None,
+    ) -> None:
+        unknown = set(roles) - set(ROLES)
+        if unknown:
+            raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
+        self.settings = settings
+        self.roles = tuple(roles)
+        self.packs = packs_module.load(settings.workflows)
+        self.ledger = Ledger(settings.database_url, keyring_of(settings))
+        self.time = time or SteadyTime()
+        self.wakeups = Wakeups()
+        self.core = Core(self.ledger, self.packs, self.time, self.wakeups)
+        memory = settings.broker_url.startswith("memory")
+        self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
+        self.intake = Intake(self.core)
+        self.settler = Settler(self.core)
+        self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url)
+        self.routes: dict[str, Route] = {}
+        self.stopping = asyncio.Event()
+        self.port = settings.http_port
+        self._open_to = open_to
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def teams(self) -> tuple[str, ...]:
+        """Every team that a pack may call."""
+        return tuple(dict.fromkeys(team for pack in self.packs for team in pack.workflow.teams))
+
+    async def start(self) -> None:
+        """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
+        began = wall.monotonic()
+        await migrate(self.ledger)
+        await self._align()
+        self._build_routes()
+        await self._connect_broker()
+        loops: dict[str, list[Coroutine[Any, Any, None]]] = {
+            "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
+            "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
+            "clock": [Clock(self.core).run(self.stopping)] if "clock" in self.roles else [],
+            "relay": [Relay(self.core, self.broker).run(self.stopping)] if "relay" in self.roles else [],
+        }
+        for role, coroutines in loops.items():
+            for i, coroutine in enumerate(coroutines):
+                self._tasks[f"{role}.{i}"] = asyncio.create_task(coroutine, name=f"{role}.{i}")
+        self._background("align", self._keep_aligned())
+        if not self.ledger.is_sqlite:
+            self._background("listen", listen(self.ledger.url, self.wakeups))
+        await self._serve()
+        log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+
+    def _background(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._closers.append(end)
+
+    async def _align(self) -> None:
+        if isinstance(self.time, SteadyTime):
+            self.time.align(await self.ledger.now())
+
+    async def _keep_aligned(self) -> None:
+        """The database's clock decides; between two looks at it, monotonic time counts."""
+        while True:
+            await asyncio.sleep(ALIGN_EVERY_S)
+            with contextlib.suppress(Exception):
+                await self._align()
+                metrics.queue_depth.labels(INTAKE).set(await self.broker.depth(INTAKE))
+
+    async def _connect_broker(self) -> None:
+        deadline = wall.monotonic() + FIRST_CONNECT_S
+        while True:
+            try:
+                await self.broker.connect(self.teams)
+                return
+            except BrokerLost as lost:
+                if wall.monotonic() > deadline:
+                    raise SettingsError(
+                        f"STAGEBELL_BROKER_URL: no broker answered within {FIRST_CONNECT_S:.0f} s: {lost}"
+                    ) from lost
+                log.warning("broker.waiting", error=str(lost))
+                await asyncio.sleep(1)
+
+    def _build_routes(self) -> None:
+        s = self.settings
+        ready = s.configured_channels()
+        accounts = s.twilio_accounts()
+        http: TwilioHttp | None = None
+        if ready["sms"] or ready["whatsapp"]:
+            http = TwilioHttp(s.concurrent_sends * 2, s.provider_timeout)
+            self._closers.append(http.close)
+        providers: dict[str, list[Provider]] = {channel: [] for channel in CHANNELS}
+        if http is not None:
+            for a in accounts:
+                if a.sms_from or a.messaging_service_sid:
+                    providers["sms"].append(TwilioProvider(a, "sms", http, s.provider_timeout))
+                if a.whatsapp_from:
+                    providers["whatsapp"].append(TwilioProvider(a, "whatsapp", http, s.provider_timeout))
+        if ready["email"]:
+            providers["email"] += [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
+        if s.fcm_credentials is not None:
+            providers["push"].append(
+                FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout)
+            )
+        for channel in CHANNELS:
+            if not providers[channel]:
+                log.warning("channel.captured", channel=channel, sent="nowhere", to_send_set=NEEDED[channel])
+            self.routes[channel] = Route(
+                channel,
+                providers[channel] or [CaptureProvider()],
+                self.time,
+                concurrent=s.concurrent_sends,
+                per_second=s.sends_per_second,
+            )
+            self._closers.append(self.routes[channel].close)
+
+    def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
+        s = self.settings
+        limits = Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
+        workers = [
+            Worker(self.core, route, self.composer, self.settler, limits, s.provider_timeout)
+            for route in self.routes.values()
+        ]
+        sweeper = Sweeper(self.core, self.routes, self.composer, self.settler)
+        return [*(w.run(self.stopping) for w in workers), sweeper.run(self.stopping)]
+
+    async def _serve(self) -> None:
+        context = Context(
+            settings=self.settings,
+            core=self.core,
+            intake=self.intake,
+            settler=self.settler,
+            composer=self.composer,
+            broker=self.broker,
+            routes=self.routes,
+            readiness=self.readiness,
+            open_to=self._open_to,
+        )
+        has_web = "web" in self.roles
+        self._runner = web.AppRunner(web_app.build(context, everything=has_web), access_log=None)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self.settings.http_host, self.settings.http_port)
+            await site.start()
+        except OSError as error:
+            if has_web:
+                raise SettingsError(f"STAGEBELL_HTTP_PORT: cannot listen: {error.strerror}") from error
+            log.warning("health.not_served", port=self.settings.http_port, error=error.strerror)
+            return
+        addresses = self._runner.addresses
+        self.port = addresses[0][1] if addresses else self.settings.http_port
+
+    async def readiness(self) -> dict[str, str]:
+        """Each part that this process needs: `ok`, or what is wrong with it."""
+        parts: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(2), self.ledger.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+            parts["database"] = "ok"
+        except Exception as error:
+            parts["database"] = f"no answer: {type(error).__name__}"
+        parts["broker"] = "ok" if self.broker.connected else "not connected"
+        for name, task in self._tasks.items():
+            if task.done():
+                parts[name.partition(".")[0]] = "ended"
+        if self.stopping.is_set():
+            parts["process"] = "stopping"
+        return parts
+
+    async def run(self) -> None:
+        """Until `stopping` is set, or a loop ends on its own; raises what ended it."""
+        waiting = asyncio.create_task(self.stopping.wait())
+        done, _ = await asyncio.wait([waiting, *self._tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if waiting not in done:
+            for task in done:
+                if (error := task.exception()) is not None:
+                    log.error("loop.ended", loop=task.get_name(), error=str(error))
+                    raise error
+
+    async def close(self) -> None:
+        """Finish or release what is held, within 20 s."""
+        self.stopping.set()
+        self.wakeups.wake_all()
+        if self._tasks:
+            relay = [t for n, t in self._tasks.items() if n.startswith("relay")]
+            others = [t for t in self._tasks.values() if t not in relay]
+            await _end(others + relay, timedelta(seconds=STOP_WITHIN_S))
+        if self._runner is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self._runner.cleanup()
+        for closer in reversed(self._closers):
+            with contextlib.suppress(Exception):
+                await closer()
+        await self.broker.close()
+        await self.ledger.close()
+        log.info("stopped")
+
+
+async def _end(tasks: list[asyncio.Task[None]], within: timedelta) -> None:
+    """Wait for loops to end by themselves; after `within`, cancel what still runs."""
+    if not tasks:
+        return
+    _, running = await asyncio.wait(tasks, timeout=within.total_seconds())
+    for task in running:
+        task.cancel()
+    if running:
+        log.warning("stop.cancelled", loops=[t.get_name() for t in running])
+        await asyncio.wait(running, timeout=7)

@@ -1,0 +1,108 @@
+"""What the service needs of a broker, and the names that other programs rely on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+ORDERS: Final = "orders"
+ESCALATIONS: Final = "escalations"
+NOTIFICATIONS: Final = "notifications"
+DEAD: Final = "stagebell.dead"
+INTAKE: Final = "stagebell.intake"
+INTAKE_BINDING: Final = "order.#"
+
+REASON_HEADER: Final = "x-stagebell-reason"
+AT_HEADER: Final = "x-stagebell-at"
+ROUTING_KEY_HEADER: Final = "x-stagebell-routing-key"
+
+
+class BrokerLost(Exception):
+    """The connection, the channel or the consumer is gone; begin again."""
+
+
+class Message(Struct, frozen=True):
+    """What goes to the broker."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    message_id: str = ""
+    content_type: str | None = None
+    headers: Mapping[str, Any] = {}
+
+
+class Delivery(Struct, frozen=True):
+    """What comes from it. `tag` acknowledges it; `redelivered` says that it was handed out before."""
+
+    body: bytes
+    headers: Mapping[str, Any]
+    content_type: str | None
+    content_encoding: str | None
+    message_id: str
+    routing_key: str
+    redelivered: bool
+    tag: int
+
+
+class Subscription(Protocol):
+    """A queue's messages, in order, until they are acknowledged."""
+
+    async def batch(self, limit: int) -> list[Delivery]:
+        """Wait for a message, then take what else is already there; raises BrokerLost."""
+        ...
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """These, and all before them, are done; raises BrokerLost."""
+        ...
+
+    async def close(self) -> None:
+        """Stop consuming; what was not acknowledged goes back."""
+        ...
+
+
+class Broker(Protocol):
+    """Declares what it needs on connecting; publishes with confirms."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be used now."""
+        ...
+
+    async def connect(self, teams: Iterable[str]) -> None:
+        """Connect and declare exchanges, queues and bindings; raises BrokerLost."""
+        ...
+
+    async def subscribe(self, queue: str, prefetch: int) -> Subscription:
+        """Start consuming; raises BrokerLost."""
+        ...
+
+    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+        """Publish all and wait: whether each was confirmed. Never raises for a broker that is away."""
+        ...
+
+    async def depth(self, queue: str) -> int:
+        """How many messages wait in a queue; raises BrokerLost."""
+        ...
+
+    async def take(self, queue: str, limit: int) -> "Taken":
+        """Look at the first messages of a queue; they go back unless removed. Raises BrokerLost."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
+class Taken(Protocol):
+    """Messages held while somebody looks at them."""
+
+    deliveries: list[Delivery]
+
+    async def remove(self, delivery: Delivery) -> None:
+        """This one is dealt with."""
+        ...
+
+    async def close(self) -> None:
+        """Put the others back where they were."""
+        ...

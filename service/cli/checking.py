@@ -1,0 +1,34 @@
+"""`stagebell check`."""
+
+import json
+from pathlib import Path
+
+import typer
+
+from service import settings as settings_module
+from service.workflows.packs import inspect
+from service.workflows.schema import WorkflowYaml
+
+
+def check_packs(directory: Path | None) -> int:
+    """Print every problem; the exit code."""
+    folder = directory or settings_module.load().workflows
+    packs, problems = inspect(folder)
+    for problem in problems:
+        typer.echo(str(problem))
+    if problems:
+        typer.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}")
+        return 1
+    for pack in packs:
+        w = pack.workflow
+        typer.echo(
+            f"{w.name} {w.version}: {len(w.statuses)} statuses, {len(w.notices)} notices in {', '.join(w.locales)},"
+            f" {len(w.clocks)} clocks, {len(w.reasons)} reasons"
+        )
+    return 0
+
+
+def print_schema() -> None:
+    """The JSON Schema that editors use for completion."""
+    schema = WorkflowYaml.model_json_schema(mode="validation")
+    typer.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=1))

@@ -1,0 +1,87 @@
+"""`stagebell dead`: look at, replay and drop dead letters in the broker's queue."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service import settings as settings_module
+from service.app import keyring_of
+from service.broker.port import BrokerLost
+from service.broker.rabbitmq import RabbitBroker
+from service.intake.dead_letters import DeadLetter, DeadLetters
+from service.settings import SettingsError
+
+MOST = 100_000
+
+
+@asynccontextmanager
+async def _letters() -> AsyncIterator[DeadLetters]:
+    settings = settings_module.load()
+    if settings.broker_url.startswith("memory"):
+        raise SettingsError(
+            "STAGEBELL_BROKER_URL: memory:// keeps its dead letters inside the running service; set amqp://..."
+        )
+    broker = RabbitBroker(settings.broker_url)
+    await broker.connect(())
+    try:
+        yield DeadLetters(broker, keyring_of(settings))
+    finally:
+        await broker.close()
+
+
+async def show_list(limit: int) -> None:
+    """A line each."""
+    async with _letters() as letters:
+        found = await letters.look(limit)
+    table = Table("#", "when", "type", "order", "reason", box=None)
+    for letter in found:
+        table.add_row(str(letter.number), letter.at, letter.type, letter.order_id, letter.reason)
+    Console(highlight=False).print(table if found else "No dead letters.")
+
+
+async def show_one(number: int) -> int:
+    """The whole letter, opened."""
+    async with _letters() as letters:
+        letter = _pick(await letters.look(number), number)
+    if letter is None:
+        return 1
+    typer.echo(f"reason: {letter.reason}\nat: {letter.at}\nrouting key: {letter.routing_key}\n")
+    typer.echo(letter.opened.decode("utf-8", "replace"))
+    return 0
+
+
+def _pick(found: Sequence[DeadLetter], number: int) -> DeadLetter | None:
+    for letter in found:
+        if letter.number == number:
+            return letter
+    typer.echo(f"there is no dead letter {number}", err=True)
+    return None
+
+
+async def replay(numbers: Sequence[int], *, everything: bool) -> int:
+    """Back to the orders exchange."""
+    if not numbers and not everything:
+        typer.echo("name the letters by their numbers, or say --all", err=True)
+        return 1
+    async with _letters() as letters:
+        try:
+            count = await letters.replay(None if everything else set(numbers), MOST if everything else max(numbers))
+        except BrokerLost as lost:
+            typer.echo(f"stopped: {lost}", err=True)
+            return 1
+    typer.echo(f"{count} replayed")
+    return 0
+
+
+async def drop(numbers: Sequence[int], *, everything: bool) -> int:
+    """Gone for good."""
+    if not numbers and not everything:
+        typer.echo("name the letters by their numbers, or say --all", err=True)
+        return 1
+    async with _letters() as letters:
+        count = await letters.drop(None if everything else set(numbers), MOST if everything else max(numbers))
+    typer.echo(f"{count} dropped")
+    return 0

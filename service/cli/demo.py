@@ -1,0 +1,192 @@
+"""`stagebell demo`: the whole service in one process, orders to look at, every message visible as it goes."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import structlog
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from sqlalchemy import func, select
+
+from service import settings as settings_module
+from service.app import App
+from service.broker.port import DEAD, INTAKE
+from service.cli.running import stop_on_signals
+from service.ledger.tables import clocks, escalations, notifications, orders
+from service.ledger.views import recent_messages
+from service.settings import Settings, SettingsError
+from service.simulator.simulator import Played, Simulator
+from service.telemetry import logs
+from service.timekeeping import SteadyTime
+
+DATABASE = Path("stagebell-demo.db")
+SHOWN_ROWS = 18
+LOOK_EVERY_S = 0.25
+TEXT_WIDTH = 88
+COLOURS = {"sms": "green", "whatsapp": "bright_green", "push": "magenta", "email": "cyan"}
+
+
+async def run_demo(count: int, speed: float, workflow: str, *, leave: bool) -> int:
+    """Play `count` orders; the exit code."""
+    settings = _demo_settings()
+    logs.configure(settings.log_format, level=logging.ERROR)
+    structlog.contextvars.clear_contextvars()
+    app = App(settings, time=SteadyTime(speed), open_to="admin")
+    pack = app.packs.find(workflow) if workflow else next((p for p in app.packs if p.workflow.demo), None)
+    if pack is None or not pack.workflow.demo:
+        raise SettingsError(f"--workflow: no pack {workflow!r} with a demo section in {settings.workflows}")
+    stop_on_signals(app.stopping)
+    console = Console()
+    try:
+        await app.start()
+        played = Simulator(pack.workflow).play(count, app.time.now())
+        where = f"http://{settings.http_host}:{app.port}"
+        console.print(
+            f"[bold]{settings.brand}[/] plays {count} orders of {pack.workflow.title}, {speed:g} times as fast."
+        )
+        console.print(f"Inbox: {where}/desk/inbox   Metrics: {where}/metrics   Ctrl-C ends it.\n")
+        await _watch(app, played, console, leave=leave)
+        await _print_summary(app, console, played)
+    finally:
+        await app.close()
+        _forget()
+    return 0
+
+
+def _forget() -> None:
+    for leftover in Path().glob(f"{DATABASE}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _demo_settings() -> Settings:
+    """Settings on which nothing real can happen: own database, no broker, no credentials."""
+    _forget()
+    none = SecretStr("")
+    settings = settings_module.load(
+        database_url=f"sqlite+aiosqlite:///{DATABASE}",
+        broker_url="memory://",
+        secret_key=SecretStr(secrets.token_urlsafe(32)),
+        twilio_auth_token=none,
+        twilio_backup_auth_token=none,
+        smtp_url=none,
+        smtp_backup_url=none,
+        fcm_credentials=None,
+        require_channels=(),
+    )
+    if not _is_free(settings.http_host, settings.http_port):
+        settings.http_port = 0
+    return settings
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return True
+    return False
+
+
+async def _play(app: App, played: list[Played]) -> None:
+    for p in played:
+        await app.time.wait(app.stopping, p.at)
+        if app.stopping.is_set():
+            return
+        await app.broker.publish([p.message])
+
+
+async def _watch(app: App, played: list[Played], console: Console, *, leave: bool) -> None:
+    """Show messages as they go, until all is played and sent, or until stopped."""
+    playing = asyncio.create_task(_play(app, played))
+    failing = asyncio.create_task(app.run())
+    seen: dict[str, dict[str, Any]] = {}
+    with Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else _plain() as live:
+        while not app.stopping.is_set() and not failing.done():
+            fresh = await _fresh(app, seen)
+            if live is not None:
+                live.update(_table(list(seen.values())[-SHOWN_ROWS:], len(seen)))
+            else:
+                for m in fresh:
+                    console.print(_line(m), markup=False, highlight=False, soft_wrap=True)
+            if playing.done() and not fresh and await _is_quiet(app):
+                if leave:
+                    break
+                if live is None:
+                    await app.stopping.wait()
+            await asyncio.sleep(LOOK_EVERY_S)
+    playing.cancel()
+    failing.cancel()
+    await asyncio.gather(playing, failing, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _plain() -> Any:
+    yield None
+
+
+async def _fresh(app: App, seen: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    async with app.ledger.reading() as connection:
+        messages = await recent_messages(connection, app.core.keyring, 200)
+    fresh = [m for m in reversed(messages) if m["id"] not in seen and m["state"] != "sending"]
+    seen.update({m["id"]: m for m in fresh})
+    return fresh
+
+
+async def _is_quiet(app: App) -> bool:
+    if await app.broker.depth(INTAKE):
+        return False
+    query = select(func.count()).where(notifications.c.state.in_(("pending", "sending", "retrying")))
+    async with app.ledger.reading() as connection:
+        return not (await connection.execute(query)).scalar_one()
+
+
+def _table(rows: list[dict[str, Any]], total: int) -> Table:
+    table = Table(title=f"{total} messages", title_justify="left", expand=True, box=None, pad_edge=False)
+    for heading in ("time", "order", "to", "channel", "message"):
+        table.add_column(heading, no_wrap=heading != "message")
+    for m in rows:
+        colour = COLOURS.get(m["channel"], "white")
+        table.add_row(f"{m['created']:%H:%M:%S}", m["order_id"], m["name"], f"[{colour}]{m['channel']}[/]", _words(m))
+    return table
+
+
+def _line(m: dict[str, Any]) -> str:
+    return f"{m['created']:%H:%M:%S}  {m['order_id']:<10} {m['channel']:<9} {m['name']:<8} {_words(m)}"
+
+
+def _words(m: dict[str, Any]) -> str:
+    text = " ".join(part for part in (m["title"], m["text"]) if part) if m["channel"] != "email" else m["title"]
+    text = " ".join(text.split()).partition(" http")[0]
+    return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
+
+
+async def _print_summary(app: App, console: Console, played: list[Played]) -> None:
+    async with app.ledger.reading() as connection:
+
+        async def count(*columns: Any, where: Any = None) -> list[tuple[Any, ...]]:
+            query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
+            found = await connection.execute(query if where is None else query.where(where))
+            return [tuple(row) for row in found]
+
+        by_status = await count(orders.c.status)
+        by_message = await count(notifications.c.channel, notifications.c.state)
+        by_team = await count(escalations.c.team, escalations.c.reason)
+        breached = sum(n for _, n in await count(clocks.c.name, where=clocks.c.state == "breached"))
+    totals: Counter[str] = Counter()
+    for channel, state, n in by_message:
+        totals[f"{channel} {state}"] += n
+    typer.echo("")
+    typer.echo(f"{len(played)} events, {sum(n for _, n in by_status)} orders, {sum(totals.values())} messages")
+    typer.echo("orders:      " + ", ".join(f"{n} {status}" for status, n in by_status))
+    typer.echo("messages:    " + ", ".join(f"{n} {what}" for what, n in sorted(totals.items())))
+    typer.echo("escalations: " + (", ".join(f"{n} {team}/{reason}" for team, reason, n in by_team) or "none"))
+    typer.echo(f"promises broken: {breached}; dead letters: {await app.broker.depth(DEAD)}")

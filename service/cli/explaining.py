@@ -1,0 +1,101 @@
+"""`stagebell explain`."""
+
+from datetime import datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service import settings as settings_module
+from service.cli.running import open_ledger
+from service.domain.workflow import ClockSpec, Workflow
+from service.ledger.views import order_view
+from service.workflows import packs
+
+_HIDDEN = ("at", "kind", "message", "provider")
+
+
+async def explain_order(workflow_name: str, order_id: str) -> int:
+    """Print what is known of one order and why; the exit code."""
+    settings = settings_module.load()
+    pack = packs.load(settings.workflows).find(workflow_name)
+    if pack is None:
+        typer.echo(f"no workflow {workflow_name!r} is installed in {settings.workflows}", err=True)
+        return 1
+    async with open_ledger(settings) as ledger, ledger.reading() as connection:
+        view = await order_view(connection, ledger.keyring, pack.workflow, order_id)
+    if view is None:
+        typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
+        return 1
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{order_id}[/] {workflow_name}: {view['status']}, customers see {view['stage_title']!r}"
+        f" (since {_when(view['status_since'])}, pack {view['pack']})"
+    )
+    _print_timeline(console, view)
+    _print_messages(console, view)
+    _print_clocks(console, view, pack.workflow)
+    _print_escalations(console, view)
+    return 0
+
+
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def _print_timeline(console: Console, view: dict[str, Any]) -> None:
+    table = Table("when (UTC)", "what", "details", title="Timeline", title_justify="left", box=None)
+    for line in view["timeline"]:
+        details = ", ".join(f"{k} {v}" for k, v in line.items() if k not in _HIDDEN)
+        table.add_row(_when(line["at"]), line["kind"].replace("_", " "), details)
+    console.print(table)
+
+
+def _print_messages(console: Console, view: dict[str, Any]) -> None:
+    table = Table("notice", "to", "state", "why", title="Messages", title_justify="left", box=None)
+    for m in view["messages"]:
+        why = m["error"] or ("the provider took it" if m["state"] == "sent" else "")
+        table.add_row(m["notice"], f"{m['audience']} by {m['channel']}", m["state"], why)
+    console.print(table)
+
+
+def _print_clocks(console: Console, view: dict[str, Any], workflow: Workflow) -> None:
+    table = Table("clock", "why", "started", "warns", "due", "state", "stopped", title="Clocks", title_justify="left",
+                  box=None)  # fmt: skip
+    for c in view["clocks"]:
+        spec = workflow.clocks.get(c["name"])
+        stopped = f"{_when(c['stopped'])} {c['why']}" if c["stopped"] else ""
+        state = c["state"] + (f", noticed {c['noticed_late_s']:.1f} s late" if c["noticed_late_s"] else "")
+        table.add_row(
+            c["name"], rule_in_words(spec) if spec else "", _when(c["started"]), _when(c["warns"]), _when(c["due"]),
+            state, stopped,
+        )  # fmt: skip
+    console.print(table)
+
+
+def rule_in_words(spec: ClockSpec) -> str:
+    """What a clock promises, in a sentence."""
+    statuses = ", ".join(sorted(spec.statuses)) or "any open status"
+    if spec.kind == "notify":
+        words = f"{spec.notice} must be {spec.until} within {spec.within}"
+    elif spec.kind == "dwell":
+        since = ", since the last event" if spec.reset_by_any_event else ""
+        words = f"at most {spec.within} in {statuses}{since}"
+    elif spec.kind == "deadline":
+        words = f"{spec.within} after {spec.date}, in {statuses}"
+    else:
+        words = f"{spec.within} before {spec.date}, in {statuses}"
+    pauses = f"; pauses in {', '.join(sorted(spec.paused_in))}" if spec.paused_in else ""
+    return words + pauses
+
+
+def _print_escalations(console: Console, view: dict[str, Any]) -> None:
+    table = Table("reason", "team", "severity", "state", "opened", "causes", "detail", title="Escalations",
+                  title_justify="left", box=None)  # fmt: skip
+    for e in view["escalations"]:
+        table.add_row(
+            e["reason"], e["team"], e["severity"], f"{e['state']}, level {e['level']}", _when(e["opened"]),
+            str(e["causes"]), e["detail"],
+        )  # fmt: skip
+    console.print(table)

@@ -1,0 +1,170 @@
+"""All commands, and what their errors look like."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from service import __version__
+from service.broker.port import BrokerLost
+from service.ledger.schema import WrongKey
+from service.settings import SettingsError
+from service.workflows.packs import PackError
+
+T = TypeVar("T")
+app = typer.Typer(
+    name="stagebell",
+    help="Tells people what is happening to their order, and the company when it is about to break its word.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+def main() -> None:
+    """Run a command; an expected error is a sentence and exit code 1, never a traceback."""
+    try:
+        app()
+    except (SettingsError, WrongKey, PackError, BrokerLost) as error:
+        errors.print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    console.print(__version__)
+
+
+@app.command()
+def run(
+    roles: Annotated[str, typer.Option(help="Which loops this process has, comma-separated.")] = (
+        "intake,dispatch,clock,relay,web"
+    ),
+) -> None:
+    """Run the service."""
+    from service.cli.running import run_service
+
+    sys.exit(run_async(run_service([r.strip() for r in roles.split(",") if r.strip()])))
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(min=1, help="How many orders to play.")] = 40,
+    speed: Annotated[float, typer.Option(min=0.1, help="How many times faster than life.")] = 60.0,
+    exit_: Annotated[bool, typer.Option("--exit", help="Print a summary and leave when all are played.")] = False,
+    workflow: Annotated[str, typer.Option(help="Which workflow to play; the first that is installed.")] = "",
+) -> None:
+    """The whole service in one process, with a simulator that plays orders."""
+    from service.cli.demo import run_demo
+
+    sys.exit(run_async(run_demo(orders, speed, workflow, leave=exit_)))
+
+
+@app.command()
+def check(
+    directory: Annotated[Path | None, typer.Argument(help="A folder of packs, or one pack.")] = None,
+    schema: Annotated[bool, typer.Option(help="Print the JSON Schema of workflow.yaml for editors.")] = False,
+) -> None:
+    """Validate workflows and templates: all problems at once, with file and line."""
+    from service.cli.checking import check_packs, print_schema
+
+    if schema:
+        print_schema()
+        return
+    sys.exit(check_packs(directory))
+
+
+@app.command()
+def publish(file: Annotated[str, typer.Argument(help="JSON lines; - for standard input.")]) -> None:
+    """Publish events to the broker."""
+    from service.cli.publishing import publish_file
+
+    sys.exit(run_async(publish_file(file)))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the current schema."""
+    from service.cli.running import migrate_database
+
+    run_async(migrate_database())
+
+
+@app.command()
+def explain(workflow: str, order_id: str) -> None:
+    """Why each message was or was not sent, each clock, each escalation."""
+    from service.cli.explaining import explain_order
+
+    sys.exit(run_async(explain_order(workflow, order_id)))
+
+
+dead_app = typer.Typer(help="The dead letters.", no_args_is_help=True)
+app.add_typer(dead_app, name="dead")
+Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`; none means all.")]
+
+
+@dead_app.command("list")
+def dead_list(limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
+    """What was refused and why."""
+    from service.cli import dead
+
+    run_async(dead.show_list(limit))
+
+
+@dead_app.command("show")
+def dead_show(number: int) -> None:
+    """One dead letter, opened."""
+    from service.cli import dead
+
+    sys.exit(run_async(dead.show_one(number)))
+
+
+@dead_app.command("replay")
+def dead_replay(
+    numbers: Numbers = None, all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False
+) -> None:
+    """Try them again, after the mend."""
+    from service.cli import dead
+
+    sys.exit(run_async(dead.replay(numbers or [], everything=all_)))
+
+
+@dead_app.command("drop")
+def dead_drop(
+    numbers: Numbers = None, all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False
+) -> None:
+    """Throw them away."""
+    from service.cli import dead
+
+    sys.exit(run_async(dead.drop(numbers or [], everything=all_)))
+
+
+keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("create")
+def keys_create(
+    name: str,
+    role: Annotated[str, typer.Option(help="publisher, agent, supervisor or admin")],
+) -> None:
+    """Make an API key; it is printed once, alone on the last line."""
+    from service.cli.running import create_key
+
+    sys.exit(run_async(create_key(role, name)))

@@ -1,0 +1,82 @@
+"""`stagebell run`, `migrate` and `keys create`."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+import typer
+
+from service import settings as settings_module
+from service.app import App, keyring_of
+from service.ledger import keys
+from service.ledger.engine import Ledger
+from service.ledger.schema import migrate
+from service.settings import Settings
+from service.telemetry import logs, tracing
+
+log = structlog.get_logger(__name__)
+
+
+async def run_service(roles: Sequence[str]) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
+    settings = settings_module.load()
+    logs.configure(settings.log_format)
+    tracing.configure()
+    app = App(settings, roles)
+    stop_on_signals(app.stopping)
+    try:
+        await app.start()
+        await app.run()
+        return 0
+    except settings_module.SettingsError:
+        raise
+    except Exception:
+        log.exception("ended")
+        return 1
+    finally:
+        await app.close()
+
+
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """The first signal stops gently."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]:
+    """The database at its current schema."""
+    settings = settings or settings_module.load()
+    ledger = Ledger(settings.database_url, keyring_of(settings))
+    try:
+        await migrate(ledger)
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+async def migrate_database() -> None:
+    """Bring the schema up to date and say so."""
+    settings = settings_module.load()
+    ledger = Ledger(settings.database_url, keyring_of(settings))
+    try:
+        before, after = await migrate(ledger)
+    finally:
+        await ledger.close()
+    typer.echo(f"schema {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+
+
+async def create_key(role: str, name: str) -> int:
+    """Print a new key, alone on the last line."""
+    if role not in keys.ROLES:
+        typer.echo(f"--role: unknown role {role!r}; known: {', '.join(keys.ROLES)}", err=True)
+        return 1
+    async with open_ledger() as ledger, ledger.transaction() as connection:
+        key = await keys.create(connection, ledger.keyring, role, name, datetime.now(UTC))
+    typer.echo(f"Key {name!r} with the role {role}. It is shown only now:")
+    typer.echo(key)
+    return 0

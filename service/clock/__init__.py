@@ -1,0 +1,1 @@
+"""Promises: orders are woken when one of their clocks or escalations is due."""

@@ -1,0 +1,70 @@
+"""The clock loop: sleep until the nearest due time, then let `decide` do what is due, in due order."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from service.core import Core
+from service.domain.causes import ClockDue
+from service.domain.sla import wake_at
+from service.ledger.engine import is_transient
+from service.ledger.orders import lock_due, next_wake, postpone
+from service.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+BATCH: Final = 200
+LONGEST_SLEEP: Final = timedelta(seconds=5)
+STUCK_RETRY: Final = timedelta(minutes=1)
+PAUSE_S: Final = 1.0
+
+
+class Clock:
+    """Wakes orders; any number may run, as due orders are claimed with SKIP LOCKED."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._wake = core.wakeups.subscribe("clock")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Run until `stopping`."""
+        while not stopping.is_set():
+            try:
+                self._wake.clear()
+                if await self.fire_due() < BATCH:
+                    await self._core.time.wait(self._wake, await self._next())
+            except Exception as error:
+                if not is_transient(error):
+                    log.exception("clock.failed")
+                else:
+                    log.warning("clock.ledger_away", error=type(error).__name__)
+                await asyncio.sleep(PAUSE_S)
+
+    async def _next(self) -> datetime:
+        """The nearest due time, or a little later: another process's news may have been missed."""
+        async with self._core.ledger.reading() as connection:
+            nearest = await next_wake(connection)
+        latest = self._core.time.now() + LONGEST_SLEEP
+        return min(nearest, latest) if nearest else latest
+
+    async def fire_due(self) -> int:
+        """Decide for every order that is due now, up to a batch; how many."""
+        now = self._core.time.now()
+        batch = self._core.batch(now)
+        async with self._core.ledger.transaction() as connection:
+            due = await lock_due(connection, self._core.keyring, now, BATCH)
+            orders = {order.id: order for order in due}
+            stuck = []
+            for order in due:
+                result = self._core.decide_known(batch, orders, order.id, ClockDue(), now)
+                if result.outcome == "rejected":
+                    log.error("clock.stuck", order_id=order.order_id, reason=result.reason)
+                    stuck.append(order.id)
+            await self._core.write(connection, batch)
+            await postpone(connection, stuck, now + STUCK_RETRY)
+        for order in due:
+            if (moment := wake_at(order)) is not None:
+                metrics.clock_lateness.observe(max(0.0, (now - moment).total_seconds()))
+        self._core.wakeups.wake(batch.woken - {"clock"})
+        return len(due)

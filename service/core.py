@@ -1,0 +1,93 @@
+"""The one way through: causes → load under lock → `decide` → one commit. Every loop and page comes here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.causes import Cause
+from service.domain.decide import decide
+from service.domain.draft import Decision
+from service.domain.errors import Rejection
+from service.domain.order import Order, order_uuid
+from service.keyring import Keyring
+from service.ledger.commit import Batch
+from service.ledger.engine import Ledger, new_uuid
+from service.ledger.orders import OrderName
+from service.ledger.wakeups import Wakeups, announce
+from service.timekeeping import TimeSource
+from service.workflows.packs import Packs
+
+
+class Result(Struct, frozen=True):
+    """What became of one cause."""
+
+    outcome: Literal["accepted", "late", "rejected"]
+    reason: str = ""
+    decision: Decision | None = None
+
+
+class Core:
+    """The parts that a decision needs, put together once per process."""
+
+    def __init__(self, ledger: Ledger, packs: Packs, time: TimeSource, wakeups: Wakeups) -> None:
+        self.ledger = ledger
+        self.packs = packs
+        self.time = time
+        self.wakeups = wakeups
+
+    @property
+    def keyring(self) -> Keyring:
+        """The installation's keys."""
+        return self.ledger.keyring
+
+    def batch(self, now: datetime) -> Batch:
+        """An empty batch of decisions."""
+        return Batch(self.keyring, now)
+
+    def decide_named(
+        self,
+        batch: Batch,
+        orders: dict[OrderName, Order],
+        causes: Sequence[tuple[OrderName, Cause, str]],
+        now: datetime,
+    ) -> list[Result]:
+        """Decide each (order, cause, traceparent) in turn; `orders` holds, and gets, their states."""
+        results = []
+        for name, cause, traceparent in causes:
+            result, order = self._decide(batch, orders.get(name), name[0], cause, now, traceparent)
+            if order is not None:
+                orders[name] = order
+            results.append(result)
+        return results
+
+    def decide_known(
+        self, batch: Batch, orders: dict[UUID, Order], order_id: UUID, cause: Cause, now: datetime
+    ) -> Result:
+        """Decide about an order that is in the ledger; one erased meanwhile is rejected."""
+        before = orders.get(order_id)
+        if before is None:
+            return Result("rejected", "no such order")
+        result, order = self._decide(batch, before, before.workflow, cause, now, "")
+        if order is not None:
+            orders[order_id] = order
+        return result
+
+    def _decide(
+        self, batch: Batch, before: Order | None, workflow: str, cause: Cause, now: datetime, traceparent: str
+    ) -> tuple[Result, Order | None]:
+        try:
+            pack = self.packs.get(workflow)
+            decision = decide(before, cause, pack.workflow, now, order_uuid(new_uuid()))
+        except Rejection as rejection:
+            return Result("rejected", rejection.reason), None
+        batch.add(pack.workflow, before, decision, traceparent)
+        return Result(decision.outcome, decision=decision), decision.order
+
+    async def write(self, connection: AsyncConnection, batch: Batch) -> None:
+        """Write the batch in the running transaction, and announce it to other processes."""
+        await batch.write(connection)
+        await announce(connection, batch.woken)

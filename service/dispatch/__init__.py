@@ -1,0 +1,1 @@
+"""Messages out: claimed, rendered, sent, and their answers written back."""

@@ -1,0 +1,40 @@
+"""What a provider of a channel does: send one message, and answer in the domain's words."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
+from service.workflows.templates import Rendered
+
+SendAnswer = Accepted | Transient | Permanent | NoAnswer
+
+
+class Outgoing(Struct, frozen=True):
+    """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds."""
+
+    notification_id: str
+    address: str
+    rendered: Rendered
+    ttl_s: int
+    callback_url: str
+    data: dict[str, str] = {}
+
+
+class Provider(Protocol):
+    """A way to send over one channel."""
+
+    name: str
+    sender: str
+
+    async def send(self, message: Outgoing) -> SendAnswer:
+        """Send; never raises for what the provider or the network does."""
+        ...
+
+    async def find(self, message: Outgoing) -> Accepted | None:
+        """Look up at the provider whether it has the message; None where that cannot be told."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

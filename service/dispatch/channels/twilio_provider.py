@@ -1,0 +1,170 @@
+"""SMS and WhatsApp through Twilio's async client.
+
+One client serves the process. Its own `timeout` is not honoured (twilio-python issue 925), so each call is
+bounded from outside; its `max_retries` repeats a POST that is not idempotent, so it is never passed.
+"""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.rest import Client
+
+from service.dispatch.channels import twilio_codes
+from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
+from service.settings import TwilioAccount
+
+# Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
+LONGEST_VALIDITY_S: Final = 36_000
+CONNECT_TIMEOUT_S: Final = 5.0
+DEFAULT_RETRY_AFTER_S: Final = 1.0
+TOO_MANY: Final = 429
+SERVER_ERROR: Final = 500
+LOOK_BACK: Final = timedelta(minutes=30)
+
+
+class _Bounded:
+    """The session that Twilio's client sees: it passes no usable timeout, so every request gets ours."""
+
+    def __init__(self, connections: int, timeout_s: float) -> None:
+        self._timeout = ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60))
+
+    async def request(self, **kwargs: Any) -> Any:
+        """aiohttp's request."""
+        return await self._session.request(**{**kwargs, "timeout": self._timeout})
+
+    async def close(self) -> None:
+        """aiohttp's close."""
+        await self._session.close()
+
+
+class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
+    """Twilio's client with our connection pool and timeouts; a 429 is raised with its Retry-After."""
+
+    def __init__(self, connections: int, timeout_s: float) -> None:
+        super().__init__(pool_connections=False)
+        self.session = _Bounded(connections, timeout_s)
+
+    async def request(self, *args: Any, **kwargs: Any) -> Any:
+        """Send; raises RateLimited. What the SDK keeps of the last request for its tests is let go."""
+        response = await super().request(*args, **kwargs)
+        self._test_only_last_response = self._test_only_last_request = None
+        if response.status_code == TOO_MANY:
+            raise RateLimited(seconds_of(response.headers.get("Retry-After")))
+        return response
+
+    def log_request(self, kwargs: dict[str, Any]) -> None:
+        """Requests carry codes and numbers: nothing is logged."""
+
+    def log_response(self, status_code: int, response: Any) -> None:
+        """Nor of answers."""
+
+
+class RateLimited(Exception):
+    """HTTP 429: never processed, so always safe to repeat after `wait_s`."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("rate limited")
+        self.wait_s = wait_s
+
+
+def seconds_of(text: str | None) -> float:
+    """A Retry-After header in seconds."""
+    try:
+        return max(0.0, float(text or DEFAULT_RETRY_AFTER_S))
+    except ValueError:
+        return DEFAULT_RETRY_AFTER_S
+
+
+class TwilioProvider:
+    """One account, for one of the two channels."""
+
+    def __init__(
+        self, account: TwilioAccount, channel: Literal["sms", "whatsapp"], http: TwilioHttp, timeout_s: float
+    ) -> None:
+        self.name = f"twilio:{account.account_sid[-6:]}"
+        self._whatsapp = channel == "whatsapp"
+        self._service = "" if self._whatsapp else account.messaging_service_sid
+        self._from = f"whatsapp:{account.whatsapp_from}" if self._whatsapp else account.sms_from
+        self.sender = account.whatsapp_from if self._whatsapp else self._service or account.sms_from
+        self._http = http
+        self._timeout_s = timeout_s
+        self._client = Client(account.account_sid, account.auth_token.get_secret_value(), http_client=http)
+        # The SDK builds addresses from its domain object; pointing that elsewhere is how it is redirected.
+        self._client.api.base_url = account.base_url
+
+    async def send(self, message: Outgoing) -> SendAnswer:
+        """POST Messages.json; Twilio's answer in the domain's words."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                created = await self._client.messages.create_async(**self._parameters(message))
+            return Accepted(self.name, str(created.sid or ""))
+        except RateLimited as limited:
+            return Transient(self.name, "429", "rate limited", limited.wait_s)
+        except (TwilioRestException, TwilioServiceException) as error:
+            return self._refusal(error)
+        except (ClientConnectorError, ConnectionTimeoutError) as error:
+            return Transient(self.name, "connect", type(error).__name__)
+        except (TimeoutError, ServerDisconnectedError, ClientError, OSError) as error:
+            return NoAnswer(self.name, type(error).__name__)
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
+
+    def _parameters(self, message: Outgoing) -> dict[str, Any]:
+        prefix = "whatsapp:" if self._whatsapp else ""
+        parameters: dict[str, Any] = {
+            "to": prefix + message.address,
+            "status_callback": message.callback_url,
+            "validity_period": max(1, min(message.ttl_s, LONGEST_VALIDITY_S)),
+        }
+        if self._service:
+            parameters["messaging_service_sid"] = self._service
+        else:
+            parameters["from_"] = self._from
+        if message.rendered.content_sid:
+            parameters["content_sid"] = message.rendered.content_sid
+            parameters["content_variables"] = json.dumps(dict(message.rendered.content_variables))
+        else:
+            parameters["body"] = message.rendered.text
+        return parameters
+
+    def _refusal(self, error: TwilioRestException | TwilioServiceException) -> SendAnswer:
+        code = int(error.code or 0)
+        words = f"Twilio error {code}" if code else f"HTTP {error.status}"
+        if code in twilio_codes.TRY_LATER:
+            return Transient(self.name, str(code), words)
+        if error.status >= SERVER_ERROR:
+            return NoAnswer(self.name, f"HTTP {error.status}")
+        return Permanent(self.name, str(code or error.status), words, twilio_codes.kind_of(code))
+
+    async def find(self, message: Outgoing) -> Accepted | None:
+        """A message to this number with these words, sent lately."""
+        prefix = "whatsapp:" if self._whatsapp else ""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                recent = await self._client.messages.list_async(
+                    to=prefix + message.address, date_sent_after=datetime.now(UTC) - LOOK_BACK, limit=50
+                )
+        except (RateLimited, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+            return None
+        for sent in recent:
+            if sent.body == message.rendered.text and sent.sid:
+                return Accepted(self.name, str(sent.sid))
+        return None
+
+    async def close(self) -> None:
+        """The HTTP client is shared and closed by whoever made it."""

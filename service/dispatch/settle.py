@@ -1,0 +1,172 @@
+"""What became of messages: answers and receipts, applied to notifications and, through `decide`, to orders."""
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.core import Core
+from service.domain.causes import MessageSettled
+from service.domain.notices import ENDS, REACHED, Answer, Lookup, Notification, Permanent, Receipt, State, settle
+from service.ledger import notifications as rows
+from service.ledger.notifications import Stored
+from service.ledger.orders import lock_by_id
+from service.ledger.records import history_line
+from service.ledger.tables import suppressions
+from service.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+
+class Ended(Struct, frozen=True):
+    """Not sent after all, and why."""
+
+    state: State
+    why: str
+    code: str = ""
+
+
+class Outcome(Struct, frozen=True):
+    """News of one notification. `fence`: whose send it was; None for a receipt, which is anybody's."""
+
+    notification_id: UUID
+    order_id: UUID
+    news: Answer | Ended
+    fence: int | None = None
+    sender: str = ""
+
+
+class Settler:
+    """Writes outcomes, a batch in one transaction."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Apply these; the orders' locks come first, as everywhere."""
+        now = self._core.time.now()
+        batch = self._core.batch(now)
+        keyring = self._core.keyring
+        async with self._core.ledger.transaction() as connection:
+            orders = await lock_by_id(connection, keyring, (o.order_id for o in outcomes))
+            stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
+            changed: dict[UUID, tuple[Notification, Outcome]] = {}
+            for outcome in outcomes:
+                await self._apply(connection, stored, outcome, now, changed)
+            siblings = await self._siblings(connection, changed)
+            for n, outcome in changed.values():
+                home = stored[n.id]
+                batch.report(n, home.workflow, home.order_name)
+                cause = MessageSettled(n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
+                if n.state in ENDS | REACHED:
+                    self._core.decide_known(batch, orders, n.order_id, cause, now)
+            await rows.write(connection, [n for n, _ in changed.values()], now)
+            await self._core.write(connection, batch)
+            secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
+            await rows.erase_settled_secrets(connection, secret_notices)
+        self._core.wakeups.wake({"dispatch", *batch.woken})
+        for n, outcome in changed.values():
+            self._tell(stored[n.id], n, outcome, now)
+
+    async def _apply(
+        self,
+        connection: AsyncConnection,
+        stored: dict[UUID, Stored],
+        outcome: Outcome,
+        now: datetime,
+        changed: dict[UUID, tuple[Notification, Outcome]],
+    ) -> None:
+        row = stored.get(outcome.notification_id)
+        if row is None:
+            return
+        if outcome.fence is not None and outcome.fence != row.fence:
+            log.warning("send.lease_lost", notification_id=str(outcome.notification_id))
+            return
+        before = row.notification
+        after = await self._after(connection, row, outcome, now)
+        if isinstance(outcome.news, Permanent) and outcome.news.kind == "opted_out":
+            address = before.address
+            await suppress(connection, self._core, before.channel, address, outcome.sender, now, "Twilio 21610")
+        if after is before:
+            if isinstance(outcome.news, Receipt):
+                line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")
+                await rows.note(connection, before.id, line)
+            elif isinstance(outcome.news, Lookup):
+                await rows.stop_waiting(connection, [before.id])
+            return
+        stored[after.id] = replace(row, notification=after)
+        changed[after.id] = (after, outcome)
+
+    async def _after(self, connection: AsyncConnection, row: Stored, outcome: Outcome, now: datetime) -> Notification:
+        before = row.notification
+        if isinstance(outcome.news, Ended):
+            if before.state in ENDS:
+                return before
+            news = outcome.news
+            return replace(before, state=news.state, error=news.why, error_code=news.code)
+        moved_on = isinstance(outcome.news, Lookup) and await rows.lane_moved_on(connection, before.id)
+        jitter = random.random()  # noqa: S311 - spreads retries, keeps no secret
+        return settle(before, outcome.news, now, jitter, moved_on)
+
+    async def _siblings(
+        self, connection: AsyncConnection, changed: Mapping[UUID, tuple[Notification, Outcome]]
+    ) -> dict[UUID, tuple[Notification, ...]]:
+        """For failures, what else was planned for their notices: it decides about the fallback."""
+        notices = {n.notice_id for n, _ in changed.values() if n.state in ("failed", "undelivered")}
+        if not notices:
+            return {}
+        found = await rows.of_notices(connection, self._core.keyring, notices)
+        together: dict[UUID, list[Notification]] = {}
+        for row in found.values():
+            n = row.notification
+            newest = changed[n.id][0] if n.id in changed else n
+            together.setdefault(n.notice_id, []).append(newest)
+        return {notice: tuple(ns) for notice, ns in together.items()}
+
+    def _tell(self, row: Stored, n: Notification, outcome: Outcome, now: datetime) -> None:
+        metrics.sends.labels(n.channel, n.state).inc()
+        if n.state == "sent" and isinstance(outcome.news, Receipt) is False:
+            metrics.time_to_send.labels(n.channel).observe(max(0.0, (now - row.notice_at).total_seconds()))
+        log.info(
+            f"notification.{n.state}",
+            order_id=row.order_name,
+            notification_id=str(n.id),
+            notice=n.notice,
+            channel=n.channel,
+            provider=n.provider,
+            code=n.error_code,
+            why=n.error,
+        )
+
+
+def _is_gone(news: Answer | Ended) -> bool:
+    return isinstance(news, Permanent) and news.kind == "unregistered"
+
+
+async def suppress(
+    connection: AsyncConnection, core: Core, channel: str, address: str, sender: str, now: datetime, why: str
+) -> None:
+    """Write to this address no more over this channel and sender."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    digest = rows.address_digest(core.keyring, address)
+    await connection.execute(
+        insert(suppressions)
+        .values(channel=channel, digest=digest, sender=sender, at=now, why=why)
+        .on_conflict_do_nothing()
+    )
+
+
+async def allow(connection: AsyncConnection, core: Core, channel: str, address: str, sender: str) -> None:
+    """Take a suppression back."""
+    digest = rows.address_digest(core.keyring, address)
+    await connection.execute(
+        suppressions.delete().where(
+            suppressions.c.channel == channel, suppressions.c.digest == digest, suppressions.c.sender == sender
+        )
+    )

@@ -1,0 +1,224 @@
+"""The dispatch loop of one channel: claim what is due, render, mark begun, send many at once, write answers.
+
+Channels have loops of their own, so that a hanging provider holds up nobody else. No database connection is
+held while a provider is asked.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from jinja2 import TemplateError
+
+from service.core import Core
+from service.dispatch import guards
+from service.dispatch.channels.port import SendAnswer
+from service.dispatch.compose import Composed, Composer
+from service.dispatch.guards import PHONE_CHANNELS, Limits
+from service.dispatch.route import Route
+from service.dispatch.settle import Ended, Outcome, Settler
+from service.domain.errors import Rejection
+from service.domain.notices import NoAnswer, before_sending
+from service.ledger import notifications as rows
+from service.ledger.engine import is_transient
+from service.ledger.notifications import Claimed
+from service.telemetry import metrics, tracing
+
+log = structlog.get_logger(__name__)
+
+CLAIM_AT_ONCE: Final = 100
+LEASE_MARGIN_S: Final = 30.0
+POLL: Final = timedelta(seconds=1)
+PAUSE_S: Final = 1.0
+WRITE_AT_ONCE: Final = 100
+
+
+class Worker:
+    """One channel's loop."""
+
+    def __init__(
+        self,
+        core: Core,
+        route: Route,
+        composer: Composer,
+        settler: Settler,
+        limits: Limits,
+        provider_timeout_s: float,
+    ) -> None:
+        self._core = core
+        self._route = route
+        self._composer = composer
+        self._settler = settler
+        self._limits = limits
+        # Longer than every provider's time to answer, one after the other.
+        self._lease = timedelta(seconds=provider_timeout_s * max(1, len(route.providers)) + LEASE_MARGIN_S)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._wake = core.wakeups.subscribe("dispatch")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
+        writer = asyncio.create_task(self._write_outcomes())
+        try:
+            while not stopping.is_set():
+                try:
+                    busy = await self._round()
+                except Exception as error:
+                    if not is_transient(error):
+                        log.exception("dispatch.failed", channel=self._route.channel)
+                    else:
+                        log.warning("dispatch.ledger_away", channel=self._route.channel, error=type(error).__name__)
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                if not busy:
+                    await self._rest(stopping)
+        finally:
+            await self._finish(writer)
+
+    async def _rest(self, stopping: asyncio.Event) -> None:
+        """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
+        if stopping.is_set():
+            return
+        now = self._core.time.now()
+        until = now + POLL
+        if (reopens := self._route.opens_at()) and reopens > now:
+            until = min(until, reopens)
+        await self._core.time.wait(self._wake, until)
+
+    async def _round(self) -> bool:
+        """Claim and start sending; whether there may be more to do at once."""
+        self._wake.clear()
+        wanted = min(CLAIM_AT_ONCE, self._route.concurrent - len(self._sending))
+        room = self._route.room(wanted) if wanted > 0 else 0
+        if room <= 0:
+            return False
+        claimed = await self._claim(room)
+        if not claimed:
+            return False
+        ready = await self._prepare(claimed)
+        if ready:
+            await self._begin(ready)
+        return len(claimed) == room
+
+    async def _claim(self, room: int) -> list[Claimed]:
+        now = self._core.time.now()
+        async with self._core.ledger.transaction() as connection:
+            claimed = await rows.claim(
+                connection, self._core.keyring, self._route.channel, now, limit=room, lease=self._lease
+            )
+            if self._route.channel not in PHONE_CHANNELS or not claimed:
+                return claimed
+            over = await guards.over_cap(connection, self._core.keyring, claimed, self._limits, now)
+        for c in claimed:
+            if why := over.get(c.notification.id):
+                self._end(c, Ended("suppressed", f"over {why}", "cap"))
+        return [c for c in claimed if c.notification.id not in over]
+
+    async def _prepare(self, claimed: Sequence[Claimed]) -> list[tuple[Claimed, Composed]]:
+        """Leave out what must not or cannot be sent; render the rest."""
+        ready: list[tuple[Claimed, Composed]] = []
+        for c in claimed:
+            if ended := self._unfit(c):
+                self._end(c, ended)
+                continue
+            ttl = max(1, int((c.notification.valid_until - self._core.time.now()).total_seconds()))
+            try:
+                ready.append((c, self._composer.compose(c, ttl)))
+            except (TemplateError, Rejection, ValueError, TypeError, KeyError, AttributeError) as error:
+                log.error("render.failed", notification_id=str(c.notification.id), error=type(error).__name__)
+                self._end(c, Ended("failed", f"its template does not render: {type(error).__name__}", "template"))
+        await self._route.admit(len(ready))
+        return ready
+
+    def _unfit(self, c: Claimed) -> Ended | None:
+        n = c.notification
+        pack = self._core.packs.find(c.workflow)
+        if pack is None or n.notice not in pack.workflow.notices:
+            return Ended("failed", "its workflow or notice is not installed any more", "pack")
+        stale = before_sending(
+            n,
+            self._core.time.now(),
+            planned=c.planned,
+            supersedable=c.supersedable,
+            passed_by=c.passed_by,
+            grace=pack.workflow.grace,
+            opted_out=not self._route.may_write(c.opted_out),
+        )
+        if stale:
+            return Ended(*stale)
+        if n.secret and c.secret is None:
+            return Ended("expired", "its code has been erased")
+        if n.channel in PHONE_CHANNELS and (why := guards.refuse_address(n.address, self._limits)):
+            return Ended("failed", why, "address")
+        return None
+
+    async def _begin(self, ready: list[tuple[Claimed, Composed]]) -> None:
+        async with self._core.ledger.transaction() as connection:
+            shown = [(c, composed.shown) for c, composed in ready]
+            held = await rows.begin(connection, self._core.keyring, shown, self._core.time.now())
+        for c, composed in ready:
+            if c.notification.id in held:
+                task = asyncio.create_task(self._send(c, composed))
+                self._sending.add(task)
+                task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._wake.set()
+
+    async def _send(self, c: Claimed, composed: Composed) -> None:
+        answer: SendAnswer
+        sender = ""
+        with tracing.span(
+            "send", parent=c.traceparent or None, outward=True, channel=self._route.channel,
+            notification_id=str(c.notification.id),
+        ):  # fmt: skip
+            try:
+                answer, sender = await self._route.send(composed.outgoing, c.opted_out)
+            except asyncio.CancelledError:
+                answer = NoAnswer("", "the service was stopped while it waited for the answer")
+            except Exception as error:
+                log.error("send.failed", notification_id=str(c.notification.id), error=type(error).__name__)
+                answer = NoAnswer("", f"unexpected: {type(error).__name__}")
+        metrics.sends.labels(self._route.channel, f"answer_{type(answer).__name__.lower()}").inc()
+        n = c.notification
+        self._outcomes.put_nowait(Outcome(n.id, n.order_id, answer, c.fence, sender))
+
+    def _end(self, c: Claimed, ended: Ended) -> None:
+        n = c.notification
+        self._outcomes.put_nowait(Outcome(n.id, n.order_id, ended, c.fence))
+
+    async def _write_outcomes(self) -> None:
+        """Answers as they come, as many as there are, in one transaction; tried until the database takes them."""
+        while True:
+            outcomes = [await self._outcomes.get()]
+            while len(outcomes) < WRITE_AT_ONCE and not self._outcomes.empty():
+                outcomes.append(self._outcomes.get_nowait())
+            while True:
+                try:
+                    await self._settler.write(outcomes)
+                    break
+                except Exception as error:
+                    if not is_transient(error):
+                        log.exception("settle.failed", channel=self._route.channel)
+                    await asyncio.sleep(PAUSE_S)
+            for _ in outcomes:
+                self._outcomes.task_done()
+
+    async def _finish(self, writer: asyncio.Task[None]) -> None:
+        """Wait for running sends, bounded by the caller's patience, and write their answers."""
+        try:
+            if self._sending:
+                await asyncio.wait(set(self._sending))
+        except asyncio.CancelledError:
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._outcomes.join()
+            writer.cancel()

@@ -1,0 +1,212 @@
+"""Takes events: a batch is one transaction; duplicates change nothing; what is refused becomes a dead letter."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+import structlog
+from msgspec import Struct
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER
+from service.core import Core, Result
+from service.domain.causes import Happened
+from service.domain.errors import Rejection
+from service.domain.events import Event
+from service.domain.order import Order
+from service.intake.reading import Incoming, read, sealed_body
+from service.keyring import SealBroken
+from service.ledger import inbox
+from service.ledger.commit import Batch
+from service.ledger.engine import is_transient
+from service.ledger.orders import OrderName, lock_named
+from service.ledger.outbox import Outgoing
+from service.telemetry import metrics, tracing
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS: Final = 5
+RACE_RETRIES: Final = 5
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+
+
+class Verdict(Struct, frozen=True):
+    """What became of one message."""
+
+    outcome: Literal["accepted", "late", "duplicate", "rejected"]
+    reason: str = ""
+    event: Event | None = None
+
+
+class _Read(Struct, frozen=True):
+    incoming: Incoming
+    key: bytes
+    event: Event | None
+    rejection: str
+
+
+class Intake:
+    """Applies messages to orders. `bury`: whether a refusal also becomes a dead letter."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def take(self, messages: Sequence[Incoming], *, bury: bool) -> list[Verdict]:
+        """Decide and commit these, in order; waits out a database that is away. Raises nothing for bad input."""
+        reads = [self._read(m) for m in messages]
+        try:
+            verdicts = await self._commit(reads, bury)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(messages) == 1:
+                return [await self._refuse(reads[0], error, bury)]
+            log.warning("intake.batch_failed", error=type(error).__name__, size=len(messages))
+            return [v for m in messages for v in await self.take([m], bury=bury)]
+        for verdict in verdicts:
+            metrics.events.labels(verdict.outcome).inc()
+        return verdicts
+
+    async def take_patiently(self, messages: Sequence[Incoming]) -> list[Verdict]:
+        """As `take`, for messages from the broker: tries until the database is back."""
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                if any(m.redelivered for m in messages):
+                    return [await self._take_suspect(m) for m in messages]
+                return await self.take(messages, bury=True)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("intake.ledger_away", error=type(error).__name__, retry_in_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _take_suspect(self, message: Incoming) -> Verdict:
+        """A message that came back may be what ended the last process: alone, and counted before it is tried."""
+        seen = self._read(message)
+        async with self._core.ledger.transaction() as connection:
+            known = await inbox.outcomes(connection, [seen.key])
+            tried = known.get(seen.key, ("", 0))[0] in ("", inbox.TRYING)
+            attempts = await inbox.count_attempt(connection, seen.key, self._core.time.now()) if tried else 0
+        if attempts > MAX_ATTEMPTS:
+            return await self._refuse(seen, None, bury=True, attempts=attempts)
+        return (await self.take([message], bury=True))[0]
+
+    def _read(self, message: Incoming) -> _Read:
+        keyring = self._core.keyring
+        try:
+            event = read(message, keyring)
+            return _Read(message, inbox.key_of(keyring, event.source, event.id), event, "")
+        except Rejection as rejection:
+            key = keyring.digest("unread", message.body.decode("latin-1"), message.message_id)
+            return _Read(message, key, None, rejection.reason)
+
+    async def _commit(self, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+        for attempt in range(RACE_RETRIES):
+            now = self._core.time.now()
+            batch = self._core.batch(now)
+            try:
+                with tracing.span("commit", events=len(reads)):
+                    async with self._core.ledger.transaction() as connection:
+                        verdicts = await self._decide(connection, batch, reads, now, bury)
+                        await self._core.write(connection, batch)
+                break
+            except IntegrityError:
+                # Another intake took the same event or order first; what it wrote is seen on the next try.
+                if attempt == RACE_RETRIES - 1:
+                    raise
+        self._core.wakeups.wake(batch.woken)
+        return verdicts
+
+    async def _decide(
+        self, connection: AsyncConnection, batch: Batch, reads: Sequence[_Read], now: datetime, bury: bool
+    ) -> list[Verdict]:
+        known = await inbox.outcomes(connection, (r.key for r in reads))
+        names = [(r.event.data.workflow, r.event.order_id) for r in reads if r.event]
+        orders = await lock_named(connection, self._core.keyring, names)
+        verdicts: list[Verdict] = []
+        results: dict[bytes, tuple[str, str]] = {}
+        for r in reads:
+            earlier = results.get(r.key) or known.get(r.key)
+            if earlier and _is_repeat(str(earlier[0]), r):
+                verdicts.append(Verdict("duplicate", event=r.event))
+                continue
+            verdict = self._one(batch, orders, r, now)
+            results[r.key] = (verdict.outcome, verdict.reason)
+            if verdict.outcome == "rejected" and bury:
+                batch.send(self._dead_letter(r, verdict.reason, now))
+            verdicts.append(verdict)
+        await inbox.record(connection, results, known, now)
+        return verdicts
+
+    def _one(self, batch: Batch, orders: dict[OrderName, Order], r: _Read, now: datetime) -> Verdict:
+        if r.event is None:
+            log.info("event.rejected", reason=r.rejection)
+            return Verdict("rejected", r.rejection)
+        event = r.event
+        name = (event.data.workflow, event.order_id)
+        with tracing.span("decide", parent=event.traceparent, order_id=event.order_id, event_id=event.id) as span:
+            carried = tracing.traceparent_of(span) or event.traceparent or ""
+            result: Result = self._core.decide_named(batch, orders, [(name, Happened(event), carried)], now)[0]
+        log.info(
+            f"event.{result.outcome}",
+            order_id=event.order_id,
+            event_id=event.id,
+            type=event.type,
+            reason=result.reason,
+        )
+        metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))
+        return Verdict(result.outcome, result.reason, event)
+
+    def _dead_letter(self, r: _Read, reason: str, now: datetime) -> Outgoing:
+        incoming = r.incoming
+        headers = {k: v for k, v in incoming.headers.items() if isinstance(v, (str, int, float, bool))}
+        headers |= {
+            REASON_HEADER: reason[:1000],
+            AT_HEADER: now.isoformat(),
+            ROUTING_KEY_HEADER: incoming.routing_key,
+        }
+        try:
+            body = sealed_body(incoming, self._core.keyring)
+        except SealBroken:
+            body = incoming.body
+        return Outgoing(
+            exchange=DEAD,
+            routing_key=incoming.routing_key,
+            message_id=incoming.message_id or (r.event.id if r.event else ""),
+            body=body,
+            content_type=incoming.content_type or "",
+            headers=headers,
+        )
+
+    async def _refuse(self, r: _Read, error: Exception | None, bury: bool, attempts: int = 0) -> Verdict:
+        """A message that cannot be applied however often it is tried."""
+        now = self._core.time.now()
+        if error is None:
+            reason = f"the service ended {attempts - 1} times while it worked on this message; look at its log"
+        else:
+            reason = f"could not be applied: {type(error).__name__}; this is a fault of Stagebell, see its log"
+            log.exception("event.failed", order_id=r.event.order_id if r.event else None)
+        batch = self._core.batch(now)
+        if bury:
+            batch.send(self._dead_letter(r, reason, now))
+        async with self._core.ledger.transaction() as connection:
+            known = await inbox.outcomes(connection, [r.key])
+            await inbox.record(connection, {r.key: ("rejected", reason)}, known, now)
+            await self._core.write(connection, batch)
+        self._core.wakeups.wake(batch.woken)
+        metrics.events.labels("rejected").inc()
+        return Verdict("rejected", reason, r.event)
+
+
+def _is_repeat(earlier: str, r: _Read) -> bool:
+    """A taken event never counts again; a refused one only when somebody sends it anew."""
+    if earlier == inbox.TRYING:
+        return False
+    if earlier == "rejected":
+        return r.incoming.redelivered
+    return True

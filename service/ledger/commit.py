@@ -1,0 +1,216 @@
+"""One commit for a batch of decisions: orders, timeline, notices, notifications, clocks, escalations, outbox."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Table, bindparam, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.draft import Decision
+from service.domain.escalation import as_event
+from service.domain.events import clean
+from service.domain.notices import ENDS, Notification
+from service.domain.order import Clock, Escalation, Order
+from service.domain.workflow import Workflow
+from service.keyring import Keyring
+from service.ledger import outbox as outbox_rows
+from service.ledger.outbox import Outgoing
+from service.ledger.records import notice_row, notification_row, order_row, seal_json
+from service.ledger.tables import clocks, escalations, notices, notifications, order_people, orders, timeline
+
+SOURCE = "/stagebell"
+Rows = list[dict[str, Any]]
+
+
+class Batch:
+    """Decisions to be written together; an order decided several times is written once, as it ends up."""
+
+    def __init__(self, keyring: Keyring, now: datetime) -> None:
+        self._keyring = keyring
+        self._now = now
+        self._new: dict[UUID, tuple[Workflow, Order]] = {}
+        self._changed: dict[UUID, tuple[Workflow, Order]] = {}
+        self._people: dict[tuple[bytes, UUID], None] = {}
+        self._timeline: Rows = []
+        self._notices: Rows = []
+        self._notifications: Rows = []
+        self._clocks: dict[UUID, dict[str, Any]] = {}
+        self._escalations: dict[UUID, dict[str, Any]] = {}
+        self._outgoing: list[Outgoing] = []
+        self.woken: set[str] = set()
+
+    def add(self, workflow: Workflow, before: Order | None, decision: Decision, traceparent: str = "") -> None:
+        """Take one decision into the batch; one that changes nothing writes nothing."""
+        if decision.changes_nothing:
+            return
+        order = decision.order
+        written = self._new if before is None or order.id in self._new else self._changed
+        written[order.id] = (workflow, order)
+        if before is None or before.recipients != order.recipients:
+            self._index_people(order)
+        for entry in decision.entries:
+            sealed = seal_json(self._keyring, entry.detail)
+            self._timeline.append(
+                {"order_id": order.id, "n": entry.n, "at": entry.at, "kind": entry.kind, "sealed_detail": sealed}
+            )
+        for notice in decision.notices:
+            self._notices.append(notice_row(self._keyring, order.id, notice, traceparent))
+            self._add_notifications(order, notice.notifications)
+        self._add_notifications(order, decision.extra)
+        for clock in decision.clocks:
+            self._clocks[clock.id] = _clock_row(workflow, order, clock)
+        for change in decision.escalations:
+            self._escalations[change.escalation.id] = self._escalation_row(order, change.escalation)
+            if event := as_event(order, change, SOURCE):
+                routing_key, body = event
+                self.send(Outgoing("escalations", routing_key, str(body["id"]), msgspec.json.encode(body)))
+        self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
+
+    def _add_notifications(self, order: Order, planned: tuple[Notification, ...]) -> None:
+        for n in planned:
+            self._notifications.append(notification_row(self._keyring, n, self._now))
+            if n.state in ENDS:
+                self.report(n, order.workflow, order.order_id)
+            else:
+                self.woken.add("dispatch")
+
+    def report(self, n: Notification, workflow: str, order_id: str) -> None:
+        """Tell the outside what became of a notification."""
+        self.send(outcome_message(n, workflow, order_id, self._now))
+
+    def send(self, message: Outgoing) -> None:
+        """Publish with this commit."""
+        self._outgoing.append(message)
+        self.woken.add("relay")
+
+    def _index_people(self, order: Order) -> None:
+        for people in order.recipients.values():
+            for person in people:
+                for address in (person.phone, person.whatsapp, person.email):
+                    if address:
+                        self._people[person_digest(self._keyring, address), order.id] = None
+
+    def _escalation_row(self, order: Order, e: Escalation) -> dict[str, Any]:
+        return {
+            "id": e.id,
+            "order_id": order.id,
+            "workflow": order.workflow,
+            "order_name": order.order_id,
+            "team": e.team,
+            "reason": e.reason,
+            "severity": e.severity,
+            "state": e.state,
+            "level": e.level,
+            "causes": e.causes,
+            "opened_at": e.opened,
+            "due_at": e.due,
+            "changed_at": e.changed or e.opened,
+            "snoozed_until": e.snoozed_until,
+            "sealed_detail": seal_json(self._keyring, {"detail": e.detail, "by": e.by}),
+        }
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """All rows, a statement a table."""
+        new = [order_row(self._keyring, w, o) for w, o in self._new.values()]
+        changed = [order_row(self._keyring, w, o) for w, o in self._changed.values()]
+        await _insert(connection, orders, new)
+        await _update_orders(connection, changed)
+        await _insert_missing(connection, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
+        await _insert(connection, timeline, self._timeline)
+        await _insert(connection, notices, self._notices)
+        await _insert(connection, notifications, self._notifications)
+        await _upsert(connection, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        await _upsert(connection, escalations, list(self._escalations.values()), _ESCALATION_CHANGES)
+        await outbox_rows.put(connection, self._outgoing, self._now)
+
+
+_CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_late_s")
+_ESCALATION_CHANGES = (
+    "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "sealed_detail",
+)  # fmt: skip
+
+
+def person_digest(keyring: Keyring, address: str) -> bytes:
+    """Finds a person's orders by phone number or email, however these are written."""
+    return keyring.digest("person", "".join(clean(address).split()).lower())
+
+
+def outcome_message(n: Notification, workflow: str, order_id: str, now: datetime) -> Outgoing:
+    """The `notifications` exchange's message for a notification that reached a state."""
+    message_id = f"{n.id}.{n.state}"
+    body = {
+        "specversion": "1.0",
+        "id": message_id,
+        "source": SOURCE,
+        "type": f"notification.{n.state}",
+        "subject": order_id,
+        "time": now,
+        "datacontenttype": "application/json",
+        "data": {
+            "workflow": workflow,
+            "order_id": order_id,
+            "notification_id": str(n.id),
+            "notice": n.notice,
+            "channel": n.channel,
+            "audience": n.audience,
+            "state": n.state,
+            "attempts": n.attempts,
+            "provider": n.provider,
+            "provider_id": n.provider_id,
+            "error_code": n.error_code,
+        },
+    }
+    routing_key = f"notification.{n.state}.{n.channel}"
+    return Outgoing("notifications", routing_key, message_id, msgspec.json.encode(body))
+
+
+def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> dict[str, Any]:
+    spec = workflow.clocks.get(clock.spec)
+    reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
+    return {
+        "id": clock.id,
+        "order_id": order.id,
+        "workflow": order.workflow,
+        "name": clock.spec,
+        "kind": spec.kind if spec else "",
+        "notice": (spec and spec.notice) or "",
+        "team": reason.team if reason else "",
+        "started_at": clock.started,
+        "warn_at": clock.warn,
+        "due_at": clock.due,
+        "state": clock.state,
+        "stopped_at": clock.stopped,
+        "why": clock.why,
+        "noticed_late_s": clock.noticed_late_s,
+    }
+
+
+async def _insert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    if rows:
+        await connection.execute(table.insert(), rows)
+
+
+def _dialect_insert(connection: AsyncConnection) -> Callable[[Table], Any]:
+    return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+
+
+async def _insert_missing(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    if rows:
+        await connection.execute(_dialect_insert(connection)(table).on_conflict_do_nothing(), rows)
+
+
+async def _upsert(connection: AsyncConnection, table: Table, rows: Rows, changes: tuple[str, ...]) -> None:
+    if rows:
+        statement = _dialect_insert(connection)(table)
+        new = {name: statement.excluded[name] for name in changes}
+        await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+
+
+async def _update_orders(connection: AsyncConnection, rows: Rows) -> None:
+    if rows:
+        statement = update(orders).where(orders.c.id == bindparam("k"))
+        await connection.execute(statement, [{"k": row.pop("id"), **row} for row in rows])

@@ -1,0 +1,126 @@
+"""The database connection: PostgreSQL through asyncpg, SQLite through aiosqlite, one way to a transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from service.keyring import Keyring
+
+T = TypeVar("T")
+POOL_SIZE: Final = 8
+STATEMENT_TIMEOUT_S: Final = 30
+SQLITE_BUSY_MS: Final = 30_000
+# asyncpg: deadlock, serialization, lock timeout, admin shutdown, crash, cannot connect, connection errors
+_TRANSIENT_STATES: Final = ("40P01", "40001", "55P03", "57P01", "57P02", "57P03", "53300", "53100", "08", "25006")
+
+
+class Ledger:
+    """Opens transactions; knows the keys with which sealed columns are written."""
+
+    def __init__(self, url: str, keyring: Keyring) -> None:
+        self.keyring = keyring
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._writing = asyncio.Lock()
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction; committed on leaving, undone by an exception."""
+        if self.is_sqlite:
+            # One writer at a time: waiting here in turn is kinder than SQLite's busy loop.
+            async with self._writing, self.engine.begin() as connection:
+                yield connection
+        else:
+            async with self.engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for queries that change nothing."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(reading=True)
+
+    async def now(self) -> datetime:
+        """The database's clock; SQLite's is this machine's."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        async with self.reading() as connection:
+            moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            return moment
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self.engine.dispose()
+
+
+def _postgres_engine(url: str) -> AsyncEngine:
+    settings = {"timezone": "UTC", "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000), "jit": "off"}
+    return create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        pool_timeout=10,
+        connect_args={"server_settings": settings, "timeout": 5, "command_timeout": STATEMENT_TIMEOUT_S},
+    )
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    in_memory = url.endswith("://") or ":memory:" in url
+    options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {"pool_size": POOL_SIZE}
+    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **options)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # IMMEDIATE: take the write lock first, as a read that turns into a write can never be retried.
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when tried again."""
+    if isinstance(error, (OSError, TimeoutError, InterfaceError)):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated or isinstance(error, OperationalError):
+        return True
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    return state.startswith(_TRANSIENT_STATES)
+
+
+def new_uuid() -> UUID:
+    """A time-ordered id (RFC 9562, version 7)."""
+    return uuid_utils.compat.uuid7()
+
+
+def padded(values: Iterable[T]) -> Sequence[T]:
+    """`values` repeated up to a power of two, so that `IN (...)` has few forms to prepare."""
+    items = list(values)
+    if not items:
+        return items
+    size = 1 << (len(items) - 1).bit_length()
+    return items + [items[-1]] * (size - len(items))

@@ -1,0 +1,44 @@
+"""API keys: shown once, kept as a digest."""
+
+import secrets
+from datetime import datetime
+from typing import Final, Literal
+
+from msgspec import Struct
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.keyring import Keyring
+from service.ledger.engine import new_uuid
+from service.ledger.tables import api_keys
+
+Role = Literal["publisher", "agent", "supervisor", "admin"]
+ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
+PREFIX: Final = "sb_"
+
+
+class Caller(Struct, frozen=True):
+    """Who is asking."""
+
+    name: str
+    role: Role
+
+
+async def create(connection: AsyncConnection, keyring: Keyring, role: Role, name: str, now: datetime) -> str:
+    """A new key; this is the only time that it can be seen."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    await connection.execute(
+        api_keys.insert().values(
+            id=new_uuid(), name=name, role=role, digest=keyring.digest("api-key", key), created_at=now
+        )
+    )
+    return key
+
+
+async def caller_of(connection: AsyncConnection, keyring: Keyring, key: str) -> Caller | None:
+    """Whose key this is, if it is valid."""
+    query = select(api_keys.c.name, api_keys.c.role).where(
+        api_keys.c.digest == keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return Caller(row.name, row.role) if row else None

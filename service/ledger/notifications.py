@@ -1,0 +1,387 @@
+"""Notifications: claimed with a lease and a fencing token, marked begun, and written back after an answer."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import Select, and_, bindparam, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.notices import AHEAD, SETTLE_UNKNOWN_AFTER, Notification, Snapshot
+from service.keyring import Keyring
+from service.ledger.engine import padded
+from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
+from service.ledger.tables import notices, notifications, orders, suppressions
+
+WAITING: Final = ("pending", "retrying")
+UNSETTLED: Final = (*AHEAD, "unknown")
+
+
+class Claimed(Struct, frozen=True):
+    """A notification that this process alone may send until its lease is over."""
+
+    notification: Notification
+    fence: int
+    workflow: str
+    order_name: str
+    notice_at: datetime
+    planned: datetime
+    supersedable: bool
+    passed_by: bool
+    snapshot: Snapshot
+    secret: str | None
+    traceparent: str
+    opted_out: frozenset[str] = frozenset()
+
+
+class Stored(Struct, frozen=True):
+    """A notification as it stands in the ledger, with its fence."""
+
+    notification: Notification
+    fence: int
+    begun: bool
+    workflow: str
+    order_name: str
+    notice_at: datetime
+
+
+async def claim(
+    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int, lease: timedelta
+) -> list[Claimed]:
+    """Lease what is due on `channel`: the oldest first, one at a time in each lane."""
+    rows = (await connection.execute(_due(channel, now, limit))).all()
+    if not rows:
+        return []
+    await connection.execute(
+        update(notifications)
+        .where(notifications.c.id.in_(padded(row.id for row in rows)))
+        .values(state="sending", fence=notifications.c.fence + 1, lease_until=now + lease, begun=False)
+    )
+    claimed = [_claimed(keyring, row) for row in rows]
+    silent = await _opted_out(connection, keyring, claimed)
+    if not silent:
+        return claimed
+    return [
+        replace(c, opted_out=silent.get(address_digest(keyring, c.notification.address), frozenset())) for c in claimed
+    ]
+
+
+def _composable() -> Select[Any]:
+    """A notification with what is needed to say it."""
+    return (
+        select(
+            notifications,
+            orders.c.workflow,
+            orders.c.order_id.label("order_name"),
+            orders.c.stage_rank.label("order_rank"),
+            notices.c.at.label("notice_at"),
+            notices.c.planned_at,
+            notices.c.stage_rank,
+            notices.c.supersedable,
+            notices.c.sealed_snapshot,
+            notices.c.sealed_secret,
+            notices.c.traceparent,
+        )
+        .join(notices, notices.c.id == notifications.c.notice_id)
+        .join(orders, orders.c.id == notifications.c.order_id)
+    )
+
+
+def _due(channel: str, now: datetime, limit: int) -> Select[Any]:
+    ahead = notifications.alias("ahead")
+    in_front = exists(
+        select(literal(1)).where(
+            ahead.c.lane == notifications.c.lane, ahead.c.id < notifications.c.id, ahead.c.state.in_(AHEAD)
+        )
+    )
+    return (
+        _composable()
+        .where(
+            notifications.c.channel == channel,
+            notifications.c.state.in_(WAITING),
+            notifications.c.not_before <= now,
+            ~in_front,
+        )
+        .order_by(notifications.c.not_before)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=notifications)
+    )
+
+
+async def find_composable(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Claimed | None:
+    """One notification with what is needed to say it again, not leased."""
+    row = (await connection.execute(_composable().where(notifications.c.id == notification_id))).one_or_none()
+    return _claimed(keyring, row) if row else None
+
+
+def _claimed(keyring: Keyring, row: Any) -> Claimed:
+    return Claimed(
+        notification=notification_of(keyring, row),
+        fence=row.fence + 1,
+        workflow=row.workflow,
+        order_name=row.order_name,
+        notice_at=row.notice_at,
+        planned=row.planned_at,
+        supersedable=row.supersedable,
+        passed_by=row.order_rank > row.stage_rank,
+        snapshot=snapshot_of(keyring, row.sealed_snapshot),
+        secret=keyring.unseal(row.sealed_secret).decode() if row.sealed_secret else None,
+        traceparent=row.traceparent,
+    )
+
+
+async def _opted_out(
+    connection: AsyncConnection, keyring: Keyring, claimed: Sequence[Claimed]
+) -> dict[bytes, frozenset[str]]:
+    """By address digest, the senders that may not write there over this channel."""
+    digests = {address_digest(keyring, c.notification.address) for c in claimed}
+    query = select(suppressions.c.digest, suppressions.c.sender).where(
+        suppressions.c.channel == claimed[0].notification.channel,
+        suppressions.c.digest.in_(padded(sorted(digests))),
+    )
+    silent: dict[bytes, frozenset[str]] = {}
+    for row in await connection.execute(query):
+        silent[row.digest] = silent.get(row.digest, frozenset()) | {row.sender}
+    return silent
+
+
+def address_digest(keyring: Keyring, address: str) -> bytes:
+    """An address in the suppression list."""
+    return keyring.digest("address", address.lower())
+
+
+async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> datetime | None:
+    """When the next notification of this channel may be sent, if none may now."""
+    query = select(func.min(notifications.c.not_before)).where(
+        notifications.c.channel == channel, notifications.c.state.in_(WAITING), notifications.c.not_before > now
+    )
+    moment: datetime | None = (await connection.execute(query)).scalar_one()
+    return moment
+
+
+async def begin(
+    connection: AsyncConnection, keyring: Keyring, sends: Sequence[tuple[Claimed, Any]], now: datetime
+) -> set[UUID]:
+    """Mark that the requests go out now and keep what they say; returns those whose lease still holds."""
+    held = await connection.execute(
+        update(notifications)
+        .where(
+            tuple_(notifications.c.id, notifications.c.fence).in_(
+                padded((c.notification.id, c.fence) for c, _ in sends)
+            ),
+            notifications.c.state == "sending",
+            notifications.c.lease_until > now,
+        )
+        .values(
+            begun=True,
+            attempts=notifications.c.attempts + 1,
+            history=notifications.c.history + history_line("sending", now),
+        )
+        .returning(notifications.c.id)
+    )
+    ours = {row.id for row in held}
+    shown = [
+        {"k": c.notification.id, "sealed": seal_json(keyring, message)}
+        for c, message in sends
+        if c.notification.id in ours
+    ]
+    if shown:
+        statement = update(notifications).where(notifications.c.id == bindparam("k"))
+        await connection.execute(statement.values(sealed_message=bindparam("sealed")), shown)
+    return ours
+
+
+async def lock(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """Notifications as they stand, locked; take the locks of their orders first."""
+    return await _stored(connection, keyring, notifications.c.id.in_(padded(sorted(set(ids)))), locked=True)
+
+
+async def of_notices(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """All notifications of these notices; take the locks of their orders first."""
+    return await _stored(connection, keyring, notifications.c.notice_id.in_(padded(set(ids))), locked=False)
+
+
+async def find(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Stored | None:
+    """One notification, not locked."""
+    found = await _stored(connection, keyring, notifications.c.id == notification_id, locked=False)
+    return found.get(notification_id)
+
+
+async def _stored(connection: AsyncConnection, keyring: Keyring, where: Any, *, locked: bool) -> dict[UUID, Stored]:
+    query = (
+        select(
+            notifications,
+            orders.c.workflow,
+            orders.c.order_id.label("order_name"),
+            notices.c.at.label("notice_at"),
+        )
+        .join(orders, orders.c.id == notifications.c.order_id)
+        .join(notices, notices.c.id == notifications.c.notice_id)
+        .where(where)
+        .order_by(notifications.c.id)
+    )
+    if locked:
+        query = query.with_for_update(of=notifications)
+    return {
+        row.id: Stored(
+            notification=notification_of(keyring, row),
+            fence=row.fence,
+            begun=row.begun,
+            workflow=row.workflow,
+            order_name=row.order_name,
+            notice_at=row.notice_at,
+        )
+        for row in await connection.execute(query)
+    }
+
+
+async def write(connection: AsyncConnection, changed: Sequence[Notification], now: datetime) -> None:
+    """New states, each with its line of history."""
+    rows = [
+        {
+            "k": n.id,
+            "new_state": n.state,
+            "at": n.not_before,
+            "n_resent": n.resent,
+            "by": n.provider,
+            "by_id": n.provider_id,
+            "code": n.error_code,
+            "words": n.error,
+            "sent": n.sent_at,
+            "line": history_line(n.state, now, n.error, provider=n.provider, code=n.error_code),
+        }
+        for n in changed
+    ]
+    if not rows:
+        return
+    statement = (
+        update(notifications)
+        .where(notifications.c.id == bindparam("k"))
+        .values(
+            state=bindparam("new_state"),
+            not_before=bindparam("at"),
+            resent=bindparam("n_resent"),
+            provider=bindparam("by"),
+            provider_id=bindparam("by_id"),
+            error_code=bindparam("code"),
+            error=bindparam("words"),
+            sent_at=bindparam("sent"),
+            history=notifications.c.history + bindparam("line"),
+            lease_until=None,
+        )
+    )
+    await connection.execute(statement, rows)
+
+
+async def note(connection: AsyncConnection, notification_id: UUID, line: str) -> None:
+    """Add to the history what changes no state: a receipt that came too late."""
+    await connection.execute(
+        update(notifications)
+        .where(notifications.c.id == notification_id)
+        .values(history=notifications.c.history + line)
+    )
+
+
+async def erase_settled_secrets(connection: AsyncConnection, notice_ids: Iterable[UUID]) -> None:
+    """Forget the secrets of these notices, where no message may still need them."""
+    wanted = padded(set(notice_ids))
+    if wanted:
+        needed = exists(
+            select(literal(1)).where(notifications.c.notice_id == notices.c.id, notifications.c.state.in_(UNSETTLED))
+        )
+        await connection.execute(update(notices).where(notices.c.id.in_(wanted), ~needed).values(sealed_secret=None))
+
+
+async def erase_expired_secrets(connection: AsyncConnection, now: datetime) -> int:
+    """Forget every secret whose time is over; returns how many."""
+    result = await connection.execute(
+        update(notices)
+        .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= now)
+        .values(sealed_secret=None)
+    )
+    return int(result.rowcount)
+
+
+async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
+    """Leases that ran out: back to pending before the send began, unknown after it; returns how many."""
+    lapsed = and_(notifications.c.state == "sending", notifications.c.lease_until <= now)
+    why = "the process that was sending it went away"
+    back = await connection.execute(
+        update(notifications)
+        .where(lapsed, ~notifications.c.begun)
+        .values(state="pending", lease_until=None, history=notifications.c.history + history_line("pending", now, why))
+    )
+    lost = await connection.execute(
+        update(notifications)
+        .where(lapsed, notifications.c.begun)
+        .values(
+            state="unknown",
+            lease_until=None,
+            not_before=now + SETTLE_UNKNOWN_AFTER,
+            error=why,
+            history=notifications.c.history + history_line("unknown", now, why),
+        )
+    )
+    return int(back.rowcount) + int(lost.rowcount)
+
+
+async def release(connection: AsyncConnection, claimed: Sequence[Claimed], until: datetime) -> None:
+    """Give back what was claimed and not begun."""
+    await connection.execute(
+        update(notifications)
+        .where(
+            tuple_(notifications.c.id, notifications.c.fence).in_(
+                padded((c.notification.id, c.fence) for c in claimed)
+            ),
+            notifications.c.state == "sending",
+            ~notifications.c.begun,
+        )
+        .values(state="pending", lease_until=None, not_before=until)
+    )
+
+
+async def unknown_due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """(notification, order) of unanswered sends whose waiting time is over."""
+    query = (
+        select(notifications.c.id, notifications.c.order_id)
+        .where(notifications.c.state == "unknown", notifications.c.not_before <= now)
+        .order_by(notifications.c.not_before)
+        .limit(limit)
+    )
+    return [(row.id, row.order_id) for row in await connection.execute(query)]
+
+
+async def stop_waiting(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
+    """These stay unknown: only a receipt can settle them now."""
+    wanted = padded(ids)
+    if wanted:
+        await connection.execute(update(notifications).where(notifications.c.id.in_(wanted)).values(not_before=None))
+
+
+async def lane_moved_on(connection: AsyncConnection, notification_id: UUID) -> bool:
+    """Whether a newer message of the same lane has left already."""
+    newer = notifications.alias("newer")
+    query = select(
+        exists(
+            select(literal(1)).where(
+                newer.c.lane == notifications.c.lane,
+                newer.c.id > notifications.c.id,
+                or_(newer.c.sent_at.is_not(None), newer.c.state.in_(("unknown", "sending"))),
+            )
+        )
+    ).where(notifications.c.id == notification_id)
+    moved: bool | None = (await connection.execute(query)).scalar_one_or_none()
+    return bool(moved)
+
+
+async def oldest_pending(connection: AsyncConnection) -> dict[str, datetime]:
+    """By channel, since when the longest-waiting message may have been sent."""
+    query = (
+        select(notifications.c.channel, func.min(notifications.c.not_before))
+        .where(notifications.c.state.in_(WAITING))
+        .group_by(notifications.c.channel)
+    )
+    return {row[0]: row[1] for row in await connection.execute(query)}

@@ -1,0 +1,76 @@
+"""Orders: loaded under lock for a decision, in key order, so that several writers never deadlock."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.order import Order
+from service.keyring import Keyring
+from service.ledger.engine import padded
+from service.ledger.records import order_of
+from service.ledger.tables import orders
+
+OrderName = tuple[str, str]
+
+
+async def lock_named(
+    connection: AsyncConnection, keyring: Keyring, names: Iterable[OrderName]
+) -> dict[OrderName, Order]:
+    """The orders with these (workflow, order id), locked; those that do not exist are left out."""
+    wanted = padded(sorted(set(names)))
+    if not wanted:
+        return {}
+    query = (
+        select(orders.c.sealed_state)
+        .where(tuple_(orders.c.workflow, orders.c.order_id).in_(wanted))
+        .order_by(orders.c.id)
+        .with_for_update()
+    )
+    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(query)]
+    return {(o.workflow, o.order_id): o for o in found}
+
+
+async def lock_by_id(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Order]:
+    """The orders with these ids, locked."""
+    wanted = padded(sorted(set(ids)))
+    if not wanted:
+        return {}
+    query = select(orders.c.sealed_state).where(orders.c.id.in_(wanted)).order_by(orders.c.id).with_for_update()
+    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(query)]
+    return {o.id: o for o in found}
+
+
+async def lock_due(connection: AsyncConnection, keyring: Keyring, now: datetime, limit: int) -> list[Order]:
+    """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped."""
+    query = (
+        select(orders.c.sealed_state)
+        .where(orders.c.wake_at.is_not(None), orders.c.wake_at <= now)
+        .order_by(orders.c.wake_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [order_of(keyring, row.sealed_state) for row in await connection.execute(query)]
+
+
+async def postpone(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> None:
+    """Orders that cannot be decided now, such as those whose pack is not installed, wait until then."""
+    wanted = padded(ids)
+    if wanted:
+        await connection.execute(update(orders).where(orders.c.id.in_(wanted)).values(wake_at=until))
+
+
+async def next_wake(connection: AsyncConnection) -> datetime | None:
+    """The nearest moment at which any order wants to be woken."""
+    query = select(orders.c.wake_at).where(orders.c.wake_at.is_not(None)).order_by(orders.c.wake_at).limit(1)
+    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    return moment
+
+
+async def find(connection: AsyncConnection, keyring: Keyring, workflow: str, order_id: str) -> Order | None:
+    """One order, not locked."""
+    query = select(orders.c.sealed_state).where(orders.c.workflow == workflow, orders.c.order_id == order_id)
+    sealed = (await connection.execute(query)).scalar_one_or_none()
+    return order_of(keyring, sealed) if sealed else None

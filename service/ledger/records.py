@@ -1,0 +1,152 @@
+"""Between the domain's records and rows: what is sealed is sealed and opened here."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Row
+
+from service.domain.notices import Notification, PlannedNotice, Snapshot
+from service.domain.order import Order
+from service.domain.sla import wake_at
+from service.domain.workflow import Workflow
+from service.keyring import Keyring
+
+_encoder: Final = msgspec.json.Encoder()
+_order_decoder: Final = msgspec.json.Decoder(Order)
+_snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
+
+
+class Recipient(Struct, frozen=True, omit_defaults=True):
+    """The personal part of a notification."""
+
+    address: str
+    person: int
+    name: str
+    locale: str
+    timezone: str
+
+
+_recipient_decoder: Final = msgspec.json.Decoder(Recipient)
+
+
+def seal_json(keyring: Keyring, value: Any) -> bytes:
+    """Any plain value or Struct, as sealed JSON."""
+    return keyring.seal(_encoder.encode(value))
+
+
+def unseal_json(keyring: Keyring, sealed: bytes) -> Any:
+    """The plain value that was sealed."""
+    return msgspec.json.decode(keyring.unseal(sealed))
+
+
+def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, Any]:
+    """The order's record and the columns that loops and pages search by."""
+    return {
+        "id": order.id,
+        "workflow": order.workflow,
+        "order_id": order.order_id,
+        "status": order.status,
+        "stage": order.stage,
+        "stage_rank": workflow.stages[order.stage].rank,
+        "final": workflow.is_final(order.status),
+        "assignee_id": order.assignee.id if order.assignee else "",
+        "created_at": order.created,
+        "updated_at": order.updated,
+        "wake_at": wake_at(order),
+        "sealed_state": seal_json(keyring, order),
+    }
+
+
+def order_of(keyring: Keyring, sealed_state: bytes) -> Order:
+    """The order's record."""
+    return _order_decoder.decode(keyring.unseal(sealed_state))
+
+
+def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> dict[str, Any]:
+    """A planned notice; its secret is sealed by itself, so that it can be erased by itself."""
+    return {
+        "id": notice.id,
+        "order_id": order_id,
+        "name": notice.name,
+        "at": notice.at,
+        "planned_at": notice.planned,
+        "stage_rank": notice.stage_rank,
+        "supersedable": notice.supersedable,
+        "valid_until": notice.valid_until,
+        "sealed_snapshot": seal_json(keyring, notice.context),
+        "sealed_secret": keyring.seal(notice.secret.encode()) if notice.secret else None,
+        "traceparent": traceparent,
+    }
+
+
+def snapshot_of(keyring: Keyring, sealed: bytes) -> Snapshot:
+    """The order as it was when the notice was planned."""
+    return _snapshot_decoder.decode(keyring.unseal(sealed))
+
+
+def notification_row(keyring: Keyring, n: Notification, now: datetime) -> dict[str, Any]:
+    """A new notification. Its lane: one order, channel and address, in which messages keep their order."""
+    return {
+        "id": n.id,
+        "order_id": n.order_id,
+        "notice_id": n.notice_id,
+        "notice": n.notice,
+        "channel": n.channel,
+        "audience": n.audience,
+        "lane": keyring.digest("lane", n.order_id.hex, n.channel, n.address),
+        "state": n.state,
+        "not_before": n.not_before,
+        "valid_until": n.valid_until,
+        "when_unknown": n.when_unknown,
+        "secret": n.secret,
+        "error": n.error,
+        "created_at": now,
+        "history": history_line(n.state, now, n.error),
+        "sealed_recipient": seal_json(keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone)),
+    }
+
+
+def notification_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Notification:
+    """A notification from its row."""
+    r: Any = row._mapping if isinstance(row, Row) else row
+    recipient = _recipient_decoder.decode(keyring.unseal(r["sealed_recipient"]))
+    return Notification(
+        id=r["id"],
+        notice_id=r["notice_id"],
+        order_id=r["order_id"],
+        notice=r["notice"],
+        channel=r["channel"],
+        audience=r["audience"],
+        person=recipient.person,
+        address=recipient.address,
+        name=recipient.name,
+        locale=recipient.locale,
+        timezone=recipient.timezone,
+        state=r["state"],
+        valid_until=r["valid_until"],
+        not_before=r["not_before"] or r["created_at"],
+        when_unknown=r["when_unknown"],
+        secret=r["secret"],
+        attempts=r["attempts"],
+        resent=r["resent"],
+        provider=r["provider"],
+        provider_id=r["provider_id"],
+        error_code=r["error_code"],
+        error=r["error"],
+        sent_at=r["sent_at"],
+    )
+
+
+def history_line(state: str, at: datetime, why: str = "", **more: str) -> str:
+    """One state change, as a line of JSON; appended, never rewritten."""
+    said = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
+    return _encoder.encode(said).decode() + "\n"
+
+
+def history_of(text: str) -> list[dict[str, Any]]:
+    """The state changes, oldest first."""
+    return [msgspec.json.decode(line) for line in text.splitlines() if line]

@@ -1,0 +1,71 @@
+"""Loops sleep until there is work: woken in this process by an event, across processes by LISTEN/NOTIFY."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+log = structlog.get_logger(__name__)
+PG_CHANNEL: Final = "stagebell"
+RECONNECT_S: Final = 2.0
+
+
+class Wakeups:
+    """Events by topic: `dispatch`, `relay`, `clock`."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
+
+    def subscribe(self, topic: str) -> asyncio.Event:
+        """An event that is set whenever there may be work; the sleeper clears it."""
+        event = asyncio.Event()
+        self._events[topic].append(event)
+        return event
+
+    def wake(self, topics: Iterable[str]) -> None:
+        """There may be work for these."""
+        for topic in topics:
+            for event in self._events[topic]:
+                event.set()
+
+    def wake_all(self) -> None:
+        """There may be work for everybody: after an outage, before the end."""
+        self.wake(list(self._events))
+
+
+async def announce(connection: AsyncConnection, topics: Iterable[str]) -> None:
+    """Wake the loops of other processes when this transaction commits (PostgreSQL only)."""
+    wanted = ",".join(sorted(topics))
+    if wanted and connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_notify(:channel, :topics)"), {"channel": PG_CHANNEL, "topics": wanted})
+
+
+async def listen(url: str, wakeups: Wakeups) -> None:
+    """Pass on what other processes announce, for ever; a lost connection is made again."""
+    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    while True:
+        connection: Any = None
+        try:
+            connection = await asyncpg.connect(dsn, timeout=5)
+            closed = asyncio.Event()
+            connection.add_termination_listener(lambda _c, closed=closed: closed.set())
+            await connection.add_listener(
+                PG_CHANNEL, lambda _c, _pid, _channel, payload: wakeups.wake(payload.split(","))
+            )
+            wakeups.wake_all()
+            await closed.wait()
+            log.warning("listen.lost", retry_in_s=RECONNECT_S)
+        except (OSError, asyncpg.PostgresError, TimeoutError, asyncpg.InterfaceError) as error:
+            log.warning("listen.failed", error=type(error).__name__, retry_in_s=RECONNECT_S)
+        finally:
+            if connection is not None and not connection.is_closed():
+                with contextlib.suppress(Exception):
+                    await connection.close(timeout=1)
+        await asyncio.sleep(RECONNECT_S)

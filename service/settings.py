@@ -1,0 +1,192 @@
+"""Settings: environment variables with the prefix STAGEBELL_, or a `.env` file; all mistakes at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CHANNELS = ("sms", "whatsapp", "email", "push")
+PREFIX = "STAGEBELL_"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text names each one and what to write instead."""
+
+
+def _no_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_no_slash)]
+
+
+class TwilioAccount(BaseSettings):
+    """One Twilio account and the senders that belong to it."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    sms_from: str = ""
+    messaging_service_sid: str = ""
+    whatsapp_from: str = ""
+    base_url: Url = "https://api.twilio.com"
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be used at all."""
+        return bool(self.account_sid and self.auth_token.get_secret_value())
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. See `docs/settings.md`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    database_url: str = "sqlite+aiosqlite:///stagebell.db"
+    broker_url: str = "memory://"
+    workflows: Path = Path("templates")
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: Url = ""
+    brand: str = "Stagebell"
+    secret_key: SecretStr = SecretStr("")
+    log_format: Literal["console", "json"] | None = None
+
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr = SecretStr("")
+    twilio_sms_from: str = ""
+    twilio_messaging_service_sid: str = ""
+    twilio_whatsapp_from: str = ""
+    twilio_base_url: Url = "https://api.twilio.com"
+    twilio_backup_account_sid: str = ""
+    twilio_backup_auth_token: SecretStr = SecretStr("")
+    twilio_backup_sms_from: str = ""
+    twilio_backup_messaging_service_sid: str = ""
+    twilio_backup_whatsapp_from: str = ""
+    twilio_backup_base_url: Url = "https://api.twilio.com"
+
+    smtp_url: SecretStr = SecretStr("")
+    smtp_backup_url: SecretStr = SecretStr("")
+    email_from: str = ""
+
+    fcm_credentials: Path | None = None
+    fcm_base_url: Url = "https://fcm.googleapis.com"
+
+    require_channels: Annotated[tuple[str, ...], NoDecode] = ()
+
+    allowed_countries: Annotated[tuple[str, ...], NoDecode] = ()
+    max_per_number_per_day: Annotated[int, Field(ge=0)] = 0
+    max_per_prefix_per_day: Annotated[int, Field(ge=0)] = 0
+    max_sms_per_day: Annotated[int, Field(ge=0)] = 0
+    sends_per_second: Annotated[float, Field(ge=0)] = 0.0
+    concurrent_sends: Annotated[int, Field(ge=1, le=1000)] = 50
+    provider_timeout: Annotated[float, Field(gt=0, le=300)] = 20.0
+
+    @field_validator("require_channels", "allowed_countries", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("require_channels")
+    @classmethod
+    def _known_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [c for c in value if c not in CHANNELS]
+        if unknown:
+            raise ValueError(f"unknown channel {unknown[0]!r}; known: {', '.join(CHANNELS)}")
+        return value
+
+    @field_validator("allowed_countries")
+    @classmethod
+    def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(v.upper() for v in value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value.startswith("postgres://") or value.startswith("postgresql://"):
+            return "postgresql+asyncpg://" + value.partition("://")[2]
+        if value.startswith("sqlite://"):
+            return "sqlite+aiosqlite://" + value.partition("://")[2]
+        if not value.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite://")):
+            raise ValueError("write postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///file")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("memory", "amqp", "amqps"):
+            raise ValueError("write amqp://user:password@host:5672/ or amqps://..., or memory:// for none")
+        return value
+
+    @field_validator("smtp_url", "smtp_backup_url")
+    @classmethod
+    def _known_smtp(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and urlsplit(url).scheme not in ("smtp", "smtps", "smtp+starttls"):
+            raise ValueError("write smtp://, smtps:// or smtp+starttls://user:password@host:port")
+        return value
+
+    @field_validator("fcm_credentials")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"no file at {value}; it is the service account's JSON key")
+        return value
+
+    @model_validator(mode="after")
+    def _public(self) -> "Settings":
+        if not self.public_url:
+            self.public_url = f"http://{self.http_host}:{self.http_port}"
+        return self
+
+    def twilio_accounts(self) -> list[TwilioAccount]:
+        """The accounts that are complete, the first preferred."""
+        found = []
+        for prefix in ("twilio_", "twilio_backup_"):
+            account = TwilioAccount(**{k: getattr(self, prefix + k) for k in TwilioAccount.model_fields})
+            if account.complete:
+                found.append(account)
+        return found
+
+    def smtp_relays(self) -> list[str]:
+        """The mail relays, the first preferred."""
+        urls = (self.smtp_url, self.smtp_backup_url)
+        return [u.get_secret_value() for u in urls if u.get_secret_value()]
+
+    def configured_channels(self) -> dict[str, bool]:
+        """Which channels have what they need to send."""
+        accounts = self.twilio_accounts()
+        return {
+            "sms": any(a.sms_from or a.messaging_service_sid for a in accounts),
+            "whatsapp": any(a.whatsapp_from for a in accounts),
+            "email": bool(self.smtp_relays() and self.email_from),
+            "push": self.fcm_credentials is not None,
+        }
+
+
+NEEDED = {
+    "sms": "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_SMS_FROM or TWILIO_MESSAGING_SERVICE_SID",
+    "whatsapp": "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM",
+    "email": "SMTP_URL and EMAIL_FROM",
+    "push": "FCM_CREDENTIALS",
+}
+
+
+def load(**overrides: object) -> Settings:
+    """The settings of this process; raises SettingsError naming every setting that is wrong."""
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{'_'.join(str(s) for s in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
+        raise SettingsError("\n".join(lines)) from None
+    ready = settings.configured_channels()
+    missing = [c for c in settings.require_channels if not ready[c]]
+    if missing:
+        lines = [f"{PREFIX}REQUIRE_CHANNELS asks for {c}, which needs {NEEDED[c]} (each {PREFIX}...)" for c in missing]
+        raise SettingsError("\n".join(lines))
+    return settings

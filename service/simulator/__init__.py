@@ -1,0 +1,1 @@
+"""Plays orders of any pack, as its `demo` section tells them."""

@@ -1,0 +1,133 @@
+"""Events of imagined orders: each follows a scenario of its pack; some come twice or out of order."""
+
+import random
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from service.broker.port import ORDERS, Message
+from service.domain.workflow import Workflow
+from service.workflows.durations import parse_duration
+
+STARTED_EVERY = timedelta(seconds=45)
+LATEST_STEP = timedelta(seconds=20)
+
+
+class Played(msgspec.Struct, frozen=True):
+    """An event and when it is published (UTC)."""
+
+    at: datetime
+    message: Message
+
+
+class Simulator:
+    """The same seed plays the same orders."""
+
+    def __init__(self, workflow: Workflow, seed: int = 7) -> None:
+        self._workflow = workflow
+        self._random = random.Random(seed)  # noqa: S311 - a demo's dice
+        self._demo: Mapping[str, Any] = workflow.demo
+
+    def play(self, count: int, start: datetime) -> list[Played]:
+        """The events of `count` orders, in the order in which they are published."""
+        played: list[Played] = []
+        for number in range(count):
+            played += self._order(number, start + number * STARTED_EVERY)
+        return sorted(played, key=lambda p: p.at)
+
+    def _order(self, number: int, start: datetime) -> Iterator[Played]:
+        scenarios = self._demo["scenarios"]
+        # One of each first, so that a short demo shows everything.
+        if number < len(scenarios):
+            scenario = scenarios[number]
+        else:
+            scenario = self._random.choices(scenarios, [float(s.get("weight", 1)) for s in scenarios])[0]
+        order_id = f"ORD-{1001 + number}"
+        people = {"customer": self._customer(number)}
+        price = self._price()
+        at = start
+        for i, step in enumerate(scenario["steps"]):
+            at += parse_duration(step.get("after", "0s")) + LATEST_STEP * self._random.random()
+            data: dict[str, Any] = {"workflow": self._workflow.name}
+            if i == 0:
+                data["recipients"] = people
+            data |= self._said(step, at, price)
+            body = msgspec.json.encode(self._event(order_id, i, step, at, data))
+            message = Message(ORDERS, _type(step), body, f"{order_id}-{i}", "application/cloudevents+json")
+            published = at + parse_duration(step.get("delayed", "0s"))
+            yield Played(published, message)
+            if step.get("twice") in (True, "true"):
+                yield Played(published + timedelta(seconds=5), message)
+
+    def _event(
+        self, order_id: str, i: int, step: Mapping[str, Any], at: datetime, data: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "specversion": "1.0",
+            "id": f"{order_id}-{i}",
+            "source": "/simulator",
+            "type": _type(step),
+            "subject": order_id,
+            "time": at,
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+
+    def _said(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        if "status" in step:
+            said["status"] = step["status"]
+        if "issue" in step:
+            said["issue"] = {"reason": step["issue"], "detail": "reported in the demo"}
+        if "note" in step:
+            said["note"] = step["note"]
+        if step.get("assignee") == "new":
+            said["assignee"] = self._assignee()
+        if "eta" in step:
+            said["eta"] = at + parse_duration(step["eta"])
+        if step.get("price"):
+            said["price"] = price
+        if step.get("paid"):
+            said["payment"] = {"verified": True}
+        for name in step.get("secrets", ()):
+            code = f"{self._random.randrange(10**6):06d}"
+            said.setdefault("secrets", {})[name] = {"value": code, "expires": at + timedelta(minutes=10)}
+        return said
+
+    def _customer(self, number: int) -> dict[str, Any]:
+        name = self._demo["customers"][number % len(self._demo["customers"])]
+        phone = f"+9198{self._random.randrange(10**8):08d}"
+        return {
+            "name": name,
+            "phone": phone,
+            "whatsapp": phone,
+            "email": f"{name.lower()}{number}@example.com",
+            "push_tokens": [f"demo-{UUID(int=self._random.getrandbits(128)).hex}"],
+            "locale": self._random.choice(self._demo["locales"]),
+            "timezone": self._demo["timezone"],
+        }
+
+    def _assignee(self) -> dict[str, Any]:
+        names = self._demo["assignees"]
+        index = self._random.randrange(len(names))
+        # The same name may come for somebody else, so the id has a number of its own.
+        return {
+            "role": self._demo["role"],
+            "id": f"v-{index}-{self._random.randrange(1000)}",
+            "name": names[index],
+            "phone": f"+9180{self._random.randrange(10**8):08d}",
+        }
+
+    def _price(self) -> dict[str, str]:
+        span = self._demo["price"]
+        amount = self._random.randrange(int(span["from"]), int(span["to"]), 50)
+        return {"amount": f"{amount}.00", "currency": str(span["currency"])}
+
+
+def _type(step: Mapping[str, Any]) -> str:
+    if "issue" in step:
+        return "order.issue_reported"
+    return "order.status_changed" if "status" in step else "order.note_added"

@@ -1,0 +1,29 @@
+"""Prometheus metrics: what a supervisor could alert on."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
+
+events = Counter("stagebell_events", "Events taken in, by what became of them.", ["outcome"])
+event_lag = Histogram("stagebell_event_lag_seconds", "Age of an event when it was decided.", buckets=_SECONDS)
+sends = Counter("stagebell_sends", "Send attempts, by channel and outcome.", ["channel", "outcome"])
+time_to_send = Histogram(
+    "stagebell_event_to_send_seconds", "From the event to the provider's yes.", ["channel"], buckets=_SECONDS
+)
+provider_seconds = Histogram(
+    "stagebell_provider_seconds", "How long a provider took to answer.", ["channel", "provider"], buckets=_SECONDS
+)
+receipts = Counter("stagebell_receipts", "Delivery receipts, by what they said.", ["channel", "status"])
+oldest_pending = Gauge(
+    "stagebell_oldest_pending_seconds", "How long the longest-waiting message could have been sent.", ["channel"]
+)
+outbox_age = Gauge("stagebell_outbox_age_seconds", "Age of the oldest message that has not reached the broker.")
+clock_lateness = Histogram(
+    "stagebell_clock_lateness_seconds", "From a clock's due time to acting on it.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
+)  # fmt: skip
+clock_breaches = Counter("stagebell_clock_breaches", "Promises broken.", ["workflow", "clock"])
+escalations = Counter("stagebell_escalations", "Steps of escalations.", ["team", "reason", "step"])
+breaker_open = Gauge("stagebell_provider_breaker_open", "1 while a provider is left alone.", ["channel", "provider"])
+queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
+relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")

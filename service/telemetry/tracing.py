@@ -1,0 +1,51 @@
+"""OpenTelemetry: from the publisher's `traceparent` through decide, commit and send.
+
+Spans carry ids only. Exporting is on when the standard OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from service import __version__
+
+_propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("stagebell", __version__)
+
+
+def configure() -> None:
+    """Export spans, if an endpoint is set."""
+    wanted = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if not any(os.environ.get(name) for name in wanted):
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "stagebell", "service.version": __version__}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+
+
+@contextmanager
+def span(name: str, parent: str | None = None, *, outward: bool = False, **attributes: str | int) -> Iterator[Span]:
+    """A span below the running one, or below `parent`, a W3C traceparent."""
+    context: Context | None = _propagator.extract({"traceparent": parent}) if parent else None
+    kind = SpanKind.CLIENT if outward else SpanKind.INTERNAL
+    with _tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as current:
+        yield current
+
+
+def traceparent_of(current: Span) -> str:
+    """The W3C traceparent under which later work continues this span; empty when it is not recorded."""
+    if not current.get_span_context().is_valid:
+        return ""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier, context=trace.set_span_in_context(current))
+    return carrier.get("traceparent", "")

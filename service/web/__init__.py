@@ -1,0 +1,1 @@
+"""HTTP: the API, callbacks, pages, and what operators ask."""

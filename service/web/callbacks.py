@@ -1,0 +1,90 @@
+"""What Twilio tells us: delivery receipts and inbound STOP or START; signed by Twilio, anything else refused."""
+
+from typing import Final
+
+import structlog
+from aiohttp import web
+from twilio.request_validator import RequestValidator
+
+from service.dispatch.compose import CALLBACK_PURPOSE
+from service.dispatch.settle import Outcome, allow, suppress
+from service.domain.events import clean
+from service.domain.notices import Receipt
+from service.ledger import notifications as rows
+from service.settings import TwilioAccount
+from service.telemetry import metrics
+from service.web.context import CONTEXT
+from service.web.problems import Problem
+
+log = structlog.get_logger(__name__)
+
+# Source: Twilio, "Message status values".
+STATUSES: Final = {
+    "accepted": "queued",
+    "scheduled": "queued",
+    "queued": "queued",
+    "sending": "queued",
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "undelivered": "undelivered",
+    "failed": "undelivered",
+    "canceled": "undelivered",
+}
+# Source: Twilio, default keywords of "Support for opt-out keywords".
+STOP_WORDS: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"})
+START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
+EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+async def twilio_status(request: web.Request) -> web.StreamResponse:
+    """A receipt; replayed and out-of-order ones do no harm."""
+    form, _ = await _signed(request)
+    context = request.app[CONTEXT]
+    notification_id = context.core.keyring.read_token(CALLBACK_PURPOSE, request.query.get("n", ""))
+    status = STATUSES.get(form.get("MessageStatus", form.get("SmsStatus", "")).lower())
+    if notification_id is None:
+        raise Problem(403, "Refused", "the callback address was not made here")
+    if status is None:
+        raise Problem(400, "Unknown status", "MessageStatus is not one that Twilio documents")
+    async with context.core.ledger.reading() as connection:
+        stored = await rows.find(connection, context.core.keyring, notification_id)
+    if stored is None:
+        return web.Response(status=204)
+    receipt = Receipt(status, clean(form.get("MessageSid", ""))[:64], clean(form.get("ErrorCode", ""))[:16])  # type: ignore[arg-type]
+    await context.settler.write([Outcome(notification_id, stored.notification.order_id, receipt)])
+    metrics.receipts.labels(stored.notification.channel, status).inc()
+    return web.Response(status=204)
+
+
+async def twilio_inbound(request: web.Request) -> web.StreamResponse:
+    """STOP ends messages from that sender on that channel; START allows them again."""
+    form, _ = await _signed(request)
+    context = request.app[CONTEXT]
+    channel = "whatsapp" if form.get("From", "").startswith("whatsapp:") else "sms"
+    person = form.get("From", "").removeprefix("whatsapp:")
+    senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
+    word = clean(form.get("OptOutType") or form.get("Body", "")).upper().strip(" .!")
+    now = context.core.time.now()
+    if word in STOP_WORDS | START_WORDS:
+        async with context.core.ledger.transaction() as connection:
+            for sender in senders:
+                if word in STOP_WORDS:
+                    await suppress(connection, context.core, channel, person, sender, now, "said STOP")
+                else:
+                    await allow(connection, context.core, channel, person, sender)
+        log.info("optout.changed", channel=channel, stopped=word in STOP_WORDS)
+    return web.Response(text=EMPTY_TWIML, content_type="text/xml")
+
+
+async def _signed(request: web.Request) -> tuple[dict[str, str], TwilioAccount]:
+    """The form, if Twilio signed it for PUBLIC_URL with one of our accounts' tokens; raises Problem."""
+    settings = request.app[CONTEXT].settings
+    signature = request.headers.get("X-Twilio-Signature", "")
+    form = {k: str(v) for k, v in (await request.post()).items()}
+    url = f"{settings.public_url}{request.raw_path}"
+    for account in settings.twilio_accounts():
+        validator = RequestValidator(account.auth_token.get_secret_value())
+        if signature and validator.validate(url, form, signature):
+            return form, account
+    raise Problem(403, "Refused", "X-Twilio-Signature does not fit this address and body; see PUBLIC_URL")

@@ -1,0 +1,81 @@
+"""`POST /v1/events`: one event or a batch, decided before the answer."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from service.domain.events import MAX_BODY_BYTES
+from service.intake.intake import Verdict
+from service.intake.reading import STRUCTURED, Incoming
+from service.ledger.engine import is_transient
+from service.web.auth import needs
+from service.web.context import CONTEXT
+from service.web.problems import Problem, problem_response
+
+MAX_BATCH = 1000
+BATCH_TYPE = "application/cloudevents-batch+json"
+
+
+@needs("publisher")
+async def post_events(request: web.Request) -> web.StreamResponse:
+    """Answers per event: accepted, duplicate or rejected with why."""
+    messages = await _messages(request)
+    intake = request.app[CONTEXT].intake
+    verdicts: list[Verdict] = []
+    try:
+        for start in range(0, len(messages), 100):
+            verdicts += await intake.take(messages[start : start + 100], bury=False)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        raise Problem(503, "Unavailable", "the database did not answer; send the same events again") from error
+    results = [_result(v) for v in verdicts]
+    rejected = sum(v.outcome == "rejected" for v in verdicts)
+    if not rejected:
+        return web.json_response({"results": results}, dumps=_dumps)
+    if rejected < len(verdicts):
+        return web.json_response({"results": results}, status=207, dumps=_dumps)
+    title = "Event rejected" if len(verdicts) == 1 else "All events rejected"
+    return problem_response(422, title, verdicts[0].reason, results=results)
+
+
+async def _messages(request: web.Request) -> list[Incoming]:
+    body = await request.read()
+    media_type = request.content_type
+    if media_type == BATCH_TYPE or (media_type in ("application/json", STRUCTURED) and body.lstrip()[:1] == b"["):
+        return _batch(body)
+    traceparent = {"traceparent": request.headers["traceparent"]} if "traceparent" in request.headers else {}
+    headers = {k: v for k, v in request.headers.items() if k.lower().startswith("ce-")}
+    if media_type not in ("application/json", STRUCTURED):
+        raise Problem(415, "Unsupported media type", f"send {STRUCTURED}, {BATCH_TYPE} or application/json")
+    return [Incoming(body, media_type, headers={**headers, **traceparent})]
+
+
+def _batch(body: bytes) -> list[Incoming]:
+    try:
+        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "Not readable", f"not a JSON array of events: {error}") from None
+    if not 0 < len(items) <= MAX_BATCH:
+        raise Problem(400, "Batch size", f"a batch has 1 to {MAX_BATCH} events, not {len(items)}")
+    return [Incoming(bytes(item), STRUCTURED) for item in items]
+
+
+def _result(verdict: Verdict) -> dict[str, Any]:
+    outcome = "accepted" if verdict.outcome == "late" else verdict.outcome
+    result: dict[str, Any] = {"outcome": outcome}
+    if verdict.event:
+        result |= {"id": verdict.event.id, "source": verdict.event.source, "order_id": verdict.event.order_id}
+    if verdict.outcome == "late":
+        result["late"] = True
+    if verdict.reason:
+        result["reason"] = verdict.reason
+    return result
+
+
+def _dumps(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+MAX_REQUEST_BYTES = MAX_BODY_BYTES * 40

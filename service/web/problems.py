@@ -1,0 +1,58 @@
+"""Errors as RFC 9457 problem details."""
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.domain.errors import Rejection
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """An answer that says what was wrong, where, and what to do."""
+
+    def __init__(self, status: int, title: str, detail: str = "", **members: object) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.members = members
+        self.headers: dict[str, str] = {}
+
+
+def problem_response(
+    status: int, title: str, detail: str = "", headers: dict[str, str] | None = None, **members: object
+) -> web.Response:
+    """The problem as a response."""
+    body: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    return web.Response(
+        status=status, body=msgspec.json.encode({**body, **members}), content_type=MEDIA_TYPE, headers=headers
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what handlers raise into problem details; never show what broke inside."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem_response(problem.status, problem.title, problem.detail, problem.headers, **problem.members)
+    except Rejection as rejection:
+        return problem_response(422, "Not accepted", rejection.reason)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return problem_response(error.status, error.reason, headers=headers)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        log.warning("http.unavailable", path=request.match_info.route.name or "", error=type(error).__name__)
+        return problem_response(503, "Unavailable", "the database did not answer; try again", {"Retry-After": "2"})
+    except Exception:
+        log.exception("http.failed", method=request.method)
+        return problem_response(500, "Internal error", "this is a fault of Stagebell; its log says more")

@@ -1,0 +1,170 @@
+"""Private nodes for tests: own ports, own data folder, own node name; stopped by the process that started them."""
+
+import contextlib
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+START_WITHIN_S = 60
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once `port` answers; raises with the log when the process ends or takes too long."""
+    deadline = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
+    """End a process that we started, and its group."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+class Postgres:
+    """A PostgreSQL server in a folder of its own."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="stagebell-pg-"))
+        self.port = free_port()
+        self.data = self.home / "data"
+        self.log = self.home / "log"
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+        self.bin = Path(found[-1]) if found else Path(str(shutil.which("initdb"))).parent
+        # PostgreSQL refuses to run as root.
+        self.user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+        if os.getuid() == 0:
+            shutil.chown(self.home, "postgres", "postgres")
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        self._run("initdb", "-D", str(self.data), "-U", "stagebell", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.process = self.start()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*self._as_user, str(self.bin / program), *arguments], check=True, capture_output=True, cwd=self.home
+        )
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start (again) on the same data."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self._as_user, str(self.bin / "postgres"), "-D", str(self.data), "-p", str(self.port),
+                 "-k", str(self.home), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+                 "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "log_min_messages=fatal"],
+                stdout=log, stderr=log, cwd=self.home, start_new_session=True,
+            )  # fmt: skip
+        wait_for_port(self.port, self.process, self.log)
+        time.sleep(0.2)
+        return self.process
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        os.killpg(self.process.pid, signal.SIGQUIT)
+        self.process.wait(20)
+
+    def url(self, database: str) -> str:
+        """For STAGEBELL_DATABASE_URL."""
+        return f"postgresql+asyncpg://stagebell@127.0.0.1:{self.port}/{database}"
+
+    def close(self) -> None:
+        """Stop and delete."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+        stop(self.process)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Rabbit:
+    """A RabbitMQ node with its own name, ports, data and Erlang port mapper."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="stagebell-mq-"))
+        self.port, self.dist_port, self.epmd_port = free_port(), free_port(), free_port()
+        self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
+        self.log = self.home / "log"
+        (self.home / "plugins").write_text("[].")
+        (self.home / "rabbitmq.conf").write_text("consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n")
+        self.environment = {
+            **os.environ,
+            "HOME": str(self.home),
+            "ERL_EPMD_PORT": str(self.epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self.dist_port),
+            "RABBITMQ_MNESIA_BASE": str(self.home / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.home / "logs"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.home / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(self.home / "rabbitmq"),
+            "RABBITMQ_PID_FILE": str(self.home / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+        }
+        self.bin = Path("/usr/lib/rabbitmq/bin")
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start (again) on the same data."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.bin / "rabbitmq-server")],
+                env=self.environment, stdout=log, stderr=log, cwd=self.home, start_new_session=True,
+            )  # fmt: skip
+        wait_for_port(self.port, self.process, self.log)
+        return self.process
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    @property
+    def url(self) -> str:
+        """For STAGEBELL_BROKER_URL."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def close(self) -> None:
+        """Stop, end its port mapper, delete."""
+        stop(self.process)
+        epmd = sorted(glob.glob("/usr/lib/erlang/erts-*/bin/epmd"))
+        if epmd:
+            subprocess.run([epmd[-1], "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(kind: type[Postgres] | type[Rabbit]) -> Iterator[Postgres | Rabbit]:
+    """A node for the length of a `with`."""
+    node = kind()
+    try:
+        yield node
+    finally:
+        node.close()
