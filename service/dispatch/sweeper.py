@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from jinja2 import TemplateError
 
 from service.core import Core
 from service.dispatch.compose import Composer
@@ -18,6 +17,7 @@ from service.ledger import notifications as rows
 from service.ledger import outbox
 from service.ledger.engine import is_transient
 from service.telemetry import metrics
+from service.workflows.templates import UNRENDERABLE
 
 log = structlog.get_logger(__name__)
 EVERY: Final = timedelta(seconds=1)
@@ -71,7 +71,7 @@ class Sweeper:
             try:
                 composed = self._composer.compose(asked, 1)
                 found = await route.find(asked.notification.provider, composed.outgoing)
-            except (Rejection, TemplateError, ValueError, TypeError, KeyError, AttributeError):
+            except (Rejection, *UNRENDERABLE):
                 found = None
             if found is not None:
                 return Outcome(notification_id, order_id, found)

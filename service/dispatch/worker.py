@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from jinja2 import TemplateError
 
 from service.core import Core
 from service.dispatch import guards
@@ -26,6 +25,7 @@ from service.ledger import notifications as rows
 from service.ledger.engine import is_transient
 from service.ledger.notifications import Claimed
 from service.telemetry import metrics, tracing
+from service.workflows.templates import UNRENDERABLE
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +127,7 @@ class Worker:
             ttl = max(1, int((c.notification.valid_until - self._core.time.now()).total_seconds()))
             try:
                 ready.append((c, self._composer.compose(c, ttl)))
-            except (TemplateError, Rejection, ValueError, TypeError, KeyError, AttributeError) as error:
+            except (Rejection, *UNRENDERABLE) as error:
                 log.error("render.failed", notification_id=str(c.notification.id), error=type(error).__name__)
                 self._end(c, Ended("failed", f"its template does not render: {type(error).__name__}", "template"))
         await self._route.admit(len(ready))

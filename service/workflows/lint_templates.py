@@ -13,7 +13,7 @@ from service.domain.notices import Snapshot
 from service.domain.workflow import Notice, Workflow
 from service.workflows.lint import Problem
 from service.workflows.segments import measure
-from service.workflows.templates import NAMES, PackTemplates
+from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
 from service.workflows.values import template_values
 
 MAX_SEGMENTS: Final = 3
@@ -51,7 +51,8 @@ def _one(
     except TemplateSyntaxError as error:
         yield Problem(file, error.lineno, f"template: {error.message}")
         return
-    broken = [*_unknown_names(file, text), *_misused_secret(file, text, notice)]
+    parsed = templates.parse(text)
+    broken = [*_unknown_names(file, text, parsed), *_misused_secret(file, parsed, notice)]
     yield from broken
     if not broken:
         yield from _rendered(workflow, templates, notice, channel, locale, file)
@@ -64,24 +65,18 @@ def _declared_at(workflow_file: Path, notice: str) -> int:
     return 1
 
 
-def _parse(text: str) -> nodes.Template:
-    from jinja2 import Environment
-
-    return Environment(autoescape=True).parse(text)
-
-
-def _unknown_names(file: Path, text: str) -> Iterator[Problem]:
-    for name in sorted(meta.find_undeclared_variables(_parse(text)) - _PROVIDED):
+def _unknown_names(file: Path, text: str, parsed: nodes.Template) -> Iterator[Problem]:
+    for name in sorted(meta.find_undeclared_variables(parsed) - _PROVIDED):
         yield Problem(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
 
 
-def _misused_secret(file: Path, text: str, notice: Notice) -> Iterator[Problem]:
-    for node in _parse(text).find_all(nodes.Name):
+def _misused_secret(file: Path, parsed: nodes.Template, notice: Notice) -> Iterator[Problem]:
+    for node in parsed.find_all(nodes.Name):
         if node.name != "secrets":
             continue
         if notice.secret is None:
             yield Problem(file, node.lineno, f"uses a secret, but notice {notice.name!r} carries none")
-    for get in _parse(text).find_all(nodes.Getattr):
+    for get in parsed.find_all(nodes.Getattr):
         inner = get.node
         used_other = notice.secret and get.attr != notice.secret
         if isinstance(inner, nodes.Name) and inner.name == "secrets" and used_other:
@@ -105,7 +100,7 @@ def _rendered(
             line = getattr(error, "lineno", None) or _blamed_line(error, file)
             yield Problem(file, line, f"does not render with {label}: {error}")
             return
-        except (ValueError, TypeError, KeyError) as error:
+        except UNRENDERABLE as error:
             yield Problem(file, 1, f"does not render with {label}: {type(error).__name__}: {error}")
             return
         if not rendered.text or (channel in ("push", "email") and not rendered.title):

@@ -18,7 +18,7 @@ import css_inline
 from babel import Locale
 from babel.dates import format_datetime, format_time
 from babel.numbers import format_currency
-from jinja2 import FileSystemLoader, StrictUndefined, Template, pass_context
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
@@ -29,6 +29,8 @@ from service.domain.workflow import Content
 from service.workflows.segments import plain_enough
 
 LAYOUTS = "_layouts"
+# What rendering may raise: the template's own fault, or data that its filters cannot take.
+UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 # The whole vocabulary of templates; `stagebell check` refuses any other name.
 NAMES = frozenset(
     {
@@ -97,6 +99,10 @@ class PackTemplates:
         for path in self.folder.glob("*/*.j2"):
             name = path.relative_to(self.folder).as_posix()
             self.compiled(name)
+
+    def parse(self, text: str) -> nodes.Template:
+        """A template's syntax tree, to look at the names it uses."""
+        return self._plain.parse(text)
 
     def compiled(self, name: str) -> Template:
         """One compiled template; raises jinja2.TemplateSyntaxError with its line."""

@@ -111,7 +111,9 @@ class Rabbit:
         self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
         self.log = self.home / "log"
         (self.home / "plugins").write_text("[].")
-        (self.home / "rabbitmq.conf").write_text("consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n")
+        (self.home / "rabbitmq.conf").write_text(
+            "consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n"
+        )
         self.environment = {
             **os.environ,
             "HOME": str(self.home),

@@ -1,0 +1,124 @@
+"""Fixtures: private nodes for the whole run, a fresh database and empty queues for each test."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import asyncpg
+import pytest
+
+from service.broker.port import DEAD, ESCALATIONS, INTAKE, NOTIFICATIONS, ORDERS
+from service.keyring import Keyring
+from service.ledger.engine import Ledger
+from service.ledger.schema import migrate
+from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.providers import Mailbox, Providers
+from tests.support.world import World, settings_for
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of our own."""
+    with running(Postgres) as node:
+        yield node  # type: ignore[misc]
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[Rabbit]:
+    """A RabbitMQ of our own."""
+    with running(Rabbit) as node:
+        yield node  # type: ignore[misc]
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: Postgres) -> str:
+    """A database with the current schema, copied for each test."""
+    import asyncio
+
+    async def make() -> None:
+        await _execute(postgres, "CREATE DATABASE stagebell_template")
+        ledger = Ledger(postgres.url("stagebell_template"), Keyring("a secret key for tests"))
+        await migrate(ledger)
+        await ledger.close()
+
+    asyncio.run(make())
+    return "stagebell_template"
+
+
+async def _execute(postgres: Postgres, statement: str) -> None:
+    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{postgres.port}/postgres")
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres, migrated_template: str) -> AsyncIterator[str]:
+    """A fresh PostgreSQL database."""
+    name = f"t{next(_numbers)}"
+    await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield postgres.url(name)
+    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def rabbit_url(rabbit: Rabbit) -> str:
+    """The broker, with nothing left of other tests."""
+    connection = await aio_pika.connect(rabbit.url)
+    channel = connection.channel()
+    await channel.initialize()
+    for queue in (INTAKE, DEAD, *(f"{ESCALATIONS}.{t}" for t in ("vendor_ops", "finance", "tech"))):
+        await channel.queue_delete(queue)
+    for exchange in (ORDERS, DEAD, ESCALATIONS, NOTIFICATIONS):
+        await channel.exchange_delete(exchange)
+    await connection.close()
+    return rabbit.url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A fresh SQLite file."""
+    return f"sqlite+aiosqlite:///{tmp_path}/ledger.db"
+
+
+@pytest.fixture
+async def providers(tmp_path: Path) -> AsyncIterator[Providers]:
+    """Twilio and FCM stand-ins."""
+    stand_in = Providers()
+    await stand_in.start(tmp_path)
+    yield stand_in
+    await stand_in.close()
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    """A mail relay stand-in."""
+    box = Mailbox()
+    await box.start()
+    yield box
+    await box.close()
+
+
+@pytest.fixture(params=["sqlite-memory", "postgres-rabbitmq"])
+def parts(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Database and broker settings: both pairs that are supported."""
+    if request.param == "sqlite-memory":
+        return {"database_url": request.getfixturevalue("sqlite_url"), "broker_url": "memory://"}
+    return {
+        "database_url": request.getfixturevalue("postgres_url"),
+        "broker_url": request.getfixturevalue("rabbit_url"),
+    }
+
+
+@pytest.fixture
+async def world(parts: dict[str, Any], providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    """The running service, its clock standing still."""
+    w = World(settings_for(providers, mailbox, **parts), providers, mailbox)
+    await w.start()
+    yield w
+    await w.close()

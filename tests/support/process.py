@@ -1,0 +1,111 @@
+"""`stagebell` as a process of its own, as operators run it."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+
+from tests.support.nodes import free_port
+from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
+from tests.support.world import ROOT
+
+STAGEBELL = [sys.executable, "-m", "service"]
+
+
+def environment(
+    folder: Path, database_url: str, broker_url: str, providers: Providers, mailbox: Mailbox, **more: str
+) -> dict[str, str]:
+    """Settings as environment variables."""
+    values = {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "WORKFLOWS": str(ROOT / "templates"),
+        "HTTP_PORT": str(free_port()),
+        "PUBLIC_URL": "https://track.example",
+        "SECRET_KEY": "a secret key for tests",
+        "LOG_FORMAT": "json",
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_SMS_FROM": "+15005550006",
+        "TWILIO_WHATSAPP_FROM": "+15005550007",
+        "TWILIO_BASE_URL": providers.url,
+        "SMTP_URL": mailbox.url,
+        "EMAIL_FROM": "orders@stagebell.example",
+        "FCM_CREDENTIALS": str(providers.credentials),
+        "FCM_BASE_URL": providers.url,
+        **more,
+    }
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
+
+
+class Process:
+    """A running `stagebell run`."""
+
+    def __init__(self, folder: Path, env: dict[str, str], *arguments: str) -> None:
+        self.log = folder / f"service-{time.monotonic_ns()}.log"
+        self.port = int(env["STAGEBELL_HTTP_PORT"])
+        self._file = self.log.open("wb")
+        self.process = subprocess.Popen(
+            [*STAGEBELL, "run", *arguments], env=env, cwd=folder, stdout=self._file, stderr=self._file
+        )
+
+    async def ready(self, within: float = 30) -> float:
+        """Wait for /readyz; how long it took in seconds."""
+        began = time.monotonic()
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() - began < within:
+                if self.process.poll() is not None:
+                    break
+                try:
+                    async with session.get(f"http://127.0.0.1:{self.port}/readyz") as response:
+                        if response.status == 200:
+                            return time.monotonic() - began
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.05)
+        raise AssertionError(f"not ready:\n{self.log.read_text()[-3000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def terminate(self, within: float = 25) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(within)
+
+    def close(self) -> None:
+        """End it, however it stands."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        self._file.close()
+
+
+def command(folder: Path, env: dict[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a `stagebell` command to its end."""
+    return subprocess.run(
+        [*STAGEBELL, *arguments],
+        env=env, cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def packs_with(folder: Path, **changes: str) -> Path:
+    """A copy of the packs in which lines of the main workflow are replaced: `grace="grace: 1h"`."""
+    copy = folder / "packs"
+    shutil.copytree(ROOT / "templates", copy)
+    file = copy / "device_pickup" / "workflow.yaml"
+    lines = file.read_text().splitlines()
+    for key, line in changes.items():
+        found = [i for i, old in enumerate(lines) if old.startswith(f"{key}:")]
+        lines[found[0]] = line
+    file.write_text("\n".join(lines))
+    return copy

@@ -1,0 +1,208 @@
+"""Stand-ins for Twilio, FCM and a mail relay, over real HTTP and SMTP; they record everything and can misbehave."""
+
+import asyncio
+import email
+import email.policy
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+ACCOUNT = "AC" + "0" * 32
+TOKEN = "twilio-token-for-tests"
+PROJECT = "stagebell-test"
+
+
+@dataclass
+class Sent:
+    """A request that a provider got. `channel`: sms, whatsapp or push."""
+
+    channel: str
+    to: str
+    text: str
+    form: dict[str, Any] = field(default_factory=dict)
+    sid: str = ""
+
+
+Behaviour = Callable[[Sent], Awaitable[web.StreamResponse | None]]
+
+
+class Providers:
+    """Twilio and FCM on one port. `behave` may answer in place of the usual yes."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+        self.seen: list[Sent] = []
+        self.behave: Behaviour | None = None
+        self.tokens_given = 0
+        self.lists: list[dict[str, Any]] = []
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self, folder: Path) -> None:
+        """Listen, and write a service account's key file that points here."""
+        app = web.Application()
+        app.router.add_post("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio)
+        app.router.add_get("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio_list)
+        app.router.add_post("/v1/projects/{project}/messages:send", self._fcm)
+        app.router.add_post("/token", self._token)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.credentials = folder / "fcm.json"
+        self.credentials.write_text(json.dumps(_service_account(self.url)))
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _answer(self, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
+        self.seen.append(sent)
+        if self.behave is not None:
+            answer = await self.behave(sent)
+            if answer is not None:
+                return answer
+        self.sent.append(sent)
+        return web.json_response(usual, status=status)
+
+    async def _twilio(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Authorization"].startswith("Basic ")
+        form = {k: str(v) for k, v in (await request.post()).items()}
+        to = form["To"]
+        channel = "whatsapp" if to.startswith("whatsapp:") else "sms"
+        sid = f"SM{len(self.seen):032d}"
+        sent = Sent(channel, to.removeprefix("whatsapp:"), form.get("Body", ""), form, sid)
+        return await self._answer(sent, {"sid": sid, "status": "queued", "to": to, "body": form.get("Body")}, 201)
+
+    async def _twilio_list(self, request: web.Request) -> web.StreamResponse:
+        self.lists.append(dict(request.query))
+        found = [
+            {"sid": s.sid, "body": s.text, "to": s.form["To"], "status": "sent", "account_sid": ACCOUNT}
+            for s in self.sent
+            if s.form.get("To") == request.query.get("To")
+        ]
+        page = {"messages": found, "page": 0, "page_size": 50, "uri": "", "next_page_uri": None, "first_page_uri": ""}
+        return web.json_response(page)
+
+    async def _fcm(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Authorization"] == "Bearer fcm-access-token"
+        message = (await request.json())["message"]
+        sent = Sent("push", message["token"], message["notification"]["body"], message)
+        return await self._answer(sent, {"name": f"projects/{PROJECT}/messages/{len(self.seen)}"}, 200)
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        await request.post()
+        self.tokens_given += 1
+        return web.json_response({"access_token": "fcm-access-token", "expires_in": 3600, "token_type": "Bearer"})
+
+    def of(self, channel: str, to: str | None = None) -> list[Sent]:
+        """What was accepted on a channel, in order."""
+        return [s for s in self.sent if s.channel == channel and to in (None, s.to)]
+
+
+def _service_account(url: str) -> dict[str, str]:
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return {
+        "type": "service_account",
+        "project_id": PROJECT,
+        "private_key_id": "test",
+        "private_key": pem,
+        "client_email": f"sender@{PROJECT}.iam.gserviceaccount.com",
+        "client_id": "1",
+        "token_uri": f"{url}/token",
+    }
+
+
+@dataclass
+class Mail:
+    """A mail that was taken."""
+
+    sender: str
+    to: str
+    message: EmailMessage
+
+    @property
+    def subject(self) -> str:
+        """The subject, decoded."""
+        return str(self.message["Subject"])
+
+    def part(self, kind: str) -> str:
+        """The `plain` or `html` twin."""
+        body = self.message.get_body((kind,))
+        assert body is not None
+        return str(body.get_content())
+
+
+class Mailbox:
+    """A mail relay. `refuse_rcpt` and `refuse_data` give SMTP answers in place of yes."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.refuse_rcpt: Callable[[str], str | None] = lambda _to: None
+        self.refuse_data: Callable[[str], str | None] = lambda _to: None
+        self.connections = 0
+        self._controller: Controller | None = None
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        """RCPT TO."""
+        refusal = self.refuse_rcpt(address)
+        if refusal:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: Any
+    ) -> Any:
+        """One for each connection."""
+        self.connections += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """The mail itself."""
+        refusal = self.refuse_data(envelope.rcpt_tos[0])
+        if refusal == "drop":
+            server.transport.close()
+            return "451 gone"
+        if refusal:
+            return refusal
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)  # type: ignore[arg-type]
+        self.mails.append(Mail(str(envelope.mail_from), envelope.rcpt_tos[0], message))  # type: ignore[arg-type]
+        return "250 OK"
+
+    async def start(self, **options: Any) -> None:
+        """Listen."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=0, **options)
+        await asyncio.to_thread(self._start)
+
+    def _start(self) -> None:
+        # The controller checks its port by connecting to it, which needs a port that is known before.
+        from tests.support.nodes import free_port
+
+        assert self._controller is not None
+        self._controller.port = free_port()
+        self._controller.start()
+
+    @property
+    def url(self) -> str:
+        """For STAGEBELL_SMTP_URL."""
+        assert self._controller is not None
+        return f"smtp://127.0.0.1:{self._controller.port}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._controller:
+            await asyncio.to_thread(self._controller.stop)

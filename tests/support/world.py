@@ -1,0 +1,157 @@
+"""A whole service in this process, on real parts, with a clock that is moved by hand."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from service.app import App
+from service.intake.intake import Verdict
+from service.intake.reading import Incoming
+from service.ledger.engine import Ledger
+from service.ledger.tables import notifications, outbox
+from service.ledger.views import order_view
+from service.settings import Settings
+from service.timekeeping import ManualTime
+from tests.support.events import NOON, encoded
+from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 20.0
+
+
+def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Settings:
+    """All four channels, pointed at the stand-ins."""
+    values: dict[str, Any] = {
+        "workflows": ROOT / "templates",
+        "http_port": 0,
+        "public_url": "https://track.example",
+        "secret_key": "a secret key for tests",
+        "twilio_account_sid": ACCOUNT,
+        "twilio_auth_token": TOKEN,
+        "twilio_sms_from": "+15005550006",
+        "twilio_whatsapp_from": "+15005550007",
+        "twilio_base_url": providers.url,
+        "smtp_url": mailbox.url,
+        "email_from": "Stagebell <orders@stagebell.example>",
+        "fcm_credentials": providers.credentials,
+        "fcm_base_url": providers.url,
+        "provider_timeout": 5.0,
+    }
+    return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
+
+
+class World:
+    """The service and its surroundings."""
+
+    def __init__(self, settings: Settings, providers: Providers, mailbox: Mailbox, start: datetime = NOON) -> None:
+        self.settings = settings
+        self.providers = providers
+        self.mailbox = mailbox
+        self.clock = ManualTime(start)
+        self.app = App(settings, time=self.clock)
+
+    async def start(self) -> None:
+        """Start all loops."""
+        await self.app.start()
+
+    async def close(self) -> None:
+        """Stop."""
+        await self.app.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The database."""
+        return self.app.ledger
+
+    @property
+    def http(self) -> str:
+        """Where the service listens."""
+        return f"http://127.0.0.1:{self.app.port}"
+
+    async def take(self, *events: dict[str, Any]) -> list[Verdict]:
+        """Hand events to intake, as one batch."""
+        return await self.app.intake.take([Incoming(encoded(e)) for e in events], bury=True)
+
+    async def accept(self, *events: dict[str, Any]) -> None:
+        """Hand over events that must be taken, one batch each."""
+        for e in events:
+            (verdict,) = await self.take(e)
+            assert verdict.outcome == "accepted", verdict.reason
+
+    async def until(self, condition: Callable[[], Any], what: str = "") -> None:
+        """Wait (real time, bounded) for something the loops do."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            found = condition()
+            if isinstance(found, Awaitable):
+                found = await found
+            if found:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"did not happen within {PATIENCE_S:.0f} s: {what or condition}")
+            await asyncio.sleep(0.01)
+
+    async def settled(self) -> None:
+        """Wait until nothing is pending at this moment of the clock and the outbox is empty."""
+        await self.until(self._is_settled, "settled")
+
+    async def _is_settled(self) -> bool:
+        busy = select(func.count()).where(
+            (notifications.c.state == "sending")
+            | (notifications.c.state.in_(("pending", "retrying")) & (notifications.c.not_before <= self.clock.now()))
+        )
+        async with self.ledger.reading() as connection:
+            sending = (await connection.execute(busy)).scalar_one()
+            leaving = (await connection.execute(select(func.count()).select_from(outbox))).scalar_one()
+        return not sending and not leaving
+
+    async def move(self, **delta: float) -> None:
+        """Move the clock, let everything happen that is due, in steps that no clock can slip through."""
+        self.clock.advance(**delta)
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until the clocks have fired and the messages are out."""
+        from service.ledger.orders import next_wake
+
+        async def done() -> bool:
+            async with self.ledger.reading() as connection:
+                wake = await next_wake(connection)
+            return (wake is None or wake > self.clock.now()) and await self._is_settled()
+
+        await self.until(done, "quiet")
+
+    async def view(self, order_id: str, workflow: str = "device_pickup") -> dict[str, Any]:
+        """The order as the API shows it."""
+        pack = self.app.packs.get(workflow)
+        async with self.ledger.reading() as connection:
+            view = await order_view(connection, self.ledger.keyring, pack.workflow, order_id)
+        assert view is not None, f"no order {order_id}"
+        return view
+
+    async def messages(self, order_id: str, channel: str | None = None) -> list[tuple[str, str]]:
+        """(notice, state) of an order's messages."""
+        view = await self.view(order_id)
+        return [(m["notice"], m["state"]) for m in view["messages"] if channel in (None, m["channel"])]
+
+    async def notices(self, order_id: str) -> list[str]:
+        """The notices of an order, in the order in which they were planned."""
+        return list(dict.fromkeys(m["notice"] for m in (await self.view(order_id))["messages"]))
+
+    async def escalations(self, order_id: str) -> list[tuple[str, str, str]]:
+        """(team, reason, state)."""
+        return [(e["team"], e["reason"], e["state"]) for e in (await self.view(order_id))["escalations"]]
+
+    async def clock_states(self, order_id: str) -> dict[str, str]:
+        """Clock name to its last state."""
+        return {c["name"]: c["state"] for c in (await self.view(order_id))["clocks"]}
+
+
+def seconds(n: float) -> timedelta:
+    """n seconds."""
+    return timedelta(seconds=n)

@@ -1,0 +1,116 @@
+"""The notification state machine."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from service.domain.notices import (
+    ENDS,
+    Accepted,
+    Answer,
+    Lookup,
+    NoAnswer,
+    Notification,
+    Permanent,
+    Receipt,
+    Transient,
+    before_sending,
+    retry_delay,
+    settle,
+)
+from service.domain.order import order_uuid
+from service.ledger.engine import new_uuid
+from tests.support.events import NOON
+
+ORDER = order_uuid(new_uuid())
+N = Notification(
+    id=ORDER, notice_id=ORDER, order_id=ORDER, notice="n", channel="sms", audience="customer", person=0,
+    address="+919812345678", name="", locale="en", timezone="", state="sending",
+    valid_until=NOON + timedelta(hours=24), not_before=NOON,
+)  # fmt: skip
+
+receipts = st.sampled_from(["queued", "sent", "delivered", "undelivered"]).map(lambda s: Receipt(s, "SM1"))
+answers: st.SearchStrategy[Answer] = st.one_of(
+    st.just(Accepted("t", "SM1")),
+    st.just(Transient("t", "429", "x", 5.0)),
+    st.just(Permanent("t", "21211", "x", "bad_address")),
+    st.just(NoAnswer("t", "TimeoutError")),
+    st.just(Lookup()),
+    receipts,
+)
+
+
+@given(
+    st.lists(st.tuples(answers, st.integers(0, 400)), max_size=12), st.sampled_from(["resend", "while_fresh", "never"])
+)
+def test_ends_are_final_and_receipts_never_go_down(steps: list[tuple[Answer, int]], policy: str) -> None:
+    n, now, resends = replace(N, when_unknown=policy), NOON, 0
+    rank = {"sent": 1, "delivered": 2, "undelivered": 2}
+    for answer, later in steps:
+        now += timedelta(seconds=later)
+        before = n
+        n = settle(n, answer, now, 0.5)
+        if before.state in ENDS:
+            assert n is before
+        if before.state in rank:
+            assert rank[n.state] >= rank[before.state]
+        if n.state in ("pending", "retrying"):
+            resends += n.resent > before.resent
+            n = replace(n, state="sending", attempts=n.attempts + 1)
+    assert resends <= 1
+    assert policy == "resend" or resends <= (policy == "while_fresh")
+
+
+def test_unknown_is_resent_once_for_status_messages() -> None:
+    unknown = settle(N, NoAnswer("t", "x"), NOON, 0)
+    assert (unknown.state, unknown.not_before) == ("unknown", NOON + timedelta(minutes=2))
+    again = settle(unknown, Lookup(), NOON + timedelta(minutes=2), 0)
+    assert (again.state, again.resent) == ("pending", 1)
+    once_more = settle(replace(again, state="unknown"), Lookup(), NOON + timedelta(minutes=4), 0)
+    assert once_more.state == "unknown"
+
+
+@pytest.mark.parametrize(("left", "state"), [(61, "pending"), (60, "unknown"), (-1, "unknown")])
+def test_unknown_code_is_resent_only_with_more_than_60_s_of_life(left: int, state: str) -> None:
+    n = replace(N, state="unknown", when_unknown="while_fresh", valid_until=NOON + timedelta(seconds=left))
+    assert settle(n, Lookup(), NOON, 0).state == state
+
+
+def test_unknown_money_is_never_resent_nor_what_a_newer_message_overtook() -> None:
+    assert settle(replace(N, state="unknown", when_unknown="never"), Lookup(), NOON, 0).state == "unknown"
+    assert settle(replace(N, state="unknown"), Lookup(), NOON, 0, lane_moved_on=True).state == "unknown"
+
+
+def test_a_receipt_settles_an_unknown_and_beats_our_own_answer() -> None:
+    assert settle(replace(N, state="unknown"), Receipt("queued", "SM1"), NOON, 0).state == "sent"
+    delivered = settle(N, Receipt("delivered", "SM1"), NOON, 0)
+    assert delivered.state == "delivered"
+    assert settle(delivered, Accepted("t", "SM1"), NOON, 0) is delivered
+
+
+def test_retry_honours_retry_after_and_ends_with_the_notices_life() -> None:
+    later = settle(N, Transient("t", "429", "x", 30.0), NOON, 0.0)
+    assert (later.state, later.not_before) == ("retrying", NOON + timedelta(seconds=30))
+    short = replace(N, valid_until=NOON + timedelta(seconds=20))
+    assert settle(short, Transient("t", "429", "x", 30.0), NOON, 0.0).state == "expired"
+
+
+@given(st.integers(0, 100), st.floats(0, 1, exclude_max=True), st.floats(0, 1000))
+def test_retry_delay_is_bounded(attempts: int, jitter: float, at_least: float) -> None:
+    delay = retry_delay(attempts, jitter, at_least).total_seconds()
+    assert at_least - 1e-3 <= delay <= max(300.0, at_least) + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("waited", "passed_by", "supersedable", "state"),
+    [(61, True, True, "superseded"), (60, True, True, None), (61, False, True, None), (61, True, False, None)],
+)
+def test_stale_is_worse_than_silent(waited: int, passed_by: bool, supersedable: bool, state: str | None) -> None:
+    verdict = before_sending(
+        N, NOON + timedelta(seconds=waited), planned=NOON, supersedable=supersedable, passed_by=passed_by,
+        grace=timedelta(seconds=60), opted_out=False,
+    )  # fmt: skip
+    assert (verdict and verdict[0]) == state
