@@ -1,5 +1,7 @@
 # stagebell: run it, test it. Needs Python 3.11 or newer and make; nothing else has to be installed first.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# A shim of a version manager may be there without its Python: only one that runs counts.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
