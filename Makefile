@@ -42,6 +42,7 @@ lock: $(VENV)/.uv  ## new lock files from pyproject.toml
 	@mkdir -p requirements
 	@$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK_FLAGS) -o requirements/run.lock
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --group dev $(LOCK_FLAGS) -o requirements/dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --upgrade --group bench $(LOCK_FLAGS) -o requirements/bench.lock
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header
 
 $(VENV)/.uv:

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import os
-import secrets
 import time as wall
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -19,11 +16,6 @@ from service.broker.port import INTAKE, Broker, BrokerLost
 from service.broker.rabbitmq import RabbitBroker
 from service.clock.clock import Clock
 from service.core import Core
-from service.dispatch.channels.capture import CaptureProvider
-from service.dispatch.channels.fcm import FcmProvider
-from service.dispatch.channels.port import Provider
-from service.dispatch.channels.smtp import SmtpProvider
-from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
 from service.dispatch.compose import Composer
 from service.dispatch.guards import Limits
 from service.dispatch.route import Route
@@ -32,44 +24,31 @@ from service.dispatch.sweeper import Sweeper
 from service.dispatch.worker import Worker
 from service.intake import loop as intake_loop
 from service.intake.intake import Intake
-from service.keyring import Keyring
 from service.ledger.engine import Ledger
+from service.ledger.escalations import TEAMS
 from service.ledger.keys import Role
 from service.ledger.schema import migrate
 from service.ledger.wakeups import Wakeups, listen
+from service.letters import MAIL
+from service.providers import build_routes, keyring_of, letter_sender
+from service.relay.mail import MailTransport
 from service.relay.relay import Relay
-from service.settings import CHANNELS, NEEDED, Settings, SettingsError
+from service.relay.teams import TeamTransport
+from service.reload import Reloader
+from service.settings import Settings, SettingsError
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
 from service.web import app as web_app
 from service.web.context import Context
+from service.webhooks import WebhookClient
 from service.workflows import packs as packs_module
 
 log = structlog.get_logger(__name__)
 
 ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
-KEY_FILE: Final = Path("stagebell.key")
 STOP_WITHIN_S: Final = 18.0
 ALIGN_EVERY_S: Final = 15.0
 FIRST_CONNECT_S: Final = 30.0
-
-
-def keyring_of(settings: Settings) -> Keyring:
-    """The installation's keys; without SECRET_KEY, a key file is made and kept in the working directory."""
-    given = settings.secret_key.get_secret_value()
-    if given:
-        return Keyring(given)
-    with contextlib.suppress(FileExistsError), open(KEY_FILE, "x", encoding="utf-8", opener=_private) as file:
-        file.write(secrets.token_urlsafe(48))
-    log.warning(
-        "settings.secret_key_missing",
-        hint=f"STAGEBELL_SECRET_KEY is not set; {KEY_FILE} is used. Set it before there is a second machine.",
-    )
-    return Keyring(KEY_FILE.read_text(encoding="utf-8").strip())
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 class App:
@@ -93,7 +72,8 @@ class App:
         self.ledger = Ledger(settings.database_url, keyring_of(settings))
         self.time = time or SteadyTime()
         self.wakeups = Wakeups()
-        self.core = Core(self.ledger, self.packs, self.time, self.wakeups)
+        ways = {team: len(urls) for team, urls in settings.ways_to_teams().items()}
+        self.core = Core(self.ledger, self.packs, self.time, self.wakeups, ways)
         memory = settings.broker_url.startswith("memory")
         self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
         self.intake = Intake(self.core)
@@ -117,22 +97,35 @@ class App:
         began = wall.monotonic()
         await migrate(self.ledger)
         await self._align()
-        self._build_routes()
+        self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers)
+        await self.core.keep_packs()
         await self._connect_broker()
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
             "clock": [Clock(self.core).run(self.stopping)] if "clock" in self.roles else [],
-            "relay": [Relay(self.core, self.broker).run(self.stopping)] if "relay" in self.roles else [],
+            "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
         }
         for role, coroutines in loops.items():
             for i, coroutine in enumerate(coroutines):
                 self._tasks[f"{role}.{i}"] = asyncio.create_task(coroutine, name=f"{role}.{i}")
         self._background("align", self._keep_aligned())
+        self._background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
         if not self.ledger.is_sqlite:
             self._background("listen", listen(self.ledger.url, self.wakeups))
         await self._serve()
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+
+    async def _on_reload(self) -> None:
+        await self.broker.connect(self.teams)
+
+    def _relay(self) -> Relay:
+        keyring = self.ledger.keyring
+        webhooks = WebhookClient(keyring, self.settings.provider_timeout)
+        self._closers.append(webhooks.close)
+        teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url)
+        mail = MailTransport(keyring, letter_sender(self.settings, self._closers))
+        return Relay(self.core, self.broker, {TEAMS: teams, MAIL: mail})
 
     def _background(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine, name=name)
@@ -168,39 +161,6 @@ class App:
                     ) from lost
                 log.warning("broker.waiting", error=str(lost))
                 await asyncio.sleep(1)
-
-    def _build_routes(self) -> None:
-        s = self.settings
-        ready = s.configured_channels()
-        accounts = s.twilio_accounts()
-        http: TwilioHttp | None = None
-        if ready["sms"] or ready["whatsapp"]:
-            http = TwilioHttp(s.concurrent_sends * 2, s.provider_timeout)
-            self._closers.append(http.close)
-        providers: dict[str, list[Provider]] = {channel: [] for channel in CHANNELS}
-        if http is not None:
-            for a in accounts:
-                if a.sms_from or a.messaging_service_sid:
-                    providers["sms"].append(TwilioProvider(a, "sms", http, s.provider_timeout))
-                if a.whatsapp_from:
-                    providers["whatsapp"].append(TwilioProvider(a, "whatsapp", http, s.provider_timeout))
-        if ready["email"]:
-            providers["email"] += [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
-        if s.fcm_credentials is not None:
-            providers["push"].append(
-                FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout)
-            )
-        for channel in CHANNELS:
-            if not providers[channel]:
-                log.warning("channel.captured", channel=channel, sent="nowhere", to_send_set=NEEDED[channel])
-            self.routes[channel] = Route(
-                channel,
-                providers[channel] or [CaptureProvider()],
-                self.time,
-                concurrent=s.concurrent_sends,
-                per_second=s.sends_per_second,
-            )
-            self._closers.append(self.routes[channel].close)
 
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
         s = self.settings

@@ -1,11 +1,12 @@
 """The one way through: causes → load under lock → `decide` → one commit. Every loop and page comes here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from msgspec import Struct
+import structlog
+from msgspec import Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.causes import Cause
@@ -14,12 +15,15 @@ from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.order import Order, order_uuid
 from service.keyring import Keyring
+from service.ledger import pack_store
 from service.ledger.commit import Batch
 from service.ledger.engine import Ledger, new_uuid
 from service.ledger.orders import OrderName
 from service.ledger.wakeups import Wakeups, announce
 from service.timekeeping import TimeSource
-from service.workflows.packs import Packs
+from service.workflows.packs import Pack, PackError, Packs, bundle, unbundle
+
+log = structlog.get_logger(__name__)
 
 
 class Result(Struct, frozen=True):
@@ -33,11 +37,19 @@ class Result(Struct, frozen=True):
 class Core:
     """The parts that a decision needs, put together once per process."""
 
-    def __init__(self, ledger: Ledger, packs: Packs, time: TimeSource, wakeups: Wakeups) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        packs: Packs,
+        time: TimeSource,
+        wakeups: Wakeups,
+        team_ways: Mapping[str, int] | None = None,
+    ) -> None:
         self.ledger = ledger
         self.packs = packs
         self.time = time
         self.wakeups = wakeups
+        self.team_ways = team_ways or {}
 
     @property
     def keyring(self) -> Keyring:
@@ -46,7 +58,24 @@ class Core:
 
     def batch(self, now: datetime) -> Batch:
         """An empty batch of decisions."""
-        return Batch(self.keyring, now)
+        return Batch(self.keyring, now, self.team_ways)
+
+    async def keep_packs(self) -> None:
+        """Keep the packs in use for the orders that begin on them."""
+        bundles = {(p.workflow.name, p.workflow.version): bundle(p) for p in self.packs}
+        async with self.ledger.transaction() as connection:
+            await pack_store.keep(connection, bundles, self.time.now())
+
+    async def recall_packs(self, connection: AsyncConnection, versions: Iterable[tuple[str, str]]) -> None:
+        """Fetch the earlier packs that orders of these (workflow, version) go on by."""
+        for workflow, version in {v for v in versions if not self.packs.knows(*v)}:
+            bundled = await pack_store.find(connection, workflow, version)
+            pack = self.packs.get(workflow)
+            try:
+                pack = unbundle(bundled, version) if bundled else pack
+            except PackError as error:
+                log.error("pack.earlier_unusable", workflow=workflow, version=version, problems=len(error.problems))
+            self.packs.remember(Pack(structs.replace(pack.workflow, version=version), pack.templates))
 
     def decide_named(
         self,
@@ -80,7 +109,7 @@ class Core:
         self, batch: Batch, before: Order | None, workflow: str, cause: Cause, now: datetime, traceparent: str
     ) -> tuple[Result, Order | None]:
         try:
-            pack = self.packs.get(workflow)
+            pack = self.packs.for_order(workflow, before.version if before else "")
             decision = decide(before, cause, pack.workflow, now, order_uuid(new_uuid()))
         except Rejection as rejection:
             return Result("rejected", rejection.reason), None

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     fcm_credentials: Path | None = None
     fcm_base_url: Url = "https://fcm.googleapis.com"
 
+    team_urls: dict[str, list[SecretStr]] = {}
+
     require_channels: Annotated[tuple[str, ...], NoDecode] = ()
 
     allowed_countries: Annotated[tuple[str, ...], NoDecode] = ()
@@ -149,6 +151,10 @@ class Settings(BaseSettings):
             if account.complete:
                 found.append(account)
         return found
+
+    def ways_to_teams(self) -> dict[str, tuple[str, ...]]:
+        """By team, its Apprise addresses and `webhook+https://` ones; they hold tokens and are never logged."""
+        return {team: tuple(u.get_secret_value() for u in urls) for team, urls in self.team_urls.items()}
 
     def smtp_relays(self) -> list[str]:
         """The mail relays, the first preferred."""

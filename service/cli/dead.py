@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from service import settings as settings_module
-from service.app import keyring_of
 from service.broker.port import BrokerLost
 from service.broker.rabbitmq import RabbitBroker
 from service.intake.dead_letters import DeadLetter, DeadLetters
+from service.providers import keyring_of
 from service.settings import SettingsError
 
 MOST = 100_000

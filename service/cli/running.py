@@ -10,10 +10,11 @@ import structlog
 import typer
 
 from service import settings as settings_module
-from service.app import App, keyring_of
+from service.app import App
 from service.ledger import keys
 from service.ledger.engine import Ledger
 from service.ledger.schema import migrate
+from service.providers import keyring_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
 

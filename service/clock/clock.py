@@ -6,9 +6,11 @@ from typing import Final
 
 import structlog
 
+from service.clock.calendar import CalendarDue
 from service.core import Core
 from service.domain.causes import ClockDue
 from service.domain.sla import wake_at
+from service.ledger import schedules
 from service.ledger.engine import is_transient
 from service.ledger.orders import lock_due, next_wake, postpone
 from service.telemetry import metrics
@@ -25,13 +27,19 @@ class Clock:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._calendar = CalendarDue(core)
         self._wake = core.wakeups.subscribe("clock")
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until `stopping`."""
+        digests_kept = False
         while not stopping.is_set():
             try:
                 self._wake.clear()
+                if not digests_kept:
+                    await self._calendar.keep_digests()
+                    digests_kept = True
+                await self._calendar.fire_due()
                 if await self.fire_due() < BATCH:
                     await self._core.time.wait(self._wake, await self._next())
             except Exception as error:
@@ -44,9 +52,9 @@ class Clock:
     async def _next(self) -> datetime:
         """The nearest due time, or a little later: another process's news may have been missed."""
         async with self._core.ledger.reading() as connection:
-            nearest = await next_wake(connection)
+            moments = [await next_wake(connection), await schedules.next_due(connection)]
         latest = self._core.time.now() + LONGEST_SLEEP
-        return min(nearest, latest) if nearest else latest
+        return min(m for m in (*moments, latest) if m)
 
     async def fire_due(self) -> int:
         """Decide for every order that is due now, up to a batch; how many."""
@@ -54,6 +62,7 @@ class Clock:
         batch = self._core.batch(now)
         async with self._core.ledger.transaction() as connection:
             due = await lock_due(connection, self._core.keyring, now, BATCH)
+            await self._core.recall_packs(connection, ((o.workflow, o.version) for o in due))
             orders = {order.id: order for order in due}
             stuck = []
             for order in due:

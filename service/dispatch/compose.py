@@ -1,5 +1,10 @@
 """From a claimed notification to the message that leaves, and to what is kept of it: codes only masked."""
 
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
 from msgspec import Struct, structs
 
 from service.dispatch.channels.port import Outgoing
@@ -47,12 +52,16 @@ class Composer:
 
     def link(self, claimed: Claimed) -> str:
         """The order's tracking page."""
-        return f"{self._public_url}/t/{self._keyring.token(LINK_PURPOSE, claimed.notification.order_id)}"
+        return f"{self._public_url}/t/{self.link_token(claimed.notification.order_id, claimed.links)}"
+
+    def link_token(self, order_id: UUID, generation: int) -> str:
+        """Names an order's tracking page; a new generation makes all earlier ones void."""
+        return self._keyring.token(f"{LINK_PURPOSE}{generation}", order_id)
 
     def render(self, claimed: Claimed, secret: str | None) -> Rendered:
         """The words, with `secret` where the code belongs."""
         n = claimed.notification
-        pack = self._packs.get(claimed.workflow)
+        pack = self._packs.for_order(claimed.workflow, claimed.version)
         notice = pack.workflow.notices[n.notice]
         values = template_values(
             pack.workflow,
@@ -64,7 +73,23 @@ class Composer:
             brand=self._brand,
             link=self.link(claimed),
             secrets={notice.secret: secret} if notice.secret and secret else {},
+            audience=n.audience,
         )
+        if n.channel == "webhook":
+            return Rendered(text=webhook_body(claimed, values))
         content = notice.content.get(n.locale) if n.channel == "whatsapp" else None
         rendered = pack.templates.render(n.locale, n.notice, n.channel, values, content)
         return structs.replace(rendered, title=rendered.title[:500])
+
+
+_FOR_MACHINES = ("link", "assignee", "eta", "appointment", "price", "payment", "note", "attributes", "people")
+
+
+def webhook_body(claimed: Claimed, values: Mapping[str, Any]) -> str:
+    """What a machine gets: type, timestamp and data, as Standard Webhooks recommends."""
+    n, snapshot = claimed.notification, claimed.snapshot
+    data = {"workflow": claimed.workflow, "order_id": claimed.order_name, "notice": n.notice, "audience": n.audience}
+    data |= {"status": snapshot.status, "stage": snapshot.stage}
+    data |= {name: values[name] for name in _FOR_MACHINES if values[name]}
+    body = {"type": f"order.{n.notice}", "timestamp": claimed.notice_at, "data": data}
+    return msgspec.json.encode(body).decode()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.notifications import Claimed
-from service.ledger.tables import send_counts
+from service.ledger.tables_admin import send_counts
 
 PHONE_CHANNELS: Final = ("sms", "whatsapp")
 PREFIX_DIGITS: Final = 7

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -13,15 +14,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
 from service.domain.causes import MessageSettled
-from service.domain.notices import ENDS, REACHED, Answer, Lookup, Notification, Permanent, Receipt, State, settle
+from service.domain.notices import (
+    ENDS,
+    FALLS_AWAY,
+    REACHED,
+    Answer,
+    Lookup,
+    Notification,
+    Permanent,
+    Receipt,
+    State,
+    settle,
+)
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.orders import lock_by_id
 from service.ledger.records import history_line
-from service.ledger.tables import suppressions
+from service.ledger.tables_admin import suppressions
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
+NEEDS_SIBLINGS: Final = frozenset({"failed", "undelivered"}) | FALLS_AWAY
 
 
 class Ended(Struct, frozen=True):
@@ -55,6 +68,7 @@ class Settler:
         keyring = self._core.keyring
         async with self._core.ledger.transaction() as connection:
             orders = await lock_by_id(connection, keyring, (o.order_id for o in outcomes))
+            await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
             stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
             for outcome in outcomes:
@@ -117,8 +131,8 @@ class Settler:
     async def _siblings(
         self, connection: AsyncConnection, changed: Mapping[UUID, tuple[Notification, Outcome]]
     ) -> dict[UUID, tuple[Notification, ...]]:
-        """For failures, what else was planned for their notices: it decides about the fallback."""
-        notices = {n.notice_id for n, _ in changed.values() if n.state in ("failed", "undelivered")}
+        """What else was planned for notices of which a message was not told: it decides what follows."""
+        notices = {n.notice_id for n, _ in changed.values() if n.state in NEEDS_SIBLINGS}
         if not notices:
             return {}
         found = await rows.of_notices(connection, self._core.keyring, notices)

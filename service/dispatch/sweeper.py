@@ -51,7 +51,7 @@ class Sweeper:
             await rows.erase_expired_secrets(connection, now)
             unanswered = await rows.unknown_due(connection, now, AT_ONCE)
             waiting = await rows.oldest_pending(connection)
-            oldest = await outbox.oldest(connection)
+            oldest = await outbox.oldest(connection, now)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)
             self._core.wakeups.wake({"dispatch"})

@@ -109,6 +109,7 @@ class Worker:
             claimed = await rows.claim(
                 connection, self._core.keyring, self._route.channel, now, limit=room, lease=self._lease
             )
+            await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))
             if self._route.channel not in PHONE_CHANNELS or not claimed:
                 return claimed
             over = await guards.over_cap(connection, self._core.keyring, claimed, self._limits, now)
@@ -135,7 +136,7 @@ class Worker:
 
     def _unfit(self, c: Claimed) -> Ended | None:
         n = c.notification
-        pack = self._core.packs.find(c.workflow)
+        pack = self._core.packs.find(c.workflow, c.version)
         if pack is None or n.notice not in pack.workflow.notices:
             return Ended("failed", "its workflow or notice is not installed any more", "pack")
         stale = before_sending(

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
-from service.domain import lifecycle, planning, sla
+from service.domain import lifecycle, planning, sla, triggers
 from service.domain.causes import (
     Cause,
     ClockDue,
@@ -20,9 +20,9 @@ from service.domain.causes import (
 )
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
-from service.domain.events import Event, Issue, IssueReportedData, NoteAddedData, StatusChangedData
-from service.domain.notices import REACHED
-from service.domain.order import Order, filled, merged
+from service.domain.events import Event, EventData, Issue, IssueReportedData, NoteAddedData, StatusChangedData
+from service.domain.notices import ENDS, FALLS_AWAY, REACHED
+from service.domain.order import Order, filled, merged, role_of
 from service.domain.workflow import Workflow
 
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -35,6 +35,7 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, now: datetime,
     if order is None:
         raise Rejection("no such order")
     draft = Draft(order, workflow, now, now)
+    _move_to_version(draft)
     sla.tick(draft, planning.tell, now)
     match cause:
         case MessageSettled():
@@ -60,19 +61,43 @@ def _on_event(order: Order | None, event: Event, workflow: Workflow, now: dateti
         lifecycle.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
             return _first_event(event, data, workflow, now, at, new_id)
-        return _next_event(Draft(order, workflow, now, at), event, data)
+        return _next_event(_draft(order, workflow, now, at), event, data)
     if order is None:
         raise Rejection(f"subject: no order {event.order_id!r} is known; its first event must give its status")
-    draft = Draft(order, workflow, now, at)
+    draft = _draft(order, workflow, now, at)
     sla.tick(draft, planning.tell, at)
-    draft.order = merged(draft.order, data)
-    draft.log(event.type.partition(".")[2], by=_actor(event), event=event.id, note=_note(event))
+    before = draft.order
+    draft.order = merged(before, data)
+    draft.observe(before)
+    public = bool(data.note and data.note.public)
+    draft.log(event.type.partition(".")[2], by=_actor(event), event=event.id, note=_note(event), public=public)
     if isinstance(data, IssueReportedData):
         _report(draft, data.issue, _actor(event))
     if isinstance(data, NoteAddedData):
-        draft.set(note=data.note)
+        draft.set(note=data.note, note_by=role_of(draft.order, data))
+    tells = [*triggers.reassigned(draft, before), *triggers.noted(draft, data), *triggers.changed(draft, before)]
+    _tell_all(draft, tells, data)
     sla.sync(draft, by_event=True)
     return draft.decision()
+
+
+def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Draft:
+    draft = Draft(order, workflow, now, at)
+    _move_to_version(draft)
+    return draft
+
+
+def _move_to_version(draft: Draft) -> None:
+    """An order under way goes on by another version of its pack, where that pack says so."""
+    order, workflow = draft.order, draft.workflow
+    if order.version == workflow.version:
+        return
+    status = workflow.renamed.get(order.status, order.status)
+    if status not in workflow.statuses:
+        raise Rejection(f"the pack {workflow.version} has no status {status!r} and no new name for it")
+    draft.set(version=workflow.version, status=status, stage=workflow.statuses[status].stage)
+    draft.log("pack_changed", was=order.version, to=workflow.version, status=status)
+    sla.sync(draft, by_event=False)
 
 
 def _first_event(
@@ -104,8 +129,10 @@ def _first_event(
         note=_note(event),
         pack=workflow.version,
     )
-    draft.set(note=data.note)
-    _tell_all(draft, status.tells, event, data)
+    draft.set(note=data.note, note_by=role_of(draft.order, data))
+    draft.visit()
+    draft.observe(None)
+    _tell_all(draft, list(status.tells), data)
     sla.sync(draft, by_event=True)
     return draft.decision()
 
@@ -127,7 +154,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
     move = lifecycle.check_move(workflow, before.status, data.status)
     sla.tick(draft, planning.tell, draft.at)
     draft.order = merged(draft.order, data)
-    draft.set(event_time=event.time, note=data.note)
+    draft.set(event_time=event.time, note=data.note, note_by=role_of(draft.order, data))
     status = workflow.statuses[data.status]
     if move == "enter":
         changes: dict[str, object] = {"status": status.name, "stage": status.stage, "status_since": draft.at}
@@ -144,33 +171,20 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
             note=_note(event),
             pack=workflow.version,
         )
+        draft.visit()
     else:
         draft.log("data_updated", status=status.name, by=_actor(event), event=event.id, note=_note(event))
+    draft.observe(before)
     tells = list(status.tells) if move == "enter" else []
-    for name in _told_by_reassignment(draft, before):
-        tells = [t for t in tells if t not in workflow.notices[name].replaces] + [name]
-    _tell_all(draft, tells, event, data)
+    _tell_all(draft, [*tells, *triggers.reassigned(draft, before), *triggers.changed(draft, before)], data)
     sla.sync(draft, by_event=True)
     return draft.decision()
 
 
-def _told_by_reassignment(draft: Draft, before: Order) -> list[str]:
-    """Notices for a changed assignee, while the order is open."""
-    old, new = before.assignee, draft.order.assignee
-    if old is None or new is None or (old.role, old.id) == (new.role, new.id):
-        return []
-    if draft.workflow.is_final(draft.order.status):
-        return []
-    draft.set(previous_assignee=old.name)
-    draft.log("reassigned", role=new.role, was=old.name or old.id, to=new.name or new.id)
-    return [n.name for n in draft.workflow.notices.values() if n.on_assignee_change == new.role]
-
-
-def _tell_all(draft: Draft, names: tuple[str, ...] | list[str], event: Event, data: StatusChangedData) -> None:
+def _tell_all(draft: Draft, names: list[str], data: EventData) -> None:
     used = set()
-    for name in names:
-        secret = draft.workflow.notices[name].secret
-        used.add(secret)
+    for name in triggers.told_together(draft, names):
+        used.add(draft.workflow.notices[name].secret)
         planning.tell(draft, name, draft.at, secrets=data.secrets)
     for name in data.secrets:
         if name not in used:
@@ -195,6 +209,8 @@ def _on_message(draft: Draft, cause: MessageSettled) -> None:
         _drop_token(draft, n.audience, n.address)
     if n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
+    elif n.state in FALLS_AWAY and all(s.state in ENDS - REACHED for s in cause.siblings):
+        sla.fell_away(draft, n.notice_id, n.error)
 
 
 def _drop_token(draft: Draft, audience: str, token: str) -> None:

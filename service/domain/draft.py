@@ -1,7 +1,9 @@
 """A decision in the making: the order as it will be, and everything that goes with it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
+from math import isfinite
 from typing import Any, Literal
 from uuid import UUID
 
@@ -32,6 +34,15 @@ class EscalationChange(Struct, frozen=True):
     escalation: Escalation
 
 
+class Visit(Struct, frozen=True):
+    """The order entered a status: what times and rates are counted from, without anybody's data."""
+
+    n: int
+    status: str
+    stage: str
+    at: datetime
+
+
 class Decision(Struct, frozen=True):
     """What a cause leads to; committed whole or not at all."""
 
@@ -42,6 +53,8 @@ class Decision(Struct, frozen=True):
     extra: tuple[Notification, ...] = ()
     clocks: tuple[Clock, ...] = ()
     escalations: tuple[EscalationChange, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    observations: Mapping[str, float] = {}
 
     @property
     def changes_nothing(self) -> bool:
@@ -62,6 +75,8 @@ class Draft:
         self.extra: list[Notification] = []
         self._clocks: dict[UUID, Clock] = {}
         self._escalations: list[EscalationChange] = []
+        self._visits: list[Visit] = []
+        self._observations: dict[str, float] = {}
 
     def set(self, **changes: Any) -> None:
         """Change fields of the order."""
@@ -81,6 +96,22 @@ class Draft:
         self.set(entries=n)
         said = {k: v for k, v in detail.items() if v not in (None, "", (), {})}
         self._entries.append(Entry(n, at or self.at, kind, said))
+
+    def visit(self) -> None:
+        """The order has entered its status."""
+        self._visits.append(Visit(self.order.entries, self.order.status, self.order.stage, self.at))
+
+    def observe(self, before: Order | None) -> None:
+        """Keep the numbers that the pack measures, when they are new."""
+        for measure in self.workflow.measures.values():
+            if measure.kind != "average":
+                continue
+            value = self.order.value(measure.path)
+            if value is None or (before is not None and before.value(measure.path) == value):
+                continue
+            with suppress(TypeError, ValueError, OverflowError):
+                if isfinite(number := float(value)):
+                    self._observations[measure.name] = number
 
     def put_clock(self, key: str, clock: Clock) -> None:
         """Keep or change a clock of the order."""
@@ -113,6 +144,8 @@ class Draft:
             extra=tuple(self.extra),
             clocks=tuple(self._clocks.values()),
             escalations=tuple(self._escalations),
+            visits=tuple(self._visits),
+            observations=self._observations,
         )
 
 

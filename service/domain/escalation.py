@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from service.domain.draft import Draft, EscalationChange, escalation_key
 from service.domain.errors import Rejection
 from service.domain.order import Escalation, Order
-from service.domain.workflow import Severity, Team
+from service.domain.workflow import SEVERITIES, Severity, Team
 
 
 def open_or_join(
@@ -29,6 +29,7 @@ def open_or_join(
     if already:
         joined = replace(
             already,
+            severity=max(already.severity, severity or reason.severity, key=SEVERITIES.index),
             causes=already.causes + 1,
             clocks=already.clocks + clocks,
             detail=detail or already.detail,

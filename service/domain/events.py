@@ -35,6 +35,7 @@ class Actor(Struct, frozen=True, omit_defaults=True):
 
     id: Short = ""
     name: Short = ""
+    role: Short = ""
 
 
 class Note(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +55,9 @@ class Person(Struct, frozen=True, omit_defaults=True):
     push_tokens: tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...] = ()
     locale: Annotated[str, Meta(max_length=35)] | None = None
     timezone: Annotated[str, Meta(max_length=64)] | None = None
+    webhook: Annotated[str, Meta(max_length=2000, pattern=r"^https?://")] | None = None
+    channels: Annotated[tuple[Name, ...], Meta(description="the channels wanted; all when absent")] | None = None
+    muted: Annotated[tuple[Name, ...], Meta(description="notices not wanted")] = ()
 
 
 class Assignee(Struct, frozen=True, omit_defaults=True):

@@ -38,6 +38,8 @@ ENDS: Final = frozenset({"delivered", "undelivered", "failed", "expired", "super
 AHEAD: Final = ("pending", "retrying", "sending")
 RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3}
 REACHED: Final = frozenset({"sent", "delivered"})
+# Not told on purpose: the order moved on, or the reader does not want it. The promise to tell goes with it.
+FALLS_AWAY: Final = frozenset({"superseded", "suppressed"})
 
 SETTLE_UNKNOWN_AFTER: Final = timedelta(minutes=2)
 FRESH_ENOUGH: Final = timedelta(seconds=60)
@@ -89,6 +91,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     note: str = ""
     issue: str = ""
     attributes: Mapping[str, Any] = {}
+    people: Mapping[str, str] = {}
 
 
 class PlannedNotice(Struct, frozen=True):

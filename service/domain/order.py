@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, structs
 
 from service.domain.events import Appointment, Assignee, Data, Note, Payment, Person, Price
+from service.domain.workflow import Match
 
 SEQUENCE_BITS: Final = 16
 MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
@@ -86,6 +87,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     payment: Payment | None = None
     attributes: Mapping[str, Any] = {}
     note: Note | None = None
+    note_by: str = ""
     previous_assignee: str = ""
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}
@@ -111,11 +113,24 @@ class Order(Struct, frozen=True, omit_defaults=True):
             ),
         )
 
-    def date(self, path: str) -> datetime | None:
-        """A date of the order by its dotted path, such as `eta`, `appointment.start`, `attributes.x`."""
+    def value(self, path: str) -> Any:
+        """A value of the order by its dotted path, such as `eta`, `appointment.start`, `attributes.x.y`."""
         value: Any = self
         for step in path.split("."):
             value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
+        return value
+
+    def matches(self, match: Match) -> bool:
+        """Whether the value at the match's path is among its values; without values, whether there is one."""
+        value = self.value(match.path)
+        if not match.values:
+            return bool(value)
+        found = value if isinstance(value, (list, tuple)) else (value,)
+        return any(str(v).lower() in match.values for v in found if v is not None)
+
+    def date(self, path: str) -> datetime | None:
+        """A date of the order by its dotted path."""
+        value = self.value(path)
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value)
@@ -141,6 +156,16 @@ def merged(order: Order, data: Data) -> Order:
     if data.attributes is not UNSET:
         changes["attributes"] = {**order.attributes, **data.attributes}
     return structs.replace(order, **changes)
+
+
+def role_of(order: Order, data: Data) -> str:
+    """In which role somebody acts: as the event says, else the assignee's when it is them."""
+    actor, assignee = data.actor, order.assignee
+    if actor is None:
+        return ""
+    if actor.role or assignee is None:
+        return actor.role
+    return assignee.role if actor.id == assignee.id else ""
 
 
 def filled(order: Order, data: Data) -> Order:

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from service.domain import sla
+from service.domain.calendars import quiet_until
 from service.domain.draft import Draft
 from service.domain.events import Person, Secret
 from service.domain.notices import Notification, PlannedNotice, Snapshot, State
@@ -13,7 +14,7 @@ from service.domain.order import Order
 from service.domain.workflow import Notice
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
-CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email"}
+CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email", "webhook": "webhook"}
 
 
 def tell(
@@ -73,6 +74,13 @@ def _ends_here(draft: Draft) -> bool:
     return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
 
 
+def people_of(draft: Draft, audience: str) -> tuple[Person, ...]:
+    """Everybody in `audience`; where nobody is known, the audience that stands in for it."""
+    people = draft.order.people(audience)
+    stand_in = draft.workflow.stand_ins.get(audience)
+    return people or (draft.order.people(stand_in) if stand_in else ())
+
+
 def _notification(
     draft: Draft,
     notice: Notice,
@@ -82,17 +90,14 @@ def _notification(
     secret_missing: bool,
 ) -> Iterator[Notification]:
     for audience in notice.audiences:
-        people = draft.order.people(audience) or (None,)
-        for index, person in enumerate(people):
+        for index, person in enumerate(people_of(draft, audience) or (None,)):
             for channel in channels:
                 for address in addresses(person, channel) or ("",):
-                    why = ""
-                    if person is None:
-                        why = f"nobody is known as {audience}"
-                    elif not address:
-                        why = f"no {channel} address is known"
-                    elif secret_missing:
-                        why = f"the event carried no {notice.secret}"
+                    timezone = (person and person.timezone) or draft.workflow.timezone
+                    why = _why_not(notice, audience, person, channel, address, secret_missing)
+                    not_before = draft.now
+                    if not why:
+                        not_before, why = _after_quiet(draft, notice, timezone, valid_until)
                     state: State = "suppressed" if why else "pending"
                     yield Notification(
                         id=draft.next_id(),
@@ -108,11 +113,41 @@ def _notification(
                         timezone=(person and person.timezone) or "",
                         state=state,
                         valid_until=valid_until,
-                        not_before=draft.now,
+                        not_before=not_before,
                         when_unknown=notice.when_unknown,
                         secret=bool(notice.secret),
                         error=why,
                     )
+
+
+def _why_not(
+    notice: Notice, audience: str, person: Person | None, channel: str, address: str, secret_missing: bool
+) -> str:
+    """Why this person is not told over this channel; empty when they are."""
+    if person is None:
+        return f"nobody is known as {audience}"
+    if not address:
+        return f"no {channel} address is known"
+    if secret_missing:
+        return f"the event carried no {notice.secret}"
+    if notice.mandatory:
+        return ""
+    if person.channels is not None and channel not in person.channels:
+        return f"does not want {channel} messages"
+    return "does not want this message" if notice.name in person.muted else ""
+
+
+def _after_quiet(draft: Draft, notice: Notice, timezone: str, valid_until: datetime) -> tuple[datetime, str]:
+    """When the reader may be disturbed, or why not at all."""
+    quiet = draft.workflow.quiet
+    if quiet is None or notice.quiet == "send":
+        return draft.now, ""
+    ends = quiet_until(quiet, draft.now, timezone)
+    if ends is None:
+        return draft.now, ""
+    if notice.quiet == "drop" or ends >= valid_until:
+        return draft.now, "quiet hours"
+    return ends, ""
 
 
 def addresses(person: Person | None, channel: str) -> tuple[str, ...]:
@@ -152,6 +187,7 @@ def snapshot(order: Order) -> Snapshot:
         payment=order.payment,
         note=order.note.text if order.note and order.note.public else "",
         attributes=order.attributes,
+        people={audience: people[0].name for audience, people in order.recipients.items() if people},
     )
 
 
@@ -167,7 +203,7 @@ def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, 
         )
         if same and sibling.state != "suppressed":
             return
-    people = draft.order.people(failed.audience)
+    people = people_of(draft, failed.audience)
     person = people[failed.person] if failed.person < len(people) else None
     if failed.valid_until <= draft.now or not addresses(person, channel):
         draft.log("fallback_skipped", notice=failed.notice, channel=channel, why="no address or no time left")

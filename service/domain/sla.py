@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
+from service.domain.calendars import add_working, working_between
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
 from service.domain.workflow import ClockSpec
@@ -44,13 +45,30 @@ def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
         stop(draft, spec.name, clock, draft.at, "the date was moved", moved=True)
         _arm(draft, spec, basis)
     else:
-        _pause_or_resume(draft, spec, clock)
+        _pause_or_resume(draft, spec, _relengthened(draft, spec, clock))
+
+
+def _relengthened(draft: Draft, spec: ClockSpec, clock: Clock) -> Clock:
+    """The clock with another end, when the order turns out to be of another variant."""
+    if not spec.variants or clock.basis is None or clock.state != "running" or clock.left_s:
+        return clock
+    due = _later(spec, clock.basis, within(spec, draft.order))
+    if due == clock.due:
+        return clock
+    moved = replace(clock, due=due, warn=_warn_time(spec, clock.started, due), warned=False)
+    draft.put_clock(spec.name, moved)
+    draft.log("clock_moved", clock=spec.name, due=due.isoformat(), why="the order is of another kind than was known")
+    return moved
 
 
 def _applies(draft: Draft, spec: ClockSpec) -> bool:
-    if draft.workflow.is_final(draft.order.status):
+    order = draft.order
+    if spec.statuses:
+        if order.status not in spec.statuses:
+            return False
+    elif draft.workflow.is_final(order.status):
         return False
-    return not spec.statuses or draft.order.status in spec.statuses
+    return (spec.when is None or order.matches(spec.when)) and not (spec.unless and order.matches(spec.unless))
 
 
 def _basis(order: Order, spec: ClockSpec) -> datetime | None:
@@ -63,37 +81,71 @@ def _basis(order: Order, spec: ClockSpec) -> datetime | None:
     return date
 
 
+def within(spec: ClockSpec, order: Order) -> timedelta:
+    """The length of the promise for this order."""
+    return next((v.within for v in spec.variants if order.matches(v.when)), spec.within)
+
+
+def _later(spec: ClockSpec, start: datetime, amount: timedelta) -> datetime:
+    return add_working(spec.calendar, start, amount) if spec.calendar else start + amount
+
+
+def _left(spec: ClockSpec, start: datetime, end: datetime) -> timedelta:
+    return working_between(spec.calendar, start, end) if spec.calendar else end - start
+
+
 def _arm(draft: Draft, spec: ClockSpec, basis: datetime) -> None:
-    due = basis - spec.within if spec.kind == "reminder" else basis + spec.within
+    length = within(spec, draft.order)
+    due = basis - length if spec.kind == "reminder" else _later(spec, basis, length)
     if spec.kind == "reminder" and due <= draft.now:
         draft.log("reminder_skipped", clock=spec.name, due=due.isoformat(), why="its moment is already past")
+        # Kept as a stopped clock, so that later events of the same date do not arm it again.
+        draft.put_clock(spec.name, _clock(draft, spec, draft.at, due, basis=basis, state="cancelled"))
         return
-    clock = Clock(
-        id=draft.next_id(),
-        spec=spec.name,
-        started=draft.at,
-        due=due,
-        warn=_warn_time(spec, draft.at if spec.kind != "dwell" else basis, due),
-        basis=basis,
-    )
+    clock = _clock(draft, spec, draft.at if spec.kind != "dwell" else basis, due, basis=basis)
     draft.put_clock(spec.name, clock)
     _pause_or_resume(draft, spec, clock)
 
 
+def _clock(
+    draft: Draft,
+    spec: ClockSpec,
+    started: datetime,
+    due: datetime,
+    *,
+    basis: datetime | None = None,
+    notice_id: UUID | None = None,
+    state: ClockState = "running",
+) -> Clock:
+    return Clock(
+        id=draft.next_id(),
+        spec=spec.name,
+        started=started,
+        due=due,
+        warn=_warn_time(spec, started, due),
+        basis=basis,
+        notice_id=notice_id,
+        state=state,
+        stopped=draft.now if state == "cancelled" else None,
+    )
+
+
 def _warn_time(spec: ClockSpec, started: datetime, due: datetime) -> datetime | None:
+    if spec.warn_after is not None:
+        return _later(spec, started, spec.warn_after)
     if spec.warn_at is None:
         return None
-    return started + (due - started) * spec.warn_at
+    return _later(spec, started, _left(spec, started, due) * spec.warn_at)
 
 
 def _pause_or_resume(draft: Draft, spec: ClockSpec, clock: Clock) -> None:
     pausing = draft.order.status in spec.paused_in
     if pausing and clock.state == "running":
-        left = (clock.due - draft.at).total_seconds()
+        left = _left(spec, draft.at, clock.due).total_seconds()
         draft.put_clock(spec.name, replace(clock, state="paused", left_s=left))
         draft.log("clock_paused", clock=spec.name, left_s=round(left))
     elif not pausing and clock.state == "paused":
-        due = draft.at + timedelta(seconds=clock.left_s)
+        due = _later(spec, draft.at, timedelta(seconds=clock.left_s))
         warn = clock.warn and clock.warn + (due - clock.due)
         draft.put_clock(spec.name, replace(clock, state="running", due=due, warn=warn))
         draft.log("clock_resumed", clock=spec.name, due=due.isoformat())
@@ -103,16 +155,15 @@ def arm_notify(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None
     """Start the promise that this notice reaches its reader in time."""
     for spec in draft.workflow.clocks.values():
         if spec.kind == "notify" and spec.notice == notice:
-            due = at + spec.within
-            clock = Clock(
-                id=draft.next_id(),
-                spec=spec.name,
-                started=at,
-                due=due,
-                warn=_warn_time(spec, at, due),
-                notice_id=notice_id,
-            )
-            draft.put_clock(f"{spec.name}#{notice_id}", clock)
+            due = _later(spec, at, within(spec, draft.order))
+            draft.put_clock(f"{spec.name}#{notice_id}", _clock(draft, spec, at, due, notice_id=notice_id))
+
+
+def fell_away(draft: Draft, notice_id: UUID, why: str) -> None:
+    """Nobody is to be told of this notice any more: its promise is void, and what it raised is settled."""
+    for key, clock in list(draft.order.clocks.items()):
+        if clock.notice_id == notice_id:
+            stop(draft, key, clock, draft.at, why, moved=True)
 
 
 def told(draft: Draft, notice_id: UUID, how: str) -> None:
@@ -130,12 +181,13 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
 
     What this clock alone had raised is resolved.
     """
-    state: ClockState = clock.state if clock.state in ("breached", "met") else "met"
+    state: ClockState = clock.state if clock.state in ("breached", "met", "cancelled") else "met"
     spec = draft.workflow.clocks.get(clock.spec)
     if state == "met" and clock.state != "met" and (moved or (spec and spec.kind == "reminder")):
         state = "cancelled"
     draft.drop_clock(key, replace(clock, state=state, stopped=at, why=why))
-    escalations.clock_ended(draft, clock.id, at, why)
+    if spec is None or spec.escalate is None or spec.escalate.auto_resolve:
+        escalations.clock_ended(draft, clock.id, at, why)
 
 
 def next_due(clock: Clock) -> datetime | None:
@@ -177,6 +229,10 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) 
         return
     late = (draft.now - clock.due).total_seconds()
     if spec.kind == "reminder":
+        if late > spec.late_by.total_seconds():
+            draft.put_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="noticed too late"))
+            draft.log("reminder_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")
+            return
         draft.put_clock(key, replace(clock, state="met", stopped=due, why="reminded"))
     else:
         draft.put_clock(key, replace(clock, state="breached", warned=True, noticed_late_s=late))

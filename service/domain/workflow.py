@@ -6,14 +6,26 @@ Durations are timedeltas, or working time where the pack says so.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-ClockKind = Literal["notify", "dwell", "deadline", "reminder", "digest"]
+from service.domain.calendars import Calendar, Every, QuietHours
+
+ClockKind = Literal["notify", "dwell", "deadline", "reminder"]
 Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 Told = Literal["sent", "delivered"]
 WhenUnknown = Literal["resend", "while_fresh", "never"]
+WhenQuiet = Literal["send", "wait", "drop"]
+MeasureKind = Literal["rate", "time", "average"]
+
+
+class Match(Struct, frozen=True):
+    """True of an order whose value at `path` is among `values`; without values, whenever it has one."""
+
+    path: str
+    values: tuple[str, ...] = ()
 
 
 class Stage(Struct, frozen=True):
@@ -41,13 +53,36 @@ class Content(Struct, frozen=True):
     variables: Mapping[str, str] = {}
 
 
+class OnNote(Struct, frozen=True):
+    """Told when a note is added: a public one (or an internal one), by one of these roles or by none of those."""
+
+    public: bool = True
+    by: frozenset[str] = frozenset()
+    not_by: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+
+
+class OnChange(Struct, frozen=True):
+    """Told when an event changes the value at `path` to something, in one of `statuses` (empty: any)."""
+
+    path: str
+    statuses: frozenset[str] = frozenset()
+
+
 class Notice(Struct, frozen=True):
-    """One thing worth telling; becomes one notification per channel and recipient."""
+    """One thing worth telling; becomes one notification per channel and recipient.
+
+    `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
+    """
 
     name: str
     audiences: tuple[str, ...]
     channels: tuple[str, ...]
     on_assignee_change: str | None = None
+    on_note: OnNote | None = None
+    on_change: OnChange | None = None
+    quiet: WhenQuiet = "send"
+    mandatory: bool = False
     replaces: tuple[str, ...] = ()
     secret: str | None = None
     valid_for: timedelta = timedelta(hours=24)
@@ -61,6 +96,14 @@ class Escalate(Struct, frozen=True):
 
     reason: str
     severity: Severity | None = None
+    auto_resolve: bool = True
+
+
+class Variant(Struct, frozen=True):
+    """Another length for orders that match, such as those of a service track."""
+
+    when: Match
+    within: timedelta
 
 
 class ClockSpec(Struct, frozen=True):
@@ -68,7 +111,9 @@ class ClockSpec(Struct, frozen=True):
 
     `statuses` are those in which it runs (empty: every status that is not final). `date` names a date
     of the order for *deadline* and *reminder*; `default_after` stands in, counted from entering
-    `default_in`, while the order has no such date.
+    `default_in`, while the order has no such date. With a `calendar`, lengths are working time. It runs
+    only `when` the order matches, and `unless` it matches the other. A reminder noticed more than
+    `late_by` after its moment is skipped.
     """
 
     name: str
@@ -82,9 +127,15 @@ class ClockSpec(Struct, frozen=True):
     default_after: timedelta | None = None
     default_in: frozenset[str] = frozenset()
     warn_at: float | None = None
+    warn_after: timedelta | None = None
     paused_in: frozenset[str] = frozenset()
     tell: str | None = None
     escalate: Escalate | None = None
+    calendar: Calendar | None = None
+    variants: tuple[Variant, ...] = ()
+    when: Match | None = None
+    unless: Match | None = None
+    late_by: timedelta = timedelta(minutes=15)
 
 
 class Reason(Struct, frozen=True):
@@ -104,12 +155,51 @@ class Level(Struct, frozen=True):
 
 
 class Team(Struct, frozen=True):
-    """People who act on escalations."""
+    """People who act on escalations.
+
+    More than `incident_over` clocks of one reason within `incident_within` become one incident. Calls that
+    are not critical wait for the end of `quiet`; `digest_at` is when the daily digest comes ("HH:MM").
+    """
 
     name: str
     title: str
     levels: tuple[Level, ...] = ()
     remind_every: timedelta | None = None
+    timezone: str = "UTC"
+    quiet: QuietHours | None = None
+    digest_at: str = ""
+    incident_over: int = 100
+    incident_within: timedelta = timedelta(minutes=5)
+
+
+class Report(Struct, frozen=True):
+    """A list of orders that people subscribe to; `stuck_for`: only those so long in one status."""
+
+    name: str
+    title: str
+    statuses: frozenset[str] = frozenset()
+    stuck_for: timedelta | None = None
+    open_only: bool = False
+    every: tuple[Every, ...] = ("day", "week", "month")
+    at: str = "08:00"
+
+
+class Measure(Struct, frozen=True):
+    """What the business watches.
+
+    *rate*: of the orders that entered `start`, the share that entered `end`. *time*: from first entering
+    `start` to first entering `end`, in seconds. *average*: of the number at `path`. `goal` is in percent,
+    seconds or the number's own unit; `at_least` says which side of it is good.
+    """
+
+    name: str
+    kind: MeasureKind
+    title: str
+    start: tuple[str, ...] = ()
+    end: tuple[str, ...] = ()
+    path: str = ""
+    goal: float | None = None
+    at_least: bool = True
 
 
 class Answer(Struct, frozen=True):
@@ -123,7 +213,11 @@ class Answer(Struct, frozen=True):
 
 
 class Workflow(Struct, frozen=True):
-    """A whole business. `moves[a]` are the statuses that may follow `a`; `version` names this exact text."""
+    """A whole business. `moves[a]` are the statuses that may follow `a`; `version` names this exact text.
+
+    `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
+    when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
+    """
 
     name: str
     version: str
@@ -145,6 +239,13 @@ class Workflow(Struct, frozen=True):
     contact_from: frozenset[str] = frozenset()
     answers: tuple[Answer, ...] = ()
     demo: Mapping[str, Any] = {}
+    stand_ins: Mapping[str, str] = {}
+    quiet: QuietHours | None = None
+    reports: Mapping[str, Report] = {}
+    measures: Mapping[str, Measure] = {}
+    moves_running: bool = False
+    renamed: Mapping[str, str] = {}
+    expected_end: tuple[str, ...] = ()
 
     @property
     def default_locale(self) -> str:

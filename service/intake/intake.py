@@ -128,6 +128,7 @@ class Intake:
         known = await inbox.outcomes(connection, (r.key for r in reads))
         names = [(r.event.data.workflow, r.event.order_id) for r in reads if r.event]
         orders = await lock_named(connection, self._core.keyring, names)
+        await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
         verdicts: list[Verdict] = []
         results: dict[bytes, tuple[str, str]] = {}
         for r in reads:

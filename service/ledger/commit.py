@@ -1,36 +1,44 @@
 """One commit for a batch of decisions: orders, timeline, notices, notifications, clocks, escalations, outbox."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Table, bindparam, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.draft import Decision
-from service.domain.escalation import as_event
 from service.domain.events import clean
 from service.domain.notices import ENDS, Notification
-from service.domain.order import Clock, Escalation, Order
+from service.domain.order import Clock, Order
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
+from service.ledger import escalations as escalation_rows
 from service.ledger import outbox as outbox_rows
+from service.ledger.incidents import SOURCE, Change
 from service.ledger.outbox import Outgoing
 from service.ledger.records import notice_row, notification_row, order_row, seal_json
-from service.ledger.tables import clocks, escalations, notices, notifications, order_people, orders, timeline
-
-SOURCE = "/stagebell"
-Rows = list[dict[str, Any]]
+from service.ledger.tables import (
+    clocks,
+    notices,
+    notifications,
+    observations,
+    order_people,
+    orders,
+    timeline,
+    visits,
+)
+from service.ledger.upsert import Rows, insert_missing, insert_rows, upsert
 
 
 class Batch:
     """Decisions to be written together; an order decided several times is written once, as it ends up."""
 
-    def __init__(self, keyring: Keyring, now: datetime) -> None:
+    def __init__(self, keyring: Keyring, now: datetime, targets: Mapping[str, int] | None = None) -> None:
         self._keyring = keyring
+        self._targets = targets or {}
         self._now = now
         self._new: dict[UUID, tuple[Workflow, Order]] = {}
         self._changed: dict[UUID, tuple[Workflow, Order]] = {}
@@ -39,7 +47,9 @@ class Batch:
         self._notices: Rows = []
         self._notifications: Rows = []
         self._clocks: dict[UUID, dict[str, Any]] = {}
-        self._escalations: dict[UUID, dict[str, Any]] = {}
+        self._escalations: list[Change] = []
+        self._visits: Rows = []
+        self._observations: dict[tuple[UUID, str], dict[str, Any]] = {}
         self._outgoing: list[Outgoing] = []
         self.woken: set[str] = set()
 
@@ -64,11 +74,18 @@ class Batch:
         for clock in decision.clocks:
             self._clocks[clock.id] = _clock_row(workflow, order, clock)
         for change in decision.escalations:
-            self._escalations[change.escalation.id] = self._escalation_row(order, change.escalation)
-            if event := as_event(order, change, SOURCE):
-                routing_key, body = event
-                self.send(Outgoing("escalations", routing_key, str(body["id"]), msgspec.json.encode(body)))
+            self._escalations.append(Change(workflow, order, change))
+        self._measure(order, decision)
         self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
+        self.woken |= {"stream"} if decision.escalations else set()
+
+    def _measure(self, order: Order, decision: Decision) -> None:
+        for v in decision.visits:
+            where = {"workflow": order.workflow, "status": v.status, "stage": v.stage, "at": v.at}
+            self._visits.append({"order_id": order.id, "n": v.n, **where})
+        for name, value in decision.observations.items():
+            row = {"order_id": order.id, "measure": name, "workflow": order.workflow, "value": value, "at": self._now}
+            self._observations[order.id, name] = row
 
     def _add_notifications(self, order: Order, planned: tuple[Notification, ...]) -> None:
         for n in planned:
@@ -94,44 +111,28 @@ class Batch:
                     if address:
                         self._people[person_digest(self._keyring, address), order.id] = None
 
-    def _escalation_row(self, order: Order, e: Escalation) -> dict[str, Any]:
-        return {
-            "id": e.id,
-            "order_id": order.id,
-            "workflow": order.workflow,
-            "order_name": order.order_id,
-            "team": e.team,
-            "reason": e.reason,
-            "severity": e.severity,
-            "state": e.state,
-            "level": e.level,
-            "causes": e.causes,
-            "opened_at": e.opened,
-            "due_at": e.due,
-            "changed_at": e.changed or e.opened,
-            "snoozed_until": e.snoozed_until,
-            "sealed_detail": seal_json(self._keyring, {"detail": e.detail, "by": e.by}),
-        }
-
     async def write(self, connection: AsyncConnection) -> None:
         """All rows, a statement a table."""
         new = [order_row(self._keyring, w, o) for w, o in self._new.values()]
         changed = [order_row(self._keyring, w, o) for w, o in self._changed.values()]
-        await _insert(connection, orders, new)
+        await insert_rows(connection, orders, new)
         await _update_orders(connection, changed)
-        await _insert_missing(connection, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
-        await _insert(connection, timeline, self._timeline)
-        await _insert(connection, notices, self._notices)
-        await _insert(connection, notifications, self._notifications)
-        await _upsert(connection, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
-        await _upsert(connection, escalations, list(self._escalations.values()), _ESCALATION_CHANGES)
+        await insert_missing(connection, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
+        await insert_rows(connection, timeline, self._timeline)
+        await insert_rows(connection, notices, self._notices)
+        await insert_rows(connection, notifications, self._notifications)
+        await insert_rows(connection, visits, self._visits)
+        measured = list(self._observations.values())
+        await upsert(connection, observations, measured, ("value", "at"), ("order_id", "measure"))
+        await upsert(connection, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        for message in await escalation_rows.write(
+            connection, self._keyring, self._escalations, self._targets, self._now
+        ):
+            self.send(message)
         await outbox_rows.put(connection, self._outgoing, self._now)
 
 
 _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_late_s")
-_ESCALATION_CHANGES = (
-    "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "sealed_detail",
-)  # fmt: skip
 
 
 def person_digest(keyring: Keyring, address: str) -> bytes:
@@ -187,27 +188,6 @@ def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> dict[str, Any]
         "why": clock.why,
         "noticed_late_s": clock.noticed_late_s,
     }
-
-
-async def _insert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
-    if rows:
-        await connection.execute(table.insert(), rows)
-
-
-def _dialect_insert(connection: AsyncConnection) -> Callable[[Table], Any]:
-    return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-
-
-async def _insert_missing(connection: AsyncConnection, table: Table, rows: Rows) -> None:
-    if rows:
-        await connection.execute(_dialect_insert(connection)(table).on_conflict_do_nothing(), rows)
-
-
-async def _upsert(connection: AsyncConnection, table: Table, rows: Rows, changes: tuple[str, ...]) -> None:
-    if rows:
-        statement = _dialect_insert(connection)(table)
-        new = {name: statement.excluded[name] for name in changes}
-        await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
 
 
 async def _update_orders(connection: AsyncConnection, rows: Rows) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
-from service.ledger.tables import api_keys
+from service.ledger.tables_admin import api_keys
 
 Role = Literal["publisher", "agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")

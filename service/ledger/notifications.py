@@ -14,7 +14,8 @@ from service.domain.notices import AHEAD, SETTLE_UNKNOWN_AFTER, Notification, Sn
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
-from service.ledger.tables import notices, notifications, orders, suppressions
+from service.ledger.tables import notices, notifications, orders
+from service.ledger.tables_admin import suppressions
 
 WAITING: Final = ("pending", "retrying")
 UNSETTLED: Final = (*AHEAD, "unknown")
@@ -34,6 +35,8 @@ class Claimed(Struct, frozen=True):
     snapshot: Snapshot
     secret: str | None
     traceparent: str
+    version: str = ""
+    links: int = 0
     opted_out: frozenset[str] = frozenset()
 
 
@@ -76,6 +79,8 @@ def _composable() -> Select[Any]:
             notifications,
             orders.c.workflow,
             orders.c.order_id.label("order_name"),
+            orders.c.version,
+            orders.c.links,
             orders.c.stage_rank.label("order_rank"),
             notices.c.at.label("notice_at"),
             notices.c.planned_at,
@@ -94,7 +99,11 @@ def _due(channel: str, now: datetime, limit: int) -> Select[Any]:
     ahead = notifications.alias("ahead")
     in_front = exists(
         select(literal(1)).where(
-            ahead.c.lane == notifications.c.lane, ahead.c.id < notifications.c.id, ahead.c.state.in_(AHEAD)
+            ahead.c.lane == notifications.c.lane,
+            ahead.c.id < notifications.c.id,
+            ahead.c.state.in_(AHEAD),
+            # What waits for the end of quiet hours does not hold up what may go now.
+            or_(ahead.c.state != "pending", ahead.c.not_before <= now),
         )
     )
     return (
@@ -130,6 +139,8 @@ def _claimed(keyring: Keyring, row: Any) -> Claimed:
         snapshot=snapshot_of(keyring, row.sealed_snapshot),
         secret=keyring.unseal(row.sealed_secret).decode() if row.sealed_secret else None,
         traceparent=row.traceparent,
+        version=row.version,
+        links=row.links,
     )
 
 
@@ -326,21 +337,6 @@ async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
         )
     )
     return int(back.rowcount) + int(lost.rowcount)
-
-
-async def release(connection: AsyncConnection, claimed: Sequence[Claimed], until: datetime) -> None:
-    """Give back what was claimed and not begun."""
-    await connection.execute(
-        update(notifications)
-        .where(
-            tuple_(notifications.c.id, notifications.c.fence).in_(
-                padded((c.notification.id, c.fence) for c in claimed)
-            ),
-            notifications.c.state == "sending",
-            ~notifications.c.begun,
-        )
-        .values(state="pending", lease_until=None, not_before=until)
-    )
 
 
 async def unknown_due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:

@@ -17,7 +17,10 @@ LEASE: Final = timedelta(seconds=30)
 
 
 class Outgoing(Struct, frozen=True):
-    """A message for the broker; `message_id` stays the same however often it is published."""
+    """A message for the broker or a team; `message_id` stays the same however often it is published.
+
+    Nobody publishes it before `hold_until`.
+    """
 
     exchange: str
     routing_key: str
@@ -26,6 +29,9 @@ class Outgoing(Struct, frozen=True):
     content_type: str = "application/cloudevents+json"
     headers: dict[str, Any] = {}
     id: UUID | None = None
+    hold_until: datetime | None = None
+    attempts: int = 0
+    created: datetime | None = None
 
 
 async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: datetime) -> None:
@@ -40,6 +46,7 @@ async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: da
             "headers": msgspec.json.encode(m.headers).decode(),
             "body": m.body,
             "created_at": now,
+            "leased_until": m.hold_until,
         }
         for m in messages
     ]
@@ -69,6 +76,8 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[
             content_type=row.content_type,
             headers=msgspec.json.decode(row.headers),
             id=row.id,
+            attempts=row.attempts,
+            created=row.created_at,
         )
         for row in rows
     ]
@@ -81,15 +90,21 @@ async def done(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
         await connection.execute(delete(outbox).where(outbox.c.id.in_(wanted)))
 
 
-async def release(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
-    """These could not be published; whoever comes next may try."""
+async def release(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> None:
+    """These could not be published; whoever comes after `until` may try."""
     wanted = padded(ids)
     if wanted:
-        await connection.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(leased_until=None))
+        values = {"leased_until": until, "attempts": outbox.c.attempts + 1}
+        await connection.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
 
 
-async def oldest(connection: AsyncConnection) -> datetime | None:
-    """When the longest-waiting message was written."""
-    query = select(outbox.c.created_at).order_by(outbox.c.id).limit(1)
+async def oldest(connection: AsyncConnection, now: datetime) -> datetime | None:
+    """When the longest-waiting message that may leave was written."""
+    query = (
+        select(outbox.c.created_at)
+        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
+        .order_by(outbox.c.id)
+        .limit(1)
+    )
     moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
     return moment

@@ -54,11 +54,28 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, A
         "stage_rank": workflow.stages[order.stage].rank,
         "final": workflow.is_final(order.status),
         "assignee_id": order.assignee.id if order.assignee else "",
+        "version": order.version,
+        "status_since": order.status_since,
+        "due_at": nearest_promise(order, workflow),
+        "breached": any(c.state == "breached" for c in order.clocks.values()),
+        "expected_end": next((d for path in workflow.expected_end if (d := order.date(path))), None),
         "created_at": order.created,
         "updated_at": order.updated,
         "wake_at": wake_at(order),
         "sealed_state": seal_json(keyring, order),
     }
+
+
+def nearest_promise(order: Order, workflow: Workflow) -> datetime | None:
+    """When the next promise about the order itself is broken: what people who work on it sort by."""
+    kinds = ("dwell", "deadline")
+    running = [c.due for c in order.clocks.values() if c.state == "running" and _kind(workflow, c.spec) in kinds]
+    return min(running, default=None)
+
+
+def _kind(workflow: Workflow, clock: str) -> str:
+    spec = workflow.clocks.get(clock)
+    return spec.kind if spec else ""
 
 
 def order_of(keyring: Keyring, sealed_state: bytes) -> Order:

@@ -1,56 +1,29 @@
-"""The tables. Columns named `sealed_*` hold encrypted bytes; nothing personal stands in any other column.
+"""The tables of orders, their messages, promises and escalations, and what leaves for the broker.
 
-Times are UTC. An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes; nothing personal stands in any other column. Times are UTC.
+An index that is partial says in its `where` which loop it serves.
 """
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     Uuid,
     text,
 )
 
+from service.ledger.columns import Instant, metadata, partial
 
-class Instant(TypeDecorator[datetime]):
-    """A UTC moment: `timestamptz` on PostgreSQL; SQLite has no zones, so there it is plain UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
-
-
-metadata = MetaData()
 WAITING: Final = "state IN ('pending', 'retrying')"
 AHEAD: Final = "state IN ('pending', 'retrying', 'sending')"
-
-
-def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
-
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 
@@ -75,14 +48,44 @@ orders = Table(
     Column("stage_rank", Integer, nullable=False),
     Column("final", Boolean, nullable=False),
     Column("assignee_id", Text, nullable=False, server_default=""),
+    Column("version", Text, nullable=False, server_default=""),
+    Column("status_since", Instant),
+    Column("due_at", Instant),
+    Column("breached", Boolean, nullable=False, server_default=text("false")),
+    Column("expected_end", Instant),
+    Column("links", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("wake_at", Instant),
     Column("sealed_state", LargeBinary, nullable=False),
     UniqueConstraint("workflow", "order_id"),
-    _partial("orders_due", "wake_at", where="wake_at IS NOT NULL"),
+    partial("orders_due", "wake_at", where="wake_at IS NOT NULL"),
     Index("orders_by_activity", "workflow", "updated_at"),
     Index("orders_by_name", "order_id"),
+    Index("orders_of_assignee", "assignee_id", "due_at"),
+    partial("orders_near_due", "due_at", where="due_at IS NOT NULL"),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("visits_by_time", "workflow", "at"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("at", Instant, nullable=False),
 )
 
 order_people = Table(
@@ -116,7 +119,7 @@ notices = Table(
     Column("sealed_snapshot", LargeBinary, nullable=False),
     Column("sealed_secret", LargeBinary),
     Column("traceparent", Text, nullable=False, server_default=""),
-    _partial("notices_with_secret", "valid_until", where="sealed_secret IS NOT NULL"),
+    partial("notices_with_secret", "valid_until", where="sealed_secret IS NOT NULL"),
 )
 
 notifications = Table(
@@ -148,10 +151,10 @@ notifications = Table(
     Column("history", Text, nullable=False, server_default=""),
     Column("sealed_recipient", LargeBinary, nullable=False),
     Column("sealed_message", LargeBinary),
-    _partial("notifications_waiting", "channel", "not_before", where=WAITING),
-    _partial("notifications_lane", "lane", "id", where=AHEAD),
-    _partial("notifications_leased", "lease_until", where="state = 'sending'"),
-    _partial("notifications_unknown", "not_before", where="state = 'unknown'"),
+    partial("notifications_waiting", "channel", "not_before", where=WAITING),
+    partial("notifications_lane", "lane", "id", where=AHEAD),
+    partial("notifications_leased", "lease_until", where="state = 'sending'"),
+    partial("notifications_unknown", "not_before", where="state = 'unknown'"),
     Index("notifications_of_order", "order_id"),
     Index("notifications_of_lane", "lane", "id"),
 )
@@ -174,7 +177,8 @@ clocks = Table(
     Column("why", Text, nullable=False, server_default=""),
     Column("noticed_late_s", Float, nullable=False, server_default="0"),
     Index("clocks_of_order", "order_id"),
-    _partial("clocks_running", "due_at", where="state = 'running'"),
+    partial("clocks_running", "due_at", where="state = 'running'"),
+    Index("clocks_by_time", "workflow", "started_at"),
 )
 
 escalations = Table(
@@ -194,9 +198,13 @@ escalations = Table(
     Column("due_at", Instant),
     Column("changed_at", Instant, nullable=False),
     Column("snoozed_until", Instant),
+    Column("incident_id", Uuid),
     Column("sealed_detail", LargeBinary, nullable=False),
     Index("escalations_of_order", "order_id"),
-    _partial("escalations_open", "team", "opened_at", where="state <> 'resolved'"),
+    Index("escalations_of_incident", "incident_id"),
+    Index("escalations_by_change", "changed_at"),
+    Index("escalations_by_reason", "team", "reason", "opened_at"),
+    partial("escalations_open", "team", "opened_at", where="state <> 'resolved'"),
 )
 
 outbox = Table(
@@ -211,33 +219,5 @@ outbox = Table(
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("leased_until", Instant),
-)
-
-suppressions = Table(
-    "suppressions",
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("digest", LargeBinary(16), primary_key=True),
-    Column("sender", Text, primary_key=True),
-    Column("at", Instant, nullable=False),
-    Column("why", Text, nullable=False),
-)
-
-send_counts = Table(
-    "send_counts",
-    metadata,
-    Column("scope", LargeBinary(16), primary_key=True),
-    Column("day", Text, primary_key=True),
-    Column("n", BigInteger, nullable=False),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("digest", LargeBinary(16), nullable=False, unique=True),
-    Column("created_at", Instant, nullable=False),
-    Column("revoked_at", Instant),
+    Column("attempts", Integer, nullable=False, server_default="0"),
 )

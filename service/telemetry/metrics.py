@@ -26,4 +26,5 @@ clock_breaches = Counter("stagebell_clock_breaches", "Promises broken.", ["workf
 escalations = Counter("stagebell_escalations", "Steps of escalations.", ["team", "reason", "step"])
 breaker_open = Gauge("stagebell_provider_breaker_open", "1 while a provider is left alone.", ["channel", "provider"])
 queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
+relay_given_up = Counter("stagebell_relay_given_up", "Calls that no way took for a day.", ["exchange"])
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")

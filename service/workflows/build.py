@@ -4,18 +4,20 @@ from collections import defaultdict
 
 from service.domain.workflow import (
     Answer,
-    ClockSpec,
     Content,
-    Escalate,
     Level,
     Notice,
+    OnChange,
+    OnNote,
     Reason,
+    Report,
     Stage,
     Status,
     Team,
     Workflow,
 )
-from service.workflows.schema import ClockYaml, NoticeYaml, TransitionsYaml, WorkflowYaml
+from service.workflows import build_clocks
+from service.workflows.schema import NoticeYaml, TransitionsYaml, WorkflowYaml
 
 
 def build(yaml: WorkflowYaml, version: str) -> Workflow:
@@ -32,10 +34,20 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         moves=moves(yaml.transitions, list(yaml.statuses), finals),
         repeat_updates=yaml.transitions.repeat == "update",
         notices={n: _notice(n, v) for n, v in yaml.notices.items()},
-        clocks={n: _clock(n, c) for n, c in yaml.clocks.items()},
+        clocks={n: build_clocks.clock(n, c, yaml) for n, c in yaml.clocks.items()},
         reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
         teams={
-            n: Team(n, t.title, tuple(Level(v.after, v.to) for v in t.levels), t.remind_every)
+            n: Team(
+                n,
+                t.title,
+                tuple(Level(v.after, v.to) for v in t.levels),
+                t.remind_every,
+                timezone=t.timezone or yaml.timezone,
+                quiet=build_clocks.quiet(t.quiet_hours),
+                digest_at=t.digest_at or "",
+                incident_over=t.incident.over,
+                incident_within=t.incident.within,
+            )
             for n, t in yaml.teams.items()
         },
         fallback={str(k): str(v) for k, v in yaml.fallback.items()},
@@ -45,6 +57,16 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         contact_from=frozenset(yaml.contact_from),
         answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
         demo=yaml.demo,
+        stand_ins=yaml.stand_ins,
+        quiet=build_clocks.quiet(yaml.quiet_hours),
+        reports={
+            n: Report(n, r.title, frozenset(r.in_), r.stuck_for, r.open_only, tuple(r.every), r.at)
+            for n, r in yaml.reports.items()
+        },
+        measures={n: build_clocks.measure(n, m) for n, m in yaml.measures.items()},
+        moves_running=yaml.running_orders.move,
+        renamed=yaml.running_orders.rename,
+        expected_end=tuple(yaml.expected_end),
     )
 
 
@@ -102,29 +124,16 @@ def _notice(name: str, yaml: NoticeYaml) -> Notice:
         audiences=tuple(yaml.audience),
         channels=tuple(yaml.channels),
         on_assignee_change=yaml.on_assignee_change,
+        on_note=OnNote(n.public, frozenset(n.by), frozenset(n.not_by), frozenset(n.in_))
+        if (n := yaml.on_note)
+        else None,
+        on_change=OnChange(yaml.on_change.path, frozenset(yaml.on_change.in_)) if yaml.on_change else None,
+        quiet=yaml.quiet,
+        mandatory=yaml.mandatory,
         replaces=tuple(yaml.replaces),
         secret=yaml.secret,
         valid_for=yaml.valid_for,
         when_unknown=yaml.when_unknown,
         manual=yaml.manual,
         content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
-    )
-
-
-def _clock(name: str, yaml: ClockYaml) -> ClockSpec:
-    return ClockSpec(
-        name=name,
-        kind=yaml.kind,
-        within=yaml.within,
-        notice=yaml.notice,
-        until=yaml.until,
-        statuses=frozenset(yaml.in_),
-        reset_by_any_event=yaml.reset_by_any_event,
-        date=yaml.date,
-        default_after=yaml.default.after if yaml.default else None,
-        default_in=frozenset(yaml.default.in_) if yaml.default else frozenset(),
-        warn_at=int(yaml.warn_at.rstrip("%")) / 100 if yaml.warn_at else None,
-        paused_in=frozenset(yaml.paused_in),
-        tell=yaml.tell,
-        escalate=Escalate(yaml.escalate.reason, yaml.escalate.severity) if yaml.escalate else None,
     )

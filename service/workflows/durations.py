@@ -2,9 +2,9 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainValidator
 
 _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60,
@@ -30,4 +30,25 @@ def parse_duration(text: Any) -> Any:
     return timedelta(seconds=seconds)
 
 
+_WORKING = re.compile(r"^(\d+(?:\.\d+)?)\s*working\s+(day|days|hour|hours|h)$")
+
+
+class WorkingTime(NamedTuple):
+    """Working time of a clock's calendar; a working day is as long as the calendar's."""
+
+    days: float = 0.0
+    hours: float = 0.0
+
+
+def parse_length(text: Any) -> Any:
+    """`3 working days` to WorkingTime, anything else to a timedelta; raises ValueError."""
+    if isinstance(text, WorkingTime):
+        return text
+    if match := _WORKING.match(str(text).strip().lower()):
+        amount = float(match[1])
+        return WorkingTime(days=amount) if match[2].startswith("d") else WorkingTime(hours=amount)
+    return parse_duration(text)
+
+
+Length = Annotated[timedelta | WorkingTime, PlainValidator(parse_length, json_schema_input_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]

@@ -1,6 +1,7 @@
 """Everything that can be wrong with a pack, found at once, each with its file and line."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from service.workflows import build
+from service.workflows import build, build_clocks
+from service.workflows.durations import WorkingTime, parse_duration
 from service.workflows.schema import WorkflowYaml
 from service.workflows.yaml_lines import Path_, YamlError, line_of, load
 
@@ -78,7 +80,7 @@ def _names(source: Source) -> Iterator[Problem]:
 def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
     """Every name that must be declared elsewhere: where it is used, what it is, and what is known."""
     stages, statuses, notices = list(y.stages), list(y.statuses), list(y.notices)
-    reasons, teams = list(y.reasons), list(y.teams)
+    teams = list(y.teams)
     for name, status in y.statuses.items():
         yield ("statuses", name, "stage"), "stage", status.stage, stages
         for tell in status.tells:
@@ -91,14 +93,20 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
             yield ("notices", name, "replaces"), "notice", other, notices
         for locale in notice.whatsapp_content:
             yield ("notices", name, "whatsapp_content", locale), "locale", locale, y.locales
+    yield from _clock_references(y)
+    for name, reason in y.reasons.items():
+        yield ("reasons", name, "team"), "team", reason.team, teams
+
+
+def _clock_references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
     for name, clock in y.clocks.items():
         for key in ("notice", "tell"):
             if (value := getattr(clock, key)) is not None:
-                yield ("clocks", name, key), "notice", value, notices
+                yield ("clocks", name, key), "notice", value, list(y.notices)
+        if clock.calendar is not None:
+            yield ("clocks", name, "calendar"), "calendar", clock.calendar, list(y.calendars)
         if clock.escalate:
-            yield ("clocks", name, "escalate", "reason"), "reason", clock.escalate.reason, reasons
-    for name, reason in y.reasons.items():
-        yield ("reasons", name, "team"), "team", reason.team, teams
+            yield ("clocks", name, "escalate", "reason"), "reason", clock.escalate.reason, list(y.reasons)
 
 
 def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
@@ -119,14 +127,22 @@ def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
             yield ("clocks", name, "default", "in"), clock.default.in_
     for i, answer in enumerate(y.answers):
         yield ("answers", i, "in"), answer.in_
+    for name, notice in y.notices.items():
+        for key, rule in (("on_note", notice.on_note), ("on_change", notice.on_change)):
+            if rule:
+                yield ("notices", name, key, "in"), rule.in_
+    for name, report in y.reports.items():
+        yield ("reports", name, "in"), report.in_
+    for name, measure in y.measures.items():
+        yield ("measures", name, "from"), measure.start
+        yield ("measures", name, "to"), measure.end
+    yield ("running_orders", "rename"), list(y.running_orders.rename.values())
 
 
 def _settings(source: Source) -> Iterator[Problem]:
     y = source.yaml
-    try:
-        ZoneInfo(y.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        yield source.problem(("timezone",), f"unknown time zone {y.timezone!r}; write one like 'Asia/Kolkata'")
+    yield from _zones(source)
+    yield from _lengths(source)
     for kind, titled in (("stages", y.stages), ("reasons", y.reasons)):
         for name, part in titled.items():
             for locale in y.locales:
@@ -139,6 +155,45 @@ def _settings(source: Source) -> Iterator[Problem]:
             yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
         if not clock.tell and not clock.escalate:
             yield source.problem(("clocks", name), f"{name}: its breach does nothing; give it 'tell' or 'escalate'")
+
+
+def _zones(source: Source) -> Iterator[Problem]:
+    y = source.yaml
+    zones: list[tuple[Path_, str]] = [(("timezone",), y.timezone)]
+    zones += [(("calendars", n, "timezone"), c.timezone) for n, c in y.calendars.items()]
+    zones += [(("teams", n, "timezone"), t.timezone) for n, t in y.teams.items() if t.timezone]
+    for path, zone in zones:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield source.problem(path, f"unknown time zone {zone!r}; write one like 'Asia/Kolkata'")
+    for name, calendar in y.calendars.items():
+        if calendar.opens >= calendar.closes or not calendar.days:
+            yield source.problem(("calendars", name), f"{name}: has no working time")
+        try:
+            build_clocks.calendar(calendar)
+        except (NotImplementedError, KeyError):
+            yield source.problem(("calendars", name, "holidays"), f"no holidays are known for {calendar.holidays!r}")
+
+
+def _lengths(source: Source) -> Iterator[Problem]:
+    y = source.yaml
+    for name, clock in y.clocks.items():
+        lengths = [clock.within, *(v.within for v in clock.variants)]
+        if clock.calendar is None and any(isinstance(length, WorkingTime) for length in lengths):
+            yield source.problem(("clocks", name, "within"), f"{name}: working time needs a 'calendar'")
+        if clock.warn_at is not None and not re.match(r"^\d{1,2}%$", clock.warn_at):
+            try:
+                parse_duration(clock.warn_at)
+            except ValueError:
+                yield source.problem(("clocks", name, "warn_at"), f"{name}: write warn_at as 80% or as 4h")
+    for name, measure in y.measures.items():
+        needs = "path" if measure.kind == "average" else "start"
+        if not getattr(measure, needs) or (needs == "start" and not measure.end):
+            yield source.problem(("measures", name), f"{name}: a {measure.kind} needs {_NEEDED[needs]}")
+
+
+_NEEDED = {"path": "'path'", "start": "'from' and 'to'"}
 
 
 def _reach(source: Source) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
 from service.workflows.values import template_values
 
 MAX_SEGMENTS: Final = 3
+UNTEMPLATED: Final = ("webhook",)  # machines get the data itself
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 
@@ -25,7 +26,7 @@ def check(workflow: Workflow, templates: PackTemplates, workflow_file: Path) -> 
     """All problems of the pack's templates."""
     problems: list[Problem] = []
     for notice in workflow.notices.values():
-        for channel in notice.channels + _stand_ins(workflow, notice):
+        for channel in (c for c in notice.channels + _stand_ins(workflow, notice) if c not in UNTEMPLATED):
             for locale in workflow.locales:
                 problems += _one(workflow, templates, notice, channel, locale, workflow_file)
     return problems
@@ -135,11 +136,12 @@ def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[
         price={"amount": "12500.00", "currency": "INR"},
         payment=Payment(verified=True),
         note="A note.",
+        people=dict.fromkeys(("customer", *notice.audiences), "Asha"),
     )
     bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage)
     secrets = {notice.secret: "481920"} if notice.secret else {}
     for label, snapshot, name in (("full data", full, "Asha"), ("only what every order has", bare, "")):
         yield label, template_values(
             workflow, notice.name, snapshot, locale=locale, timezone="", name=name,
-            brand="Stagebell", link=_SAMPLE_LINK, secrets=secrets,
+            brand="Stagebell", link=_SAMPLE_LINK, secrets=secrets, audience=notice.audiences[0],
         )  # fmt: skip

@@ -1,9 +1,12 @@
-"""All packs of a folder, checked and ready to use."""
+"""All packs of a folder, checked and ready to use, and the earlier versions that orders under way go on by."""
 
 import hashlib
+import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from service.domain.lifecycle import require_known
@@ -11,7 +14,7 @@ from service.domain.workflow import Workflow
 from service.workflows import lint, lint_templates
 from service.workflows.build import build
 from service.workflows.lint import Problem
-from service.workflows.templates import PackTemplates
+from service.workflows.templates import LAYOUTS, PackTemplates
 
 
 class Pack(Struct, frozen=True):
@@ -30,32 +33,63 @@ class PackError(Exception):
 
 
 class Packs:
-    """The packs in use, by workflow name."""
+    """The packs in use, by workflow name; earlier versions are kept for the orders that began on them."""
 
     def __init__(self, packs: Iterable[Pack]) -> None:
-        self._packs = {pack.workflow.name: pack for pack in packs}
+        self._packs: dict[str, Pack] = {}
+        self._earlier: dict[tuple[str, str], Pack] = {}
+        self.replace(packs)
 
     def __iter__(self) -> Iterator[Pack]:
         return iter(self._packs.values())
+
+    def replace(self, packs: Iterable[Pack]) -> None:
+        """Use these from now on."""
+        for pack in self._packs.values():
+            self.remember(pack)
+        self._packs = {pack.workflow.name: pack for pack in packs}
+
+    def remember(self, pack: Pack) -> None:
+        """Keep an earlier version."""
+        self._earlier[pack.workflow.name, pack.workflow.version] = pack
 
     def get(self, workflow: str) -> Pack:
         """The pack of `workflow`; raises Rejection that names those that are known."""
         require_known("workflow", workflow, self._packs, "data.workflow")
         return self._packs[workflow]
 
-    def find(self, workflow: str) -> Pack | None:
-        """The pack of `workflow`, if it is installed."""
-        return self._packs.get(workflow)
+    def find(self, workflow: str, version: str = "") -> Pack | None:
+        """The pack of `workflow` (for an order of this version), if it is installed."""
+        current = self._packs.get(workflow)
+        if not version or current is None or current.workflow.version == version or current.workflow.moves_running:
+            return current
+        return self._earlier.get((workflow, version), current)
+
+    def for_order(self, workflow: str, version: str) -> Pack:
+        """The pack by which an order goes on; raises Rejection when its workflow is not installed."""
+        return self.find(workflow, version) or self.get(workflow)
+
+    def knows(self, workflow: str, version: str) -> bool:
+        """Whether an order of this version can be decided without looking for an earlier pack."""
+        current = self._packs.get(workflow)
+        if current is None or current.workflow.version == version or current.workflow.moves_running:
+            return True
+        return (workflow, version) in self._earlier
 
 
 def load(folder: Path) -> Packs:
     """Every pack below `folder`; raises PackError with all problems of all packs."""
+    return Packs(load_all(folder))
+
+
+def load_all(folder: Path) -> list[Pack]:
+    """Every pack below `folder`, its templates compiled; raises PackError."""
     packs, problems = inspect(folder)
     if problems:
         raise PackError(problems)
     for pack in packs:
         pack.templates.warm()
-    return Packs(packs)
+    return packs
 
 
 def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
@@ -80,10 +114,32 @@ def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
     return packs, problems
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted([folder / "workflow.yaml", *folder.glob("*/*.j2"), *(folder.parent / LAYOUTS).glob("*.j2")])
+
+
 def version_of(folder: Path) -> str:
-    """Names this exact text of the pack: a digest of its files."""
+    """Names this exact text of the pack: a digest of its files and the shared layouts."""
     digest = hashlib.sha256()
-    for file in sorted([folder / "workflow.yaml", *folder.glob("*/*.j2")]):
-        digest.update(file.relative_to(folder).as_posix().encode())
+    for file in _files(folder):
+        digest.update(file.relative_to(folder.parent).as_posix().encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def bundle(pack: Pack) -> bytes:
+    """A pack's files in one piece, to be kept for the orders that begin on it."""
+    folder = pack.templates.folder
+    texts = {f.relative_to(folder.parent).as_posix(): f.read_text(encoding="utf-8") for f in _files(folder)}
+    return zlib.compress(msgspec.json.encode(texts))
+
+
+def unbundle(bundled: bytes, version: str) -> Pack:
+    """The pack that was bundled; raises PackError when this release does not understand it any more."""
+    root = Path(tempfile.mkdtemp(prefix="stagebell-pack-"))
+    for name, text in msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str]).items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (pack,) = load_all(root)
+    return Pack(msgspec.structs.replace(pack.workflow, version=version), pack.templates)

@@ -4,16 +4,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.domain.workflow import Severity, Told, WhenUnknown
-from service.workflows.durations import Duration
+from service.domain.calendars import Every
+from service.domain.workflow import MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
+from service.workflows.durations import Duration, Length
 
-CHANNELS = ("sms", "whatsapp", "push", "email")
-Channel = Literal["sms", "whatsapp", "push", "email"]
+CHANNELS = ("sms", "whatsapp", "push", "email", "webhook")
+Channel = Literal["sms", "whatsapp", "push", "email", "webhook"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM")]
+DataPath = Annotated[str, Field(pattern=r"^[a-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", description="such as attributes.x")]
 Ident = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _texts(value: Any) -> Any:
+    """YAML's own `false` or `7` as the text that an order's value is compared with."""
+    items = value if isinstance(value, list) else [value]
+    return [str(v).lower() for v in items]
 
 
 Idents = Annotated[list[Ident], BeforeValidator(_one_or_many, json_schema_input_type=Ident | list[Ident])]
@@ -64,12 +74,32 @@ class ContentYaml(Part):
     variables: dict[str, str] = {}
 
 
+class OnNoteYaml(Part):
+    """Told when a note is added: public or internal, by one of these roles, or by none of those."""
+
+    public: bool = True
+    by: Idents = []
+    not_by: Idents = []
+    in_: Annotated[Idents, Field(alias="in")] = []
+
+
+class OnChangeYaml(Part):
+    """Told when an event changes this value of the order."""
+
+    path: DataPath
+    in_: Annotated[Idents, Field(alias="in")] = []
+
+
 class NoticeYaml(Part):
     """One thing worth telling."""
 
     audience: Idents = ["customer"]
     channels: list[Channel]
     on_assignee_change: Ident | None = None
+    on_note: OnNoteYaml | None = None
+    on_change: OnChangeYaml | None = None
+    quiet: WhenQuiet = "send"
+    mandatory: bool = False
     replaces: Idents = []
     secret: Ident | None = None
     valid_for: Duration = Field(default="24h", validate_default=True)
@@ -83,6 +113,39 @@ class EscalateYaml(Part):
 
     reason: Ident
     severity: Severity | None = None
+    auto_resolve: bool = True
+
+
+class MatchYaml(Part):
+    """True of an order whose value at `path` is one of `is`; without `is`, whenever it has one."""
+
+    path: DataPath
+    is_: Annotated[list[str], BeforeValidator(_texts), Field(alias="is")] = []
+
+
+class VariantYaml(Part):
+    """Another length for orders that match."""
+
+    when: MatchYaml
+    within: Length
+
+
+class CalendarYaml(Part):
+    """When the business works; `holidays` is an ISO 3166 country, with `region` where it matters."""
+
+    timezone: str
+    days: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
+    opens: LocalTime = "09:00"
+    closes: LocalTime = "18:00"
+    holidays: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    region: str | None = None
+
+
+class QuietYaml(Part):
+    """From when to when, local time, people are left alone."""
+
+    start: LocalTime
+    end: LocalTime
 
 
 class DefaultDateYaml(Part):
@@ -96,14 +159,21 @@ class ClockYaml(Part):
     """A promise and what its breach does."""
 
     kind: Literal["notify", "dwell", "deadline", "reminder"]
-    within: Duration
+    within: Length
+    variants: list[VariantYaml] = []
+    calendar: Ident | None = None
+    when: MatchYaml | None = None
+    unless: MatchYaml | None = None
+    late_by: Duration = Field(default="15m", validate_default=True)
     notice: Ident | None = None
     until: Told = "sent"
     in_: Annotated[Idents, Field(alias="in")] = []
     reset_by_any_event: bool = False
-    date: str | None = None
+    date: DataPath | None = None
     default: DefaultDateYaml | None = None
-    warn_at: Annotated[str, Field(pattern=r"^\d{1,2}%$")] | None = None
+    warn_at: Annotated[str, Field(description="a share of the time, 80%, or a duration after the start, 4h")] | None = (
+        None
+    )
     paused_in: Idents = []
     tell: Ident | None = None
     escalate: EscalateYaml | None = None
@@ -124,12 +194,23 @@ class LevelYaml(Part):
     to: str
 
 
+class IncidentYaml(Part):
+    """More than `over` broken promises of one reason `within` this time become one incident."""
+
+    over: Annotated[int, Field(ge=1)] = 100
+    within: Duration = Field(default="5m", validate_default=True)
+
+
 class TeamYaml(Part):
     """People who act on escalations."""
 
     title: str
     levels: list[LevelYaml] = []
     remind_every: Duration | None = None
+    timezone: str | None = None
+    quiet_hours: QuietYaml | None = None
+    digest_at: LocalTime | None = None
+    incident: IncidentYaml = IncidentYaml()
 
 
 class AnswerYaml(Part):
@@ -140,6 +221,36 @@ class AnswerYaml(Part):
     check: list[str]
     do: list[str]
     say: str
+
+
+class ReportYaml(Part):
+    """A list of orders that people may subscribe to."""
+
+    title: str
+    in_: Annotated[Idents, Field(alias="in")] = []
+    stuck_for: Duration | None = None
+    open_only: bool = False
+    every: list[Every] = ["day", "week", "month"]
+    at: LocalTime = "08:00"
+
+
+class MeasureYaml(Part):
+    """What the business watches: a rate (goal in percent), a time (goal a duration) or an average."""
+
+    kind: MeasureKind
+    title: str
+    start: Annotated[Idents, Field(alias="from")] = []
+    end: Annotated[Idents, Field(alias="to")] = []
+    path: DataPath | None = None
+    at_least: str | float | None = None
+    at_most: str | float | None = None
+
+
+class RunningYaml(Part):
+    """What a new version of the pack does with orders under way: `rename` maps old statuses to new ones."""
+
+    move: bool = False
+    rename: dict[Ident, Ident] = {}
 
 
 class WorkflowYaml(Part):
@@ -162,4 +273,11 @@ class WorkflowYaml(Part):
     teams: dict[Ident, TeamYaml] = {}
     reasons: dict[Ident, ReasonYaml] = {}
     answers: list[AnswerYaml] = []
+    stand_ins: dict[Ident, Ident] = {}
+    calendars: dict[Ident, CalendarYaml] = {}
+    quiet_hours: QuietYaml | None = None
+    reports: dict[Ident, ReportYaml] = {}
+    measures: dict[Ident, MeasureYaml] = {}
+    running_orders: RunningYaml = RunningYaml()
+    expected_end: list[DataPath] = []
     demo: dict[str, Any] = {}

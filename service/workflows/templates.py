@@ -35,7 +35,8 @@ UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, 
 NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
-        "payment", "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale",
+        "payment", "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale", "audience",
+        "people",
     }
 )  # fmt: skip
 

@@ -1,23 +1,13 @@
 """The values a template gets: the order's snapshot, the reader, the brand and the link."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from service.domain.calendars import zone_of
 from service.domain.notices import Snapshot
 from service.domain.workflow import Workflow
 
 MASK = "••••••"
-
-
-@lru_cache(maxsize=256)
-def zone_of(name: str, fallback: str) -> ZoneInfo:
-    """A recipient's time zone, or the workflow's when it is unknown."""
-    try:
-        return ZoneInfo(name or fallback)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo(fallback)
 
 
 def template_values(
@@ -31,6 +21,7 @@ def template_values(
     brand: str,
     link: str,
     secrets: Mapping[str, str],
+    audience: str,
 ) -> dict[str, Any]:
     """Everything in `templates.NAMES`, and the reader's time zone for the date filters."""
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
@@ -53,5 +44,7 @@ def template_values(
         "stage": titles.get(locale, snapshot.stage),
         "notice": notice,
         "locale": locale,
+        "audience": audience,
+        "people": snapshot.people,
         "zone": zone_of(timezone, workflow.timezone),
     }

@@ -10,6 +10,13 @@ from service.workflows.templates import Rendered
 SendAnswer = Accepted | Transient | Permanent | NoAnswer
 
 
+class Attachment(Struct, frozen=True):
+    """A text file that goes with a mail."""
+
+    name: str
+    text: str
+
+
 class Outgoing(Struct, frozen=True):
     """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds."""
 
@@ -19,6 +26,7 @@ class Outgoing(Struct, frozen=True):
     ttl_s: int
     callback_url: str
     data: dict[str, str] = {}
+    attachment: Attachment | None = None
 
 
 class Provider(Protocol):

@@ -78,6 +78,8 @@ class SmtpProvider:
         mail.set_content(message.rendered.text)
         if message.rendered.html:
             mail.add_alternative(message.rendered.html, subtype="html")
+        if message.attachment:
+            mail.add_attachment(message.attachment.text, subtype="csv", filename=message.attachment.name)
         return mail.as_bytes()
 
     async def _transmit(self, address: str, mail: bytes) -> SendAnswer:

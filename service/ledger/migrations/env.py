@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from service.ledger.tables import metadata
+from service.ledger import tables, tables_admin  # noqa: F401 - they fill the metadata
+from service.ledger.columns import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -1,0 +1,66 @@
+"""The calendar's part of the clock: digests and reports that are due, incidents that grew."""
+
+from collections.abc import Mapping
+
+import structlog
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.core import Core
+from service.domain.workflow import Team
+from service.ledger import digests, escalations, incidents, outbox, schedules
+from service.ledger.outbox import Outgoing
+from service.ledger.schedules import DIGEST, Subscription
+from service.ledger.tables_admin import stream
+
+log = structlog.get_logger(__name__)
+
+
+class CalendarDue:
+    """Sends by the calendar; what is sent and the next time are written in one transaction."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def keep_digests(self) -> None:
+        """Bring the teams' digests in line with the packs."""
+        core = self._core
+        wanted = [t for t in self._teams().values() if core.team_ways.get(t.name)]
+        async with core.ledger.transaction() as connection:
+            await schedules.keep_digests(connection, core.keyring, wanted, core.time.now())
+
+    def _teams(self) -> Mapping[str, Team]:
+        return {team.name: team for pack in self._core.packs for team in pack.workflow.teams.values()}
+
+    async def fire_due(self) -> int:
+        """Send what is due now; how many."""
+        core, now = self._core, self._core.time.now()
+        async with core.ledger.transaction() as connection:
+            due = await schedules.claim_due(connection, core.keyring, now)
+            outgoing: list[Outgoing] = []
+            for s in due:
+                outgoing += await self._content(connection, s)
+            lines = []
+            for key, body, team in await incidents.flush(connection, self._teams(), now):
+                outgoing += escalations.announcement(key, body, team, core.team_ways, now)
+                lines.append(escalations.stream_row(team.name, str(body["data"]["reason"]), body, now))
+            if lines:
+                await connection.execute(insert(stream), lines)
+            await outbox.put(connection, outgoing, now)
+        if outgoing:
+            core.wakeups.wake({"relay", "stream"})
+        return len(due)
+
+    async def _content(self, connection: AsyncConnection, s: Subscription) -> list[Outgoing]:
+        core, now = self._core, self._core.time.now()
+        if s.kind == DIGEST:
+            team = self._teams().get(s.name)
+            ways = core.team_ways.get(s.name, 0)
+            return await digests.team_digest(connection, team, ways, s.id.hex, now) if team else []
+        pack = core.packs.find(s.workflow)
+        report = pack.workflow.reports.get(s.name) if pack else None
+        if report is None:
+            log.warning("report.unknown", workflow=s.workflow, report=s.name)
+            return []
+        address = s.target["email"]
+        return [await digests.report_letter(connection, core.keyring, s.workflow, report, address, s.id.hex, now)]

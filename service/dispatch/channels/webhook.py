@@ -1,0 +1,37 @@
+"""Signed webhooks to people who take part by machine, such as providers. The receiver drops repeats by id."""
+
+from datetime import UTC, datetime
+
+from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.domain.notices import Accepted, Permanent, Transient
+from service.webhooks import WebhookClient
+
+
+class WebhookProvider:
+    """Posts to whatever address the recipient has."""
+
+    name = "webhook"
+    sender = "webhook"
+
+    def __init__(self, client: WebhookClient) -> None:
+        self._client = client
+
+    async def send(self, message: Outgoing) -> SendAnswer:
+        """POST the notice as JSON; anything that is not a refusal is tried again."""
+        posted = await self._client.post(
+            message.address, message.notification_id, message.rendered.text, datetime.now(UTC)
+        )
+        if posted.outcome == "taken":
+            return Accepted(self.name, message.notification_id)
+        if posted.outcome == "later":
+            return Transient(self.name, posted.code, "the receiver did not take it", posted.wait_s)
+        kind = "unregistered" if posted.outcome == "gone" else "refused"
+        return Permanent(self.name, posted.code, f"HTTP {posted.code}", kind)  # type: ignore[arg-type]
+
+    async def find(self, message: Outgoing) -> Accepted | None:
+        """A receiver cannot be asked; but sending again does no harm."""
+        return None
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._client.close()

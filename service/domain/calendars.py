@@ -1,0 +1,137 @@
+"""Working time, quiet hours and calendar schedules, in the time zone in which people live. Pure.
+
+Instants in and out are UTC. Local times are taken with `fold=0`; a local time that daylight saving skips
+counts as the moment at which the clocks jumped (PEP 495).
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
+
+Every = Literal["day", "week", "month"]
+MAX_DAYS: Final = 4000
+_DAY: Final = timedelta(days=1)
+
+
+class Calendar(Struct, frozen=True):
+    """When a business works: weekdays (Monday is 0) from `opens` to `closes`, except on `holidays`."""
+
+    timezone: str
+    days: frozenset[int]
+    opens: time
+    closes: time
+    holidays: frozenset[date] = frozenset()
+
+    @property
+    def day_length(self) -> timedelta:
+        """Working time of one working day."""
+        return datetime.combine(date.min, self.closes) - datetime.combine(date.min, self.opens)
+
+    def works_on(self, day: date) -> bool:
+        """Whether `day` is a working day."""
+        return day.weekday() in self.days and day not in self.holidays
+
+
+class QuietHours(Struct, frozen=True):
+    """From `start` to `end` local time people are left alone; the span may pass midnight."""
+
+    start: time
+    end: time
+
+
+class Schedule(Struct, frozen=True):
+    """Every day, week or month at a local time. `day`: weekday (Monday is 0), or day of the month from 1."""
+
+    every: Every
+    at: time
+    timezone: str
+    day: int = 0
+
+
+@lru_cache(maxsize=512)
+def zone_of(name: str, fallback: str = "UTC") -> ZoneInfo:
+    """The zone called `name`, or `fallback` when nobody knows that name."""
+    try:
+        return ZoneInfo(name or fallback)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo(fallback)
+
+
+def local_instant(day: date, at: time, timezone: str) -> datetime:
+    """The UTC moment of a local time."""
+    return datetime.combine(day, at, tzinfo=zone_of(timezone)).astimezone(UTC)
+
+
+def add_working(calendar: Calendar, start: datetime, amount: timedelta) -> datetime:
+    """The moment at which `amount` of working time has passed since `start`; raises ValueError if never."""
+    left = amount
+    day = start.astimezone(zone_of(calendar.timezone)).date()
+    for _ in range(MAX_DAYS):
+        opens, closes = _span(calendar, day)
+        begin = max(opens, start)
+        if begin < closes:
+            if left <= closes - begin:
+                return begin + left
+            left -= closes - begin
+        day += _DAY
+    raise ValueError("the calendar has too few working days for this")
+
+
+def working_between(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
+    """Working time from `start` to `end`; negative when `end` is earlier."""
+    if end < start:
+        return -working_between(calendar, end, start)
+    zone = zone_of(calendar.timezone)
+    day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+    total = timedelta(0)
+    while day <= last:
+        opens, closes = _span(calendar, day)
+        total += max(timedelta(0), min(closes, end) - max(opens, start))
+        day += _DAY
+    return total
+
+
+def _span(calendar: Calendar, day: date) -> tuple[datetime, datetime]:
+    opens = local_instant(day, calendar.opens, calendar.timezone)
+    if not calendar.works_on(day):
+        return opens, opens
+    return opens, local_instant(day, calendar.closes, calendar.timezone)
+
+
+def quiet_until(quiet: QuietHours, moment: datetime, timezone: str) -> datetime | None:
+    """When the quiet hours around `moment` are over, or None outside of them."""
+    local = moment.astimezone(zone_of(timezone))
+    today = local.date()
+    for day in (today - _DAY, today):
+        begins = local_instant(day, quiet.start, timezone)
+        ends_on = day if quiet.start < quiet.end else day + _DAY
+        ends = local_instant(ends_on, quiet.end, timezone)
+        if begins <= moment < ends:
+            return ends
+    return None
+
+
+def next_time(schedule: Schedule, after: datetime) -> datetime:
+    """The schedule's first moment later than `after`."""
+    day = after.astimezone(zone_of(schedule.timezone)).date()
+    for offset in range(-1, 64):
+        candidate = day + timedelta(days=offset)
+        if _falls_on(schedule, candidate):
+            moment = local_instant(candidate, schedule.at, schedule.timezone)
+            if moment > after:
+                return moment
+    raise ValueError("a schedule comes at least once in two months")
+
+
+def _falls_on(schedule: Schedule, day: date) -> bool:
+    if schedule.every == "day":
+        return True
+    if schedule.every == "week":
+        return day.weekday() == schedule.day
+    tomorrow = day + _DAY
+    is_last = tomorrow.month != day.month
+    # The 31st of a short month is its last day.
+    return day.day == max(1, schedule.day) or (is_last and schedule.day > day.day)

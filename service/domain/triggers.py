@@ -1,0 +1,61 @@
+"""Which notices something tells that is no new status: another assignee, a note, a changed value."""
+
+from typing import Any
+
+from service.domain.draft import Draft
+from service.domain.events import Data, NoteAddedData
+from service.domain.order import Order, role_of
+from service.domain.workflow import OnChange, OnNote
+
+
+def reassigned(draft: Draft, before: Order) -> list[str]:
+    """Notices for a changed assignee, while the order is open."""
+    old, new = before.assignee, draft.order.assignee
+    if old is None or new is None or (old.role, old.id) == (new.role, new.id):
+        return []
+    if draft.workflow.is_final(draft.order.status):
+        return []
+    draft.set(previous_assignee=old.name)
+    draft.log("reassigned", role=new.role, was=old.name or old.id, to=new.name or new.id)
+    return [n.name for n in draft.workflow.notices.values() if n.on_assignee_change == new.role]
+
+
+def noted(draft: Draft, data: Data) -> list[str]:
+    """Notices for a note that was added by itself; a note within a status change travels with that notice."""
+    note = data.note
+    if note is None or not isinstance(data, NoteAddedData):
+        return []
+    role = role_of(draft.order, data)
+    return [
+        n.name
+        for n in draft.workflow.notices.values()
+        if n.on_note and _is_for(n.on_note, note.public, role, draft.order.status)
+    ]
+
+
+def _is_for(rule: OnNote, public: bool, role: str, status: str) -> bool:
+    if rule.public != public or (rule.statuses and status not in rule.statuses):
+        return False
+    return (not rule.by or role in rule.by) and role not in rule.not_by
+
+
+def changed(draft: Draft, before: Order) -> list[str]:
+    """Notices for values that are new or other than before."""
+    return [
+        n.name
+        for n in draft.workflow.notices.values()
+        if n.on_change and _has_changed(n.on_change, before, draft.order)
+    ]
+
+
+def _has_changed(rule: OnChange, before: Order, after: Order) -> bool:
+    if rule.statuses and after.status not in rule.statuses:
+        return False
+    value: Any = after.value(rule.path)
+    return bool(value) and value != before.value(rule.path)
+
+
+def told_together(draft: Draft, names: list[str]) -> list[str]:
+    """Each notice once, without those that another one of them stands in for."""
+    replaced = {old for name in names for old in draft.workflow.notices[name].replaces}
+    return [name for name in dict.fromkeys(names) if name not in replaced]

@@ -1,0 +1,101 @@
+"""What digests and reports say. Order ids, reasons and times only: nobody's name or address."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.workflow import Report, Team
+from service.keyring import Keyring
+from service.ledger.escalations import TEAMS
+from service.ledger.order_search import Search, as_csv, search
+from service.ledger.outbox import Outgoing
+from service.ledger.tables import clocks, escalations, orders
+from service.letters import MAIL, Letter
+
+NEAR: Final = timedelta(hours=24)
+MOST_LINES: Final = 200
+MOST_ROWS: Final = 50_000
+
+
+async def team_digest(connection: AsyncConnection, team: Team, ways: int, key: str, now: datetime) -> list[Outgoing]:
+    """What is open, overdue and near its breach for one team, by each of its ways."""
+    opened = await _open(connection, team.name)
+    near = await _promises(connection, team.name, now)
+    lines = [f"{len(opened)} open, {sum(d <= now for _, d in near)} overdue, {sum(d > now for _, d in near)} near"]
+    lines += [f"open: {line}" for line in opened[:MOST_LINES]]
+    lines += [f"{'overdue' if due <= now else 'near'}: {line}" for line, due in near[:MOST_LINES]]
+    body = {
+        "specversion": "1.0",
+        "id": f"{key}.{now:%Y%m%dT%H%M}",
+        "source": "/stagebell",
+        "type": "digest.team",
+        "time": now,
+        "data": {
+            "team": team.name,
+            "title": f"{team.title}: daily digest",
+            "text": "\n".join(lines),
+            "severity": "low",
+        },
+    }
+    encoded = msgspec.json.encode(body)
+    return [Outgoing(TEAMS, f"{team.name}.{way}", f"{body['id']}.{way}", encoded) for way in range(ways)]
+
+
+async def _open(connection: AsyncConnection, team: str) -> list[str]:
+    query = (
+        select(escalations)
+        .where(escalations.c.team == team, escalations.c.state != "resolved")
+        .order_by(escalations.c.opened_at)
+        .limit(MOST_LINES)
+    )
+    return [
+        f"{row.order_name} {row.reason} ({row.severity}, {row.state}, since {row.opened_at:%d %b %H:%M} UTC)"
+        for row in await connection.execute(query)
+    ]
+
+
+async def _promises(connection: AsyncConnection, team: str, now: datetime) -> list[tuple[str, datetime]]:
+    query = (
+        select(clocks.c.name, clocks.c.due_at, orders.c.order_id)
+        .join(orders, orders.c.id == clocks.c.order_id)
+        .where(clocks.c.team == team, clocks.c.state == "running", clocks.c.due_at <= now + NEAR)
+        .order_by(clocks.c.due_at)
+        .limit(MOST_LINES)
+    )
+    return [
+        (f"{row.order_id} {row.name} (due {row.due_at:%d %b %H:%M} UTC)", row.due_at)
+        for row in await connection.execute(query)
+    ]
+
+
+async def report_letter(
+    connection: AsyncConnection,
+    keyring: Keyring,
+    workflow: str,
+    report: Report,
+    address: str,
+    key: str,
+    now: datetime,
+) -> Outgoing:
+    """A report as a mail with its CSV, sealed."""
+    wanted = Search(
+        workflow=workflow,
+        statuses=tuple(sorted(report.statuses)),
+        open_only=report.open_only,
+        stuck_for=report.stuck_for,
+        sort="submitted",
+        limit=MOST_ROWS,
+    )
+    rows, _ = await search(connection, keyring, wanted, now)
+    letter = Letter(
+        address=address,
+        subject=f"{report.title}: {len(rows)} orders",
+        text=f"{report.title}\n\n{len(rows)} orders as of {now:%d %b %Y %H:%M} UTC. The list is attached.",
+        file_name=f"{workflow}-{report.name}-{now:%Y-%m-%d}.csv",
+        file=as_csv(rows, now),
+    )
+    sealed: Any = keyring.seal(msgspec.json.encode(letter))
+    return Outgoing(MAIL, f"report.{report.name}", f"{key}.{now:%Y%m%dT%H%M%S}", sealed, "application/octet-stream")

@@ -1,0 +1,154 @@
+"""Escalations as they are written: their rows, what is published of them, and the incident that many become.
+
+A clock-raised escalation beyond its team's rate joins an incident: one alarm that lists the orders. A lock
+serialises these writes, so that rates are counted right and the stream's numbers grow in commit order.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.calendars import quiet_until
+from service.domain.escalation import as_event
+from service.domain.workflow import Team
+from service.keyring import Keyring
+from service.ledger import incidents
+from service.ledger.engine import padded
+from service.ledger.incidents import SOURCE, Change
+from service.ledger.outbox import Outgoing
+from service.ledger.records import seal_json
+from service.ledger.tables import escalations
+from service.ledger.tables_admin import stream
+from service.ledger.upsert import upsert
+
+TEAMS: Final = "teams"
+STREAM_LOCK: Final = 5_748_219_378
+_CHANGES: Final = (
+    "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "incident_id", "sealed_detail",
+)  # fmt: skip
+
+
+async def write(
+    connection: AsyncConnection, keyring: Keyring, changes: Sequence[Change], targets: Mapping[str, int], now: datetime
+) -> list[Outgoing]:
+    """Write these steps; returns what must be published. `targets`: how many ways lead to each team."""
+    if not changes:
+        return []
+    await _serialise(connection)
+    members = await _assign(connection, changes, now)
+    last = {c.step.escalation.id: c for c in changes}
+    rows = [_row(keyring, c, members.get(c.step.escalation.id)) for c in last.values()]
+    await upsert(connection, escalations, rows, _CHANGES)
+    outgoing: list[Outgoing] = []
+    logged: list[dict[str, Any]] = []
+    for c in changes:
+        if c.step.escalation.id in members or (event := as_event(c.order, c.step, SOURCE)) is None:
+            continue
+        key, body = event
+        outgoing += announcement(key, body, c.workflow.teams[c.step.escalation.team], targets, now)
+        logged.append(stream_row(c.step.escalation.team, c.step.escalation.reason, body, now))
+    for key, body, team in await incidents.update_for(connection, changes, members, now):
+        outgoing += announcement(key, body, team, targets, now)
+        logged.append(stream_row(team.name, str(key.rpartition(".")[2]), body, now))
+    if logged:
+        await connection.execute(insert(stream), logged)
+    return outgoing
+
+
+async def _serialise(connection: AsyncConnection) -> None:
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
+
+
+async def _assign(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
+    """By escalation, the incident it belongs to, or now joins."""
+    known = await _known_members(connection, (c.step.escalation.id for c in changes))
+    fresh = [c for c in changes if c.step.kind == "opened" and c.step.escalation.clocks]
+    counted: Counter[tuple[str, str]] = Counter()
+    opened: dict[tuple[str, str], UUID | None] = {}
+    for c in fresh:
+        e = c.step.escalation
+        kind = (e.team, e.reason)
+        team = c.workflow.teams[e.team]
+        if kind not in opened:
+            since = now - team.incident_within
+            opened[kind] = await incidents.find_open(connection, *kind, since)
+            counted[kind] = await _opened_since(connection, *kind, since)
+        counted[kind] += 1
+        if opened[kind] is None and counted[kind] > team.incident_over:
+            opened[kind] = await incidents.open_new(connection, c.order, e, now)
+        if (incident := opened[kind]) is not None:
+            known[e.id] = incident
+    return known
+
+
+async def _known_members(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    query = select(escalations.c.id, escalations.c.incident_id).where(
+        escalations.c.id.in_(padded(set(ids))), escalations.c.incident_id.is_not(None)
+    )
+    return {row.id: row.incident_id for row in await connection.execute(query)}
+
+
+async def _opened_since(connection: AsyncConnection, team: str, reason: str, since: datetime) -> int:
+    query = (
+        select(func.count())
+        .select_from(stream)
+        .where(stream.c.team == team, stream.c.reason == reason, stream.c.kind == "opened", stream.c.at > since)
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
+def announcement(
+    key: str, body: Mapping[str, Any], team: Team, targets: Mapping[str, int], now: datetime
+) -> list[Outgoing]:
+    """One message for the exchange, and one for each of the team's own ways."""
+    message_id, encoded = str(body["id"]), msgspec.json.encode(body)
+    held: datetime | None = None
+    if team.quiet is not None and body["data"]["severity"] != "critical":
+        held = quiet_until(team.quiet, now, team.timezone)
+    return [
+        Outgoing("escalations", key, message_id, encoded),
+        *(
+            Outgoing(TEAMS, f"{team.name}.{way}", f"{message_id}.{way}", encoded, hold_until=held)
+            for way in range(targets.get(team.name, 0))
+        ),
+    ]
+
+
+def stream_row(team: str, reason: str, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """One line of the stream that pages listen to."""
+    kind = str(body["type"]).partition(".")[2]
+    return {"at": now, "team": team, "reason": reason, "kind": kind, "body": msgspec.json.encode(body).decode()}
+
+
+def _row(keyring: Keyring, change: Change, incident: UUID | None) -> dict[str, Any]:
+    e, order = change.step.escalation, change.order
+    return {
+        "id": e.id,
+        "order_id": order.id,
+        "workflow": order.workflow,
+        "order_name": order.order_id,
+        "team": e.team,
+        "reason": e.reason,
+        "severity": e.severity,
+        "state": e.state,
+        "level": e.level,
+        "causes": e.causes,
+        "opened_at": e.opened,
+        "due_at": e.due,
+        "changed_at": e.changed or e.opened,
+        "snoozed_until": e.snoozed_until,
+        "incident_id": incident,
+        "sealed_detail": seal_json(keyring, {"detail": e.detail, "by": e.by}),
+    }
+
+
+async def forget_stream(connection: AsyncConnection, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
+    """Let go of lines that no page can still be waiting for."""
+    await connection.execute(stream.delete().where(stream.c.at < now - kept))

@@ -1,0 +1,175 @@
+"""Incidents: one alarm for the many escalations that one cause raises, with the list of their orders."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.draft import EscalationChange
+from service.domain.order import Escalation, Order
+from service.domain.workflow import Team, Workflow
+from service.ledger.engine import new_uuid
+from service.ledger.tables import escalations
+from service.ledger.tables_admin import incidents
+
+SOURCE: Final = "/stagebell"
+TELL_EVERY: Final = timedelta(seconds=60)
+MOST_LISTED: Final = 10_000
+Announced = tuple[str, dict[str, Any], Team]
+
+
+class Change(Struct, frozen=True):
+    """A step of one order's escalation."""
+
+    workflow: Workflow
+    order: Order
+    step: EscalationChange
+
+
+async def find_open(connection: AsyncConnection, team: str, reason: str, since: datetime) -> UUID | None:
+    """The incident that a further escalation joins: one that is open and still growing."""
+    query = (
+        select(incidents.c.id)
+        .where(
+            incidents.c.team == team,
+            incidents.c.reason == reason,
+            incidents.c.state != "resolved",
+            incidents.c.last_at > since,
+        )
+        .order_by(incidents.c.opened_at.desc())
+        .limit(1)
+    )
+    found: UUID | None = (await connection.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def open_new(connection: AsyncConnection, order: Order, escalation: Escalation, now: datetime) -> UUID:
+    """A new incident, started by this escalation; nothing is told of it yet."""
+    incident_id = new_uuid()
+    await connection.execute(
+        insert(incidents).values(
+            id=incident_id,
+            team=escalation.team,
+            reason=escalation.reason,
+            severity=escalation.severity,
+            state="open",
+            orders=0,
+            opened_at=now,
+            last_at=now,
+            told_at=now - TELL_EVERY,
+            changes=0,
+            subject=order.order_id,
+            workflow=order.workflow,
+        )
+    )
+    return incident_id
+
+
+async def update_for(
+    connection: AsyncConnection, changes: Sequence[Change], members: Mapping[UUID, UUID], now: datetime
+) -> list[Announced]:
+    """Bring the incidents of these steps up to date; what is to be told of them."""
+    touched: dict[UUID, list[Change]] = defaultdict(list)
+    for change in changes:
+        if (incident := members.get(change.step.escalation.id)) is not None:
+            touched[incident].append(change)
+    told: list[Announced] = []
+    for incident_id, steps in touched.items():
+        team = steps[0].workflow.teams[steps[0].step.escalation.team]
+        grew = any(s.step.kind == "opened" for s in steps)
+        if (announced := await _refresh(connection, incident_id, team, now, grew=grew)) is not None:
+            told.append(announced)
+    return told
+
+
+async def flush(connection: AsyncConnection, teams: Mapping[str, Team], now: datetime) -> list[Announced]:
+    """Tell of incidents that grew since they were last told of, at most once a minute each."""
+    query = select(incidents.c.id, incidents.c.team).where(
+        incidents.c.state != "resolved",
+        incidents.c.last_at > incidents.c.told_at,
+        incidents.c.told_at <= now - TELL_EVERY,
+    )
+    told: list[Announced] = []
+    for row in (await connection.execute(query)).all():
+        team = teams.get(row.team)
+        if team is not None and (announced := await _refresh(connection, row.id, team, now, grew=False)) is not None:
+            told.append(announced)
+    return told
+
+
+async def _refresh(
+    connection: AsyncConnection, incident_id: UUID, team: Team, now: datetime, *, grew: bool
+) -> Announced | None:
+    row = (await connection.execute(select(incidents).where(incidents.c.id == incident_id))).one()
+    is_member = escalations.c.incident_id == incident_id
+    open_left = int(
+        (
+            await connection.execute(
+                select(func.count()).select_from(escalations).where(is_member, escalations.c.state != "resolved")
+            )
+        ).scalar_one()
+    )
+    last_at = now if grew else row.last_at
+    due = now - row.told_at >= TELL_EVERY and last_at > row.told_at
+    over = open_left == 0 and not grew
+    kind = "resolved" if over else "opened" if row.changes == 0 else "reminded" if due else ""
+    values: dict[str, Any] = {"orders": open_left, "last_at": last_at}
+    if kind:
+        values |= {"changes": row.changes + 1, "told_at": now}
+    if over:
+        values["state"] = "resolved"
+    await connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
+    if not kind:
+        return None
+    listed = await orders_of(connection, incident_id)
+    return _event(row, kind, row.changes + 1, open_left, listed, team, now)
+
+
+async def set_state(connection: AsyncConnection, incident_id: UUID, state: str) -> None:
+    """A person took it."""
+    await connection.execute(update(incidents).where(incidents.c.id == incident_id).values(state=state))
+
+
+async def orders_of(connection: AsyncConnection, incident_id: UUID) -> list[dict[str, str]]:
+    """The orders of an incident, oldest first."""
+    query = (
+        select(escalations.c.workflow, escalations.c.order_name)
+        .where(escalations.c.incident_id == incident_id)
+        .order_by(escalations.c.opened_at, escalations.c.id)
+        .limit(MOST_LISTED)
+    )
+    return [{"workflow": r.workflow, "order_id": r.order_name} for r in await connection.execute(query)]
+
+
+def _event(
+    row: Any, kind: str, change: int, open_left: int, listed: list[dict[str, str]], team: Team, now: datetime
+) -> Announced:
+    body = {
+        "specversion": "1.0",
+        "id": f"{row.id}.{change}",
+        "source": SOURCE,
+        "type": f"escalation.{kind}",
+        "subject": row.subject,
+        "time": now,
+        "datacontenttype": "application/json",
+        "data": {
+            "workflow": row.workflow,
+            "order_id": row.subject,
+            "escalation_id": str(row.id),
+            "team": row.team,
+            "reason": row.reason,
+            "severity": row.severity,
+            "level": 0,
+            "state": "resolved" if kind == "resolved" else row.state,
+            "opened": row.opened_at,
+            "incident": True,
+            "open_orders": open_left,
+            "orders": listed,
+        },
+    }
+    return f"escalation.{row.team}.{row.reason}", body, team

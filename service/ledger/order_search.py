@@ -1,0 +1,201 @@
+"""Orders as lists: filtered, sorted, a page at a time. Whoever is in them stays sealed; the page opens its own rows."""
+
+import csv
+import io
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as BinasciiError
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.errors import Rejection
+from service.keyring import Keyring
+from service.ledger.commit import person_digest
+from service.ledger.tables import escalations, order_people, orders
+
+Sort = Literal["activity", "submitted", "expected_end", "due"]
+STUCK_AFTER: Final = timedelta(days=3)
+# Keyset paging needs a value to compare: what has no date sorts behind everything that has one.
+_FAR: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+_SORTED_BY: Final = {
+    "activity": (orders.c.updated_at, True),
+    "submitted": (orders.c.created_at, True),
+    "expected_end": (orders.c.expected_end, False),
+    "due": (orders.c.due_at, False),
+}
+CSV_COLUMNS: Final = (
+    "workflow", "order_id", "status", "stage", "status_since", "days_in_status", "assignee", "created", "updated",
+    "due", "expected_end", "overdue",
+)  # fmt: skip
+
+
+class Search(Struct, frozen=True):
+    """What to list. Empty fields do not filter; `recipient` is a phone number or email address."""
+
+    workflow: str = ""
+    statuses: tuple[str, ...] = ()
+    stage: str = ""
+    assignee: str = ""
+    recipient: str = ""
+    q: str = ""
+    overdue: bool | None = None
+    open_only: bool = False
+    stuck_for: timedelta | None = None
+    ends_from: datetime | None = None
+    ends_before: datetime | None = None
+    sort: Sort = "activity"
+    cursor: str = ""
+    limit: int = 50
+
+
+class Listed(Struct, frozen=True):
+    """One order in a list. `overdue`: a promise about it is broken or late."""
+
+    id: UUID
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    final: bool
+    assignee: str
+    status_since: datetime
+    created: datetime
+    updated: datetime
+    due: datetime | None
+    expected_end: datetime | None
+    overdue: bool
+
+
+async def search(
+    connection: AsyncConnection, keyring: Keyring, wanted: Search, now: datetime
+) -> tuple[list[Listed], str]:
+    """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
+    column, newest_first = _SORTED_BY[wanted.sort]
+    keyed = column if newest_first else _or_far(column)
+    query = select(orders).where(*_conditions(keyring, wanted, now)).limit(wanted.limit + 1)
+    query = query.order_by(keyed.desc(), orders.c.id.desc()) if newest_first else query.order_by(keyed, orders.c.id)
+    if wanted.cursor:
+        value, last = _read_cursor(wanted.cursor)
+        beyond = keyed < value if newest_first else keyed > value
+        next_id = orders.c.id < last if newest_first else orders.c.id > last
+        query = query.where(or_(beyond, and_(keyed == value, next_id)))
+    rows = [_listed(row, now) for row in await connection.execute(query)]
+    page = rows[: wanted.limit]
+    more = len(rows) > wanted.limit
+    return page, _cursor(page[-1], wanted.sort) if more else ""
+
+
+def _or_far(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(column, literal(_FAR, type_=orders.c.created_at.type))
+
+
+def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    for value, column in (
+        (s.workflow, orders.c.workflow),
+        (s.stage, orders.c.stage),
+        (s.assignee, orders.c.assignee_id),
+    ):
+        if value:
+            found.append(column == value)
+    if s.statuses:
+        found.append(orders.c.status.in_(s.statuses))
+    if s.recipient:
+        found.append(_of_person(keyring, s.recipient))
+    if s.q:
+        found.append(or_(orders.c.order_id.startswith(s.q, autoescape=True), _of_person(keyring, s.q)))
+    late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
+    if s.overdue is not None:
+        found.append(late if s.overdue else ~late)
+    if s.open_only:
+        found.append(~orders.c.final)
+    if s.stuck_for is not None:
+        found += [~orders.c.final, orders.c.status_since <= now - s.stuck_for]
+    if s.ends_from is not None:
+        found.append(orders.c.expected_end >= s.ends_from)
+    if s.ends_before is not None:
+        found.append(orders.c.expected_end < s.ends_before)
+    return found
+
+
+def _of_person(keyring: Keyring, address: str) -> ColumnElement[bool]:
+    return exists(
+        select(literal(1)).where(
+            order_people.c.order_id == orders.c.id, order_people.c.digest == person_digest(keyring, address)
+        )
+    )
+
+
+def _listed(row: Any, now: datetime) -> Listed:
+    return Listed(
+        id=row.id,
+        workflow=row.workflow,
+        order_id=row.order_id,
+        status=row.status,
+        stage=row.stage,
+        final=row.final,
+        assignee=row.assignee_id,
+        status_since=row.status_since or row.updated_at,
+        created=row.created_at,
+        updated=row.updated_at,
+        due=row.due_at,
+        expected_end=row.expected_end,
+        overdue=bool(row.breached or (row.due_at and row.due_at <= now)),
+    )
+
+
+def _cursor(last: Listed, sort: Sort) -> str:
+    value = {"activity": last.updated, "submitted": last.created, "expected_end": last.expected_end, "due": last.due}
+    raw = msgspec.json.encode([value[sort] or _FAR, last.id.hex])
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        value, last = msgspec.json.decode(raw, type=tuple[datetime, str])
+        return value, UUID(last)
+    except (BinasciiError, ValueError, msgspec.DecodeError):
+        raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None
+
+
+async def open_escalations_of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many open escalations each of these orders has."""
+    query: Select[Any] = select(escalations.c.order_id).where(
+        escalations.c.order_id.in_(ids), escalations.c.state != "resolved"
+    )
+    found: dict[UUID, int] = {}
+    for row in await connection.execute(query):
+        found[row.order_id] = found.get(row.order_id, 0) + 1
+    return found
+
+
+def as_csv(rows: Sequence[Listed], now: datetime) -> str:
+    """The list as a table for spreadsheets; a leading formula sign is made harmless."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(CSV_COLUMNS)
+    for r in rows:
+        days = round((now - r.status_since).total_seconds() / 86400, 1)
+        writer.writerow(
+            [
+                _plain(v)
+                for v in (r.workflow, r.order_id, r.status, r.stage, r.status_since, days, r.assignee, r.created,
+                          r.updated, r.due, r.expected_end, "yes" if r.overdue else "no")
+            ]
+        )  # fmt: skip
+    return out.getvalue()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,151 @@
+"""What happens by the calendar: a team's digest, a report that somebody subscribed to."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.calendars import Every, Schedule, next_time
+from service.domain.workflow import Team
+from service.keyring import Keyring
+from service.ledger.engine import new_uuid
+from service.ledger.records import seal_json, unseal_json
+from service.ledger.tables_admin import schedules
+from service.ledger.upsert import upsert
+
+DIGEST: Final = "digest"
+REPORT: Final = "report"
+_TEAMS: Final = UUID("6f2f9f0e-6f4e-4c43-9f0c-0f7b4d3d5a10")
+
+
+class Subscription(Struct, frozen=True):
+    """A schedule and what it sends. `target` holds the address, where there is one."""
+
+    id: UUID
+    kind: str
+    workflow: str
+    name: str
+    schedule: Schedule
+    next_at: datetime
+    created_by: str
+    target: dict[str, str]
+
+
+async def keep_digests(connection: AsyncConnection, keyring: Keyring, teams: Iterable[Team], now: datetime) -> None:
+    """Every team that wants a daily digest has one, at the time its pack says; the others' are dropped."""
+    wanted = {uuid5(_TEAMS, team.name): team for team in teams if team.digest_at}
+    there = await connection.execute(
+        select(schedules.c.id, schedules.c.at, schedules.c.timezone).where(schedules.c.kind == DIGEST)
+    )
+    known = {row.id: (row.at, row.timezone) for row in there}
+    gone = [k for k in known if k not in wanted]
+    if gone:
+        await connection.execute(delete(schedules).where(schedules.c.id.in_(gone)))
+    rows = [
+        _row(keyring, key, DIGEST, "", team.name, Schedule("day", time.fromisoformat(team.digest_at), team.timezone),
+             now, "", {})
+        for key, team in wanted.items()
+        if known.get(key) != (team.digest_at, team.timezone)
+    ]  # fmt: skip
+    await upsert(connection, schedules, rows, ("at", "timezone", "next_at"))
+
+
+async def subscribe(
+    connection: AsyncConnection,
+    keyring: Keyring,
+    workflow: str,
+    report: str,
+    schedule: Schedule,
+    email: str,
+    by: str,
+    now: datetime,
+) -> Subscription:
+    """Send a report to an address from now on."""
+    key = new_uuid()
+    row = _row(keyring, key, REPORT, workflow, report, schedule, now, by, {"email": email})
+    await connection.execute(schedules.insert().values(**row))
+    return Subscription(key, REPORT, workflow, report, schedule, row["next_at"], by, {"email": email})
+
+
+def _row(
+    keyring: Keyring,
+    key: UUID,
+    kind: str,
+    workflow: str,
+    name: str,
+    schedule: Schedule,
+    now: datetime,
+    by: str,
+    target: dict[str, str],
+) -> dict[str, Any]:
+    return {
+        "id": key,
+        "kind": kind,
+        "workflow": workflow,
+        "name": name,
+        "every": schedule.every,
+        "at": f"{schedule.at:%H:%M}",
+        "timezone": schedule.timezone,
+        "day": schedule.day,
+        "next_at": next_time(schedule, now),
+        "created_at": now,
+        "created_by": by,
+        "sealed_target": seal_json(keyring, target),
+    }
+
+
+async def unsubscribe(connection: AsyncConnection, subscription_id: UUID) -> bool:
+    """Whether there was such a subscription."""
+    gone = await connection.execute(
+        delete(schedules).where(schedules.c.id == subscription_id, schedules.c.kind == REPORT)
+    )
+    return bool(gone.rowcount)
+
+
+async def listed(connection: AsyncConnection, keyring: Keyring) -> list[Subscription]:
+    """All report subscriptions."""
+    query = select(schedules).where(schedules.c.kind == REPORT).order_by(schedules.c.created_at)
+    return [_subscription(keyring, row) for row in await connection.execute(query)]
+
+
+async def claim_due(
+    connection: AsyncConnection, keyring: Keyring, now: datetime, limit: int = 50
+) -> Sequence[Subscription]:
+    """What is due, locked and moved on to its next time in this transaction."""
+    query = (
+        select(schedules)
+        .where(schedules.c.next_at <= now)
+        .order_by(schedules.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    due = [_subscription(keyring, row) for row in (await connection.execute(query)).all()]
+    for s in due:
+        moved = update(schedules).where(schedules.c.id == s.id).values(next_at=next_time(s.schedule, now))
+        await connection.execute(moved)
+    return due
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    """When the next one is due."""
+    query = select(schedules.c.next_at).order_by(schedules.c.next_at).limit(1)
+    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    return moment
+
+
+def _subscription(keyring: Keyring, row: Any) -> Subscription:
+    every: Every = row.every
+    return Subscription(
+        id=row.id,
+        kind=row.kind,
+        workflow=row.workflow,
+        name=row.name,
+        schedule=Schedule(every, time.fromisoformat(row.at), row.timezone, row.day),
+        next_at=row.next_at,
+        created_by=row.created_by,
+        target=unseal_json(keyring, row.sealed_target),
+    )

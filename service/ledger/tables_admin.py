@@ -1,0 +1,105 @@
+"""The tables around the orders: who may write to whom, who may do what, what is sent on a calendar, which packs."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
+
+from service.ledger.columns import Instant, metadata, partial
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("sender", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+send_counts = Table(
+    "send_counts",
+    metadata,
+    Column("scope", LargeBinary(16), primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", LargeBinary(16), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("workflow", Text, nullable=False, server_default=""),
+    Column("order_name", Text, nullable=False, server_default=""),
+    Index("audit_by_time", "at"),
+)
+
+stream = Table(
+    "stream",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("stream_by_time", "at"),
+    Index("stream_by_reason", "team", "reason", "kind", "at"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("team", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("told_at", Instant, nullable=False),
+    Column("changes", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("workflow", Text, nullable=False, server_default=""),
+    Column("name", Text, nullable=False),
+    Column("every", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("day", Integer, nullable=False, server_default="0"),
+    Column("next_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False, server_default=""),
+    Column("sealed_target", LargeBinary, nullable=False),
+    Index("schedules_due", "next_at"),
+)
+
+packs = Table(
+    "packs",
+    metadata,
+    Column("workflow", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("files", LargeBinary, nullable=False),
+)

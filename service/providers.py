@@ -1,0 +1,113 @@
+"""From settings to the ways out: keys, providers, a route for each channel, the sender of report mails."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from service.dispatch.channels.capture import CaptureProvider
+from service.dispatch.channels.fcm import FcmProvider
+from service.dispatch.channels.port import Attachment, Outgoing, Provider
+from service.dispatch.channels.smtp import SmtpProvider
+from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
+from service.dispatch.channels.webhook import WebhookProvider
+from service.dispatch.route import Route
+from service.domain.notices import Accepted, Permanent
+from service.keyring import Keyring
+from service.letters import Letter
+from service.settings import CHANNELS, NEEDED, Settings
+from service.timekeeping import TimeSource
+from service.webhooks import WebhookClient
+from service.workflows.templates import Rendered
+
+log = structlog.get_logger(__name__)
+KEY_FILE: Final = Path("stagebell.key")
+WEBHOOK: Final = "webhook"
+Closers = list[Callable[[], Coroutine[Any, Any, None]]]
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The installation's keys; without SECRET_KEY, a key file is made and kept in the working directory."""
+    given = settings.secret_key.get_secret_value()
+    if given:
+        return Keyring(given)
+    with contextlib.suppress(FileExistsError), open(KEY_FILE, "x", encoding="utf-8", opener=_private) as file:
+        file.write(secrets.token_urlsafe(48))
+    log.warning(
+        "settings.secret_key_missing",
+        hint=f"STAGEBELL_SECRET_KEY is not set; {KEY_FILE} is used. Set it before there is a second machine.",
+    )
+    return Keyring(KEY_FILE.read_text(encoding="utf-8").strip())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def build_routes(settings: Settings, keyring: Keyring, time: TimeSource, closers: Closers) -> dict[str, Route]:
+    """A route for each channel; one without credentials is captured, and a line says what it needs."""
+    providers = _providers(settings, closers)
+    providers[WEBHOOK] = [WebhookProvider(WebhookClient(keyring, settings.provider_timeout))]
+    routes: dict[str, Route] = {}
+    for channel, found in providers.items():
+        if not found:
+            log.warning("channel.captured", channel=channel, sent="nowhere", to_send_set=NEEDED[channel])
+        routes[channel] = Route(
+            channel,
+            found or [CaptureProvider()],
+            time,
+            concurrent=settings.concurrent_sends,
+            per_second=settings.sends_per_second,
+        )
+        closers.append(routes[channel].close)
+    return routes
+
+
+def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
+    found: dict[str, list[Provider]] = {channel: [] for channel in CHANNELS}
+    ready = s.configured_channels()
+    if ready["sms"] or ready["whatsapp"]:
+        http = TwilioHttp(s.concurrent_sends * 2, s.provider_timeout)
+        closers.append(http.close)
+        for account in s.twilio_accounts():
+            if account.sms_from or account.messaging_service_sid:
+                found["sms"].append(TwilioProvider(account, "sms", http, s.provider_timeout))
+            if account.whatsapp_from:
+                found["whatsapp"].append(TwilioProvider(account, "whatsapp", http, s.provider_timeout))
+    if ready["email"]:
+        found["email"] += _relays(s)
+    if s.fcm_credentials is not None:
+        found["push"].append(FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout))
+    return found
+
+
+def _relays(s: Settings) -> list[SmtpProvider]:
+    return [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
+
+
+def letter_sender(settings: Settings, closers: Closers) -> Callable[[Letter, str], Awaitable[bool]] | None:
+    """Sends report mails by the first relay that takes them; None where mail is not configured."""
+    if not settings.configured_channels()["email"]:
+        return None
+    relays = _relays(settings)
+    closers.extend(relay.close for relay in relays)
+
+    async def post(letter: Letter, message_id: str) -> bool:
+        message = Outgoing(
+            notification_id=message_id,
+            address=letter.address,
+            rendered=Rendered(text=letter.text, title=letter.subject),
+            ttl_s=0,
+            callback_url="",
+            attachment=Attachment(letter.file_name, letter.file),
+        )
+        for relay in relays:
+            if isinstance(await relay.send(message), Accepted | Permanent):
+                return True
+        return False
+
+    return post

@@ -1,0 +1,101 @@
+"""Clocks, calendars and measures of a pack, from YAML to the domain's model."""
+
+from datetime import date, time, timedelta
+from typing import Final
+
+import holidays
+
+from service.domain.calendars import Calendar, QuietHours
+from service.domain.workflow import ClockSpec, Escalate, Match, Measure, Variant
+from service.workflows.durations import WorkingTime, parse_duration
+from service.workflows.schema import CalendarYaml, ClockYaml, MatchYaml, MeasureYaml, QuietYaml, WorkflowYaml
+
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_YEARS_AHEAD: Final = 6
+_YEARS_BACK: Final = 2
+
+
+def local_time(text: str) -> time:
+    """`HH:MM`."""
+    return time.fromisoformat(text)
+
+
+def calendar(yaml: CalendarYaml) -> Calendar:
+    """A working calendar with the holidays of the years around now; raises NotImplementedError for no such place."""
+    days: frozenset[date] = frozenset()
+    if yaml.holidays:
+        this_year = date.today().year  # noqa: DTZ011 - a year either way does not matter
+        years = range(this_year - _YEARS_BACK, this_year + _YEARS_AHEAD)
+        days = frozenset(holidays.country_holidays(yaml.holidays, subdiv=yaml.region, years=years))
+    return Calendar(
+        timezone=yaml.timezone,
+        days=frozenset(_WEEKDAYS.index(d) for d in yaml.days),
+        opens=local_time(yaml.opens),
+        closes=local_time(yaml.closes),
+        holidays=days,
+    )
+
+
+def quiet(yaml: QuietYaml | None) -> QuietHours | None:
+    """Quiet hours."""
+    return QuietHours(local_time(yaml.start), local_time(yaml.end)) if yaml else None
+
+
+def match(yaml: MatchYaml | None) -> Match | None:
+    """A condition on the order."""
+    return Match(yaml.path, tuple(yaml.is_)) if yaml else None
+
+
+def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml) -> ClockSpec:
+    """A promise; working time becomes plain time of its calendar."""
+    keeps = calendar(pack.calendars[yaml.calendar]) if yaml.calendar else None
+    share, after = _warning(yaml.warn_at)
+    return ClockSpec(
+        name=name,
+        kind=yaml.kind,
+        within=_length(yaml.within, keeps),
+        notice=yaml.notice,
+        until=yaml.until,
+        statuses=frozenset(yaml.in_),
+        reset_by_any_event=yaml.reset_by_any_event,
+        date=yaml.date,
+        default_after=yaml.default.after if yaml.default else None,
+        default_in=frozenset(yaml.default.in_) if yaml.default else frozenset(),
+        warn_at=share,
+        warn_after=after,
+        paused_in=frozenset(yaml.paused_in),
+        tell=yaml.tell,
+        escalate=Escalate(yaml.escalate.reason, yaml.escalate.severity, yaml.escalate.auto_resolve)
+        if yaml.escalate
+        else None,
+        calendar=keeps,
+        variants=tuple(Variant(Match(v.when.path, tuple(v.when.is_)), _length(v.within, keeps)) for v in yaml.variants),
+        when=match(yaml.when),
+        unless=match(yaml.unless),
+        late_by=yaml.late_by,
+    )
+
+
+def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelta:
+    if isinstance(length, timedelta):
+        return length
+    day = keeps.day_length if keeps else timedelta(days=1)
+    return day * length.days + timedelta(hours=length.hours)
+
+
+def _warning(text: str | None) -> tuple[float | None, timedelta | None]:
+    if text is None:
+        return None, None
+    if text.endswith("%"):
+        return float(text[:-1]) / 100, None
+    return None, parse_duration(text)
+
+
+def measure(name: str, yaml: MeasureYaml) -> Measure:
+    """What is watched; a goal of a time is a duration."""
+    at_least = yaml.at_least is not None
+    goal = yaml.at_least if at_least else yaml.at_most
+    number: float | None = None
+    if goal is not None:
+        number = parse_duration(goal).total_seconds() if yaml.kind == "time" else float(str(goal).rstrip("%"))
+    return Measure(name, yaml.kind, yaml.title, tuple(yaml.start), tuple(yaml.end), yaml.path or "", number, at_least)
