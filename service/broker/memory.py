@@ -27,6 +27,7 @@ class MemoryBroker:
         self._bindings: list[tuple[str, str, str]] = []
         self._arrived: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._tags = itertools.count(1)
+        self._held: dict[str, int] = defaultdict(int)
         self.connected = False
 
     async def connect(self, teams: Iterable[str]) -> None:
@@ -70,6 +71,14 @@ class MemoryBroker:
                 raise BrokerLost("closed")
         return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
 
+    def unsettled(self, queue: str) -> int:
+        """How many messages wait or are being worked on."""
+        return len(self._queues[queue]) + self._held[queue]
+
+    def hold(self, queue: str, count: int) -> None:
+        """So many more (or fewer) are being worked on."""
+        self._held[queue] += count
+
     def put_back(self, queue: str, deliveries: Iterable[Delivery]) -> None:
         """Return messages to the head of the queue."""
         self._queues[queue].extendleft(reversed(list(deliveries)))
@@ -103,15 +112,18 @@ class MemorySubscription:
         """Wait for a message, then take what else is there."""
         deliveries = await self._broker.next_from(self._queue, limit)
         self._held.update({d.tag: d for d in deliveries})
+        self._broker.hold(self._queue, len(deliveries))
         return deliveries
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """These are done."""
         for delivery in deliveries:
             self._held.pop(delivery.tag, None)
+        self._broker.hold(self._queue, -len(deliveries))
 
     async def close(self) -> None:
         """Put back what was not acknowledged."""
+        self._broker.hold(self._queue, -len(self._held))
         self._broker.put_back(self._queue, self._held.values())
         self._held.clear()
 

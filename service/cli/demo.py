@@ -6,6 +6,8 @@ import logging
 import secrets
 import socket
 from collections import Counter
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,21 @@ from sqlalchemy import func, select
 
 from service import settings as settings_module
 from service.app import App
-from service.broker.port import DEAD, INTAKE
+from service.broker.memory import MemoryBroker
+from service.broker.port import DEAD
 from service.cli.running import stop_on_signals
 from service.ledger.tables import clocks, escalations, notifications, orders
 from service.ledger.views import recent_messages
 from service.settings import Settings, SettingsError
+from service.simulator.player import Player
 from service.simulator.simulator import Played, Simulator
 from service.telemetry import logs
-from service.timekeeping import SteadyTime
+from service.timekeeping import ManualTime
 
 DATABASE = Path("stagebell-demo.db")
 SHOWN_ROWS = 18
 LOOK_EVERY_S = 0.25
+DEFAULT_SPEED = 60.0
 TEXT_WIDTH = 88
 COLOURS = {"sms": "green", "whatsapp": "bright_green", "push": "magenta", "email": "cyan"}
 
@@ -40,21 +45,24 @@ async def run_demo(count: int, speed: float, workflow: str, *, leave: bool) -> i
     settings = _demo_settings()
     logs.configure(settings.log_format, level=logging.ERROR)
     structlog.contextvars.clear_contextvars()
-    app = App(settings, time=SteadyTime(speed), open_to="admin")
-    pack = app.packs.find(workflow) if workflow else next((p for p in app.packs if p.workflow.demo), None)
+    clock, broker = ManualTime(datetime.now(UTC)), MemoryBroker()
+    app = App(settings, time=clock, broker=broker, open_to="admin")
+    pack = app.packs.find(workflow or next((p.workflow.name for p in app.packs if p.workflow.demo), ""))
     if pack is None or not pack.workflow.demo:
         raise SettingsError(f"--workflow: no pack {workflow!r} with a demo section in {settings.workflows}")
     stop_on_signals(app.stopping)
     console = Console()
     try:
         await app.start()
+        speed = speed or float(pack.workflow.demo.get("speed", DEFAULT_SPEED))
         played = Simulator(pack.workflow).play(count, app.time.now())
+        player = Player(app.core, broker, clock, speed)
         where = f"http://{settings.http_host}:{app.port}"
         console.print(
             f"[bold]{settings.brand}[/] plays {count} orders of {pack.workflow.title}, {speed:g} times as fast."
         )
         console.print(f"Inbox: {where}/desk/inbox   Metrics: {where}/metrics   Ctrl-C ends it.\n")
-        await _watch(app, played, console, leave=leave)
+        await _watch(app, player.play(played, app.stopping), console, leave=leave)
         await _print_summary(app, console, played)
     finally:
         await app.close()
@@ -96,17 +104,9 @@ def _is_free(host: str, port: int) -> bool:
     return False
 
 
-async def _play(app: App, played: list[Played]) -> None:
-    for p in played:
-        await app.time.wait(app.stopping, p.at)
-        if app.stopping.is_set():
-            return
-        await app.broker.publish([p.message])
-
-
-async def _watch(app: App, played: list[Played], console: Console, *, leave: bool) -> None:
+async def _watch(app: App, play: Coroutine[Any, Any, None], console: Console, *, leave: bool) -> None:
     """Show messages as they go, until all is played and sent, or until stopped."""
-    playing = asyncio.create_task(_play(app, played))
+    playing = asyncio.create_task(play)
     failing = asyncio.create_task(app.run())
     seen: dict[str, dict[str, Any]] = {}
     with Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else _plain() as live:
@@ -117,15 +117,19 @@ async def _watch(app: App, played: list[Played], console: Console, *, leave: boo
             else:
                 for m in fresh:
                     console.print(_line(m), markup=False, highlight=False, soft_wrap=True)
-            if playing.done() and not fresh and await _is_quiet(app):
+            if playing.done() and not fresh:
                 if leave:
                     break
                 if live is None:
                     await app.stopping.wait()
             await asyncio.sleep(LOOK_EVERY_S)
-    playing.cancel()
     failing.cancel()
-    await asyncio.gather(playing, failing, return_exceptions=True)
+    if not playing.done():
+        playing.cancel()
+    results = await asyncio.gather(playing, failing, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 @contextlib.contextmanager
@@ -139,14 +143,6 @@ async def _fresh(app: App, seen: dict[str, dict[str, Any]]) -> list[dict[str, An
     fresh = [m for m in reversed(messages) if m["id"] not in seen and m["state"] != "sending"]
     seen.update({m["id"]: m for m in fresh})
     return fresh
-
-
-async def _is_quiet(app: App) -> bool:
-    if await app.broker.depth(INTAKE):
-        return False
-    query = select(func.count()).where(notifications.c.state.in_(("pending", "sending", "retrying")))
-    async with app.ledger.reading() as connection:
-        return not (await connection.execute(query)).scalar_one()
 
 
 def _table(rows: list[dict[str, Any]], total: int) -> Table:

@@ -66,7 +66,7 @@ def run(
 @app.command()
 def demo(
     orders: Annotated[int, typer.Option(min=1, help="How many orders to play.")] = 40,
-    speed: Annotated[float, typer.Option(min=0.1, help="How many times faster than life.")] = 60.0,
+    speed: Annotated[float, typer.Option(min=0, help="How many times faster than life; 0: as the pack says.")] = 0.0,
     exit_: Annotated[bool, typer.Option("--exit", help="Print a summary and leave when all are played.")] = False,
     workflow: Annotated[str, typer.Option(help="Which workflow to play; the first that is installed.")] = "",
 ) -> None:

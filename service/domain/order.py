@@ -88,6 +88,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     attributes: Mapping[str, Any] = {}
     note: Note | None = None
     note_by: str = ""
+    told: tuple[str, ...] = ()
     previous_assignee: str = ""
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}

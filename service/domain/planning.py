@@ -29,6 +29,11 @@ def tell(
     """Plan the notice `name`, told since `at`, and start its promise."""
     notice = draft.workflow.notices[name]
     order = draft.order
+    if notice.after and not by and notice.after.isdisjoint(order.told):
+        draft.log("notice_skipped", at, notice=name, why=f"{' or '.join(sorted(notice.after))} was not told before")
+        return
+    if name not in order.told:
+        draft.set(told=(*order.told, name))
     stage = draft.workflow.stages[order.stage]
     valid_until = at + notice.valid_for
     secret = None
@@ -179,7 +184,7 @@ def snapshot(order: Order) -> Snapshot:
         order_id=order.order_id,
         status=order.status,
         stage=order.stage,
-        assignee={"name": assignee.name, "role": assignee.role} if assignee else None,
+        assignee={"name": assignee.name, "role": assignee.role, "phone": assignee.phone or ""} if assignee else None,
         previous_assignee=order.previous_assignee,
         eta=order.eta,
         appointment=order.appointment,

@@ -73,6 +73,7 @@ class Notice(Struct, frozen=True):
     """One thing worth telling; becomes one notification per channel and recipient.
 
     `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
+    `after`: told only where one of these was told before, as to somebody who has heard of the order.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Notice(Struct, frozen=True):
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     replaces: tuple[str, ...] = ()
+    after: frozenset[str] = frozenset()
     secret: str | None = None
     valid_for: timedelta = timedelta(hours=24)
     when_unknown: WhenUnknown = "resend"

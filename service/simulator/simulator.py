@@ -46,8 +46,10 @@ class Simulator:
         else:
             scenario = self._random.choices(scenarios, [float(s.get("weight", 1)) for s in scenarios])[0]
         order_id = f"ORD-{1001 + number}"
-        people = {"customer": self._customer(number)}
-        price = self._price()
+        people = dict(self._demo.get("people", {}))
+        if self._demo.get("customers"):
+            people["customer"] = self._customer(number)
+        price = self._price() if "price" in self._demo else {}
         at = start
         for i, step in enumerate(scenario["steps"]):
             at += parse_duration(step.get("after", "0s")) + LATEST_STEP * self._random.random()
@@ -83,7 +85,12 @@ class Simulator:
         if "issue" in step:
             said["issue"] = {"reason": step["issue"], "detail": "reported in the demo"}
         if "note" in step:
-            said["note"] = step["note"]
+            said["note"] = {"text": step["note"]["text"], "public": step["note"]["public"] in (True, "true")}
+        if "attributes" in step:
+            said["attributes"] = step["attributes"]
+        if "appointment" in step:
+            begins = at + parse_duration(step["appointment"]["after"])
+            said["appointment"] = {"start": begins, "end": begins + parse_duration(step["appointment"]["lasts"])}
         if step.get("assignee") == "new":
             said["assignee"] = self._assignee()
         if "eta" in step:

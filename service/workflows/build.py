@@ -113,7 +113,7 @@ def _until_required(run: list[str], rules: TransitionsYaml) -> set[str]:
     reach = set()
     for status in run:
         reach.add(status)
-        if not (rules.forward == "optional" and status in rules.optional):
+        if rules.strict or rules.forward != "optional" or status not in rules.optional:
             break
     return reach
 
@@ -131,6 +131,7 @@ def _notice(name: str, yaml: NoticeYaml) -> Notice:
         quiet=yaml.quiet,
         mandatory=yaml.mandatory,
         replaces=tuple(yaml.replaces),
+        after=frozenset(yaml.after),
         secret=yaml.secret,
         valid_for=yaml.valid_for,
         when_unknown=yaml.when_unknown,

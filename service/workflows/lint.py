@@ -89,8 +89,9 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
         for name in names:
             yield path, "status", name, statuses
     for name, notice in y.notices.items():
-        for other in notice.replaces:
-            yield ("notices", name, "replaces"), "notice", other, notices
+        for key in ("replaces", "after"):
+            for other in getattr(notice, key):
+                yield ("notices", name, key), "notice", other, notices
         for locale in notice.whatsapp_content:
             yield ("notices", name, "whatsapp_content", locale), "locale", locale, y.locales
     yield from _clock_references(y)

@@ -129,7 +129,7 @@ def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[
         order_id="ORD-1001",
         status=first.name,
         stage=first.stage,
-        assignee={"name": "Ravi", "role": "vendor"},
+        assignee={"name": "Ravi", "role": "vendor", "phone": "+919800000000"},
         previous_assignee="Meera",
         eta=now,
         appointment=Appointment(now, now + timedelta(hours=2)),

@@ -64,6 +64,7 @@ class TransitionsYaml(Part):
     back: Literal["step", "none"] | list[Ident] = "none"
     from_any: list[Ident] = []
     also: dict[Ident, list[Ident]] = {}
+    strict: Annotated[bool, Field(description="nothing may be passed over, `optional` or not")] = False
     repeat: Literal["update", "reject"] = "reject"
 
 
@@ -101,6 +102,7 @@ class NoticeYaml(Part):
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     replaces: Idents = []
+    after: Annotated[Idents, Field(description="only told where one of these was told before")] = []
     secret: Ident | None = None
     valid_for: Duration = Field(default="24h", validate_default=True)
     when_unknown: WhenUnknown = "resend"

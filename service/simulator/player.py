@@ -1,0 +1,83 @@
+"""Plays events against a running service, as fast as asked, without ever outrunning it.
+
+The clock is the player's: it moves on only when everything that was due has been done, so that a fast demo
+tells the same story as a slow one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+
+from service.broker.memory import MemoryBroker
+from service.broker.port import INTAKE
+from service.core import Core
+from service.ledger.orders import next_wake
+from service.ledger.tables import notifications, outbox
+from service.simulator.simulator import Played
+from service.timekeeping import ManualTime
+
+FRAME_S: Final = 0.2
+LOOK_S: Final = 0.01
+IDLE_PATIENCE_S: Final = 30.0
+BUSY: Final = ("pending", "retrying", "sending")
+
+
+class Player:
+    """Publishes what is played at its time; `speed` is how many times faster than life."""
+
+    def __init__(self, core: Core, broker: MemoryBroker, clock: ManualTime, speed: float) -> None:
+        self._core = core
+        self._broker = broker
+        self._clock = clock
+        self._speed = speed
+
+    async def play(self, played: Sequence[Played], stopping: asyncio.Event) -> None:
+        """Until all is played and done, or `stopping`."""
+        for p in played:
+            await self._move_to(p.at, stopping)
+            if stopping.is_set():
+                return
+            await self._broker.publish([p.message])
+            await self.idle()
+
+    async def _move_to(self, moment: datetime, stopping: asyncio.Event) -> None:
+        """Let time pass up to `moment`, stopping at everything that is due on the way."""
+        while self._clock.now() < moment and not stopping.is_set():
+            step = min(moment, self._clock.now() + timedelta(seconds=FRAME_S * self._speed))
+            due = await self._next_due()
+            if due is not None and self._clock.now() < due < step:
+                step = due
+            await asyncio.sleep((step - self._clock.now()).total_seconds() / self._speed)
+            self._clock.move_to(step)
+            await self.idle()
+
+    async def _next_due(self) -> datetime | None:
+        later = select(func.min(notifications.c.not_before)).where(
+            notifications.c.state.in_(BUSY), notifications.c.not_before > self._clock.now()
+        )
+        async with self._core.ledger.reading() as connection:
+            moments = [await next_wake(connection), (await connection.execute(later)).scalar_one()]
+        return min((m for m in moments if m), default=None)
+
+    async def idle(self) -> None:
+        """Return when nothing is left to do at this moment of the clock, or it takes suspiciously long."""
+        async with asyncio.timeout(IDLE_PATIENCE_S):
+            while not await self._is_idle():  # noqa: ASYNC110 - a database sets no event
+                await asyncio.sleep(LOOK_S)
+
+    async def _is_idle(self) -> bool:
+        if self._broker.unsettled(INTAKE):
+            return False
+        now = self._clock.now()
+        busy = select(func.count()).where(
+            (notifications.c.state == "sending")
+            | (notifications.c.state.in_(("pending", "retrying")) & (notifications.c.not_before <= now))
+        )
+        async with self._core.ledger.reading() as connection:
+            wake = await next_wake(connection)
+            waiting = (await connection.execute(busy)).scalar_one()
+            leaving = (await connection.execute(select(func.count()).select_from(outbox))).scalar_one()
+        return not waiting and not leaving and (wake is None or wake > now)
