@@ -39,7 +39,10 @@ from service.settings import Settings, SettingsError
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
 from service.web import app as web_app
+from service.web.broadcast import Broadcaster
 from service.web.context import Context
+from service.web.limits import Limits as HttpLimits
+from service.web.session import Sessions
 from service.webhooks import WebhookClient
 from service.workflows import packs as packs_module
 
@@ -182,6 +185,9 @@ class App:
             broker=self.broker,
             routes=self.routes,
             readiness=self.readiness,
+            stream=self._broadcaster(),
+            limits=HttpLimits(self.settings.calls_per_minute, self.settings.failures_per_minute),
+            sessions=Sessions(self.ledger.keyring),
             open_to=self._open_to,
         )
         has_web = "web" in self.roles
@@ -197,6 +203,12 @@ class App:
             return
         addresses = self._runner.addresses
         self.port = addresses[0][1] if addresses else self.settings.http_port
+
+    def _broadcaster(self) -> Broadcaster:
+        broadcaster = Broadcaster(self.core)
+        if "web" in self.roles:
+            self._background("stream", broadcaster.run())
+        return broadcaster
 
     async def readiness(self) -> dict[str, str]:
         """Each part that this process needs: `ok`, or what is wrong with it."""

@@ -16,14 +16,19 @@ from service.domain.errors import Rejection
 from service.domain.order import Order, order_uuid
 from service.keyring import Keyring
 from service.ledger import pack_store
+from service.ledger.audit import AuditLine, write_audit
 from service.ledger.commit import Batch
 from service.ledger.engine import Ledger, new_uuid
-from service.ledger.orders import OrderName
+from service.ledger.orders import OrderName, lock_named
 from service.ledger.wakeups import Wakeups, announce
 from service.timekeeping import TimeSource
 from service.workflows.packs import Pack, PackError, Packs, bundle, unbundle
 
 log = structlog.get_logger(__name__)
+
+
+class NoSuchOrder(Exception):
+    """No order of this workflow has this id."""
 
 
 class Result(Struct, frozen=True):
@@ -115,6 +120,23 @@ class Core:
             return Result("rejected", rejection.reason), None
         batch.add(pack.workflow, before, decision, traceparent)
         return Result(decision.outcome, decision=decision), decision.order
+
+    async def act(self, name: OrderName, cause: Cause, audit: Sequence[AuditLine] = ()) -> Result:
+        """Decide one cause of a person about one order and commit it; raises Rejection, NoSuchOrder."""
+        now = self.time.now()
+        batch = self.batch(now)
+        async with self.ledger.transaction() as connection:
+            orders = await lock_named(connection, self.keyring, [name])
+            if name not in orders:
+                raise NoSuchOrder
+            await self.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
+            (result,) = self.decide_named(batch, orders, [(name, cause, "")], now)
+            if result.outcome == "rejected":
+                raise Rejection(result.reason)
+            await self.write(connection, batch)
+            await write_audit(connection, audit, now)
+        self.wakeups.wake(batch.woken)
+        return result
 
     async def write(self, connection: AsyncConnection, batch: Batch) -> None:
         """Write the batch in the running transaction, and announce it to other processes."""

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
 _TAG_BYTES: Final = 8
+_PAYLOADS: Final = (14, 16)
 _LOW_ZERO_BYTES: Final = 2  # an order id ends in zeros: they need not travel
 
 
@@ -72,13 +73,22 @@ class Keyring:
         payload = order_id.bytes if whole else order_id.bytes[:-_LOW_ZERO_BYTES]
         return urlsafe_b64encode(payload + self._tag(purpose, payload)).decode().rstrip("=")
 
+    def subject_of(self, token: str) -> UUID | None:
+        """The id that a token names, not yet believed: for looking up what is needed to check it."""
+        payload, _ = _split(token)
+        return UUID(bytes=payload.ljust(16, b"\x00")) if len(payload) in _PAYLOADS else None
+
     def read_token(self, purpose: str, token: str) -> UUID | None:
         """The id that was signed for `purpose`, or None for anything else."""
-        try:
-            raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        except (BinasciiError, ValueError):
-            return None
-        payload, tag = raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]
-        if len(payload) not in (14, 16) or not hmac.compare_digest(tag, self._tag(purpose, payload)):
+        payload, tag = _split(token)
+        if len(payload) not in _PAYLOADS or not hmac.compare_digest(tag, self._tag(purpose, payload)):
             return None
         return UUID(bytes=payload.ljust(16, b"\x00"))
+
+
+def _split(token: str) -> tuple[bytes, bytes]:
+    try:
+        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except (BinasciiError, ValueError):
+        return b"", b""
+    return raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]

@@ -84,6 +84,16 @@ class Settings(BaseSettings):
     max_sms_per_day: Annotated[int, Field(ge=0)] = 0
     sends_per_second: Annotated[float, Field(ge=0)] = 0.0
     concurrent_sends: Annotated[int, Field(ge=1, le=1000)] = 50
+    trust_forwarded: bool = False
+    calls_per_minute: Annotated[int, Field(ge=0)] = 30_000
+    failures_per_minute: Annotated[int, Field(ge=0)] = 60
+    retention_days: Annotated[int, Field(ge=0)] = 0
+    link_days: Annotated[int, Field(ge=1)] = 30
+    oidc_issuer: Url = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_role_claim: str = "stagebell_role"
+
     provider_timeout: Annotated[float, Field(gt=0, le=300)] = 20.0
 
     @field_validator("require_channels", "allowed_countries", mode="before")

@@ -48,10 +48,25 @@ class EscalationHandled(Struct, frozen=True):
     """A supervisor acts on an escalation."""
 
     escalation_id: UUID
-    act: Literal["acknowledge", "resolve", "snooze"]
+    act: Literal["acknowledge", "resolve", "snooze", "comment"]
     by: str
     comment: str = ""
     until: datetime | None = None
 
 
-Cause = Happened | ClockDue | MessageSettled | NoticeOrdered | IssueRaised | EscalationHandled
+class PersonErased(Struct, frozen=True):
+    """Somebody is to be forgotten: everybody at one of these addresses, or everybody at all."""
+
+    addresses: frozenset[str] = frozenset()
+    everybody: bool = False
+
+
+class LinkRevoked(Struct, frozen=True):
+    """The order's tracking links so far are void."""
+
+    by: str
+
+
+Cause = (
+    Happened | ClockDue | MessageSettled | NoticeOrdered | IssueRaised | EscalationHandled | PersonErased | LinkRevoked
+)

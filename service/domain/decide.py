@@ -7,16 +7,18 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from service.domain import erasure, lifecycle, planning, sla, triggers
 from service.domain import escalation as escalations
-from service.domain import lifecycle, planning, sla, triggers
 from service.domain.causes import (
     Cause,
     ClockDue,
     EscalationHandled,
     Happened,
     IssueRaised,
+    LinkRevoked,
     MessageSettled,
     NoticeOrdered,
+    PersonErased,
 )
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
@@ -46,6 +48,11 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, now: datetime,
             _escalate(draft, cause.reason, "reason", cause.detail, cause.by)
         case EscalationHandled():
             _on_escalation(draft, cause)
+        case PersonErased():
+            erasure.erase(draft, cause)
+        case LinkRevoked():
+            draft.set(links=order.links + 1)
+            draft.log("links_revoked", by=cause.by)
         case ClockDue():
             pass
     return draft.decision()
@@ -234,7 +241,9 @@ def _on_manual_notice(draft: Draft, cause: NoticeOrdered) -> None:
 
 def _on_escalation(draft: Draft, cause: EscalationHandled) -> None:
     found = escalations.find(draft.order, cause.escalation_id)
-    if cause.act == "acknowledge":
+    if cause.act == "comment":
+        draft.log("escalation_comment", reason=found.reason, team=found.team, by=cause.by, comment=cause.comment)
+    elif cause.act == "acknowledge":
         escalations.acknowledge(draft, found, cause.by)
     elif cause.act == "resolve":
         escalations.resolve(draft, found, cause.by, cause.comment)

@@ -89,6 +89,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     note: Note | None = None
     note_by: str = ""
     told: tuple[str, ...] = ()
+    links: int = 0
     previous_assignee: str = ""
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}

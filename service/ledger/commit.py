@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.draft import Decision
+from service.domain.erasure import address_key
 from service.domain.events import clean
 from service.domain.notices import ENDS, Notification
 from service.domain.order import Clock, Order
@@ -137,7 +138,7 @@ _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_la
 
 def person_digest(keyring: Keyring, address: str) -> bytes:
     """Finds a person's orders by phone number or email, however these are written."""
-    return keyring.digest("person", "".join(clean(address).split()).lower())
+    return keyring.digest("person", address_key(clean(address)))
 
 
 def outcome_message(n: Notification, workflow: str, order_id: str, now: datetime) -> Outgoing:

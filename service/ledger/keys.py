@@ -3,9 +3,10 @@
 import secrets
 from datetime import datetime
 from typing import Final, Literal
+from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
@@ -22,6 +23,7 @@ class Caller(Struct, frozen=True):
 
     name: str
     role: Role
+    key_id: UUID | None = None
 
 
 async def create(connection: AsyncConnection, keyring: Keyring, role: Role, name: str, now: datetime) -> str:
@@ -37,8 +39,28 @@ async def create(connection: AsyncConnection, keyring: Keyring, role: Role, name
 
 async def caller_of(connection: AsyncConnection, keyring: Keyring, key: str) -> Caller | None:
     """Whose key this is, if it is valid."""
-    query = select(api_keys.c.name, api_keys.c.role).where(
+    query = select(api_keys.c.id, api_keys.c.name, api_keys.c.role).where(
         api_keys.c.digest == keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
     )
     row = (await connection.execute(query)).one_or_none()
-    return Caller(row.name, row.role) if row else None
+    return Caller(row.name, row.role, row.id) if row else None
+
+
+async def is_valid(connection: AsyncConnection, key_id: UUID) -> bool:
+    """Whether the key with this id has not been revoked."""
+    query = select(api_keys.c.id).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+    return (await connection.execute(query)).scalar_one_or_none() is not None
+
+
+async def revoke(connection: AsyncConnection, name: str, now: datetime) -> int:
+    """End the keys with this name; how many."""
+    ended = await connection.execute(
+        update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return int(ended.rowcount)
+
+
+async def listed(connection: AsyncConnection) -> list[tuple[str, str, datetime, datetime | None]]:
+    """(name, role, made, revoked) of all keys."""
+    rows = await connection.execute(select(api_keys).order_by(api_keys.c.created_at))
+    return [(row.name, row.role, row.created_at, row.revoked_at) for row in rows]

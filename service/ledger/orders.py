@@ -74,3 +74,11 @@ async def find(connection: AsyncConnection, keyring: Keyring, workflow: str, ord
     query = select(orders.c.sealed_state).where(orders.c.workflow == workflow, orders.c.order_id == order_id)
     sealed = (await connection.execute(query)).scalar_one_or_none()
     return order_of(keyring, sealed) if sealed else None
+
+
+async def find_by_id(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> Order | None:
+    """One order, not locked."""
+    sealed = (
+        await connection.execute(select(orders.c.sealed_state).where(orders.c.id == order_id))
+    ).scalar_one_or_none()
+    return order_of(keyring, sealed) if sealed else None

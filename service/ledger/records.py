@@ -55,6 +55,7 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, A
         "final": workflow.is_final(order.status),
         "assignee_id": order.assignee.id if order.assignee else "",
         "version": order.version,
+        "links": order.links,
         "status_since": order.status_since,
         "due_at": nearest_promise(order, workflow),
         "breached": any(c.state == "breached" for c in order.clocks.values()),

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.domain.order import Order
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
+from service.ledger.escalation_views import escalation_view
 from service.ledger.orders import find
 from service.ledger.records import history_of, notification_of, unseal_json
 from service.ledger.tables import clocks, escalations, notifications, orders, timeline
@@ -135,28 +136,6 @@ async def _clocks(connection: AsyncConnection, order_id: UUID) -> list[dict[str,
 async def _escalations(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> list[dict[str, Any]]:
     query = select(escalations).where(escalations.c.order_id == order_id).order_by(escalations.c.id)
     return [escalation_view(keyring, row) for row in await connection.execute(query)]
-
-
-def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
-    """One escalation."""
-    said = unseal_json(keyring, row.sealed_detail)
-    return {
-        "id": str(row.id),
-        "workflow": row.workflow,
-        "order_id": row.order_name,
-        "team": row.team,
-        "reason": row.reason,
-        "severity": row.severity,
-        "state": row.state,
-        "level": row.level,
-        "causes": row.causes,
-        "opened": row.opened_at,
-        "due": row.due_at,
-        "changed": row.changed_at,
-        "snoozed_until": row.snoozed_until,
-        "detail": said.get("detail", ""),
-        "by": said.get("by", ""),
-    }
 
 
 async def recent_messages(connection: AsyncConnection, keyring: Keyring, limit: int) -> list[dict[str, Any]]:

@@ -1,26 +1,46 @@
-"""The HTTP application: routes and middleware."""
+"""The HTTP application: every route of the table, and middleware."""
 
+from pathlib import Path
+from typing import Final
+
+import aiohttp_jinja2
+import jinja2
 from aiohttp import web
 
-from service.web import callbacks, contract, events, inbox, ops, orders
 from service.web.context import CONTEXT, Context
+from service.web.events import MAX_REQUEST_BYTES
+from service.web.openapi import get_openapi
 from service.web.problems import problems
+from service.web.routes import API, OPERATIONS, PAGES, Route
+
+HERE: Final = Path(__file__).parent
 
 
 def build(context: Context, *, everything: bool = True) -> web.Application:
     """All routes, or only what operators ask when this process has no web role."""
-    app = web.Application(middlewares=[problems], client_max_size=events.MAX_REQUEST_BYTES)
+    app = web.Application(middlewares=[problems], client_max_size=MAX_REQUEST_BYTES)
     app[CONTEXT] = context
-    app.router.add_get("/healthz", ops.healthz)
-    app.router.add_get("/readyz", ops.readyz)
-    app.router.add_get("/metrics", ops.metrics)
+    _add(app, OPERATIONS)
     if everything:
-        inbox.prepare(app)
-        app.router.add_post("/v1/events", events.post_events)
-        app.router.add_get("/v1/orders/{workflow}/{order_id}", orders.get_order)
-        app.router.add_post("/callbacks/twilio/status", callbacks.twilio_status)
-        app.router.add_post("/callbacks/twilio/inbound", callbacks.twilio_inbound)
-        app.router.add_get("/asyncapi.json", contract.get_asyncapi)
-        app.router.add_get("/schemas/{type}.json", contract.get_schema)
-        app.router.add_get("/desk/inbox", inbox.inbox)
+        aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(HERE / "pages"), autoescape=True)
+        _add(app, API)
+        _add(app, PAGES)
+        app.router.add_get("/openapi.json", get_openapi)
+        app.router.add_get("/", _home)
+        app.router.add_static("/static", HERE / "static")
+        app.on_shutdown.append(_let_go)
     return app
+
+
+def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.handler, name=None)
+
+
+async def _home(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/desk")
+
+
+async def _let_go(app: web.Application) -> None:
+    """Listeners of the stream would otherwise hold up the end."""
+    app[CONTEXT].stream.close()

@@ -1,4 +1,4 @@
-"""Who may do what: API keys in the Authorization header, and the roles they carry."""
+"""Who may do what: API keys in the Authorization header, sessions of the desk, and the roles they carry."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-from service.ledger.keys import Caller, Role, caller_of
-from service.web.context import CALLER, CONTEXT
+from service.ledger.keys import Caller, Role, caller_of, is_valid
+from service.web.context import BY_COOKIE, CALLER, CONTEXT, Context
 from service.web.problems import Problem
+from service.web.session import COOKIE, Session
 
 # What a role may do besides its own.
 INCLUDES: Final[dict[Role, frozenset[Role]]] = {
@@ -17,6 +18,10 @@ INCLUDES: Final[dict[Role, frozenset[Role]]] = {
     "supervisor": frozenset({"agent", "supervisor"}),
     "admin": frozenset({"publisher", "agent", "supervisor", "admin"}),
 }
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER: Final = "X-CSRF-Token"
+CSRF_FIELD: Final = "csrf_token"
+OPEN_SESSION: Final = "open"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -29,6 +34,8 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
             caller = await _caller(request)
             if role not in INCLUDES[caller.role]:
                 raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
+            if not await request.app[CONTEXT].limits.call(caller.name):
+                raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
             request[CALLER] = caller
             return await handler(request)
 
@@ -38,16 +45,75 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
     return decorate
 
 
+def may(caller: Caller, role: Role) -> bool:
+    """Whether the caller's role includes `role`."""
+    return role in INCLUDES[caller.role]
+
+
+def address_of(request: web.Request) -> str:
+    """The other side's address; behind a proxy that is trusted, the one it says."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if request.app[CONTEXT].settings.trust_forwarded and forwarded:
+        return forwarded.rpartition(",")[2].strip()
+    return request.remote or "unknown"
+
+
 async def _caller(request: web.Request) -> Caller:
     context = request.app[CONTEXT]
+    request[BY_COOKIE] = False
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        async with context.core.ledger.reading() as connection:
-            caller = await caller_of(connection, context.core.keyring, key.strip())
-        if caller is not None:
-            return caller
-    elif context.open_to is not None:
+    if scheme:
+        return await _by_key(request, context, scheme, key.strip())
+    session = await session_of(request)
+    if session is not None:
+        await _check_origin(request, context, session.id)
+        return Caller(session.name, session.role, session.key_id)
+    if context.open_to is not None:
+        await _check_origin(request, context, OPEN_SESSION)
         return Caller("demo", context.open_to)
-    problem = Problem(401, "Not signed in", "send 'Authorization: Bearer KEY'; make one with `stagebell keys create`")
-    problem.headers["WWW-Authenticate"] = "Bearer"
-    raise problem
+    raise _not_signed_in()
+
+
+async def _by_key(request: web.Request, context: Context, scheme: str, key: str) -> Caller:
+    address = address_of(request)
+    if context.limits.is_blocked(address):
+        raise Problem(429, "Too many wrong keys", "try again in a minute", {"Retry-After": "60"})
+    caller = None
+    if scheme.lower() == "bearer" and key:
+        async with context.core.ledger.reading() as connection:
+            caller = await caller_of(connection, context.core.keyring, key)
+    if caller is None:
+        await context.limits.failed(address)
+        raise _not_signed_in()
+    return caller
+
+
+def _not_signed_in() -> Problem:
+    return Problem(
+        401,
+        "Not signed in",
+        "send 'Authorization: Bearer KEY'; make one with `stagebell keys create`",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def session_of(request: web.Request) -> Session | None:
+    """The desk's session, while the key behind it is valid."""
+    context = request.app[CONTEXT]
+    session = context.sessions.read(request.cookies.get(COOKIE, ""))
+    if session is None or session.key_id is None:
+        return session
+    async with context.core.ledger.reading() as connection:
+        return session if await is_valid(connection, session.key_id) else None
+
+
+async def _check_origin(request: web.Request, context: Context, session_id: str) -> None:
+    """A cookie goes along with any site's request: one that changes something must show our page's token."""
+    request[BY_COOKIE] = True
+    if request.method in SAFE:
+        return
+    token = request.headers.get(CSRF_HEADER, "")
+    if not token and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        token = str((await request.post()).get(CSRF_FIELD, ""))
+    if not context.sessions.csrf_fits(session_id, token):
+        raise Problem(403, "Refused", f"a page of the desk must send its {CSRF_HEADER}; reload it and try again")

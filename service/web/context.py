@@ -12,8 +12,12 @@ from service.dispatch.compose import Composer
 from service.dispatch.route import Route
 from service.dispatch.settle import Settler
 from service.intake.intake import Intake
+from service.ledger.audit import AuditLine
 from service.ledger.keys import Caller, Role
 from service.settings import Settings
+from service.web.broadcast import Broadcaster
+from service.web.limits import Limits
+from service.web.session import Sessions
 
 
 class Context(Struct, frozen=True):
@@ -27,8 +31,18 @@ class Context(Struct, frozen=True):
     broker: Broker
     routes: dict[str, Route]
     readiness: Callable[[], Awaitable[dict[str, str]]]
+    stream: Broadcaster
+    limits: Limits
+    sessions: Sessions
     open_to: Role | None = None
 
 
 CONTEXT: Final = web.AppKey("context", Context)
 CALLER: Final = web.RequestKey("caller", Caller)
+BY_COOKIE: Final = web.RequestKey("by_cookie", bool)
+
+
+def audit_line(request: web.Request, act: str, workflow: str = "", order_id: str = "") -> AuditLine:
+    """A line about what the caller does."""
+    caller = request[CALLER]
+    return AuditLine(caller.name, caller.role, act, workflow, order_id)

@@ -1,35 +1,202 @@
-"""`GET /v1/orders/...`: what is known of an order."""
+"""`/v1/orders...`: lists, one order whole, manual notices, reported issues, its tracking link."""
 
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 from aiohttp import web
+from msgspec import structs
 
+from service.core import NoSuchOrder
+from service.domain.causes import IssueRaised, LinkRevoked, NoticeOrdered
+from service.domain.errors import Rejection
+from service.domain.workflow import Workflow
+from service.ledger.audit import write_audit
+from service.ledger.order_search import Listed, Search, Sort, as_csv, open_escalations_of, search
+from service.ledger.orders import find
 from service.ledger.views import order_view
 from service.web.auth import needs
-from service.web.context import CONTEXT
+from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, moment_of
+from service.web.context import CALLER, CONTEXT, Context, audit_line
+from service.web.preview import preview
 from service.web.problems import Problem
+from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer, NoticeOrder, OrderLine, OrderPage
+
+SORTS: Final[tuple[Sort, ...]] = ("activity", "submitted", "expected_end", "due")
+MOST_CSV: Final = 50_000
+
+
+@needs("agent")
+async def list_orders(request: web.Request) -> web.StreamResponse:
+    """A page of orders; `format=csv` gives all of them as a table."""
+    context = request.app[CONTEXT]
+    wanted = search_of(request)
+    if request.query.get("format") == "csv":
+        return await csv_answer(request, wanted)
+    async with context.core.ledger.reading() as connection:
+        page, cursor = await search(connection, context.core.keyring, wanted, context.core.time.now())
+        escalated = await open_escalations_of(connection, [o.id for o in page])
+    return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor))
+
+
+async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
+    """Everything that the search finds, as a file."""
+    context = request.app[CONTEXT]
+    now = context.core.time.now()
+    async with context.core.ledger.reading() as connection:
+        everything = structs.replace(wanted, limit=MOST_CSV, cursor="")
+        rows, _ = await search(connection, context.core.keyring, everything, now)
+    headers = {"Content-Disposition": f'attachment; filename="orders-{now:%Y-%m-%d}.csv"'}
+    return web.Response(text=as_csv(rows, now), content_type="text/csv", headers=headers)
+
+
+def search_of(request: web.Request, usual: int = 50) -> Search:
+    """The query string as a search; raises Rejection."""
+    q = request.query
+    sort = q.get("sort") or "activity"
+    if sort not in SORTS:
+        raise Rejection(f"sort: one of {', '.join(SORTS)} is expected, not {sort!r:.40}")
+    for name in ("workflow", "status", "stage", "assignee", "recipient", "q"):
+        if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
+            raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
+    return Search(
+        workflow=q.get("workflow", ""),
+        statuses=tuple(s for s in q.get("status", "").split(",") if s),
+        stage=q.get("stage", ""),
+        assignee=q.get("assignee", ""),
+        recipient=_address(q.get("recipient", "")),
+        q=_address(q.get("q", "")).strip(),
+        overdue=flag_of(request, "overdue"),
+        open_only=bool(flag_of(request, "open")),
+        stuck_for=duration_of(request, "stuck_for"),
+        ends_from=moment_of(request, "ends_from"),
+        ends_before=moment_of(request, "ends_before"),
+        sort=sort,
+        cursor=q.get("cursor", ""),
+        limit=limit_of(request, usual, 200),
+    )
+
+
+def _address(text: str) -> str:
+    """A phone number whose plus sign a query string has turned into a blank."""
+    return f"+{text.strip()}" if text.startswith(" ") else text
+
+
+def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
+    """An order as lists show it."""
+    pack = context.core.packs.find(o.workflow)
+    stage = pack.workflow.stages.get(o.stage) if pack else None
+    title = stage.titles.get(pack.workflow.default_locale, o.stage) if pack and stage else o.stage
+    return OrderLine(
+        workflow=o.workflow,
+        order_id=o.order_id,
+        status=o.status,
+        stage=o.stage,
+        stage_title=title,
+        final=o.final,
+        assignee=o.assignee,
+        status_since=o.status_since,
+        created=o.created,
+        updated=o.updated,
+        due=o.due,
+        expected_end=o.expected_end,
+        overdue=o.overdue,
+        open_escalations=escalated,
+    )
 
 
 @needs("agent")
 async def get_order(request: web.Request) -> web.StreamResponse:
-    """State, people, timeline, messages, clocks, escalations."""
-    return json_answer(await load_view(request))
+    """State, people, timeline, messages, clocks, escalations; that it was looked at is kept."""
+    return answer(await load_view(request))
 
 
 async def load_view(request: web.Request) -> dict[str, Any]:
-    """The order named in the path; raises Problem."""
+    """The order named in the path, with what an agent may say and send; raises Problem."""
     context = request.app[CONTEXT]
-    pack = context.core.packs.find(request.match_info["workflow"])
+    name, order_id = request.match_info["workflow"], request.match_info["order_id"]
+    pack = context.core.packs.find(name)
     view = None
-    if pack is not None:
-        async with context.core.ledger.reading() as connection:
-            view = await order_view(connection, context.core.keyring, pack.workflow, request.match_info["order_id"])
-    if view is None:
+    if pack is not None and "\x00" not in order_id:
+        async with context.core.ledger.transaction() as connection:
+            view = await order_view(connection, context.core.keyring, pack.workflow, order_id)
+            if view is not None:
+                line = audit_line(request, "order.seen", name, order_id)
+                await write_audit(connection, [line], context.core.time.now())
+    if pack is None or view is None:
         raise Problem(404, "No such order", "no order of this workflow has this id")
-    return view
+    return {**view, **_help(pack.workflow, view["status"])}
 
 
-def json_answer(value: Any, status: int = 200) -> web.Response:
-    """Plain values and dates as JSON."""
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+def _help(workflow: Workflow, status: str) -> dict[str, Any]:
+    return {
+        "answers": [
+            {"question": a.question, "check": a.check, "do": a.do, "say": a.say}
+            for a in workflow.answers
+            if not a.statuses or status in a.statuses
+        ],
+        "manual_notices": [
+            {"reason": n.name, "title": n.manual.get(workflow.default_locale, n.name), "channels": n.channels}
+            for n in workflow.notices.values()
+            if n.manual
+        ],
+    }
+
+
+def order_name(request: web.Request) -> tuple[str, str]:
+    """(workflow, order id) of the path; raises NoSuchOrder for what no order can be called."""
+    name = (request.match_info["workflow"], request.match_info["order_id"])
+    if "\x00" in name[0] + name[1] or request.app[CONTEXT].core.packs.find(name[0]) is None:
+        raise NoSuchOrder
+    return name
+
+
+@needs("agent")
+async def post_notice(request: web.Request) -> web.StreamResponse:
+    """Preview a manual notice, or send it."""
+    order = await body_of(request, NoticeOrder)
+    name = order_name(request)
+    context = request.app[CONTEXT]
+    cause = NoticeOrdered(order.reason, request[CALLER].name, tuple(order.channels))
+    if order.preview:
+        return answer(NoticeAnswer(True, order.reason, await preview(context, name, cause)))
+    result = await context.core.act(name, cause, [audit_line(request, f"notice.sent {order.reason}", *name)])
+    assert result.decision is not None
+    return answer(NoticeAnswer(False, order.reason, await preview(context, name, cause, result.decision)), 201)
+
+
+@needs("agent")
+async def post_issue(request: web.Request) -> web.StreamResponse:
+    """Report an issue: it escalates at once."""
+    issue = await body_of(request, IssueReport)
+    name = order_name(request)
+    cause = IssueRaised(issue.reason, request[CALLER].name, issue.detail)
+    act = request.app[CONTEXT].core.act
+    result = await act(name, cause, [audit_line(request, f"issue.reported {issue.reason}", *name)])
+    assert result.decision is not None
+    # Clocks that were due in the same breath may have raised others: ours is the last.
+    e = result.decision.escalations[-1].escalation
+    return answer(Escalated(str(e.id), e.team, e.reason, e.severity, e.state), 201)
+
+
+@needs("agent")
+async def get_link(request: web.Request) -> web.StreamResponse:
+    """The order's tracking page, for an agent to give to the customer."""
+    context = request.app[CONTEXT]
+    async with context.core.ledger.reading() as connection:
+        order = await find(connection, context.core.keyring, *order_name(request))
+    if order is None:
+        raise NoSuchOrder
+    token = context.composer.link_token(order.id, order.links)
+    return answer(LinkAnswer(f"{context.settings.public_url}/t/{token}"))
+
+
+@needs("supervisor")
+async def revoke_links(request: web.Request) -> web.StreamResponse:
+    """Make all tracking links of the order so far void."""
+    name = order_name(request)
+    context = request.app[CONTEXT]
+    result = await context.core.act(
+        name, LinkRevoked(request[CALLER].name), [audit_line(request, "links.revoked", *name)]
+    )
+    assert result.decision is not None
+    order = result.decision.order
+    return answer(LinkAnswer(f"{context.settings.public_url}/t/{context.composer.link_token(order.id, order.links)}"))

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.core import NoSuchOrder
 from service.domain.errors import Rejection
 
 log = structlog.get_logger(__name__)
@@ -15,13 +16,15 @@ MEDIA_TYPE = "application/problem+json"
 class Problem(Exception):
     """An answer that says what was wrong, where, and what to do."""
 
-    def __init__(self, status: int, title: str, detail: str = "", **members: object) -> None:
+    def __init__(
+        self, status: int, title: str, detail: str = "", headers: dict[str, str] | None = None, **members: object
+    ) -> None:
         super().__init__(title)
         self.status = status
         self.title = title
         self.detail = detail
         self.members = members
-        self.headers: dict[str, str] = {}
+        self.headers = headers or {}
 
 
 def problem_response(
@@ -43,6 +46,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Problem as problem:
         return problem_response(problem.status, problem.title, problem.detail, problem.headers, **problem.members)
+    except NoSuchOrder:
+        return problem_response(404, "No such order", "no order of this workflow has this id")
     except Rejection as rejection:
         return problem_response(422, "Not accepted", rejection.reason)
     except web.HTTPException as error:

@@ -1,0 +1,29 @@
+"""Forgetting, the one way through: decided like every other change, and sealed columns scrubbed with its commit."""
+
+from collections.abc import Sequence
+
+from service.core import Core
+from service.domain.causes import PersonErased
+from service.ledger.audit import AuditLine, write_audit
+from service.ledger.erasing import scrub
+from service.ledger.orders import OrderName, lock_named
+
+
+async def erase_order(
+    core: Core, name: OrderName, addresses: frozenset[str] | None, audit: Sequence[AuditLine] = ()
+) -> int:
+    """Forget these addresses (None: everybody) in one order; how many messages were blanked."""
+    now = core.time.now()
+    batch = core.batch(now)
+    cause = PersonErased(addresses or frozenset(), everybody=addresses is None)
+    async with core.ledger.transaction() as connection:
+        orders = await lock_named(connection, core.keyring, [name])
+        if name not in orders:
+            return 0
+        await core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
+        core.decide_named(batch, orders, [(name, cause, "")], now)
+        await core.write(connection, batch)
+        blanked = await scrub(connection, core.keyring, orders[name].id, addresses, now)
+        await write_audit(connection, audit, now)
+    core.wakeups.wake(batch.woken)
+    return blanked

@@ -1,0 +1,175 @@
+"""Escalations and clocks near their breach, as the desk and the API list them. Incidents stand for their members."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.keyring import Keyring
+from service.ledger.records import unseal_json
+from service.ledger.tables import clocks, escalations, orders
+from service.ledger.tables_admin import incidents, stream
+
+_URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+class Wanted(Struct, frozen=True):
+    """Filters; empty ones do not filter. `state`: `active` is everything that is not resolved."""
+
+    state: str = "active"
+    team: str = ""
+    workflow: str = ""
+    severity: str = ""
+    older_than: timedelta | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.state == "active":
+        found.append(escalations.c.state != "resolved")
+    elif wanted.state:
+        found.append(escalations.c.state == wanted.state)
+    for value, column in (
+        (wanted.team, escalations.c.team),
+        (wanted.workflow, escalations.c.workflow),
+        (wanted.severity, escalations.c.severity),
+    ):
+        if value:
+            found.append(column == value)
+    if wanted.older_than is not None:
+        found.append(escalations.c.opened_at <= now - wanted.older_than)
+    return found
+
+
+async def listed(
+    connection: AsyncConnection, keyring: Keyring, wanted: Wanted, now: datetime
+) -> tuple[list[dict[str, Any]], int]:
+    """A page of escalations that stand alone, most urgent first, and how many there are in all."""
+    alone = [*_where(wanted, now), escalations.c.incident_id.is_(None)]
+    total = await connection.execute(select(func.count()).select_from(escalations).where(*alone))
+    urgency = case(_URGENCY, value=escalations.c.severity, else_=4)
+    query = (
+        select(escalations)
+        .where(*alone)
+        .order_by(urgency, escalations.c.opened_at, escalations.c.id)
+        .limit(wanted.limit)
+        .offset(wanted.offset)
+    )
+    found = [escalation_view(keyring, row) for row in await connection.execute(query)]
+    return found, int(total.scalar_one())
+
+
+async def listed_incidents(connection: AsyncConnection, wanted: Wanted) -> list[dict[str, Any]]:
+    """Incidents, newest first."""
+    query = select(incidents).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
+    if wanted.state == "active":
+        query = query.where(incidents.c.state != "resolved")
+    elif wanted.state:
+        query = query.where(incidents.c.state == wanted.state)
+    for value, column in (
+        (wanted.team, incidents.c.team),
+        (wanted.workflow, incidents.c.workflow),
+        (wanted.severity, incidents.c.severity),
+    ):
+        if value:
+            query = query.where(column == value)
+    return [
+        {
+            "id": str(row.id),
+            "incident": True,
+            "workflow": row.workflow,
+            "order_id": row.subject,
+            "team": row.team,
+            "reason": row.reason,
+            "severity": row.severity,
+            "state": row.state,
+            "open_orders": row.orders,
+            "opened": row.opened_at,
+            "changed": row.last_at,
+        }
+        for row in await connection.execute(query)
+    ]
+
+
+async def home_of(connection: AsyncConnection, escalation_id: UUID) -> list[tuple[UUID, str, str]]:
+    """(escalation, workflow, order id) of an escalation, or of every open member of an incident."""
+    query = select(escalations.c.id, escalations.c.workflow, escalations.c.order_name).where(
+        (escalations.c.id == escalation_id)
+        | ((escalations.c.incident_id == escalation_id) & (escalations.c.state != "resolved"))
+    )
+    return [(row.id, row.workflow, row.order_name) for row in await connection.execute(query)]
+
+
+async def find(connection: AsyncConnection, keyring: Keyring, escalation_id: UUID) -> dict[str, Any] | None:
+    """One escalation."""
+    row = (await connection.execute(select(escalations).where(escalations.c.id == escalation_id))).one_or_none()
+    return escalation_view(keyring, row) if row else None
+
+
+def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
+    """One escalation."""
+    said = unseal_json(keyring, row.sealed_detail)
+    return {
+        "id": str(row.id),
+        "workflow": row.workflow,
+        "order_id": row.order_name,
+        "team": row.team,
+        "reason": row.reason,
+        "severity": row.severity,
+        "state": row.state,
+        "level": row.level,
+        "causes": row.causes,
+        "opened": row.opened_at,
+        "due": row.due_at,
+        "changed": row.changed_at,
+        "snoozed_until": row.snoozed_until,
+        "incident_id": str(row.incident_id) if row.incident_id else None,
+        "detail": said.get("detail", ""),
+        "by": said.get("by", ""),
+    }
+
+
+async def near_breach(
+    connection: AsyncConnection, wanted: Wanted, now: datetime, within: timedelta
+) -> list[dict[str, Any]]:
+    """Running clocks that will call a team within this time, the nearest first."""
+    query = (
+        select(clocks, orders.c.order_id.label("order_name"))
+        .join(orders, orders.c.id == clocks.c.order_id)
+        .where(clocks.c.state == "running", clocks.c.due_at <= now + within, clocks.c.team != "")
+        .order_by(clocks.c.due_at)
+        .limit(wanted.limit)
+    )
+    for value, column in ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow)):
+        if value:
+            query = query.where(column == value)
+    return [
+        {
+            "id": str(row.id),
+            "workflow": row.workflow,
+            "order_id": row.order_name,
+            "clock": row.name,
+            "team": row.team,
+            "started": row.started_at,
+            "due": row.due_at,
+            "warned": row.warn_at is not None and row.warn_at <= now,
+        }
+        for row in await connection.execute(query)
+    ]
+
+
+async def stream_after(connection: AsyncConnection, seq: int, limit: int) -> list[tuple[int, str, str]]:
+    """(number, kind, JSON) of the stream's lines after `seq`."""
+    query = select(stream.c.seq, stream.c.kind, stream.c.body).where(stream.c.seq > seq)
+    rows = await connection.execute(query.order_by(stream.c.seq).limit(limit))
+    return [(row.seq, row.kind, row.body) for row in rows]
+
+
+async def stream_end(connection: AsyncConnection) -> int:
+    """The newest number."""
+    return int((await connection.execute(select(func.coalesce(func.max(stream.c.seq), 0)))).scalar_one())

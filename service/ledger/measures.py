@@ -1,0 +1,176 @@
+"""What the business watches: rates and times of the pack, time in each stage, promises kept by week.
+
+Counted from visits, observations and clocks, which hold nobody's data and outlive erasure.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from statistics import fmean, quantiles
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.workflow import Measure, Workflow
+from service.ledger.tables import clocks, observations, orders, visits
+
+MOST_VISITS: Final = 500_000
+MOST_OUTLIERS: Final = 5
+# Tukey's fences: beyond the upper quartile by 1.5 times the spread between the quartiles.
+FENCE: Final = 1.5
+
+
+class _Visit(Struct, frozen=True):
+    status: str
+    stage: str
+    at: datetime
+
+
+async def lifecycle(connection: AsyncConnection, workflow: Workflow, since: datetime) -> dict[str, Any]:
+    """Everything about orders that moved since then."""
+    lives = await _lives(connection, workflow.name, since)
+    counted = await connection.execute(
+        select(orders.c.status, func.count()).where(orders.c.workflow == workflow.name).group_by(orders.c.status)
+    )
+    by_status = {row[0]: int(row[1]) for row in counted}
+    averages = await _averages(connection, workflow.name, since)
+    return {
+        "workflow": workflow.name,
+        "since": since,
+        "orders": len(lives),
+        "by_status": by_status,
+        "measures": [_measured(m, lives, averages) for m in workflow.measures.values()],
+        "stages": await _stages(connection, workflow, lives),
+        "promises": await _promises(connection, workflow, since),
+    }
+
+
+async def _lives(connection: AsyncConnection, workflow: str, since: datetime) -> dict[UUID, list[_Visit]]:
+    query = (
+        select(visits.c.order_id, visits.c.status, visits.c.stage, visits.c.at)
+        .where(visits.c.workflow == workflow, visits.c.at >= since)
+        .order_by(visits.c.order_id, visits.c.n)
+        .limit(MOST_VISITS)
+    )
+    lives: dict[UUID, list[_Visit]] = defaultdict(list)
+    for row in await connection.execute(query):
+        lives[row.order_id].append(_Visit(row.status, row.stage, row.at))
+    return lives
+
+
+async def _averages(connection: AsyncConnection, workflow: str, since: datetime) -> dict[str, tuple[float, int]]:
+    query = (
+        select(observations.c.measure, func.avg(observations.c.value), func.count())
+        .where(observations.c.workflow == workflow, observations.c.at >= since)
+        .group_by(observations.c.measure)
+    )
+    return {row[0]: (float(row[1]), int(row[2])) for row in await connection.execute(query)}
+
+
+def _measured(
+    m: Measure, lives: Mapping[UUID, list[_Visit]], averages: Mapping[str, tuple[float, int]]
+) -> dict[str, Any]:
+    value: float | None = None
+    count = 0
+    more: dict[str, Any] = {}
+    if m.kind == "average":
+        value, count = averages.get(m.name, (None, 0))
+    elif m.kind == "rate":
+        entered = [{v.status for v in life} for life in lives.values()]
+        relevant = [s for s in entered if not s.isdisjoint(m.start)]
+        count = len(relevant)
+        value = 100 * sum(not s.isdisjoint(m.end) for s in relevant) / count if count else None
+    else:
+        times = [t for life in lives.values() if (t := _time_between(life, m)) is not None]
+        count = len(times)
+        value = fmean(times) if times else None
+        more = _percentiles(times)
+    kept = None if value is None or m.goal is None else (value >= m.goal if m.at_least else value <= m.goal)
+    goal = {"goal": m.goal, "at_least": m.at_least, "goal_kept": kept}
+    return {"name": m.name, "title": m.title, "kind": m.kind, "value": value, "count": count, **goal, **more}
+
+
+def _time_between(life: Sequence[_Visit], m: Measure) -> float | None:
+    begun = next((v.at for v in life if v.status in m.start), None)
+    if begun is None:
+        return None
+    ended = next((v.at for v in life if v.status in m.end and v.at >= begun), None)
+    return (ended - begun).total_seconds() if ended else None
+
+
+def _percentiles(times: Sequence[float]) -> dict[str, float]:
+    if not times:
+        return {}
+    if len(times) == 1:
+        return dict.fromkeys(("p50", "p90", "p99"), times[0])
+    cuts = quantiles(times, n=100, method="inclusive")
+    return {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98]}
+
+
+async def _stages(
+    connection: AsyncConnection, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]
+) -> list[dict[str, Any]]:
+    """Time in each stage: from entering it to entering another one."""
+    spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
+    for order_id, life in lives.items():
+        since: _Visit | None = None
+        for visit in life:
+            if since is not None and visit.stage != since.stage:
+                spent[since.stage].append(((visit.at - since.at).total_seconds(), order_id))
+            if since is None or visit.stage != since.stage:
+                since = visit
+    found = []
+    for stage in workflow.stages.values():
+        times = sorted(spent.get(stage.name, []))
+        seconds = [t for t, _ in times]
+        outliers = [(t, o) for t, o in reversed(times) if t > _fence(seconds)]
+        names = await _names(connection, [o for _, o in outliers[:MOST_OUTLIERS]])
+        found.append(
+            {
+                "stage": stage.name,
+                "title": stage.titles.get(workflow.default_locale, stage.name),
+                "count": len(times),
+                **_percentiles(seconds),
+                "outliers": len(outliers),
+                "slowest": [{"order_id": names.get(o, ""), "seconds": t} for t, o in outliers[:MOST_OUTLIERS]],
+            }
+        )
+    return found
+
+
+def _fence(seconds: Sequence[float]) -> float:
+    if len(seconds) < 4:
+        return float("inf")
+    low, _, high = quantiles(seconds, n=4, method="inclusive")
+    return high + FENCE * (high - low)
+
+
+async def _names(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    if not ids:
+        return {}
+    rows = await connection.execute(select(orders.c.id, orders.c.order_id).where(orders.c.id.in_(ids)))
+    return {row.id: row.order_id for row in rows}
+
+
+async def _promises(connection: AsyncConnection, workflow: Workflow, since: datetime) -> list[dict[str, Any]]:
+    """Kept and broken promises by clock and ISO week."""
+    query = select(clocks.c.name, clocks.c.state, clocks.c.started_at).where(
+        clocks.c.workflow == workflow.name, clocks.c.started_at >= since, clocks.c.state.in_(("met", "breached"))
+    )
+    counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in await connection.execute(query.limit(MOST_VISITS)):
+        year, week, _ = row.started_at.isocalendar()
+        counted[row.name, f"{year}-W{week:02d}"][row.state == "breached"] += 1
+    found = []
+    for (name, week), (kept, broken) in sorted(counted.items()):
+        spec = workflow.clocks.get(name)
+        if spec is None or spec.kind == "reminder":
+            continue
+        share = 100 * kept / (kept + broken)
+        found.append(
+            {"clock": name, "notice": spec.notice or "", "week": week, "kept": kept, "broken": broken, "share": share}
+        )
+    return found

@@ -1,0 +1,88 @@
+"""Between HTTP and types: bodies in, answers out, query values; a mistake names the field."""
+
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from service.domain.errors import Rejection
+from service.web.problems import Problem
+from service.workflows.durations import parse_duration
+
+T = TypeVar("T")
+
+
+async def body_of(request: web.Request, kind: type[T]) -> T:
+    """The JSON body as `kind` (an empty body counts as `{}`); raises Problem."""
+    raw = await request.read() or b"{}"
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at ")
+        field = path.strip("`").removeprefix("$.")
+        raise Problem(422, "Not accepted", f"{field}: {text}" if field and field != "$" else text) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "Not readable", f"the body is not JSON: {error}") from None
+
+
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Plain values, dates and Structs as JSON."""
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers
+    )
+
+
+def uuid_of(text: str, what: str) -> UUID:
+    """An id from a path; raises a 404 Problem for what cannot be one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(404, f"No such {what}", f"there is no {what} with this id") from None
+
+
+def limit_of(request: web.Request, usual: int, most: int) -> int:
+    """`?limit=`; raises Rejection."""
+    text = request.query.get("limit", str(usual))
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= most:
+        raise Rejection(f"limit: a whole number from 1 to {most} is expected, not {text!r:.40}")
+    return int(text)
+
+
+def flag_of(request: web.Request, name: str) -> bool | None:
+    """`?name=true|false`; None when absent; raises Rejection."""
+    text = request.query.get(name, "").lower()
+    if text in ("", "true", "1", "yes"):
+        return bool(text) or None
+    if text in ("false", "0", "no"):
+        return False
+    raise Rejection(f"{name}: true or false is expected, not {text!r:.40}")
+
+
+def duration_of(request: web.Request, name: str) -> timedelta | None:
+    """`?name=3d`; raises Rejection."""
+    text = request.query.get(name, "")
+    if not text:
+        return None
+    try:
+        parsed: timedelta = parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise Rejection(f"{name}: {error}") from None
+    if parsed > timedelta(days=36_500):
+        raise Rejection(f"{name}: at most 100 years are taken")
+    return parsed
+
+
+def moment_of(request: web.Request, name: str) -> datetime | None:
+    """`?name=2026-01-01T00:00:00Z`; raises Rejection."""
+    text = request.query.get(name, "")
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise Rejection(f"{name}: an ISO 8601 date with an offset is expected, not {text!r:.40}") from None
+    if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
+        raise Rejection(f"{name}: an ISO 8601 date with an offset, from 1990 to 2200, is expected")
+    return moment

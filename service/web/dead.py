@@ -1,0 +1,69 @@
+"""`/v1/dead-letters`: what was refused and why; try it again, or drop it."""
+
+from typing import Final
+
+from aiohttp import web
+
+from service.broker.port import BrokerLost
+from service.intake.dead_letters import DeadLetters
+from service.web.auth import needs
+from service.web.bodies import answer, limit_of
+from service.web.context import CONTEXT
+from service.web.problems import Problem
+from service.web.shapes import Count, DeadLetterLine, DeadLetterPage
+
+MOST: Final = 500
+
+
+def letters_of(request: web.Request) -> DeadLetters:
+    """The queue of dead letters."""
+    context = request.app[CONTEXT]
+    return DeadLetters(context.broker, context.core.keyring)
+
+
+@needs("supervisor")
+async def list_dead(request: web.Request) -> web.StreamResponse:
+    """The first ones in the queue; their content is for `stagebell dead show`."""
+    limit = limit_of(request, 50, MOST)
+    try:
+        found = await letters_of(request).look(limit)
+    except BrokerLost as lost:
+        raise Problem(503, "Unavailable", "the broker did not answer; try again") from lost
+    lines = [DeadLetterLine(d.number, d.reason, d.at, d.type, d.order_id, d.routing_key) for d in found]
+    return answer(DeadLetterPage(lines))
+
+
+@needs("admin")
+async def replay_dead(request: web.Request) -> web.StreamResponse:
+    """Publish one to the orders exchange again."""
+    number = number_of(request)
+    try:
+        count = await letters_of(request).replay({number}, number)
+    except BrokerLost as lost:
+        raise Problem(503, "Unavailable", "the broker did not answer; the letter stays") from lost
+    return _counted(count)
+
+
+@needs("admin")
+async def drop_dead(request: web.Request) -> web.StreamResponse:
+    """Throw one away."""
+    number = number_of(request)
+    try:
+        count = await letters_of(request).drop({number}, number)
+    except BrokerLost as lost:
+        raise Problem(503, "Unavailable", "the broker did not answer; the letter stays") from lost
+    return _counted(count)
+
+
+def number_of(request: web.Request) -> int:
+    """The letter's place in the queue, from 1; raises Problem."""
+    text = request.match_info["number"]
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MOST:
+        raise Problem(404, "No such dead letter", f"letters are numbered from 1 to {MOST}")
+    return int(text)
+
+
+def _counted(count: int) -> web.Response:
+    if not count:
+        raise Problem(404, "No such dead letter", "the queue has no letter with this number any more")
+    return answer(Count(count))

@@ -1,0 +1,51 @@
+"""The board: what is open and what is about to break, most urgent first."""
+
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service.ledger.escalation_views import listed, listed_incidents, near_breach
+from service.web.context import CONTEXT
+from service.web.desk.page import desk, render
+from service.web.escalations import wanted_of
+
+NEAR: Final = timedelta(hours=1)
+_FILTERS: Final = ("state", "team", "workflow", "severity", "older_than", "limit", "offset")
+
+
+@desk("supervisor")
+async def board(request: web.Request) -> web.StreamResponse:
+    """The whole page."""
+    return await render(request, "board.html.j2", await _values(request), here="/desk")
+
+
+@desk("supervisor")
+async def board_rows(request: web.Request) -> web.StreamResponse:
+    """The rows alone, as the page asks for them when something happened."""
+    return await render(request, "board_rows.html.j2", await _values(request))
+
+
+async def _values(request: web.Request) -> dict[str, Any]:
+    core = request.app[CONTEXT].core
+    wanted = wanted_of(request)
+    now = core.time.now()
+    async with core.ledger.reading() as connection:
+        found, total = await listed(connection, core.keyring, wanted, now)
+        incidents = await listed_incidents(connection, wanted) if not wanted.offset else []
+        near = await near_breach(connection, wanted, now, NEAR)
+    kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
+    return {
+        "wanted": wanted,
+        "older": request.query.get("older_than", ""),
+        "found": found,
+        "incidents": incidents,
+        "total": total,
+        "near": near,
+        "more": wanted.offset + len(found) < total,
+        "query": urlencode(kept),
+        "next_query": urlencode({**kept, "offset": wanted.offset + wanted.limit}),
+        "teams": sorted({t for p in core.packs for t in p.workflow.teams}),
+        "workflows": sorted(p.workflow.name for p in core.packs),
+    }

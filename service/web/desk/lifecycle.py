@@ -1,0 +1,40 @@
+"""The lifecycle page: measures, time in each stage, promises kept, as charts."""
+
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from service.ledger.measures import lifecycle as measured
+from service.web.bodies import duration_of
+from service.web.context import CONTEXT
+from service.web.desk.charts import duration, promises_chart, stages_chart
+from service.web.desk.page import desk, render
+
+
+@desk("supervisor")
+async def lifecycle(request: web.Request) -> web.StreamResponse:
+    """One workflow."""
+    core = request.app[CONTEXT].core
+    pack = core.packs.find(request.query.get("workflow", "")) or next(iter(core.packs))
+    since = duration_of(request, "since") or timedelta(days=90)
+    async with core.ledger.reading() as connection:
+        m = await measured(connection, pack.workflow, core.time.now() - since)
+    values: dict[str, Any] = {
+        "m": m,
+        "title": pack.workflow.title,
+        "since": request.query.get("since", "90d"),
+        "workflows": [(p.workflow.name, p.workflow.title) for p in core.packs],
+        "stages_chart": stages_chart(m["stages"]),
+        "promises_chart": promises_chart(m["promises"]),
+        "shown": _shown,
+    }
+    return await render(request, "lifecycle.html.j2", values, here="/desk/lifecycle")
+
+
+def _shown(kind: str, value: Any) -> str:
+    if value is None or not isinstance(value, (int, float)):
+        return "none yet"
+    if kind == "time":
+        return duration(value)
+    return f"{value:.1f} %" if kind == "rate" else f"{value:.2f}"

@@ -1,0 +1,151 @@
+"""Orders on the desk: lists, and one order with everything an agent needs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from service.core import NoSuchOrder
+from service.domain.causes import IssueRaised, NoticeOrdered
+from service.domain.errors import Rejection
+from service.ledger.order_search import open_escalations_of, search
+from service.ledger.orders import find
+from service.web.context import CALLER, CONTEXT, audit_line
+from service.web.desk.page import desk, render
+from service.web.orders import csv_answer, line_of, load_view, order_name, search_of
+from service.web.preview import preview
+
+SHOWN: Final = 50
+_FILTERS: Final = (
+    "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
+    "ends_before", "sort",
+)  # fmt: skip
+
+
+@desk("agent")
+async def orders(request: web.Request) -> web.StreamResponse:
+    """Search, filters, and the usual views."""
+    context = request.app[CONTEXT]
+    core = context.core
+    wanted = search_of(request, SHOWN)
+    if request.query.get("format") == "csv":
+        return await csv_answer(request, wanted)
+    now = core.time.now()
+    async with core.ledger.reading() as connection:
+        page, cursor = await search(connection, core.keyring, wanted, now)
+        escalated = await open_escalations_of(connection, [o.id for o in page])
+    if wanted.q and len(page) == 1 and not cursor:
+        raise web.HTTPFound(_path(page[0].workflow, page[0].order_id))
+    packs = [p.workflow for p in core.packs if wanted.workflow in ("", p.workflow.name)]
+    kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
+    values = {
+        "s": wanted,
+        "orders": [line_of(context, o, escalated.get(o.id, 0)) for o in page],
+        "cursor": cursor,
+        "query": urlencode(kept),
+        "view": urlencode(kept),
+        "views": _views(now),
+        "workflows": sorted(p.workflow.name for p in core.packs),
+        "statuses": sorted({s for w in packs for s in w.statuses}),
+        "stages": sorted({s for w in packs for s in w.stages}),
+    }
+    return await render(request, "orders.html.j2", values, here="/desk/orders")
+
+
+def _views(now: datetime) -> list[tuple[str, str]]:
+    monday = (now - timedelta(days=now.weekday())).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def week(start: datetime) -> str:
+        span = {"ends_from": start.isoformat(), "ends_before": (start + timedelta(days=7)).isoformat()}
+        return urlencode({**span, "sort": "expected_end"})
+
+    return [
+        ("All", ""),
+        ("Open", urlencode({"open": "true"})),
+        ("This week", week(monday)),
+        ("Next week", week(monday + timedelta(days=7))),
+        ("Overdue", urlencode({"overdue": "true", "sort": "due"})),
+        ("Stuck", urlencode({"stuck_for": "3d", "sort": "submitted"})),
+        ("Nearest promise", urlencode({"open": "true", "sort": "due"})),
+    ]
+
+
+def _path(workflow: str, order_id: str) -> str:
+    return f"/desk/orders/{quote(workflow, safe='')}/{quote(order_id, safe='')}"
+
+
+@desk("agent")
+async def order(request: web.Request) -> web.StreamResponse:
+    """One order."""
+    context = request.app[CONTEXT]
+    view = await load_view(request)
+    pack = context.core.packs.find(view["workflow"], view["pack"])
+    assert pack is not None
+    w = pack.workflow
+    async with context.core.ledger.reading() as connection:
+        stored = await find(connection, context.core.keyring, view["workflow"], view["order_id"])
+    rank = w.stages[view["stage"]].rank
+    ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
+    running = sorted((c for c in view["clocks"] if c["state"] == "running"), key=lambda c: c["due"])
+    values: dict[str, Any] = {
+        "o": view,
+        "base": _path(view["workflow"], view["order_id"]),
+        "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view["final"] else "",
+        "promise": running[0] if running else None,
+        "timeline": list(reversed(view["timeline"])),
+        "channels": list(dict.fromkeys(c for n in view["manual_notices"] for c in n["channels"])),
+        "reasons": [
+            {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}
+            for r in w.reasons.values()
+        ],
+        "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}" if stored else "",
+    }
+    return await render(request, "order.html.j2", values, here="/desk/orders")
+
+
+async def _notice(request: web.Request) -> NoticeOrdered:
+    form = await request.post()
+    reason = str(form.get("reason", ""))
+    pack = request.app[CONTEXT].core.packs.find(request.match_info["workflow"])
+    notice = pack.workflow.notices.get(reason) if pack else None
+    chosen = tuple(str(c) for c in form.getall("channels", []))
+    # The form offers every channel that any notice has; those that this one does not have are left out.
+    fitting = tuple(c for c in chosen if notice is None or c in notice.channels)
+    if notice is not None and not fitting:
+        raise Rejection("channels: choose at least one that this message has")
+    return NoticeOrdered(reason, request[CALLER].name, fitting)
+
+
+@desk("agent")
+async def preview_notice(request: web.Request) -> web.StreamResponse:
+    """The exact words, while the agent chooses."""
+    try:
+        cause = await _notice(request)
+        messages = await preview(request.app[CONTEXT], order_name(request), cause) if cause.reason else []
+        return await render(request, "preview.html.j2", {"messages": messages})
+    except Rejection as rejection:
+        return await render(request, "preview.html.j2", {"messages": [], "problem": rejection.reason})
+
+
+@desk("agent")
+async def send_notice(request: web.Request) -> web.StreamResponse:
+    """Send it, and show the order again."""
+    cause = await _notice(request)
+    name = order_name(request)
+    await request.app[CONTEXT].core.act(name, cause, [audit_line(request, f"notice.sent {cause.reason}", *name)])
+    raise web.HTTPSeeOther(_path(*name))
+
+
+@desk("agent")
+async def report_issue(request: web.Request) -> web.StreamResponse:
+    """Escalate at once, and show the order again."""
+    form = await request.post()
+    reason, detail = str(form.get("reason", "")), str(form.get("detail", ""))[:2000]
+    name = order_name(request)
+    cause = IssueRaised(reason, request[CALLER].name, detail)
+    try:
+        await request.app[CONTEXT].core.act(name, cause, [audit_line(request, f"issue.reported {reason}", *name)])
+    except NoSuchOrder:
+        raise web.HTTPNotFound from None
+    raise web.HTTPSeeOther(_path(*name))

@@ -1,0 +1,80 @@
+"""What all pages of the desk share: who looks, where they may go, which scripts may run."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from service.ledger.keys import Caller, Role
+from service.web.auth import OPEN_SESSION, may, needs, session_of
+from service.web.context import CALLER, CONTEXT
+from service.web.problems import Problem
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
+    ("/desk", "Board", "supervisor"),
+    ("/desk/orders", "Orders", "agent"),
+    ("/desk/lifecycle", "Lifecycle", "supervisor"),
+    ("/desk/inbox", "Inbox", "agent"),
+    ("/desk/dead", "Dead letters", "supervisor"),
+    ("/desk/health", "Health", "supervisor"),
+)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def desk(role: Role) -> Callable[[Handler], Handler]:
+    """A page for `role`; whoever is not signed in is sent to sign in first."""
+
+    def decorate(handler: Handler) -> Handler:
+        inner = needs(role)(handler)
+
+        @wraps(handler)
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                return await inner(request)
+            except Problem as problem:
+                if problem.status == 401 and request.method == "GET":
+                    raise web.HTTPFound(f"/desk/sign-in?next={quote(request.path_qs)}") from None
+                if problem.status == 403 and request.path == "/desk":
+                    raise web.HTTPFound("/desk/orders") from None
+                raise
+
+        guarded.needs_role = role  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+async def render(
+    request: web.Request, template: str, values: Mapping[str, Any], here: str = "", status: int = 200
+) -> web.Response:
+    """One page."""
+    context = request.app[CONTEXT]
+    caller: Caller | None = request.get(CALLER)
+    session = await session_of(request)
+    shared = {
+        "brand": context.settings.brand,
+        "caller": caller,
+        "signed_in": session is not None,
+        "csrf": context.sessions.csrf_token(session.id if session else OPEN_SESSION),
+        "links": LINKS,
+        "here": here,
+        "can": lambda role: caller is not None and may(caller, role),
+        "now": context.core.time.now(),
+    }
+    response = aiohttp_jinja2.render_template(f"desk/{template}", request, {**shared, **values}, status=status)
+    response.headers.update(HEADERS)
+    return response

@@ -1,0 +1,109 @@
+"""Inbox, mails as they look, dead letters, health."""
+
+from typing import Any, Final
+
+from aiohttp import web
+from sqlalchemy import func, select
+
+from service.broker.port import DEAD, INTAKE, BrokerLost
+from service.ledger import audit, outbox
+from service.ledger import notifications as rows
+from service.ledger.tables import notifications
+from service.ledger.views import message_view, recent_messages
+from service.web.auth import may
+from service.web.bodies import uuid_of
+from service.web.context import CALLER, CONTEXT
+from service.web.dead import letters_of, number_of
+from service.web.desk.page import desk, render
+
+SHOWN: Final = 60
+LETTERS: Final = 100
+AUDIT_LINES: Final = 30
+# Mails come from templates and data: no scripts, nothing from elsewhere, its own styles only.
+MAIL_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
+
+
+@desk("agent")
+async def inbox(request: web.Request) -> web.StreamResponse:
+    """The newest messages as their readers see them."""
+    core = request.app[CONTEXT].core
+    async with core.ledger.reading() as connection:
+        messages = await recent_messages(connection, core.keyring, SHOWN)
+    return await render(request, "inbox.html.j2", {"messages": messages}, here="/desk/inbox")
+
+
+@desk("agent")
+async def mail(request: web.Request) -> web.StreamResponse:
+    """One mail's HTML, in a box of its own."""
+    core = request.app[CONTEXT].core
+    key = uuid_of(request.match_info["id"], "message")
+    async with core.ledger.reading() as connection:
+        row = (await connection.execute(select(notifications).where(notifications.c.id == key))).one_or_none()
+    html = message_view(core.keyring, row)["html"] if row else ""
+    if not html:
+        raise web.HTTPNotFound
+    headers = {"Content-Security-Policy": MAIL_CSP, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=html, content_type="text/html", headers=headers)
+
+
+@desk("supervisor")
+async def dead(request: web.Request) -> web.StreamResponse:
+    """What was refused and why."""
+    problem, letters = "", []
+    try:
+        letters = await letters_of(request).look(LETTERS)
+    except BrokerLost:
+        problem = "The broker does not answer; the letters are safe there."
+    return await render(request, "dead.html.j2", {"letters": letters, "problem": problem}, here="/desk/dead")
+
+
+@desk("admin")
+async def act_on_dead(request: web.Request) -> web.StreamResponse:
+    """Replay or drop one letter, and show the rest."""
+    number = number_of(request)
+    letters = letters_of(request)
+    try:
+        if request.match_info["act"] == "replay":
+            await letters.replay({number}, number)
+        else:
+            await letters.drop({number}, number)
+    except BrokerLost:
+        raise web.HTTPServiceUnavailable(reason="the broker does not answer") from None
+    raise web.HTTPSeeOther("/desk/dead")
+
+
+@desk("supervisor")
+async def health(request: web.Request) -> web.StreamResponse:
+    """Queues, lag, providers, breakers; who did what, for admins."""
+    context = request.app[CONTEXT]
+    core, now = context.core, context.core.time.now()
+    async with core.ledger.reading() as connection:
+        oldest = await rows.oldest_pending(connection)
+        leaving = await outbox.oldest(connection, now)
+        waiting = await connection.execute(
+            select(func.count()).where(notifications.c.state.in_(("pending", "retrying", "sending")))
+        )
+        lines = await audit.newest(connection, AUDIT_LINES) if may(request[CALLER], "admin") else []
+    numbers: list[tuple[str, Any]] = [("messages waiting", waiting.scalar_one())]
+    numbers.append(("oldest for the broker", _age(now, leaving)))
+    for queue in (INTAKE, DEAD):
+        try:
+            numbers.append((queue, await context.broker.depth(queue)))
+        except BrokerLost:
+            numbers.append((queue, "?"))
+    values = {
+        "parts": await context.readiness(),
+        "numbers": numbers,
+        "routes": [
+            {"channel": c, "provider": p.name, "open": route.is_open(p), "oldest": _age(now, oldest.get(c))}
+            for c, route in context.routes.items()
+            for p in route.providers
+        ],
+        "packs": [p.workflow for p in core.packs],
+        "audit": lines,
+    }
+    return await render(request, "health.html.j2", values, here="/desk/health")
+
+
+def _age(now: Any, since: Any) -> str:
+    return f"{max(0.0, (now - since).total_seconds()):.0f} s" if since else "nothing waits"

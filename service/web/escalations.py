@@ -1,0 +1,164 @@
+"""`/v1/escalations...`: lists, acts, and the live stream."""
+
+import contextlib
+from datetime import timedelta
+from typing import Final, Literal
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from service.core import NoSuchOrder
+from service.domain.causes import EscalationHandled
+from service.domain.errors import Rejection
+from service.ledger import incidents
+from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
+from service.web.auth import needs
+from service.web.bodies import answer, body_of, duration_of, limit_of, uuid_of
+from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
+from service.web.context import CALLER, CONTEXT, audit_line
+from service.web.problems import Problem
+from service.web.shapes import EscalationPage, Handled, Remark, Snooze
+
+Act = Literal["acknowledge", "resolve", "snooze", "comment"]
+STATES: Final = ("active", "open", "acknowledged", "snoozed", "resolved", "")
+MOST: Final = 1000
+PING_S: Final = 10.0
+SEND_TIMEOUT_S: Final = 10.0
+_STATE_AFTER: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed", "comment": "open"}
+
+
+@needs("supervisor")
+async def list_escalations(request: web.Request) -> web.StreamResponse:
+    """Most urgent first; what is not resolved unless `state` says otherwise."""
+    context = request.app[CONTEXT]
+    wanted = wanted_of(request)
+    async with context.core.ledger.reading() as connection:
+        found, total = await listed(connection, context.core.keyring, wanted, context.core.time.now())
+        gathered = await listed_incidents(connection, wanted)
+    return answer(EscalationPage(found, gathered, total))
+
+
+def wanted_of(request: web.Request) -> Wanted:
+    """The query string as filters; raises Rejection."""
+    q = request.query
+    state = q.get("state", "active")
+    if state not in STATES:
+        raise Rejection(f"state: one of {', '.join(s for s in STATES if s)} is expected, not {state!r:.40}")
+    offset = q.get("offset", "0")
+    if not (offset.isascii() and offset.isdigit()) or int(offset[:9]) > 1_000_000:
+        raise Rejection(f"offset: a whole number is expected, not {offset!r:.40}")
+    for name in ("team", "workflow", "severity"):
+        if "\x00" in q.get(name, ""):
+            raise Rejection(f"{name}: NUL is not taken")
+    return Wanted(
+        state=state,
+        team=q.get("team", ""),
+        workflow=q.get("workflow", ""),
+        severity=q.get("severity", ""),
+        older_than=duration_of(request, "older_than"),
+        limit=limit_of(request, 100, MOST),
+        offset=int(offset),
+    )
+
+
+@needs("supervisor")
+async def acknowledge(request: web.Request) -> web.StreamResponse:
+    """Somebody has it."""
+    return answer(await handle(request, "acknowledge", await body_of(request, Remark)))
+
+
+@needs("supervisor")
+async def resolve(request: web.Request) -> web.StreamResponse:
+    """It is settled."""
+    return answer(await handle(request, "resolve", await body_of(request, Remark)))
+
+
+@needs("supervisor")
+async def comment(request: web.Request) -> web.StreamResponse:
+    """Words for whoever looks next; the state stays."""
+    remark = await body_of(request, Remark)
+    if not remark.comment.strip():
+        raise Problem(422, "Not accepted", "comment: some words are expected")
+    return answer(await handle(request, "comment", remark))
+
+
+@needs("supervisor")
+async def snooze(request: web.Request) -> web.StreamResponse:
+    """Quiet until a moment."""
+    return answer(await handle(request, "snooze", await body_of(request, Snooze)))
+
+
+async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handled:
+    """Act on one escalation, or on every open one of an incident; raises Problem, Rejection."""
+    core = request.app[CONTEXT].core
+    escalation_id = uuid_of(request.match_info["id"], "escalation")
+    until = None
+    if isinstance(said, Snooze):
+        if (said.until is None) == (said.minutes is None):
+            raise Rejection("until: either a moment, or minutes, is expected")
+        until = said.until or core.time.now() + timedelta(minutes=said.minutes or 0)
+    async with core.ledger.reading() as connection:
+        homes = await home_of(connection, escalation_id)
+    if not homes:
+        raise Problem(404, "No such escalation", "there is no escalation with this id")
+    handled, refused = 0, ""
+    for member, workflow, order_id in homes:
+        cause = EscalationHandled(member, act, request[CALLER].name, said.comment, until)
+        line = audit_line(request, f"escalation.{act}", workflow, order_id)
+        try:
+            await core.act((workflow, order_id), cause, [line])
+            handled += 1
+        except (Rejection, NoSuchOrder) as error:
+            refused = getattr(error, "reason", "its order is gone")
+    if not handled:
+        raise Problem(409, "Not possible any more", refused)
+    if len(homes) > 1 and act == "acknowledge":
+        async with core.ledger.transaction() as connection:
+            await incidents.set_state(connection, escalation_id, "acknowledged")
+    return Handled(str(escalation_id), _STATE_AFTER[act], handled)
+
+
+@needs("supervisor")
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Server-sent events; with `Last-Event-ID`, from there on, nothing missed."""
+    return await stream_to(request, request.query.get("team", ""), request.query.get("workflow", ""))
+
+
+async def stream_to(request: web.Request, team: str, workflow: str) -> web.StreamResponse:
+    """Catch up from the ledger, then follow live, until the other side goes or cannot keep up."""
+    broadcaster = request.app[CONTEXT].stream
+    last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
+    listener = broadcaster.join()
+    try:
+        seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
+        response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with response:
+                await response.send("", event="ready", id=str(seq), retry=1000)
+                await _follow(response, broadcaster, listener, seq, team, workflow)
+        return response
+    finally:
+        broadcaster.leave(listener)
+
+
+async def _follow(
+    response: EventSourceResponse, broadcaster: Broadcaster, listener: Listener, seq: int, team: str, workflow: str
+) -> None:
+    async def send(line: Line) -> None:
+        if line.is_for(team, workflow):
+            await response.send(line.body, id=str(line.seq), event=f"escalation.{line.kind}")
+
+    while missed := await broadcaster.after(seq):
+        for line in missed:
+            await send(line)
+            seq = line.seq
+        if len(missed) < AT_ONCE:
+            break
+    while not listener.lost:
+        got = await listener.lines.get()
+        if got is None:
+            return
+        if got.seq > seq:
+            await send(got)
+            seq = got.seq

@@ -1,0 +1,134 @@
+"""Sign-in with the company's own accounts: OpenID Connect, authorization code with PKCE, its token checked by joserfc.
+
+The role comes from one claim of the id token (`OIDC_ROLE_CLAIM`); whoever has none may not in.
+"""
+
+import secrets
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Any, Final, cast
+from urllib.parse import urlencode
+
+import structlog
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from service.ledger.keys import Caller, Role
+from service.web.auth import may
+from service.web.context import CONTEXT
+from service.web.desk.sign_in import safe_next, set_session
+from service.web.problems import Problem
+
+log = structlog.get_logger(__name__)
+STATE_COOKIE: Final = "stagebell_oidc"
+STATE_LIFE_S: Final = 600
+TIMEOUT: Final = ClientTimeout(total=10)
+ALGORITHMS: Final = ["RS256", "ES256", "PS256"]
+DESK_ROLES: Final[tuple[Role, ...]] = ("admin", "supervisor", "agent")
+
+
+def _redirect_uri(request: web.Request) -> str:
+    return f"{request.app[CONTEXT].settings.public_url}/desk/sign-in/oidc/callback"
+
+
+async def begin_oidc(request: web.Request) -> web.StreamResponse:
+    """Send the browser to the identity provider."""
+    context = request.app[CONTEXT]
+    settings = context.settings
+    if not settings.oidc_issuer:
+        raise web.HTTPNotFound
+    found = await _get_json(f"{settings.oidc_issuer}/.well-known/openid-configuration")
+    state = {
+        "state": secrets.token_urlsafe(16),
+        "nonce": secrets.token_urlsafe(16),
+        "verifier": secrets.token_urlsafe(48),
+        "next": safe_next(request.query.get("next", "")),
+    }
+    query = {
+        "response_type": "code",
+        "client_id": settings.oidc_client_id,
+        "redirect_uri": _redirect_uri(request),
+        "scope": "openid profile email",
+        "state": state["state"],
+        "nonce": state["nonce"],
+        "code_challenge": _challenge(state["verifier"]),
+        "code_challenge_method": "S256",
+    }
+    response = web.HTTPFound(f"{found['authorization_endpoint']}?{urlencode(query)}")
+    secure = settings.public_url.startswith("https://")
+    value = context.sessions.sign(state, "oidc")
+    response.set_cookie(
+        STATE_COOKIE, value, max_age=STATE_LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/desk/sign-in"
+    )
+    raise response
+
+
+async def end_oidc(request: web.Request) -> web.StreamResponse:
+    """The browser is back: trade the code for an id token, check it, and begin a session."""
+    context = request.app[CONTEXT]
+    settings = context.settings
+    said: Any = context.sessions.unsign(request.cookies.get(STATE_COOKIE, ""), "oidc", STATE_LIFE_S)
+    if not settings.oidc_issuer or said is None or request.query.get("state") != said["state"]:
+        raise Problem(403, "Refused", "the sign-in was not begun here, or took too long; begin again at /desk/sign-in")
+    claims = await _claims(request, said)
+    role = _role(claims.get(settings.oidc_role_claim))
+    if role is None:
+        raise Problem(403, "Not allowed", f"your account has no role for the desk in its {settings.oidc_role_claim!r}")
+    name = str(claims.get("preferred_username") or claims.get("name") or claims["sub"])[:120]
+    response = web.HTTPFound(said["next"])
+    set_session(request, response, context.sessions.issue(name, role, None))
+    response.del_cookie(STATE_COOKIE, path="/desk/sign-in")
+    log.info("oidc.signed_in", role=role)
+    raise response
+
+
+async def _claims(request: web.Request, said: dict[str, str]) -> dict[str, Any]:
+    settings = request.app[CONTEXT].settings
+    found = await _get_json(f"{settings.oidc_issuer}/.well-known/openid-configuration")
+    form = {
+        "grant_type": "authorization_code",
+        "code": request.query.get("code", ""),
+        "redirect_uri": _redirect_uri(request),
+        "client_id": settings.oidc_client_id,
+        "client_secret": settings.oidc_client_secret.get_secret_value(),
+        "code_verifier": said["verifier"],
+    }
+    try:
+        async with ClientSession(timeout=TIMEOUT) as session:
+            async with session.post(found["token_endpoint"], data=form) as answer:
+                token = (await answer.json()).get("id_token", "") if answer.status == 200 else ""
+            async with session.get(found["jwks_uri"]) as answer:
+                keys = KeySet.import_key_set(await answer.json())
+        decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
+        jwt.JWTClaimsRegistry(
+            iss={"essential": True, "value": found["issuer"]},
+            aud={"essential": True, "value": settings.oidc_client_id},
+            exp={"essential": True},
+            nonce={"essential": True, "value": said["nonce"]},
+        ).validate(decoded.claims)
+    except (ClientError, TimeoutError, JoseError, ValueError, KeyError, TypeError) as error:
+        log.warning("oidc.refused", error=type(error).__name__)
+        raise Problem(403, "Refused", "the identity provider's answer could not be trusted") from None
+    return decoded.claims
+
+
+async def _get_json(url: str) -> dict[str, Any]:
+    try:
+        async with ClientSession(timeout=TIMEOUT) as session, session.get(url) as answer:
+            return cast("dict[str, Any]", await answer.json())
+    except (ClientError, TimeoutError, ValueError) as error:
+        log.warning("oidc.unreachable", error=type(error).__name__)
+        raise Problem(503, "Unavailable", "the identity provider did not answer") from None
+
+
+def _challenge(verifier: str) -> str:
+    """PKCE with S256 (RFC 7636, §4.2)."""
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def _role(claim: Any) -> Role | None:
+    """The highest role of the desk that the claim names."""
+    names = claim if isinstance(claim, list) else [claim]
+    return next((role for role in DESK_ROLES if role in names and may(Caller("", role), "agent")), None)

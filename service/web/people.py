@@ -1,0 +1,28 @@
+"""`DELETE /v1/people/{recipient}`: forgets a person everywhere; counts and clocks stay."""
+
+from aiohttp import web
+
+from service.domain.erasure import address_key
+from service.erasing import erase_order
+from service.ledger.erasing import orders_of_person
+from service.web.auth import needs
+from service.web.bodies import answer
+from service.web.context import CONTEXT, audit_line
+from service.web.problems import Problem
+from service.web.shapes import Erased
+
+
+@needs("admin")
+async def erase_person(request: web.Request) -> web.StreamResponse:
+    """`recipient` is a phone number or email address."""
+    core = request.app[CONTEXT].core
+    address = request.match_info["recipient"].strip()
+    if not address or "\x00" in address:
+        raise Problem(422, "Not accepted", "recipient: a phone number or email address is expected")
+    async with core.ledger.reading() as connection:
+        known = await orders_of_person(connection, core.keyring, address)
+    messages = 0
+    line = audit_line(request, "person.erased")
+    for name in known:
+        messages += await erase_order(core, name, frozenset({address_key(address)}), [line])
+    return answer(Erased(len(known), messages))

@@ -1,0 +1,80 @@
+"""The exact words of a manual notice, per channel, before or after it is sent. Decided the same way, not committed."""
+
+from typing import Final
+
+from service.core import NoSuchOrder
+from service.dispatch.compose import Composer
+from service.domain.causes import NoticeOrdered
+from service.domain.decide import decide
+from service.domain.draft import Decision
+from service.domain.errors import Rejection
+from service.domain.notices import Notification, PlannedNotice
+from service.domain.order import Order
+from service.ledger.notifications import Claimed
+from service.ledger.orders import OrderName, find
+from service.web.context import Context
+from service.web.shapes import NoticeMessage
+from service.workflows.segments import measure
+from service.workflows.templates import UNRENDERABLE
+
+SHOWN_DIGITS: Final = 4
+
+
+async def preview(
+    context: Context, name: OrderName, cause: NoticeOrdered, decision: Decision | None = None
+) -> list[NoticeMessage]:
+    """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder."""
+    core = context.core
+    if decision is None:
+        async with core.ledger.reading() as connection:
+            order = await find(connection, core.keyring, *name)
+            if order is None:
+                raise NoSuchOrder
+            await core.recall_packs(connection, [(order.workflow, order.version)])
+        workflow = core.packs.for_order(order.workflow, order.version).workflow
+        decision = decide(order, cause, workflow, core.time.now(), order.id)
+    planned = [n for n in decision.notices if n.name == cause.reason]
+    return [_message(context.composer, decision.order, notice, n) for notice in planned for n in notice.notifications]
+
+
+def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Notification) -> NoticeMessage:
+    claimed = Claimed(
+        notification=n,
+        fence=0,
+        workflow=order.workflow,
+        order_name=order.order_id,
+        notice_at=notice.at,
+        planned=notice.planned,
+        supersedable=notice.supersedable,
+        passed_by=False,
+        snapshot=notice.context,
+        secret=None,
+        traceparent="",
+        version=order.version,
+        links=order.links,
+    )
+    try:
+        rendered = composer.render(claimed, None)
+    except (Rejection, *UNRENDERABLE) as error:
+        return NoticeMessage(n.channel, n.audience, masked(n.address), "failed", "", "", "", 0, type(error).__name__)
+    segments = measure(rendered.text).count if n.channel == "sms" else 0
+    return NoticeMessage(
+        n.channel,
+        n.audience,
+        masked(n.address),
+        n.state,
+        rendered.title,
+        rendered.text,
+        rendered.html,
+        segments,
+        n.error,
+    )
+
+
+def masked(address: str) -> str:
+    """Enough of an address to recognise it."""
+    name, at, domain = address.partition("@")
+    if at:
+        return f"{name[:1]}•••@{domain}"
+    hidden = "•" * max(0, min(8, len(address) - SHOWN_DIGITS))
+    return hidden + address[-SHOWN_DIGITS:] if len(address) > SHOWN_DIGITS else hidden

@@ -1,0 +1,127 @@
+"""Every route in one table: the application and the OpenAPI document are made from it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.web import (
+    callbacks,
+    contract,
+    dead,
+    escalations,
+    events,
+    lifecycle,
+    ops,
+    orders,
+    people,
+    shapes,
+    subscriptions,
+    tracking,
+)
+from service.web.desk import board, sign_in, tools
+from service.web.desk import lifecycle as lifecycle_page
+from service.web.desk import orders as order_pages
+from service.web.oidc import begin_oidc, end_oidc
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TEXT = "text"
+
+
+class Route(Struct, frozen=True):
+    """A method and path, and what goes in and comes out. `query`: its parameters and what they mean."""
+
+    method: str
+    path: str
+    handler: Handler
+    body: Any = None
+    answer: Any = None
+    status: int = 200
+    query: dict[str, str] = {}
+    media: str = "application/json"
+
+
+_LIST = {
+    "workflow": "its name", "status": "one or more, comma-separated", "stage": "its name", "assignee": "their id",
+    "recipient": "a phone number or email address", "q": "an order id's beginning, a phone number or an email address",
+    "overdue": "true or false", "open": "true: not ended", "stuck_for": "so long in one status, such as 3d",
+    "ends_from": "expected end from this moment", "ends_before": "expected end before this moment",
+    "sort": "activity, submitted, expected_end or due", "cursor": "from the page before", "limit": "1 to 200",
+    "format": "csv for a table of all",
+}  # fmt: skip
+_ESCALATIONS = {
+    "state": "active (not resolved), open, acknowledged, snoozed or resolved", "team": "its name",
+    "workflow": "its name", "severity": "low to critical", "older_than": "such as 10m", "limit": "1 to 1000",
+    "offset": "how many to leave out",
+}  # fmt: skip
+
+OPERATIONS = (
+    Route("GET", "/healthz", ops.healthz),
+    Route("GET", "/readyz", ops.readyz),
+    Route("GET", "/metrics", ops.metrics, media="text/plain"),
+)
+API = (
+    Route("POST", "/v1/events", events.post_events, body=dict, answer=shapes.EventResults),
+    Route("GET", "/v1/orders", orders.list_orders, answer=shapes.OrderPage, query=_LIST),
+    Route("GET", "/v1/orders/{workflow}/{order_id}", orders.get_order, answer=shapes.OrderDocument),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/notices", orders.post_notice, shapes.NoticeOrder,
+        shapes.NoticeAnswer, 201,
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, shapes.IssueReport, shapes.Escalated, 201
+    ),
+    Route("GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, answer=shapes.LinkAnswer),
+    Route("POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, answer=shapes.LinkAnswer),
+    Route("GET", "/v1/escalations", escalations.list_escalations, answer=shapes.EscalationPage, query=_ESCALATIONS),
+    Route(
+        "GET", "/v1/escalations/stream", escalations.stream, media="text/event-stream",
+        query={"team": "only this team's", "workflow": "only this workflow's"},
+    ),
+    Route("POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge, shapes.Remark, shapes.Handled),
+    Route("POST", "/v1/escalations/{id}/resolve", escalations.resolve, shapes.Remark, shapes.Handled),
+    Route("POST", "/v1/escalations/{id}/snooze", escalations.snooze, shapes.Snooze, shapes.Handled),
+    Route("POST", "/v1/escalations/{id}/comment", escalations.comment, shapes.Remark, shapes.Handled),
+    Route(
+        "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, answer=shapes.LifecycleMetrics,
+        query={"workflow": "its name", "since": "so far back, such as 30d"},
+    ),
+    Route("GET", "/v1/subscriptions", subscriptions.list_subscriptions, answer=shapes.Subscriptions),
+    Route(
+        "POST", "/v1/subscriptions", subscriptions.subscribe, shapes.SubscriptionOrder, shapes.SubscriptionLine, 201
+    ),
+    Route("DELETE", "/v1/subscriptions/{id}", subscriptions.unsubscribe, status=204),
+    Route(
+        "GET", "/v1/dead-letters", dead.list_dead, answer=shapes.DeadLetterPage, query={"limit": "1 to 500"}
+    ),
+    Route("POST", "/v1/dead-letters/{number}/replay", dead.replay_dead, answer=shapes.Count),
+    Route("DELETE", "/v1/dead-letters/{number}", dead.drop_dead, answer=shapes.Count),
+    Route("DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased),
+    Route("GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"}),
+)  # fmt: skip
+PAGES = (
+    Route("POST", "/callbacks/twilio/status", callbacks.twilio_status),
+    Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound),
+    Route("GET", "/asyncapi.json", contract.get_asyncapi),
+    Route("GET", "/schemas/{type}.json", contract.get_schema),
+    Route("GET", "/t/{token}", tracking.get_tracking_page),
+    Route("GET", "/desk", board.board),
+    Route("GET", "/desk/board", board.board_rows),
+    Route("GET", "/desk/orders", order_pages.orders),
+    Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order),
+    Route("POST", "/desk/orders/{workflow}/{order_id}/preview", order_pages.preview_notice),
+    Route("POST", "/desk/orders/{workflow}/{order_id}/notices", order_pages.send_notice),
+    Route("POST", "/desk/orders/{workflow}/{order_id}/issues", order_pages.report_issue),
+    Route("GET", "/desk/inbox", tools.inbox),
+    Route("GET", "/desk/messages/{id}", tools.mail),
+    Route("GET", "/desk/dead", tools.dead),
+    Route("POST", "/desk/dead/{number}/{act:replay|drop}", tools.act_on_dead),
+    Route("GET", "/desk/health", tools.health),
+    Route("GET", "/desk/lifecycle", lifecycle_page.lifecycle),
+    Route("GET", "/desk/sign-in", sign_in.show_sign_in),
+    Route("POST", "/desk/sign-in", sign_in.sign_in),
+    Route("POST", "/desk/sign-out", sign_in.sign_out),
+    Route("GET", "/desk/sign-in/oidc", begin_oidc),
+    Route("GET", "/desk/sign-in/oidc/callback", end_oidc),
+)

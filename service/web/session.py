@@ -1,0 +1,69 @@
+"""Who is signed in at the desk: a signed cookie, and a token that other sites cannot know."""
+
+import hmac
+import secrets
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from msgspec import Struct
+
+from service.keyring import Keyring
+from service.ledger.keys import Role
+
+COOKIE: Final = "stagebell_session"
+LIFE_S: Final = 12 * 3600
+
+
+class Session(Struct, frozen=True):
+    """A sign-in. `key_id`: the API key behind it, whose revocation ends it; None for OIDC."""
+
+    id: str
+    name: str
+    role: Role
+    key_id: UUID | None = None
+
+
+class Sessions:
+    """Makes and reads cookies."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._serializer = URLSafeTimedSerializer(keyring.subkey("session"), salt="desk")
+        self._csrf = keyring.subkey("csrf").encode()
+
+    def issue(self, name: str, role: Role, key_id: UUID | None) -> str:
+        """A new session's cookie value."""
+        return str(
+            self._serializer.dumps(
+                {"i": secrets.token_urlsafe(12), "n": name, "r": role, "k": key_id.hex if key_id else ""}
+            )
+        )
+
+    def read(self, cookie: str) -> Session | None:
+        """The session, if we made the cookie and it is not too old."""
+        try:
+            said = self._serializer.loads(cookie, max_age=LIFE_S)
+            return Session(said["i"], said["n"], said["r"], UUID(said["k"]) if said["k"] else None)
+        except (BadSignature, KeyError, TypeError, ValueError):
+            return None
+
+    def csrf_token(self, session_id: str) -> str:
+        """What forms and scripts of our own pages send along."""
+        return hmac.new(self._csrf, session_id.encode(), sha256).hexdigest()
+
+    def csrf_fits(self, session_id: str, token: str) -> bool:
+        """Whether a request comes from our own pages."""
+        return hmac.compare_digest(self.csrf_token(session_id), token)
+
+    def sign(self, value: object, purpose: str) -> str:
+        """A short-lived signed value, such as the state of a sign-in."""
+        return str(self._serializer.dumps(value, salt=purpose))
+
+    def unsign(self, text: str, purpose: str, max_age_s: int) -> object | None:
+        """What was signed, or None."""
+        try:
+            value: object = self._serializer.loads(text, salt=purpose, max_age=max_age_s)
+        except BadSignature:
+            return None
+        return value

@@ -1,0 +1,280 @@
+"""What calls take and answer; the OpenAPI document is made from these types."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Words = Annotated[str, Meta(max_length=2000)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class EventResult(Struct, omit_defaults=True):
+    """What became of one event."""
+
+    outcome: Literal["accepted", "duplicate", "rejected"]
+    id: str = ""
+    source: str = ""
+    order_id: str = ""
+    late: bool = False
+    reason: str = ""
+
+
+class EventResults(Struct):
+    """What became of the events, in their order."""
+
+    results: list[EventResult]
+
+
+class OrderLine(Struct):
+    """An order in a list."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    assignee: str
+    status_since: datetime
+    created: datetime
+    updated: datetime
+    due: datetime | None
+    expected_end: datetime | None
+    overdue: bool
+    open_escalations: int
+
+
+class OrderPage(Struct):
+    """A page of orders; `cursor` leads to the next one and is empty at the end."""
+
+    orders: list[OrderLine]
+    cursor: str
+
+
+class OrderDocument(Struct):
+    """Everything about one order."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    created: datetime
+    updated: datetime
+    status_since: datetime
+    pack: str
+    recipients: dict[str, Any]
+    assignee: dict[str, Any] | None
+    eta: datetime | None
+    appointment: dict[str, Any] | None
+    price: dict[str, Any] | None
+    payment: dict[str, Any] | None
+    attributes: dict[str, Any]
+    messages: list[dict[str, Any]]
+    timeline: list[dict[str, Any]]
+    clocks: list[dict[str, Any]]
+    escalations: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
+    manual_notices: list[dict[str, Any]]
+
+
+class NoticeOrder(Struct, forbid_unknown_fields=True):
+    """A manual notice: one of the workflow's manual reasons, over some of its channels (none: all)."""
+
+    reason: Name
+    channels: Annotated[list[Name], Meta(max_length=8)] = []
+    preview: bool = False
+
+
+class NoticeMessage(Struct):
+    """One message of a notice, with its exact text; `segments` for SMS."""
+
+    channel: str
+    audience: str
+    to: str
+    state: str
+    title: str
+    text: str
+    html: str
+    segments: int
+    why: str
+
+
+class NoticeAnswer(Struct):
+    """A preview, or what was planned."""
+
+    preview: bool
+    reason: str
+    messages: list[NoticeMessage]
+
+
+class IssueReport(Struct, forbid_unknown_fields=True):
+    """An issue: one of the workflow's reasons."""
+
+    reason: Name
+    detail: Words = ""
+
+
+class Escalated(Struct):
+    """The escalation that an issue opened or joined."""
+
+    escalation_id: str
+    team: str
+    reason: str
+    severity: str
+    state: str
+
+
+class EscalationPage(Struct):
+    """Escalations, most urgent first; incidents stand for the many that they gather."""
+
+    escalations: list[dict[str, Any]]
+    incidents: list[dict[str, Any]]
+    total: int
+
+
+class Remark(Struct, forbid_unknown_fields=True):
+    """Words that go with an act."""
+
+    comment: Words = ""
+
+
+class Snooze(Struct, forbid_unknown_fields=True):
+    """Quiet until a moment, or for so many minutes."""
+
+    until: Moment | None = None
+    minutes: Annotated[int, Meta(ge=1, le=43_200)] | None = None
+    comment: Words = ""
+
+
+class Handled(Struct):
+    """How many escalations were acted on, and their state now."""
+
+    id: str
+    state: str
+    handled: int
+
+
+class Erased(Struct):
+    """How many orders knew the person and how many messages were blanked."""
+
+    orders: int
+    messages: int
+
+
+class SubscriptionOrder(Struct, forbid_unknown_fields=True):
+    """A report for an address: now, or every day, week or month at a local time."""
+
+    workflow: Name
+    report: Name
+    email: Annotated[str, Meta(min_length=3, max_length=320)]
+    every: Literal["now", "day", "week", "month"] = "day"
+    at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
+    timezone: Annotated[str, Meta(max_length=64)] = ""
+    day: Annotated[int, Meta(ge=0, le=31)] = 0
+
+
+class SubscriptionLine(Struct):
+    """A report that somebody gets."""
+
+    id: str
+    workflow: str
+    report: str
+    email: str
+    every: str
+    at: str
+    timezone: str
+    day: int
+    next_at: datetime
+
+
+class Subscriptions(Struct):
+    """All of them."""
+
+    subscriptions: list[SubscriptionLine]
+
+
+class DeadLetterLine(Struct):
+    """A refused message; `number` is its place in the queue."""
+
+    number: int
+    reason: str
+    at: str
+    type: str
+    order_id: str
+    routing_key: str
+
+
+class DeadLetterPage(Struct):
+    """The first dead letters."""
+
+    dead_letters: list[DeadLetterLine]
+
+
+class Count(Struct):
+    """How many."""
+
+    count: int
+
+
+class LinkAnswer(Struct):
+    """The order's tracking page."""
+
+    url: str
+
+
+class TrackingStage(Struct):
+    """A stage as the customer sees it."""
+
+    name: str
+    title: str
+    state: Literal["done", "current", "next"]
+
+
+class TrackingAssignee(Struct):
+    """Who comes; the contact is masked."""
+
+    name: str
+    contact: str
+
+
+class Tracking(Struct):
+    """What a customer may see of an order, and nothing else."""
+
+    workflow: str
+    order_id: str
+    stage: str
+    stage_title: str
+    next_stage: str | None
+    stages: list[TrackingStage]
+    eta: datetime | None
+    appointment: dict[str, Any] | None
+    assignee: TrackingAssignee | None
+    final: bool
+    failed: bool
+    updated: datetime
+    locale: str
+
+
+class LifecycleMetrics(Struct):
+    """What the pack measures, time in each stage, and promises kept."""
+
+    workflow: str
+    since: datetime
+    orders: int
+    by_status: dict[str, int]
+    measures: list[dict[str, Any]]
+    stages: list[dict[str, Any]]
+    promises: list[dict[str, Any]]
+
+
+class ProblemDetails(Struct):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""

@@ -1,0 +1,86 @@
+"""`/v1/subscriptions`: who gets which report by mail, and when."""
+
+from datetime import time
+
+from aiohttp import web
+
+from service.domain.calendars import Schedule, zone_of
+from service.domain.errors import Rejection
+from service.domain.lifecycle import require_known
+from service.ledger import digests, outbox, schedules
+from service.ledger.engine import new_uuid
+from service.ledger.schedules import Subscription
+from service.web.auth import needs
+from service.web.bodies import answer, body_of, uuid_of
+from service.web.context import CALLER, CONTEXT
+from service.web.problems import Problem
+from service.web.shapes import Count, SubscriptionLine, SubscriptionOrder, Subscriptions
+
+
+@needs("supervisor")
+async def list_subscriptions(request: web.Request) -> web.StreamResponse:
+    """Everybody who gets a report."""
+    core = request.app[CONTEXT].core
+    async with core.ledger.reading() as connection:
+        found = await schedules.listed(connection, core.keyring)
+    return answer(Subscriptions([_line(s) for s in found]))
+
+
+@needs("supervisor")
+async def subscribe(request: web.Request) -> web.StreamResponse:
+    """Send a report now, or regularly from now on."""
+    core = request.app[CONTEXT].core
+    wanted = await body_of(request, SubscriptionOrder)
+    workflow = core.packs.get(wanted.workflow).workflow
+    require_known("report", wanted.report, workflow.reports, "report")
+    report = workflow.reports[wanted.report]
+    now = core.time.now()
+    if wanted.every == "now":
+        async with core.ledger.transaction() as connection:
+            letter = await digests.report_letter(
+                connection, core.keyring, workflow.name, report, wanted.email, new_uuid().hex, now
+            )
+            await outbox.put(connection, [letter], now)
+        core.wakeups.wake({"relay"})
+        return answer(Count(1), 202)
+    if wanted.every not in report.every:
+        raise Rejection(f"every: {wanted.report!r} comes every {' or '.join(report.every)}, not every {wanted.every}")
+    if wanted.timezone and zone_of(wanted.timezone).key != wanted.timezone:
+        raise Rejection(f"timezone: unknown time zone {wanted.timezone!r}; write one like 'Europe/Berlin'")
+    schedule = Schedule(
+        every=wanted.every,
+        at=time.fromisoformat(wanted.at or report.at),
+        timezone=wanted.timezone or workflow.timezone,
+        day=wanted.day,
+    )
+    async with core.ledger.transaction() as connection:
+        made = await schedules.subscribe(
+            connection, core.keyring, workflow.name, report.name, schedule, wanted.email, request[CALLER].name, now
+        )
+    core.wakeups.wake({"clock"})
+    return answer(_line(made), 201)
+
+
+@needs("supervisor")
+async def unsubscribe(request: web.Request) -> web.StreamResponse:
+    """End one."""
+    core = request.app[CONTEXT].core
+    key = uuid_of(request.match_info["id"], "subscription")
+    async with core.ledger.transaction() as connection:
+        if not await schedules.unsubscribe(connection, key):
+            raise Problem(404, "No such subscription", "there is no subscription with this id")
+    return web.Response(status=204)
+
+
+def _line(s: Subscription) -> SubscriptionLine:
+    return SubscriptionLine(
+        id=str(s.id),
+        workflow=s.workflow,
+        report=s.name,
+        email=s.target.get("email", ""),
+        every=s.schedule.every,
+        at=f"{s.schedule.at:%H:%M}",
+        timezone=s.schedule.timezone,
+        day=s.schedule.day,
+        next_at=s.next_at,
+    )

@@ -1,0 +1,162 @@
+"""`/t/{token}`: what a customer sees of an order; no sign-in, no scripts, nothing personal beyond who comes."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import aiohttp_jinja2
+import yaml
+from aiohttp import web
+from babel import Locale
+from babel.dates import format_datetime, format_time
+from msgspec import to_builtins
+
+from service.dispatch.compose import LINK_PURPOSE
+from service.domain.calendars import zone_of
+from service.domain.order import Order
+from service.domain.planning import pick_locale
+from service.domain.workflow import Workflow
+from service.ledger.orders import find_by_id
+from service.web.auth import address_of
+from service.web.bodies import answer
+from service.web.context import CONTEXT
+from service.web.preview import masked
+from service.web.problems import Problem
+from service.web.shapes import Tracking, TrackingAssignee, TrackingStage
+
+WORDS: Final = Path(__file__).parent / "pages" / "tracking.words.yaml"
+CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@lru_cache(maxsize=1)
+def words() -> dict[str, dict[str, str]]:
+    """The page's own words by language."""
+    loaded: dict[str, dict[str, str]] = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
+    return loaded
+
+
+async def get_tracking_data(request: web.Request) -> web.StreamResponse:
+    """The tracking page as data."""
+    order, workflow = await _order(request)
+    return answer(_tracking(order, workflow, _locale(request, order, workflow)), headers=_HEADERS)
+
+
+async def get_tracking_page(request: web.Request) -> web.StreamResponse:
+    """The tracking page."""
+    order, workflow = await _order(request)
+    locale = _locale(request, order, workflow)
+    shown = _tracking(order, workflow, locale)
+    zone = _zone(order, workflow)
+    values = {
+        "t": shown,
+        "w": words().get(locale, words()["en"]),
+        "brand": request.app[CONTEXT].settings.brand,
+        "when": lambda moment: _when(moment, locale, zone),
+        "clock": lambda moment: format_time(moment.astimezone(zone_of(zone)), "short", locale=_babel(locale)),
+        "start": order.appointment.start if order.appointment else None,
+        "end": order.appointment.end if order.appointment else None,
+    }
+    response = aiohttp_jinja2.render_template("tracking.html.j2", request, values)
+    response.headers.update({**_HEADERS, "Content-Security-Policy": CSP})
+    return response
+
+
+_HEADERS: Final = {
+    "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def _order(request: web.Request) -> tuple[Order, Workflow]:
+    """The order behind a token; every kind of wrong token looks the same from outside. Raises Problem."""
+    context = request.app[CONTEXT]
+    address = address_of(request)
+    if context.limits.is_blocked(address):
+        raise Problem(429, "Too many wrong links", "try again in a minute", {"Retry-After": "60"})
+    token = request.match_info["token"]
+    order_id = context.core.keyring.subject_of(token)
+    order = None
+    if order_id is not None:
+        async with context.core.ledger.reading() as connection:
+            order = await find_by_id(connection, context.core.keyring, order_id)
+    if order is not None and _is_good(request, token, order):
+        pack = context.core.packs.find(order.workflow, order.version)
+        if pack is not None:
+            return order, pack.workflow
+    await context.limits.failed(address)
+    raise Problem(404, "No such page", "the link is not valid, or not valid any more")
+
+
+def _is_good(request: web.Request, token: str, order: Order) -> bool:
+    context = request.app[CONTEXT]
+    signed_for: UUID | None = context.core.keyring.read_token(f"{LINK_PURPOSE}{order.links}", token)
+    expires = order.updated + timedelta(days=context.settings.link_days)
+    return signed_for == order.id and context.core.time.now() < expires
+
+
+def _locale(request: web.Request, order: Order, workflow: Workflow) -> str:
+    """As asked for, else the recipient's, else the browser's."""
+    asked = request.query.get("lang", "")
+    known = next((p.locale for people in order.recipients.values() for p in people if p.locale), None)
+    browser = request.headers.get("Accept-Language", "").partition(",")[0].partition(";")[0].strip()
+    return pick_locale(workflow.locales, asked[:35] or known or browser[:35] or None)
+
+
+def _zone(order: Order, workflow: Workflow) -> str:
+    known = next((p.timezone for people in order.recipients.values() for p in people if p.timezone), None)
+    return known or workflow.timezone
+
+
+def _tracking(order: Order, workflow: Workflow, locale: str) -> Tracking:
+    current = workflow.stages[order.stage]
+
+    def title(name: str) -> str:
+        return workflow.stages[name].titles.get(locale, name)
+
+    # The unhappy end is a stage only for orders that got there; then the happy ones ahead of it are not.
+    shown = [s for s in workflow.stages.values() if not s.failed or s.name == order.stage]
+    stages = []
+    for s in shown:
+        ahead = s.rank > current.rank
+        if current.failed and s.name != current.name:
+            continue
+        stages.append(TrackingStage(s.name, title(s.name), "next" if ahead else "current" if s is current else "done"))
+    final = workflow.is_final(order.status)
+    following = next((s.title for s in stages if s.state == "next"), None)
+    return Tracking(
+        workflow=workflow.name,
+        order_id=order.order_id,
+        stage=order.stage,
+        stage_title=title(order.stage),
+        next_stage=None if final else following,
+        stages=stages,
+        eta=None if final else order.eta,
+        appointment=to_builtins(order.appointment, builtin_types=(datetime,)),
+        assignee=_assignee(order, workflow),
+        final=final,
+        failed=current.failed,
+        updated=order.updated,
+        locale=locale,
+    )
+
+
+def _assignee(order: Order, workflow: Workflow) -> TrackingAssignee | None:
+    a = order.assignee
+    if a is None or order.status not in workflow.contact_from:
+        return None
+    return TrackingAssignee(a.name, masked(a.phone or a.email or ""))
+
+
+@lru_cache(maxsize=64)
+def _babel(locale: str) -> Any:
+    return Locale.parse(locale.replace("-", "_"))
+
+
+def _when(moment: datetime, locale: str, zone: str) -> str:
+    return format_datetime(moment.astimezone(zone_of(zone)), "EEE d MMM, H:mm", locale=_babel(locale))
