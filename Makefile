@@ -13,7 +13,7 @@ run: $(VENV)/.run  ## fresh machine to running service
 	@$(BIN)/stagebell demo $(ARGS)
 
 test: $(VENV)/.dev services lint  ## fresh machine to green tests, real RabbitMQ and PostgreSQL included
-	@$(BIN)/python -m pytest --cov --cov-report=term -q -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q -m "not long" $(ARGS)
 
 test-fast: $(VENV)/.dev  ## pure rules only: seconds
 	@$(BIN)/python -m pytest -q tests/unit $(ARGS)

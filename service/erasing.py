@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.core import Core
 from service.domain.causes import PersonErased
+from service.domain.erasure import reach_of
 from service.ledger.audit import AuditLine, write_audit
 from service.ledger.erasing import scrub
 from service.ledger.orders import OrderName, lock_named
@@ -21,6 +22,8 @@ async def erase_order(
         if name not in orders:
             return 0
         await core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
+        if addresses is not None:
+            addresses = reach_of(orders[name], addresses)
         core.decide_named(batch, orders, [(name, cause, "")], now)
         await core.write(connection, batch)
         blanked = await scrub(connection, core.keyring, orders[name].id, addresses, now)

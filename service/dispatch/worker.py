@@ -7,7 +7,7 @@ held while a provider is asked.
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -58,6 +58,7 @@ class Worker:
         self._sending: set[asyncio.Task[None]] = set()
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._wake = core.wakeups.subscribe("dispatch")
+        self._looked_at = core.time.now()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
@@ -65,16 +66,14 @@ class Worker:
         try:
             while not stopping.is_set():
                 try:
-                    busy = await self._round()
+                    if not await self._round():
+                        await self._rest(stopping)
                 except Exception as error:
                     if not is_transient(error):
                         log.exception("dispatch.failed", channel=self._route.channel)
                     else:
                         log.warning("dispatch.ledger_away", channel=self._route.channel, error=type(error).__name__)
                     await asyncio.sleep(PAUSE_S)
-                    continue
-                if not busy:
-                    await self._rest(stopping)
         finally:
             await self._finish(writer)
 
@@ -86,11 +85,18 @@ class Worker:
         until = now + POLL
         if (reopens := self._route.opens_at()) and reopens > now:
             until = min(until, reopens)
+        if not self._sending and (due := await self._next_due()):
+            until = min(until, due)
         await self._core.time.wait(self._wake, until)
+
+    async def _next_due(self) -> datetime | None:
+        async with self._core.ledger.reading() as connection:
+            return await rows.next_due(connection, self._route.channel, self._looked_at)
 
     async def _round(self) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
         self._wake.clear()
+        self._looked_at = self._core.time.now()
         wanted = min(CLAIM_AT_ONCE, self._route.concurrent - len(self._sending))
         room = self._route.room(wanted) if wanted > 0 else 0
         if room <= 0:

@@ -9,6 +9,7 @@ from msgspec import structs
 from service.domain.causes import PersonErased
 from service.domain.draft import Draft
 from service.domain.events import Assignee, Person
+from service.domain.order import Order
 from service.domain.workflow import Workflow
 
 
@@ -21,6 +22,15 @@ def addresses_of(person: Person | Assignee) -> frozenset[str]:
     """Where a person can be reached, comparably written."""
     found = (person.phone, person.whatsapp, person.email)
     return frozenset(address_key(a) for a in found if a)
+
+
+def reach_of(order: Order, addresses: frozenset[str]) -> frozenset[str]:
+    """Every address, app tokens too, of the people in this order who have one of these."""
+    everybody: list[Person | Assignee] = [p for people in order.recipients.values() for p in people]
+    everybody += [order.assignee] if order.assignee else []
+    theirs = [p for p in everybody if not addresses_of(p).isdisjoint(addresses)]
+    tokens = {address_key(token) for p in theirs for token in p.push_tokens}
+    return addresses.union(tokens, *(addresses_of(p) for p in theirs))
 
 
 def erase(draft: Draft, cause: PersonErased) -> None:

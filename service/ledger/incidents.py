@@ -59,6 +59,7 @@ async def open_new(connection: AsyncConnection, order: Order, escalation: Escala
             severity=escalation.severity,
             state="open",
             orders=0,
+            told=0,
             opened_at=now,
             last_at=now,
             told_at=now - TELL_EVERY,
@@ -91,7 +92,7 @@ async def flush(connection: AsyncConnection, teams: Mapping[str, Team], now: dat
     """Tell of incidents that grew since they were last told of, at most once a minute each."""
     query = select(incidents.c.id, incidents.c.team).where(
         incidents.c.state != "resolved",
-        incidents.c.last_at > incidents.c.told_at,
+        incidents.c.orders > incidents.c.told,
         incidents.c.told_at <= now - TELL_EVERY,
     )
     told: list[Announced] = []
@@ -115,12 +116,12 @@ async def _refresh(
         ).scalar_one()
     )
     last_at = now if grew else row.last_at
-    due = now - row.told_at >= TELL_EVERY and last_at > row.told_at
+    due = now - row.told_at >= TELL_EVERY and open_left > row.told
     over = open_left == 0 and not grew
     kind = "resolved" if over else "opened" if row.changes == 0 else "reminded" if due else ""
     values: dict[str, Any] = {"orders": open_left, "last_at": last_at}
     if kind:
-        values |= {"changes": row.changes + 1, "told_at": now}
+        values |= {"changes": row.changes + 1, "told_at": now, "told": open_left}
     if over:
         values["state"] = "resolved"
     await connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))

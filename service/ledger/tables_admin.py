@@ -68,6 +68,7 @@ incidents = Table(
     Column("severity", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("orders", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
     Column("opened_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
     Column("told_at", Instant, nullable=False),

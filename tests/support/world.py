@@ -101,9 +101,14 @@ class World:
         await self.until(self._is_settled, "settled")
 
     async def _is_settled(self) -> bool:
+        resting = [c for c, r in self.app.routes.items() if not r.room(1)]
         busy = select(func.count()).where(
             (notifications.c.state == "sending")
-            | (notifications.c.state.in_(("pending", "retrying")) & (notifications.c.not_before <= self.clock.now()))
+            | (
+                notifications.c.state.in_(("pending", "retrying"))
+                & (notifications.c.not_before <= self.clock.now())
+                & notifications.c.channel.not_in(resting)
+            )
         )
         async with self.ledger.reading() as connection:
             sending = (await connection.execute(busy)).scalar_one()
@@ -114,6 +119,24 @@ class World:
         """Move the clock, let everything happen that is due, in steps that no clock can slip through."""
         self.clock.advance(**delta)
         await self.quiet()
+
+    async def travel_to(self, moment: datetime) -> None:
+        """Let time pass as it would in life: stop at everything that is due on the way."""
+        from service.ledger.orders import next_wake
+        from service.ledger.schedules import next_due
+
+        await self.quiet()
+        while self.clock.now() < moment:
+            later = select(func.min(notifications.c.not_before)).where(
+                notifications.c.state.in_(("pending", "retrying")), notifications.c.not_before > self.clock.now()
+            )
+            due = [r.opens_at() for r in self.app.routes.values()]
+            async with self.ledger.reading() as connection:
+                due += [await next_wake(connection), await next_due(connection)]
+                due.append((await connection.execute(later)).scalar_one())
+            ahead = [d for d in due if d and d > self.clock.now()]
+            self.clock.move_to(min([moment, *ahead]))
+            await self.quiet()
 
     async def quiet(self) -> None:
         """Wait until the clocks have fired and the messages are out."""

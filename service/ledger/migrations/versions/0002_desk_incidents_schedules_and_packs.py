@@ -33,6 +33,7 @@ def upgrade() -> None:
     sa.Column('severity', sa.Text(), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('orders', sa.Integer(), nullable=False),
+    sa.Column('told', sa.Integer(), nullable=False),
     sa.Column('opened_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('last_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('told_at', sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,46 @@
+"""Calls to the running service as each role would make them."""
+
+from typing import Any
+
+import aiohttp
+
+from service.ledger import keys
+from service.ledger.keys import Role
+from tests.support.world import World
+
+ROLES: tuple[Role, ...] = ("publisher", "agent", "supervisor", "admin")
+
+
+async def key_for(world: World, role: Role, name: str = "") -> str:
+    """A new API key."""
+    async with world.ledger.transaction() as connection:
+        return await keys.create(connection, world.ledger.keyring, role, name or role, world.clock.now())
+
+
+class Client:
+    """One caller."""
+
+    def __init__(self, world: World, key: str) -> None:
+        self._base = world.http
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.session = aiohttp.ClientSession()
+
+    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """Status and decoded answer."""
+        headers = {**self._headers, **more.pop("headers", {})}
+        async with self.session.request(method, self._base + path, json=body, headers=headers, **more) as response:
+            if "json" in response.content_type:
+                return response.status, await response.json()
+            return response.status, await response.text()
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """GET."""
+        return await self.call("GET", path)
+
+    async def post(self, path: str, body: Any = None) -> tuple[int, Any]:
+        """POST."""
+        return await self.call("POST", path, body)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self.session.close()
