@@ -106,7 +106,7 @@ class App:
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
-            "clock": [Clock(self.core).run(self.stopping)] if "clock" in self.roles else [],
+            "clock": [Clock(self.core, self._retention()).run(self.stopping)] if "clock" in self.roles else [],
             "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
         }
         for role, coroutines in loops.items():
@@ -118,6 +118,9 @@ class App:
             self._background("listen", listen(self.ledger.url, self.wakeups))
         await self._serve()
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+
+    def _retention(self) -> timedelta | None:
+        return timedelta(days=self.settings.retention_days) if self.settings.retention_days else None
 
     async def _on_reload(self) -> None:
         await self.broker.connect(self.teams)

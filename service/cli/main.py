@@ -155,6 +155,27 @@ def dead_drop(
     sys.exit(run_async(dead.drop(numbers or [], everything=all_)))
 
 
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The workflow's name: lower case, digits and underscores.")],
+    directory: Annotated[Path | None, typer.Option(help="Where the packs are.")] = None,
+) -> None:
+    """Make a small valid pack to start from."""
+    from service.cli.new_pack import make_pack
+
+    sys.exit(make_pack(name, directory))
+
+
+@app.command("webhook-secret")
+def webhook_secret(
+    url: Annotated[str, typer.Argument(help="The receiver's address, exactly as it is called.")],
+) -> None:
+    """The secret with which webhooks to this address are signed (Standard Webhooks)."""
+    from service.cli.running import print_webhook_secret
+
+    print_webhook_secret(url)
+
+
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
@@ -168,3 +189,19 @@ def keys_create(
     from service.cli.running import create_key
 
     sys.exit(run_async(create_key(role, name)))
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """All keys: their names, roles, and whether they were revoked."""
+    from service.cli.running import list_keys
+
+    run_async(list_keys())
+
+
+@keys_app.command("revoke")
+def keys_revoke(name: str) -> None:
+    """End the keys with this name, and the desk's sessions that stand on them."""
+    from service.cli.running import revoke_keys
+
+    sys.exit(run_async(revoke_keys(name)))

@@ -17,6 +17,7 @@ from service.ledger.schema import migrate
 from service.providers import keyring_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
+from service.webhooks import secret_for
 
 log = structlog.get_logger(__name__)
 
@@ -81,3 +82,23 @@ async def create_key(role: str, name: str) -> int:
     typer.echo(f"Key {name!r} with the role {role}. It is shown only now:")
     typer.echo(key)
     return 0
+
+
+async def list_keys() -> None:
+    """One line a key."""
+    async with open_ledger() as ledger, ledger.reading() as connection:
+        for name, role, made, revoked in await keys.listed(connection):
+            typer.echo(f"{name}  {role}  {made:%Y-%m-%d}" + (f"  revoked {revoked:%Y-%m-%d}" if revoked else ""))
+
+
+async def revoke_keys(name: str) -> int:
+    """The exit code: 1 when there is no such key."""
+    async with open_ledger() as ledger, ledger.transaction() as connection:
+        ended = await keys.revoke(connection, name, datetime.now(UTC))
+    typer.echo(f"{ended} revoked" if ended else f"there is no key {name!r} that is not revoked", err=not ended)
+    return 0 if ended else 1
+
+
+def print_webhook_secret(url: str) -> None:
+    """The receiver checks signatures with this."""
+    typer.echo(secret_for(keyring_of(settings_module.load()), url))

@@ -1,6 +1,8 @@
 """The calendar's part of the clock: digests and reports that are due, incidents that grew."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
 
 import structlog
 from sqlalchemy import insert
@@ -8,19 +10,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
 from service.domain.workflow import Team
-from service.ledger import digests, escalations, incidents, outbox, schedules
+from service.erasing import erase_order
+from service.ledger import digests, escalations, inbox, incidents, outbox, schedules
+from service.ledger.erasing import old_orders
+from service.ledger.orders import OrderName
 from service.ledger.outbox import Outgoing
 from service.ledger.schedules import DIGEST, Subscription
 from service.ledger.tables_admin import stream
 
 log = structlog.get_logger(__name__)
+# Publishers and brokers repeat within hours or days, not months.
+INBOX_KEPT: Final = timedelta(days=45)
+RETENTION_BATCH: Final = 200
 
 
 class CalendarDue:
     """Sends by the calendar; what is sent and the next time are written in one transaction."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, retention: timedelta | None = None) -> None:
         self._core = core
+        self._retention = retention
 
     async def keep_digests(self) -> None:
         """Bring the teams' digests in line with the packs."""
@@ -50,6 +59,19 @@ class CalendarDue:
         if outgoing:
             core.wakeups.wake({"relay", "stream"})
         return len(due)
+
+    async def forget_old(self) -> int:
+        """Let go of what retention says: people of long-ended orders, old stream lines, old inbox rows."""
+        core, now = self._core, self._core.time.now()
+        names: list[OrderName] = []
+        async with core.ledger.transaction() as connection:
+            await escalations.forget_stream(connection, now)
+            await inbox.forget(connection, now - INBOX_KEPT)
+            if self._retention is not None:
+                names = await old_orders(connection, now - self._retention, RETENTION_BATCH)
+        for name in names:
+            await erase_order(core, name, None)
+        return len(names)
 
     async def _content(self, connection: AsyncConnection, s: Subscription) -> list[Outgoing]:
         core, now = self._core, self._core.time.now()

@@ -18,6 +18,7 @@ from service.telemetry import metrics
 log = structlog.get_logger(__name__)
 BATCH: Final = 200
 LONGEST_SLEEP: Final = timedelta(seconds=5)
+FORGET_EVERY: Final = timedelta(hours=1)
 STUCK_RETRY: Final = timedelta(minutes=1)
 PAUSE_S: Final = 1.0
 
@@ -25,9 +26,10 @@ PAUSE_S: Final = 1.0
 class Clock:
     """Wakes orders; any number may run, as due orders are claimed with SKIP LOCKED."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, retention: timedelta | None = None) -> None:
         self._core = core
-        self._calendar = CalendarDue(core)
+        self._calendar = CalendarDue(core, retention)
+        self._forget_at = core.time.now()
         self._wake = core.wakeups.subscribe("clock")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -36,12 +38,16 @@ class Clock:
         while not stopping.is_set():
             try:
                 self._wake.clear()
+                looked_at = self._core.time.now()
                 if not digests_kept:
                     await self._calendar.keep_digests()
                     digests_kept = True
                 await self._calendar.fire_due()
+                if looked_at >= self._forget_at:
+                    busy = await self._calendar.forget_old() > 0
+                    self._forget_at = looked_at + (timedelta(0) if busy else FORGET_EVERY)
                 if await self.fire_due() < BATCH:
-                    await self._core.time.wait(self._wake, await self._next())
+                    await self._core.time.wait(self._wake, await self._next(looked_at))
             except Exception as error:
                 if not is_transient(error):
                     log.exception("clock.failed")
@@ -49,11 +55,11 @@ class Clock:
                     log.warning("clock.ledger_away", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
 
-    async def _next(self) -> datetime:
+    async def _next(self, looked_at: datetime) -> datetime:
         """The nearest due time, or a little later: another process's news may have been missed."""
         async with self._core.ledger.reading() as connection:
             moments = [await next_wake(connection), await schedules.next_due(connection)]
-        latest = self._core.time.now() + LONGEST_SLEEP
+        latest = looked_at + LONGEST_SLEEP
         return min(m for m in (*moments, latest) if m)
 
     async def fire_due(self) -> int:

@@ -59,3 +59,8 @@ async def count_attempt(connection: AsyncConnection, key: bytes, now: datetime) 
     ).returning(inbox.c.attempts)
     attempts: int = (await connection.execute(statement)).scalar_one()
     return attempts
+
+
+async def forget(connection: AsyncConnection, before: datetime) -> None:
+    """Let go of events that nobody can still be repeating."""
+    await connection.execute(inbox.delete().where(inbox.c.received_at < before))

@@ -35,6 +35,7 @@ inbox = Table(
     Column("outcome", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("reason", Text, nullable=False, server_default=""),
+    Index("inbox_by_time", "received_at"),
 )
 
 orders = Table(
@@ -156,6 +157,7 @@ notifications = Table(
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
     partial("notifications_unknown", "not_before", where="state = 'unknown'"),
     Index("notifications_of_order", "order_id"),
+    partial("notifications_by_time", "created_at", "id", where="sealed_message IS NOT NULL"),
     Index("notifications_of_lane", "lane", "id"),
 )
 

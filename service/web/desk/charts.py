@@ -32,7 +32,9 @@ def stages_chart(stages: Sequence[dict[str, Any]]) -> Markup:
     ticks = [t for t in TICKS_S if shortest <= t <= longest * 1.5]
 
     def x(seconds: float) -> float:
-        return LABEL + (WIDTH - LABEL - 90) * math.log(max(seconds, shortest) / shortest) / math.log(longest * 1.2 / shortest)
+        return LABEL + (WIDTH - LABEL - 90) * math.log(max(seconds, shortest) / shortest) / math.log(
+            longest * 1.2 / shortest
+        )
 
     height = ROW * len(rows) + 40
     parts = [_svg(height, "Time in each stage: median, 90th and 99th percentile")]

@@ -112,6 +112,12 @@ def upgrade() -> None:
         batch_op.create_index('escalations_by_reason', ['team', 'reason', 'opened_at'], unique=False)
         batch_op.create_index('escalations_of_incident', ['incident_id'], unique=False)
 
+    with op.batch_alter_table('inbox', schema=None) as batch_op:
+        batch_op.create_index('inbox_by_time', ['received_at'], unique=False)
+
+    with op.batch_alter_table('notifications', schema=None) as batch_op:
+        batch_op.create_index('notifications_by_time', ['created_at', 'id'], unique=False, postgresql_where=sa.text('sealed_message IS NOT NULL'), sqlite_where=sa.text('sealed_message IS NOT NULL'))
+
     with op.batch_alter_table('orders', schema=None) as batch_op:
         batch_op.add_column(sa.Column('version', sa.Text(), server_default='', nullable=False))
         batch_op.add_column(sa.Column('status_since', sa.DateTime(timezone=True), nullable=True))
@@ -140,6 +146,12 @@ def downgrade() -> None:
         batch_op.drop_column('due_at')
         batch_op.drop_column('status_since')
         batch_op.drop_column('version')
+
+    with op.batch_alter_table('notifications', schema=None) as batch_op:
+        batch_op.drop_index('notifications_by_time', postgresql_where=sa.text('sealed_message IS NOT NULL'), sqlite_where=sa.text('sealed_message IS NOT NULL'))
+
+    with op.batch_alter_table('inbox', schema=None) as batch_op:
+        batch_op.drop_index('inbox_by_time')
 
     with op.batch_alter_table('escalations', schema=None) as batch_op:
         batch_op.drop_index('escalations_of_incident')
