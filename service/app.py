@@ -49,7 +49,7 @@ from service.workflows import packs as packs_module
 log = structlog.get_logger(__name__)
 
 ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
-STOP_WITHIN_S: Final = 18.0
+STOP_WITHIN_S: Final = 12.0
 ALIGN_EVERY_S: Final = 15.0
 FIRST_CONNECT_S: Final = 30.0
 
@@ -270,4 +270,4 @@ async def _end(tasks: list[asyncio.Task[None]], within: timedelta) -> None:
         task.cancel()
     if running:
         log.warning("stop.cancelled", loops=[t.get_name() for t in running])
-        await asyncio.wait(running, timeout=7)
+        await asyncio.wait(running, timeout=5)

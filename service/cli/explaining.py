@@ -1,5 +1,6 @@
 """`stagebell explain`."""
 
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from service.domain.workflow import ClockSpec, Workflow
 from service.ledger.views import order_view
 from service.workflows import packs
 
+WIDE = 220
 _HIDDEN = ("at", "kind", "message", "provider")
 
 
@@ -28,7 +30,8 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     if view is None:
         typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
         return 1
-    console = Console(highlight=False)
+    # Into a file or a pipe the tables go in full width.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(
         f"[bold]{order_id}[/] {workflow_name}: {view['status']}, customers see {view['stage_title']!r}"
         f" (since {_when(view['status_since'])}, pack {view['pack']})"

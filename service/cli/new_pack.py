@@ -48,11 +48,11 @@ clocks:
   finished_told: {{kind: notify, notice: order_finished, within: 5m, escalate: {{reason: customer_not_notified}}}}
 
 teams:
-  vendor_ops: {{title: Operations, levels: [{{after: 1h, to: supervisor}}]}}
+  operations: {{title: Operations, levels: [{{after: 1h, to: supervisor}}]}}
   tech: {{title: Tech}}
 
 reasons:
-  not_started: {{team: vendor_ops, severity: high, title: {{en: Nobody has started}}}}
+  not_started: {{team: operations, severity: high, title: {{en: Nobody has started}}}}
   customer_not_notified: {{team: tech, severity: high, title: {{en: The customer was not told in time}}}}
 
 demo:

@@ -1,4 +1,4 @@
-"""`/t/{token}`: what a customer sees of an order; no sign-in, no scripts, nothing personal beyond who comes."""
+"""`/t/{token}`: what a customer sees of an order; no sign-in, nothing personal beyond who comes."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,7 +28,8 @@ from service.web.shapes import Tracking, TrackingAssignee, TrackingStage
 
 WORDS: Final = Path(__file__).parent / "pages" / "tracking.words.yaml"
 CSP: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 
 

@@ -221,8 +221,7 @@ async def test_tracking_page_and_data(world: World, caller: Caller) -> None:
     async with nobody.session.get(world.http + path) as response:
         page = await response.text()
         assert response.headers["X-Robots-Tag"] == "noindex, nofollow"
-        assert "script" not in response.headers["Content-Security-Policy"]
-    assert "<script" not in page
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
     assert len(page.encode()) < 50_000
     for secret in (CUSTOMER["phone"], CUSTOMER["email"], CUSTOMER["name"], VENDOR["phone"]):
         assert str(secret) not in page + str(data)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 # FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".
 LONGEST_TTL_S: Final = 2_419_200
+TOKEN_TIMEOUT_S: Final = 5.0
 OK: Final = 200
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
@@ -64,7 +66,9 @@ class FcmProvider:
     async def _token(self) -> str:
         async with self._refreshing:
             if not self._credentials.valid:
-                request = google.auth.transport.requests.Request()
+                # The thread outlives our patience unless the request itself is bounded.
+                timeout = min(self._timeout_s, TOKEN_TIMEOUT_S)
+                request = partial(google.auth.transport.requests.Request(), timeout=timeout)
                 async with asyncio.timeout(self._timeout_s):
                     await asyncio.to_thread(self._credentials.refresh, request)
             return str(self._credentials.token)

@@ -1,0 +1,177 @@
+"""The desk in a real browser: live board, two supervisors, a manual notice, a lost connection, accessibility."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from service.timekeeping import SteadyTime
+from tests.support.client import key_for
+from tests.support.events import CUSTOMER, VENDOR, encoded, event
+from tests.support.providers import Mailbox, Providers
+from tests.support.proxy import Proxy
+from tests.support.world import World, settings_for
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+# WCAG 2.2 AA and everything below it.
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+
+
+@pytest.fixture
+async def desk(providers: Providers, mailbox: Mailbox, sqlite_url: str) -> AsyncIterator[World]:
+    """A service on living time."""
+    w = World(settings_for(providers, mailbox, database_url=sqlite_url, broker_url="memory://"), providers, mailbox)
+    w.app = type(w.app)(w.settings, time=SteadyTime())
+    await w.start()
+    yield w
+    await w.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as p:
+        b = await p.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield b
+        await b.close()
+
+
+async def signed_in(browser: Browser, world: World, role: str, base: str = "", **options: Any) -> Page:
+    """A page of somebody who came by the sign-in form."""
+    key = await key_for(world, role, f"{role}-{id(options)}")  # type: ignore[arg-type]
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    await page.goto(f"{base or world.http}/desk")
+    await page.get_by_label("API key").fill(key)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(lambda url: "sign-in" not in url)
+    return page
+
+
+async def happen(world: World, *events: dict[str, Any]) -> None:
+    from service.intake.reading import Incoming
+
+    for e in events:
+        (verdict,) = await world.app.intake.take([Incoming(encoded(e))], bury=True)
+        assert verdict.outcome == "accepted", verdict.reason
+
+
+def order(world: World, status: str = "vendor_en_route", order_id: str = "ORD-1", **data: Any) -> dict[str, Any]:
+    return event(order_id, status, world.app.time.now(), recipients={"customer": CUSTOMER}, assignee=VENDOR, **data)
+
+
+def unsafe(world: World) -> dict[str, Any]:
+    return event("ORD-1", at=world.app.time.now(), kind="order.issue_reported", issue={"reason": "customer_unsafe"})
+
+
+async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    first, second = await signed_in(browser, desk, "supervisor"), await signed_in(browser, desk, "supervisor")
+    for page in (first, second):
+        await expect(page.locator("#live")).to_have_text("live")
+        await expect(page.get_by_text("Nothing is open")).to_be_visible()
+    await happen(desk, unsafe(desk))
+    for page in (first, second):
+        await expect(page.locator("[data-escalation]")).to_have_count(1, timeout=1000)
+    await first.keyboard.press("j")
+    await first.keyboard.press("a")
+    await expect(second.locator(".badge.acknowledged")).to_be_visible(timeout=2000)
+    await second.locator("[data-act=resolve]").click()
+    await expect(first.get_by_text("Nothing is open")).to_be_visible(timeout=2000)
+
+
+async def test_a_breach_appears_within_a_second(desk: World, browser: Browser) -> None:
+    page = await signed_in(browser, desk, "supervisor")
+    await expect(page.locator("#live")).to_have_text("live")
+    soon = desk.app.time.now()
+    # Half an hour late in two seconds from now.
+    from datetime import timedelta
+
+    await happen(desk, order(desk, eta=(soon - timedelta(minutes=29, seconds=58)).isoformat()))
+    await expect(page.get_by_text("vendor delayed", exact=False).first).to_be_visible(timeout=3500)
+    (found,) = [e for e in (await desk.view("ORD-1"))["escalations"] if e["reason"] == "vendor_delayed"]
+    assert (desk.app.time.now() - found["opened"]).total_seconds() < 2.5
+
+
+async def test_an_agent_previews_and_sends(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    await desk.settled()
+    page = await signed_in(browser, desk, "agent")
+    assert page.url.endswith("/desk/orders")
+    await page.get_by_role("searchbox").fill("+919812345678")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/desk/orders/device_pickup/ORD-1")
+    await page.get_by_label("Reason").select_option("traffic_delay")
+    preview = page.locator("#preview .preview").first
+    await expect(preview).to_contain_text("1 segment")
+    words = await preview.locator(".text").inner_text()
+    before = len(desk.providers.of("sms"))
+    await page.get_by_role("button", name="Send").click()
+    await page.wait_for_load_state()
+    await desk.until(lambda: len(desk.providers.of("sms")) > before, "the message at the provider")
+    assert desk.providers.of("sms")[-1].text == words.strip()
+    await expect(page.get_by_text("traffic delay").first).to_be_visible()
+
+
+async def test_a_lost_connection_is_shown_and_heals_with_nothing_missed(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    proxy = Proxy("127.0.0.1", desk.app.port)
+    await proxy.start()
+    page = await signed_in(browser, desk, "supervisor", f"http://127.0.0.1:{proxy.port}")
+    await expect(page.locator("#live")).to_have_text("live")
+    await proxy.cut()
+    await expect(page.locator("#live")).to_contain_text("lost", timeout=5000)
+    await happen(desk, unsafe(desk))
+    await asyncio.sleep(0.3)
+    await expect(page.locator("[data-escalation]")).to_have_count(0)
+    await proxy.mend()
+    await expect(page.locator("#live")).to_have_text("live", timeout=15000)
+    await expect(page.locator("[data-escalation]")).to_have_count(1, timeout=3000)
+    await proxy.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_page_has_an_accessibility_violation(
+    desk: World, browser: Browser, scheme: str, tmp_path: Path
+) -> None:
+    await happen(desk, order(desk, eta=desk.app.time.now().isoformat()), unsafe(desk))
+    await happen(desk, order(desk, "payment_successful", "ORD-2"))
+    with contextlib.suppress(AssertionError):
+        await happen(desk, order(desk, "no_such_status", "ORD-3"))
+    await desk.settled()
+    page = await signed_in(browser, desk, "admin", color_scheme=scheme, reduced_motion="reduce")
+    link = await page.request.get(f"{desk.http}/v1/orders/device_pickup/ORD-1/link")
+    token = (await link.json())["url"].rpartition("/t/")[2]
+    pages = ["/desk", "/desk/orders", "/desk/orders/device_pickup/ORD-1", "/desk/inbox", "/desk/dead", "/desk/health",
+             "/desk/lifecycle", f"/t/{token}", "/desk/sign-in"]  # fmt: skip
+    found = []
+    for width in (1440, 390):
+        await page.set_viewport_size({"width": width, "height": 900})
+        for path in pages:
+            await page.goto(desk.http + path)
+            results = await Axe().run(page, options=RULES)
+            found += [
+                f"{path} at {width}: {v['id']}: {v['nodes'][0]['html'][:160]}" for v in results.response["violations"]
+            ]
+            wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wide > 0:
+                found.append(f"{path} at {width}: {wide} px too wide")
+    assert found == []
+
+
+async def test_the_tracking_page_works_without_scripts(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    page = await signed_in(browser, desk, "agent")
+    link = await page.request.get(f"{desk.http}/v1/orders/device_pickup/ORD-1/link")
+    token = (await link.json())["url"].rpartition("/t/")[2]
+    plain = await (await browser.new_context(java_script_enabled=False)).new_page()
+    await plain.goto(f"{desk.http}/t/{token}")
+    await expect(plain.get_by_role("heading", name="Partner on the way")).to_be_visible()
+    await expect(plain.locator("[aria-current=step]")).to_have_count(1)

@@ -1,0 +1,138 @@
+"""A canary code and a canary person, run through every path: each appears only where it must."""
+
+import asyncio
+import re
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import aiohttp
+import pytest
+
+from tests.support.events import encoded, event, minutes
+from tests.support.process import Process, command, environment
+from tests.support.providers import Mailbox, Providers
+from tests.support.world import ROOT
+
+CODE, PHONE, EMAIL, NAME, TOKEN = "739184", "+919811122233", "canary@example.com", "Canaryname", "canary-push-token"
+PERSON = {"name": NAME, "phone": PHONE, "whatsapp": PHONE, "email": EMAIL, "push_tokens": [TOKEN], "locale": "en"}
+WORDS = [w.encode() for w in (CODE, PHONE, PHONE[1:], EMAIL, NAME, TOKEN)]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/canary.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+async def everything_in(database_url: str) -> bytes:
+    """Every column of every table, as bytes."""
+    if database_url.startswith("sqlite"):
+        connection = sqlite3.connect(database_url.partition(":///")[2])
+        return "\n".join(connection.iterdump()).encode()
+    import asyncpg
+
+    pg = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    tables = await pg.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    found = [str(await pg.fetch(f'SELECT * FROM "{t[0]}"')) for t in tables]
+    await pg.close()
+    return "\n".join(found).encode()
+
+
+async def test_codes_and_people_appear_only_where_they_must(
+    tmp_path: Path, database_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
+) -> None:
+    env = environment(tmp_path, database_url, rabbit_url, providers, mailbox)
+    key = (
+        (await asyncio.to_thread(command, tmp_path, env, "keys", "create", "--role", "admin", "t"))
+        .stdout.strip()
+        .splitlines()[-1]
+    )
+    process = Process(tmp_path, env)
+    await process.ready()
+    otp = {"otp": {"value": CODE, "expires": "2099-01-01T00:00:00Z"}}
+    now = datetime.now(UTC)
+    events: list[dict[str, Any]] = [
+        event("C-1", "created", now, recipients={"customer": PERSON}),
+        event("C-1", "payment_initiated", now, secrets=otp),
+        event("C-1", "vendor_failed", now),
+        event("C-2", "no_such_status", now, recipients={"customer": PERSON}, secrets=otp),
+        event("C-3", "created", now + minutes(60), recipients={"customer": PERSON}, secrets=otp),
+        event("C-4", "created", now, recipients={"customer": PERSON}, nonsense=otp, secrets=[CODE]),
+    ]
+    connection = await aio_pika.connect(rabbit_url)
+    async with connection:
+        channel = await connection.channel()
+        outcomes = await channel.declare_queue("", exclusive=True)
+        await outcomes.bind("notifications", "#")
+        exchange = await channel.get_exchange("orders")
+        for e in events:
+            await exchange.publish(aio_pika.Message(encoded(e), content_type="application/cloudevents+json"), "order.x")
+        await exchange.publish(aio_pika.Message(encoded(events[1])[:-20]), "order.x")
+        dead = await channel.get_queue("stagebell.dead")
+        for _ in range(200):
+            declared = await channel.declare_queue("stagebell.dead", passive=True)
+            codes = [s for s in providers.sent if CODE in s.text]
+            if (declared.declaration_result.message_count or 0) >= 4 and len(codes) == 3 and len(mailbox.mails) == 2:
+                break
+            await asyncio.sleep(0.1)
+        letters = [await dead.get(timeout=5) for _ in range(4)]
+        published = []
+        while (message := await outcomes.get(fail=False)) is not None:
+            published.append(message.body)
+            await message.ack()
+        assert len(published) >= 3
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
+            base = f"http://127.0.0.1:{process.port}"
+            metrics = await (await session.get(f"{base}/metrics")).read()
+            shown = await (await session.get(f"{base}/v1/orders/device_pickup/C-1")).read()
+            await session.get(f"{base}/desk/inbox")
+    explained = (await asyncio.to_thread(command, tmp_path, env, "explain", "device_pickup", "C-1")).stdout
+    assert process.terminate() == 0
+    assert len([s for s in providers.sent if CODE in s.text]) == 3
+    ledger = await everything_in(database_url)
+    assert b"C-1" in ledger
+    places = {
+        "log": process.log.read_bytes(),
+        "metrics": metrics,
+        "ledger": ledger,
+        "dead letters": b"".join(x.body + str(x.headers).encode() for x in letters if x),
+        "outcomes": b"".join(published),
+        "files": b"".join(f.read_bytes() for f in tmp_path.rglob("*") if f.is_file() and f.suffix in (".log", ".key")),
+    }
+    for place, text in places.items():
+        for word in WORDS:
+            assert word not in text, f"{word!r} in {place}"
+    assert CODE not in shown.decode() + explained
+    process.close()
+
+
+def test_no_workflow_is_named_in_python() -> None:
+    named = re.compile(r"device_pickup|home_service|repair|marketing_services|vendor_ops")
+    found = [
+        f"{path.relative_to(ROOT)}:{n}"
+        for path in (ROOT / "service").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix in (".py", ".j2", ".js", ".css", ".yaml")
+        for n, line in enumerate(path.read_text().splitlines(), 1)
+        if named.search(line)
+    ]
+    assert found == []
+
+
+def test_debug_logging_of_libraries_stays_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    import logging
+
+    from service.telemetry import logs
+
+    logs.configure("json", level=logging.DEBUG)
+    logging.getLogger("twilio.http_client").debug("Body=%s", CODE)
+    logging.getLogger("twilio").info("To=%s", PHONE)
+    logging.getLogger("mail.log").info("rcpt %s", EMAIL)
+    logging.getLogger("aiosmtplib").error("rcpt %s", EMAIL)
+    logging.getLogger("apprise").warning("url %s", TOKEN)
+    assert capfd.readouterr().err == ""
+    logs.configure(None)

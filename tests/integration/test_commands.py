@@ -1,0 +1,190 @@
+"""The commands, as an operator types them."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from service.workflows.schema import WorkflowYaml
+from tests.support.events import encoded, event, person
+from tests.support.nodes import free_port
+from tests.support.process import STAGEBELL, Process, command, environment
+from tests.support.providers import Mailbox, Providers
+from tests.support.world import ROOT
+
+
+@pytest.fixture
+def env(tmp_path: Path, postgres_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox) -> dict[str, str]:
+    return environment(tmp_path, postgres_url, rabbit_url, providers, mailbox)
+
+
+async def run(folder: Path, env: dict[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """A command, while the stand-ins of this process go on answering."""
+    return await asyncio.to_thread(command, folder, env, *arguments, stdin=stdin)
+
+
+async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, str]) -> None:
+    process = Process(tmp_path, env)
+    took = await process.ready()
+    assert took < 10
+    now = datetime.now(UTC)
+    lines = [
+        encoded(event("P-1", "created", now, recipients={"customer": person(1)})),
+        encoded(event("P-1", "assignd", now)),
+        b"{not json",
+    ]
+    done = await run(tmp_path, env, "publish", "-", stdin=b"\n".join(lines).decode())
+    assert done.returncode == 1
+    assert "2 published, 1 not events" in done.stdout
+    assert "-:3:" in done.stderr
+    for _ in range(100):
+        listed = (await run(tmp_path, env, "dead", "list")).stdout
+        if "P-1" in listed:
+            break
+        await asyncio.sleep(0.1)
+    assert "did you mean" in (await run(tmp_path, env, "dead", "show", "1")).stdout
+    assert "+919800000001" not in listed
+    explained = (await run(tmp_path, env, "explain", "device_pickup", "P-1")).stdout
+    for words in ("order_created", "no_vendor", "sent", "at most 0:30:00"):
+        assert words in explained
+    assert (await run(tmp_path, env, "explain", "device_pickup", "none")).returncode == 1
+    assert "1 replayed" in (await run(tmp_path, env, "dead", "replay", "1")).stdout
+    for _ in range(100):
+        if "P-1" in (await run(tmp_path, env, "dead", "list")).stdout:
+            break
+        await asyncio.sleep(0.1)
+    assert (await run(tmp_path, env, "dead", "drop")).returncode == 1
+    assert "1 dropped" in (await run(tmp_path, env, "dead", "drop", "--all")).stdout
+    assert process.terminate(20) == 0
+    process.close()
+
+
+async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
+    made = await run(tmp_path, env, "keys", "create", "--role", "agent", "desk-1")
+    assert made.returncode == 0
+    assert made.stdout.splitlines()[-1].startswith("sb_")
+    assert "desk-1  agent" in (await run(tmp_path, env, "keys", "list")).stdout
+    assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 0
+    assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 1
+    assert (await run(tmp_path, env, "keys", "create", "--role", "king", "x")).returncode == 1
+    assert "schema 0002" in (await run(tmp_path, env, "migrate")).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DATABASE_URL", "mysql://x", "STAGEBELL_DATABASE_URL: write postgresql+asyncpg"),
+        ("BROKER_URL", "kafka://x", "STAGEBELL_BROKER_URL: write amqp"),
+        ("HTTP_PORT", "70000", "STAGEBELL_HTTP_PORT"),
+        ("REQUIRE_CHANNELS", "sms,fax", "unknown channel 'fax'"),
+        ("SMTP_URL", "http://x", "STAGEBELL_SMTP_URL: write smtp://"),
+        ("FCM_CREDENTIALS", "/nowhere.json", "STAGEBELL_FCM_CREDENTIALS: no file"),
+        ("WORKFLOWS", "/nowhere", "no pack here"),
+    ],
+)
+def test_a_wrong_setting_is_named_at_the_start(tmp_path: Path, name: str, value: str, words: str) -> None:
+    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    values = {
+        **base,
+        "PYTHONPATH": str(ROOT),
+        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
+        f"STAGEBELL_{name}": value,
+    }
+    done = subprocess.run(
+        [*STAGEBELL, "run"], env=values, cwd=tmp_path, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert done.returncode == 1
+    assert words in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_channel_that_is_required_is_an_error(tmp_path: Path) -> None:
+    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    values = {**base, "PYTHONPATH": str(ROOT), "STAGEBELL_REQUIRE_CHANNELS": "email"}
+    done = subprocess.run(
+        [*STAGEBELL, "run"], env=values, cwd=tmp_path, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert done.returncode == 1
+    assert "SMTP_URL and EMAIL_FROM" in done.stderr.replace("\n", " ")
+
+
+def test_check_finds_all_problems_with_file_and_line(tmp_path: Path) -> None:
+    made = subprocess.run(
+        [*STAGEBELL, "new", "flowers", "--directory", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    good = subprocess.run([*STAGEBELL, "check", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert good.returncode == 0, good.stdout
+    file = tmp_path / "flowers" / "workflow.yaml"
+    file.write_text(file.read_text().replace("team: tech", "team: teck").replace("stage: working", "stage: werking"))
+    bad = subprocess.run([*STAGEBELL, "check", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert bad.returncode == 1
+    for words in ("workflow.yaml:16:", "unknown stage 'werking'; did you mean 'working'?", "unknown team 'teck'"):
+        assert words in bad.stdout
+    again = subprocess.run(
+        [*STAGEBELL, "new", "flowers", "--directory", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert again.returncode == 1
+
+
+def test_the_editors_schema_is_the_current_one() -> None:
+    kept = json.loads((ROOT / "templates" / "workflow.schema.json").read_text())
+    kept.pop("$schema")
+    assert kept == WorkflowYaml.model_json_schema(mode="validation")
+
+
+@pytest.mark.parametrize("workflow", ["device_pickup", "home_service", "repair", "marketing_services"])
+def test_the_demo_plays_any_workflow_and_exits(tmp_path: Path, workflow: str) -> None:
+    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    values = {
+        **base,
+        "PYTHONPATH": str(ROOT),
+        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
+        "STAGEBELL_HTTP_PORT": str(free_port()),
+    }
+    done = subprocess.run(
+        [*STAGEBELL, "demo", "--orders", "3", "--speed", "1000000", "--workflow", workflow, "--exit"],
+        env=values, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "3 orders" in done.stdout
+    assert "dead letters: 0" in done.stdout
+    assert "failed" not in done.stdout.partition("messages:")[2].partition("\n")[0]
+    assert list(tmp_path.glob("*.db*")) == []
+
+
+def test_ctrl_c_leaves_the_demo_cleanly(tmp_path: Path) -> None:
+    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    values = {
+        **base,
+        "PYTHONPATH": str(ROOT),
+        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
+        "STAGEBELL_HTTP_PORT": str(free_port()),
+    }
+    process = subprocess.Popen(
+        [*STAGEBELL, "demo", "--orders", "50"],
+        env=values,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    time.sleep(5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=25)
+    assert process.returncode == 0, out
+    assert "Traceback" not in out

@@ -1,0 +1,105 @@
+"""The OpenAPI document is true: generated calls with every role find no 5xx, and answers match their schemas."""
+
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from jsonschema import Draft202012Validator
+
+from service.web.contract import asyncapi
+from service.web.openapi import document
+from tests.support.client import ROLES, key_for
+from tests.support.events import CUSTOMER, VENDOR, event
+from tests.support.world import ROOT, World
+
+EXAMPLES = 12
+SLOW = ("/v1/escalations/stream",)
+
+
+def hammer(base: str, key: str, role: str) -> list[str]:
+    """Every operation with generated calls; what went wrong."""
+    schema = schemathesis.openapi.from_dict(document())
+    schema.config.base_url = base
+    wrong: list[str] = []
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {key}"
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path in SLOW:
+            continue
+        wrong += [f"{role} {operation.label}: {problem}" for problem in problems_of(operation, base, session)]
+    return wrong
+
+
+def problems_of(operation: Any, base: str, session: requests.Session) -> list[str]:
+    """5xx answers, and answers that are not as the document says."""
+    wrong: list[str] = []
+
+    @hypothesis_settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy())
+    def once(case: Any) -> None:
+        response = case.call(base_url=base, session=session, timeout=10)
+        if response.status_code >= 500:
+            wrong.append(f"{response.status_code} {response.text[:200]}")
+            return
+        try:
+            operation.validate_response(response)
+        except Exception as error:
+            wrong.append(f"{response.status_code} {str(error)[:300]}")
+
+    once()
+    return wrong
+
+
+async def test_generated_calls_of_every_role(world: World) -> None:
+    import asyncio
+
+    world.settings.failures_per_minute = 0
+    await world.accept(event("A-1", "vendor_en_route", recipients={"customer": CUSTOMER}, assignee=VENDOR))
+    await world.settled()
+    for role in ROLES:
+        key = await key_for(world, role)
+        wrong = await asyncio.to_thread(hammer, world.http, key, role)
+        assert wrong == []
+
+
+def test_asyncapi_is_valid_for_its_own_schema() -> None:
+    import json
+
+    schema = json.loads((ROOT / "tests/data/asyncapi-3.0.0.schema.json").read_text())
+    from jsonschema import Draft7Validator
+
+    errors = [e.message[:200] for e in Draft7Validator(schema).iter_errors(asyncapi("http://x"))]
+    assert errors == []
+
+
+@pytest.mark.parametrize("event_type", ["order.status_changed", "order.note_added", "order.issue_reported"])
+def test_json_schemas_agree_with_the_decoder(event_type: str) -> None:
+    from service.domain.errors import Rejection
+    from service.domain.events import decode
+    from service.web.contract import json_schema
+    from tests.support.events import encoded
+
+    validator = Draft202012Validator(json_schema(event_type))
+    data: dict[str, Any] = {
+        "order.status_changed": {"status": "created"},
+        "order.note_added": {"note": {"text": "x"}},
+        "order.issue_reported": {"issue": {"reason": "app_error"}},
+    }[event_type]
+    good = event("S-1", kind=event_type, **data)
+    assert list(validator.iter_errors(good)) == []
+    decode(encoded(good))
+    for field, value in (
+        ("workflow", 7),
+        ("eta", "soon"),
+        ("recipients", {"customer": {"phone": 7}}),
+        ("secrets", [1]),
+    ):
+        bad = {**good, "data": {**good["data"], field: value}}
+        with pytest.raises(Rejection, match=rf"data\.{field}"):
+            decode(encoded(bad))
+        if field != "eta":
+            assert list(validator.iter_errors(bad)), field

@@ -1,0 +1,70 @@
+"""A TCP proxy that can be cut, slowed and mended: the network between two parts."""
+
+import asyncio
+import contextlib
+
+
+class Proxy:
+    """Passes bytes on to `host:port` from a port of its own."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._to = host, port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.stalled = asyncio.Event()
+        self.stalled.set()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, back = await asyncio.open_connection(self._host, self._to)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, back}
+        for source, sink in ((reader, back), (there, writer)):
+            task = asyncio.create_task(self._pass(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            while data := await reader.read(65536):
+                await self.stalled.wait()
+                writer.write(data)
+                await writer.drain()
+        with contextlib.suppress(Exception):
+            writer.close()
+        self._writers.discard(writer)
+
+    async def drop(self) -> None:
+        """Close every connection; new ones are taken."""
+        for writer in list(self._writers):
+            with contextlib.suppress(Exception):
+                writer.transport.abort()
+        self._writers.clear()
+
+    async def cut(self) -> None:
+        """Close everything and listen no more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self.drop()
+
+    async def mend(self) -> None:
+        """Listen again on the same port."""
+        if self._server is None:
+            await self.start()
+
+    async def close(self) -> None:
+        """End."""
+        self.stalled.set()
+        await self.cut()
+        for task in list(self._tasks):
+            task.cancel()
