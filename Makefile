@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 ARGS ?=
 
-.PHONY: run test test-long test-fast lint format types imports check services lock bench docker-steps screenshots clean
+.PHONY: run test test-long test-fast lint format services lock bench chaos audit docker-steps screenshots clean
 
 run: $(VENV)/.run  ## fresh machine to running service
 	@$(BIN)/stagebell demo $(ARGS)
@@ -25,6 +25,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit -q -r service -c pyproject.toml
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; exit 1)
 	@rm -f .lint-imports.log
 	@$(BIN)/stagebell check templates > /dev/null
@@ -35,7 +36,20 @@ format: $(VENV)/.dev
 services:
 	@./tests/support/install-services.sh
 
-docker-steps:  ## what the Dockerfile runs, step by step, without a Docker engine
+screenshots: $(VENV)/.dev services  ## the pictures in docs/, from a running demo
+	@$(BIN)/python docs/screenshots.py
+
+bench: $(VENV)/.dev $(VENV)/.bench services  ## side by side with its peers; about 12 minutes
+	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.dev services  ## the long form of the fault tests
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+audit: $(VENV)/.dev  ## known vulnerabilities and risky code
+	@$(BIN)/bandit -q -r service -c pyproject.toml
+	@$(BIN)/pip-audit -q --disable-pip --require-hashes -r requirements/run.lock
+
+docker-steps: $(VENV)/.uv  ## what the Dockerfile runs, step by step, without a Docker engine
 	@./tests/support/docker-steps.sh
 
 lock: $(VENV)/.uv  ## new lock files from pyproject.toml
@@ -55,6 +69,11 @@ $(VENV)/.uv:
 $(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.uv
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.lock pyproject.toml | $(VENV)/.uv
+	@$(BIN)/python -m venv $(VENV)-bench
+	@$(BIN)/uv pip install -q --python $(VENV)-bench/bin/python --require-hashes -r requirements/bench.lock
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.uv

@@ -1,0 +1,167 @@
+"""How each contender is fed and started; all as processes of their own, all with the same private nodes."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+
+ROOT = Path(__file__).parents[1]
+PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+
+
+def event(n: int, run: int) -> dict[str, Any]:
+    """An order event that leads to three messages."""
+    phone = f"+9198{n % 10**8:08d}"
+    return {
+        "specversion": "1.0", "id": f"b-{run}-{n}", "source": "/bench", "type": "order.status_changed",
+        "subject": f"B-{run}-{n}", "time": datetime.now(UTC).isoformat(),
+        "data": {"workflow": "device_pickup", "status": "at_location",
+                 "recipients": {"customer": {"name": "Asha", "phone": phone, "whatsapp": phone,
+                                             "push_tokens": [f"token-{n}"], "locale": "en"}},
+                 "assignee": {"role": "vendor", "id": "v-1", "name": "Ravi"}},
+    }  # fmt: skip
+
+
+@dataclass
+class Setting:
+    """Where everything is."""
+
+    amqp: str
+    database: str
+    provider: str
+    credentials: Path
+    folder: Path
+    port: int
+    runs: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Contender:
+    """A peer: one queue, one or two processes."""
+
+    def __init__(self, name: str, command: list[str], queue: str, wrap: str = "") -> None:
+        self.name, self._command, self.queue, self._wrap = name, command, queue, wrap
+
+    async def feed(self, s: Setting, events: list[dict[str, Any]], delay: float = 0.0) -> dict[str, float]:
+        """Publish; when each order was published."""
+        connection = await aio_pika.connect(s.amqp)
+        times: dict[str, float] = {}
+        async with connection:
+            channel = await connection.channel()
+            exchange, key = await self._target(channel)
+            began = asyncio.get_running_loop().time()
+            for n, e in enumerate(events):
+                if delay:
+                    await asyncio.sleep(max(0.0, began + n * delay - asyncio.get_running_loop().time()))
+                import time
+
+                times[e["subject"]] = time.time()
+                await exchange.publish(self._message(e), routing_key=key)
+        return times
+
+    async def _target(self, channel: Any) -> tuple[Any, str]:
+        arguments: dict[str, Any] = {}
+        if self._wrap == "dramatiq":
+            arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{self.queue}.XQ"}
+        await channel.declare_queue(self.queue, durable=True, arguments=arguments)
+        return channel.default_exchange, self.queue
+
+    def _message(self, e: dict[str, Any]) -> aio_pika.Message:
+        if self._wrap == "celery":
+            headers = {"lang": "py", "task": "bench.order", "id": e["id"], "root_id": e["id"]}
+            body = json.dumps([[e], {}, {}]).encode()
+            return aio_pika.Message(
+                body,
+                headers=headers,
+                content_type="application/json",
+                content_encoding="utf-8",
+                delivery_mode=2,
+                correlation_id=e["id"],
+            )  # type: ignore[arg-type]
+        if self._wrap == "dramatiq":
+            message = {
+                "queue_name": self.queue,
+                "actor_name": "order",
+                "args": [e],
+                "kwargs": {},
+                "options": {},
+                "message_id": e["id"],
+                "message_timestamp": 0,
+            }
+            return aio_pika.Message(json.dumps(message).encode(), delivery_mode=2)
+        return aio_pika.Message(json.dumps(e).encode(), content_type="application/cloudevents+json", delivery_mode=2)
+
+    async def prepare(self, s: Setting) -> None:
+        """Nothing to bring up to date."""
+
+    def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
+        """Its processes."""
+        env = {
+            **os.environ,
+            "BENCH_AMQP": s.amqp,
+            "BENCH_PROVIDER": s.provider,
+            "BENCH_QUEUE": self.queue,
+            "PYTHONPATH": str(ROOT),
+        }
+        log = (s.folder / f"{self.name}.log").open("ab")
+        return [subprocess.Popen(self._command, env=env, cwd=s.folder, stdout=log, stderr=log, start_new_session=True)]
+
+
+class Stagebell(Contender):
+    """Everything durable on: PostgreSQL, inbox, timeline, clocks, receipts."""
+
+    def __init__(
+        self, name: str = "stagebell", processes: tuple[str, ...] = ("intake,dispatch,clock,relay,web",)
+    ) -> None:
+        super().__init__(name, [], "stagebell.intake")
+        self._processes = processes
+
+    async def _target(self, channel: Any) -> tuple[Any, str]:
+        return await channel.get_exchange("orders"), "order.status_changed"
+
+    def environment(self, s: Setting, port: int) -> dict[str, str]:
+        values = {
+            "DATABASE_URL": s.database, "BROKER_URL": s.amqp, "WORKFLOWS": str(s.folder / "packs"), "HTTP_PORT": str(port),
+            "SECRET_KEY": "bench", "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json",
+            "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_SMS_FROM": "+15005550006",
+            "TWILIO_WHATSAPP_FROM": "+15005550007", "TWILIO_BASE_URL": s.provider, "FCM_BASE_URL": s.provider,
+            "FCM_CREDENTIALS": str(s.credentials), "CONCURRENT_SENDS": "60",
+        }  # fmt: skip
+        return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
+
+    async def prepare(self, s: Setting) -> None:
+        """Declare the topology and the schema, so that a backlog can be put in line."""
+        process = subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", "relay"], env=self.environment(s, s.port),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        await asyncio.sleep(4)
+        process.terminate()
+        process.wait(30)
+
+    def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
+        log = (s.folder / f"{self.name}.log").open("ab")
+        return [
+            subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", roles], env=self.environment(s, s.port + i),
+                             cwd=s.folder, stdout=log, stderr=log, start_new_session=True)
+            for i, roles in enumerate(self._processes)
+        ]  # fmt: skip
+
+
+def peers() -> list[Contender]:
+    """Those that Stagebell is measured beside."""
+    python = str(PEER_PYTHON)
+    celery = [python, "-m", "celery", "-A", "bench.peers.celery_app", "worker", "-c", "2", "--without-gossip",
+              "--without-mingle", "--without-heartbeat", "-l", "ERROR"]  # fmt: skip
+    dramatiq = [python, "-m", "dramatiq", "bench.peers.dramatiq_app", "-p", "2", "-t", "8"]
+    return [
+        Contender("bare loop", [python, "-m", "bench.peers.bare"], "bench.bare"),
+        Contender("FastStream", [python, "-m", "bench.peers.faststream_app"], "bench.faststream"),
+        Contender("Celery", celery, "bench.celery", "celery"),
+        Contender("Dramatiq", dramatiq, "bench.dramatiq", "dramatiq"),
+    ]
