@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time as wall
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
@@ -50,6 +51,7 @@ log = structlog.get_logger(__name__)
 
 ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
 STOP_WITHIN_S: Final = 12.0
+GC_THRESHOLD: Final = 20_000
 ALIGN_EVERY_S: Final = 15.0
 FIRST_CONNECT_S: Final = 30.0
 
@@ -73,7 +75,7 @@ class App:
         self.roles = tuple(roles)
         self.packs = packs_module.load(settings.workflows)
         self.ledger = Ledger(settings.database_url, keyring_of(settings))
-        self.time = time or SteadyTime()
+        self.time = time or SteadyTime(settings.time_speed)
         self.wakeups = Wakeups()
         ways = {team: len(urls) for team, urls in settings.ways_to_teams().items()}
         self.core = Core(self.ledger, self.packs, self.time, self.wakeups, ways)
@@ -117,6 +119,10 @@ class App:
         if not self.ledger.is_sqlite:
             self._background("listen", listen(self.ledger.url, self.wakeups))
         await self._serve()
+        # What was loaded stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
 
     def _retention(self) -> timedelta | None:

@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     max_sms_per_day: Annotated[int, Field(ge=0)] = 0
     sends_per_second: Annotated[float, Field(ge=0)] = 0.0
     concurrent_sends: Annotated[int, Field(ge=1, le=1000)] = 50
+    time_speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
     trust_forwarded: bool = False
     calls_per_minute: Annotated[int, Field(ge=0)] = 30_000
     failures_per_minute: Annotated[int, Field(ge=0)] = 60

@@ -25,7 +25,7 @@ async def post(url: str, form: dict[str, str]) -> None:
         await answer.read()
 
 
-@broker.subscriber(RabbitQueue(work.QUEUE, passive=True), ack_policy=AckPolicy.NACK_ON_ERROR)
+@broker.subscriber(RabbitQueue(work.QUEUE, durable=True), ack_policy=AckPolicy.NACK_ON_ERROR)
 async def handle(body: bytes, message: RabbitMessage) -> None:
     await asyncio.gather(*(post(url, form) for url, form in work.messages(message.body)))
 

@@ -38,8 +38,9 @@ HEARTBEAT_S: Final = 20
 # Quorum queues have no limit of their own before RabbitMQ 4; looking at dead letters must never reach one.
 DELIVERY_LIMIT: Final = 20
 LOOKING_LIMIT: Final = 1_000_000
-_LOST: Final = (OSError, TimeoutError, aiormq.exceptions.AMQPError, aio_pika.exceptions.AMQPError, PAMQPException,
-                RuntimeError)  # fmt: skip
+# aiormq lets a StopAsyncIteration out when the server closes in the middle of the handshake.
+_LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio_pika.exceptions.AMQPError,
+                PAMQPException, RuntimeError, StopAsyncIteration)  # fmt: skip
 
 
 class RabbitBroker:

@@ -10,6 +10,7 @@ from service.clock.calendar import CalendarDue
 from service.core import Core
 from service.domain.causes import ClockDue
 from service.domain.sla import wake_at
+from service.failpoints import passing
 from service.ledger import schedules
 from service.ledger.engine import is_transient
 from service.ledger.orders import lock_due, next_wake, postpone
@@ -78,6 +79,10 @@ class Clock:
                     stuck.append(order.id)
             await self._core.write(connection, batch)
             await postpone(connection, stuck, now + STUCK_RETRY)
+            if due:
+                passing("clock.before_commit")
+        if due:
+            passing("clock.after_commit")
         for order in due:
             if (moment := wake_at(order)) is not None:
                 metrics.clock_lateness.observe(max(0.0, (now - moment).total_seconds()))

@@ -46,13 +46,17 @@ class Ended(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """News of one notification. `fence`: whose send it was; None for a receipt, which is anybody's."""
+    """News of one notification. `fence`: whose send it was; None for a receipt, which is anybody's.
+
+    `concerns_order` is false where the order has nothing to decide: taken, and no promise hangs on it.
+    """
 
     notification_id: UUID
     order_id: UUID
     news: Answer | Ended
     fence: int | None = None
     sender: str = ""
+    concerns_order: bool = True
 
 
 class Settler:
@@ -67,7 +71,7 @@ class Settler:
         batch = self._core.batch(now)
         keyring = self._core.keyring
         async with self._core.ledger.transaction() as connection:
-            orders = await lock_by_id(connection, keyring, (o.order_id for o in outcomes))
+            orders = await lock_by_id(connection, keyring, (o.order_id for o in outcomes if o.concerns_order))
             await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
             stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
@@ -78,7 +82,7 @@ class Settler:
                 home = stored[n.id]
                 batch.report(n, home.workflow, home.order_name)
                 cause = MessageSettled(n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
-                if n.state in ENDS | REACHED:
+                if outcome.concerns_order and n.state in ENDS | REACHED:
                     self._core.decide_known(batch, orders, n.order_id, cause, now)
             await rows.write(connection, [n for n, _ in changed.values()], now)
             await self._core.write(connection, batch)
@@ -103,7 +107,7 @@ class Settler:
             log.warning("send.lease_lost", notification_id=str(outcome.notification_id))
             return
         before = row.notification
-        after = await self._after(connection, row, outcome, now)
+        after = self._after(row, outcome, now)
         if isinstance(outcome.news, Permanent) and outcome.news.kind == "opted_out":
             address = before.address
             await suppress(connection, self._core, before.channel, address, outcome.sender, now, "Twilio 21610")
@@ -117,16 +121,15 @@ class Settler:
         stored[after.id] = replace(row, notification=after)
         changed[after.id] = (after, outcome)
 
-    async def _after(self, connection: AsyncConnection, row: Stored, outcome: Outcome, now: datetime) -> Notification:
+    def _after(self, row: Stored, outcome: Outcome, now: datetime) -> Notification:
         before = row.notification
         if isinstance(outcome.news, Ended):
             if before.state in ENDS:
                 return before
             news = outcome.news
             return replace(before, state=news.state, error=news.why, error_code=news.code)
-        moved_on = isinstance(outcome.news, Lookup) and await rows.lane_moved_on(connection, before.id)
         jitter = random.random()  # noqa: S311 - spreads retries, keeps no secret
-        return settle(before, outcome.news, now, jitter, moved_on)
+        return settle(before, outcome.news, now, jitter)
 
     async def _siblings(
         self, connection: AsyncConnection, changed: Mapping[UUID, tuple[Notification, Outcome]]

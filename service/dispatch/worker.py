@@ -20,7 +20,8 @@ from service.dispatch.guards import PHONE_CHANNELS, Limits
 from service.dispatch.route import Route
 from service.dispatch.settle import Ended, Outcome, Settler
 from service.domain.errors import Rejection
-from service.domain.notices import NoAnswer, before_sending
+from service.domain.notices import Accepted, NoAnswer, before_sending
+from service.failpoints import passing
 from service.ledger import notifications as rows
 from service.ledger.engine import is_transient
 from service.ledger.notifications import Claimed
@@ -105,6 +106,7 @@ class Worker:
         if not claimed:
             return False
         ready = await self._prepare(claimed)
+        passing("dispatch.before_begin")
         if ready:
             await self._begin(ready)
         return len(claimed) == room
@@ -166,6 +168,7 @@ class Worker:
         async with self._core.ledger.transaction() as connection:
             shown = [(c, composed.shown) for c, composed in ready]
             held = await rows.begin(connection, self._core.keyring, shown, self._core.time.now())
+        passing("dispatch.before_send")
         for c, composed in ready:
             if c.notification.id in held:
                 task = asyncio.create_task(self._send(c, composed))
@@ -190,9 +193,16 @@ class Worker:
             except Exception as error:
                 log.error("send.failed", notification_id=str(c.notification.id), error=type(error).__name__)
                 answer = NoAnswer("", f"unexpected: {type(error).__name__}")
+        passing("dispatch.after_send")
         metrics.sends.labels(self._route.channel, f"answer_{type(answer).__name__.lower()}").inc()
         n = c.notification
-        self._outcomes.put_nowait(Outcome(n.id, n.order_id, answer, c.fence, sender))
+        concerns = not isinstance(answer, Accepted) or self._has_promise(c)
+        self._outcomes.put_nowait(Outcome(n.id, n.order_id, answer, c.fence, sender, concerns))
+
+    def _has_promise(self, c: Claimed) -> bool:
+        """Whether a clock waits for this notice to be told."""
+        pack = self._core.packs.find(c.workflow, c.version)
+        return pack is None or c.notification.notice in pack.workflow.promised
 
     def _end(self, c: Claimed, ended: Ended) -> None:
         n = c.notification
@@ -207,6 +217,7 @@ class Worker:
             while True:
                 try:
                     await self._settler.write(outcomes)
+                    passing("dispatch.after_settle")
                     break
                 except Exception as error:
                     if not is_transient(error):

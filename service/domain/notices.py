@@ -157,11 +157,10 @@ class Lookup(Struct, frozen=True):
 Answer = Accepted | Transient | Permanent | NoAnswer | Receipt | Lookup
 
 
-def settle(n: Notification, answer: Answer, now: datetime, jitter: float, lane_moved_on: bool = False) -> Notification:
+def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Notification:
     """The notification after `answer`; the same one when the answer changes nothing.
 
-    `jitter` is in [0, 1): full jitter for the retry delay. `lane_moved_on`: a newer message of the same
-    lane has been sent, so sending this one again would break the order.
+    `jitter` is in [0, 1): full jitter for the retry delay.
     """
     match answer:
         case Receipt():
@@ -188,15 +187,16 @@ def settle(n: Notification, answer: Answer, now: datetime, jitter: float, lane_m
                 return replace(n, state="expired", provider=provider, error_code=code, error=error)
             return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
         case Lookup():
-            return _give_up_waiting(n, now, lane_moved_on)
+            return _give_up_waiting(n, now)
 
 
-def _give_up_waiting(n: Notification, now: datetime, lane_moved_on: bool) -> Notification:
+def _give_up_waiting(n: Notification, now: datetime) -> Notification:
+    """By the notice's policy; if the order has moved on meanwhile, it is superseded when it comes to be sent."""
     if n.state != "unknown":
         return n
     fresh = n.valid_until - now
     may_resend = n.when_unknown == "resend" or (n.when_unknown == "while_fresh" and fresh > FRESH_ENOUGH)
-    if may_resend and n.resent == 0 and fresh > timedelta(0) and not lane_moved_on:
+    if may_resend and n.resent == 0 and fresh > timedelta(0):
         return replace(n, state="pending", resent=1, not_before=now)
     return n
 

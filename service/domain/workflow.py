@@ -219,6 +219,7 @@ class Workflow(Struct, frozen=True):
 
     `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
+    `promised`: the notices that a clock waits for.
     """
 
     name: str
@@ -248,6 +249,7 @@ class Workflow(Struct, frozen=True):
     moves_running: bool = False
     renamed: Mapping[str, str] = {}
     expected_end: tuple[str, ...] = ()
+    promised: frozenset[str] = frozenset()
 
     @property
     def default_locale(self) -> str:

@@ -16,6 +16,7 @@ from service.domain.causes import Happened
 from service.domain.errors import Rejection
 from service.domain.events import Event
 from service.domain.order import Order
+from service.failpoints import passing
 from service.intake.reading import Incoming, read, sealed_body
 from service.keyring import SealBroken
 from service.ledger import inbox
@@ -114,6 +115,7 @@ class Intake:
                     async with self._core.ledger.transaction() as connection:
                         verdicts = await self._decide(connection, batch, reads, now, bury)
                         await self._core.write(connection, batch)
+                        passing("intake.before_commit")
                 break
             except IntegrityError:
                 # Another intake took the same event or order first; what it wrote is seen on the next try.

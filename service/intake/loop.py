@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, Subscription
+from service.failpoints import passing
 from service.intake.intake import Intake
 from service.intake.reading import Incoming
 
@@ -53,6 +54,7 @@ async def _consume(subscription: Subscription, intake: Intake, stopping: asyncio
                 return
             deliveries = taking.result()
             await intake.take_patiently([incoming(d) for d in deliveries])
+            passing("intake.before_ack")
             await subscription.ack(deliveries)
     finally:
         stop.cancel()

@@ -1,13 +1,9 @@
 """Brings the database to the current schema, once, however many processes start together."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, inspect, select, text
 
 from service.ledger.engine import Ledger
 from service.ledger.tables import meta
@@ -21,8 +17,10 @@ class WrongKey(Exception):
     """The database was written with another SECRET_KEY; with this one, nothing sealed could be read."""
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration without an ini file."""
+def alembic_config(connection: Connection | None = None) -> Any:
+    """Alembic's configuration without an ini file. Alembic is loaded only where there is something to migrate."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
@@ -30,8 +28,14 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def revisions() -> list[str]:
-    """All revisions, oldest first."""
-    return [r.revision for r in reversed(list(ScriptDirectory(str(MIGRATIONS)).walk_revisions()))]
+    """All revisions, oldest first; their files are named by them."""
+    return sorted(f.name.partition("_")[0] for f in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    from alembic import command
+
+    command.upgrade(alembic_config(connection), revision)
 
 
 async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, str | None]:
@@ -41,7 +45,7 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
         before = await connection.run_sync(_current)
         if before != revisions()[-1]:
-            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), revision))
+            await connection.run_sync(_upgrade, revision)
         after = await connection.run_sync(_current)
         if after == revisions()[-1]:
             await connection.run_sync(lambda sync: _check_key(sync, ledger.keyring.fingerprint))
@@ -49,7 +53,10 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return version
 
 
 def _check_key(connection: Connection, fingerprint: str) -> None:

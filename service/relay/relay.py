@@ -14,6 +14,7 @@ import structlog
 
 from service.broker.port import Broker, Message
 from service.core import Core
+from service.failpoints import passing
 from service.ledger import outbox
 from service.ledger.engine import is_transient
 from service.ledger.outbox import Outgoing
@@ -67,10 +68,13 @@ class Relay:
             claimed = await outbox.claim(connection, self._core.time.now(), BATCH)
         if not claimed:
             return 0
+        passing("relay.before_publish")
         arrived = await self._send(claimed)
+        passing("relay.before_done")
         done = [m for m, ok in zip(claimed, arrived, strict=True) if ok]
         left = [m for m, ok in zip(claimed, arrived, strict=True) if not ok]
         await self._settle(done, left)
+        passing("relay.after_done")
         if any(m.exchange not in self._transports for m in left):
             await asyncio.sleep(PAUSE_S)
         metrics.relayed.inc(len(done))

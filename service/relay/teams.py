@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import apprise
 import msgspec
 import structlog
 
@@ -17,7 +16,7 @@ log = structlog.get_logger(__name__)
 logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it prints addresses with their tokens
 TIMEOUT_S: Final = 30.0
 WEBHOOK: Final = "webhook+"
-_TYPES: Final = {"critical": apprise.NotifyType.FAILURE, "high": apprise.NotifyType.FAILURE}
+_TYPES: Final = {"critical": "failure", "high": "failure"}
 
 
 class TeamTransport:
@@ -47,13 +46,15 @@ class TeamTransport:
             text = message.body.decode()
             posted = await self._webhooks.post(url.removeprefix(WEBHOOK), message.message_id, text, datetime.now(UTC))
             return posted.outcome == "taken"
+        import apprise  # a hundred plugins: loaded when the first call goes out that way
+
         body = msgspec.json.decode(message.body)
         caller = apprise.Apprise()
         if not caller.add(url):
             log.error("team.bad_url", team=message.routing_key)
             return True
         title, text = in_words(body, self._desk)
-        kind = _TYPES.get(body["data"].get("severity", ""), apprise.NotifyType.INFO)
+        kind = apprise.NotifyType(_TYPES.get(body["data"].get("severity", ""), "info"))
         return bool(await caller.async_notify(body=text, title=title, notify_type=kind))
 
 

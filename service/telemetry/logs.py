@@ -51,5 +51,6 @@ def configure(log_format: Literal["console", "json"] | None, level: int = loggin
     for name in _QUIET:
         quiet = logging.getLogger(name)
         quiet.setLevel(logging.WARNING)
-    for name in ("twilio", "aiosmtplib", "mail.log"):
+    # The broker's client prints a traceback for every lost connection; what matters of it is in our own lines.
+    for name in ("twilio", "aiosmtplib", "mail.log", "aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

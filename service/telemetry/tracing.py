@@ -4,20 +4,21 @@ Spans carry ids only. Exporting is on when the standard OTEL_EXPORTER_OTLP_ENDPO
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service import __version__
 
 _propagator = TraceContextTextMapPropagator()
+_exporting = False
 _tracer = trace.get_tracer("stagebell", __version__)
 
 
@@ -31,11 +32,21 @@ def configure() -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": "stagebell", "service.version": __version__}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    global _exporting  # noqa: PLW0603 - once, at the start of the process
+    _exporting = True
+
+
+def span(
+    name: str, parent: str | None = None, *, outward: bool = False, **attributes: str | int
+) -> AbstractContextManager[Span]:
+    """A span below the running one, or below `parent`, a W3C traceparent; nothing while no exporter is set."""
+    if not _exporting:
+        return nullcontext(INVALID_SPAN)
+    return _recorded(name, parent, outward, attributes)
 
 
 @contextmanager
-def span(name: str, parent: str | None = None, *, outward: bool = False, **attributes: str | int) -> Iterator[Span]:
-    """A span below the running one, or below `parent`, a W3C traceparent."""
+def _recorded(name: str, parent: str | None, outward: bool, attributes: Mapping[str, str | int]) -> Iterator[Span]:
     context: Context | None = _propagator.extract({"traceparent": parent}) if parent else None
     kind = SpanKind.CLIENT if outward else SpanKind.INTERNAL
     with _tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as current:

@@ -67,6 +67,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         moves_running=yaml.running_orders.move,
         renamed=yaml.running_orders.rename,
         expected_end=tuple(yaml.expected_end),
+        promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -102,16 +103,23 @@ def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
     packs: list[Pack] = []
     problems: list[Problem] = []
     for file in files:
-        source, found = lint.read(file)
-        if source:
-            found = lint.check(source)
-        if source and not found:
-            workflow = build(source.yaml, version_of(file.parent))
-            templates = PackTemplates(file.parent)
-            found = lint_templates.check(workflow, templates, file)
-            packs.append(Pack(workflow, templates))
+        pack, found = _inspected(file, version_of(file.parent))
+        packs += [pack] if pack else []
         problems += found
     return packs, problems
+
+
+@lru_cache(maxsize=64)
+def _inspected(file: Path, version: str) -> tuple[Pack | None, tuple[Problem, ...]]:
+    """One pack; the same text is read and checked once in a process."""
+    source, found = lint.read(file)
+    if source:
+        found = lint.check(source)
+    if source is None or found:
+        return None, tuple(found)
+    workflow = build(source.yaml, version)
+    templates = PackTemplates(file.parent)
+    return Pack(workflow, templates), tuple(lint_templates.check(workflow, templates, file))
 
 
 def _files(folder: Path) -> list[Path]:

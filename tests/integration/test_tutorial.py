@@ -25,7 +25,9 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
             (tmp_path / file).write_text(text)
             continue
         script = text.replace("stagebell ", " ".join(STAGEBELL) + " ")
-        done = subprocess.run(["bash", "-ec", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["bash", "-ec", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         said += done.stdout
     assert "kitchen/not_in_the_oven" in said

@@ -79,9 +79,10 @@ def test_unknown_code_is_resent_only_with_more_than_60_s_of_life(left: int, stat
     assert settle(n, Lookup(), NOON, 0).state == state
 
 
-def test_unknown_money_is_never_resent_nor_what_a_newer_message_overtook() -> None:
+def test_unknown_money_is_never_resent_and_a_status_once() -> None:
     assert settle(replace(N, state="unknown", when_unknown="never"), Lookup(), NOON, 0).state == "unknown"
-    assert settle(replace(N, state="unknown"), Lookup(), NOON, 0, lane_moved_on=True).state == "unknown"
+    assert settle(replace(N, state="unknown"), Lookup(), NOON, 0).state == "pending"
+    assert settle(replace(N, state="unknown", resent=1), Lookup(), NOON, 0).state == "unknown"
 
 
 def test_a_receipt_settles_an_unknown_and_beats_our_own_answer() -> None:

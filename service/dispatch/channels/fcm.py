@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import google.auth.exceptions
 import google.auth.transport.requests
+import msgspec
 from aiohttp import (
     ClientConnectorError,
     ClientError,
@@ -55,7 +56,9 @@ class FcmProvider:
             return Transient(self.name, "token", f"no access token: {type(error).__name__}")
         try:
             async with self._session.post(
-                self._url, json=_payload(message), headers={"Authorization": f"Bearer {token}"}
+                self._url,
+                data=msgspec.json.encode(_payload(message)),
+                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             ) as response:
                 return self._answer(response.status, await response.text(), response.headers.get("Retry-After"))
         except (ClientConnectorError, ConnectionTimeoutError) as error:

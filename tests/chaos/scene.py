@@ -1,0 +1,181 @@
+"""A running service that is treated badly, and the checker that knows from the published events what must arrive.
+
+Real RabbitMQ and PostgreSQL behind TCP proxies of ours, providers that record everything. The service's clock runs
+faster, so that leases and waiting times pass in seconds.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import asyncpg
+from yarl import URL
+
+from tests.e2e.test_orders_end_to_end import notice_of
+from tests.support import reference
+from tests.support.events import encoded
+from tests.support.process import Process, environment, packs_with
+from tests.support.providers import Mailbox, Providers
+from tests.support.proxy import Proxy
+
+SPEED = 25.0
+SETTLED_WITHIN_S = 60.0
+NEVER_RESENT = ("payment_completed",)
+
+
+@dataclass
+class Findings:
+    """What the checker found. Doubles are named."""
+
+    expected: int = 0
+    lost: list[str] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    unclean: list[str] = field(default_factory=list)
+    kills: int = 0
+
+    def line(self) -> str:
+        """One line for the table."""
+        return (
+            f"{self.expected} expected, {len(self.lost)} lost, {len(self.withheld)} withheld, "
+            f"{len(self.doubled)} doubled, "
+            f"{len(self.unexpected)} unexpected, {len(self.unclean)} unclean, {self.kills} kills"
+        )
+
+
+class Scene:
+    """The parts, and what was published."""
+
+    def __init__(self, folder: Path, database: str, broker: str, providers: Providers, mailbox: Mailbox) -> None:
+        self.folder, self.providers, self.mailbox = folder, providers, mailbox
+        self._database, self._broker = database, broker
+        self.to_database = Proxy("127.0.0.1", int(URL(database).port or 0))
+        self.to_broker = Proxy("127.0.0.1", int(URL(broker).port or 0))
+        self.lives: list[list[dict[str, Any]]] = []
+        self.processes: list[Process] = []
+        self.kills = 0
+        self._env: dict[str, str] = {}
+
+    async def start(self, roles: tuple[str, ...] = ("intake,dispatch,clock,relay,web",), **settings: str) -> None:
+        """Proxies, then processes."""
+        for proxy in (self.to_database, self.to_broker):
+            await proxy.start()
+        packs = packs_with(self.folder, grace="grace: 48h")
+        database = str(URL(self._database).with_port(self.to_database.port))
+        broker = str(URL(self._broker).with_port(self.to_broker.port))
+        more = {"WORKFLOWS": str(packs), "TIME_SPEED": str(SPEED), "PROVIDER_TIMEOUT": "5", **settings}
+        self._env = environment(self.folder, database, broker, self.providers, self.mailbox, **more)
+        self.roles = roles
+        for i in range(len(roles)):
+            await self.launch(i)
+
+    async def launch(self, i: int, failpoint: str = "") -> Process:
+        """Start (again) the i-th process."""
+        from tests.support.nodes import free_port
+
+        env = {**self._env, "STAGEBELL_HTTP_PORT": str(free_port())}
+        if failpoint:
+            env["STAGEBELL_FAILPOINT"] = failpoint
+        process = Process(self.folder, env, "--roles", self.roles[i])
+        self.processes[i : i + 1] = [process]
+        with contextlib.suppress(AssertionError):
+            await process.ready()
+        return process
+
+    async def publish(self, count: int, seed: int, per_second: float = 0.0) -> None:
+        """Orders of mixed lives, as any service would publish them: straight to the broker."""
+        lives = reference.orders(count, seed, datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=1))
+        offset = len(self.lives)
+        for n, life in enumerate(lives):
+            person = life[0]["data"]["recipients"]["customer"]
+            person["phone"] = person["whatsapp"] = f"+9198{offset + n:08d}"
+            person["email"], person["push_tokens"] = f"c{offset + n}@example.com", [f"token-{offset + n}"]
+        self.lives += lives
+        dice = random.Random(seed)
+        turns = [i for i, life in enumerate(lives) for _ in life]
+        dice.shuffle(turns)
+        waiting = [iter(life) for life in lives]
+        connection = await aio_pika.connect(self._broker)
+        async with connection:
+            channel = await connection.channel(publisher_confirms=True)
+            exchange = await channel.get_exchange("orders")
+            for i in turns:
+                e = next(waiting[i])
+                message = aio_pika.Message(
+                    encoded(e), content_type="application/cloudevents+json", message_id=e["id"], delivery_mode=2
+                )
+                await exchange.publish(message, "order.status_changed")
+                if per_second:
+                    await asyncio.sleep(1 / per_second)
+
+    def _seen(self) -> Counter[tuple[str, str, str]]:
+        seen: Counter[tuple[str, str, str]] = Counter()
+        for s in self.providers.sent:
+            number = s.to.removeprefix("token-") if s.channel == "push" else str(int(s.to[5:]))
+            seen[number, s.channel, notice_of(s.text)] += 1
+        for m in self.mailbox.mails:
+            seen[m.to.partition("@")[0][1:], "email", notice_of(m.part("plain"))] += 1
+        return seen
+
+    def _wanted(self) -> Counter[tuple[str, str, str]]:
+        wanted: Counter[tuple[str, str, str]] = Counter()
+        for n, life in enumerate(self.lives):
+            told, _ = reference.expected(life)
+            for channel, notices in told.items():
+                for notice in notices:
+                    wanted[str(n), channel, notice] += 1
+        return wanted
+
+    async def check(self) -> Findings:
+        """Wait until everything expected is there and nothing is under way, or too long; then compare."""
+        wanted = self._wanted()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                while wanted - self._seen() or await self._unclean():
+                    await asyncio.sleep(0.5)
+        seen = self._seen()
+        found = Findings(expected=sum(wanted.values()), kills=self.kills, unclean=await self._unclean())
+        # Where nobody can tell whether money was told of, it is not told again: that is the notice's policy.
+        found.withheld = [" ".join(k) for k in wanted - seen if k[2] in NEVER_RESENT]
+        found.lost = [" ".join(k) for k in wanted - seen if k[2] not in NEVER_RESENT]
+        for key, more in (seen - wanted).items():
+            (found.doubled if key in wanted else found.unexpected).append(f"{' '.join(key)} x{more + 1}")
+        return found
+
+    async def _unclean(self) -> list[str]:
+        connection = await asyncpg.connect(self._database.replace("+asyncpg", ""))
+        try:
+            busy = await connection.fetch(
+                "SELECT state, count(*) AS n FROM notifications WHERE state IN ('pending', 'sending', 'retrying')"
+                " OR (state = 'unknown' AND not_before IS NOT NULL)"
+                " GROUP BY state"
+            )
+            leaving = await connection.fetchval("SELECT count(*) FROM outbox")
+            overdue = await connection.fetchval(
+                "SELECT count(*) FROM orders WHERE wake_at < now() - interval '60 seconds'"
+            )
+        finally:
+            await connection.close()
+        amqp = await aio_pika.connect(self._broker)
+        async with amqp:
+            channel = await amqp.channel()
+            queue = await channel.declare_queue("stagebell.intake", passive=True)
+        found = [f"{r['n']} {r['state']}" for r in busy]
+        found += [f"{leaving} in the outbox"] if leaving else []
+        found += [f"{overdue} clocks overdue"] if overdue else []
+        waiting = queue.declaration_result.message_count
+        return found + ([f"{waiting} in the queue"] if waiting else [])
+
+    async def close(self) -> None:
+        """End everything that was started here."""
+        for process in self.processes:
+            process.close()
+        for proxy in (self.to_database, self.to_broker):
+            await proxy.close()
