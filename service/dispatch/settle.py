@@ -31,6 +31,7 @@ from service.ledger.notifications import Stored
 from service.ledger.orders import lock_by_id
 from service.ledger.records import history_line
 from service.ledger.tables_admin import suppressions
+from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,7 @@ class Settler:
             await self._core.write(connection, batch)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await rows.erase_settled_secrets(connection, secret_notices)
-        self._core.wakeups.wake({"dispatch", *batch.woken})
+        self._core.wakeups.wake({*(dispatch_topic(n.channel) for n, _ in changed.values()), *batch.woken})
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, now)
 

@@ -16,6 +16,7 @@ from service.domain.notices import Lookup
 from service.ledger import notifications as rows
 from service.ledger import outbox
 from service.ledger.engine import is_transient
+from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
 from service.workflows.templates import UNRENDERABLE
 
@@ -54,7 +55,7 @@ class Sweeper:
             oldest = await outbox.oldest(connection, now)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)
-            self._core.wakeups.wake({"dispatch"})
+            self._core.wakeups.wake(dispatch_topic(channel) for channel in self._routes)
         for channel in self._routes:
             since = waiting.get(channel)
             metrics.oldest_pending.labels(channel).set(max(0.0, (now - since).total_seconds()) if since else 0.0)

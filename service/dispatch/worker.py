@@ -25,6 +25,7 @@ from service.failpoints import passing
 from service.ledger import notifications as rows
 from service.ledger.engine import is_transient
 from service.ledger.notifications import Claimed
+from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics, tracing
 from service.workflows.templates import UNRENDERABLE
 
@@ -58,7 +59,7 @@ class Worker:
         self._lease = timedelta(seconds=provider_timeout_s * max(1, len(route.providers)) + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
-        self._wake = core.wakeups.subscribe("dispatch")
+        self._wake = core.wakeups.subscribe(dispatch_topic(route.channel))
         self._looked_at = core.time.now()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -86,7 +87,7 @@ class Worker:
         until = now + POLL
         if (reopens := self._route.opens_at()) and reopens > now:
             until = min(until, reopens)
-        if not self._sending and (due := await self._next_due()):
+        if not self._sending and not self._wake.is_set() and (due := await self._next_due()):
             until = min(until, due)
         await self._core.time.wait(self._wake, until)
 

@@ -32,6 +32,7 @@ from service.ledger.tables import (
     visits,
 )
 from service.ledger.upsert import Rows, insert_missing, insert_rows, upsert
+from service.ledger.wakeups import dispatch_topic
 
 
 class Batch:
@@ -94,7 +95,7 @@ class Batch:
             if n.state in ENDS:
                 self.report(n, order.workflow, order.order_id)
             else:
-                self.woken.add("dispatch")
+                self.woken.add(dispatch_topic(n.channel))
 
     def report(self, n: Notification, workflow: str, order_id: str) -> None:
         """Tell the outside what became of a notification."""

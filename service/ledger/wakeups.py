@@ -18,7 +18,7 @@ RECONNECT_S: Final = 2.0
 
 
 class Wakeups:
-    """Events by topic: `dispatch`, `relay`, `clock`."""
+    """Events by topic: `dispatch.<channel>`, `relay`, `clock`, `stream`."""
 
     def __init__(self) -> None:
         self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
@@ -38,6 +38,11 @@ class Wakeups:
     def wake_all(self) -> None:
         """There may be work for everybody: after an outage, before the end."""
         self.wake(list(self._events))
+
+
+def dispatch_topic(channel: str) -> str:
+    """The topic of one channel's loops: news of another channel need not wake them."""
+    return f"dispatch.{channel}"
 
 
 async def announce(connection: AsyncConnection, topics: Iterable[str]) -> None:

@@ -1,0 +1,91 @@
+"""Is the harness any good? Plants one known bug at a time in a copy of the source; the named tests must catch each.
+
+`python -m tests.chaos.planted` prints a table and ends with 1 if any bug gets away.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Bug(NamedTuple):
+    """`old` becomes `new` in `file`; `caught_by` is what pytest is given."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: str
+
+
+BUGS = [
+    Bug("acknowledged before the commit", "service/intake/loop.py",
+        "            await intake.take_patiently([incoming(d) for d in deliveries])\n",
+        "            await subscription.ack(deliveries)\n            await intake.take_patiently([incoming(d) for d in deliveries])\n",
+        "tests/chaos -k named_point"),
+    Bug("no fencing", "service/dispatch/settle.py", "outcome.fence != row.fence", "False",
+        "tests/integration/test_dispatch.py -k fence"),
+    Bug("receipt ranks ignored", "service/domain/notices.py", "    if n.state in ENDS:\n        return n\n    rank",
+        "    rank", "tests/integration/test_dispatch.py -k never_go_back"),
+    Bug("outbox forgotten before the confirm", "service/relay/relay.py",
+        "        arrived = await self._send(claimed)\n", "        await self._settle(claimed, [])\n        arrived = await self._send(claimed)\n",
+        "tests/chaos/test_relay.py"),
+    Bug("redeliveries count again", "service/intake/intake.py", "if earlier and _is_repeat(str(earlier[0]), r):", "if False:",
+        "tests/integration/test_device_pickup.py -k redelivery"),
+    Bug("lanes may overtake", "service/ledger/notifications.py", "            ~in_front,\n", "",
+        "tests/integration/test_dispatch.py -k lanes"),
+    Bug("a clock breaches twice", "service/domain/sla.py", 'replace(clock, state="breached", warned=True, noticed_late_s=late)',
+        "replace(clock, warned=True, due=clock.due + timedelta(minutes=1), noticed_late_s=late)", "tests/property"),
+    Bug("pauses are ignored", "service/domain/sla.py", "    pausing = draft.order.status in spec.paused_in\n", "    pausing = False\n",
+        "tests/property"),
+    Bug("a stale code is sent", "service/domain/notices.py", "    if now >= n.valid_until:\n", "    if False:\n",
+        "tests/integration/test_device_pickup.py -k stale_code"),
+    Bug("money is sent again", "service/domain/notices.py", '    may_resend = n.when_unknown == "resend" or', '    may_resend = n.when_unknown != "x" or',
+        "tests/integration/test_dispatch.py -k money"),
+    Bug("the code stays in the ledger", "service/dispatch/settle.py", "            await rows.erase_settled_secrets(connection, secret_notices)\n", "",
+        "tests/integration/test_dispatch.py -k erased_once_sent"),
+    Bug("callbacks are not checked", "service/web/callbacks.py", "if signature and validator.validate(url, form, signature):", "if True:",
+        "tests/integration/test_dispatch.py -k never_go_back"),
+    Bug("Retry-After is ignored", "service/domain/notices.py", "max(timedelta(seconds=at_least), ", "max(timedelta(0), ",
+        "tests/integration/test_dispatch.py -k 429"),
+    Bug("opt-outs are forgotten", "service/dispatch/worker.py", "opted_out=not self._route.may_write(c.opted_out),", "opted_out=False,",
+        "tests/integration/test_dispatch.py -k stop_and_start"),
+    Bug("a begun send goes back to pending", "service/ledger/notifications.py", ".where(lapsed, notifications.c.begun)", ".where(lapsed, ~notifications.c.begun)",
+        "tests/integration/test_dispatch.py -k lapsed"),
+]  # fmt: skip
+
+
+def caught(bug: Bug) -> bool:
+    """Whether the tests fail with the bug in."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", "docs"))
+        file = copy / bug.file
+        text = file.read_text()
+        if bug.old not in text:
+            raise SystemExit(f"{bug.name}: {bug.file} has changed; bring tests/chaos/planted.py up to date")
+        file.write_text(text.replace(bug.old, bug.new, 1))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *bug.caught_by.split()]
+        env = {"PYTHONPATH": str(copy), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": folder}
+        done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=400, check=False)
+        return done.returncode == 1
+
+
+def main() -> int:
+    """The exit code."""
+    away = []
+    for bug in BUGS:
+        found = caught(bug)
+        print(f"{'caught' if found else 'GOT AWAY':<9} {bug.name:<42} {bug.caught_by}", flush=True)
+        away += [] if found else [bug.name]
+    print(f"{len(BUGS) - len(away)} of {len(BUGS)} caught")
+    return 1 if away else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
