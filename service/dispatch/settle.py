@@ -26,6 +26,7 @@ from service.domain.notices import (
     State,
     settle,
 )
+from service.ledger import housekeeping
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.orders import lock_by_id
@@ -88,7 +89,7 @@ class Settler:
             await rows.write(connection, [n for n, _ in changed.values()], now)
             await self._core.write(connection, batch)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
-            await rows.erase_settled_secrets(connection, secret_notices)
+            await housekeeping.erase_settled_secrets(connection, secret_notices)
         self._core.wakeups.wake({*(dispatch_topic(n.channel) for n, _ in changed.values()), *batch.woken})
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, now)
@@ -117,7 +118,7 @@ class Settler:
                 line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")
                 await rows.note(connection, before.id, line)
             elif isinstance(outcome.news, Lookup):
-                await rows.stop_waiting(connection, [before.id])
+                await housekeeping.stop_waiting(connection, [before.id])
             return
         stored[after.id] = replace(row, notification=after)
         changed[after.id] = (after, outcome)

@@ -13,8 +13,8 @@ from service.dispatch.route import Route
 from service.dispatch.settle import Outcome, Settler
 from service.domain.errors import Rejection
 from service.domain.notices import Lookup
+from service.ledger import housekeeping, outbox
 from service.ledger import notifications as rows
-from service.ledger import outbox
 from service.ledger.engine import is_transient
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
@@ -48,10 +48,10 @@ class Sweeper:
         """One round."""
         now = self._core.time.now()
         async with self._core.ledger.transaction() as connection:
-            lapsed = await rows.recover_lapsed(connection, now)
-            await rows.erase_expired_secrets(connection, now)
-            unanswered = await rows.unknown_due(connection, now, AT_ONCE)
-            waiting = await rows.oldest_pending(connection)
+            lapsed = await housekeeping.recover_lapsed(connection, now)
+            await housekeeping.erase_expired_secrets(connection, now)
+            unanswered = await housekeeping.unknown_due(connection, now, AT_ONCE)
+            waiting = await housekeeping.oldest_pending(connection)
             oldest = await outbox.oldest(connection, now)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)

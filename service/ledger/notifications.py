@@ -7,10 +7,10 @@ from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Integer, Select, and_, bindparam, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.notices import AHEAD, SETTLE_UNKNOWN_AFTER, Notification, Snapshot
+from service.domain.notices import AHEAD, Notification, Snapshot
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
@@ -299,74 +299,3 @@ async def note(connection: AsyncConnection, notification_id: UUID, line: str) ->
         .where(notifications.c.id == notification_id)
         .values(history=notifications.c.history + line)
     )
-
-
-async def erase_settled_secrets(connection: AsyncConnection, notice_ids: Iterable[UUID]) -> None:
-    """Forget the secrets of these notices, where no message may still need them."""
-    wanted = padded(set(notice_ids))
-    if wanted:
-        needed = exists(
-            select(literal(1)).where(notifications.c.notice_id == notices.c.id, notifications.c.state.in_(UNSETTLED))
-        )
-        await connection.execute(update(notices).where(notices.c.id.in_(wanted), ~needed).values(sealed_secret=None))
-
-
-async def erase_expired_secrets(connection: AsyncConnection, now: datetime) -> int:
-    """Forget every secret whose time is over; returns how many."""
-    result = await connection.execute(
-        update(notices)
-        .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= now)
-        .values(sealed_secret=None)
-    )
-    return int(result.rowcount)
-
-
-async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
-    """Leases that ran out: back to pending before the send began, unknown after it; returns how many."""
-    lapsed = and_(notifications.c.state == "sending", notifications.c.lease_until <= now)
-    why = "the process that was sending it went away"
-    back = await connection.execute(
-        update(notifications)
-        .where(lapsed, ~notifications.c.begun)
-        .values(state="pending", lease_until=None, history=notifications.c.history + history_line("pending", now, why))
-    )
-    lost = await connection.execute(
-        update(notifications)
-        .where(lapsed, notifications.c.begun)
-        .values(
-            state="unknown",
-            lease_until=None,
-            not_before=now + SETTLE_UNKNOWN_AFTER,
-            error=why,
-            history=notifications.c.history + history_line("unknown", now, why),
-        )
-    )
-    return int(back.rowcount) + int(lost.rowcount)
-
-
-async def unknown_due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """(notification, order) of unanswered sends whose waiting time is over."""
-    query = (
-        select(notifications.c.id, notifications.c.order_id)
-        .where(notifications.c.state == "unknown", notifications.c.not_before <= now)
-        .order_by(notifications.c.not_before)
-        .limit(limit)
-    )
-    return [(row.id, row.order_id) for row in await connection.execute(query)]
-
-
-async def stop_waiting(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
-    """These stay unknown: only a receipt can settle them now."""
-    wanted = padded(ids)
-    if wanted:
-        await connection.execute(update(notifications).where(notifications.c.id.in_(wanted)).values(not_before=None))
-
-
-async def oldest_pending(connection: AsyncConnection) -> dict[str, datetime]:
-    """By channel, since when the longest-waiting message may have been sent."""
-    query = (
-        select(notifications.c.channel, func.min(notifications.c.not_before))
-        .where(notifications.c.state.in_(WAITING))
-        .group_by(notifications.c.channel)
-    )
-    return {row[0]: row[1] for row in await connection.execute(query)}

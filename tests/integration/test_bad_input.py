@@ -95,7 +95,7 @@ async def test_good_events_between_the_bad_are_all_told(world: World) -> None:
         "علي",
         "👩‍🚀 Zoë",
         "a\r\nBcc: x@y.z",
-        "{{ 7*7 }}",
+        "{{ 12345*54321 }}",
         "<script>alert(1)</script>",
         "\u202ereversed",
         "x" * 500,
@@ -111,7 +111,7 @@ async def test_good_events_between_the_bad_are_all_told(world: World) -> None:
     assert await world.app.broker.depth("stagebell.dead") == rejected
     html = "".join(m.part("html") for m in world.mailbox.mails)
     assert "<script>" not in html
-    assert "49" not in "".join(m.part("plain") for m in world.mailbox.mails)
+    assert "670592745" not in "".join(m.part("plain") for m in world.mailbox.mails)
 
 
 async def test_wrong_amqp_messages_are_dead_lettered_with_their_reason(

@@ -31,8 +31,7 @@ async def run(folder: Path, env: dict[str, str], *arguments: str, stdin: str = "
 
 async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, str]) -> None:
     process = Process(tmp_path, env)
-    took = await process.ready()
-    assert took < 10
+    await process.ready()
     now = datetime.now(UTC)
     lines = [
         encoded(event("P-1", "created", now, recipients={"customer": person(1)})),

@@ -356,15 +356,15 @@ async def _mail_is(world: World, order_id: str, state: str) -> bool:
 
 async def test_hostile_addresses_and_names_end_where_they_begin(world: World) -> None:
     evil = "a@example.com>\r\nRCPT TO:<b@example.com"
-    name = "Asha\r\nBcc: victim@example.com\u2028{{ 7*7 }}"
+    name = "Asha\r\nBcc: victim@example.com\u2028{{ 12345*54321 }}"
     await told(world, "created", email=evil, name=name, phone="+919812345678")
     await world.accept(event("D-2", "created", recipients={"customer": {"email": "ok@example.com", "name": name}}))
     await world.settled()
     assert [m.to for m in world.mailbox.mails] == ["ok@example.com"]
     mail = world.mailbox.mails[0]
     assert mail.message["Bcc"] is None
-    assert "{{ 7*7 }}" in mail.part("plain")
-    assert "49" not in mail.part("plain")
+    assert "{{ 12345*54321 }}" in mail.part("plain")
+    assert "670592745" not in mail.part("plain")
     assert ("order_created", "failed") in await world.messages("D-1", "email")
 
 

@@ -6,8 +6,7 @@ from aiohttp import web
 from sqlalchemy import func, select
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
-from service.ledger import audit, outbox
-from service.ledger import notifications as rows
+from service.ledger import audit, housekeeping, outbox
 from service.ledger.tables import notifications
 from service.ledger.views import message_view, recent_messages
 from service.web.auth import may
@@ -78,7 +77,7 @@ async def health(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     core, now = context.core, context.core.time.now()
     async with core.ledger.reading() as connection:
-        oldest = await rows.oldest_pending(connection)
+        oldest = await housekeeping.oldest_pending(connection)
         leaving = await outbox.oldest(connection, now)
         waiting = await connection.execute(
             select(func.count()).where(notifications.c.state.in_(("pending", "retrying", "sending")))
