@@ -41,7 +41,8 @@ async def test_killed_at_every_named_point(scene: Scene) -> None:
     await scene.launch(0)
     found = await scene.check()
     assert (found.lost, found.unexpected, found.unclean) == ([], [], []), found.line()
-    assert len(found.doubled) <= 10, found.doubled
+    assert not [d for d in found.doubled if d.split()[1] in ("sms", "whatsapp")], "these are asked for first"
+    assert len(found.doubled) <= found.kills * 4 * 2, found.doubled
 
 
 async def test_random_kills_of_two_dispatchers_under_load(scene: Scene) -> None:
