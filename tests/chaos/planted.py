@@ -47,7 +47,7 @@ BUGS = [
         "tests/integration/test_device_pickup.py -k stale_code"),
     Bug("money is sent again", "service/domain/notices.py", '    may_resend = n.when_unknown == "resend" or', '    may_resend = n.when_unknown != "x" or',
         "tests/integration/test_dispatch.py -k money"),
-    Bug("the code stays in the ledger", "service/dispatch/settle.py", "            await rows.erase_settled_secrets(connection, secret_notices)\n", "",
+    Bug("the code stays in the ledger", "service/dispatch/settle.py", "            await housekeeping.erase_settled_secrets(connection, secret_notices)\n", "",
         "tests/integration/test_dispatch.py -k erased_once_sent"),
     Bug("callbacks are not checked", "service/web/callbacks.py", "if signature and validator.validate(url, form, signature):", "if True:",
         "tests/integration/test_dispatch.py -k never_go_back"),
@@ -55,7 +55,7 @@ BUGS = [
         "tests/integration/test_dispatch.py -k 429"),
     Bug("opt-outs are forgotten", "service/dispatch/worker.py", "opted_out=not self._route.may_write(c.opted_out),", "opted_out=False,",
         "tests/integration/test_dispatch.py -k stop_and_start"),
-    Bug("a begun send goes back to pending", "service/ledger/notifications.py", ".where(lapsed, notifications.c.begun)", ".where(lapsed, ~notifications.c.begun)",
+    Bug("a begun send goes back to pending", "service/ledger/housekeeping.py", ".where(lapsed, notifications.c.begun)", ".where(lapsed, ~notifications.c.begun)",
         "tests/integration/test_dispatch.py -k lapsed"),
 ]  # fmt: skip
 
