@@ -3,7 +3,6 @@
 from base64 import b64encode
 from datetime import datetime
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from msgspec import Struct
@@ -76,8 +75,3 @@ def _posted(status: int, retry_after: str) -> Posted:
         wait = float(retry_after) if retry_after.isdigit() else 0.0
         return Posted("later", code, min(wait, MAX_WAIT_S))
     return Posted("refused", code)
-
-
-def name_of(url: str) -> str:
-    """What may be logged of an address: its host."""
-    return urlsplit(url).hostname or "unknown"

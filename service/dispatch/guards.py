@@ -8,12 +8,12 @@ from uuid import UUID
 
 import phonenumbers
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.notifications import Claimed
 from service.ledger.tables_admin import send_counts
+from service.ledger.upsert import dialect_insert
 
 PHONE_CHANNELS: Final = ("sms", "whatsapp")
 PREFIX_DIGITS: Final = 7
@@ -63,7 +63,7 @@ async def over_cap(
 
 
 async def _count(connection: AsyncConnection, scope: bytes, now: datetime) -> int:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    insert = dialect_insert(connection)
     statement = (
         insert(send_counts)
         .values(scope=scope, day=f"{now:%Y-%m-%d}", n=1)

@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
@@ -32,6 +31,7 @@ from service.ledger.notifications import Stored
 from service.ledger.orders import lock_by_id
 from service.ledger.records import history_line
 from service.ledger.tables_admin import suppressions
+from service.ledger.upsert import dialect_insert
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
 
@@ -172,7 +172,7 @@ async def suppress(
     connection: AsyncConnection, core: Core, channel: str, address: str, sender: str, now: datetime, why: str
 ) -> None:
     """Write to this address no more over this channel and sender."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    insert = dialect_insert(connection)
     digest = rows.address_digest(core.keyring, address)
     await connection.execute(
         insert(suppressions)

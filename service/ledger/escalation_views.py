@@ -105,12 +105,6 @@ async def home_of(connection: AsyncConnection, escalation_id: UUID) -> list[tupl
     return [(row.id, row.workflow, row.order_name) for row in await connection.execute(query)]
 
 
-async def find(connection: AsyncConnection, keyring: Keyring, escalation_id: UUID) -> dict[str, Any] | None:
-    """One escalation."""
-    row = (await connection.execute(select(escalations).where(escalations.c.id == escalation_id))).one_or_none()
-    return escalation_view(keyring, row) if row else None
-
-
 def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
     """One escalation."""
     said = unseal_json(keyring, row.sealed_detail)
