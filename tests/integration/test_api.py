@@ -237,7 +237,9 @@ async def test_tracking_page_and_data(world: World, caller: Caller) -> None:
 
 
 async def test_a_person_is_erased_and_counts_stay(world: World, caller: Caller) -> None:
-    await begun(world, note={"text": "Asha lives upstairs", "public": False}, attributes={"flat": "7b", "floor": 3})
+    await begun(
+        world, note={"text": "Asha lives upstairs", "public": False}, attributes={"flat": "Rose Cottage", "floor": 3}
+    )
     supervisor, admin = await caller("supervisor"), await caller("admin")
     metrics = "/v1/metrics/lifecycle?workflow=device_pickup"
     before = (await supervisor.get(metrics))[1]
@@ -248,7 +250,7 @@ async def test_a_person_is_erased_and_counts_stay(world: World, caller: Caller) 
     assert o["recipients"] == {"customer": ()}
     assert o["attributes"] == {"floor": 3}
     said = json.dumps(o, default=str)
-    for gone in ("9812345678", "asha@example.com", "Asha", "upstairs", "7b"):
+    for gone in ("9812345678", "asha@example.com", "Asha", "upstairs", "Rose Cottage"):
         assert gone not in said
     assert {c["state"] for c in o["clocks"]} >= {"running"}
     after = (await supervisor.get(metrics))[1]
