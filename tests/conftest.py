@@ -13,6 +13,7 @@ from service.broker.port import DEAD, ESCALATIONS, INTAKE, NOTIFICATIONS, ORDERS
 from service.keyring import Keyring
 from service.ledger.engine import Ledger
 from service.ledger.schema import migrate
+from tests.support.collector import Collector
 from tests.support.nodes import Postgres, Rabbit, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
@@ -102,6 +103,15 @@ async def mailbox() -> AsyncIterator[Mailbox]:
     await box.start()
     yield box
     await box.close()
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    """An OpenTelemetry collector stand-in."""
+    stand_in = Collector()
+    await stand_in.start()
+    yield stand_in
+    await stand_in.close()
 
 
 @pytest.fixture(params=["sqlite-memory", "postgres-rabbitmq"])

@@ -13,7 +13,7 @@ from typing import Any, Final
 import aio_pika
 import aiormq
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aiormq.abc import DeliveredMessage
 from pamqp.exceptions import PAMQPException
 
@@ -51,7 +51,7 @@ class RabbitBroker:
         self._consuming: AbstractConnection | None = None
         self._publishing: AbstractConnection | None = None
         self._publisher: AbstractChannel | None = None
-        self._exchanges: dict[str, aio_pika.abc.AbstractExchange] = {}
+        self._exchanges: dict[str, AbstractExchange] = {}
         self._teams: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
 
@@ -75,7 +75,7 @@ class RabbitBroker:
                 self._publishing = await self._open()
                 channel = self._publishing.channel(publisher_confirms=True)
                 await channel.initialize(timeout=CALL_TIMEOUT_S)
-                await self._declare(channel)
+                self._exchanges = await self._declare(channel)
                 self._publisher = channel
         except _LOST as error:
             raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
@@ -88,7 +88,8 @@ class RabbitBroker:
             client_properties={"connection_name": "stagebell"},
         )
 
-    async def _declare(self, channel: AbstractChannel) -> None:
+    async def _declare(self, channel: AbstractChannel) -> dict[str, AbstractExchange]:
+        """Exchanges, queues and bindings; the exchanges publish over `channel`."""
         topic, fanout = aio_pika.ExchangeType.TOPIC, aio_pika.ExchangeType.FANOUT
         kinds = {ORDERS: topic, ESCALATIONS: topic, NOTIFICATIONS: topic, DEAD: fanout}
         exchanges = {
@@ -107,7 +108,7 @@ class RabbitBroker:
         for team in self._teams:
             queue = await _quorum(channel, f"{ESCALATIONS}.{team}", {})
             await queue.bind(exchanges[ESCALATIONS], f"escalation.{team}.#", timeout=CALL_TIMEOUT_S)
-        self._exchanges = exchanges
+        return exchanges
 
     async def subscribe(self, queue: str, prefetch: int) -> "RabbitSubscription":
         """Declare again and start consuming; raises BrokerLost."""

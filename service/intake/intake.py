@@ -1,6 +1,7 @@
 """Takes events: a batch is one transaction; duplicates change nothing; what is refused becomes a dead letter."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
@@ -40,6 +41,7 @@ class Verdict(Struct, frozen=True):
     outcome: Literal["accepted", "late", "duplicate", "rejected"]
     reason: str = ""
     event: Event | None = None
+    traceparent: str = ""
 
 
 class _Read(Struct, frozen=True):
@@ -111,11 +113,12 @@ class Intake:
             now = self._core.time.now()
             batch = self._core.batch(now)
             try:
-                with tracing.span("commit", events=len(reads)):
-                    async with self._core.ledger.transaction() as connection:
-                        verdicts = await self._decide(connection, batch, reads, now, bury)
-                        await self._core.write(connection, batch)
-                        passing("intake.before_commit")
+                async with self._core.ledger.transaction() as connection:
+                    verdicts = await self._decide(connection, batch, reads, now, bury)
+                    began_ns = time.time_ns()
+                    await self._core.write(connection, batch)
+                    passing("intake.before_commit")
+                tracing.record("commit", began_ns, (v.traceparent for v in verdicts), events=len(reads))
                 break
             except IntegrityError:
                 # Another intake took the same event or order first; what it wrote is seen on the next try.
@@ -163,7 +166,7 @@ class Intake:
             reason=result.reason,
         )
         metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))
-        return Verdict(result.outcome, result.reason, event)
+        return Verdict(result.outcome, result.reason, event, carried)
 
     def _dead_letter(self, r: _Read, reason: str, now: datetime) -> Outgoing:
         incoming = r.incoming

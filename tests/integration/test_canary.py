@@ -11,6 +11,7 @@ import aio_pika
 import aiohttp
 import pytest
 
+from tests.support.collector import Collector
 from tests.support.events import encoded, event, minutes
 from tests.support.process import Process, command, environment
 from tests.support.providers import Mailbox, Providers
@@ -44,9 +45,15 @@ async def everything_in(database_url: str) -> bytes:
 
 
 async def test_codes_and_people_appear_only_where_they_must(
-    tmp_path: Path, database_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
+    tmp_path: Path,
+    database_url: str,
+    rabbit_url: str,
+    providers: Providers,
+    mailbox: Mailbox,
+    collector: Collector,
 ) -> None:
     env = environment(tmp_path, database_url, rabbit_url, providers, mailbox)
+    env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
     key = (
         (await asyncio.to_thread(command, tmp_path, env, "keys", "create", "--role", "admin", "t"))
         .stdout.strip()
@@ -92,16 +99,18 @@ async def test_codes_and_people_appear_only_where_they_must(
             shown = await (await session.get(f"{base}/v1/orders/device_pickup/C-1")).read()
             await session.get(f"{base}/desk/inbox")
     explained = (await asyncio.to_thread(command, tmp_path, env, "explain", "device_pickup", "C-1")).stdout
-    assert process.terminate() == 0
+    assert await asyncio.to_thread(process.terminate) == 0
     assert len([s for s in providers.sent if CODE in s.text]) == 3
     ledger = await everything_in(database_url)
     assert b"C-1" in ledger
+    assert b"C-1" in collector.raw
     places = {
         "log": process.log.read_bytes(),
         "metrics": metrics,
         "ledger": ledger,
         "dead letters": b"".join(x.body + str(x.headers).encode() for x in letters if x),
         "outcomes": b"".join(published),
+        "traces": collector.raw,
         "files": b"".join(f.read_bytes() for f in tmp_path.rglob("*") if f.is_file() and f.suffix in (".log", ".key")),
     }
     for place, text in places.items():

@@ -148,6 +148,10 @@ class Rabbit:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
 
+    def control(self, *command: str) -> None:
+        """Run `rabbitmqctl` on this node: what an operator, or a failing cluster, does to it."""
+        subprocess.run([str(self.bin / "rabbitmqctl"), *command], env=self.environment, check=True, capture_output=True)
+
     @property
     def url(self) -> str:
         """For STAGEBELL_BROKER_URL."""

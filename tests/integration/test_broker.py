@@ -1,0 +1,85 @@
+"""RabbitMQ as it really is: confirms that do not come, closed connections, cancelled consumers, deleted queues."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+
+from service.broker import rabbitmq
+from service.broker.port import INTAKE, NOTIFICATIONS, BrokerLost, Message
+from service.broker.rabbitmq import RabbitBroker
+from tests.support.nodes import Rabbit
+from tests.support.proxy import Proxy
+
+NEWS = Message(NOTIFICATIONS, "notification.sent.sms", b"{}", "m-1", "application/json", {})
+
+
+@pytest.fixture
+async def proxy(rabbit: Rabbit) -> AsyncIterator[Proxy]:
+    p = Proxy("127.0.0.1", rabbit.port)
+    await p.start()
+    yield p
+    await p.close()
+
+
+@pytest.fixture
+async def broker(rabbit_url: str, proxy: Proxy) -> AsyncIterator[RabbitBroker]:
+    b = RabbitBroker(f"amqp://guest:guest@127.0.0.1:{proxy.port}/")
+    await b.connect(["tech"])
+    yield b
+    proxy.stalled.set()
+    await b.close()
+
+
+async def test_nothing_counts_as_published_that_the_broker_has_not_confirmed(
+    broker: RabbitBroker, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await broker.subscribe(INTAKE, 10)
+    assert await broker.publish([NEWS]) == [True]
+    proxy.stalled.clear()
+    monkeypatch.setattr(rabbitmq, "PUBLISH_TIMEOUT_S", 0.5)
+    assert await broker.publish([NEWS]) == [False]
+    proxy.stalled.set()
+    monkeypatch.undo()
+    assert await broker.publish([NEWS]) == [True]
+
+
+async def test_publishing_goes_on_when_consuming_has_ended(broker: RabbitBroker) -> None:
+    subscription = await broker.subscribe(INTAKE, 10)
+    await subscription.close()
+    assert await broker.publish([NEWS]) == [True]
+
+
+async def test_a_deleted_queue_ends_the_subscription_and_the_next_one_makes_it_again(
+    broker: RabbitBroker, rabbit_url: str
+) -> None:
+    subscription = await broker.subscribe(INTAKE, 10)
+    async with await aio_pika.connect(rabbit_url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(INTAKE)
+        with pytest.raises(BrokerLost, match="cancelled the consumer"):
+            async with asyncio.timeout(10):
+                await subscription.batch(10)
+        again = await broker.subscribe(INTAKE, 10)
+        exchange = await channel.get_exchange("orders")
+        await exchange.publish(aio_pika.Message(b"after"), "order.status_changed")
+        async with asyncio.timeout(10):
+            (delivery,) = await again.batch(10)
+    assert delivery.body == b"after"
+
+
+async def test_connections_that_the_broker_closes_are_made_again(broker: RabbitBroker, rabbit: Rabbit) -> None:
+    subscription = await broker.subscribe(INTAKE, 10)
+    await asyncio.to_thread(rabbit.control, "close_all_connections", "maintenance")
+    with pytest.raises(BrokerLost):
+        async with asyncio.timeout(10):
+            await subscription.batch(10)
+    assert await broker.publish([NEWS]) == [True]
+    async with asyncio.timeout(10):
+        while True:  # as the intake loop does
+            with contextlib.suppress(BrokerLost):
+                again = await broker.subscribe(INTAKE, 10)
+                break
+    await again.close()

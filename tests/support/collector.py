@@ -1,0 +1,45 @@
+"""A stand-in OpenTelemetry collector: OTLP over HTTP with protobuf, as the exporters of the SDKs speak it."""
+
+import gzip
+
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+
+class Collector:
+    """Keeps each span, and every byte that came."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.raw = b""
+        self.url = ""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        app = web.Application()
+        app.router.add_post("/v1/traces", self._take)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if body[:2] == b"\x1f\x8b":
+            body = gzip.decompress(body)
+        self.raw += body
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            for scope in resource.scope_spans:
+                self.spans.extend(scope.spans)
+        return web.Response(content_type="application/x-protobuf")
+
+    def of_trace(self, trace_id: str) -> list[Span]:
+        """The spans of one trace (32 hex digits)."""
+        return [s for s in self.spans if s.trace_id.hex() == trace_id]
