@@ -11,6 +11,7 @@ from msgspec import Struct
 from service.core import Core
 from service.ledger.engine import is_transient
 from service.ledger.escalation_views import stream_after, stream_end
+from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 500
@@ -20,36 +21,55 @@ BACKLOG: Final = 1000
 
 
 class Line(Struct, frozen=True):
-    """One step of an escalation: its number, its kind, and the CloudEvent."""
+    """One step of an escalation: its number, whom it concerns, and its bytes as a server-sent event."""
 
     seq: int
-    kind: str
-    body: str
+    team: str
+    workflow: str
+    wire: bytes
 
-    def is_for(self, team: str, workflow: str) -> bool:
-        """Whether a listener with these filters wants it."""
-        if not team and not workflow:
-            return True
-        data = msgspec.json.decode(self.body)["data"]
-        return team in ("", data["team"]) and workflow in ("", data["workflow"])
+    @classmethod
+    def of(cls, seq: int, kind: str, body: str) -> "Line":
+        """From a CloudEvent in JSON, which has no line breaks."""
+        data = msgspec.json.decode(body)["data"]
+        wire = f"id: {seq}\nevent: escalation.{kind}\ndata: {body}\n\n".encode()
+        return cls(seq, data["team"], data["workflow"], wire)
 
 
 class Listener:
-    """A queue of lines; `lost` once it was let go."""
+    """A queue of the lines that one reader wants; `lost` once it was let go."""
 
-    def __init__(self) -> None:
-        self.lines: asyncio.Queue[Line | None] = asyncio.Queue(BACKLOG + 1)
+    def __init__(self, team: str, workflow: str) -> None:
+        self._team, self._workflow = team, workflow
+        self._lines: list[Line] = []
+        self._news = asyncio.Event()
         self.lost = False
 
+    def wants(self, line: Line) -> bool:
+        """Whether the reader's filters let it through."""
+        return self._team in ("", line.team) and self._workflow in ("", line.workflow)
+
     def offer(self, lines: list[Line]) -> bool:
-        """Whether the listener keeps up."""
-        if self.lines.qsize() + len(lines) > BACKLOG:
-            self.lost = True
-            self.lines.put_nowait(None)
+        """Whether the reader keeps up."""
+        self._lines += [line for line in lines if self.wants(line)]
+        if len(self._lines) > BACKLOG:
+            self.let_go()
             return False
-        for line in lines:
-            self.lines.put_nowait(line)
+        if self._lines:
+            self._news.set()
         return True
+
+    def let_go(self) -> None:
+        """Serve it no more."""
+        self.lost = True
+        self._news.set()
+
+    async def take(self) -> list[Line]:
+        """All that waits, once there is something; nothing after it was let go."""
+        await self._news.wait()
+        self._news.clear()
+        taken, self._lines = self._lines, []
+        return [] if self.lost else taken
 
 
 class Broadcaster:
@@ -98,27 +118,27 @@ class Broadcaster:
     async def after(self, seq: int, limit: int = AT_ONCE) -> list[Line]:
         """Lines with higher numbers."""
         async with self._core.ledger.reading() as connection:
-            return [Line(*row) for row in await stream_after(connection, seq, limit)]
+            return [Line.of(*row) for row in await stream_after(connection, seq, limit)]
 
     @property
     def last(self) -> int:
         """The newest number that was handed out."""
         return self._last
 
-    def join(self) -> Listener:
-        """Listen from now on."""
-        listener = Listener()
+    def join(self, team: str = "", workflow: str = "") -> Listener:
+        """Listen from now on, to one team or workflow alone if these are given."""
+        listener = Listener(team, workflow)
         self._listeners.add(listener)
+        metrics.stream_listeners.set(len(self._listeners))
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Listen no more."""
         self._listeners.discard(listener)
+        metrics.stream_listeners.set(len(self._listeners))
 
     def close(self) -> None:
         """Let everybody go: the process ends."""
         for listener in self._listeners:
-            listener.lost = True
-            with contextlib.suppress(asyncio.QueueFull):
-                listener.lines.put_nowait(None)
+            listener.let_go()
         self._listeners.clear()

@@ -1,11 +1,9 @@
 """`/v1/escalations...`: lists, acts, and the live stream."""
 
-import contextlib
 from datetime import timedelta
 from typing import Final, Literal
 
 from aiohttp import web
-from aiohttp_sse import EventSourceResponse
 
 from service.core import NoSuchOrder
 from service.domain.causes import EscalationHandled
@@ -14,7 +12,6 @@ from service.ledger import incidents
 from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, limit_of, uuid_of
-from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
 from service.web.context import CALLER, CONTEXT, audit_line
 from service.web.problems import Problem
 from service.web.shapes import EscalationPage, Handled, Remark, Snooze
@@ -22,8 +19,6 @@ from service.web.shapes import EscalationPage, Handled, Remark, Snooze
 Act = Literal["acknowledge", "resolve", "snooze", "comment"]
 STATES: Final = ("active", "open", "acknowledged", "snoozed", "resolved", "")
 MOST: Final = 1000
-PING_S: Final = 10.0
-SEND_TIMEOUT_S: Final = 10.0
 _STATE_AFTER: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed", "comment": "open"}
 
 
@@ -116,49 +111,3 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
         async with core.ledger.transaction() as connection:
             await incidents.set_state(connection, escalation_id, "acknowledged")
     return Handled(str(escalation_id), _STATE_AFTER[act], handled)
-
-
-@needs("supervisor")
-async def stream(request: web.Request) -> web.StreamResponse:
-    """Server-sent events; with `Last-Event-ID`, from there on, nothing missed."""
-    return await stream_to(request, request.query.get("team", ""), request.query.get("workflow", ""))
-
-
-async def stream_to(request: web.Request, team: str, workflow: str) -> web.StreamResponse:
-    """Catch up from the ledger, then follow live, until the other side goes or cannot keep up."""
-    broadcaster = request.app[CONTEXT].stream
-    last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
-    listener = broadcaster.join()
-    try:
-        seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
-        response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with response:
-                await response.send("", event="ready", id=str(seq), retry=1000)
-                await _follow(response, broadcaster, listener, seq, team, workflow)
-        return response
-    finally:
-        broadcaster.leave(listener)
-
-
-async def _follow(
-    response: EventSourceResponse, broadcaster: Broadcaster, listener: Listener, seq: int, team: str, workflow: str
-) -> None:
-    async def send(line: Line) -> None:
-        if line.is_for(team, workflow):
-            await response.send(line.body, id=str(line.seq), event=f"escalation.{line.kind}")
-
-    while missed := await broadcaster.after(seq):
-        for line in missed:
-            await send(line)
-            seq = line.seq
-        if len(missed) < AT_ONCE:
-            break
-    while not listener.lost:
-        got = await listener.lines.get()
-        if got is None:
-            return
-        if got.seq > seq:
-            await send(got)
-            seq = got.seq

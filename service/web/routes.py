@@ -17,6 +17,7 @@ from service.web import (
     orders,
     people,
     shapes,
+    stream,
     subscriptions,
     tracking,
 )
@@ -76,7 +77,7 @@ API = (
     Route("POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, answer=shapes.LinkAnswer),
     Route("GET", "/v1/escalations", escalations.list_escalations, answer=shapes.EscalationPage, query=_ESCALATIONS),
     Route(
-        "GET", "/v1/escalations/stream", escalations.stream, media="text/event-stream",
+        "GET", "/v1/escalations/stream", stream.stream, media="text/event-stream",
         query={"team": "only this team's", "workflow": "only this workflow's"},
     ),
     Route("POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge, shapes.Remark, shapes.Handled),

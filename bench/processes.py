@@ -1,0 +1,60 @@
+"""Processes and databases that several parts of the bench start: their settings, their usage, their end."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import asyncpg
+
+from bench.contenders import ROOT
+from tests.support.nodes import Postgres, free_port
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def environment(folder: Path, database: str, broker: str, port: int = 0, **more: str) -> dict[str, str]:
+    """Settings of a service without providers: messages are captured."""
+    values = {
+        "DATABASE_URL": database, "BROKER_URL": broker, "WORKFLOWS": str(ROOT / "templates"), "SECRET_KEY": "bench",
+        "HTTP_PORT": str(port or free_port()), "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json", **more,
+    }  # fmt: skip
+    return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
+
+
+async def fresh_database(postgres: Postgres, name: str) -> str:
+    """An empty database; its URL."""
+    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{postgres.port}/postgres")
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return postgres.url(name)
+
+
+def usage(processes: list[subprocess.Popen[bytes]]) -> tuple[float, float]:
+    """CPU seconds and peak memory (MiB) of these and their children."""
+    pids = [p.pid for p in processes]
+    for pid in list(pids):
+        pids += [int(c) for t in Path(f"/proc/{pid}/task").glob("*/children") for c in t.read_text().split()]
+    cpu = memory = 0.0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            cpu += (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+            status = Path(f"/proc/{pid}/status").read_text()
+            memory += int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        except (OSError, IndexError, ValueError):
+            continue
+    return cpu, memory
+
+
+def stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """End what we started."""
+    for p in processes:
+        if p.poll() is None:
+            os.killpg(p.pid, signal.SIGTERM)
+    for p in processes:
+        try:
+            p.wait(25)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait(5)

@@ -1,0 +1,184 @@
+"""2,000 readers of the escalation stream in one process: a burst of 100 breaches, and readers who do not read.
+
+`python -m bench.stream` runs this part alone.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.clocks import new_app, order_event, orders_due
+from bench.processes import environment, fresh_database, stop
+from service.intake.reading import Incoming
+from service.ledger import keys
+from service.timekeeping import SteadyTime
+from tests.support.nodes import Postgres, free_port, running
+
+BREACHES = 100
+FLOOD = 2500  # more than a reader's backlog and buffers hold
+QUIET = b"escalation.opened"
+
+
+class Reader:
+    """Counts the escalations that were opened, and when the last came."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.at = 0.0
+
+    async def read(self, session: aiohttp.ClientSession, url: str, ready: asyncio.Event) -> None:
+        """Until the other side closes."""
+        async with session.get(url) as response:
+            tail = b""
+            async for chunk in response.content.iter_any():
+                ready.set()
+                tail += chunk
+                found = tail.count(b"event: " + QUIET)
+                if found:
+                    self.opened += found
+                    self.at = time.time()
+                    tail = tail[-len(QUIET) :] if not tail.endswith(QUIET) else b""
+
+
+async def _open_slow(port: int, key: str) -> socket.socket:
+    """Asks for the stream and never reads it."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(s, ("127.0.0.1", port))
+    said = f"GET /v1/escalations/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+    await asyncio.get_running_loop().sock_sendall(s, said.encode())
+    return s
+
+
+def _issue(n: int) -> Incoming:
+    body: dict[str, Any] = {
+        "specversion": "1.0", "id": f"issue-{n}", "source": "/bench", "type": "order.issue_reported",
+        "subject": f"o{n % BREACHES}-f{n}", "time": datetime.now(UTC).isoformat(),
+        "data": {"workflow": "device_pickup", "issue": {"reason": "app_error"}},
+    }  # fmt: skip
+    return Incoming(json.dumps(body).encode())
+
+
+async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: int = 5) -> dict[str, Any]:
+    """Seconds from the breaches to the last reader's last line; what was missed; whether slow readers are let go."""
+    url = await fresh_database(postgres, "stream")
+    app = await new_app(url, SteadyTime())
+    async with app.ledger.transaction() as connection:
+        key = await keys.create(connection, app.ledger.keyring, "supervisor", "bench", datetime.now(UTC))
+    port = free_port()
+    env = environment(folder, url, "memory://", port, CALLS_PER_MINUTE="1000000")
+    log = (folder / "stream.log").open("wb")
+    process = subprocess.Popen([sys.executable, "-m", "service", "run"], env=env, cwd=folder, stdout=log, stderr=log,
+                               start_new_session=True)  # fmt: skip
+    people = [Reader() for _ in range(readers)]
+    try:
+        await _until_ready(port)
+        due = datetime.now(UTC) + timedelta(seconds=15 + readers / 200)
+        await orders_due(app, BREACHES, due, timedelta(0))
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, headers={"Authorization": f"Bearer {key}"}
+        ) as session:
+            sockets = [await _open_slow(port, key) for _ in range(slow)]
+            tasks = await _open_all(session, f"http://127.0.0.1:{port}/v1/escalations/stream", people)
+            opened_at = datetime.now(UTC)
+            assert opened_at < due, f"opening took too long: {opened_at - due}"
+            await _wait(lambda: all(p.opened >= BREACHES for p in people), (due - opened_at).total_seconds() + 30)
+            burst = [p.at - due.timestamp() for p in people]
+            missed = sum(max(0, BREACHES - p.opened) for p in people)
+            flood = [_issue(n) for n in range(FLOOD)]
+            setting_up = [order_event(f"o{n % BREACHES}-f{n}", "created", datetime.now(UTC)) for n in range(FLOOD)]
+            for i in range(0, FLOOD, 100):
+                await app.intake.take([*setting_up[i : i + 100], *flood[i : i + 100]], bury=True)
+            wanted = BREACHES + FLOOD
+            await _wait(lambda: all(p.opened >= wanted for p in people), 120)
+            flooded = sum(max(0, wanted - p.opened) for p in people)
+            await asyncio.sleep(12)
+            dropped = await _metric(session, port, "stagebell_stream_dropped_total")
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for s in sockets:
+                s.close()
+    finally:
+        stop([process])
+        await app.ledger.close()
+    return {
+        "readers": readers,
+        "burst_p50_s": statistics.median(burst),
+        "burst_last_s": max(burst),
+        "missed": missed,
+        "missed_in_flood": flooded,
+        "slow": slow,
+        "dropped": dropped,
+    }
+
+
+async def _open_all(session: aiohttp.ClientSession, url: str, people: list[Reader]) -> list[asyncio.Task[None]]:
+    tasks = []
+    for i in range(0, len(people), 50):
+        marks = [asyncio.Event() for _ in people[i : i + 50]]
+        tasks += [
+            asyncio.create_task(p.read(session, url, mark)) for p, mark in zip(people[i : i + 50], marks, strict=True)
+        ]
+        await asyncio.gather(*(mark.wait() for mark in marks))
+    return tasks
+
+
+async def _wait(condition: Any, within: float) -> None:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline and not condition():
+        await asyncio.sleep(0.1)
+
+
+async def _until_ready(port: int) -> None:
+    async with aiohttp.ClientSession() as session:
+        for _ in range(300):
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.1)
+    raise RuntimeError("the service did not become ready")
+
+
+async def _metric(session: aiohttp.ClientSession, port: int, name: str) -> float:
+    async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        for line in (await answer.text()).splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.split()[1])
+    return 0.0
+
+
+def show(found: dict[str, Any]) -> str:
+    """A line for the table."""
+    return (
+        f"stream: {found['readers']} readers, {BREACHES} breaches at once: the last line at the last reader after "
+        f"{found['burst_last_s']:.2f} s (p50 {found['burst_p50_s']:.2f} s), {found['missed']} missed; in a flood of {FLOOD} "
+        f"more {found['missed_in_flood']} missed; {found['dropped']:.0f} of {found['slow']} readers who do not read let go"
+    )
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--readers", type=int, default=2000)
+    options = parser.parse_args()
+    with running(Postgres) as node:
+        assert isinstance(node, Postgres)
+        print(show(asyncio.run(measure(node, Path(tempfile.mkdtemp(prefix="stagebell-stream-")), options.readers))))

@@ -1,0 +1,74 @@
+"""`/v1/escalations/stream`: server-sent events; after a lost connection, from where it broke off."""
+
+import asyncio
+import contextlib
+import socket
+from typing import Final
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from service.telemetry import metrics
+from service.web.auth import needs
+from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
+from service.web.context import CONTEXT
+
+PING_S: Final = 10.0
+SEND_TIMEOUT_S: Final = 10.0
+# Small, so that a reader who has stopped reading is noticed early, and thousands of readers cost little memory.
+SEND_BUFFER: Final = 64 * 1024
+
+
+@needs("supervisor")
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Server-sent events; with `Last-Event-ID`, from there on, nothing missed."""
+    return await stream_to(request, request.query.get("team", ""), request.query.get("workflow", ""))
+
+
+async def stream_to(request: web.Request, team: str, workflow: str) -> web.StreamResponse:
+    """Catch up from the ledger, then follow live, until the other side goes or cannot keep up."""
+    broadcaster = request.app[CONTEXT].stream
+    last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
+    listener = broadcaster.join(team, workflow)
+    try:
+        seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
+        response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
+        await response.prepare(request)
+        _keep_buffer_small(request)
+        with contextlib.suppress(ConnectionError):
+            async with response:
+                await response.send("", event="ready", id=str(seq), retry=1000)
+                await _follow(response, broadcaster, listener, seq)
+        return response
+    except TimeoutError:
+        listener.lost = True
+        if request.transport is not None:
+            request.transport.abort()
+        raise
+    finally:
+        if listener.lost:
+            metrics.stream_dropped.inc()
+        broadcaster.leave(listener)
+
+
+def _keep_buffer_small(request: web.Request) -> None:
+    connection = request.transport.get_extra_info("socket") if request.transport else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+
+async def _follow(response: EventSourceResponse, broadcaster: Broadcaster, listener: Listener, seq: int) -> None:
+    while missed := await broadcaster.after(seq):
+        await _send(response, [line for line in missed if listener.wants(line)])
+        seq = missed[-1].seq
+        if len(missed) < AT_ONCE:
+            break
+    while not listener.lost:
+        await _send(response, [line for line in await listener.take() if line.seq > seq])
+
+
+async def _send(response: EventSourceResponse, lines: list[Line]) -> None:
+    """All lines in one write; raises TimeoutError when the other side does not take them."""
+    if lines:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await response.write(b"".join(line.wire for line in lines))

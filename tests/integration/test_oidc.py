@@ -1,0 +1,130 @@
+"""Sign-in to the desk with the company's own accounts, against an identity provider over real HTTP."""
+
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from joserfc.jwk import RSAKey
+
+from tests.support.issuer import CLIENT, SECRET, Issuer
+from tests.support.nodes import free_port
+from tests.support.providers import Mailbox, Providers
+from tests.support.world import World, settings_for
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    i = Issuer()
+    await i.start()
+    yield i
+    await i.close()
+
+
+@pytest.fixture
+async def desk(sqlite_url: str, providers: Providers, mailbox: Mailbox, issuer: Issuer) -> AsyncIterator[World]:
+    port = free_port()
+    more: dict[str, Any] = {
+        "database_url": sqlite_url, "http_port": port, "public_url": f"http://127.0.0.1:{port}",
+        "oidc_issuer": issuer.url, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET, "oidc_role_claim": "roles",
+    }  # fmt: skip
+    w = World(settings_for(providers, mailbox, **more), providers, mailbox)
+    await w.start()
+    yield w
+    await w.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        yield session
+
+
+async def sign_in(browser: aiohttp.ClientSession, desk: World, after: str = "/desk/orders") -> tuple[int, str, str]:
+    """Status, path and text of where the browser ends."""
+    async with browser.get(f"{desk.http}/desk/sign-in/oidc", params={"next": after}) as answer:
+        return answer.status, answer.url.path, await answer.text()
+
+
+async def test_an_account_with_a_role_is_signed_in_with_the_highest_one(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    async with browser.get(f"{desk.http}/desk/sign-in") as page:
+        assert 'href="/desk/sign-in/oidc' in await page.text()
+    issuer.claims = {"roles": ["agent", "supervisor", "cook"], "preferred_username": "asha.k"}
+    status, path, text = await sign_in(browser, desk)
+    assert (status, path) == (200, "/desk/orders")
+    assert "asha.k" in text
+    assert (await browser.get(f"{desk.http}/desk/dead")).status == 200
+    issuer.claims = {"roles": "agent"}
+    await sign_in(browser, desk)
+    assert (await browser.get(f"{desk.http}/desk/dead")).status == 403
+    cookies = {c.key: c for c in browser.cookie_jar}
+    assert all(c["httponly"] and c["samesite"] for c in cookies.values())
+
+
+@pytest.mark.parametrize("claim", [None, "cook", [], {"supervisor": True}, "publisher", ["publisher"], 7])
+async def test_an_account_without_a_role_stays_outside(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer, claim: Any
+) -> None:
+    issuer.claims = {"roles": claim} if claim is not None else {}
+    status, _, text = await sign_in(browser, desk)
+    assert status == 403
+    assert "no role for the desk" in text
+    async with browser.get(f"{desk.http}/desk", allow_redirects=False) as answer:
+        assert answer.status == 302
+
+
+@pytest.mark.parametrize("wrong", ["nonce", "audience", "issuer", "expired", "key", "unsigned", "symmetric"])
+async def test_a_token_that_cannot_be_trusted_is_refused(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer.claims = {"roles": "admin"}
+    lies: dict[str, dict[str, Any]] = {
+        "nonce": {"nonce": "another"},
+        "audience": {"aud": "somebody-else"},
+        "issuer": {"iss": "https://evil.example"},
+        "expired": {"exp": int(time.time()) - 3600},
+    }
+    issuer.claims |= lies.get(wrong, {})
+    if wrong == "key":
+        issuer.key = RSAKey.generate_key(2048, parameters={"kid": "k1"}, auto_kid=False)
+    if wrong in ("unsigned", "symmetric"):
+        issuer.forged = wrong
+    status, _, text = await sign_in(browser, desk)
+    assert status == 403
+    assert "could not be trusted" in text
+    assert (await browser.get(f"{desk.http}/desk", allow_redirects=False)).status == 302
+
+
+async def test_a_callback_that_was_not_begun_here_is_refused(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    issuer.claims = {"roles": "admin"}
+    back = f"{desk.http}/desk/sign-in/oidc/callback"
+    assert (await browser.get(back, params={"code": "code-0", "state": "x"})).status == 403
+    async with browser.get(f"{desk.http}/desk/sign-in/oidc", allow_redirects=False) as begun:
+        to_issuer = begun.headers["Location"]
+    async with browser.get(to_issuer, allow_redirects=False) as agreed:
+        returning = agreed.headers["Location"]
+    forged = re.sub(r"state=[^&]+", "state=another", returning)
+    assert (await browser.get(forged)).status == 403
+    async with aiohttp.ClientSession() as victim:
+        assert (await victim.get(returning)).status == 403, "another browser's sign-in"
+    assert (await browser.get(returning)).status == 200
+    assert (await browser.get(returning)).status == 403, "the code and the state are used up"
+
+
+async def test_it_leads_nowhere_else_and_says_when_the_issuer_is_away(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    issuer.claims = {"roles": "agent"}
+    for outside in ("https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"):
+        status, path, _ = await sign_in(browser, desk, outside)
+        assert (status, path.startswith("/desk")) == (200, True), outside
+    await issuer.close()
+    status, _, text = await sign_in(browser, desk)
+    assert status == 503
+    assert "identity provider did not answer" in text

@@ -1,0 +1,86 @@
+"""A stand-in identity provider: OpenID Connect discovery, authorization code with PKCE, signed id tokens."""
+
+import base64
+import hashlib
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+
+CLIENT, SECRET = "desk", "client-secret-for-tests"
+
+
+class Issuer:
+    """Signs in whoever comes, with `claims`; `key` signs, `published` is what others may check with."""
+
+    def __init__(self) -> None:
+        self.key = RSAKey.generate_key(2048, parameters={"kid": "k1"}, auto_kid=False)
+        self.published = self.key
+        self.claims: dict[str, Any] = {}
+        self.forged = ""
+        self.codes: dict[str, dict[str, str]] = {}
+        self.url = ""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        app = web.Application()
+        app.router.add_get("/.well-known/openid-configuration", self._discovery)
+        app.router.add_get("/authorize", self._authorize)
+        app.router.add_post("/token", self._token)
+        app.router.add_get("/keys", self._keys)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _discovery(self, _request: web.Request) -> web.Response:
+        ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
+        return web.json_response({"issuer": self.url, **{name: f"{self.url}/{path}" for name, path in ends.items()}})
+
+    async def _authorize(self, request: web.Request) -> web.Response:
+        asked = dict(request.query)
+        assert asked["response_type"] == "code"
+        assert asked["code_challenge_method"] == "S256"
+        assert "openid" in asked["scope"].split()
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = asked
+        raise web.HTTPFound(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}")
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        asked = self.codes.pop(str(form["code"]), None)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(str(form["code_verifier"]).encode()).digest()).rstrip(b"=")
+        if (
+            asked is None
+            or asked["code_challenge"] != challenge.decode()
+            or form["redirect_uri"] != asked["redirect_uri"]
+            or (form["client_id"], form["client_secret"]) != (CLIENT, SECRET)
+        ):
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        now = int(time.time())
+        usual = {"iss": self.url, "aud": CLIENT, "sub": "u-1", "nonce": asked["nonce"], "iat": now, "exp": now + 300}
+        token = self._token_of({**usual, **self.claims})
+        return web.json_response({"id_token": token, "access_token": "a", "token_type": "Bearer"})
+
+    def _token_of(self, claims: dict[str, Any]) -> str:
+        if self.forged == "unsigned":
+            parts = [base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims)]
+            return b".".join(p.rstrip(b"=") for p in (*parts, b"")).decode()
+        if self.forged == "symmetric":
+            # The public key as an HMAC secret: the classic confusion of algorithms.
+            secret = OctKey.import_key(self.published.as_pem(private=False))
+            return jwt.encode({"alg": "HS256", "kid": "k1"}, claims, secret)
+        return jwt.encode({"alg": "RS256", "kid": "k1"}, claims, self.key)
+
+    async def _keys(self, _request: web.Request) -> web.Response:
+        return web.json_response({"keys": [self.published.as_dict(private=False)]})
