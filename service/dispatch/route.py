@@ -32,23 +32,24 @@ class Route:
         self._clock = clock
         self._breakers = {p.name: Breaker() for p in providers}
         self._limiter = AsyncLimiter(max(1.0, per_second), max(1.0, per_second) / per_second) if per_second else None
-        self._per_second = per_second
 
     def room(self, wanted: int) -> int:
         """How many messages may be sent now."""
         now = self._clock.now()
         room = max((self._breakers[p.name].room(now, wanted) for p in self.providers), default=0)
-        return min(room, max(1, int(self._per_second))) if self._per_second else room
+        while self._limiter and room > 0 and not self._limiter.has_capacity(room):
+            room -= 1
+        return room
 
     def opens_at(self) -> datetime | None:
         """When a provider may be tried again, while there is no room."""
         return min((t for b in self._breakers.values() if (t := b.rest_until())), default=None)
 
-    async def admit(self, count: int) -> None:
-        """Wait for the rate limit to let `count` messages pass."""
-        if self._limiter:
-            for _ in range(count):
-                await self._limiter.acquire()
+    def until_admitted(self) -> float:
+        """Seconds until the rate limit lets one more message pass; 0 when it does, or there is none."""
+        if self._limiter is None or self._limiter.has_capacity():
+            return 0.0
+        return float(self._limiter.time_period / self._limiter.max_rate)
 
     def is_open(self, provider: Provider) -> bool:
         """Whether this provider is left alone."""
@@ -65,6 +66,8 @@ class Route:
         """
         answer: SendAnswer = Transient("", "breaker", "every provider of this channel is left alone for now")
         sender = ""
+        if self._limiter:
+            await self._limiter.acquire()
         for provider in self.providers:
             breaker = self._breakers[provider.name]
             if provider.sender in opted_out or not breaker.room(self._clock.now(), 1):

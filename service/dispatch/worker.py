@@ -1,4 +1,4 @@
-"""The dispatch loop of one channel: claim what is due, render, mark begun, send many at once, write answers.
+"""The dispatch loop of one channel: claim, render and mark begun in one transaction; send many at once; write answers.
 
 Channels have loops of their own, so that a hanging provider holds up nobody else. No database connection is
 held while a provider is asked.
@@ -6,11 +6,13 @@ held while a provider is asked.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
+from msgspec import Struct
 
 from service.core import Core
 from service.dispatch import guards
@@ -36,6 +38,14 @@ LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
 PAUSE_S: Final = 1.0
 WRITE_AT_ONCE: Final = 100
+
+
+class _Begun(Struct, frozen=True):
+    """What one round took on: to be sent, not to be sent after all, and how many in all."""
+
+    ready: Sequence[tuple[Claimed, Composed]]
+    ended: Sequence[tuple[Claimed, Ended]]
+    count: int
 
 
 class Worker:
@@ -87,6 +97,8 @@ class Worker:
         until = now + POLL
         if (reopens := self._route.opens_at()) and reopens > now:
             until = min(until, reopens)
+        if pause := self._route.until_admitted():
+            asyncio.get_running_loop().call_later(pause, self._wake.set)
         if not self._sending and not self._wake.is_set() and (due := await self._next_due()):
             until = min(until, due)
         await self._core.time.wait(self._wake, until)
@@ -103,45 +115,52 @@ class Worker:
         room = self._route.room(wanted) if wanted > 0 else 0
         if room <= 0:
             return False
-        claimed = await self._claim(room)
-        if not claimed:
-            return False
-        ready = await self._prepare(claimed)
-        passing("dispatch.before_begin")
-        if ready:
-            await self._begin(ready)
-        return len(claimed) == room
+        begun = await self._begin(room)
+        passing("dispatch.before_send")
+        for c, composed in begun.ready:
+            task = asyncio.create_task(self._send(c, composed))
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
+        for c, ended in begun.ended:
+            self._outcomes.put_nowait(Outcome(c.notification.id, c.notification.order_id, ended, c.fence))
+        return begun.count == room
 
-    async def _claim(self, room: int) -> list[Claimed]:
+    async def _begin(self, room: int) -> _Begun:
+        """Claim what is due; what can be sent is rendered and marked begun, in the same transaction."""
         now = self._core.time.now()
+        keyring = self._core.keyring
         async with self._core.ledger.transaction() as connection:
-            claimed = await rows.claim(
-                connection, self._core.keyring, self._route.channel, now, limit=room, lease=self._lease
-            )
+            claimed = await rows.claim(connection, keyring, self._route.channel, now, limit=room)
+            if not claimed:
+                return _Begun((), (), 0)
             await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))
-            if self._route.channel not in PHONE_CHANNELS or not claimed:
-                return claimed
-            over = await guards.over_cap(connection, self._core.keyring, claimed, self._limits, now)
-        for c in claimed:
-            if why := over.get(c.notification.id):
-                self._end(c, Ended("suppressed", f"over {why}", "cap"))
-        return [c for c in claimed if c.notification.id not in over]
+            over: Mapping[UUID, str] = {}
+            if self._route.channel in PHONE_CHANNELS:
+                over = await guards.over_cap(connection, keyring, claimed, self._limits, now)
+            ready, ended = self._prepare(claimed, over, now)
+            passing("dispatch.before_begin")
+            await rows.begin(connection, keyring, [(c, x.shown) for c, x in ready], now, now + self._lease)
+            await rows.lease(connection, [c.notification.id for c, _ in ended], now + self._lease)
+        return _Begun(ready, ended, len(claimed))
 
-    async def _prepare(self, claimed: Sequence[Claimed]) -> list[tuple[Claimed, Composed]]:
-        """Leave out what must not or cannot be sent; render the rest."""
+    def _prepare(
+        self, claimed: Sequence[Claimed], over: Mapping[UUID, str], now: datetime
+    ) -> tuple[list[tuple[Claimed, Composed]], list[tuple[Claimed, Ended]]]:
+        """What can be sent, rendered; and what must not or cannot, with why."""
         ready: list[tuple[Claimed, Composed]] = []
+        ended: list[tuple[Claimed, Ended]] = []
         for c in claimed:
-            if ended := self._unfit(c):
-                self._end(c, ended)
+            why = over.get(c.notification.id)
+            if unfit := Ended("suppressed", f"over {why}", "cap") if why else self._unfit(c):
+                ended.append((c, unfit))
                 continue
-            ttl = max(1, int((c.notification.valid_until - self._core.time.now()).total_seconds()))
+            ttl = max(1, int((c.notification.valid_until - now).total_seconds()))
             try:
                 ready.append((c, self._composer.compose(c, ttl)))
             except (Rejection, *UNRENDERABLE) as error:
                 log.error("render.failed", notification_id=str(c.notification.id), error=type(error).__name__)
-                self._end(c, Ended("failed", f"its template does not render: {type(error).__name__}", "template"))
-        await self._route.admit(len(ready))
-        return ready
+                ended.append((c, Ended("failed", f"its template does not render: {type(error).__name__}", "template")))
+        return ready, ended
 
     def _unfit(self, c: Claimed) -> Ended | None:
         n = c.notification
@@ -164,17 +183,6 @@ class Worker:
         if n.channel in PHONE_CHANNELS and (why := guards.refuse_address(n.address, self._limits)):
             return Ended("failed", why, "address")
         return None
-
-    async def _begin(self, ready: list[tuple[Claimed, Composed]]) -> None:
-        async with self._core.ledger.transaction() as connection:
-            shown = [(c, composed.shown) for c, composed in ready]
-            held = await rows.begin(connection, self._core.keyring, shown, self._core.time.now())
-        passing("dispatch.before_send")
-        for c, composed in ready:
-            if c.notification.id in held:
-                task = asyncio.create_task(self._send(c, composed))
-                self._sending.add(task)
-                task.add_done_callback(self._sent)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -204,10 +212,6 @@ class Worker:
         """Whether a clock waits for this notice to be told."""
         pack = self._core.packs.find(c.workflow, c.version)
         return pack is None or c.notification.notice in pack.workflow.promised
-
-    def _end(self, c: Claimed, ended: Ended) -> None:
-        n = c.notification
-        self._outcomes.put_nowait(Outcome(n.id, n.order_id, ended, c.fence))
 
     async def _write_outcomes(self) -> None:
         """Answers as they come, as many as there are, in one transaction; tried until the database takes them."""

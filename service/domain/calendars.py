@@ -1,7 +1,7 @@
 """Working time, quiet hours and calendar schedules, in the time zone in which people live. Pure.
 
-Instants in and out are UTC. Local times are taken with `fold=0`; a local time that daylight saving skips
-counts as the moment at which the clocks jumped (PEP 495).
+Instants in and out are UTC. Of a local time that comes twice the first counts; one that daylight saving skips
+counts as much later as the clocks jumped (PEP 495, `fold=0`).
 """
 
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,13 +1,13 @@
 """Notifications: claimed with a lease and a fencing token, marked begun, and written back after an answer."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, Snapshot
@@ -52,17 +52,12 @@ class Stored(Struct, frozen=True):
 
 
 async def claim(
-    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int, lease: timedelta
+    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int
 ) -> list[Claimed]:
-    """Lease what is due on `channel`: the oldest first, one at a time in each lane."""
+    """Lock what is due on `channel`, the oldest first, one at a time in each lane; `begin` or `lease` each of them."""
     rows = (await connection.execute(_DUE, {"of_channel": channel, "now": now, "at_most": limit})).all()
     if not rows:
         return []
-    await connection.execute(
-        update(notifications)
-        .where(notifications.c.id.in_(padded(row.id for row in rows)))
-        .values(state="sending", fence=notifications.c.fence + 1, lease_until=now + lease, begun=False)
-    )
     claimed = [_claimed(keyring, row) for row in rows]
     silent = await _opted_out(connection, keyring, claimed)
     if not silent:
@@ -179,35 +174,33 @@ async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> 
 
 
 async def begin(
-    connection: AsyncConnection, keyring: Keyring, sends: Sequence[tuple[Claimed, Any]], now: datetime
-) -> set[UUID]:
-    """Mark that the requests go out now and keep what they say; returns those whose lease still holds."""
-    held = await connection.execute(
-        update(notifications)
-        .where(
-            tuple_(notifications.c.id, notifications.c.fence).in_(
-                padded((c.notification.id, c.fence) for c, _ in sends)
-            ),
-            notifications.c.state == "sending",
-            notifications.c.lease_until > now,
-        )
-        .values(
-            begun=True,
-            attempts=notifications.c.attempts + 1,
-            history=notifications.c.history + history_line("sending", now),
-        )
-        .returning(notifications.c.id)
-    )
-    ours = {row.id for row in held}
-    shown = [
-        {"k": c.notification.id, "sealed": seal_json(keyring, message)}
+    connection: AsyncConnection, keyring: Keyring, sends: Sequence[tuple[Claimed, Any]], now: datetime, until: datetime
+) -> None:
+    """Lease claimed notifications until then; keep that their requests go out now, and what they say."""
+    line = history_line("sending", now)
+    rows = [
+        {"k": c.notification.id, "until": until, "line": line, "sealed": seal_json(keyring, message)}
         for c, message in sends
-        if c.notification.id in ours
     ]
-    if shown:
-        statement = update(notifications).where(notifications.c.id == bindparam("k"))
-        await connection.execute(statement.values(sealed_message=bindparam("sealed")), shown)
-    return ours
+    if rows:
+        await connection.execute(_BEGIN, rows)
+
+
+_LEASE: Final = update(notifications).values(
+    state="sending", fence=notifications.c.fence + 1, lease_until=bindparam("until"), begun=False
+)
+_BEGIN: Final = _LEASE.where(notifications.c.id == bindparam("k")).values(
+    begun=True,
+    attempts=notifications.c.attempts + 1,
+    history=notifications.c.history + bindparam("line"),
+    sealed_message=bindparam("sealed"),
+)
+
+
+async def lease(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
+    """Hold claimed notifications until then, without anything being sent."""
+    if ids:
+        await connection.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
 
 
 async def lock(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
@@ -273,23 +266,25 @@ async def write(connection: AsyncConnection, changed: Sequence[Notification], no
     ]
     if not rows:
         return
-    statement = (
-        update(notifications)
-        .where(notifications.c.id == bindparam("k"))
-        .values(
-            state=bindparam("new_state"),
-            not_before=bindparam("at"),
-            resent=bindparam("n_resent"),
-            provider=bindparam("by"),
-            provider_id=bindparam("by_id"),
-            error_code=bindparam("code"),
-            error=bindparam("words"),
-            sent_at=bindparam("sent"),
-            history=notifications.c.history + bindparam("line"),
-            lease_until=None,
-        )
+    await connection.execute(_WRITE, rows)
+
+
+_WRITE: Final = (
+    update(notifications)
+    .where(notifications.c.id == bindparam("k"))
+    .values(
+        state=bindparam("new_state"),
+        not_before=bindparam("at"),
+        resent=bindparam("n_resent"),
+        provider=bindparam("by"),
+        provider_id=bindparam("by_id"),
+        error_code=bindparam("code"),
+        error=bindparam("words"),
+        sent_at=bindparam("sent"),
+        history=notifications.c.history + bindparam("line"),
+        lease_until=None,
     )
-    await connection.execute(statement, rows)
+)
 
 
 async def note(connection: AsyncConnection, notification_id: UUID, line: str) -> None:

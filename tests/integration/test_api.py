@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -261,21 +261,38 @@ async def test_a_person_is_erased_and_counts_stay(world: World, caller: Caller) 
 
 
 async def test_reports_are_mailed_now_and_by_the_calendar(world: World, caller: Caller) -> None:
-    await begun(world)
+    for status in ("pending_quotes", "cancelled", "archived"):
+        await world.accept(event("M-1", status, minutes(0), workflow="marketing_services"))
     supervisor = await caller("supervisor")
-    order = {"workflow": "device_pickup", "report": "open_orders", "email": "boss@example.com"}
+    order = {"workflow": "marketing_services", "report": "orders", "email": "boss@example.com"}
     assert (await supervisor.post("/v1/subscriptions", {**order, "every": "now"}))[0] == 202
     await world.settled()
     (mail,) = world.mailbox.mails
     assert mail.to == "boss@example.com"
     (table,) = mail.message.iter_attachments()
-    assert "A-1" in table.get_content()
-    status, made = await supervisor.post("/v1/subscriptions", {**order, "every": "day", "at": "09:00"})
-    assert status == 201
-    await world.travel_to(NOON + timedelta(hours=50))
-    assert [m.to for m in world.mailbox.mails].count("boss@example.com") == 3
-    assert len((await supervisor.get("/v1/subscriptions"))[1]["subscriptions"]) == 1
-    assert (await supervisor.call("DELETE", f"/v1/subscriptions/{made['id']}"))[0] == 204
+    assert "M-1" in table.get_content()
+    # Monday noon in India. Wednesdays; the 31st, or a shorter month's last day; each at nine in the morning there.
+    for every, day in (("day", 0), ("week", 2), ("month", 31)):
+        said = {**order, "email": f"{every}@example.com", "every": every, "day": day, "at": "09:00"}
+        assert (await supervisor.post("/v1/subscriptions", {**said, "timezone": "Asia/Kolkata"}))[0] == 201
+    got: dict[str, list[str]] = {"day": [], "week": [], "month": []}
+    for n in range(1, 61):
+        nine = datetime(2026, 3, 2, 3, 30, tzinfo=UTC) + timedelta(days=n)
+        early = [(nine - timedelta(seconds=1), False)] if n < 4 else []
+        for moment, arrives in (*early, (nine, True)):
+            before = len(world.mailbox.mails)
+            world.clock.move_to(moment)
+            await world.quiet()
+            new = [m.to.partition("@")[0] for m in world.mailbox.mails[before:] if m.to.endswith("@example.com")]
+            assert bool(new) == arrives
+            for every in new:
+                got[every].append(f"{nine:%m-%d}")
+    assert len(got["day"]) == 60
+    assert got["week"] == ["03-04", "03-11", "03-18", "03-25", "04-01", "04-08", "04-15", "04-22", "04-29"]
+    assert got["month"] == ["03-31", "04-30"]
+    made = (await supervisor.get("/v1/subscriptions"))[1]["subscriptions"]
+    assert len(made) == 3
+    assert (await supervisor.call("DELETE", f"/v1/subscriptions/{made[0]['id']}"))[0] == 204
     assert (await supervisor.post("/v1/subscriptions", {**order, "report": "none"}))[0] == 422
 
 

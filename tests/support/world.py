@@ -13,6 +13,8 @@ from service.app import App
 from service.intake.intake import Verdict
 from service.intake.reading import Incoming
 from service.ledger.engine import Ledger
+from service.ledger.orders import next_wake
+from service.ledger.schedules import next_due
 from service.ledger.tables import notifications, outbox
 from service.ledger.views import order_view
 from service.settings import Settings
@@ -122,9 +124,6 @@ class World:
 
     async def travel_to(self, moment: datetime) -> None:
         """Let time pass as it would in life: stop at everything that is due on the way."""
-        from service.ledger.orders import next_wake
-        from service.ledger.schedules import next_due
-
         await self.quiet()
         while self.clock.now() < moment:
             later = select(func.min(notifications.c.not_before)).where(
@@ -140,12 +139,11 @@ class World:
 
     async def quiet(self) -> None:
         """Wait until the clocks have fired and the messages are out."""
-        from service.ledger.orders import next_wake
 
         async def done() -> bool:
             async with self.ledger.reading() as connection:
-                wake = await next_wake(connection)
-            return (wake is None or wake > self.clock.now()) and await self._is_settled()
+                due = [await next_wake(connection), await next_due(connection)]
+            return all(d is None or d > self.clock.now() for d in due) and await self._is_settled()
 
         await self.until(done, "quiet")
 
