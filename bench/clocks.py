@@ -19,8 +19,8 @@ from typing import Any
 
 import asyncpg
 
-from bench.contenders import ROOT
-from bench.processes import environment, fresh_database, stop
+from bench.processes import environment, stop
+from bench.setting import ROOT
 from service.app import App
 from service.clock.clock import BATCH, Clock
 from service.intake.reading import Incoming
@@ -72,7 +72,7 @@ class Ledgerful:
     @classmethod
     async def make(cls, postgres: Postgres, name: str, pending: int) -> "Ledgerful":
         """Fill a database of its own."""
-        url = await fresh_database(postgres, name)
+        url = await postgres.create(name)
         clock = ManualTime(datetime.now(UTC))
         app = await new_app(url, clock)
         await app.intake.take([order_event("first", "created", clock.now())], bury=True)
@@ -133,7 +133,7 @@ async def lateness(
     postgres: Postgres, folder: Path, name: str, count: int, apart: timedelta, lead_s: float
 ) -> dict[str, float]:
     """How late the clocks of a running service fire: `count` of them, so far apart."""
-    url = await fresh_database(postgres, name)
+    url = await postgres.create(name)
     app = await new_app(url, SteadyTime())
     first_due = datetime.now(UTC) + timedelta(seconds=lead_s)
     await orders_due(app, count, first_due, apart)

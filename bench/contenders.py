@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aio_pika
 
-ROOT = Path(__file__).parents[1]
+from bench.setting import ROOT, Setting
+
 PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
@@ -27,20 +26,6 @@ def event(n: int, run: int) -> dict[str, Any]:
                                              "push_tokens": [f"token-{n}"], "locale": "en"}},
                  "assignee": {"role": "vendor", "id": "v-1", "name": "Ravi"}},
     }  # fmt: skip
-
-
-@dataclass
-class Setting:
-    """Where everything is."""
-
-    amqp: str
-    database: str
-    provider: str
-    credentials: Path
-    folder: Path
-    port: int
-    runs: int = 0
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 class Contender:

@@ -5,10 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-import asyncpg
-
-from bench.contenders import ROOT
-from tests.support.nodes import Postgres, free_port
+from bench.setting import ROOT
+from tests.support.nodes import free_port
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -20,14 +18,6 @@ def environment(folder: Path, database: str, broker: str, port: int = 0, **more:
         "HTTP_PORT": str(port or free_port()), "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json", **more,
     }  # fmt: skip
     return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
-
-
-async def fresh_database(postgres: Postgres, name: str) -> str:
-    """An empty database; its URL."""
-    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{postgres.port}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return postgres.url(name)
 
 
 def usage(processes: list[subprocess.Popen[bytes]]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 from bench.clocks import new_app, order_event, orders_due
-from bench.processes import environment, fresh_database, stop
+from bench.processes import environment, stop
 from service.intake.reading import Incoming
 from service.ledger import keys
 from service.timekeeping import SteadyTime
@@ -72,7 +72,7 @@ def _issue(n: int) -> Incoming:
 
 async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: int = 5) -> dict[str, Any]:
     """Seconds from the breaches to the last reader's last line; what was missed; whether slow readers are let go."""
-    url = await fresh_database(postgres, "stream")
+    url = await postgres.create("stream")
     app = await new_app(url, SteadyTime())
     async with app.ledger.transaction() as connection:
         key = await keys.create(connection, app.ledger.keyring, "supervisor", "bench", datetime.now(UTC))

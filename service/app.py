@@ -19,6 +19,7 @@ from service.clock.clock import Clock
 from service.core import Core
 from service.dispatch.compose import Composer
 from service.dispatch.guards import Limits
+from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
 from service.dispatch.settle import Settler
 from service.dispatch.sweeper import Sweeper
@@ -177,8 +178,10 @@ class App:
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
         s = self.settings
         limits = Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
+        outcomes = OutcomeWriter(self.settler)
+        self._background("outcomes", outcomes.run())
         workers = [
-            Worker(self.core, route, self.composer, self.settler, limits, s.provider_timeout)
+            Worker(self.core, route, self.composer, outcomes, limits, s.provider_timeout)
             for route in self.routes.values()
         ]
         sweeper = Sweeper(self.core, self.routes, self.composer, self.settler)

@@ -1,7 +1,7 @@
 """The clock loop: sleep until the nearest due time, then let `decide` do what is due, in due order."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -20,8 +20,10 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 200
 LONGEST_SLEEP: Final = timedelta(seconds=5)
 FORGET_EVERY: Final = timedelta(hours=1)
+FLUSH_EVERY: Final = LONGEST_SLEEP
 STUCK_RETRY: Final = timedelta(minutes=1)
 PAUSE_S: Final = 1.0
+OTHERS_HAVE_IT_S: Final = 0.05
 
 
 class Clock:
@@ -31,6 +33,7 @@ class Clock:
         self._core = core
         self._calendar = CalendarDue(core, retention)
         self._forget_at = core.time.now()
+        self._flush_at = core.time.now()
         self._wake = core.wakeups.subscribe("clock")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -39,16 +42,10 @@ class Clock:
         while not stopping.is_set():
             try:
                 self._wake.clear()
-                looked_at = self._core.time.now()
                 if not digests_kept:
                     await self._calendar.keep_digests()
                     digests_kept = True
-                await self._calendar.fire_due()
-                if looked_at >= self._forget_at:
-                    busy = await self._calendar.forget_old() > 0
-                    self._forget_at = looked_at + (timedelta(0) if busy else FORGET_EVERY)
-                if await self.fire_due() < BATCH:
-                    await self._core.time.wait(self._wake, await self._next(looked_at))
+                await self._round()
             except Exception as error:
                 if not is_transient(error):
                     log.exception("clock.failed")
@@ -56,12 +53,24 @@ class Clock:
                     log.warning("clock.ledger_away", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
 
-    async def _next(self, looked_at: datetime) -> datetime:
-        """The nearest due time, or a little later: another process's news may have been missed."""
+    async def _round(self) -> None:
+        """Do what is due; sleep, if that was not more than a batch, until something is."""
+        now = self._core.time.now()
+        if now >= self._forget_at:
+            busy = await self._calendar.forget_old() > 0
+            self._forget_at = now + (timedelta(0) if busy else FORGET_EVERY)
         async with self._core.ledger.reading() as connection:
-            moments = [await next_wake(connection), await schedules.next_due(connection)]
-        latest = looked_at + LONGEST_SLEEP
-        return min(m for m in (*moments, latest) if m)
+            orders_due = await next_wake(connection) or now + LONGEST_SLEEP
+            calendar_due = await schedules.next_due(connection) or now + LONGEST_SLEEP
+        if calendar_due <= now or now >= self._flush_at:
+            await self._calendar.fire_due()
+            self._flush_at = now + FLUSH_EVERY
+        if orders_due <= now:
+            if not await self.fire_due():
+                await asyncio.sleep(OTHERS_HAVE_IT_S)
+        else:
+            # Not for ever: another process's news may have been missed.
+            await self._core.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
 
     async def fire_due(self) -> int:
         """Decide for every order that is due now, up to a batch; how many."""

@@ -90,9 +90,24 @@ class Settler:
             await self._core.write(connection, batch)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await housekeeping.erase_settled_secrets(connection, secret_notices)
-        self._core.wakeups.wake({*(dispatch_topic(n.channel) for n, _ in changed.values()), *batch.woken})
+        self._core.wakeups.wake({*await self._may_go_on(changed, stored), *batch.woken})
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, now)
+
+    async def _may_go_on(
+        self, changed: Mapping[UUID, tuple[Notification, Outcome]], stored: Mapping[UUID, Stored]
+    ) -> set[str]:
+        """Topics of the loops that these outcomes concern: something waited behind them, or is to be tried again.
+
+        Asked after the commit: whoever comes later looks by himself.
+        """
+        try:
+            async with self._core.ledger.reading() as connection:
+                channels = await rows.waiting_in(connection, (stored[id].lane for id in changed))
+        except Exception:
+            # What was written is written; let them look for themselves.
+            channels = {n.channel for n, _ in changed.values()}
+        return {dispatch_topic(channel) for channel in channels}
 
     async def _apply(
         self,

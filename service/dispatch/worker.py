@@ -5,7 +5,6 @@ held while a provider is asked.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,8 +18,9 @@ from service.dispatch import guards
 from service.dispatch.channels.port import SendAnswer
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import PHONE_CHANNELS, Limits
+from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
-from service.dispatch.settle import Ended, Outcome, Settler
+from service.dispatch.settle import Ended, Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, before_sending
 from service.failpoints import passing
@@ -37,7 +37,6 @@ CLAIM_AT_ONCE: Final = 100
 LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
 PAUSE_S: Final = 1.0
-WRITE_AT_ONCE: Final = 100
 
 
 class _Begun(Struct, frozen=True):
@@ -56,25 +55,24 @@ class Worker:
         core: Core,
         route: Route,
         composer: Composer,
-        settler: Settler,
+        outcomes: OutcomeWriter,
         limits: Limits,
         provider_timeout_s: float,
     ) -> None:
         self._core = core
         self._route = route
         self._composer = composer
-        self._settler = settler
+        self._outcomes = outcomes
         self._limits = limits
         # Longer than every provider's time to answer, one after the other.
         self._lease = timedelta(seconds=provider_timeout_s * max(1, len(route.providers)) + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
-        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._wake = core.wakeups.subscribe(dispatch_topic(route.channel))
         self._looked_at = core.time.now()
+        self._is_full = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
-        writer = asyncio.create_task(self._write_outcomes())
         try:
             while not stopping.is_set():
                 try:
@@ -87,7 +85,7 @@ class Worker:
                         log.warning("dispatch.ledger_away", channel=self._route.channel, error=type(error).__name__)
                     await asyncio.sleep(PAUSE_S)
         finally:
-            await self._finish(writer)
+            await self._finish()
 
     async def _rest(self, stopping: asyncio.Event) -> None:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
@@ -113,7 +111,8 @@ class Worker:
         self._looked_at = self._core.time.now()
         wanted = min(CLAIM_AT_ONCE, self._route.concurrent - len(self._sending))
         room = self._route.room(wanted) if wanted > 0 else 0
-        if room <= 0:
+        self._is_full = room <= 0
+        if self._is_full:
             return False
         begun = await self._begin(room)
         passing("dispatch.before_send")
@@ -122,8 +121,9 @@ class Worker:
             self._sending.add(task)
             task.add_done_callback(self._sent)
         for c, ended in begun.ended:
-            self._outcomes.put_nowait(Outcome(c.notification.id, c.notification.order_id, ended, c.fence))
-        return begun.count == room
+            self._outcomes.put(Outcome(c.notification.id, c.notification.order_id, ended, c.fence))
+        self._is_full = begun.count == room
+        return self._is_full
 
     async def _begin(self, room: int) -> _Begun:
         """Claim what is due; what can be sent is rendered and marked begun, in the same transaction."""
@@ -186,7 +186,8 @@ class Worker:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
-        self._wake.set()
+        if self._is_full:
+            self._wake.set()
 
     async def _send(self, c: Claimed, composed: Composed) -> None:
         answer: SendAnswer
@@ -206,33 +207,15 @@ class Worker:
         metrics.sends.labels(self._route.channel, f"answer_{type(answer).__name__.lower()}").inc()
         n = c.notification
         concerns = not isinstance(answer, Accepted) or self._has_promise(c)
-        self._outcomes.put_nowait(Outcome(n.id, n.order_id, answer, c.fence, sender, concerns))
+        self._outcomes.put(Outcome(n.id, n.order_id, answer, c.fence, sender, concerns))
 
     def _has_promise(self, c: Claimed) -> bool:
         """Whether a clock waits for this notice to be told."""
         pack = self._core.packs.find(c.workflow, c.version)
         return pack is None or c.notification.notice in pack.workflow.promised
 
-    async def _write_outcomes(self) -> None:
-        """Answers as they come, as many as there are, in one transaction; tried until the database takes them."""
-        while True:
-            outcomes = [await self._outcomes.get()]
-            while len(outcomes) < WRITE_AT_ONCE and not self._outcomes.empty():
-                outcomes.append(self._outcomes.get_nowait())
-            while True:
-                try:
-                    await self._settler.write(outcomes)
-                    passing("dispatch.after_settle")
-                    break
-                except Exception as error:
-                    if not is_transient(error):
-                        log.exception("settle.failed", channel=self._route.channel)
-                    await asyncio.sleep(PAUSE_S)
-            for _ in outcomes:
-                self._outcomes.task_done()
-
-    async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """Wait for running sends, bounded by the caller's patience, and write their answers."""
+    async def _finish(self) -> None:
+        """Wait for running sends, bounded by the caller's patience, and for their answers to be written."""
         try:
             if self._sending:
                 await asyncio.wait(set(self._sending))
@@ -241,7 +224,4 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*self._sending, return_exceptions=True)
         finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await self._outcomes.join()
-            writer.cancel()
+            await self._outcomes.finish()

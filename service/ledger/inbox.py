@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables import inbox
+from service.ledger.upsert import dialect_insert
 
 TRYING = "trying"
 
@@ -20,14 +20,17 @@ def key_of(keyring: Keyring, source: str, event_id: str) -> bytes:
     return keyring.digest("event", source, event_id)
 
 
+_OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts).where(
+    inbox.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
 async def outcomes(connection: AsyncConnection, keys: Iterable[bytes]) -> dict[bytes, tuple[str, int]]:
     """What became of events with these keys, and how often each was begun; unknown keys are left out."""
     wanted = padded(sorted(set(keys)))
     if not wanted:
         return {}
-    rows = await connection.execute(
-        select(inbox.c.key, inbox.c.outcome, inbox.c.attempts).where(inbox.c.key.in_(wanted))
-    )
+    rows = await connection.execute(_OUTCOMES, {"keys": wanted})
     return {row.key: (row.outcome, row.attempts) for row in rows}
 
 
@@ -52,8 +55,7 @@ async def record(
 
 async def count_attempt(connection: AsyncConnection, key: bytes, now: datetime) -> int:
     """Note that work on this event begins; how often it has begun, this time included."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(inbox).values(key=key, received_at=now, outcome=TRYING, attempts=1)
+    statement = dialect_insert(connection)(inbox).values(key=key, received_at=now, outcome=TRYING, attempts=1)
     statement = statement.on_conflict_do_update(
         index_elements=[inbox.c.key], set_={"attempts": inbox.c.attempts + 1}
     ).returning(inbox.c.attempts)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import BindParameter, Integer, Select, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, Snapshot
@@ -49,6 +49,7 @@ class Stored(Struct, frozen=True):
     workflow: str
     order_name: str
     notice_at: datetime
+    lane: bytes
 
 
 async def claim(
@@ -149,14 +150,17 @@ async def _opted_out(
 ) -> dict[bytes, frozenset[str]]:
     """By address digest, the senders that may not write there over this channel."""
     digests = {address_digest(keyring, c.notification.address) for c in claimed}
-    query = select(suppressions.c.digest, suppressions.c.sender).where(
-        suppressions.c.channel == claimed[0].notification.channel,
-        suppressions.c.digest.in_(padded(sorted(digests))),
-    )
+    values = {"of_channel": claimed[0].notification.channel, "digests": padded(sorted(digests))}
     silent: dict[bytes, frozenset[str]] = {}
-    for row in await connection.execute(query):
+    for row in await connection.execute(_SUPPRESSED, values):
         silent[row.digest] = silent.get(row.digest, frozenset()) | {row.sender}
     return silent
+
+
+_SUPPRESSED: Final = select(suppressions.c.digest, suppressions.c.sender).where(
+    suppressions.c.channel == bindparam("of_channel"),
+    suppressions.c.digest.in_(bindparam("digests", expanding=True)),
+)
 
 
 def address_digest(keyring: Keyring, address: str) -> bytes:
@@ -166,11 +170,16 @@ def address_digest(keyring: Keyring, address: str) -> bytes:
 
 async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> datetime | None:
     """When the next notification of this channel may be sent, if none may now."""
-    query = select(func.min(notifications.c.not_before)).where(
-        notifications.c.channel == channel, notifications.c.state.in_(WAITING), notifications.c.not_before > now
-    )
-    moment: datetime | None = (await connection.execute(query)).scalar_one()
+    values = {"of_channel": channel, "now": now}
+    moment: datetime | None = (await connection.execute(_NEXT_DUE, values)).scalar_one()
     return moment
+
+
+_NEXT_DUE: Final = select(func.min(notifications.c.not_before)).where(
+    notifications.c.channel == bindparam("of_channel"),
+    notifications.c.state.in_(WAITING),
+    notifications.c.not_before > bindparam("now", type_=notifications.c.not_before.type),
+)
 
 
 async def begin(
@@ -203,24 +212,8 @@ async def lease(connection: AsyncConnection, ids: Sequence[UUID], until: datetim
         await connection.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
 
 
-async def lock(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
-    """Notifications as they stand, locked; take the locks of their orders first."""
-    return await _stored(connection, keyring, notifications.c.id.in_(padded(sorted(set(ids)))), locked=True)
-
-
-async def of_notices(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
-    """All notifications of these notices; take the locks of their orders first."""
-    return await _stored(connection, keyring, notifications.c.notice_id.in_(padded(set(ids))), locked=False)
-
-
-async def find(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Stored | None:
-    """One notification, not locked."""
-    found = await _stored(connection, keyring, notifications.c.id == notification_id, locked=False)
-    return found.get(notification_id)
-
-
-async def _stored(connection: AsyncConnection, keyring: Keyring, where: Any, *, locked: bool) -> dict[UUID, Stored]:
-    query = (
+def _stored() -> Select[Any]:
+    return (
         select(
             notifications,
             orders.c.workflow,
@@ -229,11 +222,35 @@ async def _stored(connection: AsyncConnection, keyring: Keyring, where: Any, *, 
         )
         .join(orders, orders.c.id == notifications.c.order_id)
         .join(notices, notices.c.id == notifications.c.notice_id)
-        .where(where)
         .order_by(notifications.c.id)
     )
-    if locked:
-        query = query.with_for_update(of=notifications)
+
+
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_FIND: Final = _stored().where(notifications.c.id.in_(_IDS))
+_LOCK: Final = _FIND.with_for_update(of=notifications)
+_OF_NOTICES: Final = _stored().where(notifications.c.notice_id.in_(_IDS))
+
+
+async def lock(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """Notifications as they stand, locked; take the locks of their orders first."""
+    return await _read(connection, keyring, _LOCK, ids)
+
+
+async def of_notices(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """All notifications of these notices; take the locks of their orders first."""
+    return await _read(connection, keyring, _OF_NOTICES, ids)
+
+
+async def find(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Stored | None:
+    """One notification, not locked."""
+    return (await _read(connection, keyring, _FIND, [notification_id])).get(notification_id)
+
+
+async def _read(
+    connection: AsyncConnection, keyring: Keyring, query: Select[Any], ids: Iterable[UUID]
+) -> dict[UUID, Stored]:
+    wanted = padded(sorted(set(ids)))
     return {
         row.id: Stored(
             notification=notification_of(keyring, row),
@@ -242,9 +259,25 @@ async def _stored(connection: AsyncConnection, keyring: Keyring, where: Any, *, 
             workflow=row.workflow,
             order_name=row.order_name,
             notice_at=row.notice_at,
+            lane=row.lane,
         )
-        for row in await connection.execute(query)
+        for row in (await connection.execute(query, {"ids": wanted}) if wanted else ())
     }
+
+
+async def waiting_in(connection: AsyncConnection, lanes: Iterable[bytes]) -> set[str]:
+    """The channels on which something waits in these lanes."""
+    wanted = padded(sorted(set(lanes)))
+    if not wanted:
+        return set()
+    return set((await connection.execute(_WAITING_IN, {"lanes": wanted})).scalars())
+
+
+_WAITING_IN: Final = (
+    select(notifications.c.channel)
+    .where(notifications.c.lane.in_(bindparam("lanes", expanding=True)), notifications.c.state.in_(WAITING))
+    .distinct()
+)
 
 
 async def write(connection: AsyncConnection, changed: Sequence[Notification], now: datetime) -> None:

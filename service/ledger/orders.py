@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import Integer, bindparam, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.order import Order
@@ -15,6 +16,28 @@ from service.ledger.tables import orders
 
 OrderName = tuple[str, str]
 
+# Built once: building a statement costs more than sending it.
+_LOCK_NAMED: Final = (
+    select(orders.c.sealed_state)
+    .where(tuple_(orders.c.workflow, orders.c.order_id).in_(bindparam("names", expanding=True)))
+    .order_by(orders.c.id)
+    .with_for_update()
+)
+_LOCK_BY_ID: Final = (
+    select(orders.c.sealed_state)
+    .where(orders.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(orders.c.id)
+    .with_for_update()
+)
+_LOCK_DUE: Final = (
+    select(orders.c.sealed_state)
+    .where(orders.c.wake_at.is_not(None), orders.c.wake_at <= bindparam("now", type_=orders.c.wake_at.type))
+    .order_by(orders.c.wake_at)
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_NEXT_WAKE: Final = select(orders.c.wake_at).where(orders.c.wake_at.is_not(None)).order_by(orders.c.wake_at).limit(1)
+
 
 async def lock_named(
     connection: AsyncConnection, keyring: Keyring, names: Iterable[OrderName]
@@ -23,13 +46,7 @@ async def lock_named(
     wanted = padded(sorted(set(names)))
     if not wanted:
         return {}
-    query = (
-        select(orders.c.sealed_state)
-        .where(tuple_(orders.c.workflow, orders.c.order_id).in_(wanted))
-        .order_by(orders.c.id)
-        .with_for_update()
-    )
-    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(query)]
+    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(_LOCK_NAMED, {"names": wanted})]
     return {(o.workflow, o.order_id): o for o in found}
 
 
@@ -38,21 +55,14 @@ async def lock_by_id(connection: AsyncConnection, keyring: Keyring, ids: Iterabl
     wanted = padded(sorted(set(ids)))
     if not wanted:
         return {}
-    query = select(orders.c.sealed_state).where(orders.c.id.in_(wanted)).order_by(orders.c.id).with_for_update()
-    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(query)]
+    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(_LOCK_BY_ID, {"ids": wanted})]
     return {o.id: o for o in found}
 
 
 async def lock_due(connection: AsyncConnection, keyring: Keyring, now: datetime, limit: int) -> list[Order]:
     """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped."""
-    query = (
-        select(orders.c.sealed_state)
-        .where(orders.c.wake_at.is_not(None), orders.c.wake_at <= now)
-        .order_by(orders.c.wake_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [order_of(keyring, row.sealed_state) for row in await connection.execute(query)]
+    values = {"now": now, "at_most": limit}
+    return [order_of(keyring, row.sealed_state) for row in await connection.execute(_LOCK_DUE, values)]
 
 
 async def postpone(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> None:
@@ -64,8 +74,7 @@ async def postpone(connection: AsyncConnection, ids: Iterable[UUID], until: date
 
 async def next_wake(connection: AsyncConnection) -> datetime | None:
     """The nearest moment at which any order wants to be woken."""
-    query = select(orders.c.wake_at).where(orders.c.wake_at.is_not(None)).order_by(orders.c.wake_at).limit(1)
-    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    moment: datetime | None = (await connection.execute(_NEXT_WAKE)).scalar_one_or_none()
     return moment
 
 

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 200
 POLL: Final = timedelta(seconds=1)
 PAUSE_S: Final = 1.0
+# News comes in bursts; a moment's worth leaves together.
+GATHER_S: Final = 0.02
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=5)
 # The broker's messages are kept for ever; a call to a team is of no use after a day.
@@ -54,6 +56,7 @@ class Relay:
                 self._wake.clear()
                 if await self.publish_waiting() < BATCH:
                     await self._core.time.wait(self._wake, self._core.time.now() + POLL)
+                    await asyncio.sleep(GATHER_S)
             except Exception as error:
                 if not is_transient(error):
                     log.exception("relay.failed")

@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import msgspec
 import structlog
 
 # twilio's client writes request data, codes and numbers among them, at debug and info level;
@@ -13,38 +14,28 @@ _QUIET: Final = ("twilio", "aiosmtplib", "mail.log", "aiohttp", "asyncio", "aior
 
 
 def configure(log_format: Literal["console", "json"] | None, level: int = logging.INFO) -> None:
-    """Set up logging for the process."""
+    """Set up logging for the process: our own lines go straight to stderr, those of libraries in the same form."""
     chosen = log_format or ("console" if sys.stderr.isatty() else "json")
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if chosen == "console"
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=_json)
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-        if chosen == "json"
-        else logging.Formatter("%(message)s")
-    )
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -54,3 +45,7 @@ def configure(log_format: Literal["console", "json"] | None, level: int = loggin
     # The broker's client prints a traceback for every lost connection; what matters of it is in our own lines.
     for name in ("twilio", "aiosmtplib", "mail.log", "aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _json(value: Any, **_: Any) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
+
 START_WITHIN_S = 60
 
 
@@ -87,6 +89,15 @@ class Postgres:
         """End it at once, as a crash would."""
         os.killpg(self.process.pid, signal.SIGQUIT)
         self.process.wait(20)
+
+    async def create(self, database: str) -> str:
+        """An empty database; its URL."""
+        connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{self.port}/postgres")
+        try:
+            await connection.execute(f"CREATE DATABASE {database}")
+        finally:
+            await connection.close()
+        return self.url(database)
 
     def url(self, database: str) -> str:
         """For STAGEBELL_DATABASE_URL."""

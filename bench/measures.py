@@ -1,0 +1,121 @@
+"""One figure each: throughput, latency, transactions, growth, time to start."""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from bench.contenders import Contender, Stagebell, event
+from bench.processes import stop, usage
+from bench.setting import Setting
+
+
+async def stats(s: Setting) -> dict[str, Any]:
+    """What the provider has seen."""
+    async with aiohttp.ClientSession() as session, session.get(f"{s.provider}/stats") as answer:
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+async def reset(s: Setting) -> None:
+    """Forget it."""
+    async with aiohttp.ClientSession() as session:
+        await session.post(f"{s.provider}/reset")
+
+
+async def throughput(c: Contender, s: Setting, count: int) -> dict[str, float]:
+    """Events a second over a backlog, from the first message at the provider to the last."""
+    s.runs += 1
+    await c.prepare(s)
+    await c.feed(s, [event(n, s.runs) for n in range(count)])
+    await reset(s)
+    processes = c.start(s)
+    try:
+        deadline = time.monotonic() + 150
+        while (seen := await stats(s))["count"] < 3 * count and time.monotonic() < deadline:
+            await asyncio.sleep(0.3)
+        cpu, memory = usage(processes)
+    finally:
+        stop(processes)
+    seconds = max(0.001, seen["last"] - seen["first"])
+    done = seen["count"] / 3
+    if done < count:
+        print(f"  {c.name}: only {done:.0f} of {count} events; see {s.folder}", file=sys.stderr)
+    return {"events_per_s": done / seconds, "cpu_ms_per_event": 1000 * cpu / max(1, done), "peak_mib": memory}
+
+
+async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dict[str, float]:
+    """Milliseconds from publishing to the first message at the provider, at a steady rate."""
+    s.runs += 1
+    await c.prepare(s)
+    processes = c.start(s)
+    try:
+        await asyncio.sleep(6)
+        await reset(s)
+        published = await c.feed(s, [event(n, s.runs) for n in range(rate * seconds)], delay=1 / rate)
+        await asyncio.sleep(2)
+        seen = (await stats(s))["times"]
+    finally:
+        stop(processes)
+    waits = sorted(1000 * (seen[o] - at) for o, at in published.items() if o in seen)
+    if len(waits) < 10:
+        return {"p50_ms": 0.0, "p99_ms": 0.0}
+    return {"p50_ms": statistics.median(waits), "p99_ms": waits[int(len(waits) * 0.99)]}
+
+
+async def round_trips(s: Setting, count: int) -> dict[str, float]:
+    """Statements that PostgreSQL ran for an event, by its own counters, over one run."""
+    connection = await asyncpg.connect(s.database.replace("+asyncpg", ""))
+    before = await connection.fetchval("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+    await throughput(Stagebell(), s, count)
+    after = await connection.fetchval("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+    await connection.close()
+    return {
+        "transactions_per_event": (after - before) / count,
+        "transactions_per_message": (after - before) / count / 3,
+    }
+
+
+async def grown(s: Setting, count: int, past: int) -> dict[str, float]:
+    """Events a second with so many past orders, beside an empty database's."""
+    empty = await throughput(Stagebell(), s, count)
+    connection = await asyncpg.connect(s.database.replace("+asyncpg", ""))
+    fill = (
+        "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at, sealed_state)"
+        " SELECT gen_random_uuid(), 'device_pickup', 'past-' || n, 'completed', 'order_completed', 7, true, now(), now(), '\\x00'"
+        f" FROM generate_series(1, {past}) n"
+    )
+    await connection.execute(fill, timeout=400)
+    await connection.execute("ANALYZE orders", timeout=200)
+    await connection.close()
+    full = await throughput(Stagebell(), s, count)
+    return {
+        "empty": empty["events_per_s"],
+        "full": full["events_per_s"],
+        "ratio": full["events_per_s"] / empty["events_per_s"],
+    }
+
+
+async def start_to_ready(s: Setting) -> float:
+    """Seconds from starting the process to /readyz."""
+    env = Stagebell().environment(s, s.port)
+    began = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "service", "run"], env=env, cwd=s.folder, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    try:
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() - began < 30:
+                try:
+                    async with session.get(f"http://127.0.0.1:{s.port}/readyz") as answer:
+                        if answer.status == 200:
+                            return time.monotonic() - began
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.02)
+    finally:
+        stop([process])
+    return 30.0

@@ -1,0 +1,58 @@
+"""Where a bench takes place: private nodes, a loopback provider, packs that never call a message stale."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.nodes import Postgres, Rabbit, free_port, running
+from tests.support.providers import _service_account
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Setting:
+    """Where everything is."""
+
+    rabbit: Rabbit
+    postgres: Postgres
+    database: str
+    provider: str
+    credentials: Path
+    folder: Path
+    port: int
+    runs: int = 0
+
+    @property
+    def amqp(self) -> str:
+        """The broker."""
+        return self.rabbit.url
+
+
+@asynccontextmanager
+async def prepared() -> AsyncIterator[Setting]:
+    """Nodes and provider for the length of a `with`."""
+    folder = Path(tempfile.mkdtemp(prefix="stagebell-bench-"))
+    shutil.copytree(ROOT / "templates", folder / "packs")
+    pack = folder / "packs" / "device_pickup" / "workflow.yaml"
+    pack.write_text(pack.read_text().replace("grace: 60s", "grace: 48h"))
+    port = free_port()
+    provider = subprocess.Popen([sys.executable, "-m", "bench.provider", str(port)], cwd=ROOT)
+    try:
+        with running(Rabbit) as rabbit, running(Postgres) as postgres:
+            assert isinstance(rabbit, Rabbit)
+            assert isinstance(postgres, Postgres)
+            url = f"http://127.0.0.1:{port}"
+            credentials = folder / "fcm.json"
+            credentials.write_text(json.dumps(_service_account(url)))
+            yield Setting(rabbit, postgres, await postgres.create("bench"), url, credentials, folder, free_port())
+    finally:
+        provider.terminate()
+        await asyncio.to_thread(provider.wait, 10)

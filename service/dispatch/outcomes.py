@@ -1,0 +1,67 @@
+"""Writes down what became of sends: all channels together, what a moment brings in one transaction."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from service.dispatch.settle import Outcome, Settler
+from service.failpoints import passing
+from service.ledger.engine import is_transient
+
+log = structlog.get_logger(__name__)
+AT_ONCE: Final = 200
+# Answers to the messages of one event come within milliseconds of each other; nobody waits for them to be written.
+GATHER_S: Final = 0.01
+PAUSE_S: Final = 1.0
+LAST_CHANCE_S: Final = 5.0
+
+
+class OutcomeWriter:
+    """A line of outcomes, and the loop that empties it."""
+
+    def __init__(self, settler: Settler) -> None:
+        self._settler = settler
+        self._line: asyncio.Queue[Outcome] = asyncio.Queue()
+
+    def put(self, outcome: Outcome) -> None:
+        """Have this written."""
+        self._line.put_nowait(outcome)
+
+    async def run(self) -> None:
+        """Until cancelled; `finish` first, so that nothing is left in the line."""
+        while True:
+            outcomes = [await self._line.get()]
+            if self._line.qsize() + 1 < AT_ONCE:
+                await asyncio.sleep(GATHER_S)
+            while len(outcomes) < AT_ONCE and not self._line.empty():
+                outcomes.append(self._line.get_nowait())
+            await self._write(outcomes)
+            for _ in outcomes:
+                self._line.task_done()
+
+    async def _write(self, outcomes: Sequence[Outcome]) -> None:
+        """Until the database takes them. One that can never be written holds up none but itself."""
+        while True:
+            try:
+                await self._settler.write(outcomes)
+                passing("dispatch.after_settle")
+                return
+            except Exception as error:
+                if is_transient(error):
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                log.exception("settle.failed", size=len(outcomes))
+                if len(outcomes) > 1:
+                    for outcome in outcomes:
+                        await self._write([outcome])
+                # Its lease runs out, and the sweeper asks the provider what became of it.
+                return
+
+    async def finish(self) -> None:
+        """Wait, not for ever, until all that was put is written."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_CHANCE_S):
+                await self._line.join()
