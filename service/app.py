@@ -123,6 +123,7 @@ class App:
         # What was loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
+        gc.enable()
         gc.set_threshold(GC_THRESHOLD, 20, 50)
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
 

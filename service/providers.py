@@ -10,7 +10,6 @@ from typing import Any, Final
 import structlog
 
 from service.dispatch.channels.capture import CaptureProvider
-from service.dispatch.channels.fcm import FcmProvider
 from service.dispatch.channels.port import Attachment, Outgoing, Provider
 from service.dispatch.channels.smtp import SmtpProvider
 from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
@@ -81,6 +80,9 @@ def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
     if ready["email"]:
         found["email"] += _relays(s)
     if s.fcm_credentials is not None:
+        # Google's libraries take their time to load: only those wait who use them.
+        from service.dispatch.channels.fcm import FcmProvider
+
         found["push"].append(FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout))
     return found
 

@@ -72,11 +72,11 @@ def _unknown_names(file: Path, text: str, parsed: nodes.Template) -> Iterator[Pr
 
 
 def _misused_secret(file: Path, parsed: nodes.Template, notice: Notice) -> Iterator[Problem]:
-    for node in parsed.find_all(nodes.Name):
-        if node.name != "secrets":
-            continue
-        if notice.secret is None:
-            yield Problem(file, node.lineno, f"uses a secret, but notice {notice.name!r} carries none")
+    uses = [node for node in parsed.find_all(nodes.Name) if node.name == "secrets"]
+    if not uses:
+        return
+    if notice.secret is None:
+        yield from (Problem(file, n.lineno, f"uses a secret, but notice {notice.name!r} carries none") for n in uses)
     for get in parsed.find_all(nodes.Getattr):
         inner = get.node
         used_other = notice.secret and get.attr != notice.secret
