@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,15 +64,23 @@ class Scene:
         self.kills = 0
         self._env: dict[str, str] = {}
 
-    async def start(self, roles: tuple[str, ...] = ("intake,dispatch,clock,relay,web",), **settings: str) -> None:
-        """Proxies, then processes."""
+    async def start(
+        self,
+        roles: tuple[str, ...] = ("intake,dispatch,clock,relay,web",),
+        wrapped: Mapping[str, str] | None = None,
+        **settings: str,
+    ) -> None:
+        """Proxies, then processes; `wrapped`: more of their environment."""
         for proxy in (self.to_database, self.to_broker):
             await proxy.start()
         packs = packs_with(self.folder, grace="grace: 48h")
         database = str(URL(self._database).with_port(self.to_database.port))
         broker = str(URL(self._broker).with_port(self.to_broker.port))
         more = {"WORKFLOWS": str(packs), "TIME_SPEED": str(SPEED), "PROVIDER_TIMEOUT": "5", **settings}
-        self._env = environment(self.folder, database, broker, self.providers, self.mailbox, **more)
+        self._env = {
+            **environment(self.folder, database, broker, self.providers, self.mailbox, **more),
+            **(wrapped or {}),
+        }
         self.roles = roles
         for i in range(len(roles)):
             await self.launch(i)

@@ -1,6 +1,7 @@
 """How messages leave: each trap of providers, leases and receipts, on real HTTP and SMTP and both databases."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -66,12 +67,40 @@ async def test_a_permanent_refusal_ends_at_once(world: World, code: int) -> None
     assert len(world.providers.seen) == 1
 
 
-async def test_a_hanging_provider_is_bounded_and_never_sent_twice_blindly(world: World) -> None:
-    async def hang(_sent: Sent) -> web.StreamResponse | None:
+class Trouble:
+    """What a provider may do to a request in place of answering it."""
+
+    def __init__(self, world: World) -> None:
+        self._providers = world.providers
+
+    async def hang(self, _sent: Sent) -> web.StreamResponse | None:
         await asyncio.sleep(30)
         return None
 
-    world.providers.behave = hang
+    async def drip(self, sent: Sent) -> web.StreamResponse:
+        """An answer that comes a byte at a time and never ends."""
+        answer = web.StreamResponse(status=201, headers={"Content-Type": "application/json", "Content-Length": "900"})
+        await answer.prepare(self._providers.requests[-1])
+        with contextlib.suppress(ConnectionError):
+            for _ in range(300):
+                await answer.write(b" ")
+                await asyncio.sleep(0.1)
+        return answer
+
+    async def reset(self, _sent: Sent) -> web.StreamResponse:
+        """The connection breaks while the answer is awaited."""
+        transport = self._providers.requests[-1].transport
+        assert transport is not None
+        transport.abort()
+        return web.Response()
+
+    async def fail(self, _sent: Sent) -> web.StreamResponse:
+        return web.Response(status=500, text="<html>oops</html>")
+
+
+@pytest.mark.parametrize("trouble", ["hang", "drip", "reset", "fail"])
+async def test_a_provider_in_trouble_is_bounded_and_never_sent_twice_blindly(world: World, trouble: str) -> None:
+    world.providers.behave = getattr(Trouble(world), trouble)
     await told(world)
     await world.until(lambda: world.providers.seen, "the request")
     await world.until(lambda: _is(world, {"sms unknown": 1}), "given up after the timeout")

@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 START_WITHIN_S = 60
+SMALL_DISK_MIB = 160
 
 
 def free_port() -> int:
@@ -52,8 +53,11 @@ def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
 class Postgres:
     """A PostgreSQL server in a folder of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, small_disk: bool = False) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-pg-"))
+        self.small_disk = small_disk
+        if small_disk:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m", "tmpfs", self.home], check=True)
         self.port = free_port()
         self.data = self.home / "data"
         self.log = self.home / "log"
@@ -85,6 +89,14 @@ class Postgres:
         time.sleep(0.2)
         return self.process
 
+    def fill_disk(self) -> Path:
+        """Leave nothing of a small disk; the file to delete again."""
+        ballast = self.home / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while file.write(b"x" * 65536):
+                pass
+        return ballast
+
     def kill(self) -> None:
         """End it at once, as a crash would."""
         os.killpg(self.process.pid, signal.SIGQUIT)
@@ -110,6 +122,8 @@ class Postgres:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
         stop(self.process)
+        if self.small_disk:
+            subprocess.run(["umount", self.home], check=True)
         shutil.rmtree(self.home, ignore_errors=True)
 
 
@@ -178,9 +192,9 @@ class Rabbit:
 
 
 @contextlib.contextmanager
-def running(kind: type[Postgres] | type[Rabbit]) -> Iterator[Postgres | Rabbit]:
+def running(kind: type[Postgres] | type[Rabbit], **options: bool) -> Iterator[Postgres | Rabbit]:
     """A node for the length of a `with`."""
-    node = kind()
+    node = kind(**options)
     try:
         yield node
     finally:

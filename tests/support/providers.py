@@ -41,6 +41,7 @@ class Providers:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
         self.seen: list[Sent] = []
+        self.requests: list[web.Request] = []
         self.behave: Behaviour | None = None
         self.tokens_given = 0
         self.lists: list[dict[str, Any]] = []
@@ -67,8 +68,9 @@ class Providers:
         if self._runner:
             await self._runner.cleanup()
 
-    async def _answer(self, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
         self.seen.append(sent)
+        self.requests.append(request)
         if self.behave is not None:
             answer = await self.behave(sent)
             if answer is not None:
@@ -83,7 +85,9 @@ class Providers:
         channel = "whatsapp" if to.startswith("whatsapp:") else "sms"
         sid = f"SM{len(self.seen):032d}"
         sent = Sent(channel, to.removeprefix("whatsapp:"), form.get("Body", ""), form, sid)
-        return await self._answer(sent, {"sid": sid, "status": "queued", "to": to, "body": form.get("Body")}, 201)
+        return await self._answer(
+            request, sent, {"sid": sid, "status": "queued", "to": to, "body": form.get("Body")}, 201
+        )
 
     async def _twilio_list(self, request: web.Request) -> web.StreamResponse:
         self.lists.append(dict(request.query))
@@ -99,7 +103,7 @@ class Providers:
         assert request.headers["Authorization"] == "Bearer fcm-access-token"
         message = (await request.json())["message"]
         sent = Sent("push", message["token"], message["notification"]["body"], message)
-        return await self._answer(sent, {"name": f"projects/{PROJECT}/messages/{len(self.seen)}"}, 200)
+        return await self._answer(request, sent, {"name": f"projects/{PROJECT}/messages/{len(self.seen)}"}, 200)
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
         await request.post()

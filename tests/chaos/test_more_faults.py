@@ -1,0 +1,173 @@
+"""Faults around a running service: what the broker, the database, the clock and an impatient operator can do to it."""
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aio_pika
+import asyncpg
+import pytest
+
+from service.broker.port import INTAKE
+from tests.chaos.scene import Scene
+from tests.support.events import encoded, event, person
+from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.providers import Mailbox, Providers
+
+
+@pytest.fixture
+async def scene(
+    tmp_path: Path, postgres_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
+) -> AsyncIterator[Scene]:
+    s = Scene(tmp_path, postgres_url, rabbit_url, providers, mailbox)
+    yield s
+    await s.close()
+
+
+async def all_is_well(scene: Scene, doubles: int = 0) -> None:
+    found = await scene.check()
+    assert (found.lost, found.withheld, found.unexpected, found.unclean) == ([], [], [], []), found.line()
+    assert len(found.doubled) <= doubles, found.doubled
+
+
+async def test_stopped_gently_under_load(scene: Scene) -> None:
+    """SIGTERM finishes what is under way: nothing is lost, and nothing doubled."""
+    await scene.start()
+    publishing = asyncio.create_task(scene.publish(40, 30, per_second=60))
+    for _ in range(4):
+        await asyncio.sleep(0.8)
+        assert await asyncio.to_thread(scene.processes[0].terminate) == 0
+        await scene.launch(0)
+    await publishing
+    await all_is_well(scene)
+
+
+async def test_two_intakes_of_which_the_active_one_dies(scene: Scene) -> None:
+    await scene.start(("intake,relay,clock", "intake,dispatch"))
+    publishing = asyncio.create_task(scene.publish(30, 31, per_second=40))
+    for n in range(4):
+        await asyncio.sleep(0.6)
+        scene.processes[n % 2].kill()
+        scene.kills += 1
+        await scene.launch(n % 2)
+    await publishing
+    await all_is_well(scene, doubles=2 * 60)
+
+
+async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Scene, rabbit: Rabbit) -> None:
+    await scene.start()
+    publishing = asyncio.create_task(scene.publish(20, 32, per_second=25))
+    await asyncio.sleep(1)
+    await asyncio.to_thread(rabbit.control, "close_all_connections", "maintenance")
+    with contextlib.suppress(Exception):
+        await publishing  # the publisher's own connection was closed as well
+    published = [life for life in scene.lives if life]
+    async with await aio_pika.connect(rabbit.url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange("orders")
+        for life in published:  # it sends again what it does not know to have arrived
+            for e in life:
+                await exchange.publish(aio_pika.Message(encoded(e), delivery_mode=2), "order.status_changed")
+        while (await channel.declare_queue(INTAKE, passive=True)).declaration_result.message_count:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
+        await channel.queue_delete(INTAKE)
+        for _ in range(100):
+            with contextlib.suppress(aio_pika.exceptions.ChannelClosed):
+                probe = await connection.channel()
+                await probe.declare_queue(INTAKE, passive=True)
+                break
+            await asyncio.sleep(0.1)
+    await scene.publish(10, 33)
+    await all_is_well(scene)
+
+
+async def test_tables_are_locked_for_a_while(scene: Scene, postgres_url: str) -> None:
+    await scene.start()
+    await scene.publish(5, 34)
+    connection = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+    for n, table in enumerate(("orders", "notifications", "outbox")):
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            await scene.publish(5, 35 + n)
+            await asyncio.sleep(2)
+    await connection.close()
+    await all_is_well(scene)
+
+
+async def test_a_message_that_ends_the_process_is_put_aside(scene: Scene) -> None:
+    """Poison: tried five times, then a dead letter; what comes after it is told."""
+    await scene.start()
+    scene.processes[0].kill()
+    scene.processes[0] = await scene.launch(0, "intake.before_commit:1")
+    async with await aio_pika.connect(scene._broker) as connection:
+        channel = await connection.channel()
+        poison = event("P-1", "created", datetime.now(UTC), recipients={"customer": person(9999)})
+        exchange = await channel.get_exchange("orders")
+        await exchange.publish(aio_pika.Message(encoded(poison), delivery_mode=2), "order.status_changed")
+        dead = await channel.get_queue("stagebell.dead")
+        letter = None
+        for _ in range(9):
+            for _ in range(80):
+                if (letter := await dead.get(fail=False)) or scene.processes[0].process.poll() is not None:
+                    break
+                await asyncio.sleep(0.1)
+            if letter is not None:
+                break
+            scene.kills += 1
+            await scene.launch(0, "intake.before_commit:1")
+        assert letter is not None, "put aside"
+        assert "ended" in str(letter.headers["x-stagebell-reason"])
+        await letter.ack()
+    scene.processes[0].kill()
+    await scene.launch(0)
+    await scene.publish(5, 40)
+    await all_is_well(scene)
+
+
+async def test_the_disk_of_the_database_is_full_for_a_while(
+    tmp_path: Path, rabbit_url: str, providers: Providers, mailbox: Mailbox
+) -> None:
+    with running(Postgres, small_disk=True) as postgres:
+        assert isinstance(postgres, Postgres)
+        scene = Scene(tmp_path, await postgres.create("small"), rabbit_url, providers, mailbox)
+        try:
+            await scene.start()
+            await scene.publish(5, 41)
+            ballast = postgres.fill_disk()
+            await scene.publish(10, 42)
+            await asyncio.sleep(4)
+            ballast.unlink()
+            if postgres.process.poll() is not None:
+                await asyncio.to_thread(postgres.start)
+            await scene.publish(5, 43)
+            await all_is_well(scene, doubles=10)
+            assert scene.processes[0].process.poll() is None, "it healed by itself"
+        finally:
+            await scene.close()
+
+
+@pytest.mark.parametrize("jump", ["+2d", "-2d"])
+async def test_the_system_clock_jumps(scene: Scene, tmp_path: Path, jump: str) -> None:
+    """Promises are counted by a clock that does not jump: nothing breaks, expires or hangs."""
+    moved = tmp_path / "faketime"
+    moved.write_text("+0")
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    await scene.start(
+        wrapped={"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(moved), "FAKETIME_NO_CACHE": "1",
+                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
+        TIME_SPEED="1",
+    )  # fmt: skip
+    await scene.publish(10, 44)
+    moved.write_text(jump)
+    seen = subprocess.run(["date", "-u", "+%s"], env={"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(moved)},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert abs(int(seen.stdout) - datetime.now(UTC).timestamp()) > 86_000, "the jump is felt by processes"
+    await scene.publish(10, 45)
+    await all_is_well(scene)
+    connection = await asyncpg.connect(scene._database.replace("+asyncpg", ""))
+    assert await connection.fetchval("SELECT count(*) FROM clocks WHERE state = 'breached'") == 0
+    await connection.close()
