@@ -22,6 +22,7 @@ test-fast: $(VENV)/.dev  ## pure rules only: seconds
 
 test-long: $(VENV)/.dev services  ## the heavier forms too
 	@$(BIN)/python -m pytest -q $(ARGS)
+	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest -n 2 -q tests/integration -k postgres -m "not uninterrupted"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check -q .

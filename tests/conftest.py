@@ -1,6 +1,7 @@
 """Fixtures: private nodes for the whole run, a fresh database and empty queues for each test."""
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import aio_pika
 import asyncpg
 import pytest
+from yarl import URL
 
 from service.broker.port import DEAD, ESCALATIONS, INTAKE, NOTIFICATIONS, ORDERS
 from service.keyring import Keyring
@@ -16,6 +18,7 @@ from service.ledger.schema import migrate
 from tests.support.collector import Collector
 from tests.support.nodes import Postgres, Rabbit, running
 from tests.support.providers import Mailbox, Providers
+from tests.support.proxy import Proxy
 from tests.support.world import World, settings_for
 
 _numbers = itertools.count(1)
@@ -60,10 +63,17 @@ async def _execute(postgres: Postgres, statement: str) -> None:
 
 @pytest.fixture
 async def postgres_url(postgres: Postgres, migrated_template: str) -> AsyncIterator[str]:
-    """A fresh PostgreSQL database."""
+    """A fresh PostgreSQL database; behind a forgetful network, if STAGEBELL_TEST_FORGETS says how often."""
     name = f"t{next(_numbers)}"
     await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield postgres.url(name)
+    network = Proxy("127.0.0.1", postgres.port)
+    network.forgets_commits = float(os.environ.get("STAGEBELL_TEST_FORGETS", "0"))
+    if network.forgets_commits:
+        await network.start()
+        yield str(URL(postgres.url(name)).with_port(network.port))
+    else:
+        yield postgres.url(name)
+    await network.close()
     await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -39,7 +39,7 @@ POLL: Final = timedelta(seconds=1)
 PAUSE_S: Final = 1.0
 
 
-class _Begun(Struct, frozen=True):
+class _Begun(Struct):
     """What one round took on: to be sent, not to be sent after all, and how many in all."""
 
     ready: Sequence[tuple[Claimed, Composed]]
@@ -114,7 +114,7 @@ class Worker:
         self._is_full = room <= 0
         if self._is_full:
             return False
-        begun = await self._begin(room)
+        begun = await self._begin_surely(room)
         passing("dispatch.before_send")
         for c, composed in begun.ready:
             task = asyncio.create_task(self._send(c, composed))
@@ -125,14 +125,30 @@ class Worker:
         self._is_full = begun.count == room
         return self._is_full
 
-    async def _begin(self, room: int) -> _Begun:
-        """Claim what is due; what can be sent is rendered and marked begun, in the same transaction."""
+    async def _begin_surely(self, room: int) -> _Begun:
+        """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""
+        tried = _Begun([], [], 0)
+        try:
+            await self._begin(room, tried)
+            return tried
+        except Exception as error:
+            if not is_transient(error) or not tried.count:
+                raise
+        fences = {c.notification.id: c.fence for c, _ in (*tried.ready, *tried.ended)}
+        async with self._core.ledger.reading() as connection:
+            ours = await rows.held(connection, fences)
+        ready = [(c, x) for c, x in tried.ready if c.notification.id in ours]
+        ended = [(c, x) for c, x in tried.ended if c.notification.id in ours]
+        return _Begun(ready, ended, len(ours))
+
+    async def _begin(self, room: int, begun: _Begun) -> None:
+        """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
         now = self._core.time.now()
         keyring = self._core.keyring
         async with self._core.ledger.transaction() as connection:
             claimed = await rows.claim(connection, keyring, self._route.channel, now, limit=room)
             if not claimed:
-                return _Begun((), (), 0)
+                return
             await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))
             over: Mapping[UUID, str] = {}
             if self._route.channel in PHONE_CHANNELS:
@@ -141,7 +157,7 @@ class Worker:
             passing("dispatch.before_begin")
             await rows.begin(connection, keyring, [(c, x.shown) for c, x in ready], now, now + self._lease)
             await rows.lease(connection, [c.notification.id for c, _ in ended], now + self._lease)
-        return _Begun(ready, ended, len(claimed))
+            begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
     def _prepare(
         self, claimed: Sequence[Claimed], over: Mapping[UUID, str], now: datetime

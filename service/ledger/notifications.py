@@ -1,6 +1,6 @@
 """Notifications: claimed with a lease and a fencing token, marked begun, and written back after an answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -210,6 +210,14 @@ async def lease(connection: AsyncConnection, ids: Sequence[UUID], until: datetim
     """Hold claimed notifications until then, without anything being sent."""
     if ids:
         await connection.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
+
+
+async def held(connection: AsyncConnection, fences: Mapping[UUID, int]) -> set[UUID]:
+    """Those of these notifications that are leased under the fence given: by whoever knows it."""
+    query = select(notifications.c.id, notifications.c.fence).where(
+        notifications.c.id.in_(padded(sorted(fences))), notifications.c.state == "sending"
+    )
+    return {row.id for row in await connection.execute(query) if fences[row.id] == row.fence}
 
 
 def _stored() -> Select[Any]:

@@ -83,6 +83,12 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[
     ]
 
 
+async def leased_until(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> set[UUID]:
+    """Those of these messages whose lease ends exactly then: the lease of whoever chose that moment."""
+    query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), outbox.c.leased_until == until)
+    return set((await connection.execute(query)).scalars())
+
+
 async def done(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
     """The broker has confirmed these."""
     wanted = padded(ids)

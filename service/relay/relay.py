@@ -67,8 +67,7 @@ class Relay:
 
     async def publish_waiting(self) -> int:
         """One batch; how many arrived."""
-        async with self._core.ledger.transaction() as connection:
-            claimed = await outbox.claim(connection, self._core.time.now(), BATCH)
+        claimed = await self._claim()
         if not claimed:
             return 0
         passing("relay.before_publish")
@@ -82,6 +81,21 @@ class Relay:
             await asyncio.sleep(PAUSE_S)
         metrics.relayed.inc(len(done))
         return len(done)
+
+    async def _claim(self) -> list[Outgoing]:
+        """What waits, leased; where the database broke off at the commit, what it leased to us after all."""
+        now = self._core.time.now()
+        claimed: list[Outgoing] = []
+        try:
+            async with self._core.ledger.transaction() as connection:
+                claimed += await outbox.claim(connection, now, BATCH)
+            return claimed
+        except Exception as error:
+            if not is_transient(error) or not claimed:
+                raise
+        async with self._core.ledger.reading() as connection:
+            ours = await outbox.leased_until(connection, [m.id for m in claimed if m.id], now + outbox.LEASE)
+        return [m for m in claimed if m.id in ours]
 
     async def _send(self, claimed: Sequence[Outgoing]) -> list[bool]:
         for_broker = [m for m in claimed if m.exchange not in self._transports]

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from service.domain.workflow import SEVERITIES
@@ -357,6 +358,7 @@ async def test_cookies_need_the_pages_token(world: World, caller: Caller) -> Non
     ] == 302
 
 
+@pytest.mark.uninterrupted
 async def test_bursts_become_one_incident(world: World, caller: Caller) -> None:
     async def away(_sent: Any) -> web.StreamResponse:
         return web.json_response({"code": 20429, "status": 429}, status=429, headers={"Retry-After": "600"})

@@ -1,20 +1,26 @@
 """Calls to the running service as each role would make them."""
 
+import contextlib
 from typing import Any
 
 import aiohttp
+from sqlalchemy.exc import DBAPIError
 
 from service.ledger import keys
 from service.ledger.keys import Role
 from tests.support.world import World
 
+TRIES = 3
 ROLES: tuple[Role, ...] = ("publisher", "agent", "supervisor", "admin")
 
 
 async def key_for(world: World, role: Role, name: str = "") -> str:
     """A new API key."""
-    async with world.ledger.transaction() as connection:
-        return await keys.create(connection, world.ledger.keyring, role, name or role, world.clock.now())
+    for _ in range(TRIES):
+        with contextlib.suppress(DBAPIError):
+            async with world.ledger.transaction() as connection:
+                return await keys.create(connection, world.ledger.keyring, role, name or role, world.clock.now())
+    raise AssertionError("the database stays away")
 
 
 class Client:
@@ -26,8 +32,17 @@ class Client:
         self.session = aiohttp.ClientSession()
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        """Status and decoded answer."""
+        """Status and decoded answer; asks again when told that a part of the service is away."""
         headers = {**self._headers, **more.pop("headers", {})}
+        for _ in range(TRIES):
+            status, answer = await self._call(method, path, body, headers, more)
+            if status != 503:
+                break
+        return status, answer
+
+    async def _call(
+        self, method: str, path: str, body: Any, headers: dict[str, str], more: dict[str, Any]
+    ) -> tuple[int, Any]:
         async with self.session.request(method, self._base + path, json=body, headers=headers, **more) as response:
             if "json" in response.content_type:
                 return response.status, await response.json()

@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import random
+
+# CommandComplete with the tag COMMIT; PostgreSQL's protocol 3.0, "Message Formats".
+COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
 
 class Proxy:
@@ -15,6 +19,10 @@ class Proxy:
         self.port = 0
         self.stalled = asyncio.Event()
         self.stalled.set()
+        # How often a PostgreSQL connection breaks when the server has committed and before the client hears of it.
+        self.forgets_commits = 0.0
+        self.forgotten = 0
+        self._dice = random.Random(1)
 
     async def start(self) -> None:
         """Listen."""
@@ -28,15 +36,18 @@ class Proxy:
             writer.close()
             return
         self._writers |= {writer, back}
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._pass(source, sink))
+        for source, sink, answers in ((reader, back, False), (there, writer, True)):
+            task = asyncio.create_task(self._pass(source, sink, answers))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(65536):
                 await self.stalled.wait()
+                if answers and COMMITTED in data and self._dice.random() < self.forgets_commits:
+                    self.forgotten += 1
+                    break
                 writer.write(data)
                 await writer.drain()
         with contextlib.suppress(Exception):

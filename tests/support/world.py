@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from service.app import App
 from service.intake.intake import Verdict
 from service.intake.reading import Incoming
-from service.ledger.engine import Ledger
+from service.ledger import inbox
+from service.ledger.engine import Ledger, is_transient
 from service.ledger.orders import next_wake
 from service.ledger.schedules import next_due
 from service.ledger.tables import notifications, outbox
@@ -24,6 +25,7 @@ from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
+TRIES = 5
 
 
 def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Settings:
@@ -76,8 +78,29 @@ class World:
         return f"http://127.0.0.1:{self.app.port}"
 
     async def take(self, *events: dict[str, Any]) -> list[Verdict]:
-        """Hand events to intake, as one batch."""
-        return await self.app.intake.take([Incoming(encoded(e)) for e in events], bury=True)
+        """Hand events to intake, as one batch; again, as the broker would, when the database broke off."""
+        messages = [Incoming(encoded(e)) for e in events]
+        known = await self._known(events)
+        for again in range(TRIES):
+            try:
+                verdicts = await self.app.intake.take(messages, bury=True)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                continue
+            now_known = await self._known(events) if again else []
+            new = [k if k and not before else None for k, before in zip(now_known, known, strict=False)]
+            return [
+                Verdict(n, v.reason) if n else v for n, v in zip(new or [None] * len(verdicts), verdicts, strict=True)
+            ]
+        raise AssertionError("the database stays away")
+
+    async def _known(self, events: Sequence[dict[str, Any]]) -> list[Any]:
+        """What became of these events so far; None of those that nobody took."""
+        keys = [inbox.key_of(self.ledger.keyring, str(e.get("source")), str(e.get("id"))) for e in events]
+        async with self.ledger.reading() as connection:
+            found = await inbox.outcomes(connection, keys)
+        return [found[key][0] if key in found else None for key in keys]
 
     async def accept(self, *events: dict[str, Any]) -> None:
         """Hand over events that must be taken, one batch each."""
