@@ -1,39 +1,44 @@
-"""`make chaos`: the long form. Hundreds of random kills and restarts, and the checker's findings as a table."""
+"""`make chaos`: the long form. Hundreds of kills and restarts, a backlog, and the checker's findings as a table."""
 
 import argparse
 import asyncio
 import contextlib
 import random
 import tempfile
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import aio_pika
 import asyncpg
+from aiohttp import web
 
+from service.broker.port import INTAKE
 from service.keyring import Keyring
 from service.ledger.engine import Ledger
 from service.ledger.schema import migrate
-from tests.chaos.scene import Findings, Scene
+from tests.chaos import clock_rounds
+from tests.chaos.scene import Scene
+from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, Rabbit, running
-from tests.support.providers import Mailbox, Providers
+from tests.support.providers import Mailbox, Providers, Sent
 
 ROLES = ("intake,clock,relay,web", "dispatch", "dispatch")
 
 
 @contextlib.asynccontextmanager
-async def new_scene(rabbit: Rabbit, postgres: Postgres):  # type: ignore[no-untyped-def]
+async def new_scene(rabbit: Rabbit, postgres: Postgres) -> AsyncIterator[Scene]:
     """A scene on a database of its own."""
     folder = Path(tempfile.mkdtemp(prefix="stagebell-chaos-"))
-    name = folder.name.replace("-", "_").lower()
-    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{postgres.port}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    ledger = Ledger(postgres.url(name), Keyring("a secret key for tests"))
+    url = await postgres.create(folder.name.replace("-", "_").lower())
+    ledger = Ledger(url, Keyring("a secret key for tests"))
     await migrate(ledger)
     await ledger.close()
     providers, mailbox = Providers(), Mailbox()
     await providers.start(folder)
     await mailbox.start()
-    scene = Scene(folder, postgres.url(name), rabbit.url, providers, mailbox)
+    scene = Scene(folder, url, rabbit.url, providers, mailbox)
     try:
         yield scene
     finally:
@@ -42,55 +47,176 @@ async def new_scene(rabbit: Rabbit, postgres: Postgres):  # type: ignore[no-unty
         await mailbox.close()
 
 
-async def random_kills(scene: Scene, kills: int, seed: int) -> Findings:
+async def random_kills(scene: Scene, kills: int, seed: int) -> str:
     """SIGKILL to one of three processes, again and again, under load."""
     await scene.start(ROLES)
     dice = random.Random(seed)
-    publishing = asyncio.create_task(scene.publish(max(60, kills * 2), seed, per_second=40))
+    publishing = asyncio.create_task(scene.publish(max(60, kills * 2), seed, per_second=max(5, kills / 60)))
     for _ in range(kills):
-        await asyncio.sleep(dice.uniform(0.2, 1.0))
+        await asyncio.sleep(dice.uniform(0.1, 0.6))
         i = dice.randrange(len(ROLES))
         scene.processes[i].kill()
         scene.kills += 1
         await scene.launch(i)
     await publishing
-    return await scene.check()
+    return (await scene.check()).line()
 
 
-async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> Findings:
-    """The node crashes and comes back, again and again, under load."""
+async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
+    """The node crashes and comes back, again and again, under load; how long until the next message is out."""
     await scene.start()
+    waits = []
     for n in range(times):
-        for _ in range(60):
-            with contextlib.suppress(Exception):
-                await scene.publish(4, 1000 + n)
-                break
-            await asyncio.sleep(1)
+        await _publish_somehow(scene, 1000 + n)
         node.kill()
         await asyncio.sleep(0.3)
         await asyncio.to_thread(node.start)
-    return await scene.check()
+        back, seen = time.monotonic(), len(scene.providers.sent)
+        await _publish_somehow(scene, 2000 + n)
+        while len(scene.providers.sent) == seen and time.monotonic() - back < 60:
+            await asyncio.sleep(0.02)
+        waits.append(time.monotonic() - back)
+    found = await scene.check()
+    waits.sort()
+    return f"{found.line()}; back to sending after {waits[len(waits) // 2]:.1f} s (median), {waits[-1]:.1f} s at most"
+
+
+async def _publish_somehow(scene: Scene, seed: int) -> None:
+    for _ in range(60):
+        with contextlib.suppress(Exception):
+            await scene.publish(2, seed)
+            return
+        await asyncio.sleep(0.2)
+
+
+async def hanging(scene: Scene) -> str:
+    """The texts' provider hangs: how fast the other channels are, beside how fast they were."""
+    hangs = asyncio.Event()
+
+    async def hang(sent: Sent) -> web.StreamResponse | None:
+        if sent.channel == "sms" and not hangs.is_set():
+            await hangs.wait()
+        return None
+
+    async def rate(count: int, seed: int) -> float:
+        before = len(scene.providers.of("whatsapp"))
+        began = time.monotonic()
+        await scene.publish(count, seed)
+        wanted = sum(n for (_, channel, _), n in scene._wanted().items() if channel == "whatsapp")
+        while len(scene.providers.of("whatsapp")) < wanted and time.monotonic() - began < 120:
+            await asyncio.sleep(0.02)
+        return (wanted - before) / (time.monotonic() - began)
+
+    await scene.start()
+    await rate(20, 19)
+    ratios = []
+    for n in range(3):
+        usual = await rate(60, 20 + n)
+        scene.providers.behave = hang
+        ratios.append(await rate(60, 30 + n) / usual)
+        hangs.set()
+        await asyncio.sleep(1)
+        hangs.clear()
+        scene.providers.behave = None
+        await scene.check()
+    return f"{(await scene.check()).line()}; rate of the other channels beside the usual one: " + ", ".join(
+        f"{r:.2f}" for r in ratios
+    )
+
+
+async def lossy(scene: Scene, count: int) -> str:
+    """Of a hundred requests two are taken and their answers lost."""
+    dice = random.Random(5)
+
+    async def lose(sent: Sent) -> web.StreamResponse | None:
+        if dice.random() >= 0.02:
+            return None
+        scene.providers.sent.append(sent)
+        transport = scene.providers.requests[-1].transport
+        if transport is not None:
+            transport.abort()
+        return web.Response()
+
+    await scene.start()
+    scene.providers.behave = lose
+    await scene.publish(count, 50)
+    return (await scene.check()).line()
+
+
+async def backlog(scene: Scene, count: int) -> str:
+    """So many events wait in the queue: nothing is lost, and memory does not grow with them."""
+    await scene.start()
+    scene.processes[0].kill()
+    async with await aio_pika.connect(scene._broker) as connection:
+        channel = await connection.channel(publisher_confirms=False)
+        exchange = await channel.get_exchange("orders")
+        for n in range(count):
+            e = event(f"Q-{n}", "pending_vendor_assignment", datetime.now(UTC))
+            await exchange.publish(aio_pika.Message(encoded(e), delivery_mode=2), "order.status_changed")
+        queue = await (await connection.channel()).declare_queue(INTAKE, passive=True)
+        while (await queue.declare()).message_count < count:
+            await asyncio.sleep(0.5)
+        process = await scene.launch(0)
+        began, sizes, left = time.monotonic(), [], count
+        while left:
+            left = (await queue.declare()).message_count or 0
+            status = Path(f"/proc/{process.process.pid}/status").read_text()
+            sizes.append((left, int(status.partition("VmRSS:")[2].split()[0]) / 1024))
+            await asyncio.sleep(1)
+        rate = count / (time.monotonic() - began)
+    database = await asyncpg.connect(scene._database.replace("+asyncpg", ""))
+    await asyncio.sleep(3)
+    taken = await database.fetchval("SELECT count(*) FROM orders WHERE order_id LIKE 'Q-%'")
+    await database.close()
+    half = [mib for left, mib in sizes if left < count * 0.9]
+    return (
+        f"{count} events, {count - taken} lost, {rate:.0f}/s; memory {half[0]:.0f} MiB after a tenth, "
+        f"{sizes[-1][1]:.0f} MiB at the end, {max(half):.0f} MiB at most"
+    )
 
 
 async def main() -> None:
-    """Run what was asked for."""
+    """Run what was asked for; 0 leaves an act out."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--restarts", type=int, default=50)
+    parser.add_argument("--clock-rounds", type=int, default=100)
+    parser.add_argument("--lossy", type=int, default=200)
+    parser.add_argument("--backlog", type=int, default=200_000)
+    parser.add_argument("--hanging", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    o = parser.parse_args()
     with running(Rabbit) as rabbit, running(Postgres) as postgres:
         assert isinstance(rabbit, Rabbit)
         assert isinstance(postgres, Postgres)
-        if options.kills:
-            async with new_scene(rabbit, postgres) as scene:
-                print(
-                    "random kills:      ", (await random_kills(scene, options.kills, options.seed)).line(), flush=True
-                )
-        for node, name in ((rabbit, "broker restarts:   "), (postgres, "database restarts: ")):
-            if options.restarts:
+        acts = (
+            (o.hanging, "hanging provider", hanging),
+            (o.lossy, "lost answers", lambda s: lossy(s, o.lossy)),
+            (o.clock_rounds, "clock processes killed", lambda s: killed_clocks(s, o.clock_rounds)),
+            (o.restarts, "broker restarts", lambda s: restarts(s, rabbit, o.restarts)),
+            (o.restarts, "database restarts", lambda s: restarts(s, postgres, o.restarts)),
+            (o.kills, "random kills", lambda s: random_kills(s, o.kills, o.seed)),
+            (o.backlog, "backlog", lambda s: backlog(s, o.backlog)),
+        )
+        for wanted, name, act in acts:
+            if wanted:
+                await _purged(rabbit)
                 async with new_scene(rabbit, postgres) as scene:
-                    print(name, options.restarts, (await restarts(scene, node, options.restarts)).line(), flush=True)
+                    print(f"{name:<24}{await act(scene)}", flush=True)
+
+
+async def killed_clocks(scene: Scene, rounds: int) -> str:
+    """Two clock processes, one always being killed."""
+    args = (scene.folder, scene._database, scene._broker, scene.providers, scene.mailbox)
+    return (await clock_rounds.run(*args, rounds=rounds, seconds=rounds * 2.2)).line()
+
+
+async def _purged(rabbit: Rabbit) -> None:
+    """Nothing of an earlier act is left in the queues."""
+    async with await aio_pika.connect(rabbit.url) as connection:
+        channel = await connection.channel()
+        for queue in (INTAKE, "stagebell.dead", *(f"escalations.{t}" for t in clock_rounds.TEAMS)):
+            await channel.queue_delete(queue)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Findings:
         return (
             f"{self.expected} expected, {len(self.lost)} lost, {len(self.withheld)} withheld, "
             f"{len(self.doubled)} doubled, "
-            f"{len(self.unexpected)} unexpected, {len(self.unclean)} unclean, {self.kills} kills"
+            f"{len(self.unexpected)} unexpected, {self.unclean or 0} unclean, {self.kills} kills"
         )
 
 
