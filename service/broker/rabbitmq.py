@@ -6,16 +6,12 @@ timeout; publishing waits for the broker's confirm.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import aio_pika
-import aiormq
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aiormq.abc import DeliveredMessage
-from pamqp.exceptions import PAMQPException
 
 from service.broker.port import (
     DEAD,
@@ -25,22 +21,18 @@ from service.broker.port import (
     NOTIFICATIONS,
     ORDERS,
     BrokerLost,
-    Delivery,
     Message,
     Taken,
 )
+from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 
 log = structlog.get_logger(__name__)
 
-CALL_TIMEOUT_S: Final = 10.0
 PUBLISH_TIMEOUT_S: Final = 10.0
 HEARTBEAT_S: Final = 20
 # Quorum queues have no limit of their own before RabbitMQ 4; looking at dead letters must never reach one.
 DELIVERY_LIMIT: Final = 20
 LOOKING_LIMIT: Final = 1_000_000
-# aiormq lets a StopAsyncIteration out when the server closes in the middle of the handshake.
-_LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio_pika.exceptions.AMQPError,
-                PAMQPException, RuntimeError, StopAsyncIteration)  # fmt: skip
 
 
 class RabbitBroker:
@@ -71,13 +63,13 @@ class RabbitBroker:
             return
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S * 2):
-                await _quietly_close(self._publishing)
+                await quietly_close(self._publishing)
                 self._publishing = await self._open()
                 channel = self._publishing.channel(publisher_confirms=True)
                 await channel.initialize(timeout=CALL_TIMEOUT_S)
                 self._exchanges = await self._declare(channel)
                 self._publisher = channel
-        except _LOST as error:
+        except LOST as error:
             raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
 
     async def _open(self) -> AbstractConnection:
@@ -122,8 +114,8 @@ class RabbitBroker:
                 subscription = RabbitSubscription(channel)
                 await subscription.start(queue, prefetch)
                 return subscription
-        except _LOST as error:
-            await _quietly_close(self._consuming)
+        except LOST as error:
+            await quietly_close(self._consuming)
             self._consuming = None
             raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
 
@@ -152,7 +144,7 @@ class RabbitBroker:
                     routing_key=message.routing_key,
                     mandatory=False,
                 )
-        except _LOST as error:
+        except LOST as error:
             log.warning("broker.publish_failed", error=type(error).__name__, routing_key=message.routing_key)
             return False
         return True
@@ -164,7 +156,7 @@ class RabbitBroker:
         assert self._publisher is not None
         try:
             declared = await self._publisher.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
-        except _LOST as error:
+        except LOST as error:
             raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
         return declared.declaration_result.message_count or 0
 
@@ -184,135 +176,19 @@ class RabbitBroker:
                     break
                 taken.hold(message)
             return taken
-        except _LOST as error:
+        except LOST as error:
             raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
 
     async def close(self) -> None:
         """Disconnect."""
         for connection in (self._consuming, self._publishing):
-            await _quietly_close(connection)
-
-
-class RabbitSubscription:
-    """Deliveries are put in line as they come; the loop takes whatever waits."""
-
-    def __init__(self, channel: AbstractChannel) -> None:
-        self._channel = channel
-        self._line: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
-        self._tag = ""
-        self._lost = ""
-
-    async def start(self, queue: str, prefetch: int) -> None:
-        """Consume `queue` with manual acknowledgement."""
-        await self._channel.set_qos(prefetch_count=prefetch, timeout=CALL_TIMEOUT_S)
-        raw = await self._channel.get_underlay_channel()
-        raw.on_consumer_cancel_callbacks.add(self._on_cancelled)
-        self._channel.close_callbacks.add(self._on_closed)
-        done = await raw.basic_consume(queue, self._on_message, no_ack=False, timeout=CALL_TIMEOUT_S)
-        self._tag = done.consumer_tag or ""
-
-    async def _on_message(self, message: DeliveredMessage) -> None:
-        self._line.put_nowait(message)
-
-    def _on_cancelled(self, *_: Any) -> None:
-        self._end("the broker cancelled the consumer")
-
-    def _on_closed(self, *_: Any) -> None:
-        self._end("the channel was closed")
-
-    def _end(self, why: str) -> None:
-        self._lost = self._lost or why
-        self._line.put_nowait(None)
-
-    async def batch(self, limit: int) -> list[Delivery]:
-        """Wait for one message, then take what is there; raises BrokerLost."""
-        taken = [await self._line.get()]
-        while len(taken) < limit and not self._line.empty():
-            taken.append(self._line.get_nowait())
-        if self._lost:
-            raise BrokerLost(self._lost)
-        return [_delivery(m) for m in taken if m is not None]
-
-    async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge up to the last of these; raises BrokerLost."""
-        try:
-            raw = await self._channel.get_underlay_channel()
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                await raw.basic_ack(max(d.tag for d in deliveries), multiple=True)
-        except _LOST as error:
-            raise BrokerLost(f"{type(error).__name__}") from error
-
-    async def close(self) -> None:
-        """Stop consuming and give back what was not acknowledged."""
-        self._end("closed")
-        await _quietly_close(self._channel)
-
-
-class RabbitTaken:
-    """Messages held by a channel; closing it puts them back."""
-
-    def __init__(self, channel: AbstractChannel) -> None:
-        self._channel = channel
-        self._messages: dict[int, aio_pika.abc.AbstractIncomingMessage] = {}
-        self.deliveries: list[Delivery] = []
-
-    def hold(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        """Remember one message."""
-        tag = message.delivery_tag or 0
-        self._messages[tag] = message
-        self.deliveries.append(
-            Delivery(
-                body=message.body,
-                headers=_plain(message.headers),
-                content_type=message.content_type,
-                content_encoding=message.content_encoding,
-                message_id=message.message_id or "",
-                routing_key=message.routing_key or "",
-                redelivered=bool(message.redelivered),
-                tag=tag,
-            )
-        )
-
-    async def remove(self, delivery: Delivery) -> None:
-        """This one is dealt with."""
-        await self._messages[delivery.tag].ack()
-
-    async def close(self) -> None:
-        """Put the others back."""
-        await _quietly_close(self._channel)
-
-
-def _delivery(message: DeliveredMessage) -> Delivery:
-    properties = message.header.properties
-    return Delivery(
-        body=message.body,
-        headers=_plain(properties.headers or {}),
-        content_type=properties.content_type,
-        content_encoding=properties.content_encoding,
-        message_id=properties.message_id or "",
-        routing_key=message.routing_key or "",
-        redelivered=bool(message.redelivered),
-        tag=message.delivery_tag or 0,
-    )
-
-
-def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        str(k): v.decode("utf-8", "replace") if isinstance(v, (bytes, bytearray)) else v for k, v in headers.items()
-    }
+            await quietly_close(connection)
 
 
 async def _quorum(channel: AbstractChannel, name: str, arguments: dict[str, Any]) -> aio_pika.abc.AbstractQueue:
     return await channel.declare_queue(
         name, durable=True, arguments={"x-queue-type": "quorum", **arguments}, timeout=CALL_TIMEOUT_S
     )
-
-
-async def _quietly_close(thing: AbstractConnection | AbstractChannel | None) -> None:
-    if thing is not None:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(2):
-                await thing.close()
 
 
 def _no_password(error: BaseException) -> str:

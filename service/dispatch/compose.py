@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from service.dispatch.channels.port import Outgoing
 from service.keyring import Keyring
-from service.ledger.notifications import Claimed
+from service.ledger.claims import Claimed
 from service.workflows.packs import Packs
 from service.workflows.templates import Rendered
 from service.workflows.values import MASK, template_values

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
-from service.ledger.notifications import Claimed
+from service.ledger.claims import Claimed
 from service.ledger.tables_admin import send_counts
 from service.ledger.upsert import dialect_insert
 

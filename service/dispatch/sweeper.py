@@ -13,8 +13,7 @@ from service.dispatch.route import Route
 from service.dispatch.settle import Outcome, Settler
 from service.domain.errors import Rejection
 from service.domain.notices import Lookup
-from service.ledger import housekeeping, outbox
-from service.ledger import notifications as rows
+from service.ledger import claims, housekeeping, outbox
 from service.ledger.engine import is_transient
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
@@ -66,7 +65,7 @@ class Sweeper:
     async def _look_up(self, notification_id: UUID, order_id: UUID) -> Outcome:
         """Ask the provider; where it cannot tell, the notice's policy decides."""
         async with self._core.ledger.reading() as connection:
-            asked = await rows.find_composable(connection, self._core.keyring, notification_id)
+            asked = await claims.find_composable(connection, self._core.keyring, notification_id)
         if asked is not None and asked.notification.channel in self._routes:
             route = self._routes[asked.notification.channel]
             try:

@@ -24,9 +24,9 @@ from service.dispatch.settle import Ended, Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, before_sending
 from service.failpoints import passing
-from service.ledger import notifications as rows
+from service.ledger import claims
+from service.ledger.claims import Claimed
 from service.ledger.engine import is_transient
-from service.ledger.notifications import Claimed
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics, tracing
 from service.workflows.templates import UNRENDERABLE
@@ -103,7 +103,7 @@ class Worker:
 
     async def _next_due(self) -> datetime | None:
         async with self._core.ledger.reading() as connection:
-            return await rows.next_due(connection, self._route.channel, self._looked_at)
+            return await claims.next_due(connection, self._route.channel, self._looked_at)
 
     async def _round(self) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
@@ -136,7 +136,7 @@ class Worker:
                 raise
         fences = {c.notification.id: c.fence for c, _ in (*tried.ready, *tried.ended)}
         async with self._core.ledger.reading() as connection:
-            ours = await rows.held(connection, fences)
+            ours = await claims.held(connection, fences)
         ready = [(c, x) for c, x in tried.ready if c.notification.id in ours]
         ended = [(c, x) for c, x in tried.ended if c.notification.id in ours]
         return _Begun(ready, ended, len(ours))
@@ -146,7 +146,7 @@ class Worker:
         now = self._core.time.now()
         keyring = self._core.keyring
         async with self._core.ledger.transaction() as connection:
-            claimed = await rows.claim(connection, keyring, self._route.channel, now, limit=room)
+            claimed = await claims.claim(connection, keyring, self._route.channel, now, limit=room)
             if not claimed:
                 return
             await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))
@@ -155,8 +155,8 @@ class Worker:
                 over = await guards.over_cap(connection, keyring, claimed, self._limits, now)
             ready, ended = self._prepare(claimed, over, now)
             passing("dispatch.before_begin")
-            await rows.begin(connection, keyring, [(c, x.shown) for c, x in ready], now, now + self._lease)
-            await rows.lease(connection, [c.notification.id for c, _ in ended], now + self._lease)
+            await claims.begin(connection, keyring, [(c, x.shown) for c, x in ready], now, now + self._lease)
+            await claims.lease(connection, [c.notification.id for c, _ in ended], now + self._lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
     def _prepare(

@@ -1,43 +1,22 @@
-"""Notifications: claimed with a lease and a fencing token, marked begun, and written back after an answer."""
+"""Notifications as they stand: locked for news of them, and written back with a line of history."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
-from sqlalchemy import BindParameter, Integer, Select, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.notices import AHEAD, Notification, Snapshot
+from service.domain.notices import AHEAD, Notification
 from service.keyring import Keyring
 from service.ledger.engine import padded
-from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
+from service.ledger.records import history_line, notification_of
 from service.ledger.tables import notices, notifications, orders
-from service.ledger.tables_admin import suppressions
 
 WAITING: Final = ("pending", "retrying")
 UNSETTLED: Final = (*AHEAD, "unknown")
-
-
-class Claimed(Struct, frozen=True):
-    """A notification that this process alone may send until its lease is over."""
-
-    notification: Notification
-    fence: int
-    workflow: str
-    order_name: str
-    notice_at: datetime
-    planned: datetime
-    supersedable: bool
-    passed_by: bool
-    snapshot: Snapshot
-    secret: str | None
-    traceparent: str
-    version: str = ""
-    links: int = 0
-    opted_out: frozenset[str] = frozenset()
 
 
 class Stored(Struct, frozen=True):
@@ -52,172 +31,9 @@ class Stored(Struct, frozen=True):
     lane: bytes
 
 
-async def claim(
-    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int
-) -> list[Claimed]:
-    """Lock what is due on `channel`, the oldest first, one at a time in each lane; `begin` or `lease` each of them."""
-    rows = (await connection.execute(_DUE, {"of_channel": channel, "now": now, "at_most": limit})).all()
-    if not rows:
-        return []
-    claimed = [_claimed(keyring, row) for row in rows]
-    silent = await _opted_out(connection, keyring, claimed)
-    if not silent:
-        return claimed
-    return [
-        replace(c, opted_out=silent.get(address_digest(keyring, c.notification.address), frozenset())) for c in claimed
-    ]
-
-
-def _composable() -> Select[Any]:
-    """A notification with what is needed to say it."""
-    return (
-        select(
-            notifications,
-            orders.c.workflow,
-            orders.c.order_id.label("order_name"),
-            orders.c.version,
-            orders.c.links,
-            orders.c.stage_rank.label("order_rank"),
-            notices.c.at.label("notice_at"),
-            notices.c.planned_at,
-            notices.c.stage_rank,
-            notices.c.supersedable,
-            notices.c.sealed_snapshot,
-            notices.c.sealed_secret,
-            notices.c.traceparent,
-        )
-        .join(notices, notices.c.id == notifications.c.notice_id)
-        .join(orders, orders.c.id == notifications.c.order_id)
-    )
-
-
-def _due() -> Select[Any]:
-    """What may be claimed; built once, as building it costs more than running it."""
-    ahead = notifications.alias("ahead")
-    now = bindparam("now", type_=notifications.c.not_before.type)
-    in_front = exists(
-        select(literal(1)).where(
-            ahead.c.lane == notifications.c.lane,
-            ahead.c.id < notifications.c.id,
-            ahead.c.state.in_(AHEAD),
-            # What waits for the end of quiet hours does not hold up what may go now.
-            or_(ahead.c.state != "pending", ahead.c.not_before <= now),
-        )
-    )
-    return (
-        _composable()
-        .where(
-            notifications.c.channel == bindparam("of_channel"),
-            notifications.c.state.in_(WAITING),
-            notifications.c.not_before <= now,
-            ~in_front,
-        )
-        .order_by(notifications.c.not_before)
-        .limit(bindparam("at_most", type_=Integer))
-        .with_for_update(skip_locked=True, of=notifications)
-    )
-
-
-_DUE: Final = _due()
-
-
-async def find_composable(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Claimed | None:
-    """One notification with what is needed to say it again, not leased."""
-    row = (await connection.execute(_composable().where(notifications.c.id == notification_id))).one_or_none()
-    return _claimed(keyring, row) if row else None
-
-
-def _claimed(keyring: Keyring, row: Any) -> Claimed:
-    return Claimed(
-        notification=notification_of(keyring, row),
-        fence=row.fence + 1,
-        workflow=row.workflow,
-        order_name=row.order_name,
-        notice_at=row.notice_at,
-        planned=row.planned_at,
-        supersedable=row.supersedable,
-        passed_by=row.order_rank > row.stage_rank,
-        snapshot=snapshot_of(keyring, row.sealed_snapshot),
-        secret=keyring.unseal(row.sealed_secret).decode() if row.sealed_secret else None,
-        traceparent=row.traceparent,
-        version=row.version,
-        links=row.links,
-    )
-
-
-async def _opted_out(
-    connection: AsyncConnection, keyring: Keyring, claimed: Sequence[Claimed]
-) -> dict[bytes, frozenset[str]]:
-    """By address digest, the senders that may not write there over this channel."""
-    digests = {address_digest(keyring, c.notification.address) for c in claimed}
-    values = {"of_channel": claimed[0].notification.channel, "digests": padded(sorted(digests))}
-    silent: dict[bytes, frozenset[str]] = {}
-    for row in await connection.execute(_SUPPRESSED, values):
-        silent[row.digest] = silent.get(row.digest, frozenset()) | {row.sender}
-    return silent
-
-
-_SUPPRESSED: Final = select(suppressions.c.digest, suppressions.c.sender).where(
-    suppressions.c.channel == bindparam("of_channel"),
-    suppressions.c.digest.in_(bindparam("digests", expanding=True)),
-)
-
-
 def address_digest(keyring: Keyring, address: str) -> bytes:
     """An address in the suppression list."""
     return keyring.digest("address", address.lower())
-
-
-async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> datetime | None:
-    """When the next notification of this channel may be sent, if none may now."""
-    values = {"of_channel": channel, "now": now}
-    moment: datetime | None = (await connection.execute(_NEXT_DUE, values)).scalar_one()
-    return moment
-
-
-_NEXT_DUE: Final = select(func.min(notifications.c.not_before)).where(
-    notifications.c.channel == bindparam("of_channel"),
-    notifications.c.state.in_(WAITING),
-    notifications.c.not_before > bindparam("now", type_=notifications.c.not_before.type),
-)
-
-
-async def begin(
-    connection: AsyncConnection, keyring: Keyring, sends: Sequence[tuple[Claimed, Any]], now: datetime, until: datetime
-) -> None:
-    """Lease claimed notifications until then; keep that their requests go out now, and what they say."""
-    line = history_line("sending", now)
-    rows = [
-        {"k": c.notification.id, "until": until, "line": line, "sealed": seal_json(keyring, message)}
-        for c, message in sends
-    ]
-    if rows:
-        await connection.execute(_BEGIN, rows)
-
-
-_LEASE: Final = update(notifications).values(
-    state="sending", fence=notifications.c.fence + 1, lease_until=bindparam("until"), begun=False
-)
-_BEGIN: Final = _LEASE.where(notifications.c.id == bindparam("k")).values(
-    begun=True,
-    attempts=notifications.c.attempts + 1,
-    history=notifications.c.history + bindparam("line"),
-    sealed_message=bindparam("sealed"),
-)
-
-
-async def lease(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
-    """Hold claimed notifications until then, without anything being sent."""
-    if ids:
-        await connection.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
-
-
-async def held(connection: AsyncConnection, fences: Mapping[UUID, int]) -> set[UUID]:
-    """Those of these notifications that are leased under the fence given: by whoever knows it."""
-    query = select(notifications.c.id, notifications.c.fence).where(
-        notifications.c.id.in_(padded(sorted(fences))), notifications.c.state == "sending"
-    )
-    return {row.id for row in await connection.execute(query) if fences[row.id] == row.fence}
 
 
 def _stored() -> Select[Any]:

@@ -10,7 +10,7 @@ from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Notification, PlannedNotice
 from service.domain.order import Order
-from service.ledger.notifications import Claimed
+from service.ledger.claims import Claimed
 from service.ledger.orders import OrderName, find
 from service.web.context import Context
 from service.web.shapes import NoticeMessage

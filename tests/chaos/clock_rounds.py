@@ -25,6 +25,7 @@ REASONS = {reason for _, _, reason in PROMISES}  # nobody sends messages here, w
 EACH = 90
 TEAMS = ("vendor_ops", "finance", "tech")
 ROUND_S = 1.0
+LEAD_S = 4.0
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Rounds:
 async def _publish(broker: str, seconds: float) -> set[tuple[str, str]]:
     """Orders whose promises run out evenly over the coming `seconds`; what must be escalated."""
     expected: set[tuple[str, str]] = set()
-    start = datetime.now(UTC) + timedelta(seconds=4)
+    start = datetime.now(UTC) + timedelta(seconds=LEAD_S)
     async with await aio_pika.connect(broker) as connection:
         exchange = await (await connection.channel()).get_exchange("orders")
         for n in range(EACH):
@@ -90,6 +91,7 @@ async def run(
         for process in (others, *clocks):
             await process.ready()
         found.expected = await _publish(broker, seconds)
+        all_due = datetime.now(UTC) + timedelta(seconds=seconds + LEAD_S)
         for n in range(rounds):
             pause = asyncio.create_task(asyncio.sleep(ROUND_S))
             clocks[n % 2].kill()
@@ -99,7 +101,7 @@ async def run(
             await pause
         connection = await asyncpg.connect(database.replace("+asyncpg", ""))
         broken = "SELECT count(*) FROM clocks WHERE state = 'breached' AND name IN ('no_vendor', 'not_moving', 'payment_waiting')"
-        for _ in range(300):
+        while datetime.now(UTC) < all_due + timedelta(seconds=30):
             found.breaches = await connection.fetchval(broken)
             if found.breaches >= len(found.expected) and not await connection.fetchval("SELECT count(*) FROM outbox"):
                 break

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +88,31 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     await expect(first.get_by_text("Nothing is open")).to_be_visible(timeout=5000)
 
 
-async def test_a_breach_appears_by_itself(desk: World, browser: Browser) -> None:
+WATCH = """() => {
+  window.seen = {};
+  const look = () => document.querySelectorAll("[data-escalation]").forEach(
+    row => window.seen[row.dataset.escalation] ??= Date.now() / 1000);
+  new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+}"""
+
+
+async def test_a_breach_appears_by_itself_within_a_second(desk: World, browser: Browser) -> None:
     page = await signed_in(browser, desk, "supervisor")
     await expect(page.locator("#live")).to_have_text("live")
-    soon = desk.app.time.now()
-    # Half an hour late in two seconds from now.
-    from datetime import timedelta
-
-    await happen(desk, order(desk, eta=(soon - timedelta(minutes=29, seconds=58)).isoformat()))
-    await expect(page.get_by_text("vendor delayed", exact=False).first).to_be_visible(timeout=8000)
-    (found,) = [e for e in (await desk.view("ORD-1"))["escalations"] if e["reason"] == "vendor_delayed"]
-    assert found["state"] == "open"
+    await page.evaluate(WATCH)
+    # Half an hour late in two, three and four seconds from now: a busy machine may hold up one of them.
+    late = desk.app.time.now() - timedelta(minutes=30)
+    for n in (2, 3, 4):
+        eta = (late + timedelta(seconds=n)).isoformat()
+        await happen(desk, order(desk, order_id=f"ORD-{n}", eta=eta))
+    await expect(page.locator("[data-escalation]")).to_have_count(3, timeout=12_000)
+    seen = await page.evaluate("window.seen")
+    waits = []
+    for n in (2, 3, 4):
+        (found,) = [e for e in (await desk.view(f"ORD-{n}"))["escalations"] if e["reason"] == "vendor_delayed"]
+        assert found["state"] == "open"
+        waits.append(seen[str(found["id"])] - found["due"].timestamp())
+    assert 0 < min(waits) < 1, waits
 
 
 async def test_an_agent_previews_and_sends(desk: World, browser: Browser) -> None:

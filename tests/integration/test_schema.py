@@ -86,6 +86,7 @@ QUERIES = {
     "list by activity": ("SELECT * FROM orders WHERE workflow = 'w' ORDER BY updated_at DESC, id DESC LIMIT 51", "orders_by_activity"),
     "claim": ("SELECT n.id FROM notifications n WHERE channel = 'sms' AND state IN ('pending', 'retrying') AND not_before <= now() ORDER BY not_before LIMIT 100 FOR UPDATE SKIP LOCKED", "notifications_waiting"),
     "lane": ("SELECT 1 FROM notifications WHERE lane = decode(lpad('7', 32, '0'), 'hex') AND state IN ('pending', 'retrying', 'sending') AND id < '00000000-0000-7000-8000-000000000000'", "notifications_lane"),
+    "waiting in lanes": ("SELECT DISTINCT channel FROM notifications WHERE lane IN (decode(lpad('7', 32, '0'), 'hex')) AND state IN ('pending', 'retrying')", "notifications_lane"),
     "lapsed": ("SELECT id FROM notifications WHERE state = 'sending' AND lease_until <= now()", "notifications_leased"),
     "unknown": ("SELECT id FROM notifications WHERE state = 'unknown' AND not_before <= now() ORDER BY not_before LIMIT 100", "notifications_unknown"),
     "of order": ("SELECT * FROM notifications WHERE order_id = '00000000-0000-7000-8000-000000000000'", "notifications_of_order"),
