@@ -48,6 +48,11 @@ async def test_429_is_retried_no_sooner_than_asked(world: World) -> None:
     await world.until(lambda: len(world.providers.seen) == 1)
     await world.settled()
     world.providers.behave = None
+    async with world.ledger.reading() as connection:
+        due = (
+            await connection.execute(select(notifications.c.not_before).where(notifications.c.state == "retrying"))
+        ).scalar_one()
+    assert due >= world.clock.now() + timedelta(seconds=30)
     world.clock.advance(seconds=29)
     await asyncio.sleep(0.2)
     assert len(world.providers.seen) == 1
