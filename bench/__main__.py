@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import clocks, measures, micro, report, stream
-from bench.contenders import Stagebell, peers
+from bench.contenders import Stagebell, acknowledger, peers
 from bench.setting import Setting, prepared
 
 HERE = Path(__file__).parent
@@ -24,6 +24,16 @@ HERE = Path(__file__).parent
 def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
     """The median of each figure."""
     return {k: statistics.median(r[k] for r in rounds) for k in rounds[0]}
+
+
+async def intake_beside_ack(s: Setting, count: int, rounds: int) -> dict[str, float]:
+    """Events a second that intake takes, decides and commits, beside a consumer that only acknowledges."""
+    pair = {"intake": Stagebell("intake", ("intake",)), "ack only": acknowledger()}
+    got: dict[str, list[float]] = {name: [] for name in pair}
+    for _ in range(rounds):
+        for name, contender in pair.items():
+            got[name].append(await measures.drained(contender, s, count))
+    return {name: statistics.median(rates) for name, rates in got.items()}
 
 
 async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
@@ -53,7 +63,9 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
         "start_to_ready_s": await measures.start_to_ready(s),
         "database": await measures.round_trips(s, options.events),
         "growth": await measures.grown(s, options.events, options.past) if options.past else {},
+        "intake": await intake_beside_ack(s, 4 * options.events, options.rounds),
         "micro": micro.measure(),
+        "commit_ms": await micro.commits(s.postgres),
         "clocks": await clocks.measure(s.postgres, s.folder),
         "stream": await stream.measure(s.postgres, s.folder),
     }

@@ -138,6 +138,11 @@ class Stagebell(Contender):
         ]  # fmt: skip
 
 
+def acknowledger() -> Contender:
+    """Takes messages and does nothing with them."""
+    return Contender("ack only", [str(PEER_PYTHON), "-m", "bench.peers.ack"], "bench.ack")
+
+
 def peers() -> list[Contender]:
     """Those that Stagebell is measured beside."""
     python = str(PEER_PYTHON)

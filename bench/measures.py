@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+import aio_pika
 import aiohttp
 import asyncpg
 
@@ -47,6 +48,26 @@ async def throughput(c: Contender, s: Setting, count: int) -> dict[str, float]:
     if done < count:
         print(f"  {c.name}: only {done:.0f} of {count} events; see {s.folder}", file=sys.stderr)
     return {"events_per_s": done / seconds, "cpu_ms_per_event": 1000 * cpu / max(1, done), "peak_mib": memory}
+
+
+async def drained(c: Contender, s: Setting, count: int) -> float:
+    """Events a second taken from the queue, whatever becomes of them."""
+    s.runs += 1
+    await c.prepare(s)
+    await c.feed(s, [event(n, s.runs) for n in range(count)])
+    async with await aio_pika.connect(s.amqp) as connection:
+        queue = await (await connection.channel()).get_queue(c.queue, ensure=True)
+        waiting = (await queue.declare()).message_count or 0
+        processes = c.start(s)
+        began = 0.0
+        try:
+            while (left := (await queue.declare()).message_count or 0) and waiting:
+                if left < waiting and not began:
+                    began, waiting = time.monotonic(), left
+                await asyncio.sleep(0.02)
+            return waiting / max(0.001, time.monotonic() - began)
+        finally:
+            stop(processes)
 
 
 async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dict[str, float]:

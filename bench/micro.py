@@ -7,17 +7,22 @@ from typing import Any
 
 import msgspec
 
-from bench.contenders import ROOT, event
+from bench.clocks import new_app
+from bench.contenders import event
+from bench.setting import ROOT
 from service.dispatch.compose import Composer
 from service.domain.causes import Happened
 from service.domain.decide import decide
 from service.domain.events import decode
 from service.domain.order import order_uuid
+from service.intake.reading import Incoming
 from service.keyring import Keyring
+from service.ledger.claims import Claimed
 from service.ledger.commit import Batch
 from service.ledger.engine import new_uuid
-from service.ledger.notifications import Claimed
+from service.timekeeping import ManualTime
 from service.workflows import packs
+from tests.support.nodes import Postgres
 
 REPEATS = 2000
 
@@ -30,6 +35,23 @@ def timed(work: Callable[[], Any]) -> float:
     for _ in range(REPEATS):
         work()
     return 1e6 * (time.perf_counter() - began) / REPEATS
+
+
+async def commits(postgres: Postgres) -> dict[int, float]:
+    """Milliseconds an event for intake's whole transaction, by how many events it holds."""
+    clock = ManualTime(datetime.now(UTC))
+    app = await new_app(await postgres.create("commits"), clock)
+    found: dict[int, float] = {}
+    for size in (1, 10, 100):
+        spent = 0.0
+        for n in range(12):
+            batch = [Incoming(msgspec.json.encode(event(i, size * 100 + n))) for i in range(size)]
+            began = time.perf_counter()
+            await app.intake.take(batch, bury=True)
+            spent += time.perf_counter() - began if n > 1 else 0
+        found[size] = 1000 * spent / 10 / size
+    await app.ledger.close()
+    return found
 
 
 def measure() -> dict[str, float]:

@@ -20,7 +20,16 @@ def show(found: dict[str, Any]) -> str:
     lines.append("PostgreSQL: " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in found["database"].items()))
     if found["growth"]:
         lines.append("past orders: " + ", ".join(f"{k} {v:.2f}" for k, v in found["growth"].items()))
-    lines.append("one event, in µs: " + ", ".join(f"{k} {v:.0f}" for k, v in found["micro"].items()))
+    intake = found["intake"]
+    lines.append(
+        f"intake alone: {intake['intake']:.0f}/s = {intake['intake'] / intake['ack only']:.2f} of consume-and-ack"
+    )
+    whole = 1000 * found["work"]["stagebell"]["cpu_ms_per_event"]
+    parts = (f"{k} {v:.0f} ({100 * v / whole:.0f} %)" for k, v in found["micro"].items())
+    lines.append(f"one event, in µs of {whole:.0f}: " + ", ".join(parts))
+    lines.append(
+        "intake's commit, ms an event: " + ", ".join(f"{k} at once {v:.2f}" for k, v in found["commit_ms"].items())
+    )
     lines += [clocks.show(found["clocks"]), stream.show(found["stream"])]
     return "\n".join(lines)
 

@@ -22,9 +22,10 @@ from tests.chaos import clock_rounds
 from tests.chaos.scene import Scene
 from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.process import Process
 from tests.support.providers import Mailbox, Providers, Sent
 
-ROLES = ("intake,clock,relay,web", "dispatch", "dispatch")
+ROLES = ("intake,clock,relay,web", "intake,clock,relay", "dispatch", "dispatch")
 
 
 @contextlib.asynccontextmanager
@@ -48,17 +49,20 @@ async def new_scene(rabbit: Rabbit, postgres: Postgres) -> AsyncIterator[Scene]:
 
 
 async def random_kills(scene: Scene, kills: int, seed: int) -> str:
-    """SIGKILL to one of three processes, again and again, under load."""
+    """SIGKILL to one of the processes that are up, again and again, under load."""
     await scene.start(ROLES)
     dice = random.Random(seed)
-    publishing = asyncio.create_task(scene.publish(max(60, kills * 2), seed, per_second=max(5, kills / 60)))
+    publishing = asyncio.create_task(scene.publish(max(60, kills), seed, per_second=8))
+    starting: dict[int, asyncio.Task[Process]] = {}
     for _ in range(kills):
-        await asyncio.sleep(dice.uniform(0.1, 0.6))
-        i = dice.randrange(len(ROLES))
+        await asyncio.sleep(dice.uniform(0.1, 0.5))
+        while not (up := [i for i in range(len(ROLES)) if i not in starting or starting[i].done()]):
+            await asyncio.sleep(0.05)
+        i = dice.choice(up)
         scene.processes[i].kill()
         scene.kills += 1
-        await scene.launch(i)
-    await publishing
+        starting[i] = asyncio.create_task(scene.launch(i))
+    await asyncio.gather(publishing, *starting.values())
     return (await scene.check()).line()
 
 

@@ -28,6 +28,8 @@ from tests.support.proxy import Proxy
 SPEED = 25.0
 SETTLED_WITHIN_S = 100.0
 NEVER_RESENT = ("payment_completed",)
+# In a long run an order that stands still on its way is told of as late: rightly, but not by its events.
+SLOW = "is running late"
 
 
 @dataclass
@@ -127,6 +129,8 @@ class Scene:
     def _seen(self) -> Counter[tuple[str, str, str]]:
         seen: Counter[tuple[str, str, str]] = Counter()
         for s in self.providers.sent:
+            if SLOW in s.text:
+                continue
             number = s.to.removeprefix("token-") if s.channel == "push" else str(int(s.to[5:]))
             seen[number, s.channel, notice_of(s.text)] += 1
         for m in self.mailbox.mails:
