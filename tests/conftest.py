@@ -119,7 +119,7 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 async def collector() -> AsyncIterator[Collector]:
     """An OpenTelemetry collector stand-in."""
     stand_in = Collector()
-    await stand_in.start()
+    await stand_in.listen()
     yield stand_in
     await stand_in.close()
 

@@ -36,23 +36,27 @@ async def list_dead(request: web.Request) -> web.StreamResponse:
 @needs("admin")
 async def replay_dead(request: web.Request) -> web.StreamResponse:
     """Publish one to the orders exchange again."""
-    number = number_of(request)
-    try:
-        count = await letters_of(request).replay({number}, number)
-    except BrokerLost as lost:
-        raise Problem(503, "Unavailable", "the broker did not answer; the letter stays") from lost
-    return _counted(count)
+    return answer(Count(await change_letter(request, "replay")))
 
 
 @needs("admin")
 async def drop_dead(request: web.Request) -> web.StreamResponse:
     """Throw one away."""
+    return answer(Count(await change_letter(request, "drop")))
+
+
+async def change_letter(request: web.Request, act: str) -> int:
+    """Replay or drop the letter that the path names; how many these were. Raises Problem."""
     number = number_of(request)
+    letters = letters_of(request)
+    change = letters.replay if act == "replay" else letters.drop
     try:
-        count = await letters_of(request).drop({number}, number)
+        count = await change({number}, number)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; the letter stays") from lost
-    return _counted(count)
+    if not count:
+        raise Problem(404, "No such dead letter", "the queue has no letter with this number any more")
+    return count
 
 
 def number_of(request: web.Request) -> int:
@@ -61,9 +65,3 @@ def number_of(request: web.Request) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MOST:
         raise Problem(404, "No such dead letter", f"letters are numbered from 1 to {MOST}")
     return int(text)
-
-
-def _counted(count: int) -> web.Response:
-    if not count:
-        raise Problem(404, "No such dead letter", "the queue has no letter with this number any more")
-    return answer(Count(count))

@@ -18,7 +18,7 @@ from tests.support.world import World, settings_for
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     i = Issuer()
-    await i.start()
+    await i.listen()
     yield i
     await i.close()
 

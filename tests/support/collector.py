@@ -6,29 +6,19 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.support.standin import StandIn
 
-class Collector:
+
+class Collector(StandIn):
     """Keeps each span, and every byte that came."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.raw = b""
-        self.url = ""
-        self._runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
-        """Listen."""
-        app = web.Application()
-        app.router.add_post("/v1/traces", self._take)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._runner:
-            await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        """Where exporters post."""
+        return [web.post("/v1/traces", self._take)]
 
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()

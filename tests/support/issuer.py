@@ -11,10 +11,12 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from tests.support.standin import StandIn
+
 CLIENT, SECRET = "desk", "client-secret-for-tests"
 
 
-class Issuer:
+class Issuer(StandIn):
     """Signs in whoever comes, with `claims`; `key` signs, `published` is what others may check with."""
 
     def __init__(self) -> None:
@@ -23,25 +25,15 @@ class Issuer:
         self.claims: dict[str, Any] = {}
         self.forged = ""
         self.codes: dict[str, dict[str, str]] = {}
-        self.url = ""
-        self._runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
-        """Listen."""
-        app = web.Application()
-        app.router.add_get("/.well-known/openid-configuration", self._discovery)
-        app.router.add_get("/authorize", self._authorize)
-        app.router.add_post("/token", self._token)
-        app.router.add_get("/keys", self._keys)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._runner:
-            await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        """Discovery, and what it names."""
+        return [
+            web.get("/.well-known/openid-configuration", self._discovery),
+            web.get("/authorize", self._authorize),
+            web.post("/token", self._token),
+            web.get("/keys", self._keys),
+        ]
 
     async def _discovery(self, _request: web.Request) -> web.Response:
         ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}

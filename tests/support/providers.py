@@ -16,6 +16,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.standin import StandIn
+
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "twilio-token-for-tests"
 PROJECT = "stagebell-test"
@@ -35,7 +37,7 @@ class Sent:
 Behaviour = Callable[[Sent], Awaitable[web.StreamResponse | None]]
 
 
-class Providers:
+class Providers(StandIn):
     """Twilio and FCM on one port. `behave` may answer in place of the usual yes."""
 
     def __init__(self) -> None:
@@ -45,28 +47,21 @@ class Providers:
         self.behave: Behaviour | None = None
         self.tokens_given = 0
         self.lists: list[dict[str, Any]] = []
-        self._runner: web.AppRunner | None = None
-        self.url = ""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Twilio's messages, FCM's, and Google's tokens."""
+        return [
+            web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio),
+            web.get("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio_list),
+            web.post("/v1/projects/{project}/messages:send", self._fcm),
+            web.post("/token", self._token),
+        ]
 
     async def start(self, folder: Path) -> None:
         """Listen, and write a service account's key file that points here."""
-        app = web.Application()
-        app.router.add_post("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio)
-        app.router.add_get("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio_list)
-        app.router.add_post("/v1/projects/{project}/messages:send", self._fcm)
-        app.router.add_post("/token", self._token)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await self.listen()
         self.credentials = folder / "fcm.json"
         self.credentials.write_text(json.dumps(_service_account(self.url)))
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._runner:
-            await self._runner.cleanup()
 
     async def _answer(self, request: web.Request, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
         self.seen.append(sent)

@@ -12,7 +12,7 @@ from service.ledger.views import message_view, recent_messages
 from service.web.auth import may
 from service.web.bodies import uuid_of
 from service.web.context import CALLER, CONTEXT
-from service.web.dead import letters_of, number_of
+from service.web.dead import change_letter, letters_of
 from service.web.desk.page import desk, render
 
 SHOWN: Final = 60
@@ -59,15 +59,7 @@ async def dead(request: web.Request) -> web.StreamResponse:
 @desk("admin")
 async def act_on_dead(request: web.Request) -> web.StreamResponse:
     """Replay or drop one letter, and show the rest."""
-    number = number_of(request)
-    letters = letters_of(request)
-    try:
-        if request.match_info["act"] == "replay":
-            await letters.replay({number}, number)
-        else:
-            await letters.drop({number}, number)
-    except BrokerLost:
-        raise web.HTTPServiceUnavailable(reason="the broker does not answer") from None
+    await change_letter(request, request.match_info["act"])
     raise web.HTTPSeeOther("/desk/dead")
 
 
