@@ -27,15 +27,7 @@ def open_or_join(
     clocks = (clock_id,) if clock_id else ()
     already = draft.order.escalations.get(escalation_key(reason.team, reason.name))
     if already:
-        joined = replace(
-            already,
-            severity=max(already.severity, severity or reason.severity, key=SEVERITIES.index),
-            causes=already.causes + 1,
-            clocks=already.clocks + clocks,
-            detail=detail or already.detail,
-        )
-        draft.put_escalation("joined", at, joined)
-        draft.log("escalation_joined", at, reason=reason.name, team=reason.team, causes=joined.causes, by=by)
+        _join(draft, already, severity or reason.severity, at, clocks, detail, by)
         return
     team = draft.workflow.teams[reason.team]
     opened = Escalation(
@@ -53,15 +45,22 @@ def open_or_join(
         by=by,
     )
     draft.put_escalation("opened", at, opened)
-    draft.log(
-        "escalation_opened",
-        at,
-        reason=reason.name,
-        team=team.name,
-        severity=opened.severity,
-        by=by,
-        detail=detail,
+    said = {"severity": opened.severity, "by": by, "detail": detail}
+    draft.log("escalation_opened", at, reason=reason.name, team=team.name, **said)
+
+
+def _join(
+    draft: Draft, already: Escalation, severity: Severity, at: datetime, clocks: tuple[UUID, ...], detail: str, by: str
+) -> None:
+    joined = replace(
+        already,
+        severity=max(already.severity, severity, key=SEVERITIES.index),
+        causes=already.causes + 1,
+        clocks=already.clocks + clocks,
+        detail=detail or already.detail,
     )
+    draft.put_escalation("joined", at, joined)
+    draft.log("escalation_joined", at, reason=joined.reason, team=joined.team, causes=joined.causes, by=by)
 
 
 def clock_ended(draft: Draft, clock_id: UUID, at: datetime, why: str) -> None:

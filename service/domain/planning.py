@@ -35,13 +35,7 @@ def tell(
     if name not in order.told:
         draft.set(told=(*order.told, name))
     stage = draft.workflow.stages[order.stage]
-    valid_until = at + notice.valid_for
-    secret = None
-    if notice.secret:
-        given = (secrets or {}).get(notice.secret)
-        secret = given.value if given else None
-        expires = (given and given.expires) or at + DEFAULT_SECRET_LIFE
-        valid_until = min(valid_until, expires)
+    secret, valid_until = _secret_of(notice, secrets or {}, at)
     missing = bool(notice.secret) and secret is None
     notice_id = draft.next_id()
     notifications = tuple(_notification(draft, notice, notice_id, channels or notice.channels, valid_until, missing))
@@ -60,17 +54,22 @@ def tell(
             secret=secret,
         )
     )
-    draft.log(
-        "notice_planned",
-        at,
-        notice=name,
-        by=by,
-        messages=[f"{n.channel} to {n.audience}" for n in notifications],
-    )
+    messages = [f"{n.channel} to {n.audience}" for n in notifications]
+    draft.log("notice_planned", at, notice=name, by=by, messages=messages)
     for n in notifications:
         if n.state == "suppressed":
             draft.log("notice_suppressed", at, notice=name, channel=n.channel, audience=n.audience, why=n.error)
     sla.arm_notify(draft, name, notice_id, at)
+
+
+def _secret_of(notice: Notice, secrets: dict[str, Secret], at: datetime) -> tuple[str | None, datetime]:
+    """The code that the notice carries, if it does and there is one, and until when it may be told."""
+    valid_until = at + notice.valid_for
+    if not notice.secret:
+        return None, valid_until
+    given = secrets.get(notice.secret)
+    expires = (given and given.expires) or at + DEFAULT_SECRET_LIFE
+    return given.value if given else None, min(valid_until, expires)
 
 
 def _ends_here(draft: Draft) -> bool:

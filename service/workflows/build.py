@@ -17,7 +17,7 @@ from service.domain.workflow import (
     Workflow,
 )
 from service.workflows import build_clocks
-from service.workflows.schema import NoticeYaml, TransitionsYaml, WorkflowYaml
+from service.workflows.schema import NoticeYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
 
 def build(yaml: WorkflowYaml, version: str) -> Workflow:
@@ -36,20 +36,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         notices={n: _notice(n, v) for n, v in yaml.notices.items()},
         clocks={n: build_clocks.clock(n, c, yaml) for n, c in yaml.clocks.items()},
         reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
-        teams={
-            n: Team(
-                n,
-                t.title,
-                tuple(Level(v.after, v.to) for v in t.levels),
-                t.remind_every,
-                timezone=t.timezone or yaml.timezone,
-                quiet=build_clocks.quiet(t.quiet_hours),
-                digest_at=t.digest_at or "",
-                incident_over=t.incident.over,
-                incident_within=t.incident.within,
-            )
-            for n, t in yaml.teams.items()
-        },
+        teams={n: _team(n, t, yaml.timezone) for n, t in yaml.teams.items()},
         fallback={str(k): str(v) for k, v in yaml.fallback.items()},
         grace=yaml.grace,
         locales=tuple(yaml.locales),
@@ -68,6 +55,20 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         renamed=yaml.running_orders.rename,
         expected_end=tuple(yaml.expected_end),
         promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
+    )
+
+
+def _team(name: str, team: TeamYaml, timezone: str) -> Team:
+    return Team(
+        name,
+        team.title,
+        tuple(Level(v.after, v.to) for v in team.levels),
+        team.remind_every,
+        timezone=team.timezone or timezone,
+        quiet=build_clocks.quiet(team.quiet_hours),
+        digest_at=team.digest_at or "",
+        incident_over=team.incident.over,
+        incident_within=team.incident.within,
     )
 
 
