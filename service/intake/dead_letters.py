@@ -24,9 +24,10 @@ _OURS = (REASON_HEADER, AT_HEADER, ROUTING_KEY_HEADER)
 
 
 class DeadLetter(Struct, frozen=True):
-    """One refused message; `number` is its place in the queue, from 1."""
+    """One refused message; `number` is its place in the queue, from 1, `key` stays the same when others go."""
 
     number: int
+    key: str
     reason: str
     at: str
     type: str
@@ -55,6 +56,7 @@ class DeadLetters:
         attributes = _attributes(delivery)
         return DeadLetter(
             number=number,
+            key=self._key(delivery),
             reason=str(headers.get(REASON_HEADER) or _broker_reason(headers)),
             at=str(headers.get(AT_HEADER, "")),
             type=str(attributes.get("type", "")),
@@ -63,13 +65,23 @@ class DeadLetters:
             opened=opened_body(delivery.body, self._keyring),
         )
 
-    async def replay(self, numbers: AbstractSet[int] | None, limit: int) -> int:
-        """Publish these (None: all) to the orders exchange, each removed once that is confirmed."""
+    def _key(self, delivery: Delivery) -> str:
+        at = str(delivery.headers.get(AT_HEADER, ""))
+        return self._keyring.digest("letter", delivery.message_id, at, delivery.body.decode("latin-1"))[:8].hex()
+
+    def _is_meant(self, number: int, delivery: Delivery, numbers: AbstractSet[int] | None, key: str) -> bool:
+        return (numbers is None or number in numbers) and key in ("", self._key(delivery))
+
+    async def replay(self, numbers: AbstractSet[int] | None, limit: int, key: str = "") -> int:
+        """Publish these (None: all) to the orders exchange, each removed once that is confirmed.
+
+        With a `key` only the letter that has it, as places in the queue change when others are dealt with.
+        """
         taken = await self._broker.take(DEAD, limit)
         count = 0
         try:
             for number, delivery in enumerate(taken.deliveries, 1):
-                if numbers is not None and number not in numbers:
+                if not self._is_meant(number, delivery, numbers, key):
                     continue
                 headers = {k: v for k, v in delivery.headers.items() if k not in _OURS and not k.startswith("x-death")}
                 headers = {k: v for k, v in headers.items() if not k.startswith("x-first-death")}
@@ -83,11 +95,11 @@ class DeadLetters:
             await taken.close()
         return count
 
-    async def drop(self, numbers: AbstractSet[int] | None, limit: int) -> int:
-        """Remove these (None: all)."""
+    async def drop(self, numbers: AbstractSet[int] | None, limit: int, key: str = "") -> int:
+        """Remove these (None: all); with a `key` only the letter that has it."""
         taken = await self._broker.take(DEAD, limit)
         try:
-            chosen = [d for i, d in enumerate(taken.deliveries, 1) if numbers is None or i in numbers]
+            chosen = [d for i, d in enumerate(taken.deliveries, 1) if self._is_meant(i, d, numbers, key)]
             for delivery in chosen:
                 await taken.remove(delivery)
         finally:

@@ -29,7 +29,7 @@ async def list_dead(request: web.Request) -> web.StreamResponse:
         found = await letters_of(request).look(limit)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; try again") from lost
-    lines = [DeadLetterLine(d.number, d.reason, d.at, d.type, d.order_id, d.routing_key) for d in found]
+    lines = [DeadLetterLine(d.number, d.key, d.reason, d.at, d.type, d.order_id, d.routing_key) for d in found]
     return answer(DeadLetterPage(lines))
 
 
@@ -51,11 +51,11 @@ async def change_letter(request: web.Request, act: str) -> int:
     letters = letters_of(request)
     change = letters.replay if act == "replay" else letters.drop
     try:
-        count = await change({number}, number)
+        count = await change({number}, number, request.query.get("key", ""))
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; the letter stays") from lost
     if not count:
-        raise Problem(404, "No such dead letter", "the queue has no letter with this number any more")
+        raise Problem(404, "No such dead letter", "the queue has changed; look at it again")
     return count
 
 

@@ -51,6 +51,7 @@ _LIST = {
     "sort": "activity, submitted, expected_end or due", "cursor": "from the page before", "limit": "1 to 200",
     "format": "csv for a table of all",
 }  # fmt: skip
+_LETTER = {"key": "the letter's own; without it, whatever stands at that place by now"}
 _ESCALATIONS = {
     "state": "active (not resolved), open, acknowledged, snoozed or resolved", "team": "its name",
     "workflow": "its name", "severity": "low to critical", "older_than": "such as 10m", "limit": "1 to 1000",
@@ -96,8 +97,8 @@ API = (
     Route(
         "GET", "/v1/dead-letters", dead.list_dead, answer=shapes.DeadLetterPage, query={"limit": "1 to 500"}
     ),
-    Route("POST", "/v1/dead-letters/{number}/replay", dead.replay_dead, answer=shapes.Count),
-    Route("DELETE", "/v1/dead-letters/{number}", dead.drop_dead, answer=shapes.Count),
+    Route("POST", "/v1/dead-letters/{number}/replay", dead.replay_dead, answer=shapes.Count, query=_LETTER),
+    Route("DELETE", "/v1/dead-letters/{number}", dead.drop_dead, answer=shapes.Count, query=_LETTER),
     Route("DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased),
     Route("GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"}),
 )  # fmt: skip

@@ -198,9 +198,10 @@ class Subscriptions(Struct):
 
 
 class DeadLetterLine(Struct):
-    """A refused message; `number` is its place in the queue."""
+    """A refused message; `number` is its place in the queue, `key` is its own."""
 
     number: int
+    key: str
     reason: str
     at: str
     type: str
