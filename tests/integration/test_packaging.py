@@ -40,3 +40,16 @@ def test_lock_files_pin_everything_with_hashes() -> None:
         assert len(pins) > 40
         assert all("==" in line for line in pins)
         assert "://" not in "".join(lines)
+
+
+def test_every_metric_is_explained_to_operators() -> None:
+    from prometheus_client import Counter
+    from prometheus_client.metrics import MetricWrapperBase
+
+    from service.telemetry import metrics
+
+    text = (ROOT / "docs" / "operating.md").read_text()
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + ("_total" if isinstance(metric, Counter) else "")
+            assert f"`{name}`" in text, name
