@@ -67,6 +67,9 @@ def _declared_at(workflow_file: Path, notice: str) -> int:
 
 
 def _unknown_names(file: Path, text: str, parsed: nodes.Template) -> Iterator[Problem]:
+    # Most templates use known names alone, and only the others are worth the dear analysis.
+    if {name.name for name in parsed.find_all(nodes.Name)} <= _PROVIDED:
+        return
     for name in sorted(meta.find_undeclared_variables(parsed) - _PROVIDED):
         yield Problem(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
 
