@@ -127,7 +127,18 @@ class RabbitBroker:
         except BrokerLost as error:
             log.warning("broker.away", error=str(error))
             return [False] * len(messages)
-        return list(await asyncio.gather(*(self._publish_one(m) for m in messages)))
+        channel = self._publisher
+        confirmed = list(await asyncio.gather(*(self._publish_one(m) for m in messages)))
+        if not all(confirmed):
+            await self._give_up(channel)
+        return confirmed
+
+    async def _give_up(self, channel: AbstractChannel | None) -> None:
+        """Publish by a new connection next time: one that confirms nothing may look open for ever."""
+        async with self._lock:
+            if self._publisher is channel:
+                self._publisher = None
+                await quietly_close(self._publishing)
 
     async def _publish_one(self, message: Message) -> bool:
         try:

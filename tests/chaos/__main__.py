@@ -86,11 +86,13 @@ async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
 
 
 async def _publish_somehow(scene: Scene, seed: int) -> None:
-    for _ in range(60):
+    lives = scene.compose(2, seed)
+    for _ in range(100):
         with contextlib.suppress(Exception):
-            await scene.publish(2, seed)
+            await scene.send(lives, seed)
             return
         await asyncio.sleep(0.2)
+    raise AssertionError("the broker stays away")
 
 
 async def hanging(scene: Scene) -> str:

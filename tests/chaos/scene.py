@@ -102,6 +102,10 @@ class Scene:
 
     async def publish(self, count: int, seed: int, per_second: float = 0.0) -> None:
         """Orders of mixed lives, as any service would publish them: straight to the broker."""
+        await self.send(self.compose(count, seed), seed, per_second)
+
+    def compose(self, count: int, seed: int) -> list[list[dict[str, Any]]]:
+        """The events of orders with mixed lives; the checker expects them from now on."""
         lives = reference.orders(count, seed, datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=1))
         offset = len(self.lives)
         for n, life in enumerate(lives):
@@ -109,6 +113,10 @@ class Scene:
             person["phone"] = person["whatsapp"] = f"+9198{offset + n:08d}"
             person["email"], person["push_tokens"] = f"c{offset + n}@example.com", [f"token-{offset + n}"]
         self.lives += lives
+        return lives
+
+    async def send(self, lives: list[list[dict[str, Any]]], seed: int, per_second: float = 0.0) -> None:
+        """Publish these, each order's events in their order."""
         dice = random.Random(seed)
         turns = [i for i, life in enumerate(lives) for _ in life]
         dice.shuffle(turns)

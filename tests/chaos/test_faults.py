@@ -78,9 +78,10 @@ async def test_connections_drop_and_nodes_restart(scene: Scene, rabbit: Rabbit, 
     rabbit.kill()
     await asyncio.sleep(0.5)
     await asyncio.to_thread(rabbit.start)
+    lives = scene.compose(5, 10)
     for _ in range(60):
         with contextlib.suppress(Exception):
-            await scene.publish(5, 10)
+            await scene.send(lives, 10)
             break
         await asyncio.sleep(1)
     found = await scene.check()

@@ -46,6 +46,16 @@ async def test_nothing_counts_as_published_that_the_broker_has_not_confirmed(
     assert await broker.publish([NEWS]) == [True]
 
 
+async def test_a_connection_that_confirms_nothing_is_given_up(
+    broker: RabbitBroker, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a broker's crash, when a half-open connection looks alive."""
+    proxy.silence()
+    monkeypatch.setattr(rabbitmq, "PUBLISH_TIMEOUT_S", 0.5)
+    assert await broker.publish([NEWS, NEWS]) == [False, False]
+    assert await broker.publish([NEWS, NEWS]) == [True, True]
+
+
 async def test_publishing_goes_on_when_consuming_has_ended(broker: RabbitBroker) -> None:
     subscription = await broker.subscribe(INTAKE, 10)
     await subscription.close()

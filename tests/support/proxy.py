@@ -23,6 +23,8 @@ class Proxy:
         self.forgets_commits = 0.0
         self.forgotten = 0
         self._dice = random.Random(1)
+        self._met = 0
+        self._silent_until = 0
 
     async def start(self) -> None:
         """Listen."""
@@ -36,15 +38,20 @@ class Proxy:
             writer.close()
             return
         self._writers |= {writer, back}
+        self._met += 1
         for source, sink, answers in ((reader, back, False), (there, writer, True)):
-            task = asyncio.create_task(self._pass(source, sink, answers))
+            task = asyncio.create_task(self._pass(source, sink, answers, self._met))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool, number: int
+    ) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(65536):
                 await self.stalled.wait()
+                if number <= self._silent_until:
+                    await asyncio.Event().wait()
                 if answers and COMMITTED in data and self._dice.random() < self.forgets_commits:
                     self.forgotten += 1
                     break
@@ -53,6 +60,10 @@ class Proxy:
         with contextlib.suppress(Exception):
             writer.close()
         self._writers.discard(writer)
+
+    def silence(self) -> None:
+        """Pass on nothing more of the connections there are, and close none; new ones are passed on."""
+        self._silent_until = self._met
 
     async def drop(self) -> None:
         """Close every connection; new ones are taken."""
