@@ -185,7 +185,7 @@ class App:
             Worker(self.core, route, self.composer, outcomes, limits, s.provider_timeout)
             for route in self.routes.values()
         ]
-        sweeper = Sweeper(self.core, self.routes, self.composer, self.settler)
+        sweeper = Sweeper(self.core, self.routes, self.composer, self.settler, outcomes)
         return [*(w.run(self.stopping) for w in workers), sweeper.run(self.stopping)]
 
     async def _serve(self) -> None:

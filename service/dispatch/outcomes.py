@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -15,7 +16,8 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 200
 # Answers to the messages of one event come within milliseconds of each other; nobody waits for them to be written.
 GATHER_S: Final = 0.01
-PAUSE_S: Final = 1.0
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 1.0
 LAST_CHANCE_S: Final = 5.0
 
 
@@ -25,10 +27,16 @@ class OutcomeWriter:
     def __init__(self, settler: Settler) -> None:
         self._settler = settler
         self._line: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._unwritten: set[UUID] = set()
 
     def put(self, outcome: Outcome) -> None:
         """Have this written."""
+        self._unwritten.add(outcome.notification_id)
         self._line.put_nowait(outcome)
+
+    def holds(self, notification_id: UUID) -> bool:
+        """Whether the answer is here and only the database does not know it yet: nobody need ask, or send again."""
+        return notification_id in self._unwritten
 
     async def run(self) -> None:
         """Until cancelled; `finish` first, so that nothing is left in the line."""
@@ -39,11 +47,13 @@ class OutcomeWriter:
             while len(outcomes) < AT_ONCE and not self._line.empty():
                 outcomes.append(self._line.get_nowait())
             await self._write(outcomes)
+            self._unwritten.difference_update(o.notification_id for o in outcomes)
             for _ in outcomes:
                 self._line.task_done()
 
     async def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Until the database takes them. One that can never be written holds up none but itself."""
+        pause = FIRST_PAUSE_S
         while True:
             try:
                 await self._settler.write(outcomes)
@@ -51,7 +61,8 @@ class OutcomeWriter:
                 return
             except Exception as error:
                 if is_transient(error):
-                    await asyncio.sleep(PAUSE_S)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_S)
                     continue
                 log.exception("settle.failed", size=len(outcomes))
                 if len(outcomes) > 1:

@@ -9,6 +9,7 @@ import structlog
 
 from service.core import Core
 from service.dispatch.compose import Composer
+from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
 from service.dispatch.settle import Outcome, Settler
 from service.domain.errors import Rejection
@@ -27,11 +28,19 @@ AT_ONCE: Final = 100
 class Sweeper:
     """Runs beside the channels' loops; any number of processes may have one."""
 
-    def __init__(self, core: Core, routes: dict[str, Route], composer: Composer, settler: Settler) -> None:
+    def __init__(
+        self,
+        core: Core,
+        routes: dict[str, Route],
+        composer: Composer,
+        settler: Settler,
+        outcomes: OutcomeWriter,
+    ) -> None:
         self._core = core
         self._routes = routes
         self._composer = composer
         self._settler = settler
+        self._outcomes = outcomes
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep about once a second until `stopping`."""
@@ -59,8 +68,9 @@ class Sweeper:
             since = waiting.get(channel)
             metrics.oldest_pending.labels(channel).set(max(0.0, (now - since).total_seconds()) if since else 0.0)
         metrics.outbox_age.set(max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
-        if unanswered:
-            await self._settler.write([await self._look_up(n, order) for n, order in unanswered])
+        open_ones = [(n, order) for n, order in unanswered if not self._outcomes.holds(n)]
+        if open_ones:
+            await self._settler.write([await self._look_up(n, order) for n, order in open_ones])
 
     async def _look_up(self, notification_id: UUID, order_id: UUID) -> Outcome:
         """Ask the provider; where it cannot tell, the notice's policy decides."""
