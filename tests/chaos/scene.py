@@ -116,7 +116,7 @@ class Scene:
         return lives
 
     async def send(self, lives: list[list[dict[str, Any]]], seed: int, per_second: float = 0.0) -> None:
-        """Publish these, each order's events in their order."""
+        """Publish these, each order's events in their order; at a steady rate each happens when it is sent."""
         dice = random.Random(seed)
         turns = [i for i, life in enumerate(lives) for _ in life]
         dice.shuffle(turns)
@@ -127,6 +127,8 @@ class Scene:
             exchange = await channel.get_exchange("orders")
             for i in turns:
                 e = next(waiting[i])
+                if per_second:
+                    e["time"] = datetime.now(UTC).isoformat()
                 message = aio_pika.Message(
                     encoded(e), content_type="application/cloudevents+json", message_id=e["id"], delivery_mode=2
                 )
@@ -154,11 +156,11 @@ class Scene:
                     wanted[str(n), channel, notice] += 1
         return wanted
 
-    async def check(self) -> Findings:
+    async def check(self, within_s: float = SETTLED_WITHIN_S) -> Findings:
         """Wait until everything expected is there and nothing is under way, or too long; then compare."""
         wanted = self._wanted()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLED_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 while wanted - self._seen() or await self._unclean():
                     await asyncio.sleep(0.5)
         seen = self._seen()
