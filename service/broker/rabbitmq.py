@@ -6,12 +6,13 @@ timeout; publishing waits for the broker's confirm.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from service.broker.port import (
     DEAD,
@@ -43,7 +44,7 @@ class RabbitBroker:
         self._consuming: AbstractConnection | None = None
         self._publishing: AbstractConnection | None = None
         self._publisher: AbstractChannel | None = None
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._lines: dict[str, AbstractChannel] = {}
         self._teams: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
 
@@ -65,10 +66,10 @@ class RabbitBroker:
             async with asyncio.timeout(CALL_TIMEOUT_S * 2):
                 await quietly_close(self._publishing)
                 self._publishing = await self._open()
-                channel = self._publishing.channel(publisher_confirms=True)
+                channel = self._publishing.channel(publisher_confirms=False)
                 await channel.initialize(timeout=CALL_TIMEOUT_S)
-                self._exchanges = await self._declare(channel)
-                self._publisher = channel
+                await self._declare(channel)
+                self._publisher, self._lines = channel, {}
         except LOST as error:
             raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
 
@@ -80,8 +81,7 @@ class RabbitBroker:
             client_properties={"connection_name": "stagebell"},
         )
 
-    async def _declare(self, channel: AbstractChannel) -> dict[str, AbstractExchange]:
-        """Exchanges, queues and bindings; the exchanges publish over `channel`."""
+    async def _declare(self, channel: AbstractChannel) -> None:
         topic, fanout = aio_pika.ExchangeType.TOPIC, aio_pika.ExchangeType.FANOUT
         kinds = {ORDERS: topic, ESCALATIONS: topic, NOTIFICATIONS: topic, DEAD: fanout}
         exchanges = {
@@ -100,7 +100,6 @@ class RabbitBroker:
         for team in self._teams:
             queue = await _quorum(channel, f"{ESCALATIONS}.{team}", {})
             await queue.bind(exchanges[ESCALATIONS], f"escalation.{team}.#", timeout=CALL_TIMEOUT_S)
-        return exchanges
 
     async def subscribe(self, queue: str, prefetch: int) -> "RabbitSubscription":
         """Declare again and start consuming; raises BrokerLost."""
@@ -127,22 +126,49 @@ class RabbitBroker:
         except BrokerLost as error:
             log.warning("broker.away", error=str(error))
             return [False] * len(messages)
-        channel = self._publisher
-        confirmed = list(await asyncio.gather(*(self._publish_one(m) for m in messages)))
-        if not all(confirmed):
-            await self._give_up(channel)
+        publisher = self._publisher
+        lines: dict[str, list[int]] = defaultdict(list)
+        for i, message in enumerate(messages):
+            lines[_line_of(message)].append(i)
+        sent = await asyncio.gather(*(self._publish_line(n, [messages[i] for i in of]) for n, of in lines.items()))
+        confirmed = dict(zip((i for of in lines.values() for i in of), (ok for oks in sent for ok in oks), strict=True))
+        if messages and not any(confirmed.values()):
+            await self._give_up(publisher)
+        return [confirmed[i] for i in range(len(messages))]
+
+    async def _publish_line(self, name: str, messages: Sequence[Message]) -> list[bool]:
+        """Publish what goes one way over a channel of its own: a queue that takes nothing holds up no other's."""
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                channel = await self._line(name)
+        except LOST as error:
+            log.warning("broker.no_channel", error=type(error).__name__)
+            return [False] * len(messages)
+        confirmed = list(await asyncio.gather(*(self._publish_one(channel, m) for m in messages)))
+        if not all(confirmed) and self._lines.pop(name, None) is not None:
+            await quietly_close(channel)
         return confirmed
 
-    async def _give_up(self, channel: AbstractChannel | None) -> None:
+    async def _line(self, name: str) -> AbstractChannel:
+        channel = self._lines.get(name)
+        if channel is None or channel.is_closed:
+            if self._publishing is None:
+                raise ConnectionError("not connected")
+            channel = self._publishing.channel(publisher_confirms=True)
+            await channel.initialize(timeout=CALL_TIMEOUT_S)
+            self._lines[name] = channel
+        return channel
+
+    async def _give_up(self, publisher: AbstractChannel | None) -> None:
         """Publish by a new connection next time: one that confirms nothing may look open for ever."""
         async with self._lock:
-            if self._publisher is channel:
+            if self._publisher is publisher:
                 self._publisher = None
                 await quietly_close(self._publishing)
 
-    async def _publish_one(self, message: Message) -> bool:
+    async def _publish_one(self, channel: AbstractChannel, message: Message) -> bool:
         try:
-            exchange = self._exchanges[message.exchange]
+            exchange = await channel.get_exchange(message.exchange, ensure=False)
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await exchange.publish(
                     aio_pika.Message(
@@ -194,6 +220,11 @@ class RabbitBroker:
         """Disconnect."""
         for connection in (self._consuming, self._publishing):
             await quietly_close(connection)
+
+
+def _line_of(message: Message) -> str:
+    """What may be held up together: messages to one exchange whose keys begin alike, such as one team's."""
+    return f"{message.exchange} {'.'.join(message.routing_key.split('.')[:2])}"
 
 
 async def _quorum(channel: AbstractChannel, name: str, arguments: dict[str, Any]) -> aio_pika.abc.AbstractQueue:

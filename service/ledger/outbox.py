@@ -55,11 +55,11 @@ async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: da
 
 
 async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[Outgoing]:
-    """The oldest messages that nobody else is publishing, leased."""
+    """The oldest messages that nobody else is publishing, leased; those that were refused before come last."""
     query = (
         select(outbox)
         .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
-        .order_by(outbox.c.id)
+        .order_by(outbox.c.attempts, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

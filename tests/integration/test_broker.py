@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 
 from service.broker import rabbitmq
-from service.broker.port import INTAKE, NOTIFICATIONS, BrokerLost, Message
+from service.broker.port import ESCALATIONS, INTAKE, NOTIFICATIONS, BrokerLost, Message
 from service.broker.rabbitmq import RabbitBroker
 from tests.support.nodes import Rabbit
 from tests.support.proxy import Proxy
@@ -54,6 +54,19 @@ async def test_a_connection_that_confirms_nothing_is_given_up(
     monkeypatch.setattr(rabbitmq, "PUBLISH_TIMEOUT_S", 0.5)
     assert await broker.publish([NEWS, NEWS]) == [False, False]
     assert await broker.publish([NEWS, NEWS]) == [True, True]
+
+
+async def test_a_queue_that_takes_nothing_holds_up_its_own_messages_alone(
+    broker: RabbitBroker, rabbit: Rabbit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a quorum queue without a leader, which a crash of the broker may leave behind."""
+    call = Message(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-2", "application/json", {})
+    queue = "{'%2F_escalations.tech', node()}"
+    await asyncio.to_thread(rabbit.control, "eval", f"sys:suspend({queue}).")
+    monkeypatch.setattr(rabbitmq, "PUBLISH_TIMEOUT_S", 1.0)
+    assert await broker.publish([call, NEWS]) == [False, True]
+    await asyncio.to_thread(rabbit.control, "eval", f"sys:resume({queue}).")
+    assert await broker.publish([call, NEWS]) == [True, True]
 
 
 async def test_publishing_goes_on_when_consuming_has_ended(broker: RabbitBroker) -> None:
