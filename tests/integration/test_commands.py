@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -176,13 +175,18 @@ def test_ctrl_c_leaves_the_demo_cleanly(tmp_path: Path) -> None:
     }
     process = subprocess.Popen(
         [*STAGEBELL, "demo", "--orders", "50"],
-        env=values,
+        env={**values, "PYTHONUNBUFFERED": "1"},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    time.sleep(5)
+    assert process.stdout is not None
+    said = ""
+    while "http://" not in said:  # it is up once it says where
+        line = process.stdout.readline()
+        assert line, said
+        said += line
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=25)
     assert process.returncode == 0, out
