@@ -1,0 +1,56 @@
+"""A provider in trouble is left alone, then asked by one probe, and taken back when that is answered."""
+
+from datetime import timedelta
+
+from service.dispatch.breaker import FIRST_REST, LONGEST_REST, OPENS_AFTER, Breaker
+from tests.support.events import NOON
+
+
+def opened() -> Breaker:
+    breaker = Breaker()
+    for _ in range(OPENS_AFTER):
+        assert breaker.room(NOON, 60) == 60
+        breaker.begin()
+        breaker.troubled(NOON)
+    return breaker
+
+
+def test_it_opens_after_so_many_troubles_in_a_row_and_lets_one_probe_through() -> None:
+    breaker = opened()
+    assert breaker.is_open
+    assert breaker.room(NOON + FIRST_REST - timedelta(seconds=1), 60) == 0
+    later = NOON + FIRST_REST
+    assert breaker.room(later, 60) == 1
+    breaker.begin()
+    assert breaker.room(later, 60) == 0, "the probe is on its way"
+    breaker.succeeded()
+    assert (breaker.is_open, breaker.room(later, 60)) == (False, 60)
+
+
+def test_each_failed_probe_makes_the_rest_longer_up_to_a_limit() -> None:
+    breaker, now, rests = opened(), NOON, []
+    for _ in range(8):
+        until = breaker.rest_until()
+        assert until is not None
+        rests.append(until - now)
+        now = until
+        breaker.begin()
+        breaker.troubled(now)
+    assert rests == sorted(rests)
+    assert (rests[0], rests[1], rests[-1]) == (FIRST_REST, 2 * FIRST_REST, LONGEST_REST)
+
+
+def test_an_answer_in_between_starts_the_count_anew() -> None:
+    breaker = Breaker()
+    for _ in range(3):
+        for _ in range(OPENS_AFTER - 1):
+            breaker.troubled(NOON)
+        breaker.succeeded()
+    assert not breaker.is_open
+
+
+def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
+    breaker = Breaker()
+    breaker.pause(NOON + timedelta(seconds=30))
+    assert breaker.room(NOON + timedelta(seconds=29), 60) == 0
+    assert breaker.room(NOON + timedelta(seconds=30), 60) == 60
