@@ -42,7 +42,7 @@ services:
 screenshots: $(VENV)/.dev services  ## the pictures in docs/, from a running demo
 	@$(BIN)/python docs/screenshots.py
 
-bench: $(VENV)/.dev $(VENV)/.bench services  ## side by side with its peers; about 12 minutes
+bench: $(VENV)/.dev $(VENV)/.bench services  ## side by side with its peers; about 15 minutes
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/.dev services  ## the long form of the fault tests
