@@ -111,7 +111,8 @@ def test_quiet_hours_are_those_that_the_wall_shows(where: tuple[str, datetime], 
         assert (until is not None) == inside
     if until is not None:
         assert moment < until <= moment + 26 * HOUR
-        assert quiet_until(quiet, until, zone) is None, "one wait is enough"
+        if not jumping:  # a jump may push the end of one night beyond the start of the next
+            assert quiet_until(quiet, until, zone) is None, "one wait is enough"
         days = [wall(until, zone).date() + n * DAY for n in (-1, 0)]
         assert any(shown(until, end, day, zone) for day in days)
 
