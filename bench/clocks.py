@@ -6,11 +6,8 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +16,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.processes import environment, stop
+from bench.processes import environment
 from bench.setting import ROOT
 from service.app import App
 from service.clock.clock import BATCH, Clock
@@ -28,7 +25,9 @@ from service.ledger.schema import migrate
 from service.settings import Settings
 from service.telemetry import logs
 from service.timekeeping import ManualTime, SteadyTime
+from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, running
+from tests.support.process import Process
 
 WAITS = timedelta(minutes=30)  # no_vendor of the pack: a dwell clock that every new order starts
 ROUNDS = 9
@@ -46,11 +45,7 @@ ANALYZE orders; ANALYZE clocks
 
 def order_event(order: str, status: str, at: datetime) -> Incoming:
     """A status change, as it comes from the broker."""
-    body: dict[str, Any] = {
-        "specversion": "1.0", "id": f"{order}.{status}", "source": "/bench", "type": "order.status_changed",
-        "subject": order, "time": at.isoformat(), "data": {"workflow": "device_pickup", "status": status},
-    }  # fmt: skip
-    return Incoming(json.dumps(body).encode())
+    return Incoming(encoded(event(order, status, at)))
 
 
 async def new_app(database: str, clock: ManualTime | SteadyTime) -> App:
@@ -138,8 +133,7 @@ async def lateness(
     first_due = datetime.now(UTC) + timedelta(seconds=lead_s)
     await orders_due(app, count, first_due, apart)
     await app.ledger.close()
-    process = subprocess.Popen([sys.executable, "-m", "service", "run"], env=environment(folder, url, "memory://"),
-                               cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    process = Process(folder, environment(folder, url, "memory://"))
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     last_due = first_due + count * apart
     broken = "SELECT count(*) FROM clocks WHERE name = 'no_vendor' AND state = 'breached'"
@@ -151,7 +145,8 @@ async def lateness(
             "SELECT noticed_late_s FROM clocks WHERE name = 'no_vendor' AND state = 'breached'"
         )
     finally:
-        stop([process])
+        await asyncio.to_thread(process.terminate)
+        process.close()
         await connection.close()
     late = sorted(r[0] for r in rows) or [0.0]
     return {

@@ -5,11 +5,8 @@
 
 import argparse
 import asyncio
-import json
 import socket
 import statistics
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +15,13 @@ from typing import Any
 import aiohttp
 
 from bench.clocks import new_app, order_event, orders_due
-from bench.processes import environment, stop
+from bench.processes import environment
 from service.intake.reading import Incoming
 from service.ledger import keys
 from service.timekeeping import SteadyTime
+from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, free_port, running
+from tests.support.process import Process
 
 BREACHES = 100
 FLOOD = 2500  # more than a reader's backlog and buffers hold
@@ -62,12 +61,10 @@ async def _open_slow(port: int, key: str) -> socket.socket:
 
 
 def _issue(n: int) -> Incoming:
-    body: dict[str, Any] = {
-        "specversion": "1.0", "id": f"issue-{n}", "source": "/bench", "type": "order.issue_reported",
-        "subject": f"o{n % BREACHES}-f{n}", "time": datetime.now(UTC).isoformat(),
-        "data": {"workflow": "device_pickup", "issue": {"reason": "app_error"}},
-    }  # fmt: skip
-    return Incoming(json.dumps(body).encode())
+    kind = "order.issue_reported"
+    return Incoming(
+        encoded(event(f"o{n % BREACHES}-f{n}", at=datetime.now(UTC), kind=kind, issue={"reason": "app_error"}))
+    )
 
 
 async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: int = 5) -> dict[str, Any]:
@@ -78,12 +75,10 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
         key = await keys.create(connection, app.ledger.keyring, "supervisor", "bench", datetime.now(UTC))
     port = free_port()
     env = environment(folder, url, "memory://", port, CALLS_PER_MINUTE="1000000")
-    log = (folder / "stream.log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "service", "run"], env=env, cwd=folder, stdout=log, stderr=log,
-                               start_new_session=True)  # fmt: skip
+    process = Process(folder, env)
     people = [Reader() for _ in range(readers)]
     try:
-        await _until_ready(port)
+        await process.ready()
         due = datetime.now(UTC) + timedelta(seconds=15 + readers / 200)
         await orders_due(app, BREACHES, due, timedelta(0))
         connector = aiohttp.TCPConnector(limit=0)
@@ -113,7 +108,8 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
             for s in sockets:
                 s.close()
     finally:
-        stop([process])
+        await asyncio.to_thread(process.terminate)
+        process.close()
         await app.ledger.close()
     return {
         "readers": readers,
@@ -141,19 +137,6 @@ async def _wait(condition: Any, within: float) -> None:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline and not condition():
         await asyncio.sleep(0.1)
-
-
-async def _until_ready(port: int) -> None:
-    async with aiohttp.ClientSession() as session:
-        for _ in range(300):
-            try:
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.1)
-    raise RuntimeError("the service did not become ready")
 
 
 async def _metric(session: aiohttp.ClientSession, port: int, name: str) -> float:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
 from service.broker.port import (
     DEAD,
@@ -66,8 +66,7 @@ class RabbitBroker:
             async with asyncio.timeout(CALL_TIMEOUT_S * 2):
                 await quietly_close(self._publishing)
                 self._publishing = await self._open()
-                channel = self._publishing.channel(publisher_confirms=False)
-                await channel.initialize(timeout=CALL_TIMEOUT_S)
+                channel = await _open_channel(self._publishing, confirms=False)
                 await self._declare(channel)
                 self._publisher, self._lines = channel, {}
         except LOST as error:
@@ -107,8 +106,7 @@ class RabbitBroker:
             async with asyncio.timeout(CALL_TIMEOUT_S * 2):
                 if self._consuming is None or self._consuming.is_closed:
                     self._consuming = await self._open()
-                channel = self._consuming.channel(publisher_confirms=False)
-                await channel.initialize(timeout=CALL_TIMEOUT_S)
+                channel = await _open_channel(self._consuming, confirms=False)
                 await self._declare(channel)
                 subscription = RabbitSubscription(channel)
                 await subscription.start(queue, prefetch)
@@ -131,20 +129,24 @@ class RabbitBroker:
         for i, message in enumerate(messages):
             lines[_line_of(message)].append(i)
         sent = await asyncio.gather(*(self._publish_line(n, [messages[i] for i in of]) for n, of in lines.items()))
-        confirmed = dict(zip((i for of in lines.values() for i in of), (ok for oks in sent for ok in oks), strict=True))
-        if messages and not any(confirmed.values()):
+        confirmed = [False] * len(messages)
+        for of, oks in zip(lines.values(), sent, strict=True):
+            for i, ok in zip(of, oks, strict=True):
+                confirmed[i] = ok
+        if messages and not any(confirmed):
             await self._give_up(publisher)
-        return [confirmed[i] for i in range(len(messages))]
+        return confirmed
 
     async def _publish_line(self, name: str, messages: Sequence[Message]) -> list[bool]:
         """Publish what goes one way over a channel of its own: a queue that takes nothing holds up no other's."""
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 channel = await self._line(name)
+                exchange = await channel.get_exchange(messages[0].exchange, ensure=False)
         except LOST as error:
             log.warning("broker.no_channel", error=type(error).__name__)
             return [False] * len(messages)
-        confirmed = list(await asyncio.gather(*(self._publish_one(channel, m) for m in messages)))
+        confirmed = list(await asyncio.gather(*(self._publish_one(exchange, m) for m in messages)))
         if not all(confirmed) and self._lines.pop(name, None) is not None:
             await quietly_close(channel)
         return confirmed
@@ -154,8 +156,7 @@ class RabbitBroker:
         if channel is None or channel.is_closed:
             if self._publishing is None:
                 raise ConnectionError("not connected")
-            channel = self._publishing.channel(publisher_confirms=True)
-            await channel.initialize(timeout=CALL_TIMEOUT_S)
+            channel = await _open_channel(self._publishing, confirms=True)
             self._lines[name] = channel
         return channel
 
@@ -166,9 +167,8 @@ class RabbitBroker:
                 self._publisher = None
                 await quietly_close(self._publishing)
 
-    async def _publish_one(self, channel: AbstractChannel, message: Message) -> bool:
+    async def _publish_one(self, exchange: AbstractExchange, message: Message) -> bool:
         try:
-            exchange = await channel.get_exchange(message.exchange, ensure=False)
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await exchange.publish(
                     aio_pika.Message(
@@ -203,8 +203,7 @@ class RabbitBroker:
             await self._ensure_publisher()
         assert self._publishing is not None
         try:
-            channel = self._publishing.channel(publisher_confirms=False)
-            await channel.initialize(timeout=CALL_TIMEOUT_S)
+            channel = await _open_channel(self._publishing, confirms=False)
             declared = await channel.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
             taken = RabbitTaken(channel)
             while len(taken.deliveries) < limit:
@@ -225,6 +224,12 @@ class RabbitBroker:
 def _line_of(message: Message) -> str:
     """What may be held up together: messages to one exchange whose keys begin alike, such as one team's."""
     return f"{message.exchange} {'.'.join(message.routing_key.split('.')[:2])}"
+
+
+async def _open_channel(connection: AbstractConnection, *, confirms: bool) -> AbstractChannel:
+    channel = connection.channel(publisher_confirms=confirms)
+    await channel.initialize(timeout=CALL_TIMEOUT_S)
+    return channel
 
 
 async def _quorum(channel: AbstractChannel, name: str, arguments: dict[str, Any]) -> aio_pika.abc.AbstractQueue:

@@ -21,15 +21,13 @@ SEND_BUFFER: Final = 64 * 1024
 
 @needs("supervisor")
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Server-sent events; with `Last-Event-ID`, from there on, nothing missed."""
-    return await stream_to(request, request.query.get("team", ""), request.query.get("workflow", ""))
+    """Server-sent events; with `Last-Event-ID`, from there on, nothing missed.
 
-
-async def stream_to(request: web.Request, team: str, workflow: str) -> web.StreamResponse:
-    """Catch up from the ledger, then follow live, until the other side goes or cannot keep up."""
+    Catches up from the ledger, then follows live, until the other side goes or cannot keep up.
+    """
     broadcaster = request.app[CONTEXT].stream
     last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
-    listener = broadcaster.join(team, workflow)
+    listener = broadcaster.join(request.query.get("team", ""), request.query.get("workflow", ""))
     try:
         seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
         response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
@@ -41,7 +39,7 @@ async def stream_to(request: web.Request, team: str, workflow: str) -> web.Strea
                 await _follow(response, broadcaster, listener, seq)
         return response
     except TimeoutError:
-        listener.lost = True
+        listener.let_go()
         if request.transport is not None:
             request.transport.abort()
         raise

@@ -53,7 +53,8 @@ def _one(
         yield Problem(file, error.lineno, f"template: {error.message}")
         return
     parsed = templates.parse(text)
-    broken = [*_unknown_names(file, text, parsed), *_misused_secret(file, parsed, notice)]
+    names = list(parsed.find_all(nodes.Name))
+    broken = [*_unknown_names(file, text, parsed, names), *_misused_secret(file, parsed, names, notice)]
     yield from broken
     if not broken:
         yield from _rendered(workflow, templates, notice, channel, locale, file)
@@ -66,16 +67,16 @@ def _declared_at(workflow_file: Path, notice: str) -> int:
     return 1
 
 
-def _unknown_names(file: Path, text: str, parsed: nodes.Template) -> Iterator[Problem]:
+def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Problem]:
     # Most templates use known names alone, and only the others are worth the dear analysis.
-    if {name.name for name in parsed.find_all(nodes.Name)} <= _PROVIDED:
+    if {name.name for name in names} <= _PROVIDED:
         return
     for name in sorted(meta.find_undeclared_variables(parsed) - _PROVIDED):
         yield Problem(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
 
 
-def _misused_secret(file: Path, parsed: nodes.Template, notice: Notice) -> Iterator[Problem]:
-    uses = [node for node in parsed.find_all(nodes.Name) if node.name == "secrets"]
+def _misused_secret(file: Path, parsed: nodes.Template, names: list[nodes.Name], notice: Notice) -> Iterator[Problem]:
+    uses = [name for name in names if name.name == "secrets"]
     if not uses:
         return
     if notice.secret is None:

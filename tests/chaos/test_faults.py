@@ -3,25 +3,13 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
 from aiohttp import web
 
 from service.failpoints import POINTS
 from tests.chaos.scene import Scene
 from tests.support.nodes import Postgres, Rabbit
-from tests.support.providers import Mailbox, Providers, Sent
-
-
-@pytest.fixture
-async def scene(
-    tmp_path: Path, postgres_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
-) -> AsyncIterator[Scene]:
-    s = Scene(tmp_path, postgres_url, rabbit_url, providers, mailbox)
-    yield s
-    await s.close()
+from tests.support.providers import Sent
 
 
 async def test_killed_at_every_named_point(scene: Scene) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,15 +15,6 @@ from tests.chaos.scene import Scene
 from tests.support.events import encoded, event, person
 from tests.support.nodes import Postgres, Rabbit, running
 from tests.support.providers import Mailbox, Providers
-
-
-@pytest.fixture
-async def scene(
-    tmp_path: Path, postgres_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
-) -> AsyncIterator[Scene]:
-    s = Scene(tmp_path, postgres_url, rabbit_url, providers, mailbox)
-    yield s
-    await s.close()
 
 
 async def all_is_well(scene: Scene, doubles: int = 0) -> None:

@@ -88,11 +88,10 @@ class World:
                 if not is_transient(error):
                     raise
                 continue
-            now_known = await self._known(events) if again else []
-            new = [k if k and not before else None for k, before in zip(now_known, known, strict=False)]
-            return [
-                Verdict(n, v.reason) if n else v for n, v in zip(new or [None] * len(verdicts), verdicts, strict=True)
-            ]
+            if not again:
+                return verdicts
+            triples = zip(verdicts, known, await self._known(events), strict=True)
+            return [Verdict(now, v.reason) if now and not before else v for v, before, now in triples]
         raise AssertionError("the database stays away")
 
     async def _known(self, events: Sequence[dict[str, Any]]) -> list[Any]:
