@@ -85,7 +85,9 @@ async def test_codes_and_people_appear_only_where_they_must(
         for _ in range(200):
             declared = await channel.declare_queue("stagebell.dead", passive=True)
             codes = [s for s in providers.sent if CODE in s.text]
-            if (declared.declaration_result.message_count or 0) >= 4 and len(codes) == 3 and len(mailbox.mails) == 2:
+            told = await channel.declare_queue(outcomes.name, passive=True)
+            arrived = (declared.declaration_result.message_count or 0, told.declaration_result.message_count or 0)
+            if arrived[0] >= 4 and arrived[1] >= 3 and len(codes) == 3 and len(mailbox.mails) == 2:
                 break
             await asyncio.sleep(0.1)
         letters = [await dead.get(timeout=5) for _ in range(4)]
