@@ -19,6 +19,7 @@ from service.clock.clock import Clock
 from service.core import Core
 from service.dispatch.compose import Composer
 from service.dispatch.guards import Limits
+from service.dispatch.lookups import Lookups
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
 from service.dispatch.settle import Settler
@@ -185,8 +186,9 @@ class App:
             Worker(self.core, route, self.composer, outcomes, limits, s.provider_timeout)
             for route in self.routes.values()
         ]
-        sweeper = Sweeper(self.core, self.routes, self.composer, self.settler, outcomes)
-        return [*(w.run(self.stopping) for w in workers), sweeper.run(self.stopping)]
+        lookups = Lookups(self.core, self.routes, self.composer, outcomes)
+        sweeper = Sweeper(self.core, self.routes)
+        return [*(w.run(self.stopping) for w in workers), sweeper.run(self.stopping), lookups.run(self.stopping)]
 
     async def _serve(self) -> None:
         context = Context(

@@ -9,7 +9,7 @@ from aiolimiter import AsyncLimiter
 
 from service.dispatch.breaker import Breaker
 from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
-from service.domain.notices import NoAnswer, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Transient
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
 
@@ -96,12 +96,16 @@ class Route:
         else:
             breaker.succeeded()
 
-    async def find(self, provider_name: str, message: Outgoing) -> SendAnswer | None:
+    async def find(self, provider_name: str, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """Ask the provider that was tried whether it has the message; all of them, where nobody wrote down which."""
-        for provider in self.providers:
-            if provider_name in ("", provider.name) and (found := await provider.find(message)) is not None:
+        asked = [p for p in self.providers if provider_name in ("", p.name)]
+        missing = bool(asked)
+        for provider in asked:
+            found = await provider.find(message, others)
+            if isinstance(found, Accepted):
                 return found
-        return None
+            missing = missing and found.missing
+        return Lookup(missing)
 
     async def close(self) -> None:
         """Close all providers."""

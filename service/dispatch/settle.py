@@ -133,7 +133,7 @@ class Settler:
                 line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")
                 await rows.note(connection, before.id, line)
             elif isinstance(outcome.news, Lookup):
-                await housekeeping.stop_waiting(connection, [before.id])
+                await housekeeping.stop_waiting(connection, before.id)
             return
         stored[after.id] = replace(row, notification=after)
         changed[after.id] = (after, outcome)

@@ -34,6 +34,8 @@ from service.workflows.templates import UNRENDERABLE
 log = structlog.get_logger(__name__)
 
 CLAIM_AT_ONCE: Final = 100
+# A process that dies in its sends leaves all of them unanswered: a new one begins a few, and more as answers come.
+FIRST_AT_ONCE: Final = 4
 LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
 PAUSE_S: Final = 1.0
@@ -70,6 +72,7 @@ class Worker:
         self._wake = core.wakeups.subscribe(dispatch_topic(route.channel))
         self._looked_at = core.time.now()
         self._is_full = False
+        self._at_once = min(FIRST_AT_ONCE, route.concurrent)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
@@ -109,7 +112,7 @@ class Worker:
         """Claim and start sending; whether there may be more to do at once."""
         self._wake.clear()
         self._looked_at = self._core.time.now()
-        wanted = min(CLAIM_AT_ONCE, self._route.concurrent - len(self._sending))
+        wanted = min(CLAIM_AT_ONCE, self._at_once - len(self._sending))
         room = self._route.room(wanted) if wanted > 0 else 0
         self._is_full = room <= 0
         if self._is_full:
@@ -202,6 +205,7 @@ class Worker:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
+        self._at_once = min(self._at_once + 1, self._route.concurrent)
         if self._is_full:
             self._wake.set()
 

@@ -151,7 +151,9 @@ class Receipt(Struct, frozen=True):
 
 
 class Lookup(Struct, frozen=True):
-    """Two minutes passed after an unanswered send and the provider has no answer to give."""
+    """Two minutes passed after an unanswered send; `missing`: the provider is sure that it never got the message."""
+
+    missing: bool = False
 
 
 Answer = Accepted | Transient | Permanent | NoAnswer | Receipt | Lookup
@@ -186,18 +188,23 @@ def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Not
             if at >= n.valid_until:
                 return replace(n, state="expired", provider=provider, error_code=code, error=error)
             return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
-        case Lookup():
-            return _give_up_waiting(n, now)
+        case Lookup(missing):
+            return _give_up_waiting(n, missing, now)
 
 
-def _give_up_waiting(n: Notification, now: datetime) -> Notification:
-    """By the notice's policy; if the order has moved on meanwhile, it is superseded when it comes to be sent."""
+def _give_up_waiting(n: Notification, missing: bool, now: datetime) -> Notification:
+    """By the notice's policy; if the order has moved on meanwhile, it is superseded when it comes to be sent.
+
+    Where the process died in the send (nobody wrote a provider down) and the message is `missing`, nothing was sent
+    and nothing counts as sent again. A provider that keeps silent is not believed so: it might be slow.
+    """
     if n.state != "unknown":
         return n
     fresh = n.valid_until - now
     may_resend = n.when_unknown == "resend" or (n.when_unknown == "while_fresh" and fresh > FRESH_ENOUGH)
-    if may_resend and n.resent == 0 and fresh > timedelta(0):
-        return replace(n, state="pending", resent=1, not_before=now)
+    never_sent = missing and not n.provider
+    if may_resend and (never_sent or n.resent == 0) and fresh > timedelta(0):
+        return replace(n, state="pending", resent=n.resent if never_sent else 1, not_before=now)
     return n
 
 

@@ -182,6 +182,8 @@ _LEASE: Final = update(notifications).values(
 _BEGIN: Final = _LEASE.where(notifications.c.id == bindparam("k")).values(
     begun=True,
     attempts=notifications.c.attempts + 1,
+    # Whoever finds it so after a crash knows that nobody lived to say which one was tried.
+    provider="",
     history=notifications.c.history + bindparam("line"),
     sealed_message=bindparam("sealed"),
 )

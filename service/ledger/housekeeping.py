@@ -1,9 +1,11 @@
 """Housekeeping of notifications: lapsed leases, unanswered sends, spent codes, and since when the oldest waits."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import and_, exists, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +14,8 @@ from service.ledger.engine import padded
 from service.ledger.notifications import UNSETTLED, WAITING
 from service.ledger.records import history_line
 from service.ledger.tables import notices, notifications
+
+SETTLED_WITHIN: Final = timedelta(seconds=60)
 
 
 async def erase_settled_secrets(connection: AsyncConnection, notice_ids: Iterable[UUID]) -> None:
@@ -57,22 +61,36 @@ async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
     return int(back.rowcount) + int(lost.rowcount)
 
 
-async def unknown_due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """(notification, order) of unanswered sends whose waiting time is over."""
-    query = (
-        select(notifications.c.id, notifications.c.order_id)
+class Unanswered(Struct, frozen=True):
+    """A send to which no answer came. `fence`: which send of the notification it was."""
+
+    id: UUID
+    order_id: UUID
+    fence: int
+
+
+async def claim_unanswered(connection: AsyncConnection, now: datetime, limit: int) -> list[Unanswered]:
+    """Unanswered sends whose waiting time is over: ours to settle for a while, then whoever comes next."""
+    due = (
+        select(notifications.c.id)
         .where(notifications.c.state == "unknown", notifications.c.not_before <= now)
         .order_by(notifications.c.not_before)
         .limit(limit)
+        .with_for_update(skip_locked=True)
     )
-    return [(row.id, row.order_id) for row in await connection.execute(query)]
+    claimed = await connection.execute(
+        update(notifications)
+        .where(notifications.c.id.in_(due.scalar_subquery()))
+        .values(not_before=now + SETTLED_WITHIN)
+        .returning(notifications.c.id, notifications.c.order_id, notifications.c.fence)
+    )
+    return [Unanswered(row.id, row.order_id, row.fence) for row in claimed]
 
 
-async def stop_waiting(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
-    """These stay unknown: only a receipt can settle them now."""
-    wanted = padded(ids)
-    if wanted:
-        await connection.execute(update(notifications).where(notifications.c.id.in_(wanted)).values(not_before=None))
+async def stop_waiting(connection: AsyncConnection, notification_id: UUID) -> None:
+    """It stays unknown: only a receipt can settle it now."""
+    is_unknown = and_(notifications.c.id == notification_id, notifications.c.state == "unknown")
+    await connection.execute(update(notifications).where(is_unknown).values(not_before=None))
 
 
 async def oldest_pending(connection: AsyncConnection) -> dict[str, datetime]:

@@ -89,6 +89,14 @@ async def _read(
     }
 
 
+async def provider_ids(connection: AsyncConnection, order_id: UUID, *, but: UUID) -> frozenset[str]:
+    """What the providers call the messages of this order, but for one."""
+    query = select(notifications.c.provider_id).where(
+        notifications.c.order_id == order_id, notifications.c.id != but, notifications.c.provider_id != ""
+    )
+    return frozenset((await connection.execute(query)).scalars())
+
+
 async def waiting_in(connection: AsyncConnection, lanes: Iterable[bytes]) -> set[str]:
     """The channels on which something waits in these lanes."""
     wanted = padded(sorted(set(lanes)))

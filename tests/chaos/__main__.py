@@ -53,10 +53,10 @@ async def random_kills(scene: Scene, kills: int, seed: int) -> str:
     # Living time: a clock that runs faster would begin anew, in the past, with each process.
     await scene.start(ROLES, TIME_SPEED="1")
     dice = random.Random(seed)
-    publishing = asyncio.create_task(scene.publish(max(60, kills), seed, per_second=8))
+    publishing = asyncio.create_task(scene.publish(max(60, 2 * kills), seed, per_second=8))
     starting: dict[int, asyncio.Task[Process]] = {}
     for _ in range(kills):
-        await asyncio.sleep(dice.uniform(0.1, 0.5))
+        await asyncio.sleep(dice.uniform(0.2, 3.8))
         while not (up := [i for i in range(len(ROLES)) if i not in starting or starting[i].done()]):
             await asyncio.sleep(0.05)
         i = dice.choice(up)

@@ -338,6 +338,42 @@ async def test_a_lapsed_lease_goes_back_before_the_send_and_is_unknown_after_it(
     assert (await states(world))["whatsapp unknown"] == 1
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_after_a_crash_the_provider_knows_whether_a_text_arrived(world: World, arrived: bool) -> None:
+    await told(world)
+    await world.settled()
+    soon = world.clock.now() + timedelta(seconds=1)
+    died = {"state": "sending", "begun": True, "lease_until": soon, "sent_at": None, "provider": "", "provider_id": ""}
+    async with world.ledger.transaction() as connection:
+        # It was sent again once already: what never left does not count as another time.
+        await connection.execute(update(notifications).values(**died, resent=1))
+    if not arrived:
+        world.providers.sent.clear()
+    world.clock.advance(seconds=2)
+    await world.until(lambda: _is(world, {"sms unknown": 1}))
+    world.clock.advance(minutes=2, seconds=1)
+    await world.until(lambda: _is(world, {"sms sent": 1}))
+    assert len(world.providers.seen) == (1 if arrived else 2)
+
+
+async def test_an_earlier_message_of_the_same_words_is_not_taken_for_the_lost_one(world: World) -> None:
+    async def assigned(name: str) -> None:
+        vendor = {"role": "vendor", "id": f"v-{name}", "name": name}
+        await world.accept(event("D-1", "assigned", assignee=vendor, recipients={"customer": SMS_ONLY}))
+        await world.accept(event("D-1", "vendor_accepted"))
+
+    for name in ("Asha", "Ravi", "Asha"):
+        await assigned(name)
+        await world.settled()
+    world.providers.behave = refuse(20500, 500)
+    await assigned("Ravi")
+    await world.until(lambda: _is(world, {"sms sent": 3, "sms unknown": 1}))
+    world.providers.behave = None
+    world.clock.advance(minutes=2, seconds=1)
+    await world.until(lambda: _is(world, {"sms sent": 4}))
+    assert [s.text for s in world.providers.of("sms") if "Ravi" in s.text] == [world.providers.sent[1].text] * 2
+
+
 async def test_a_stale_fence_writes_nothing(world: World) -> None:
     from service.dispatch.settle import Outcome
     from service.domain.notices import Permanent

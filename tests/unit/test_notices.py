@@ -39,6 +39,7 @@ answers: st.SearchStrategy[Answer] = st.one_of(
     st.just(Permanent("t", "21211", "x", "bad_address")),
     st.just(NoAnswer("t", "TimeoutError")),
     st.just(Lookup()),
+    st.just(Lookup(missing=True)),
     receipts,
 )
 
@@ -71,6 +72,20 @@ def test_unknown_is_resent_once_for_status_messages() -> None:
     assert (again.state, again.resent) == ("pending", 1)
     once_more = settle(replace(again, state="unknown"), Lookup(), NOON + timedelta(minutes=4), 0)
     assert once_more.state == "unknown"
+
+
+def test_a_send_that_died_with_its_process_and_never_arrived_does_not_count() -> None:
+    died = replace(N, state="unknown", resent=1)
+    missing = Lookup(missing=True)
+    again = settle(died, missing, NOON, 0)
+    assert (again.state, again.resent) == ("pending", 1)
+    assert settle(replace(died, resent=0), missing, NOON, 0).resent == 0
+    # A provider that was silent, or money, or a code that is old: as ever.
+    silent = settle(replace(N, resent=1), NoAnswer("t", "TimeoutError"), NOON, 0)
+    assert settle(silent, missing, NOON + timedelta(minutes=2), 0).state == "unknown"
+    assert settle(replace(died, when_unknown="never"), missing, NOON, 0).state == "unknown"
+    old_code = replace(died, when_unknown="while_fresh", valid_until=NOON + timedelta(seconds=60))
+    assert settle(old_code, missing, NOON, 0).state == "unknown"
 
 
 @pytest.mark.parametrize(("left", "state"), [(61, "pending"), (60, "unknown"), (-1, "unknown")])

@@ -1,7 +1,7 @@
 """A channel without credentials: the message is rendered and kept, shown in the inbox page, sent nowhere."""
 
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.domain.notices import Accepted
+from service.domain.notices import Accepted, Lookup
 
 
 class CaptureProvider:
@@ -14,7 +14,7 @@ class CaptureProvider:
         """Nothing to do: what the message says is in the ledger."""
         return Accepted(self.name, message.notification_id)
 
-    async def find(self, message: Outgoing) -> Accepted | None:
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """Everything that was begun was captured."""
         return Accepted(self.name, message.notification_id)
 

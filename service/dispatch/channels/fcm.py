@@ -22,7 +22,7 @@ from google.oauth2 import service_account
 
 from service.dispatch.channels.port import Outgoing, SendAnswer
 from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S, SERVER_ERROR, TOO_MANY, seconds_of
-from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 # FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".
@@ -92,9 +92,9 @@ class FcmProvider:
         gone = status == NOT_FOUND or code in UNREGISTERED
         return Permanent(self.name, code, f"FCM {code}", "unregistered" if gone else "refused")
 
-    async def find(self, message: Outgoing) -> Accepted | None:
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """FCM cannot be asked after a message."""
-        return None
+        return Lookup()
 
     async def close(self) -> None:
         """Close the HTTP session."""

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 from service.workflows.templates import Rendered
 
 SendAnswer = Accepted | Transient | Permanent | NoAnswer
@@ -39,8 +39,11 @@ class Provider(Protocol):
         """Send; never raises for what the provider or the network does."""
         ...
 
-    async def find(self, message: Outgoing) -> Accepted | None:
-        """Look up at the provider whether it has the message; None where that cannot be told."""
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+        """Look up at the provider whether it has the message; never raises.
+
+        `others`: the provider's ids of the order's other messages, which may have the same words.
+        """
         ...
 
     async def close(self) -> None:

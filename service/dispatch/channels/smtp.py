@@ -26,7 +26,7 @@ from aiosmtplib.errors import (
 
 from service.dispatch.channels.port import Outgoing, SendAnswer
 from service.domain.events import clean
-from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 
 KEPT_CONNECTIONS: Final = 10
 # Greylisting wants about 5 minutes (RFC 6647, §5).
@@ -158,9 +158,9 @@ class SmtpProvider:
         kind = "bad_address" if isinstance(error, SMTPRecipientRefused) else "refused"
         return Permanent(self.name, str(error.code), words, kind)  # type: ignore[arg-type]
 
-    async def find(self, message: Outgoing) -> Accepted | None:
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """Mail cannot be asked after."""
-        return None
+        return Lookup()
 
     async def close(self) -> None:
         """Say goodbye on all kept connections."""

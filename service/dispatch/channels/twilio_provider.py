@@ -24,7 +24,7 @@ from twilio.rest import Client
 
 from service.dispatch.channels import twilio_codes
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.domain.notices import Accepted, NoAnswer, Permanent, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 from service.settings import TwilioAccount
 
 # Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
@@ -34,6 +34,7 @@ DEFAULT_RETRY_AFTER_S: Final = 1.0
 TOO_MANY: Final = 429
 SERVER_ERROR: Final = 500
 LOOK_BACK: Final = timedelta(minutes=30)
+LISTED_AT_MOST: Final = 50
 
 
 class _Bounded:
@@ -151,20 +152,24 @@ class TwilioProvider:
             return NoAnswer(self.name, f"HTTP {error.status}")
         return Permanent(self.name, str(code or error.status), words, twilio_codes.kind_of(code))
 
-    async def find(self, message: Outgoing) -> Accepted | None:
-        """A message to this number with these words, sent lately."""
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+        """A message to this number with these words, made lately.
+
+        Not filtered by the date of sending, which a message that still waits at Twilio does not have. What Twilio
+        itself words (a content template) may be there in other words: it is never sure to be missing.
+        """
         prefix = "whatsapp:" if self._whatsapp else ""
         try:
             async with asyncio.timeout(self._timeout_s):
-                recent = await self._client.messages.list_async(
-                    to=prefix + message.address, date_sent_after=datetime.now(UTC) - LOOK_BACK, limit=50
-                )
+                listed = await self._client.messages.list_async(to=prefix + message.address, limit=LISTED_AT_MOST)
         except (RateLimited, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
-            return None
-        for sent in recent:
-            if sent.body == message.rendered.text and sent.sid:
-                return Accepted(self.name, str(sent.sid))
-        return None
+            return Lookup()
+        since = datetime.now(UTC) - LOOK_BACK
+        for made in listed:
+            is_recent = made.date_created is None or made.date_created >= since
+            if is_recent and made.body == message.rendered.text and made.sid and made.sid not in others:
+                return Accepted(self.name, str(made.sid))
+        return Lookup(missing=len(listed) < LISTED_AT_MOST and not message.rendered.content_sid)
 
     async def close(self) -> None:
         """The HTTP client is shared and closed by whoever made it."""

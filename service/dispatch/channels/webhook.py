@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.domain.notices import Accepted, Permanent, Transient
+from service.domain.notices import Accepted, Lookup, Permanent, Transient
 from service.webhooks import WebhookClient
 
 
@@ -28,9 +28,9 @@ class WebhookProvider:
         kind = "unregistered" if posted.outcome == "gone" else "refused"
         return Permanent(self.name, posted.code, f"HTTP {posted.code}", kind)  # type: ignore[arg-type]
 
-    async def find(self, message: Outgoing) -> Accepted | None:
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """A receiver cannot be asked; but sending again does no harm."""
-        return None
+        return Lookup()
 
     async def close(self) -> None:
         """Close connections."""
