@@ -48,15 +48,15 @@ async def new_scene(rabbit: Rabbit, postgres: Postgres) -> AsyncIterator[Scene]:
         await mailbox.close()
 
 
-async def random_kills(scene: Scene, kills: int, seed: int) -> str:
-    """SIGKILL to one of the processes that are up, again and again, under load."""
+async def random_kills(scene: Scene, kills: int, seed: int, gap_s: float) -> str:
+    """SIGKILL to one of the processes that are up, again and again, at most `gap_s` apart, under load."""
     # Living time: a clock that runs faster would begin anew, in the past, with each process.
     await scene.start(ROLES, TIME_SPEED="1")
     dice = random.Random(seed)
     publishing = asyncio.create_task(scene.publish(max(60, 2 * kills), seed, per_second=8))
     starting: dict[int, asyncio.Task[Process]] = {}
     for _ in range(kills):
-        await asyncio.sleep(dice.uniform(0.2, 3.8))
+        await asyncio.sleep(dice.uniform(0.1, gap_s))
         while not (up := [i for i in range(len(ROLES)) if i not in starting or starting[i].done()]):
             await asyncio.sleep(0.05)
         i = dice.choice(up)
@@ -64,7 +64,8 @@ async def random_kills(scene: Scene, kills: int, seed: int) -> str:
         scene.kills += 1
         starting[i] = asyncio.create_task(scene.launch(i))
     await asyncio.gather(publishing, *starting.values())
-    return (await scene.check(within_s=420)).line()
+    found = await scene.check(within_s=420)
+    return "".join([found.line(), *(f"\n  doubled: {which}" for which in found.doubled)])
 
 
 async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
@@ -186,6 +187,7 @@ async def main() -> None:
     """Run what was asked for; 0 leaves an act out."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--gap", type=float, default=4.0, help="seconds between two kills, at most")
     parser.add_argument("--restarts", type=int, default=50)
     parser.add_argument("--clock-rounds", type=int, default=100)
     parser.add_argument("--lossy", type=int, default=200)
@@ -202,7 +204,7 @@ async def main() -> None:
             (o.clock_rounds, "clock processes killed", lambda s: killed_clocks(s, o.clock_rounds)),
             (o.restarts, "broker restarts", lambda s: restarts(s, rabbit, o.restarts)),
             (o.restarts, "database restarts", lambda s: restarts(s, postgres, o.restarts)),
-            (o.kills, "random kills", lambda s: random_kills(s, o.kills, o.seed)),
+            (o.kills, "random kills", lambda s: random_kills(s, o.kills, o.seed, o.gap)),
             (o.backlog, "backlog", lambda s: backlog(s, o.backlog)),
         )
         for wanted, name, act in acts:
