@@ -47,7 +47,7 @@ from service.web.context import Context
 from service.web.limits import Limits as HttpLimits
 from service.web.session import Sessions
 from service.webhooks import WebhookClient
-from service.workflows import packs as packs_module
+from service.workflows.packs import Packs, build_all
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class App:
             raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
         self.settings = settings
         self.roles = tuple(roles)
-        self.packs = packs_module.load(settings.workflows)
+        self.packs = Packs(build_all(settings.workflows))
         self.ledger = Ledger(settings.database_url, keyring_of(settings))
         self.time = time or SteadyTime(settings.time_speed)
         self.wakeups = Wakeups()
@@ -105,7 +105,7 @@ class App:
         await migrate(self.ledger)
         await self._align()
         self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers)
-        await self.core.keep_packs()
+        await self.core.adopt_packs()
         await self._connect_broker()
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
@@ -121,6 +121,7 @@ class App:
         if not self.ledger.is_sqlite:
             self._background("listen", listen(self.ledger.url, self.wakeups))
         await self._serve()
+        self._background("warm", self._warm())
         # What was loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -130,6 +131,13 @@ class App:
 
     def _retention(self) -> timedelta | None:
         return timedelta(days=self.settings.retention_days) if self.settings.retention_days else None
+
+    async def _warm(self) -> None:
+        """Compile what no check has compiled, so that the first message of its kind is not the slow one."""
+        for templates in [pack.templates for pack in self.packs]:
+            for name in templates.names():
+                templates.compiled(name)
+                await asyncio.sleep(0)
 
     async def _on_reload(self) -> None:
         await self.broker.connect(self.teams)

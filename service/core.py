@@ -22,7 +22,7 @@ from service.ledger.engine import Ledger, new_uuid
 from service.ledger.orders import OrderName, lock_named
 from service.ledger.wakeups import Wakeups, announce
 from service.timekeeping import TimeSource
-from service.workflows.packs import Pack, PackError, Packs, bundle, unbundle
+from service.workflows.packs import Pack, PackError, Packs, bundle, check_templates, rules, unbundle
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +65,20 @@ class Core:
         """An empty batch of decisions."""
         return Batch(self.keyring, now, self.team_ways)
 
+    async def adopt_packs(self) -> None:
+        """Check the templates of packs that were never checked by these rules, and keep all; raises PackError."""
+        async with self.ledger.reading() as connection:
+            checked = await pack_store.checked(connection, rules())
+        new = [p for p in self.packs if (p.workflow.name, p.workflow.version) not in checked]
+        check_templates(new)
+        if new:
+            await self.keep_packs()
+
     async def keep_packs(self) -> None:
-        """Keep the packs in use for the orders that begin on them."""
+        """Keep the packs in use, which were checked, for the orders that begin on them."""
         bundles = {(p.workflow.name, p.workflow.version): bundle(p) for p in self.packs}
         async with self.ledger.transaction() as connection:
-            await pack_store.keep(connection, bundles, self.time.now())
+            await pack_store.keep(connection, bundles, rules(), self.time.now())
 
     async def recall_packs(self, connection: AsyncConnection, versions: Iterable[tuple[str, str]]) -> None:
         """Fetch the earlier packs that orders of these (workflow, version) go on by."""

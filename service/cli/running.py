@@ -18,6 +18,7 @@ from service.providers import keyring_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
 from service.webhooks import secret_for
+from service.workflows.packs import PackError
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ async def run_service(roles: Sequence[str]) -> int:
         await app.start()
         await app.run()
         return 0
-    except settings_module.SettingsError:
+    except (settings_module.SettingsError, PackError):
         raise
     except Exception:
         log.exception("ended")

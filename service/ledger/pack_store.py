@@ -7,13 +7,24 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.ledger.tables_admin import packs
-from service.ledger.upsert import insert_missing
+from service.ledger.upsert import upsert
 
 
-async def keep(connection: AsyncConnection, bundles: Mapping[tuple[str, str], bytes], now: datetime) -> None:
-    """Keep these (workflow, version) unless they are kept already."""
-    rows = [{"workflow": w, "version": v, "at": now, "files": files} for (w, v), files in bundles.items()]
-    await insert_missing(connection, packs, rows)
+async def keep(
+    connection: AsyncConnection, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime
+) -> None:
+    """Keep these (workflow, version), and by which rules they were checked last."""
+    rows = [
+        {"workflow": w, "version": v, "at": now, "files": files, "checked_by": checked_by}
+        for (w, v), files in bundles.items()
+    ]
+    await upsert(connection, packs, rows, ("checked_by",), keys=("workflow", "version"))
+
+
+async def checked(connection: AsyncConnection, by: str) -> set[tuple[str, str]]:
+    """The (workflow, version) that these rules have checked."""
+    query = select(packs.c.workflow, packs.c.version).where(packs.c.checked_by == by)
+    return {(row.workflow, row.version) for row in await connection.execute(query)}
 
 
 async def find(connection: AsyncConnection, workflow: str, version: str) -> bytes | None:

@@ -103,4 +103,5 @@ packs = Table(
     Column("version", Text, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("files", LargeBinary, nullable=False),
+    Column("checked_by", Text, nullable=False, server_default=""),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+import jinja2
 import msgspec
 from msgspec import Struct
 
@@ -93,8 +94,30 @@ def load_all(folder: Path) -> list[Pack]:
     return packs
 
 
+def build_all(folder: Path) -> list[Pack]:
+    """Every pack below `folder`; raises PackError. Whoever uses them sees to `check_templates`."""
+    packs, problems = _built_all(folder)
+    if problems:
+        raise PackError(problems)
+    return packs
+
+
+def check_templates(packs: Iterable[Pack]) -> None:
+    """Raises PackError with all problems of the templates of these packs."""
+    problems = [p for pack in packs for p in _template_problems(pack.templates.folder, pack.workflow.version)]
+    if problems:
+        raise PackError(problems)
+
+
 def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
     """The packs that can be built, and every problem found."""
+    packs, problems = _built_all(folder)
+    for pack in packs:
+        problems += _template_problems(pack.templates.folder, pack.workflow.version)
+    return packs, problems
+
+
+def _built_all(folder: Path) -> tuple[list[Pack], list[Problem]]:
     files = sorted(folder.glob("*/workflow.yaml"))
     if not files and (folder / "workflow.yaml").is_file():
         files = [folder / "workflow.yaml"]
@@ -103,23 +126,38 @@ def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
     packs: list[Pack] = []
     problems: list[Problem] = []
     for file in files:
-        pack, found = _inspected(file, version_of(file.parent))
+        pack, found = _built(file, version_of(file.parent))
         packs += [pack] if pack else []
         problems += found
     return packs, problems
 
 
 @lru_cache(maxsize=64)
-def _inspected(file: Path, version: str) -> tuple[Pack | None, tuple[Problem, ...]]:
-    """One pack; the same text is read and checked once in a process."""
+def _built(file: Path, version: str) -> tuple[Pack | None, tuple[Problem, ...]]:
+    """One pack; the same text is read once in a process."""
     source, found = lint.read(file)
     if source:
         found = lint.check(source)
     if source is None or found:
         return None, tuple(found)
-    workflow = build(source.yaml, version)
-    templates = PackTemplates(file.parent)
-    return Pack(workflow, templates), tuple(lint_templates.check(workflow, templates, file))
+    return Pack(build(source.yaml, version), PackTemplates(file.parent)), ()
+
+
+@lru_cache(maxsize=64)
+def _template_problems(folder: Path, version: str) -> tuple[Problem, ...]:
+    """Of one pack; the same text is checked once in a process."""
+    file = folder / "workflow.yaml"
+    pack, _ = _built(file, version)
+    return tuple(lint_templates.check(pack.workflow, pack.templates, file)) if pack else ()
+
+
+@lru_cache(maxsize=1)
+def rules() -> str:
+    """Names the rules that packs are checked by: a digest of this release's checker."""
+    digest = hashlib.sha256(jinja2.__version__.encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -97,9 +97,12 @@ class PackTemplates:
 
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""
-        for path in self.folder.glob("*/*.j2"):
-            name = path.relative_to(self.folder).as_posix()
+        for name in self.names():
             self.compiled(name)
+
+    def names(self) -> list[str]:
+        """The templates of this folder."""
+        return [path.relative_to(self.folder).as_posix() for path in self.folder.glob("*/*.j2")]
 
     def parse(self, text: str) -> nodes.Template:
         """A template's syntax tree, to look at the names it uses."""
