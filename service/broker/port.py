@@ -17,6 +17,14 @@ AT_HEADER: Final = "x-stagebell-at"
 ROUTING_KEY_HEADER: Final = "x-stagebell-routing-key"
 
 
+Way = tuple[str, str]
+
+
+def way_of(exchange: str, routing_key: str) -> Way:
+    """What may be held up together: what goes to one exchange by keys that begin alike, such as to one team."""
+    return exchange, ".".join(routing_key.split(".")[:2])
+
+
 class BrokerLost(Exception):
     """The connection, the channel or the consumer is gone; begin again."""
 

@@ -6,6 +6,7 @@ timeout; publishing waits for the broker's confirm.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -24,6 +25,8 @@ from service.broker.port import (
     BrokerLost,
     Message,
     Taken,
+    Way,
+    way_of,
 )
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 
@@ -44,7 +47,8 @@ class RabbitBroker:
         self._consuming: AbstractConnection | None = None
         self._publishing: AbstractConnection | None = None
         self._publisher: AbstractChannel | None = None
-        self._lines: dict[str, AbstractChannel] = {}
+        self._lines: dict[Way, AbstractChannel] = {}
+        self._confirmed_at = 0.0
         self._teams: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
 
@@ -124,40 +128,45 @@ class RabbitBroker:
         except BrokerLost as error:
             log.warning("broker.away", error=str(error))
             return [False] * len(messages)
-        publisher = self._publisher
-        lines: dict[str, list[int]] = defaultdict(list)
+        publisher, began = self._publisher, time.monotonic()
+        lines: dict[Way, list[int]] = defaultdict(list)
         for i, message in enumerate(messages):
-            lines[_line_of(message)].append(i)
+            lines[way_of(message.exchange, message.routing_key)].append(i)
         sent = await asyncio.gather(*(self._publish_line(n, [messages[i] for i in of]) for n, of in lines.items()))
         confirmed = [False] * len(messages)
         for of, oks in zip(lines.values(), sent, strict=True):
             for i, ok in zip(of, oks, strict=True):
                 confirmed[i] = ok
-        if messages and not any(confirmed):
+        if messages and self._confirmed_at < began:
             await self._give_up(publisher)
         return confirmed
 
-    async def _publish_line(self, name: str, messages: Sequence[Message]) -> list[bool]:
+    async def _publish_line(self, way: Way, messages: Sequence[Message]) -> list[bool]:
         """Publish what goes one way over a channel of its own: a queue that takes nothing holds up no other's."""
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                channel = await self._line(name)
+                channel = await self._line(way)
                 exchange = await channel.get_exchange(messages[0].exchange, ensure=False)
         except LOST as error:
             log.warning("broker.no_channel", error=type(error).__name__)
             return [False] * len(messages)
-        confirmed = list(await asyncio.gather(*(self._publish_one(exchange, m) for m in messages)))
-        if not all(confirmed) and self._lines.pop(name, None) is not None:
-            await quietly_close(channel)
-        return confirmed
+        errors = await asyncio.gather(*(self._publish_one(exchange, m) for m in messages))
+        if not all(errors):
+            self._confirmed_at = time.monotonic()
+        if any(errors):
+            unconfirmed = [error for error in errors if error]
+            log.warning("broker.unconfirmed", way=way, count=len(unconfirmed), error=unconfirmed[0])
+            if self._lines.pop(way, None) is not None:
+                await quietly_close(channel)
+        return [not error for error in errors]
 
-    async def _line(self, name: str) -> AbstractChannel:
-        channel = self._lines.get(name)
+    async def _line(self, way: Way) -> AbstractChannel:
+        channel = self._lines.get(way)
         if channel is None or channel.is_closed:
             if self._publishing is None:
                 raise ConnectionError("not connected")
             channel = await _open_channel(self._publishing, confirms=True)
-            self._lines[name] = channel
+            self._lines[way] = channel
         return channel
 
     async def _give_up(self, publisher: AbstractChannel | None) -> None:
@@ -167,7 +176,8 @@ class RabbitBroker:
                 self._publisher = None
                 await quietly_close(self._publishing)
 
-    async def _publish_one(self, exchange: AbstractExchange, message: Message) -> bool:
+    async def _publish_one(self, exchange: AbstractExchange, message: Message) -> str:
+        """Why it was not confirmed; nothing when it was."""
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await exchange.publish(
@@ -182,9 +192,8 @@ class RabbitBroker:
                     mandatory=False,
                 )
         except LOST as error:
-            log.warning("broker.publish_failed", error=type(error).__name__, routing_key=message.routing_key)
-            return False
-        return True
+            return type(error).__name__
+        return ""
 
     async def depth(self, queue: str) -> int:
         """How many messages wait; raises BrokerLost."""
@@ -219,11 +228,6 @@ class RabbitBroker:
         """Disconnect."""
         for connection in (self._consuming, self._publishing):
             await quietly_close(connection)
-
-
-def _line_of(message: Message) -> str:
-    """What may be held up together: messages to one exchange whose keys begin alike, such as one team's."""
-    return f"{message.exchange} {'.'.join(message.routing_key.split('.')[:2])}"
 
 
 async def _open_channel(connection: AbstractConnection, *, confirms: bool) -> AbstractChannel:

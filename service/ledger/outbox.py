@@ -1,15 +1,16 @@
 """The outbox: messages that must leave, written with what caused them, deleted once the broker has them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.broker.port import Way
 from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import outbox
 
@@ -54,11 +55,12 @@ async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: da
         await connection.execute(outbox.insert(), rows)
 
 
-async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[Outgoing]:
-    """The oldest messages that nobody else is publishing, leased; those that were refused before come last."""
+async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: Collection[Way] = ()) -> list[Outgoing]:
+    """The oldest messages that nobody else is publishing, leased; none that go one of the ways `but`."""
     query = (
         select(outbox)
         .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
+        .where(*(~_goes(way) for way in sorted(but)))
         .order_by(outbox.c.attempts, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -81,6 +83,12 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int) -> list[
         )
         for row in rows
     ]
+
+
+def _goes(way: Way) -> ColumnElement[bool]:
+    exchange, key = way
+    alike = or_(outbox.c.routing_key == key, outbox.c.routing_key.startswith(f"{key}.", autoescape=True))
+    return and_(outbox.c.exchange == exchange, alike)
 
 
 async def leased_until(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> set[UUID]:

@@ -8,11 +8,12 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
 
-from service.broker.port import Broker, Message
+from service.broker.port import Broker, Message, Way, way_of
 from service.core import Core
 from service.failpoints import passing
 from service.ledger import outbox
@@ -41,45 +42,81 @@ class Transport(Protocol):
 
 
 class Relay:
-    """Empties the outbox; several may run, each with its own lease on what it sends."""
+    """Empties the outbox, each way out by itself: one that takes nothing holds up no other.
+
+    Several relays may run, each with its own lease on what it sends.
+    """
 
     def __init__(self, core: Core, broker: Broker, transports: Mapping[str, Transport] | None = None) -> None:
         self._core = core
         self._broker = broker
         self._transports = transports or {}
         self._wake = core.wakeups.subscribe("relay")
+        self._busy: dict[Way, asyncio.Task[int]] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that nothing stays that can go."""
         while not stopping.is_set():
             try:
                 self._wake.clear()
-                if await self.publish_waiting() < BATCH:
+                if not await self._begin():
                     await self._core.time.wait(self._wake, self._core.time.now() + POLL)
                     await asyncio.sleep(GATHER_S)
             except Exception as error:
-                if not is_transient(error):
-                    log.exception("relay.failed")
-                else:
-                    log.warning("relay.ledger_away", error=type(error).__name__)
+                self._tell(error)
                 await asyncio.sleep(PAUSE_S)
+        await asyncio.gather(*self._busy.values())
         await self.publish_waiting()
 
     async def publish_waiting(self) -> int:
-        """One batch; how many arrived."""
-        claimed = await self._claim()
-        if not claimed:
+        """Send what is not on its way yet, and wait for the answers; how many arrived."""
+        return sum(await asyncio.gather(*await self._begin()))
+
+    async def _begin(self) -> list[asyncio.Task[int]]:
+        """Claim one batch and begin to send it."""
+        ways: dict[Way, list[Outgoing]] = defaultdict(list)
+        for m in await self._claim():
+            ways[way_of(m.exchange, m.routing_key)].append(m)
+        for way, messages in ways.items():
+            self._busy[way] = asyncio.create_task(self._send_surely(messages))
+            self._busy[way].add_done_callback(partial(self._ended, way))
+        return [self._busy[way] for way in ways]
+
+    def _ended(self, way: Way, _task: asyncio.Task[int]) -> None:
+        del self._busy[way]
+        self._wake.set()
+
+    async def _send_surely(self, messages: Sequence[Outgoing]) -> int:
+        """As `_send`; what goes wrong on the way is told, and the messages wait for their lease to end."""
+        try:
+            return await self._send(messages)
+        except Exception as error:
+            self._tell(error)
+            await asyncio.sleep(PAUSE_S)
             return 0
+
+    def _tell(self, error: Exception) -> None:
+        if is_transient(error):
+            log.warning("relay.ledger_away", error=type(error).__name__)
+        else:
+            log.error("relay.failed", exc_info=error)
+
+    async def _send(self, messages: Sequence[Outgoing]) -> int:
+        """Send what goes one way; how many arrived."""
         passing("relay.before_publish")
-        arrived = await self._send(claimed)
+        transport = self._transports.get(messages[0].exchange)
+        if transport:
+            arrived = await asyncio.gather(*(transport.send(m) for m in messages))
+        else:
+            arrived = await self._broker.publish([_message(m) for m in messages])
         passing("relay.before_done")
-        done = [m for m, ok in zip(claimed, arrived, strict=True) if ok]
-        left = [m for m, ok in zip(claimed, arrived, strict=True) if not ok]
+        done = [m for m, ok in zip(messages, arrived, strict=True) if ok]
+        left = [m for m, ok in zip(messages, arrived, strict=True) if not ok]
         await self._settle(done, left)
         passing("relay.after_done")
-        if any(m.exchange not in self._transports for m in left):
-            await asyncio.sleep(PAUSE_S)
         metrics.relayed.inc(len(done))
+        if left and not transport:
+            await asyncio.sleep(PAUSE_S)
         return len(done)
 
     async def _claim(self) -> list[Outgoing]:
@@ -88,7 +125,7 @@ class Relay:
         claimed: list[Outgoing] = []
         try:
             async with self._core.ledger.transaction() as connection:
-                claimed += await outbox.claim(connection, now, BATCH)
+                claimed += await outbox.claim(connection, now, BATCH, but=self._busy)
             return claimed
         except Exception as error:
             if not is_transient(error) or not claimed:
@@ -96,16 +133,6 @@ class Relay:
         async with self._core.ledger.reading() as connection:
             ours = await outbox.leased_until(connection, [m.id for m in claimed if m.id], now + outbox.LEASE)
         return [m for m in claimed if m.id in ours]
-
-    async def _send(self, claimed: Sequence[Outgoing]) -> list[bool]:
-        for_broker = [m for m in claimed if m.exchange not in self._transports]
-        others = [m for m in claimed if m.exchange in self._transports]
-        confirmed, answers = await asyncio.gather(
-            self._broker.publish([_message(m) for m in for_broker]) if for_broker else _nothing(),
-            asyncio.gather(*(self._transports[m.exchange].send(m) for m in others)),
-        )
-        by_id = {m.id: ok for m, ok in zip((*for_broker, *others), (*confirmed, *answers), strict=True)}
-        return [by_id[m.id] for m in claimed]
 
     async def _settle(self, done: Sequence[Outgoing], left: Sequence[Outgoing]) -> None:
         now = self._core.time.now()
@@ -133,7 +160,3 @@ class Relay:
 
 def _message(m: Outgoing) -> Message:
     return Message(m.exchange, m.routing_key, m.body, m.message_id, m.content_type or None, m.headers)
-
-
-async def _nothing() -> list[bool]:
-    return []

@@ -1,10 +1,13 @@
 """What the outbox holds is forgotten only once the broker has confirmed it."""
 
+import asyncio
 from collections.abc import Sequence
+
+from sqlalchemy import func, select
 
 from service.broker.memory import MemoryBroker
 from service.broker.port import Message
-from service.ledger import outbox
+from service.ledger import outbox, tables
 from service.relay.relay import Relay
 from tests.support.events import event, person
 from tests.support.world import World
@@ -18,14 +21,52 @@ class Refusing(MemoryBroker):
         return [False] * len(messages)
 
 
-async def test_unconfirmed_messages_stay(world: World) -> None:
+class Deaf(MemoryBroker):
+    """A broker of which one queue takes nothing, as a quorum queue without a leader."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hears = asyncio.Event()
+
+    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+        """Yes, at once or at last."""
+        if any("tech" in m.routing_key for m in messages):
+            await self.hears.wait()
+        return [True] * len(messages)
+
+
+async def without_its_own_relay(world: World) -> None:
     await world.accept(event("R-1", "created", recipients={"customer": person(1)}))
     await world.settled()
-    message = outbox.Outgoing("notifications", "notification.sent.sms", "m-1", b"{}")
-    relay = Relay(world.app.core, Refusing())
     world.app.stopping.set()
     world.app.wakeups.wake_all()
     await world.until(lambda: all(t.done() for t in world.app._tasks.values()), "the service's own relay ended")
+
+
+async def test_a_way_that_takes_nothing_holds_up_no_other(world: World) -> None:
+    await without_its_own_relay(world)
+    calls = [outbox.Outgoing("escalations", "escalation.tech.app_error", f"c-{n}", b"{}") for n in range(450)]
+    news = [outbox.Outgoing("notifications", "notification.sent.sms", f"n-{n}", b"{}") for n in range(450)]
+    async with world.ledger.transaction() as connection:
+        await outbox.put(connection, [*calls, *news], world.clock.now())
+    broker, stopping = Deaf(), asyncio.Event()
+    running = asyncio.create_task(Relay(world.app.core, broker).run(stopping))
+
+    async def left(wanted: int) -> bool:
+        async with world.ledger.reading() as connection:
+            return (await connection.execute(select(func.count()).select_from(tables.outbox))).scalar_one() == wanted
+
+    await world.until(lambda: left(450), "only the calls are left")
+    broker.hears.set()
+    await world.until(lambda: left(0), "and leave when they can")
+    stopping.set()
+    await running
+
+
+async def test_unconfirmed_messages_stay(world: World) -> None:
+    await without_its_own_relay(world)
+    message = outbox.Outgoing("notifications", "notification.sent.sms", "m-1", b"{}")
+    relay = Relay(world.app.core, Refusing())
     async with world.ledger.transaction() as connection:
         await outbox.put(connection, [message], world.clock.now())
     assert await relay.publish_waiting() == 0
