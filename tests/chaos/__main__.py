@@ -25,6 +25,7 @@ from tests.support.nodes import Postgres, Rabbit, running
 from tests.support.process import Process
 from tests.support.providers import Mailbox, Providers, Sent
 
+SETTLES_S = 20.0
 ROLES = ("intake,clock,relay,web", "intake,clock,relay", "dispatch", "dispatch")
 
 
@@ -71,6 +72,8 @@ async def random_kills(scene: Scene, kills: int, seed: int, gap_s: float) -> str
 async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
     """The node crashes and comes back, again and again, under load; how long until the next message is out."""
     await scene.start()
+    await scene.publish(10, 999)
+    await asyncio.sleep(SETTLES_S)
     waits = []
     for n in range(times):
         await _publish_somehow(scene, 1000 + n)
