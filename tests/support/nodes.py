@@ -100,7 +100,11 @@ class Postgres:
     def kill(self) -> None:
         """End it at once, as a crash would."""
         os.killpg(self.process.pid, signal.SIGQUIT)
-        self.process.wait(20)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:  # it hangs in its own end
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(20)
 
     async def create(self, database: str) -> str:
         """An empty database; its URL."""
