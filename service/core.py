@@ -150,4 +150,4 @@ class Core:
     async def write(self, connection: AsyncConnection, batch: Batch) -> None:
         """Write the batch in the running transaction, and announce it to other processes."""
         await batch.write(connection)
-        await announce(connection, batch.woken)
+        await announce(connection, batch.woken, self.wakeups.origin)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import asyncpg
@@ -21,6 +22,7 @@ class Wakeups:
     """Events by topic: `dispatch.<channel>`, `relay`, `clock`, `stream`."""
 
     def __init__(self) -> None:
+        self.origin = f"from:{secrets.token_hex(4)}"
         self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
 
     def subscribe(self, topic: str) -> asyncio.Event:
@@ -45,15 +47,25 @@ def dispatch_topic(channel: str) -> str:
     return f"dispatch.{channel}"
 
 
-async def announce(connection: AsyncConnection, topics: Iterable[str]) -> None:
+async def announce(connection: AsyncConnection, topics: Collection[str], origin: str) -> None:
     """Wake the loops of other processes when this transaction commits (PostgreSQL only)."""
-    wanted = ",".join(sorted(topics))
-    if wanted and connection.dialect.name == "postgresql":
-        await connection.execute(text("SELECT pg_notify(:channel, :topics)"), {"channel": PG_CHANNEL, "topics": wanted})
+    if topics and connection.dialect.name == "postgresql":
+        said = ",".join([*sorted(topics), origin])
+        await connection.execute(_NOTIFY, {"channel": PG_CHANNEL, "topics": said})
+
+
+_NOTIFY: Final = text("SELECT pg_notify(:channel, :topics)")
 
 
 async def listen(url: str, wakeups: Wakeups) -> None:
     """Pass on what other processes announce, for ever; a lost connection is made again."""
+
+    def heard(_connection: Any, _pid: int, _channel: str, payload: str) -> None:
+        topics = payload.split(",")
+        # What this process announced it has done itself: waking again for it would be to look in vain.
+        if wakeups.origin not in topics:
+            wakeups.wake(topics)
+
     dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         connection: Any = None
@@ -61,9 +73,7 @@ async def listen(url: str, wakeups: Wakeups) -> None:
             connection = await asyncpg.connect(dsn, timeout=5)
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _c, closed=closed: closed.set())
-            await connection.add_listener(
-                PG_CHANNEL, lambda _c, _pid, _channel, payload: wakeups.wake(payload.split(","))
-            )
+            await connection.add_listener(PG_CHANNEL, heard)
             wakeups.wake_all()
             await closed.wait()
             log.warning("listen.lost", retry_in_s=RECONNECT_S)
