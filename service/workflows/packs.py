@@ -135,6 +135,8 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Problem]]:
 @lru_cache(maxsize=64)
 def _built(file: Path, version: str) -> tuple[Pack | None, tuple[Problem, ...]]:
     """One pack; the same text is read once in a process."""
+    if unreadable := [Problem(f, 1, "is not UTF-8 text") for f in _files(file.parent) if not _is_text(f)]:
+        return None, tuple(unreadable)
     source, found = lint.read(file)
     if source:
         found = lint.check(source)
@@ -162,6 +164,14 @@ def rules() -> str:
 
 def _files(folder: Path) -> list[Path]:
     return sorted([folder / "workflow.yaml", *folder.glob("*/*.j2"), *(folder.parent / LAYOUTS).glob("*.j2")])
+
+
+def _is_text(file: Path) -> bool:
+    try:
+        file.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def version_of(folder: Path) -> str:

@@ -18,7 +18,7 @@ import css_inline
 from babel import Locale
 from babel.dates import format_datetime, format_time
 from babel.numbers import format_currency
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
@@ -52,18 +52,27 @@ class Rendered(Struct, frozen=True):
 
 
 class PackTemplates:
-    """The compiled templates of one pack folder; `layouts` is the folder shared by all packs."""
+    """The templates of one pack folder and of the layouts shared by all packs, as they were when this was made."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        search = [folder, folder.parent / LAYOUTS]
-        self._plain = _environment(search, escape_html=False)
-        self._html = _environment(search, escape_html=True)
+        self._texts = {
+            path.relative_to(root).as_posix(): (path.read_text(encoding="utf-8"), str(path))
+            for root, pattern in ((folder.parent / LAYOUTS, "*.j2"), (folder, "*/*.j2"))
+            for path in root.glob(pattern)
+        }
+        loader = FunctionLoader(self._load)
+        self._plain = _environment(loader, escape_html=False)
+        self._html = _environment(loader, escape_html=True)
         self._inliner = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
+
+    def _load(self, name: str) -> tuple[str, str, None] | None:
+        text, path = self._texts.get(name, ("", ""))
+        return (text, path, None) if path else None
 
     def has(self, locale: str, notice: str, channel: str) -> bool:
         """Whether there is a template for this notice."""
-        return (self.folder / locale / f"{notice}.{channel}.j2").is_file()
+        return f"{locale}/{notice}.{channel}.j2" in self._texts
 
     def source(self, locale: str, notice: str, channel: str) -> Path:
         """Where the template stands."""
@@ -102,7 +111,7 @@ class PackTemplates:
 
     def names(self) -> list[str]:
         """The templates of this folder."""
-        return [path.relative_to(self.folder).as_posix() for path in self.folder.glob("*/*.j2")]
+        return [name for name in self._texts if "/" in name]
 
     def parse(self, text: str) -> nodes.Template:
         """A template's syntax tree, to look at the names it uses."""
@@ -115,9 +124,9 @@ class PackTemplates:
         return self._plain.get_template(name)
 
 
-def _environment(search: list[Path], *, escape_html: bool) -> ImmutableSandboxedEnvironment:
+def _environment(loader: FunctionLoader, *, escape_html: bool) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(search),
+        loader=loader,
         autoescape=escape_html,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -169,3 +169,10 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     )(pack)
     in_yaml("timezone: Asia/Kolkata     #", "timezone: Mars/Olympus     #")(pack)
     assert len(packs.inspect(tmp_path / "packs")[1]) == 3
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "templates", tmp_path / "packs")
+    (tmp_path / "packs/repair/en/item_received.email.j2").write_bytes(b"caf\xe9")
+    (problem,) = packs.inspect(tmp_path / "packs")[1]
+    assert str(problem).endswith("item_received.email.j2:1: is not UTF-8 text")
