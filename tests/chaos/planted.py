@@ -30,6 +30,8 @@ BUGS = [
         "tests/chaos -k named_point"),
     Bug("no fencing", "service/dispatch/settle.py", "outcome.fence != row.fence", "False",
         "tests/integration/test_dispatch.py -k fence"),
+    Bug("what never left counts as sent", "service/domain/notices.py", "never_sent = missing and not n.provider",
+        "never_sent = False", "tests/integration/test_dispatch.py -k after_a_crash"),
     Bug("receipt ranks ignored", "service/domain/notices.py", "    if n.state in ENDS:\n        return n\n    rank",
         "    rank", "tests/integration/test_dispatch.py -k never_go_back"),
     Bug("outbox forgotten before the confirm", "service/relay/relay.py",
