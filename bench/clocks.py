@@ -4,7 +4,6 @@
 `stagebell run` as a process of its own.
 """
 
-import argparse
 import asyncio
 import logging
 import statistics
@@ -17,7 +16,7 @@ from typing import Any
 import asyncpg
 
 from bench.processes import environment
-from bench.setting import ROOT
+from bench.setting import ROOT, alone
 from service.app import App
 from service.clock.clock import BATCH, Clock
 from service.intake.reading import Incoming
@@ -26,7 +25,7 @@ from service.settings import Settings
 from service.telemetry import logs
 from service.timekeeping import ManualTime, SteadyTime
 from tests.support.events import encoded, event
-from tests.support.nodes import Postgres, running
+from tests.support.nodes import Postgres
 from tests.support.process import Process
 
 WAITS = timedelta(minutes=30)  # no_vendor of the pack: a dwell clock that every new order starts
@@ -183,11 +182,4 @@ def show(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    import tempfile
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pending", type=int, default=1_000_000)
-    options = parser.parse_args()
-    with running(Postgres) as node:
-        assert isinstance(node, Postgres)
-        print(show(asyncio.run(measure(node, Path(tempfile.mkdtemp(prefix="stagebell-clocks-")), options.pending))))
+    alone("clocks", measure, show, "pending", 1_000_000)

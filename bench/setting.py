@@ -1,20 +1,39 @@
 """Where a bench takes place: private nodes, a loopback provider, packs that never call a message stale."""
 
+import argparse
 import asyncio
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.nodes import Postgres, Rabbit, free_port, running
 from tests.support.providers import _service_account
 
 ROOT = Path(__file__).parents[1]
+
+
+def alone(
+    name: str,
+    measure: Callable[[Postgres, Path, int], Awaitable[Any]],
+    show: Callable[[Any], str],
+    option: str,
+    usual: int,
+) -> None:
+    """One part of the bench by itself, with one option."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument(f"--{option}", type=int, default=usual)
+    size = getattr(parser.parse_args(), option)
+    with running(Postgres) as node:
+        assert isinstance(node, Postgres)
+        folder = Path(tempfile.mkdtemp(prefix=f"stagebell-{name}-"))
+        print(show(asyncio.run(measure(node, folder, size))))
 
 
 @dataclass

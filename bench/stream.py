@@ -3,7 +3,6 @@
 `python -m bench.stream` runs this part alone.
 """
 
-import argparse
 import asyncio
 import socket
 import statistics
@@ -16,11 +15,12 @@ import aiohttp
 
 from bench.clocks import new_app, order_event, orders_due
 from bench.processes import environment
+from bench.setting import alone
 from service.intake.reading import Incoming
 from service.ledger import keys
 from service.timekeeping import SteadyTime
 from tests.support.events import encoded, event
-from tests.support.nodes import Postgres, free_port, running
+from tests.support.nodes import Postgres, free_port
 from tests.support.process import Process
 
 BREACHES = 100
@@ -157,11 +157,4 @@ def show(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    import tempfile
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--readers", type=int, default=2000)
-    options = parser.parse_args()
-    with running(Postgres) as node:
-        assert isinstance(node, Postgres)
-        print(show(asyncio.run(measure(node, Path(tempfile.mkdtemp(prefix="stagebell-stream-")), options.readers))))
+    alone("stream", measure, show, "readers", 2000)
