@@ -195,7 +195,7 @@ async def main() -> None:
     parser.add_argument("--restarts", type=int, default=50)
     parser.add_argument("--clock-rounds", type=int, default=100)
     parser.add_argument("--lossy", type=int, default=200)
-    parser.add_argument("--backlog", type=int, default=200_000)
+    parser.add_argument("--backlog", type=int, default=500_000)
     parser.add_argument("--hanging", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     o = parser.parse_args()
