@@ -62,8 +62,10 @@ class Lookups:
         async with self._core.ledger.reading() as connection:
             asked = await claims.find_composable(connection, self._core.keyring, unanswered.id)
             others = await notifications.provider_ids(connection, unanswered.order_id, but=unanswered.id)
-        if asked is None or asked.notification.channel not in self._routes:
-            return Lookup()
+            if asked is None or asked.notification.channel not in self._routes:
+                return Lookup()
+            # It is found by its words: those of the pack that its order goes by.
+            await self._core.recall_packs(connection, [(asked.workflow, asked.version)])
         with contextlib.suppress(Rejection, *UNRENDERABLE):
             composed = self._composer.compose(asked, 1)
             route = self._routes[asked.notification.channel]

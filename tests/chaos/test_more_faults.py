@@ -17,10 +17,11 @@ from tests.support.nodes import Postgres, Rabbit, running
 from tests.support.providers import Mailbox, Providers
 
 
-async def all_is_well(scene: Scene, doubles: int = 0) -> None:
+async def all_is_well(scene: Scene, caught: int = 0) -> None:
+    """Of `caught` messages nobody may know whether they arrived: told again, or not, as their notice's policy says."""
     found = await scene.check()
-    assert (found.lost, found.withheld, found.unexpected, found.unclean) == ([], [], [], []), found.line()
-    assert len(found.doubled) <= doubles, found.doubled
+    assert (found.lost, found.unexpected, found.unclean) == ([], [], []), found.line()
+    assert len(found.doubled) + len(found.withheld) <= caught, (found.doubled, found.withheld)
 
 
 async def test_stopped_gently_under_load(scene: Scene) -> None:
@@ -44,7 +45,7 @@ async def test_two_intakes_of_which_the_active_one_dies(scene: Scene) -> None:
         scene.kills += 1
         await scene.launch(n % 2)
     await publishing
-    await all_is_well(scene, doubles=2 * 60)
+    await all_is_well(scene, caught=2 * 60)
 
 
 async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Scene, rabbit: Rabbit) -> None:
@@ -134,7 +135,7 @@ async def test_the_disk_of_the_database_is_full_for_a_while(
             if postgres.process.poll() is not None:
                 await asyncio.to_thread(postgres.start)
             await scene.publish(5, 43)
-            await all_is_well(scene, doubles=10)
+            await all_is_well(scene, caught=10)
             assert scene.processes[0].process.poll() is None, "it healed by itself"
         finally:
             await scene.close()

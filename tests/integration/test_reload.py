@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from service.ledger.tables import notifications
 from tests.support.events import event, minutes, person
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
@@ -52,6 +55,29 @@ async def test_running_orders_keep_their_version_and_new_ones_get_the_new(editab
     await world.accept(event("V-1", "at_location", minutes(0)))
     await world.settled()
     assert (await world.view("V-1"))["pack"] == old
+
+
+async def test_after_a_crash_a_text_is_asked_for_in_the_words_of_its_own_pack(editable: tuple[World, Path]) -> None:
+    world, folder = editable
+    await world.accept(event("V-1", "vendor_en_route", recipients={"customer": {"phone": "+919812345678"}}))
+    await world.settled()
+    soon = world.clock.now() + timedelta(seconds=1)
+    died = {"state": "sending", "begun": True, "lease_until": soon, "sent_at": None, "provider": "", "provider_id": ""}
+    await world.close()
+    (folder / SMS).write_text("{{ brand }}: NEW WORDS for {{ order.id }} {{ link }}\n")
+    world.app = type(world.app)(world.settings, time=world.clock)
+    async with world.ledger.transaction() as connection:
+        await connection.execute(update(notifications).where(notifications.c.channel == "sms").values(**died))
+    await world.start()
+
+    async def state(wanted: str) -> bool:
+        world.clock.advance(seconds=1)
+        return {m["state"] for m in (await world.view("V-1"))["messages"] if m["address"]} == {wanted}
+
+    await world.until(lambda: state("unknown"))
+    world.clock.advance(minutes=2, seconds=1)
+    await world.until(lambda: state("sent"))
+    assert len(world.providers.seen) == 1, "found, not sent again"
 
 
 async def test_a_wrong_pack_is_refused_whole(editable: tuple[World, Path]) -> None:
