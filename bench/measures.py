@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import aio_pika
@@ -14,6 +15,7 @@ import asyncpg
 from bench.contenders import Contender, Stagebell, event
 from bench.processes import stop, usage
 from bench.setting import Setting
+from tests.support.nodes import Postgres, running
 
 
 async def stats(s: Setting) -> dict[str, Any]:
@@ -90,15 +92,30 @@ async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dic
 
 
 async def round_trips(s: Setting, count: int) -> dict[str, float]:
-    """Statements that PostgreSQL ran for an event, by its own counters, over one run."""
-    connection = await asyncpg.connect(s.database.replace("+asyncpg", ""))
-    before = await connection.fetchval("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
-    await throughput(Stagebell(), s, count)
-    after = await connection.fetchval("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
-    await connection.close()
+    """Transactions and statements an event and a message, by a PostgreSQL of its own that counts them.
+
+    A statement is a round trip, but for the rows of one INSERT or UPDATE, which go out together.
+    """
+    with running(Postgres, counting=True) as node:
+        assert isinstance(node, Postgres)
+        there = replace(s, postgres=node, database=await node.create("counting"))
+        connection = await asyncpg.connect(there.database.replace("+asyncpg", ""))
+        await connection.execute("CREATE EXTENSION pg_stat_statements")
+        await throughput(Stagebell(), there, count // 10)  # prepares what is prepared once
+        await connection.execute("SELECT pg_stat_statements_reset()")
+        await throughput(Stagebell(), there, count)
+        counted = dict(
+            await connection.fetchrow(
+                "SELECT sum(calls) FILTER (WHERE query ~ '^COMMIT') AS transactions,"
+                " sum(calls) FILTER (WHERE query !~ '^(INSERT|UPDATE)') AS other_statements, sum(calls) AS statements"
+                " FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+        await connection.close()
     return {
-        "transactions_per_event": (after - before) / count,
-        "transactions_per_message": (after - before) / count / 3,
+        f"{what}_{each}": int(n) / count / parts
+        for what, n in counted.items()
+        for each, parts in (("per_event", 1), ("per_message", 3))
     }
 
 

@@ -53,7 +53,8 @@ def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
 class Postgres:
     """A PostgreSQL server in a folder of its own."""
 
-    def __init__(self, *, small_disk: bool = False) -> None:
+    def __init__(self, *, small_disk: bool = False, counting: bool = False) -> None:
+        self.options = ["-c", "shared_preload_libraries=pg_stat_statements"] if counting else []
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-pg-"))
         self.small_disk = small_disk
         if small_disk:
@@ -82,7 +83,7 @@ class Postgres:
             self.process = subprocess.Popen(
                 [*self._as_user, str(self.bin / "postgres"), "-D", str(self.data), "-p", str(self.port),
                  "-k", str(self.home), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-                 "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "log_min_messages=fatal"],
+                 "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "log_min_messages=fatal", *self.options],
                 stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
         wait_for_port(self.port, self.process, self.log)
