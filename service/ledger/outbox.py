@@ -56,7 +56,10 @@ async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: da
 
 
 async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: Collection[Way] = ()) -> list[Outgoing]:
-    """The oldest messages that nobody else is publishing, leased; none that go one of the ways `but`."""
+    """The oldest messages that nobody else is publishing, leased; none that go one of the ways `but`.
+
+    Those that were refused before come last.
+    """
     query = (
         select(outbox)
         .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))

@@ -42,13 +42,14 @@ def _one(
     workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, workflow_file: Path
 ) -> Iterator[Problem]:
     file = templates.source(locale, notice.name, channel)
-    if not file.is_file():
+    if not templates.has(locale, notice.name, channel):
         line = _declared_at(workflow_file, notice.name)
         yield Problem(workflow_file, line, f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}")
         return
-    text = file.read_text(encoding="utf-8")
+    name = f"{locale}/{notice.name}.{channel}.j2"
+    text = templates.text(name)
     try:
-        templates.compiled(f"{locale}/{notice.name}.{channel}.j2")
+        templates.compiled(name)
     except TemplateSyntaxError as error:
         yield Problem(file, error.lineno, f"template: {error.message}")
         return

@@ -113,6 +113,10 @@ class PackTemplates:
         """The templates of this folder."""
         return [name for name in self._texts if "/" in name]
 
+    def text(self, name: str) -> str:
+        """A template as it was written."""
+        return self._texts[name][0]
+
     def parse(self, text: str) -> nodes.Template:
         """A template's syntax tree, to look at the names it uses."""
         return self._plain.parse(text)

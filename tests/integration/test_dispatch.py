@@ -342,11 +342,8 @@ async def test_a_lapsed_lease_goes_back_before_the_send_and_is_unknown_after_it(
 async def test_after_a_crash_the_provider_knows_whether_a_text_arrived(world: World, arrived: bool) -> None:
     await told(world)
     await world.settled()
-    soon = world.clock.now() + timedelta(seconds=1)
-    died = {"state": "sending", "begun": True, "lease_until": soon, "sent_at": None, "provider": "", "provider_id": ""}
-    async with world.ledger.transaction() as connection:
-        # It was sent again once already: what never left does not count as another time.
-        await connection.execute(update(notifications).values(**died, resent=1))
+    # It was sent again once already: what never left does not count as another time.
+    await world.process_died_sending("sms", resent=1)
     if not arrived:
         world.providers.sent.clear()
     world.clock.advance(seconds=2)

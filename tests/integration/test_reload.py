@@ -2,14 +2,11 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from service.ledger.tables import notifications
 from tests.support.events import event, minutes, person
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
@@ -61,13 +58,10 @@ async def test_after_a_crash_a_text_is_asked_for_in_the_words_of_its_own_pack(ed
     world, folder = editable
     await world.accept(event("V-1", "vendor_en_route", recipients={"customer": {"phone": "+919812345678"}}))
     await world.settled()
-    soon = world.clock.now() + timedelta(seconds=1)
-    died = {"state": "sending", "begun": True, "lease_until": soon, "sent_at": None, "provider": "", "provider_id": ""}
     await world.close()
     (folder / SMS).write_text("{{ brand }}: NEW WORDS for {{ order.id }} {{ link }}\n")
     world.app = type(world.app)(world.settings, time=world.clock)
-    async with world.ledger.transaction() as connection:
-        await connection.execute(update(notifications).where(notifications.c.channel == "sms").values(**died))
+    await world.process_died_sending("sms")
     await world.start()
 
     async def state(wanted: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from service.app import App
 from service.intake.intake import Verdict
@@ -66,6 +66,21 @@ class World:
     async def close(self) -> None:
         """Stop."""
         await self.app.close()
+
+    async def process_died_sending(self, channel: str, **more: Any) -> None:
+        """As a killed process leaves messages of `channel`: begun, and nobody wrote down how that ended."""
+        soon = self.clock.now() + timedelta(seconds=1)
+        left = {
+            "state": "sending",
+            "begun": True,
+            "lease_until": soon,
+            "sent_at": None,
+            "provider": "",
+            "provider_id": "",
+        }
+        async with self.ledger.transaction() as connection:
+            ours = notifications.c.channel == channel
+            await connection.execute(update(notifications).where(ours).values(**left, **more))
 
     @property
     def ledger(self) -> Ledger:
