@@ -12,8 +12,8 @@ from service.domain.causes import ClockDue
 from service.domain.sla import wake_at
 from service.failpoints import passing
 from service.ledger import schedules
-from service.ledger.engine import is_transient
 from service.ledger.orders import lock_due, next_wake, postpone
+from service.rounds import keep_going
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,6 @@ LONGEST_SLEEP: Final = timedelta(seconds=5)
 FORGET_EVERY: Final = timedelta(hours=1)
 FLUSH_EVERY: Final = LONGEST_SLEEP
 STUCK_RETRY: Final = timedelta(minutes=1)
-PAUSE_S: Final = 1.0
 OTHERS_HAVE_IT_S: Final = 0.05
 
 
@@ -34,27 +33,19 @@ class Clock:
         self._calendar = CalendarDue(core, retention)
         self._forget_at = core.time.now()
         self._flush_at = core.time.now()
+        self._digests_kept = False
         self._wake = core.wakeups.subscribe("clock")
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until `stopping`."""
-        digests_kept = False
-        while not stopping.is_set():
-            try:
-                self._wake.clear()
-                if not digests_kept:
-                    await self._calendar.keep_digests()
-                    digests_kept = True
-                await self._round()
-            except Exception as error:
-                if not is_transient(error):
-                    log.exception("clock.failed")
-                else:
-                    log.warning("clock.ledger_away", error=type(error).__name__)
-                await asyncio.sleep(PAUSE_S)
+        await keep_going("clock", self._round, stopping)
 
     async def _round(self) -> None:
         """Do what is due; sleep, if that was not more than a batch, until something is."""
+        self._wake.clear()
+        if not self._digests_kept:
+            await self._calendar.keep_digests()
+            self._digests_kept = True
         now = self._core.time.now()
         if now >= self._forget_at:
             busy = await self._calendar.forget_old() > 0

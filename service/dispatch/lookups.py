@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
-
-import structlog
 
 from service.core import Core
 from service.dispatch.compose import Composer
@@ -16,11 +15,10 @@ from service.dispatch.settle import Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, Lookup
 from service.ledger import claims, housekeeping, notifications
-from service.ledger.engine import is_transient
 from service.ledger.housekeeping import Unanswered
+from service.rounds import keep_going
 from service.workflows.templates import UNRENDERABLE
 
-log = structlog.get_logger(__name__)
 EVERY: Final = timedelta(seconds=1)
 AT_ONCE: Final = 10
 
@@ -36,15 +34,11 @@ class Lookups:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look about once a second, and again at once while there are more, until `stopping`."""
-        while not stopping.is_set():
-            settled = 0
-            try:
-                settled = await self._round()
-            except Exception as error:
-                if not is_transient(error):
-                    log.exception("lookups.failed")
-            if settled < AT_ONCE:
-                await self._core.time.wait(stopping, self._core.time.now() + EVERY)
+        await keep_going("lookups", partial(self._turn, stopping), stopping)
+
+    async def _turn(self, stopping: asyncio.Event) -> None:
+        if await self._round() < AT_ONCE:
+            await self._core.time.wait(stopping, self._core.time.now() + EVERY)
 
     async def _round(self) -> int:
         """Settle a few at once; returns how many."""

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
 from service.core import Core
 from service.ledger import housekeeping, outbox
-from service.ledger.engine import is_transient
 from service.ledger.wakeups import dispatch_topic
+from service.rounds import keep_going
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -26,13 +27,11 @@ class Sweeper:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep about once a second until `stopping`."""
-        while not stopping.is_set():
-            try:
-                await self.sweep()
-            except Exception as error:
-                if not is_transient(error):
-                    log.exception("sweep.failed")
-            await self._core.time.wait(stopping, self._core.time.now() + EVERY)
+        await keep_going("sweep", partial(self._turn, stopping), stopping)
+
+    async def _turn(self, stopping: asyncio.Event) -> None:
+        await self.sweep()
+        await self._core.time.wait(stopping, self._core.time.now() + EVERY)
 
     async def sweep(self) -> None:
         """One round."""

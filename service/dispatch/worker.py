@@ -7,6 +7,7 @@ held while a provider is asked.
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from service.ledger import claims
 from service.ledger.claims import Claimed
 from service.ledger.engine import is_transient
 from service.ledger.wakeups import dispatch_topic
+from service.rounds import keep_going
 from service.telemetry import metrics, tracing
 from service.workflows.templates import UNRENDERABLE
 
@@ -38,7 +40,6 @@ CLAIM_AT_ONCE: Final = 100
 FIRST_AT_ONCE: Final = 4
 LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
-PAUSE_S: Final = 1.0
 
 
 class _Begun(Struct):
@@ -77,18 +78,13 @@ class Worker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
         try:
-            while not stopping.is_set():
-                try:
-                    if not await self._round():
-                        await self._rest(stopping)
-                except Exception as error:
-                    if not is_transient(error):
-                        log.exception("dispatch.failed", channel=self._route.channel)
-                    else:
-                        log.warning("dispatch.ledger_away", channel=self._route.channel, error=type(error).__name__)
-                    await asyncio.sleep(PAUSE_S)
+            await keep_going("dispatch", partial(self._turn, stopping), stopping, channel=self._route.channel)
         finally:
             await self._finish()
+
+    async def _turn(self, stopping: asyncio.Event) -> None:
+        if not await self._round():
+            await self._rest(stopping)
 
     async def _rest(self, stopping: asyncio.Event) -> None:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""

@@ -19,12 +19,12 @@ from service.failpoints import passing
 from service.ledger import outbox
 from service.ledger.engine import is_transient
 from service.ledger.outbox import Outgoing
+from service.rounds import PAUSE_S, keep_going, tell
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 BATCH: Final = 200
 POLL: Final = timedelta(seconds=1)
-PAUSE_S: Final = 1.0
 # News comes in bursts; a moment's worth leaves together.
 GATHER_S: Final = 0.02
 FIRST_RETRY: Final = timedelta(seconds=2)
@@ -56,17 +56,15 @@ class Relay:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that nothing stays that can go."""
-        while not stopping.is_set():
-            try:
-                self._wake.clear()
-                if not await self._begin():
-                    await self._core.time.wait(self._wake, self._core.time.now() + POLL)
-                    await asyncio.sleep(GATHER_S)
-            except Exception as error:
-                self._tell(error)
-                await asyncio.sleep(PAUSE_S)
+        await keep_going("relay", self._turn, stopping)
         await asyncio.gather(*self._busy.values())
         await self.publish_waiting()
+
+    async def _turn(self) -> None:
+        self._wake.clear()
+        if not await self._begin():
+            await self._core.time.wait(self._wake, self._core.time.now() + POLL)
+            await asyncio.sleep(GATHER_S)
 
     async def publish_waiting(self) -> int:
         """Send what is not on its way yet, and wait for the answers; how many arrived."""
@@ -91,15 +89,9 @@ class Relay:
         try:
             return await self._send(messages)
         except Exception as error:
-            self._tell(error)
+            tell("relay", error)
             await asyncio.sleep(PAUSE_S)
             return 0
-
-    def _tell(self, error: Exception) -> None:
-        if is_transient(error):
-            log.warning("relay.ledger_away", error=type(error).__name__)
-        else:
-            log.error("relay.failed", exc_info=error)
 
     async def _send(self, messages: Sequence[Outgoing]) -> int:
         """Send what goes one way; how many arrived."""
