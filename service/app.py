@@ -30,6 +30,7 @@ from service.intake.intake import Intake
 from service.ledger.engine import Ledger
 from service.ledger.escalations import TEAMS
 from service.ledger.keys import Role
+from service.ledger.reaching import reach
 from service.ledger.schema import migrate
 from service.ledger.wakeups import Wakeups, listen
 from service.letters import MAIL
@@ -52,7 +53,9 @@ from service.workflows.packs import Packs, build_all
 log = structlog.get_logger(__name__)
 
 ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
-STOP_WITHIN_S: Final = 12.0
+# With the parts' own seconds in `close`, 20 s in all.
+STOP_WITHIN_S: Final = 9.0
+CANCEL_WITHIN_S: Final = 3.0
 GC_THRESHOLD: Final = 20_000
 ALIGN_EVERY_S: Final = 15.0
 FIRST_CONNECT_S: Final = 30.0
@@ -102,10 +105,10 @@ class App:
     async def start(self) -> None:
         """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
         began = wall.monotonic()
-        await migrate(self.ledger)
+        await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         await self._align()
         self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers)
-        await self.core.adopt_packs()
+        await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
         await self._connect_broker()
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
@@ -270,15 +273,25 @@ class App:
             others = [t for t in self._tasks.values() if t not in relay]
             await _end(others + relay, timedelta(seconds=STOP_WITHIN_S))
         if self._runner is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
-                    await self._runner.cleanup()
+            await _let_go("http", self._runner.cleanup(), 2.0)
+        await _let_go("parts", self._close_parts(), 2.0)
+        await _let_go("broker", self.broker.close(), 1.0)
+        await _let_go("database", self.ledger.close(), 1.0)
+        log.info("stopped")
+
+    async def _close_parts(self) -> None:
         for closer in reversed(self._closers):
             with contextlib.suppress(Exception):
                 await closer()
-        await self.broker.close()
-        await self.ledger.close()
-        log.info("stopped")
+
+
+async def _let_go(part: str, closing: Coroutine[Any, Any, None], within_s: float) -> None:
+    """Close a part, without waiting for one that keeps silent: the system closes its connections."""
+    try:
+        async with asyncio.timeout(within_s):
+            await closing
+    except TimeoutError:
+        log.warning("stop.silent", part=part)
 
 
 async def _end(tasks: list[asyncio.Task[None]], within: timedelta) -> None:
@@ -290,4 +303,4 @@ async def _end(tasks: list[asyncio.Task[None]], within: timedelta) -> None:
         task.cancel()
     if running:
         log.warning("stop.cancelled", loops=[t.get_name() for t in running])
-        await asyncio.wait(running, timeout=5)
+        await asyncio.wait(running, timeout=CANCEL_WITHIN_S)

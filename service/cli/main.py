@@ -8,9 +8,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from service import __version__
 from service.broker.port import BrokerLost
+from service.ledger.engine import is_transient
 from service.ledger.schema import WrongKey
 from service.settings import SettingsError
 from service.workflows.packs import PackError
@@ -32,8 +34,16 @@ def main() -> None:
     try:
         app()
     except (SettingsError, WrongKey, PackError, BrokerLost) as error:
-        errors.print(str(error), style="red", markup=False, highlight=False)
-        sys.exit(1)
+        _leave(str(error))
+    except (OSError, DBAPIError) as error:
+        if not is_transient(error):
+            raise
+        _leave("the database broke off before it said whether that is done: look, then run the command again")
+
+
+def _leave(why: str) -> None:
+    errors.print(why, style="red", markup=False, highlight=False)
+    sys.exit(1)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

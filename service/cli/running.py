@@ -13,6 +13,7 @@ from service import settings as settings_module
 from service.app import App
 from service.ledger import keys
 from service.ledger.engine import Ledger
+from service.ledger.reaching import reach
 from service.ledger.schema import migrate
 from service.providers import keyring_of
 from service.settings import Settings
@@ -56,7 +57,7 @@ async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]
     settings = settings or settings_module.load()
     ledger = Ledger(settings.database_url, keyring_of(settings))
     try:
-        await migrate(ledger)
+        await reach(ledger, lambda: migrate(ledger))
         yield ledger
     finally:
         await ledger.close()
@@ -67,7 +68,7 @@ async def migrate_database() -> None:
     settings = settings_module.load()
     ledger = Ledger(settings.database_url, keyring_of(settings))
     try:
-        before, after = await migrate(ledger)
+        before, after = await reach(ledger, lambda: migrate(ledger))
     finally:
         await ledger.close()
     typer.echo(f"schema {after}" + ("" if before == after else f" (was {before or 'empty'})"))

@@ -30,10 +30,24 @@ async def test_stopped_gently_under_load(scene: Scene) -> None:
     publishing = asyncio.create_task(scene.publish(40, 30, per_second=60))
     for _ in range(4):
         await asyncio.sleep(0.8)
-        assert await asyncio.to_thread(scene.processes[0].terminate) == 0
+        assert await scene.processes[0].terminate() == 0
         await scene.launch(0)
     await publishing
     await all_is_well(scene)
+
+
+async def test_stopped_while_the_database_keeps_silent(scene: Scene) -> None:
+    """It ends in time all the same, and whoever comes next finds everything."""
+    await scene.start()
+    await scene.publish(5, 33)
+    scene.to_database.stalled.clear()
+    publishing = asyncio.create_task(scene.publish(5, 34))
+    await asyncio.sleep(1)
+    assert await scene.processes[0].terminate(within=20) == 0
+    scene.to_database.stalled.set()
+    await publishing
+    await scene.launch(0)
+    await all_is_well(scene, caught=10 * 30)
 
 
 async def test_two_intakes_of_which_the_active_one_dies(scene: Scene) -> None:

@@ -102,7 +102,7 @@ async def test_codes_and_people_appear_only_where_they_must(
             shown = await (await session.get(f"{base}/v1/orders/device_pickup/C-1")).read()
             await session.get(f"{base}/desk/inbox")
     explained = (await asyncio.to_thread(command, tmp_path, env, "explain", "device_pickup", "C-1")).stdout
-    assert await asyncio.to_thread(process.terminate) == 0
+    assert await process.terminate() == 0
     assert len([s for s in providers.sent if CODE in s.text]) == 3
     ledger = await everything_in(database_url)
     assert b"C-1" in ledger

@@ -7,8 +7,10 @@ import signal
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from yarl import URL
 
 from service.ledger.schema import revisions
 from service.workflows.schema import WorkflowYaml
@@ -16,6 +18,7 @@ from tests.support.events import encoded, event, person
 from tests.support.nodes import free_port
 from tests.support.process import STAGEBELL, Process, command, environment
 from tests.support.providers import Mailbox, Providers
+from tests.support.proxy import Proxy
 from tests.support.world import ROOT
 
 
@@ -60,7 +63,7 @@ async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, s
         await asyncio.sleep(0.1)
     assert (await run(tmp_path, env, "dead", "drop")).returncode == 1
     assert "1 dropped" in (await run(tmp_path, env, "dead", "drop", "--all")).stdout
-    assert process.terminate(20) == 0
+    assert await process.terminate(20) == 0
     process.close()
 
 
@@ -100,6 +103,39 @@ def test_a_wrong_setting_is_named_at_the_start(tmp_path: Path, name: str, value:
     )
     assert done.returncode == 1
     assert words in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+async def test_starting_waits_for_a_database_that_is_starting(tmp_path: Path, env: dict[str, str]) -> None:
+    there = URL(env["STAGEBELL_DATABASE_URL"])
+    network = Proxy("127.0.0.1", int(there.port or 0))
+    network.port = free_port()
+    process = Process(tmp_path, {**env, "STAGEBELL_DATABASE_URL": str(there.with_port(network.port))})
+    while "database.waiting" not in process.log.read_text():
+        assert process.process.poll() is None, process.log.read_text()
+        await asyncio.sleep(0.1)
+    await network.start()
+    await process.ready()
+    assert await process.terminate() == 0
+    process.close()
+    await network.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"path": "/nothere"}, 'the database refused: database "nothere" does not exist'),
+        ({"port": 1}, "no database answered"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_named(
+    tmp_path: Path, env: dict[str, str], change: dict[str, Any], words: str
+) -> None:
+    url = URL(env["STAGEBELL_DATABASE_URL"])
+    url = url.with_port(change["port"]) if "port" in change else url.with_path(change["path"])
+    done = await run(tmp_path, {**env, "STAGEBELL_DATABASE_URL": str(url)}, "migrate")
+    assert done.returncode == 1
+    assert f"STAGEBELL_DATABASE_URL: {words}" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
 
 
