@@ -22,7 +22,7 @@ test-fast: $(VENV)/.dev  ## pure rules only: seconds
 
 test-long: $(VENV)/.dev services  ## the heavier forms too
 	@$(BIN)/python -m pytest -q $(ARGS)
-	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest -n 2 -q tests/integration -k postgres -m "not uninterrupted"
+	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest -n 2 -q tests/integration -m "not uninterrupted"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check -q .
@@ -50,7 +50,7 @@ chaos: $(VENV)/.dev services  ## the long form of the fault tests
 
 audit: $(VENV)/.dev  ## known vulnerabilities and risky code
 	@$(BIN)/bandit -q -r service -c pyproject.toml
-	@$(BIN)/pip-audit -q --disable-pip --require-hashes -r requirements/run.lock
+	@$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements/run.lock
 
 docker-steps: $(VENV)/.uv  ## what the Dockerfile runs, step by step, without a Docker engine
 	@./tests/support/docker-steps.sh

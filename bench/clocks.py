@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 
 from bench.processes import environment
 from bench.setting import ROOT, alone
@@ -50,7 +51,9 @@ def order_event(order: str, status: str, at: datetime) -> Incoming:
 async def new_app(database: str, clock: ManualTime | SteadyTime) -> App:
     """The service's parts in this process, without loops."""
     logs.configure("json", level=logging.WARNING)
-    settings = Settings(_env_file=None, database_url=database, workflows=ROOT / "templates", secret_key="bench")  # type: ignore[call-arg]
+    settings = Settings(
+        _env_file=None, database_url=database, workflows=ROOT / "templates", secret_key=SecretStr("bench")
+    )  # type: ignore[call-arg]
     app = App(settings, roles=(), time=clock)
     await migrate(app.ledger)
     return app
@@ -144,7 +147,7 @@ async def lateness(
             "SELECT noticed_late_s FROM clocks WHERE name = 'no_vendor' AND state = 'breached'"
         )
     finally:
-        await asyncio.to_thread(process.terminate)
+        await process.terminate()
         process.close()
         await connection.close()
     late = sorted(r[0] for r in rows) or [0.0]

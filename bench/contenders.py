@@ -69,7 +69,7 @@ class Contender:
                 content_encoding="utf-8",
                 delivery_mode=2,
                 correlation_id=e["id"],
-            )  # type: ignore[arg-type]
+            )
         if self._wrap == "dramatiq":
             message = {
                 "queue_name": self.queue,

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 def alone(
     name: str,
-    measure: Callable[[Postgres, Path, int], Awaitable[Any]],
+    measure: Callable[[Postgres, Path, int], Coroutine[Any, Any, Any]],
     show: Callable[[Any], str],
     option: str,
     usual: int,

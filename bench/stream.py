@@ -108,7 +108,7 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
             for s in sockets:
                 s.close()
     finally:
-        await asyncio.to_thread(process.terminate)
+        await process.terminate()
         process.close()
         await app.ledger.close()
     return {

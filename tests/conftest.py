@@ -1,7 +1,6 @@
 """Fixtures: private nodes for the whole run, a fresh database and empty queues for each test."""
 
 import itertools
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from service.keyring import Keyring
 from service.ledger.engine import Ledger
 from service.ledger.schema import migrate
 from tests.support.collector import Collector
+from tests.support.forgetting import SHARE
 from tests.support.nodes import Postgres, Rabbit, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
@@ -67,7 +67,7 @@ async def postgres_url(postgres: Postgres, migrated_template: str) -> AsyncItera
     name = f"t{next(_numbers)}"
     await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
     network = Proxy("127.0.0.1", postgres.port)
-    network.forgets_commits = float(os.environ.get("STAGEBELL_TEST_FORGETS", "0"))
+    network.forgets_commits = SHARE
     if network.forgets_commits:
         await network.start()
         yield str(URL(postgres.url(name)).with_port(network.port))

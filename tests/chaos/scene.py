@@ -18,7 +18,7 @@ import aio_pika
 import asyncpg
 from yarl import URL
 
-from tests.e2e.test_orders_end_to_end import notice_of
+from tests.e2e.test_orders_end_to_end import interleaved, notice_of
 from tests.support import reference
 from tests.support.events import encoded
 from tests.support.process import Process, environment, packs_with
@@ -27,6 +27,8 @@ from tests.support.proxy import Proxy
 
 SPEED = 25.0
 SETTLED_WITHIN_S = 100.0
+CONFIRMED_WITHIN_S = 5.0
+GROUP = 10
 NEVER_RESENT = ("payment_completed",)
 # In a long run an order that stands still on its way is told of as late: rightly, but not by its events.
 SLOW = "is running late"
@@ -117,24 +119,37 @@ class Scene:
 
     async def send(self, lives: list[list[dict[str, Any]]], seed: int, per_second: float = 0.0) -> None:
         """Publish these, each order's events in their order; at a steady rate each happens when it is sent."""
-        dice = random.Random(seed)
-        turns = [i for i, life in enumerate(lives) for _ in life]
-        dice.shuffle(turns)
-        waiting = [iter(life) for life in lives]
+        await self._publish(interleaved(lives, random.Random(seed)), per_second, at_its_time=bool(per_second))
+
+    async def _publish(self, events: list[dict[str, Any]], per_second: float, at_its_time: bool = False) -> None:
+        """Publish, and take off the list what the broker has confirmed."""
         connection = await aio_pika.connect(self._broker)
         async with connection:
             channel = await connection.channel(publisher_confirms=True)
             exchange = await channel.get_exchange("orders")
-            for i in turns:
-                e = next(waiting[i])
-                if per_second:
+            while events:
+                e = events[0]
+                if at_its_time:
                     e["time"] = datetime.now(UTC).isoformat()
                 message = aio_pika.Message(
                     encoded(e), content_type="application/cloudevents+json", message_id=e["id"], delivery_mode=2
                 )
-                await exchange.publish(message, "order.status_changed")
+                await exchange.publish(message, "order.status_changed", timeout=CONFIRMED_WITHIN_S)
+                del events[0]
                 if per_second:
                     await asyncio.sleep(1 / per_second)
+
+    async def keep_publishing(self, enough: asyncio.Event, seed: int, per_second: float) -> None:
+        """Orders one group after the other until `enough`; what a broken broker did not confirm is published again."""
+        while not enough.is_set():
+            seed += 1
+            left = interleaved(self.compose(GROUP, seed), random.Random(seed))
+            while left:
+                try:
+                    await self._publish(left, per_second)
+                except Exception:
+                    # Whatever broke: the broker is away, or does not confirm.
+                    await asyncio.sleep(0.1)
 
     def _seen(self) -> Counter[tuple[str, str, str]]:
         seen: Counter[tuple[str, str, str]] = Counter()

@@ -299,8 +299,8 @@ async def test_reports_are_mailed_now_and_by_the_calendar(world: World, caller: 
 
 async def test_lifecycle_metrics(world: World, caller: Caller) -> None:
     world.clock.advance(minutes=5)
-    for n, status in enumerate(("vendor_accepted", "vendor_failed")):
-        await world.accept(event(f"A-{n}", "assigned", assignee=VENDOR), event(f"A-{n}", status, minutes(n)))
+    for n, answer in enumerate(("vendor_accepted", "vendor_failed")):
+        await world.accept(event(f"A-{n}", "assigned", assignee=VENDOR), event(f"A-{n}", answer, minutes(n)))
     supervisor = await caller("supervisor")
     status, m = await supervisor.get("/v1/metrics/lifecycle?workflow=device_pickup")
     assert status == 200

@@ -53,7 +53,7 @@ async def test_the_ledger_agrees_with_the_model(modelled: World) -> None:
             time = now - timedelta(seconds=dice.randrange(-100, 700))
             eta = now + timedelta(seconds=dice.randrange(-300, 2000)) if dice.random() < 0.4 else None
             status = dice.choice(STATUSES[:3] * 4 + STATUSES)
-            said = {"eta": eta.isoformat()} if eta else {}
+            said: dict[str, Any] = {"eta": eta.isoformat()} if eta else {}
             sent = event(name, status, time, workflow=WORKFLOW, **said)
             (verdict,) = await world.take(sent)
             assert verdict.outcome == models[name].event(status, time, eta, now)

@@ -1,12 +1,14 @@
 """The main workflow through the whole service, on both databases and brokers."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.events import CUSTOMER, OTHER_VENDOR, VENDOR, event, minutes
 from tests.support.world import World
 
 OTP = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
-HAPPY = [
+HAPPY: list[tuple[str, dict[str, Any]]] = [
     ("created", {"recipients": {"customer": CUSTOMER}}),
     ("pending_vendor_assignment", {}),
     ("assigned", {"assignee": VENDOR}),

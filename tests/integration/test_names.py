@@ -24,7 +24,7 @@ async def test_what_cannot_be_resolved_is_tried_again_until_it_can(
     await world.until(lambda: _is(world, "retrying"), "kept for later")
     assert providers.seen == []
     (provider,) = world.app.routes["sms"].providers
-    provider._client.api.base_url = providers.url  # type: ignore[attr-defined] - the name resolves again
+    provider._client.api.base_url = providers.url  # type: ignore[attr-defined] # the name resolves again
     for _ in range(5):
         world.clock.advance(seconds=12)
         await world.settled()

@@ -27,7 +27,7 @@ def hammer(base: str, key: str, role: str) -> list[str]:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {key}"
     for found in schema.get_all_operations():
-        operation = found.ok()
+        operation = found.ok()  # type: ignore[union-attr] # a document that is read has no Err
         if operation.path in SLOW:
             continue
         wrong += [f"{role} {operation.label}: {problem}" for problem in problems_of(operation, base, session)]
@@ -42,6 +42,8 @@ def problems_of(operation: Any, base: str, session: requests.Session) -> list[st
     @given(case=operation.as_strategy())
     def once(case: Any) -> None:
         response = case.call(base_url=base, session=session, timeout=10)
+        if response.status_code == 503:  # a part is away for a moment; asked again, as the answer says
+            response = case.call(base_url=base, session=session, timeout=10)
         if response.status_code >= 500:
             wrong.append(f"{response.status_code} {response.text[:200]}")
             return
@@ -84,20 +86,21 @@ def test_json_schemas_agree_with_the_decoder(event_type: str) -> None:
     from tests.support.events import encoded
 
     validator = Draft202012Validator(json_schema(event_type))
-    data: dict[str, Any] = {
+    data: dict[str, dict[str, Any]] = {
         "order.status_changed": {"status": "created"},
         "order.note_added": {"note": {"text": "x"}},
         "order.issue_reported": {"issue": {"reason": "app_error"}},
-    }[event_type]
-    good = event("S-1", kind=event_type, **data)
+    }
+    good = event("S-1", kind=event_type, **data[event_type])
     assert list(validator.iter_errors(good)) == []
     decode(encoded(good))
-    for field, value in (
+    wrong: list[tuple[str, Any]] = [
         ("workflow", 7),
         ("eta", "soon"),
         ("recipients", {"customer": {"phone": 7}}),
         ("secrets", [1]),
-    ):
+    ]
+    for field, value in wrong:
         bad = {**good, "data": {**good["data"], field: value}}
         with pytest.raises(Rejection, match=rf"data\.{field}"):
             decode(encoded(bad))

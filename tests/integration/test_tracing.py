@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -26,14 +27,14 @@ async def test_a_trace_goes_from_the_publisher_through_decide_commit_and_send(
     async with await aio_pika.connect(rabbit_url) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange("orders")
-        headers = {"traceparent": f"00-{TRACE}-{PUBLISHER}-01"}
+        headers: dict[str, Any] = {"traceparent": f"00-{TRACE}-{PUBLISHER}-01"}
         await exchange.publish(aio_pika.Message(encoded(created), headers=headers), "order.status_changed")
         await exchange.publish(aio_pika.Message(encoded(untraced)), "order.status_changed")
         for _ in range(200):
             if len(providers.sent) + len(mailbox.mails) >= 8:
                 break
             await asyncio.sleep(0.05)
-    assert await asyncio.to_thread(process.terminate) == 0
+    assert await process.terminate() == 0
     process.close()
 
     by_name: dict[str, list[Span]] = {}

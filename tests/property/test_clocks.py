@@ -4,6 +4,7 @@ import os
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from hypothesis import HealthCheck, settings
@@ -59,7 +60,7 @@ class Clocks(RuleBasedStateMachine):
     def an_event_comes(self, status: str, lag: int, eta: int | None) -> None:
         time = self.now - timedelta(seconds=lag)
         date = self.now + timedelta(seconds=eta) if eta is not None else None
-        said = {"eta": date.isoformat()} if date else {}
+        said: dict[str, Any] = {"eta": date.isoformat()} if date else {}
         body = encoded(event("M-1", status, time, workflow=WORKFLOW, **said))
         self.seen.append(body)
         assert self._decide(Happened(decode(body))) == self.model.event(status, time, date, self.now)

@@ -7,6 +7,7 @@ import calendar as months
 import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -61,8 +62,9 @@ def zones_and_moments(draw: st.DrawFn) -> tuple[str, datetime]:
     zone = draw(st.sampled_from(ZONES))
     moment = draw(st.integers(0, 41 * 365 * 24 * 60)) * MINUTE + datetime(1996, 1, 1, tzinfo=UTC)
     near = jumps(zone, moment.year)
-    if near and draw(st.booleans()):
-        moment = draw(st.sampled_from(near)) + draw(st.integers(-36 * 60, 36 * 60)) * MINUTE
+    close: bool = draw(st.booleans())
+    if near and close:
+        moment = draw(st.sampled_from(list(near))) + draw(st.integers(-36 * 60, 36 * 60)) * MINUTE
     return zone, moment
 
 
@@ -190,7 +192,7 @@ def test_reminders_are_a_length_of_time_before_the_visit_wherever_it_is_and_move
 ) -> None:
     zone, now = where
     visit = (now + ahead * HOUR).astimezone(ZoneInfo(zone))
-    said = {
+    said: dict[str, Any] = {
         "recipients": {"customer": {**CUSTOMER, "timezone": zone}},
         "assignee": {"role": "technician", "id": "t-1", "name": "Sergio"},
     }

@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.forgetting import Losses
 from tests.support.standin import StandIn
 
 ACCOUNT = "AC" + "0" * 32
@@ -45,6 +46,7 @@ class Providers(StandIn):
         self.seen: list[Sent] = []
         self.requests: list[web.Request] = []
         self.behave: Behaviour | None = None
+        self.losses = Losses()
         self.tokens_given = 0
         self.lists: list[dict[str, Any]] = []
 
@@ -64,6 +66,9 @@ class Providers(StandIn):
         self.credentials.write_text(json.dumps(_service_account(self.url)))
 
     async def _answer(self, request: web.Request, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
+        words = (sent.channel, sent.to, sent.text, str(sent.form.get("notification", "")))
+        if self.losses.is_repeated(*words):
+            return web.json_response(usual, status=status)
         self.seen.append(sent)
         self.requests.append(request)
         if self.behave is not None:
@@ -71,7 +76,15 @@ class Providers(StandIn):
             if answer is not None:
                 return answer
         self.sent.append(sent)
+        if self.losses.loses(*words, settled=sent.channel != "push"):
+            return self.reset(request)
         return web.json_response(usual, status=status)
+
+    def reset(self, request: web.Request) -> web.StreamResponse:
+        """Break the connection in place of answering."""
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
 
     async def _twilio(self, request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"].startswith("Basic ")
@@ -91,6 +104,7 @@ class Providers(StandIn):
             for s in self.sent
             if s.form.get("To") == request.query.get("To")
         ]
+        self.losses.tell(request.query["To"].removeprefix("whatsapp:"))
         page = {"messages": found, "page": 0, "page_size": 50, "uri": "", "next_page_uri": None, "first_page_uri": ""}
         return web.json_response(page)
 
@@ -151,6 +165,7 @@ class Mailbox:
         self.mails: list[Mail] = []
         self.refuse_rcpt: Callable[[str], str | None] = lambda _to: None
         self.refuse_data: Callable[[str], str | None] = lambda _to: None
+        self.losses = Losses()
         self.connections = 0
         self._controller: Controller | None = None
 
@@ -174,13 +189,25 @@ class Mailbox:
         """The mail itself."""
         refusal = self.refuse_data(envelope.rcpt_tos[0])
         if refusal == "drop":
-            server.transport.close()
-            return "451 gone"
+            return self._hang_up(server)
         if refusal:
             return refusal
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)  # type: ignore[arg-type]
-        self.mails.append(Mail(str(envelope.mail_from), envelope.rcpt_tos[0], message))  # type: ignore[arg-type]
+        mail = Mail(str(envelope.mail_from), envelope.rcpt_tos[0], message)
+        words = (mail.to, mail.subject, mail.part("plain"))
+        if self.losses.is_repeated(*words):
+            return "250 OK"
+        self.mails.append(mail)
+        # A report comes again when its own clock says so, not at once.
+        is_report = any(True for _ in message.iter_attachments())
+        if not is_report and self.losses.loses(*words, settled=False):
+            return self._hang_up(server)
         return "250 OK"
+
+    def _hang_up(self, server: SMTP) -> str:
+        assert server.transport is not None
+        server.transport.close()
+        return "451 nobody hears this"
 
     async def start(self, **options: Any) -> None:
         """Listen."""

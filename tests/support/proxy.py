@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import random
+
+from tests.support.forgetting import DICE
 
 # CommandComplete with the tag COMMIT; PostgreSQL's protocol 3.0, "Message Formats".
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
@@ -22,7 +23,6 @@ class Proxy:
         # How often a PostgreSQL connection breaks when the server has committed and before the client hears of it.
         self.forgets_commits = 0.0
         self.forgotten = 0
-        self._dice = random.Random(1)
         self._met = 0
         self._silent_until = 0
 
@@ -52,7 +52,7 @@ class Proxy:
                 await self.stalled.wait()
                 if number <= self._silent_until:
                     await asyncio.Event().wait()
-                if answers and COMMITTED in data and self._dice.random() < self.forgets_commits:
+                if answers and COMMITTED in data and DICE.random() < self.forgets_commits:
                     self.forgotten += 1
                     break
                 writer.write(data)

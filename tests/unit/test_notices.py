@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from service.domain.notices import (
     ENDS,
+    RECEIPT_RANK,
     Accepted,
     Answer,
     Lookup,
@@ -32,7 +33,7 @@ N = Notification(
     valid_until=NOON + timedelta(hours=24), not_before=NOON,
 )  # fmt: skip
 
-receipts = st.sampled_from(["queued", "sent", "delivered", "undelivered"]).map(lambda s: Receipt(s, "SM1"))
+receipts: st.SearchStrategy[Receipt] = st.builds(Receipt, st.sampled_from(tuple(RECEIPT_RANK)), st.just("SM1"))
 answers: st.SearchStrategy[Answer] = st.one_of(
     st.just(Accepted("t", "SM1")),
     st.just(Transient("t", "429", "x", 5.0)),

@@ -114,7 +114,10 @@ def in_yaml(old: str, new: str) -> Edit:
 
 
 def in_template(name: str, text: str) -> Edit:
-    return lambda pack: (pack / name).write_text(text) and None
+    def edit(pack: Path) -> None:
+        (pack / name).write_text(text)
+
+    return edit
 
 
 def without(name: str) -> Edit:
