@@ -39,7 +39,7 @@ class Sweeper:
         async with self._core.ledger.transaction() as connection:
             lapsed = await housekeeping.recover_lapsed(connection, now)
             await housekeeping.erase_expired_secrets(connection, now)
-            waiting = await housekeeping.oldest_pending(connection)
+            waiting = await housekeeping.oldest_pending(connection, self._channels)
             oldest = await outbox.oldest(connection, now)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, Snapshot
 from service.keyring import Keyring
+from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.notifications import WAITING, address_digest
 from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
@@ -85,16 +86,16 @@ def _due() -> Select[Any]:
         select(literal(1)).where(
             ahead.c.lane == notifications.c.lane,
             ahead.c.id < notifications.c.id,
-            ahead.c.state.in_(AHEAD),
+            stands_in(ahead.c.state, *AHEAD),
             # What waits for the end of quiet hours does not hold up what may go now.
-            or_(ahead.c.state != "pending", ahead.c.not_before <= now),
+            or_(~stands_in(ahead.c.state, "pending"), ahead.c.not_before <= now),
         )
     )
     return (
         _composable()
         .where(
             notifications.c.channel == bindparam("of_channel"),
-            notifications.c.state.in_(WAITING),
+            stands_in(notifications.c.state, *WAITING),
             notifications.c.not_before <= now,
             ~in_front,
         )
@@ -158,7 +159,7 @@ async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> 
 
 _NEXT_DUE: Final = select(func.min(notifications.c.not_before)).where(
     notifications.c.channel == bindparam("of_channel"),
-    notifications.c.state.in_(WAITING),
+    stands_in(notifications.c.state, *WAITING),
     notifications.c.not_before > bindparam("now", type_=notifications.c.not_before.type),
 )
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.workflow import Report, Team
 from service.keyring import Keyring
+from service.ledger.columns import stands_in
 from service.ledger.escalations import TEAMS
 from service.ledger.order_search import Search, as_csv, search
 from service.ledger.outbox import Outgoing
@@ -47,7 +48,7 @@ async def team_digest(connection: AsyncConnection, team: Team, ways: int, key: s
 async def _open(connection: AsyncConnection, team: str) -> list[str]:
     query = (
         select(escalations)
-        .where(escalations.c.team == team, escalations.c.state != "resolved")
+        .where(escalations.c.team == team, ~stands_in(escalations.c.state, "resolved"))
         .order_by(escalations.c.opened_at)
         .limit(MOST_LINES)
     )
@@ -61,7 +62,7 @@ async def _promises(connection: AsyncConnection, team: str, now: datetime) -> li
     query = (
         select(clocks.c.name, clocks.c.due_at, orders.c.order_id)
         .join(orders, orders.c.id == clocks.c.order_id)
-        .where(clocks.c.team == team, clocks.c.state == "running", clocks.c.due_at <= now + NEAR)
+        .where(clocks.c.team == team, stands_in(clocks.c.state, "running"), clocks.c.due_at <= now + NEAR)
         .order_by(clocks.c.due_at)
         .limit(MOST_LINES)
     )

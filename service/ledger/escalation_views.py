@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
+from service.ledger.columns import stands_in
 from service.ledger.records import unseal_json
 from service.ledger.tables import clocks, escalations, orders
 from service.ledger.tables_admin import incidents, stream
@@ -31,7 +32,7 @@ class Wanted(Struct, frozen=True):
 def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.state == "active":
-        found.append(escalations.c.state != "resolved")
+        found.append(~stands_in(escalations.c.state, "resolved"))
     elif wanted.state:
         found.append(escalations.c.state == wanted.state)
     for value, column in (
@@ -135,7 +136,7 @@ async def near_breach(
     query = (
         select(clocks, orders.c.order_id.label("order_name"))
         .join(orders, orders.c.id == clocks.c.order_id)
-        .where(clocks.c.state == "running", clocks.c.due_at <= now + within, clocks.c.team != "")
+        .where(stands_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != "")
         .order_by(clocks.c.due_at)
         .limit(wanted.limit)
     )

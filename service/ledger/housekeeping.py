@@ -6,10 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import and_, exists, func, literal, select, update
+from sqlalchemy import and_, exists, func, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.notifications import UNSETTLED, WAITING
 from service.ledger.records import history_line
@@ -22,9 +23,10 @@ async def erase_settled_secrets(connection: AsyncConnection, notice_ids: Iterabl
     """Forget the secrets of these notices, where no message may still need them."""
     wanted = padded(set(notice_ids))
     if wanted:
-        needed = exists(
-            select(literal(1)).where(notifications.c.notice_id == notices.c.id, notifications.c.state.in_(UNSETTLED))
-        )
+        # By way of the order, of whose notifications there is an index.
+        is_of_notice = and_(notifications.c.order_id == notices.c.order_id, notifications.c.notice_id == notices.c.id)
+        may_need_it = stands_in(notifications.c.state, *UNSETTLED)
+        needed = exists(select(literal(1)).where(is_of_notice, may_need_it))
         await connection.execute(update(notices).where(notices.c.id.in_(wanted), ~needed).values(sealed_secret=None))
 
 
@@ -40,7 +42,7 @@ async def erase_expired_secrets(connection: AsyncConnection, now: datetime) -> i
 
 async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
     """Leases that ran out: back to pending before the send began, unknown after it; returns how many."""
-    lapsed = and_(notifications.c.state == "sending", notifications.c.lease_until <= now)
+    lapsed = and_(stands_in(notifications.c.state, "sending"), notifications.c.lease_until <= now)
     why = "the process that was sending it went away"
     back = await connection.execute(
         update(notifications)
@@ -73,7 +75,7 @@ async def claim_unanswered(connection: AsyncConnection, now: datetime, limit: in
     """Unanswered sends whose waiting time is over: ours to settle for a while, then whoever comes next."""
     due = (
         select(notifications.c.id)
-        .where(notifications.c.state == "unknown", notifications.c.not_before <= now)
+        .where(stands_in(notifications.c.state, "unknown"), notifications.c.not_before <= now)
         .order_by(notifications.c.not_before)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -93,11 +95,14 @@ async def stop_waiting(connection: AsyncConnection, notification_id: UUID) -> No
     await connection.execute(update(notifications).where(is_unknown).values(not_before=None))
 
 
-async def oldest_pending(connection: AsyncConnection) -> dict[str, datetime]:
+async def oldest_pending(connection: AsyncConnection, channels: Iterable[str]) -> dict[str, datetime]:
     """By channel, since when the longest-waiting message may have been sent."""
-    query = (
-        select(notifications.c.channel, func.min(notifications.c.not_before))
-        .where(notifications.c.state.in_(WAITING))
-        .group_by(notifications.c.channel)
-    )
-    return {row[0]: row[1] for row in await connection.execute(query)}
+    # A look at the index for each; grouped, it would be read from end to end.
+    firsts = [
+        select(literal(channel).label("channel"), func.min(notifications.c.not_before).label("since")).where(
+            notifications.c.channel == channel, stands_in(notifications.c.state, *WAITING)
+        )
+        for channel in channels
+    ]
+    found = await connection.execute(union_all(*firsts)) if firsts else ()
+    return {row.channel: row.since for row in found if row.since is not None}

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification
 from service.keyring import Keyring
+from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.records import history_line, notification_of
 from service.ledger.tables import notices, notifications, orders
@@ -53,7 +54,8 @@ def _stored() -> Select[Any]:
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _FIND: Final = _stored().where(notifications.c.id.in_(_IDS))
 _LOCK: Final = _FIND.with_for_update(of=notifications)
-_OF_NOTICES: Final = _stored().where(notifications.c.notice_id.in_(_IDS))
+# By way of the order, of whose notifications there is an index.
+_OF_NOTICES: Final = _stored().where(notices.c.id.in_(_IDS), notices.c.order_id == notifications.c.order_id)
 
 
 async def lock(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
@@ -107,7 +109,7 @@ async def waiting_in(connection: AsyncConnection, lanes: Iterable[bytes]) -> set
 
 _WAITING_IN: Final = (
     select(notifications.c.channel)
-    .where(notifications.c.lane.in_(bindparam("lanes", expanding=True)), notifications.c.state.in_(WAITING))
+    .where(notifications.c.lane.in_(bindparam("lanes", expanding=True)), stands_in(notifications.c.state, *WAITING))
     .distinct()
 )
 

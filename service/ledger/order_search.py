@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.errors import Rejection
@@ -107,9 +107,11 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     if s.statuses:
         found.append(orders.c.status.in_(s.statuses))
     if s.recipient:
-        found.append(_of_person(keyring, s.recipient))
+        found.append(orders.c.id.in_(_with_person(keyring, s.recipient)))
     if s.q:
-        found.append(or_(orders.c.order_id.startswith(s.q, autoescape=True), _of_person(keyring, s.q)))
+        named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
+        # Two looks by an index each; together in one condition they read every order there is.
+        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q))))
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None:
         found.append(late if s.overdue else ~late)
@@ -124,12 +126,8 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     return found
 
 
-def _of_person(keyring: Keyring, address: str) -> ColumnElement[bool]:
-    return exists(
-        select(literal(1)).where(
-            order_people.c.order_id == orders.c.id, order_people.c.digest == person_digest(keyring, address)
-        )
-    )
+def _with_person(keyring: Keyring, address: str) -> Select[Any]:
+    return select(order_people.c.order_id).where(order_people.c.digest == person_digest(keyring, address))
 
 
 def _listed(row: Any, now: datetime) -> Listed:

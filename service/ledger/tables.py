@@ -62,7 +62,10 @@ orders = Table(
     UniqueConstraint("workflow", "order_id"),
     partial("orders_due", "wake_at", where="wake_at IS NOT NULL"),
     Index("orders_by_activity", "workflow", "updated_at"),
-    Index("orders_by_name", "order_id"),
+    Index("orders_by_time", "updated_at", "id"),
+    # So that PostgreSQL finds an id's beginning by it, whatever the language of the database.
+    Index("orders_by_name", "order_id", postgresql_ops={"order_id": "text_pattern_ops"}),
+    partial("orders_breached", "due_at", where="breached"),
     Index("orders_of_assignee", "assignee_id", "due_at"),
     partial("orders_near_due", "due_at", where="due_at IS NOT NULL"),
 )
@@ -222,4 +225,5 @@ outbox = Table(
     Column("created_at", Instant, nullable=False),
     Column("leased_until", Instant),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Index("outbox_in_turn", "attempts", "id"),
 )

@@ -87,6 +87,7 @@ def test_any_bytes_are_refused_in_words(body: bytes) -> None:
         decode(body)
 
 
+@pytest.mark.uninterrupted
 async def test_good_events_between_the_bad_are_all_told(world: World) -> None:
     dice = random.Random(6)
     rejected = 0

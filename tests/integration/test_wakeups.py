@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from service.keyring import Keyring
 from service.ledger.engine import Ledger
 from service.ledger.wakeups import Wakeups, announce, listen
 
 
+@pytest.mark.uninterrupted
 async def test_news_wakes_other_processes_alone(postgres_url: str) -> None:
     ledger = Ledger(postgres_url, Keyring("a secret key for tests"))
     ours, theirs = Wakeups(), Wakeups()

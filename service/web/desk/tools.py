@@ -6,7 +6,9 @@ from aiohttp import web
 from sqlalchemy import func, select
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
+from service.domain.notices import AHEAD
 from service.ledger import audit, housekeeping, outbox
+from service.ledger.columns import stands_in
 from service.ledger.tables import notifications
 from service.ledger.views import message_view, recent_messages
 from service.web.auth import may
@@ -69,11 +71,9 @@ async def health(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     core, now = context.core, context.core.time.now()
     async with core.ledger.reading() as connection:
-        oldest = await housekeeping.oldest_pending(connection)
+        oldest = await housekeeping.oldest_pending(connection, context.routes)
         leaving = await outbox.oldest(connection, now)
-        waiting = await connection.execute(
-            select(func.count()).where(notifications.c.state.in_(("pending", "retrying", "sending")))
-        )
+        waiting = await connection.execute(select(func.count()).where(stands_in(notifications.c.state, *AHEAD)))
         lines = await audit.newest(connection, AUDIT_LINES) if may(request[CALLER], "admin") else []
     numbers: list[tuple[str, Any]] = [("messages waiting", waiting.scalar_one())]
     numbers.append(("oldest for the broker", _age(now, leaving)))

@@ -1,0 +1,105 @@
+"""What the service asks PostgreSQL while it works and is looked at: beside years of past orders, all by an index."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event as happening
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.ledger.columns import metadata
+from tests.integration.conftest import Caller
+from tests.support.events import CUSTOMER, VENDOR, event
+from tests.support.past import fill, fill_outbox
+from tests.support.world import World
+
+ROWS = 300_000
+BIG = frozenset(
+    {"orders", "order_people", "timeline", "notices", "notifications", "clocks", "escalations", "inbox", "outbox"}
+)
+# Walked from their beginning, a few rows at a time; and those that hold only what is under way.
+IN_TURN = frozenset({"orders_by_time", "outbox_pkey", "outbox_in_turn"})
+PARTIAL = frozenset(
+    str(i.name)
+    for t in metadata.tables.values()
+    for i in t.indexes
+    if i.dialect_options["postgresql"]["where"] is not None
+)
+HOW_MANY = "SELECT count(*)"  # asked by the tests' own waiting, and by a page that shows the count
+LIFE = (
+    "created", "pending_vendor_assignment", "assigned", "vendor_accepted", "vendor_en_route", "at_location",
+    "inspection_started", "inspection_completed", "payment_initiated",
+)  # fmt: skip
+LOOKS = (
+    "/v1/orders", "/v1/orders?workflow=device_pickup", "/v1/orders?q=S-", "/v1/orders?recipient=%2B919812345678",
+    "/v1/orders?overdue=true", "/v1/orders?assignee=nobody", "/v1/orders/device_pickup/S-1",
+    "/v1/orders/device_pickup/S-1/link", "/v1/escalations", "/v1/escalations?state=resolved&team=tech",
+    "/v1/dead-letters", "/v1/subscriptions",
+)  # fmt: skip
+Said = dict[str, Any]
+
+
+async def live(world: World) -> None:
+    """An order with a code, clocks that run out and mails that are refused."""
+    otp = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
+    for n, status in enumerate(LIFE):
+        said: dict[str, Any] = {"recipients": {"customer": CUSTOMER}} if n == 0 else {}
+        said |= {"assignee": VENDOR} if status == "assigned" else {}
+        said |= {"secrets": otp} if status == "payment_initiated" else {}
+        await world.accept(event("S-1", status, timedelta(seconds=6 * n), **said))
+        await world.settled()
+        world.clock.advance(seconds=6)
+    world.mailbox.refuse_rcpt = lambda _to: "550 no"
+    await world.accept(event("S-1", "payment_successful", timedelta(minutes=2)))
+    await world.move(minutes=90)
+    await world.accept(event("S-2", "pending_vendor_assignment", timedelta(minutes=92)))
+    await world.move(hours=9)
+
+
+def whole_reads(plan: dict[str, Any]) -> Iterator[str]:
+    """The parts of a plan that read a big table, or one of its indexes, from end to end."""
+    relation, index = plan.get("Relation Name", ""), plan.get("Index Name", "")
+    if plan["Node Type"] == "Seq Scan" and relation in BIG:
+        yield relation
+    if index and "Index Cond" not in plan and index not in IN_TURN | PARTIAL and index.partition("_")[0] in BIG:
+        yield index
+    for part in plan.get("Plans", ()):
+        yield from whole_reads(part)
+
+
+async def wrong_plans(connection: AsyncConnection, said: Said) -> list[str]:
+    """Statements that read what grows from end to end, with the plan that PostgreSQL has for these values."""
+    wrong = []
+    for statement, values in said.items():
+        row = values[0] if isinstance(values, list) else values
+        explained = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", row)).scalar_one()
+        plan = json.loads(explained) if isinstance(explained, str) else explained
+        wrong += [f"{found}: {statement}" for found in whole_reads(plan[0]["Plan"])]
+    return wrong
+
+
+@pytest.mark.uninterrupted
+@pytest.mark.parametrize("parts", ["postgres-rabbitmq"], indirect=True)
+async def test_every_statement_finds_its_rows_by_an_index(world: World, caller: Caller) -> None:
+    await fill(world.ledger.url, ROWS)
+    said: Said = {}
+
+    @happening.listens_for(world.ledger.engine.sync_engine, "before_cursor_execute")
+    def keep(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+        if not statement.startswith(HOW_MANY) and re.match(r"(SELECT .*\sFROM|UPDATE|DELETE)\s", statement, re.DOTALL):
+            said.setdefault(statement, values)
+
+    await live(world)
+    supervisor = await caller("supervisor")
+    for path in LOOKS:
+        await supervisor.get(path)  # what the answer shows is sealed with nobody's key: only the question counts
+    heard = dict(said)
+    async with world.ledger.transaction() as connection:
+        await fill_outbox(connection, ROWS)
+        wrong = await wrong_plans(connection, heard)
+        await connection.rollback()
+    assert len(heard) > 40
+    assert wrong == [], "\n".join(wrong)
