@@ -31,6 +31,7 @@ SETTLES_S = 20.0
 PER_SECOND = 20.0
 USUAL_S = 5.0
 FULL = 0.9
+FULL_WITHIN_S = 10.0
 LONGEST_WAIT_S = 60.0
 ROLES = ("intake,clock,relay,web", "intake,clock,relay", "dispatch", "dispatch")
 
@@ -84,19 +85,24 @@ async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
     enough = asyncio.Event()
     publishing = asyncio.create_task(scene.keep_publishing(enough, 1000, PER_SECOND))
     first, full = [], []
-    for _ in range(times):
+    slow = ""
+    for n in range(times):
         usual = await _messages_in(scene, USUAL_S) / USUAL_S
         node.kill()
         await asyncio.sleep(0.3)
         await asyncio.to_thread(node.start)
+        published = scene.confirmed
         to_first, to_full = await _back_to(scene, usual)
         first.append(to_first)
         full.append(to_full)
+        if to_full > FULL_WITHIN_S:
+            events = scene.confirmed - published
+            slow += f"\n  slow: round {n} after {to_full:.0f} s, in which {events} events were published"
     enough.set()
     await publishing
     found = await scene.check(within_s=420)
     said = f"first message after {_spread(first)}; full rate again after {_spread(full)}"
-    return f"{found.line()}; {said}"
+    return f"{found.line()}; {said}{slow}"
 
 
 async def _messages_in(scene: Scene, seconds: float) -> int:

@@ -66,6 +66,7 @@ class Scene:
         self.lives: list[list[dict[str, Any]]] = []
         self.processes: list[Process] = []
         self.kills = 0
+        self.confirmed = 0
         self._env: dict[str, str] = {}
 
     async def start(
@@ -123,10 +124,11 @@ class Scene:
 
     async def _publish(self, events: list[dict[str, Any]], per_second: float, at_its_time: bool = False) -> None:
         """Publish, and take off the list what the broker has confirmed."""
-        connection = await aio_pika.connect(self._broker)
+        connection = await aio_pika.connect(self._broker, timeout=CONFIRMED_WITHIN_S)
         async with connection:
-            channel = await connection.channel(publisher_confirms=True)
-            exchange = await channel.get_exchange("orders")
+            async with asyncio.timeout(CONFIRMED_WITHIN_S):
+                channel = await connection.channel(publisher_confirms=True)
+                exchange = await channel.get_exchange("orders")
             while events:
                 e = events[0]
                 if at_its_time:
@@ -136,6 +138,7 @@ class Scene:
                 )
                 await exchange.publish(message, "order.status_changed", timeout=CONFIRMED_WITHIN_S)
                 del events[0]
+                self.confirmed += 1
                 if per_second:
                     await asyncio.sleep(1 / per_second)
 
