@@ -3,10 +3,10 @@ FROM python:3.13-slim AS build
 WORKDIR /app
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir uv==0.13.9
 COPY requirements/run.lock requirements/run.lock
-RUN /venv/bin/uv pip install --python /venv/bin/python --require-hashes -r requirements/run.lock
+RUN /venv/bin/uv pip install --compile-bytecode --python /venv/bin/python --require-hashes -r requirements/run.lock
 COPY pyproject.toml README.md ./
 COPY service service
-RUN /venv/bin/uv pip install --python /venv/bin/python --no-deps . && /venv/bin/uv pip uninstall --python /venv/bin/python uv
+RUN /venv/bin/uv pip install --compile-bytecode --python /venv/bin/python --no-deps . && /venv/bin/uv pip uninstall --python /venv/bin/python uv
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home stagebell

@@ -70,18 +70,20 @@ $(VENV)/.uv:
 	@touch $@
 
 $(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.uv
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.lock
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.lock
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m compileall -q service
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.lock pyproject.toml | $(VENV)/.uv
 	@$(BIN)/python -m venv $(VENV)-bench
-	@$(BIN)/uv pip install -q --python $(VENV)-bench/bin/python --require-hashes -r requirements/bench.lock
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(VENV)-bench/bin/python --require-hashes -r requirements/bench.lock
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.uv
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.lock
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m compileall -q service
 	@touch $@ $(VENV)/.run
 
 clean:

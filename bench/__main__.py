@@ -45,21 +45,18 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
             work[c.name].append(await measures.throughput(c, s, options.events))
             print(f"  round {n + 1}  {c.name:<11} {work[c.name][-1]['events_per_s']:7.0f} events/s", file=sys.stderr)
     waits = {c.name: await measures.latency(c, s, options.latency_seconds) for c in contenders[:3]}
-    more = {
-        f"{n} dispatch": (
-            await measures.throughput(
-                Stagebell(f"{n} dispatch", ("intake,clock,relay,web", *["dispatch"] * n)), s, options.events
-            )
-        )["events_per_s"]
-        for n in options.dispatchers
-    }
+    apart = [Stagebell(f"{n} dispatch", ("intake,clock,relay,web", *["dispatch"] * n)) for n in options.dispatchers]
+    more: dict[str, list[float]] = {c.name: [] for c in apart}
+    for _ in range(options.rounds):
+        for c in apart:
+            more[c.name].append((await measures.throughput(c, s, options.events))["events_per_s"])
     return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).date().isoformat(),
         "events": options.events,
         "work": {name: median_of(rounds) for name, rounds in work.items()},
         "latency": waits,
-        "dispatchers": more,
+        "dispatchers": {name: statistics.median(rates) for name, rates in more.items()},
         "start_to_ready_s": await measures.start_to_ready(s),
         "database": await measures.round_trips(s, options.events),
         "growth": await measures.grown(s, options.events, options.past) if options.past else {},

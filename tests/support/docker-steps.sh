@@ -10,8 +10,8 @@ cp -r requirements pyproject.toml README.md service templates "$home/app/"
 cd "$home/app"
 uv=$(cd "$OLDPWD" && realpath "$uv")
 "$uv" venv -q "$home/venv"
-"$uv" pip install -q --python "$home/venv/bin/python" --require-hashes -r requirements/run.lock
-"$uv" pip install -q --python "$home/venv/bin/python" --no-deps .
+"$uv" pip install -q --compile-bytecode --python "$home/venv/bin/python" --require-hashes -r requirements/run.lock
+"$uv" pip install -q --compile-bytecode --python "$home/venv/bin/python" --no-deps .
 rm -rf service
 "$home/venv/bin/stagebell" check templates
 port=$("$home/venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
