@@ -123,13 +123,13 @@ async def round_trips(s: Setting, count: int) -> dict[str, float]:
 async def grown(s: Setting, count: int, past: int) -> dict[str, float]:
     """Events a second with so many past orders, beside an empty database's."""
     empty = await throughput(Stagebell(), s, count)
-    # A fifth of them with all that belongs to an order, the others bare: what can be written in the time there is.
-    await fill(s.database, past // 5)
+    # A tenth of them with all that belongs to an order, the others bare: what can be written in the time there is.
+    await fill(s.database, past // 10)
     connection = await asyncpg.connect(s.database.replace("+asyncpg", ""))
     bare = (
         "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at, sealed_state)"
         " SELECT gen_random_uuid(), 'device_pickup', 'past-' || n, 'completed', 'order_completed', 7, true, now(), now(), '\\x00'"
-        f" FROM generate_series({past // 5 + 1}, {past}) n"
+        f" FROM generate_series({past // 10 + 1}, {past}) n"
     )
     await connection.execute(bare, timeout=400)
     await connection.execute("ANALYZE orders", timeout=200)

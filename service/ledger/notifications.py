@@ -109,7 +109,12 @@ async def waiting_in(connection: AsyncConnection, lanes: Iterable[bytes]) -> set
 
 _WAITING_IN: Final = (
     select(notifications.c.channel)
-    .where(notifications.c.lane.in_(bindparam("lanes", expanding=True)), stands_in(notifications.c.state, *WAITING))
+    .where(
+        notifications.c.lane.in_(bindparam("lanes", expanding=True)),
+        # In two parts, so that it is looked up by lane: the index of what waits is short only while nothing does.
+        stands_in(notifications.c.state, *AHEAD),
+        ~stands_in(notifications.c.state, "sending"),
+    )
     .distinct()
 )
 

@@ -1,4 +1,7 @@
-"""What a service has in its tables after years, made in seconds; none of it is due."""
+"""What a service has in its tables after years, made in seconds.
+
+Nothing waits in it, as in most quiet moments, and PostgreSQL's statistics say so: the plans must do for a burst, too.
+"""
 
 import asyncpg
 from sqlalchemy import text
@@ -19,8 +22,7 @@ INSERT INTO notices (id, order_id, name, at, planned_at, stage_rank, supersedabl
 SELECT pg_temp.id(n), pg_temp.id(n), 'n', now(), now(), 0, false, now(), '' FROM generate_series(1, {rows}) n;
 INSERT INTO notifications (id, order_id, notice_id, notice, channel, audience, lane, state, not_before, valid_until, when_unknown, secret, created_at, sealed_recipient)
 SELECT pg_temp.id(n), pg_temp.id(n), pg_temp.id(n), 'n', (ARRAY['sms', 'email', 'push'])[n % 3 + 1], 'c', pg_temp.key(n),
-       CASE WHEN n % 1000 = 0 THEN 'pending' WHEN n % 7001 = 0 THEN 'unknown' ELSE 'sent' END,
-       now() + interval '1 day', now(), 'never', false, now() - n * interval '1 second', ''
+       'sent', now(), now(), 'never', false, now() - n * interval '1 second', ''
 FROM generate_series(1, {rows}) n;
 INSERT INTO clocks (id, order_id, workflow, name, kind, team, started_at, due_at, state)
 SELECT pg_temp.id(n), pg_temp.id(n), 'w', 'c', 'dwell', 't', now(), now() + n * interval '1 second',

@@ -13,6 +13,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    op.drop_index('notifications_lane', table_name='notifications')
     op.create_index('outbox_in_turn', 'outbox', ['attempts', 'id'])
     op.create_index('orders_by_time', 'orders', ['updated_at', 'id'])
     op.drop_index('orders_by_name', table_name='orders')
@@ -27,3 +28,5 @@ def downgrade() -> None:
     op.create_index('orders_by_name', 'orders', ['order_id'])
     op.drop_index('orders_by_time', table_name='orders')
     op.drop_index('outbox_in_turn', table_name='outbox')
+    ahead = sa.text("state IN ('pending', 'retrying', 'sending')")
+    op.create_index('notifications_lane', 'notifications', ['lane', 'id'], postgresql_where=ahead, sqlite_where=ahead)
