@@ -74,6 +74,8 @@ def _postgres_engine(url: str) -> AsyncEngine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_pre_ping=False,
+        # The connection used last has its statements prepared and its plans at hand.
+        pool_use_lifo=True,
         pool_recycle=1800,
         pool_timeout=10,
         connect_args={"server_settings": settings, "timeout": 5, "command_timeout": STATEMENT_TIMEOUT_S},
