@@ -69,21 +69,25 @@ $(VENV)/.uv:
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
+# The first prerequisite is the lock file; bytecode, so that a start need not compile.
+define INSTALL
+@$(PIP) $(BIN)/python --require-hashes -r $<
+@$(PIP) $(BIN)/python --no-deps -e .
+@$(BIN)/python -m compileall -q service
+endef
+PIP := $(BIN)/uv pip install -q --compile-bytecode --python
+
 $(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.uv
-	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.lock
-	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --no-deps -e .
-	@$(BIN)/python -m compileall -q service
+	$(INSTALL)
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.lock pyproject.toml | $(VENV)/.uv
 	@$(BIN)/python -m venv $(VENV)-bench
-	@$(BIN)/uv pip install -q --compile-bytecode --python $(VENV)-bench/bin/python --require-hashes -r requirements/bench.lock
+	@$(PIP) $(VENV)-bench/bin/python --require-hashes -r requirements/bench.lock
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.uv
-	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock
-	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --no-deps -e .
-	@$(BIN)/python -m compileall -q service
+	$(INSTALL)
 	@touch $@ $(VENV)/.run
 
 clean:

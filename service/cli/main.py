@@ -35,7 +35,7 @@ def main() -> None:
         app()
     except (SettingsError, WrongKey, PackError, BrokerLost) as error:
         _leave(str(error))
-    except (OSError, DBAPIError) as error:
+    except DBAPIError as error:
         if not is_transient(error):
             raise
         _leave("the database broke off before it said whether that is done: look, then run the command again")

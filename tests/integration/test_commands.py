@@ -139,6 +139,17 @@ async def test_a_database_that_cannot_be_used_is_named(
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_that_cannot_be_written_is_no_trouble_of_the_database(tmp_path: Path) -> None:
+    (tmp_path / "packs").write_text("a file where a folder should be")
+    done = subprocess.run(
+        [*STAGEBELL, "new", "flowers", "--directory", str(tmp_path / "packs")],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "packs" in done.stderr
+    assert "database" not in done.stderr
+
+
 def test_a_missing_channel_that_is_required_is_an_error(tmp_path: Path) -> None:
     base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
     values = {**base, "PYTHONPATH": str(ROOT), "STAGEBELL_REQUIRE_CHANNELS": "email"}

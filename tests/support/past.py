@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_BIG = ("orders", "order_people", "timeline", "notices", "notifications", "clocks", "escalations", "inbox")
+FILLED = ("orders", "order_people", "timeline", "notices", "notifications", "clocks", "escalations", "inbox")
 # Keys in sequence: faster to write, the same plans.
 _FILL = """
 CREATE FUNCTION pg_temp.id(n bigint) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;
@@ -34,7 +34,6 @@ INSERT INTO inbox (key, received_at, outcome) SELECT pg_temp.key(n), now(), 'acc
 ANALYZE
 """
 
-
 _WAITING = """
 INSERT INTO outbox (id, exchange, routing_key, message_id, content_type, body, created_at, attempts)
 SELECT gen_random_uuid(), 'x' || n % 5, 'k', 'm' || n, '', '', now(), 0 FROM generate_series(1, {rows}) n
@@ -52,7 +51,7 @@ async def fill(url: str, rows: int, *, logged: bool = True) -> None:
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         if not logged:
-            await connection.execute("".join(f"ALTER TABLE {table} SET UNLOGGED;" for table in _BIG))
+            await connection.execute("".join(f"ALTER TABLE {table} SET UNLOGGED;" for table in FILLED))
         await connection.execute(_FILL.format(rows=rows))
     finally:
         await connection.close()
