@@ -75,10 +75,15 @@ async def wrong_plans(connection: AsyncConnection, said: Said) -> list[str]:
     return wrong
 
 
+@pytest.fixture
+async def parts(postgres_url: str, rabbit_url: str) -> dict[str, Any]:
+    """PostgreSQL with its past in it before the service's loops come to hold locks, and RabbitMQ."""
+    await fill(postgres_url, ROWS, logged=False)
+    return {"database_url": postgres_url, "broker_url": rabbit_url}
+
+
 @pytest.mark.uninterrupted
-@pytest.mark.parametrize("parts", ["postgres-rabbitmq"], indirect=True)
 async def test_every_statement_finds_its_rows_by_an_index(world: World, caller: Caller) -> None:
-    await fill(world.ledger.url, ROWS, logged=False)
     said: Said = {}
 
     @happening.listens_for(world.ledger.engine.sync_engine, "before_cursor_execute")
