@@ -9,7 +9,7 @@ from aiolimiter import AsyncLimiter
 
 from service.dispatch.breaker import Breaker
 from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
-from service.domain.notices import Accepted, Lookup, NoAnswer, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Refused, Transient
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
 
@@ -83,7 +83,7 @@ class Route:
             metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
             self._learn(breaker, answer)
             metrics.breaker_open.labels(self.channel, provider.name).set(breaker.is_open)
-            if not isinstance(answer, Transient):
+            if not isinstance(answer, Transient | Refused):
                 break
         return answer, sender
 

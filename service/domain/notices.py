@@ -135,6 +135,17 @@ class Permanent(Struct, frozen=True):
     kind: Literal["refused", "bad_address", "opted_out", "unregistered"] = "refused"
 
 
+class Refused(Struct, frozen=True):
+    """The provider refuses us, not this message or its reader: account, sender, set-up, quota, relay policy.
+
+    Nothing was sent; the message waits within its own deadline for another provider, or for this one to be mended.
+    """
+
+    provider: str
+    code: str
+    error: str
+
+
 class NoAnswer(Struct, frozen=True):
     """The request left us and no answer came: it may or may not have been taken."""
 
@@ -156,7 +167,7 @@ class Lookup(Struct, frozen=True):
     missing: bool = False
 
 
-Answer = Accepted | Transient | Permanent | NoAnswer | Receipt | Lookup
+Answer = Accepted | Transient | Permanent | Refused | NoAnswer | Receipt | Lookup
 
 
 def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Notification:
@@ -184,12 +195,20 @@ def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Not
         case NoAnswer(provider, error):
             return replace(n, state="unknown", provider=provider, error=error, not_before=now + SETTLE_UNKNOWN_AFTER)
         case Transient(provider, code, error, at_least):
-            at = now + retry_delay(n.attempts, jitter, at_least)
-            if at >= n.valid_until:
-                return replace(n, state="expired", provider=provider, error_code=code, error=error)
-            return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
+            return _retry(n, answer, now + retry_delay(n.attempts, jitter, at_least))
+        case Refused():
+            # The provider's breaker holds it back; once that closes, nothing else should.
+            return _retry(n, answer, now + FIRST_RETRY)
         case Lookup(missing):
             return _give_up_waiting(n, missing, now)
+
+
+def _retry(n: Notification, answer: Transient | Refused, at: datetime) -> Notification:
+    """Another try at that moment, or the end of the message where its time is over by then."""
+    provider, code, error = answer.provider, answer.code, answer.error
+    if at >= n.valid_until:
+        return replace(n, state="expired", provider=provider, error_code=code, error=error)
+    return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
 
 
 def _give_up_waiting(n: Notification, missing: bool, now: datetime) -> Notification:

@@ -4,10 +4,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.workflows.templates import Rendered
 
-SendAnswer = Accepted | Transient | Permanent | NoAnswer
+SendAnswer = Accepted | Transient | Permanent | Refused | NoAnswer
 
 
 class Attachment(Struct, frozen=True):
