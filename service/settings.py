@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.mail_address import canonical_domain, sender_of
+
 CHANNELS = ("sms", "whatsapp", "email", "push")
 PREFIX = "STAGEBELL_"
 
@@ -70,6 +72,8 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("")
     smtp_backup_url: SecretStr = SecretStr("")
     email_from: str = ""
+    mail_in: str = ""
+    mail_domain: str = ""
 
     fcm_credentials: Path | None = None
     fcm_base_url: Url = "https://fcm.googleapis.com"
@@ -141,6 +145,30 @@ class Settings(BaseSettings):
             raise ValueError("write smtp://, smtps:// or smtp+starttls://user:password@host:port")
         return value
 
+    @field_validator("email_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        if value:
+            sender_of(value)
+        return value
+
+    @field_validator("mail_in")
+    @classmethod
+    def _known_mail_in(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            ok = parts.scheme in ("lmtp", "smtp") and parts.hostname and parts.port is not None
+        except ValueError:
+            ok = False
+        if value and not ok:
+            raise ValueError("write lmtp://host:port or smtp://host:port: where this service listens for mail")
+        return value
+
+    @field_validator("mail_domain")
+    @classmethod
+    def _domain(cls, value: str) -> str:
+        return canonical_domain(value) if value else value
+
     @field_validator("fcm_credentials")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
@@ -152,6 +180,14 @@ class Settings(BaseSettings):
     def _public(self) -> "Settings":
         if not self.public_url:
             self.public_url = f"http://{self.http_host}:{self.http_port}"
+        return self
+
+    @model_validator(mode="after")
+    def _bounces_have_a_domain(self) -> "Settings":
+        if self.mail_in and not self.mail_domain:
+            if not self.email_from:
+                raise ValueError("MAIL_IN needs MAIL_DOMAIN, the domain of which bounces and replies come in")
+            self.mail_domain = sender_of(self.email_from)[1].rpartition("@")[2]
         return self
 
     def twilio_accounts(self) -> list[TwilioAccount]:
