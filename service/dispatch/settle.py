@@ -23,6 +23,7 @@ from service.domain.notices import (
     Permanent,
     Receipt,
     State,
+    ended_unsent,
     settle,
 )
 from service.ledger import housekeeping
@@ -144,7 +145,7 @@ class Settler:
             if before.state in ENDS:
                 return before
             news = outcome.news
-            return replace(before, state=news.state, error=news.why, error_code=news.code)
+            return ended_unsent(before, news.state, news.why, news.code)
         jitter = random.random()  # noqa: S311 - spreads retries, keeps no secret
         return settle(before, outcome.news, now, jitter)
 

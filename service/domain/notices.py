@@ -1,11 +1,13 @@
 """A notification's life: planned, claimed, sent, answered by a provider, confirmed by receipts.
 
-    pending → sending → sent → delivered | undelivered
+    pending → sending → sent → delivered → read
+                        sent → undelivered
     sending → retrying → sending      a definite failure that can heal
     sending → unknown                 the request left us and no answer came
-    ends: failed, expired, superseded, suppressed (and delivered, undelivered)
+    ends: failed, expired, superseded, suppressed (and delivered, read, undelivered)
 
-`settle` is the whole state machine; ends are final and a receipt's rank never goes down.
+`settle` is the whole state machine; ends are final, but that what was delivered may be read, and a receipt's rank
+never goes down. What may have left never ends as if it had not: `ended_unsent` says so.
 """
 
 from collections.abc import Mapping
@@ -26,6 +28,7 @@ State = Literal[
     "unknown",
     "sent",
     "delivered",
+    "read",
     "undelivered",
     "failed",
     "expired",
@@ -33,11 +36,13 @@ State = Literal[
     "suppressed",
 ]
 
-ENDS: Final = frozenset({"delivered", "undelivered", "failed", "expired", "superseded", "suppressed"})
+ENDS: Final = frozenset({"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed"})
 # A lane waits for these; `unknown` does not hold up newer messages while it is being settled.
 AHEAD: Final = ("pending", "retrying", "sending")
-RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3}
-REACHED: Final = frozenset({"sent", "delivered"})
+RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3, "read": 4}
+REACHED: Final = frozenset({"sent", "delivered", "read"})
+# The provider has the message, or may have it: it counts against the caps.
+MAY_HAVE_LEFT: Final = REACHED | {"undelivered", "unknown"}
 # Not told on purpose: the order moved on, or the reader does not want it. The promise to tell goes with it.
 FALLS_AWAY: Final = frozenset({"superseded", "suppressed"})
 
@@ -156,7 +161,7 @@ class NoAnswer(Struct, frozen=True):
 class Receipt(Struct, frozen=True):
     """What the provider says later."""
 
-    status: Literal["queued", "sent", "delivered", "undelivered"]
+    status: Literal["queued", "sent", "delivered", "read", "undelivered"]
     provider_id: str
     code: str = ""
 
@@ -207,7 +212,7 @@ def _retry(n: Notification, answer: Transient | Refused, at: datetime) -> Notifi
     """Another try at that moment, or the end of the message where its time is over by then."""
     provider, code, error = answer.provider, answer.code, answer.error
     if at >= n.valid_until:
-        return replace(n, state="expired", provider=provider, error_code=code, error=error)
+        return replace(ended_unsent(n, "expired", error, code), provider=provider)
     return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
 
 
@@ -227,7 +232,26 @@ def _give_up_waiting(n: Notification, missing: bool, now: datetime) -> Notificat
     return n
 
 
+def ended_unsent(n: Notification, state: State, why: str, code: str = "") -> Notification:
+    """The notification ended without being sent (again).
+
+    Where an earlier send of it got no answer it may be with its reader: then it stays `unknown`, which only the
+    provider's word can settle, and nobody is told that it never left.
+    """
+    if n.resent and state in FALLS_AWAY | {"expired"}:
+        return replace(n, state="unknown", error=f"sent once without an answer, and not again: {why}", error_code=code)
+    return replace(n, state=state, error=why, error_code=code)
+
+
+def gives_place_back(before: Notification, after: Notification) -> bool:
+    """Whether the place that a send had taken under the caps is free again: certainly nothing left by it."""
+    sent_again = after.state == "pending" and after.resent > before.resent
+    return not sent_again and after.state not in MAY_HAVE_LEFT
+
+
 def _receipt(n: Notification, receipt: Receipt, now: datetime) -> Notification:
+    if n.state == "delivered" and receipt.status == "read":
+        return replace(n, state="read", provider_id=receipt.provider_id or n.provider_id)
     if n.state in ENDS:
         return n
     rank = RECEIPT_RANK[receipt.status]

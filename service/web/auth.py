@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from service.ledger.keys import Caller, Role, caller_of, is_valid
+from service.web.bodies import form_of
 from service.web.context import BY_COOKIE, CALLER, CONTEXT, Context
 from service.web.problems import Problem
 from service.web.session import COOKIE, Session
@@ -114,6 +115,6 @@ async def _check_origin(request: web.Request, context: Context, session_id: str)
         return
     token = request.headers.get(CSRF_HEADER, "")
     if not token and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        token = str((await request.post()).get(CSRF_FIELD, ""))
+        token = (await form_of(request)).get(CSRF_FIELD, "")
     if not context.sessions.csrf_fits(session_id, token):
         raise Problem(403, "Refused", f"a page of the desk must send its {CSRF_HEADER}; reload it and try again")

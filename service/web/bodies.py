@@ -5,13 +5,17 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+import structlog
 from aiohttp import web
+from multidict import MultiDict
 
 from service.domain.errors import Rejection
 from service.web.problems import Problem
 from service.workflows.durations import parse_duration
 
 T = TypeVar("T")
+Form = MultiDict[str]
+log = structlog.get_logger(__name__)
 
 
 async def body_of(request: web.Request, kind: type[T]) -> T:
@@ -25,6 +29,31 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
         raise Problem(422, "Not accepted", f"{field}: {text}" if field and field != "$" else text) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "Not readable", f"the body is not JSON: {error}") from None
+
+
+async def form_of(request: web.Request) -> Form:
+    """A form's fields, in which a name may stand more than once; raises Problem for what is not one."""
+    try:
+        fields = list((await request.post()).items())
+    except (web.HTTPException, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        # Broken multipart, an unknown charset: aiohttp has no error of its own for them. What was sent is not logged.
+        log.info("form.unreadable", error=type(error).__name__)
+        raise Problem(400, "Not readable", "the body is not a form") from None
+    form: Form = MultiDict()
+    for name, value in fields:
+        if not isinstance(value, str):
+            raise Problem(415, "Not readable", "a form of plain fields is expected; this one carries a file")
+        form.add(name, value)
+    if any(_is_odd(text) for field in form.items() for text in field):
+        raise Problem(400, "Not readable", "the form is not text")
+    return form
+
+
+def _is_odd(text: str) -> bool:
+    """Half of a surrogate pair, which some charsets let through, is no text: it can be neither signed nor stored."""
+    return any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

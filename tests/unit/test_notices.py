@@ -20,6 +20,8 @@ from service.domain.notices import (
     Refused,
     Transient,
     before_sending,
+    ended_unsent,
+    gives_place_back,
     retry_delay,
     settle,
 )
@@ -52,13 +54,14 @@ answers: st.SearchStrategy[Answer] = st.one_of(
 )
 def test_ends_are_final_and_receipts_never_go_down(steps: list[tuple[Answer, int]], policy: str) -> None:
     n, now, resends = replace(N, when_unknown=policy), NOON, 0
-    rank = {"sent": 1, "delivered": 2, "undelivered": 2}
+    rank = {"sent": 1, "delivered": 2, "undelivered": 2, "read": 3}
     for answer, later in steps:
         now += timedelta(seconds=later)
         before = n
         n = settle(n, answer, now, 0.5)
         if before.state in ENDS:
-            assert n is before
+            assert n is before or (before.state, n.state) == ("delivered", "read")
+        assert not (n.resent and n.state in ("expired", "superseded", "suppressed")), "it may have left"
         if before.state in rank:
             assert rank[n.state] >= rank[before.state]
         if n.state in ("pending", "retrying"):
@@ -108,6 +111,35 @@ def test_a_receipt_settles_an_unknown_and_beats_our_own_answer() -> None:
     delivered = settle(N, Receipt("delivered", "SM1"), NOON, 0)
     assert delivered.state == "delivered"
     assert settle(delivered, Accepted("t", "SM1"), NOON, 0) is delivered
+
+
+def test_what_may_have_left_is_never_said_to_have_ended_unsent() -> None:
+    again = replace(N, resent=1)
+    for end in ("expired", "superseded", "suppressed"):
+        assert ended_unsent(again, end, "why").state == "unknown"
+        assert ended_unsent(N, end, "why").state == end
+    late = replace(again, valid_until=NOON)
+    assert settle(late, Transient("t", "429", "x"), NOON, 0).state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "free"),
+    [
+        (N, Accepted("t", "SM1"), False),
+        (N, NoAnswer("t", "x"), False),
+        (N, Receipt("undelivered", "SM1"), False),
+        (N, Transient("t", "429", "x"), True),
+        (N, Refused("t", "20003", "x"), True),
+        (N, Permanent("t", "21211", "x"), True),
+        (replace(N, valid_until=NOON), Transient("t", "429", "x"), True),
+        (replace(N, state="unknown", provider="t"), Lookup(), False),
+        (replace(N, state="unknown"), Lookup(missing=True), True),
+    ],
+)
+def test_a_place_under_the_caps_is_free_again_where_nothing_can_have_left(
+    before: Notification, answer: Answer, free: bool
+) -> None:
+    assert gives_place_back(before, settle(before, answer, NOON, 0)) is free
 
 
 def test_retry_honours_retry_after_and_ends_with_the_notices_life() -> None:

@@ -11,6 +11,7 @@ from service.domain.causes import IssueRaised, NoticeOrdered
 from service.domain.errors import Rejection
 from service.ledger.order_search import open_escalations_of, search
 from service.ledger.orders import find
+from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT, audit_line
 from service.web.desk.page import desk, render
 from service.web.orders import csv_answer, line_of, load_view, order_name, search_of
@@ -105,11 +106,11 @@ async def order(request: web.Request) -> web.StreamResponse:
 
 
 async def _notice(request: web.Request) -> NoticeOrdered:
-    form = await request.post()
-    reason = str(form.get("reason", ""))
+    form = await form_of(request)
+    reason = form.get("reason", "")
     pack = request.app[CONTEXT].core.packs.find(request.match_info["workflow"])
     notice = pack.workflow.notices.get(reason) if pack else None
-    chosen = tuple(str(c) for c in form.getall("channels", []))
+    chosen = tuple(form.getall("channels", []))
     # The form offers every channel that any notice has; those that this one does not have are left out.
     fitting = tuple(c for c in chosen if notice is None or c in notice.channels)
     if notice is not None and not fitting:
@@ -140,8 +141,8 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
 @desk("agent")
 async def report_issue(request: web.Request) -> web.StreamResponse:
     """Escalate at once, and show the order again."""
-    form = await request.post()
-    reason, detail = str(form.get("reason", "")), str(form.get("detail", ""))[:2000]
+    form = await form_of(request)
+    reason, detail = form.get("reason", ""), form.get("detail", "")[:2000]
     name = order_name(request)
     cause = IssueRaised(reason, request[CALLER].name, detail)
     try:

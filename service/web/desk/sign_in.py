@@ -6,6 +6,7 @@ from aiohttp import web
 
 from service.ledger.keys import caller_of
 from service.web.auth import CSRF_FIELD, address_of, may, session_of
+from service.web.bodies import form_of
 from service.web.context import CONTEXT
 from service.web.desk.page import render
 from service.web.problems import Problem
@@ -33,12 +34,12 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     """A key becomes a session, if its role has anything to do here."""
     context = request.app[CONTEXT]
     address = address_of(request)
-    form = await request.post()
-    after = safe_next(str(form.get("next", "")))
+    form = await form_of(request)
+    after = safe_next(form.get("next", ""))
     if context.limits.is_blocked(address):
         raise Problem(429, "Too many wrong keys", "try again in a minute", {"Retry-After": "60"})
     async with context.core.ledger.reading() as connection:
-        caller = await caller_of(connection, context.core.keyring, str(form.get("key", "")).strip())
+        caller = await caller_of(connection, context.core.keyring, form.get("key", "").strip())
     if caller is None:
         await context.limits.failed(address)
         return await _page(request, after, "That key is not known, or was revoked.", 401)
@@ -58,7 +59,7 @@ def set_session(request: web.Request, response: web.StreamResponse, value: str) 
 async def sign_out(request: web.Request) -> web.StreamResponse:
     """End the session."""
     session = await session_of(request)
-    token = str((await request.post()).get(CSRF_FIELD, ""))
+    token = (await form_of(request)).get(CSRF_FIELD, "")
     if session is not None and not request.app[CONTEXT].sessions.csrf_fits(session.id, token):
         raise Problem(403, "Refused", "reload the page and try again")
     response = web.HTTPSeeOther("/desk/sign-in")

@@ -1,0 +1,142 @@
+"""Receipts over HTTP: what Twilio says later, in whatever form it comes, and what others send in its name."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+from twilio.request_validator import RequestValidator
+
+from service.broker.port import Message
+from service.dispatch.compose import CALLBACK_PURPOSE
+from tests.support.events import CUSTOMER, VENDOR, event
+from tests.support.providers import TOKEN
+from tests.support.world import World
+
+INBOUND = "/callbacks/twilio/inbound"
+MULTIPART = "multipart/form-data; boundary=b"
+FORM = "application/x-www-form-urlencoded"
+
+
+# Nothing here is a form that Twilio sends.
+BODIES = (
+    (MULTIPART, b"--b\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--b--\r\n"),
+    (MULTIPART, b"not multipart at all"),
+    (MULTIPART, b"--b\r\nbroken header\r\n\r\n"),
+    (MULTIPART, b"--b\r\nContent-Disposition: form-data; name=Body\r\n\r\nnever ends"),
+    (MULTIPART, b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\nSECRET\r\n--b--\r\n"),
+    (MULTIPART, b'--b\r\nContent-Disposition: form-data; name=a\r\nContent-Type: text/plain; charset=moon\r\n\r\nx\r\n--b--'),
+    (MULTIPART, b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--\r\n"),
+    ("multipart/form-data", b"x"),
+    (f"{FORM}; charset=moon", b"Body=SECRET"),
+    (f"{FORM}; charset=base64", b"Body=SECRET"),
+    (f"{FORM}; charset=utf-16", b"B"),
+    (f"{FORM}; charset=unicode_escape", b"Body=\\ud800"),
+    (FORM, b"Body=\xff\xfe"),
+    (FORM, b"&".join(b"a%d=1" % n for n in range(20_000))),
+    (FORM, b"Body=" + b"x" * 5_000_000),
+    ("application/json", b'{"Body": "SECRET"}'),
+    ("nonsense", b"\x00"),
+)  # fmt: skip
+
+
+async def told(world: World) -> str:
+    """One SMS, sent; its id."""
+    await world.accept(event("R-1", "vendor_en_route", recipients={"customer": CUSTOMER}, assignee=VENDOR))
+    await world.settled()
+    return str((await message(world))["id"])
+
+
+async def message(world: World) -> dict[str, Any]:
+    (found,) = [m for m in (await world.view("R-1"))["messages"] if m["channel"] == "sms"]
+    return dict(found)
+
+
+async def post(world: World, path: str, fields: Sequence[tuple[str, str]]) -> int:
+    """A form as Twilio signs it: each value of a name once, in order."""
+    signed = "https://track.example" + path
+    for name in sorted({name for name, _ in fields}):
+        signed += "".join(name + value for value in sorted({v for n, v in fields if n == name}))
+    signature = RequestValidator(TOKEN).compute_signature(signed, {})
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            world.http + path, data=aiohttp.FormData(fields), headers={"X-Twilio-Signature": signature}
+        ) as got,
+    ):
+        return got.status
+
+
+async def receipt(world: World, notification_id: str, status: str) -> int:
+    token = world.ledger.keyring.token(CALLBACK_PURPOSE, UUID(notification_id), whole=True)
+    return await post(world, f"/callbacks/twilio/status?n={token}", [("MessageSid", "SM1"), ("MessageStatus", status)])
+
+
+async def test_read_stands_above_delivered_and_both_are_published(world: World) -> None:
+    published: list[tuple[str, str]] = []
+    publish = world.app.broker.publish
+
+    async def keep(messages: Sequence[Message]) -> list[bool]:
+        published.extend((m.exchange, m.routing_key) for m in messages)
+        return await publish(messages)
+
+    world.app.broker.publish = keep  # type: ignore[method-assign]
+    sms = await told(world)
+    for status in ("partially_delivered", "delivered", "read", "delivered", "undelivered", "sent"):
+        assert await receipt(world, sms, status) == 204
+    await world.settled()
+    after = await message(world)
+    assert after["state"] == "read"
+    assert [h["state"] for h in after["history"]][-6:] == ["receipt", "delivered", "read", *["receipt"] * 3]
+    told_outside = [key for exchange, key in published if exchange == "notifications" and key.endswith(".sms")]
+    assert told_outside == ["notification.sent.sms", "notification.delivered.sms", "notification.read.sms"]
+
+
+async def test_a_status_that_twilio_adds_one_day_is_no_error(world: World) -> None:
+    sms = await told(world)
+    assert await receipt(world, sms, "pondered") == 204
+    assert (await message(world))["state"] == "sent"
+    assert await receipt(world, sms, "") == 400
+
+
+async def test_a_name_that_stands_twice_is_signed_with_all_its_values(world: World) -> None:
+    fields = [
+        ("From", "+919812345678"),
+        ("To", "+15005550006"),
+        ("Body", "Hello"),
+        ("MediaUrl", "b"),
+        ("MediaUrl", "a"),
+    ]
+    assert await post(world, INBOUND, [*fields, ("MediaUrl", "b")]) == 200
+    assert await post(world, INBOUND, fields) == 200
+
+
+async def test_what_is_no_form_is_answered_4xx_and_not_repeated(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        for content_type, body in BODIES:
+            headers = {"Content-Type": content_type, "X-Twilio-Signature": "x"}
+            for path in (INBOUND, "/callbacks/twilio/status?n=x", "/desk/sign-in", "/desk/sign-out"):
+                async with session.post(world.http + path, data=body, headers=headers, allow_redirects=False) as got:
+                    assert got.status < 500, (path, content_type, body[:40])
+                    assert path != INBOUND or got.status >= 400, (content_type, body[:40])
+    said = capfd.readouterr()
+    assert "Traceback" not in said.out + said.err
+    assert "SECRET" not in said.out + said.err
+
+
+async def test_an_address_that_is_no_text_is_refused(world: World) -> None:
+    reader, writer = await _connect(world)
+    writer.write(b"POST /callbacks/twilio/inbound?\xff\xfe HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\n")
+    writer.write(b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=b")
+    assert (await reader.readline()).split()[1] in (b"400", b"403")
+    writer.close()
+
+
+async def _connect(world: World) -> Any:
+    import asyncio
+
+    host, _, port = world.http.removeprefix("http://").partition(":")
+    return await asyncio.open_connection(host, int(port))
