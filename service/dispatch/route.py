@@ -9,7 +9,7 @@ from aiolimiter import AsyncLimiter
 
 from service.dispatch.breaker import Breaker
 from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
-from service.domain.notices import Accepted, Lookup, NoAnswer, Refused, Transient
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
 
@@ -83,7 +83,7 @@ class Route:
             metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
             self._learn(breaker, answer)
             metrics.breaker_open.labels(self.channel, provider.name).set(breaker.is_open)
-            if not isinstance(answer, Transient | Refused):
+            if not isinstance(answer, Transient | Refused) and not _is_unable(answer):
                 break
         return answer, sender
 
@@ -111,3 +111,8 @@ class Route:
         """Close all providers."""
         for provider in self.providers:
             await provider.close()
+
+
+def _is_unable(answer: SendAnswer) -> bool:
+    """Whether this provider cannot carry the message and another may."""
+    return isinstance(answer, Permanent) and answer.kind == "unable"

@@ -132,12 +132,12 @@ class Transient(Struct, frozen=True):
 
 
 class Permanent(Struct, frozen=True):
-    """Will never be sent to this address: `kind` says what to learn from it."""
+    """Will never be sent to this address: `kind` says what to learn from it. `unable`: by this provider alone."""
 
     provider: str
     code: str
     error: str
-    kind: Literal["refused", "bad_address", "opted_out", "unregistered"] = "refused"
+    kind: Literal["refused", "bad_address", "opted_out", "unregistered", "unable"] = "refused"
 
 
 class Refused(Struct, frozen=True):

@@ -1,170 +1,146 @@
 """Email through aiosmtplib, over connections that are kept.
 
-MAIL, RCPT and DATA are given one by one, as only then it is known what a broken connection means: before
-DATA nothing was sent; from DATA on the mail may have been taken. The Message-ID is the notification's, so
-that a second try is recognisable as the same mail.
+A send is bounded as a whole, waiting for a place included, so that it never outlives its lease; where it stops says
+whether the mail may have left. A relay that let one kept connection die has let the older ones die too.
 """
 
 import asyncio
-import contextlib
-import re
-import ssl
-from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime, parseaddr
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
-import aiosmtplib
-from aiosmtplib.errors import (
-    SMTPAuthenticationError,
-    SMTPException,
-    SMTPRecipientRefused,
-    SMTPResponseException,
-)
-
+from service.dispatch.channels.mail_message import mail_of
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.domain.events import clean
+from service.dispatch.channels.smtp_answers import CLOSING
+from service.dispatch.channels.smtp_session import Session, Stopped, relay_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
+from service.mail_address import canonical_mail, sender_of
 
 KEPT_CONNECTIONS: Final = 10
-# Greylisting wants about 5 minutes (RFC 6647, §5).
-GREYLISTED_S: Final = 300.0
-GREYLIST_CODES: Final = (450, 451)
-MISCONFIGURED_S: Final = 60.0
-PERMANENT: Final = 500
-# Nothing that could end an SMTP command early: no blanks, brackets, quotes or control characters.
-_ADDRESS = re.compile(r"^[^\s<>()\[\]\\,;:\"@\x00-\x1f\x7f-\x9f]{1,64}@[^\s<>()\[\]\\,;:\"@\x00-\x1f\x7f-\x9f]{1,255}$")
+# Servers wait 5 minutes for the next command (RFC 5321, §4.5.3.2.7), pressed ones 10 s (Postfix, smtpd_timeout).
+KEPT_FOR_S: Final = 60.0
+# How long a kept connection may take to show that it lives, of the time that the send has.
+KEPT_PATIENCE: Final = 0.2
 
 
 class SmtpProvider:
-    """One mail relay."""
+    """One mail relay. `kept_for_s`: how long an idle connection is kept, in seconds."""
 
-    def __init__(self, url: str, sender: str, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        self._tls = parts.scheme == "smtps"
-        self._starttls = parts.scheme == "smtp+starttls"
-        self._host = parts.hostname or "localhost"
-        self._port = parts.port or (465 if self._tls else 587 if self._starttls else 25)
-        self._user = unquote(parts.username) if parts.username else None
-        self._password = unquote(parts.password) if parts.password else None
+    def __init__(self, url: str, sender: str, timeout_s: float, kept_for_s: float = KEPT_FOR_S) -> None:
+        self._relay = relay_of(url)
         self._timeout_s = timeout_s
-        self._from = sender
-        self.sender = parseaddr(sender)[1]
-        self.name = f"smtp:{self._host}"
-        self._idle: list[aiosmtplib.SMTP] = []
+        self._kept_for_s = kept_for_s
+        self._sender_name, self.sender = sender_of(sender)
+        self.name = self._relay.name
+        # The one used last at the end.
+        self._idle: list[Session] = []
         self._slots = asyncio.Semaphore(KEPT_CONNECTIONS)
 
     async def send(self, message: Outgoing) -> SendAnswer:
-        """Hand the mail to the relay."""
-        if not _ADDRESS.match(message.address):
-            return Permanent(self.name, "address", "not an email address", "bad_address")
+        """Hand the mail to the relay, within the time given in all."""
         try:
-            mail = self._mail(message)
-        except (ValueError, UnicodeError) as error:
+            recipient = canonical_mail(message.address)
+        except ValueError as error:
+            return Permanent(self.name, "address", str(error), "bad_address")
+        try:
+            mail = mail_of(message, self._sender_name, self.sender, recipient)
+        except (ValueError, UnicodeError, LookupError) as error:
             return Permanent(self.name, "message", f"cannot be written as mail: {type(error).__name__}")
-        async with self._slots:
-            return await self._transmit(message.address, mail)
-
-    def _mail(self, message: Outgoing) -> bytes:
-        mail = EmailMessage(policy=SMTP_POLICY)
-        mail["From"] = self._from
-        mail["To"] = message.address
-        mail["Subject"] = clean(message.rendered.title)
-        mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Message-ID"] = f"<{message.notification_id}@{self.sender.rpartition('@')[2] or 'localhost'}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.rendered.text)
-        if message.rendered.html:
-            mail.add_alternative(message.rendered.html, subtype="html")
-        if message.attachment:
-            mail.add_attachment(message.attachment.text, subtype="csv", filename=message.attachment.name)
-        return mail.as_bytes()
-
-    async def _transmit(self, address: str, mail: bytes) -> SendAnswer:
+        attempt = _Attempt()
         try:
-            client = await self._ready(address)
-        except SMTPAuthenticationError as error:
-            return Transient(self.name, str(error.code), "the relay refused our user name or password", MISCONFIGURED_S)
-        except SMTPResponseException as error:
-            return self._refusal(error)
-        except (SMTPException, OSError, TimeoutError, ssl.SSLError) as error:
-            return Transient(self.name, "connect", type(error).__name__)
-        answer: SendAnswer
+            async with asyncio.timeout(self._timeout_s), self._slots:
+                return await self._transmit(attempt, message, recipient, mail)
+        except TimeoutError:
+            return self._too_late(attempt)
+
+    async def _transmit(self, attempt: "_Attempt", message: Outgoing, recipient: str, mail: bytes) -> SendAnswer:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await client.data(mail)
-            answer = Accepted(self.name)
-        except SMTPResponseException as error:
-            answer = self._refusal(error)
-        except (SMTPException, OSError, TimeoutError) as error:
-            answer = NoAnswer(self.name, type(error).__name__)
-        await self._keep_or_close(client, keep=not isinstance(answer, NoAnswer))
+            session = await self._addressed(attempt, message, recipient)
+            await session.deliver(mail)
+        except Stopped as stopped:
+            self._keep(attempt.session, stopped.answer)
+            return stopped.answer
+        except BaseException:
+            attempt.close()
+            raise
+        answer = Accepted(self.name)
+        self._keep(session, answer)
         return answer
 
-    async def _ready(self, address: str) -> aiosmtplib.SMTP:
-        """A connection that has taken sender and recipient; a kept one may have died, so it gets a successor."""
-        while self._idle:
-            client = self._idle.pop()
+    async def _addressed(self, attempt: "_Attempt", message: Outgoing, recipient: str) -> Session:
+        """A connection that has taken sender and recipient."""
+        if (kept := await self._kept(attempt, message)) is not None:
             try:
-                return await self._address(client, address)
-            except SMTPResponseException:
-                raise
-            except (SMTPException, OSError, TimeoutError):
-                client.close()
-        return await self._address(await self._connect(), address)
+                await kept.address(self.sender, recipient)
+                return kept
+            except Stopped as stopped:
+                # So a relay ends a connection that has carried enough, or was idle for too long.
+                if not _is_closing(stopped.answer):
+                    raise
+                kept.close()
+        attempt.session = session = Session(self._relay, message)
+        await session.open()
+        await session.address(self.sender, recipient)
+        return session
 
-    async def _connect(self) -> aiosmtplib.SMTP:
-        client = aiosmtplib.SMTP(
-            hostname=self._host,
-            port=self._port,
-            username=self._user,
-            password=self._password,
-            use_tls=self._tls,
-            start_tls=self._starttls,
-            timeout=self._timeout_s,
-        )
-        async with asyncio.timeout(self._timeout_s):
-            await client.connect()
-        return client
-
-    async def _address(self, client: aiosmtplib.SMTP, address: str) -> aiosmtplib.SMTP:
+    async def _kept(self, attempt: "_Attempt", message: Outgoing) -> Session | None:
+        """A kept connection on which the relay still answers; after one that is dead, the older ones go too."""
+        now = asyncio.get_running_loop().time()
+        while self._idle and now - self._idle[0].used_at > self._kept_for_s:
+            self._idle.pop(0).close()
+        if not self._idle:
+            return None
+        attempt.session = session = self._idle.pop()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await client.mail(self.sender)
-                await client.rcpt(address)
-        except SMTPResponseException:
-            await self._keep_or_close(client, keep=True)
-            raise
-        except BaseException:
-            client.close()
-            raise
-        return client
+            async with asyncio.timeout(self._timeout_s * KEPT_PATIENCE):
+                await session.resume(message)
+            return session
+        except (Stopped, TimeoutError):
+            session.close()
+        dead = [s for s in self._idle if s.used_at <= session.used_at]
+        self._idle = [s for s in self._idle if s.used_at > session.used_at]
+        for other in dead:
+            other.close()
+        return None
 
-    async def _keep_or_close(self, client: aiosmtplib.SMTP, *, keep: bool) -> None:
-        if keep and client.is_connected and len(self._idle) < KEPT_CONNECTIONS:
-            with contextlib.suppress(SMTPException, OSError, TimeoutError):
-                await client.rset(timeout=5)
-                self._idle.append(client)
-                return
-        client.close()
+    def _keep(self, session: Session | None, answer: SendAnswer) -> None:
+        """Keep the connection for the next mail, unless its state is not known."""
+        if session is None:
+            return
+        known = session.stage in ("mail", "rcpt", "data", "body") and not isinstance(answer, NoAnswer)
+        if not known or not session.is_alive or len(self._idle) >= KEPT_CONNECTIONS:
+            session.close()
+            return
+        session.used_at = asyncio.get_running_loop().time()
+        self._idle.append(session)
 
-    def _refusal(self, error: SMTPResponseException) -> SendAnswer:
-        words = f"SMTP {error.code}"
-        if error.code < PERMANENT:
-            wait = GREYLISTED_S if error.code in GREYLIST_CODES else 0.0
-            return Transient(self.name, str(error.code), words, wait)
-        kind = "bad_address" if isinstance(error, SMTPRecipientRefused) else "refused"
-        return Permanent(self.name, str(error.code), words, kind)  # type: ignore[arg-type]
+    def _too_late(self, attempt: "_Attempt") -> SendAnswer:
+        within = f"within {self._timeout_s:g} s"
+        if attempt.session is None:
+            return Transient(self.name, "busy", f"no connection to the relay came free {within}")
+        if attempt.session.stage == "body":
+            return NoAnswer(self.name, f"no answer to the mail {within}")
+        return Transient(self.name, "connect", f"no answer at {attempt.session.stage.upper()} {within}")
 
     async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """Mail cannot be asked after."""
         return Lookup()
 
     async def close(self) -> None:
-        """Say goodbye on all kept connections."""
-        for client in self._idle:
-            with contextlib.suppress(SMTPException, OSError, TimeoutError):
-                await client.quit(timeout=1)
-        self._idle.clear()
+        """Say goodbye on all kept connections, at the same time."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(session.quit() for session in idle))
+
+
+class _Attempt:
+    """How far a send has come: the connection that it uses, if it has got one."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+
+    def close(self) -> None:
+        """Let go of a connection whose state is not known."""
+        if self.session is not None:
+            self.session.close()
+
+
+def _is_closing(answer: SendAnswer) -> bool:
+    return isinstance(answer, Transient) and answer.code in ("connect", str(CLOSING))

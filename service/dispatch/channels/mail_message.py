@@ -1,0 +1,42 @@
+"""A mail as it leaves: headers and twins of text and HTML, in ASCII unless an address needs more (RFC 6532)."""
+
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime
+from typing import Final
+
+from service.dispatch.channels.port import Outgoing
+from service.domain.events import clean
+
+# Quoted-printable rather than 8 bits: not every relay on the way offers 8BITMIME (RFC 6152).
+_ASCII: Final = SMTP_POLICY.clone(cte_type="7bit")
+_UTF8: Final = _ASCII.clone(utf8=True)
+
+
+def mail_of(message: Outgoing, sender_name: str, sender: str, recipient: str) -> bytes:
+    """The mail's bytes, lines ended by CR LF; raises ValueError or UnicodeError for what no header can hold.
+
+    The Message-ID is the notification's, so that a second try is recognisable as the same mail.
+    """
+    utf8 = not (sender.isascii() and recipient.isascii())
+    mail = EmailMessage(policy=_UTF8 if utf8 else _ASCII)
+    mail["From"] = _address(sender, clean(sender_name))
+    mail["To"] = _address(recipient)
+    mail["Subject"] = clean(message.rendered.title)
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = f"<{message.notification_id}@{sender.rpartition('@')[2]}>"
+    # RFC 3834, §5: nobody's absence notice need answer it.
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(message.rendered.text)
+    if message.rendered.html:
+        mail.add_alternative(message.rendered.html, subtype="html")
+    if message.attachment:
+        mail.add_attachment(message.attachment.text, subtype="csv", filename=message.attachment.name)
+    return mail.as_bytes()
+
+
+def _address(address: str, name: str = "") -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(name, local, domain)

@@ -1,0 +1,130 @@
+"""What a mail relay's refusal is about: this message and its reader, or us.
+
+The stage decides first: greeting, EHLO, STARTTLS, AUTH and MAIL FROM concern the relay and us, RCPT TO the reader, DATA
+the message. Then the enhanced status code (RFC 3463, RFC 5248 and IANA's registry of them), then the words, for the
+many servers that give none. Servers' own words are taken from what they document: Postfix's and Exim's sources,
+Exchange Online's "NDR error codes", Google Workspace's "Gmail SMTP errors and codes", Amazon SES's "SMTP response
+codes", SendGrid's "SMTP errors and troubleshooting".
+"""
+
+import re
+from typing import Final, Literal
+
+from service.dispatch.channels.port import Outgoing
+from service.dispatch.channels.words import words_of
+from service.domain.notices import NoAnswer, Permanent, Refused, Transient
+
+Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body"]
+
+# Greylisting wants about 5 minutes (RFC 6647, §5).
+GREYLISTED_S: Final = 300.0
+GREYLIST_CODES: Final = (450, 451)
+CLOSING: Final = 421
+TRANSIENT: Final = 400
+PERMANENT: Final = 500
+
+# Answers about commands and authentication, whatever command they answer: RFC 5321, §4.2.2; RFC 4954, §6; RFC 7504.
+_ABOUT_US: Final = frozenset({500, 502, 503, 504, 521, 523, 524, 525, 530, 534, 535, 538})
+_ENHANCED: Final = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})\b[:\s]*")
+# X.1.7, X.1.8: the sender's address; X.4.5: congestion, with Google our sending limit; X.3.2, X.3.5: the system takes
+# no mail, or is set up wrongly; 5.2.252: Exchange's SendAsDenied.
+_SENDER_STATUS: Final = frozenset({(1, 7), (1, 8), (4, 5), (3, 2), (3, 5), (2, 252)})
+# Policies that belong to one mailbox or its domain: moved owners (RFC 7293) and Exchange's restricted recipients.
+_READERS_POLICY: Final = frozenset({(7, n) for n in (17, 18, 19, 124, 128, 129, *range(131, 138))})
+_RELAY_WORDS: Final = re.compile(
+    r"""relay(?:ing)?\ (?:access\ |is\ |operation\ )*(?:denied|disallowed|not\ |prohibited|refused)
+    |\b(?:to|cannot|not)\ relay\b
+    |authenti\w*\ (?:is\ )?(?:required|failed|unsuccessful|disabled)
+    |unauthenticated|not\ authenticated|must\ (?:issue|auth)
+    |sender\ (?:address\ |domain\ )?(?:rejected|denied|refused|verif|is\ not|not\ )|verified\ sender|sender\ identity
+    |(?:not|un)\ ?verified|(?:send|sending)\ as\b|not\ (?:allowed|authorized|permitted)\ to\ send|from\ address""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_POLICY_WORDS: Final = re.compile(
+    r"""\bblock(?:ed|ing|list)|black\ ?list|deny\ ?list|dnsbl|\brbl\b|spamhaus|reputation|\bspam\b|unsolicited|\bbulk\b
+    |\bspf\b|\bdkim\b|\bdmarc\b|\bpolicy|policies|prohibit|\bbanned|suspended|\bpaused|not\ (?:yet\ )?activated|sandbox
+    |test\ purposes|\byour\ (?:account|ip|domain|plan|host|server)|unauthorized\ ip|client\ host|\bhelo\b|reverse\ dns
+    |\bptr\b|access\ denied|too\ many\ (?:messages|connections)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_OUR_QUOTA: Final = re.compile(
+    r"(?:daily|hourly|monthly|sending|message|credits?|relay|account)\b[^.]{0,40}\b(?:quota|limit|exceeded)",
+    re.IGNORECASE,
+)
+# An account's quota of days or money will not heal in the minutes that a 4xx asks for.
+_LONG_QUOTA: Final = re.compile(r"\b(?:daily|monthly|credits?)\b[^.]{0,40}\b(?:quota|limit|exceeded)", re.IGNORECASE)
+_CONTENT_WORDS: Final = re.compile(
+    r"virus|malware|infected|phishing|attachment|security issue|\bcontent|\bheader|\bline too long|bare (?:lf|cr)",
+    re.IGNORECASE,
+)
+_SIZE_WORDS: Final = re.compile(r"too (?:big|large|long)|message size|size (?:limit|exceeds)", re.IGNORECASE)
+
+
+def answer_of(
+    provider: str, stage: Stage, code: int, text: str, message: Outgoing | None = None
+) -> Transient | Permanent | Refused | NoAnswer:
+    """The relay's refusal in the domain's words; its own go with it, short and without addresses."""
+    status, said = _split(text)
+    shown = ".".join(map(str, (code // 100, *status))) if status else ""
+    words = " ".join(filter(None, (f"SMTP {code}", shown, words_of(said, message).strip(" :"))))
+    if code < TRANSIENT or code >= PERMANENT + 100:
+        # No refusal that the standard knows. Once the mail is out, such an answer says nothing of it.
+        unclear = f"an unexpected answer: {words}"
+        return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, str(code), unclear)
+    if code < PERMANENT:
+        if _LONG_QUOTA.search(said) and code != CLOSING:
+            return Refused(provider, str(code), words)
+        return Transient(provider, str(code), words, GREYLISTED_S if code in GREYLIST_CODES else 0.0)
+    if stage in ("connect", "ehlo", "starttls", "auth"):
+        return Refused(provider, str(code), words)
+    about = {"mail": _of_mail, "rcpt": _of_rcpt}.get(stage, _of_data)(code, status, said)
+    if about == "us":
+        return Refused(provider, str(code), words)
+    return Permanent(provider, str(code), words, "bad_address" if about == "reader" else "refused")
+
+
+_About = Literal["us", "reader", "message"]
+_Status = tuple[int, int] | None
+
+
+def _split(text: str) -> tuple[_Status, str]:
+    """Subject and detail of the enhanced status code, and the words without it, which stands in every line."""
+    lines = text.encode("utf-8", "replace").decode().splitlines()
+    found = next((m for line in lines if (m := _ENHANCED.match(line))), None)
+    said = " ".join(_ENHANCED.sub("", line) for line in lines)
+    return ((int(found[2]), int(found[3])) if found else None), said
+
+
+def _of_mail(code: int, status: _Status, said: str) -> _About:
+    """Size and what the relay cannot carry (X.6) concern the message; all else is about our sender."""
+    too_big = status in ((3, 4), (2, 3)) or (code == 552 and status is None) or bool(_SIZE_WORDS.search(said))
+    return "message" if too_big or (status is not None and status[0] == 6) else "us"
+
+
+def _is_about_us(code: int, status: _Status, said: str) -> bool:
+    return code in _ABOUT_US or status in _SENDER_STATUS or bool(_RELAY_WORDS.search(said))
+
+
+def _of_rcpt(code: int, status: _Status, said: str) -> _About:
+    if status in _READERS_POLICY:
+        return "reader"
+    subject, detail = status or (0, 0)
+    if _is_about_us(code, status, said) or subject == 7:
+        return "us"
+    # A mailbox's own troubles (X.1, X.2), and Exchange's "no such address here" (5.4.1), say so plainly.
+    if subject == 2:
+        return "message"
+    if (subject == 1 and detail != 0) or status == (4, 1):
+        return "reader"
+    return "us" if _POLICY_WORDS.search(said) or _OUR_QUOTA.search(said) else "reader"
+
+
+def _of_data(code: int, status: _Status, said: str) -> _About:
+    subject = status[0] if status else 0
+    if _is_about_us(code, status, said):
+        return "us"
+    if _CONTENT_WORDS.search(said) or _SIZE_WORDS.search(said) or subject in (2, 6) or status in _READERS_POLICY:
+        return "message"
+    if subject == 1:
+        return "reader"
+    return "us" if subject == 7 or _POLICY_WORDS.search(said) or _OUR_QUOTA.search(said) else "message"

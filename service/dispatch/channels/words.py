@@ -1,0 +1,33 @@
+"""What a provider says when it turns us away, made fit to be shown to people: short, clean, nobody's data in it."""
+
+import re
+from typing import Final
+
+from service.dispatch.channels.port import Outgoing
+
+LONGEST: Final = 200
+# An answer may be a proxy's whole page; what matters stands at its beginning.
+READ_AT_MOST: Final = 4000
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_TAG: Final = re.compile(r"<[^<>]{0,500}>")
+_MAIL: Final = re.compile(r"[^\s<>\"'(),;:]{1,64}@[^\s<>\"'(),;:]{1,255}")
+# Four digits and more, however grouped: numbers and codes. Three are left: HTTP's and SMTP's own.
+_DIGITS: Final = re.compile(r"\+?\d(?:[\s().\-/]{0,2}\d){3,}")
+# Tokens and keys.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_\-:+/=]{24,}")
+HIDDEN: Final = "…"
+
+
+def words_of(text: str, message: Outgoing | None = None) -> str:
+    """The provider's words without addresses, numbers, codes and tokens, and without what the message says."""
+    said = text[:READ_AT_MOST]
+    if message is not None:
+        rendered = message.rendered
+        for private in (message.address, rendered.text, rendered.title, *rendered.content_variables.values()):
+            if len(private) > 3:
+                said = said.replace(private, HIDDEN)
+    said = _TAG.sub(" ", _CONTROL.sub(" ", said))
+    for pattern in (_MAIL, _TOKEN, _DIGITS):
+        said = pattern.sub(HIDDEN, said)
+    said = " ".join(said.split())
+    return said if len(said) <= LONGEST else said[: LONGEST - 1].rstrip() + HIDDEN
