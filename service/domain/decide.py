@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -22,9 +22,17 @@ from service.domain.causes import (
 )
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
-from service.domain.events import Event, EventData, Issue, IssueReportedData, NoteAddedData, StatusChangedData
+from service.domain.events import (
+    Event,
+    EventData,
+    Issue,
+    IssueReportedData,
+    NoteAddedData,
+    OrderUpdatedData,
+    StatusChangedData,
+)
 from service.domain.notices import ENDS, FALLS_AWAY, REACHED
-from service.domain.order import Order, filled, merged, role_of
+from service.domain.order import Order, filled, role_of, updated
 from service.domain.workflow import Workflow
 
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -62,6 +70,7 @@ def _on_event(order: Order | None, event: Event, workflow: Workflow, now: dateti
     if event.time > now + MAX_AHEAD:
         ahead = round((event.time - now).total_seconds())
         raise Rejection(f"time: {event.time.isoformat()} is {ahead} s in the future; at most 300 s are taken")
+    # A publisher's clock that runs ahead of ours counts as arrival, for the order of events as for clocks.
     at = min(event.time, now)
     data = event.data
     if isinstance(data, StatusChangedData):
@@ -74,18 +83,33 @@ def _on_event(order: Order | None, event: Event, workflow: Workflow, now: dateti
     draft = _draft(order, workflow, now, at)
     sla.tick(draft, planning.tell, at)
     before = draft.order
-    draft.order = merged(before, data)
+    draft.order, is_news = updated(before, data, at)
     draft.observe(before)
     public = bool(data.note and data.note.public)
-    draft.log(event.type.partition(".")[2], by=_actor(event), event=event.id, note=_note(event), public=public)
+    draft.log(_KINDS[event.type], public=public, **_said(event, now))
+    if isinstance(data, OrderUpdatedData) and not is_news:
+        sla.sync(draft, by_event=False)
+        return draft.decision("late")
     if isinstance(data, IssueReportedData):
         _report(draft, data.issue, _actor(event))
     if isinstance(data, NoteAddedData):
         draft.set(note=data.note, note_by=role_of(draft.order, data))
-    tells = [*triggers.reassigned(draft, before), *triggers.noted(draft, data), *triggers.changed(draft, before)]
-    _tell_all(draft, tells, data)
+    _tell_all(draft, [*triggers.noted(draft, data), *_of_changes(draft, before)], data)
     sla.sync(draft, by_event=True)
     return draft.decision()
+
+
+# The lines of a timeline by the events that carry no status.
+_KINDS: Final = {
+    "order.note_added": "note_added",
+    "order.issue_reported": "issue_reported",
+    "order.updated": "data_updated",
+}
+
+
+def _of_changes(draft: Draft, before: Order) -> list[str]:
+    """Notices for what is other than before: the assignee, and watched values."""
+    return [*triggers.reassigned(draft, before), *triggers.assigned(draft, before), *triggers.changed(draft, before)]
 
 
 def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Draft:
@@ -121,69 +145,61 @@ def _first_event(
         stage=status.stage,
         created=at,
         updated=now,
-        event_time=event.time,
+        event_time=at,
         status_since=at,
         stage_since=at,
     )
-    draft = Draft(merged(order, data), workflow, now, at)
+    draft = Draft(updated(order, data, at)[0], workflow, now, at)
+    lifecycle.check_needs(workflow, draft.order, data, "")
     adopted = data.status not in workflow.starts
     draft.log(
         "adopted" if adopted else "status_changed",
         to=status.name,
         stage=status.stage,
-        by=_actor(event),
-        event=event.id,
-        note=_note(event),
         pack=workflow.version,
+        **_said(event, now),
     )
     draft.set(note=data.note, note_by=role_of(draft.order, data))
     draft.visit()
     draft.observe(None)
-    _tell_all(draft, list(status.tells), data)
+    _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data)
     sla.sync(draft, by_event=True)
     return draft.decision()
 
 
 def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision:
     before, workflow = draft.order, draft.workflow
-    if event.time < before.event_time:
+    if draft.at < before.event_time:
         draft.order = filled(before, data)
-        draft.log(
-            "late_event",
-            status=data.status,
-            by=_actor(event),
-            event=event.id,
-            note=_note(event),
-            why="an event that happened later was applied before",
-        )
+        why = "an event that happened later was applied before"
+        draft.log("late_event", status=data.status, why=why, **_said(event, draft.now))
         sla.sync(draft, by_event=False)
         return draft.decision("late")
     move = lifecycle.check_move(workflow, before.status, data.status)
     sla.tick(draft, planning.tell, draft.at)
-    draft.order = merged(draft.order, data)
-    draft.set(event_time=event.time, note=data.note, note_by=role_of(draft.order, data))
+    draft.order, _ = updated(draft.order, data, draft.at)
+    draft.set(event_time=draft.at, note=data.note, note_by=role_of(draft.order, data))
     status = workflow.statuses[data.status]
     if move == "enter":
         changes: dict[str, object] = {"status": status.name, "stage": status.stage, "status_since": draft.at}
         if status.stage != before.stage:
             changes["stage_since"] = draft.at
         draft.set(**changes)
+        lifecycle.check_needs(workflow, draft.order, data, before.status)
         draft.log(
             "status_changed",
             was=before.status,
             to=status.name,
             stage=status.stage,
-            by=_actor(event),
-            event=event.id,
-            note=_note(event),
             pack=workflow.version,
+            **_said(event, draft.now),
         )
         draft.visit()
     else:
-        draft.log("data_updated", status=status.name, by=_actor(event), event=event.id, note=_note(event))
+        draft.log("data_updated", status=status.name, **_said(event, draft.now))
     draft.observe(before)
     tells = list(status.tells) if move == "enter" else []
-    _tell_all(draft, [*tells, *triggers.reassigned(draft, before), *triggers.changed(draft, before)], data)
+    _tell_all(draft, [*tells, *_of_changes(draft, before)], data)
     sla.sync(draft, by_event=True)
     return draft.decision()
 
@@ -258,5 +274,8 @@ def _actor(event: Event) -> str:
     return (actor.name or actor.id) if actor else ""
 
 
-def _note(event: Event) -> str:
-    return event.data.note.text if event.data.note else ""
+def _said(event: Event, now: datetime) -> dict[str, Any]:
+    """What every line about an event says: who, which, in what words, and a time of its own that was ahead of ours."""
+    note = event.data.note.text if event.data.note else ""
+    ahead = event.time.isoformat() if event.time > now else ""
+    return {"by": _actor(event), "event": event.id, "note": note, "published_time": ahead}

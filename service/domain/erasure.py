@@ -59,6 +59,7 @@ def erase(draft: Draft, cause: PersonErased) -> None:
 def _impersonal(workflow: Workflow, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers, dates, and what the pack's clocks and measures go by."""
     needed = {m.path for c in workflow.clocks.values() for m in (c.when, c.unless, *(v.when for v in c.variants)) if m}
+    needed |= {n.when.path for n in workflow.notices.values() if n.when}
     needed |= {measure.path for measure in workflow.measures.values()}
     return {k: v for k, v in attributes.items() if f"attributes.{k}" in needed or _is_plain(v)}
 

@@ -142,13 +142,18 @@ class IssueReportedData(Data, frozen=True, omit_defaults=True, kw_only=True):
     issue: Issue
 
 
-EventData = StatusChangedData | NoteAddedData | IssueReportedData
-EventType = Literal["order.status_changed", "order.note_added", "order.issue_reported"]
+class OrderUpdatedData(Data, frozen=True, omit_defaults=True, kw_only=True):
+    """Data of `order.updated`: a new ETA, assignee, date or price, while the status stays."""
+
+
+EventData = StatusChangedData | NoteAddedData | IssueReportedData | OrderUpdatedData
+EventType = Literal["order.status_changed", "order.note_added", "order.issue_reported", "order.updated"]
 
 DATA_TYPES: Final[Mapping[str, type[EventData]]] = {
     "order.status_changed": StatusChangedData,
     "order.note_added": NoteAddedData,
     "order.issue_reported": IssueReportedData,
+    "order.updated": OrderUpdatedData,
 }
 
 

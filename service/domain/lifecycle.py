@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from service.domain.errors import Rejection
+from service.domain.events import Data
+from service.domain.order import Order
 from service.domain.workflow import Workflow
 
 Move = Literal["enter", "repeat"]
@@ -38,6 +40,20 @@ def check_move(workflow: Workflow, current: str, status: str) -> Move:
     if workflow.is_final(current):
         raise Rejection(f"data.status: the order ended as {current!r}; {status!r} cannot follow")
     raise Rejection(f"data.status: {status!r} cannot follow {current!r}; allowed: {_listed(workflow.moves[current])}")
+
+
+def check_needs(workflow: Workflow, order: Order, data: Data, origin: str) -> None:
+    """Does the event, or the order with its data, have what entering its status needs? Raises Rejection naming it.
+
+    `origin`: the status that is left, empty for an order's first event.
+    """
+    for need in workflow.statuses[order.status].needs:
+        if need.origins and origin not in need.origins:
+            continue
+        given = data.note and data.note.text.strip() if need.path == "note" else order.value(need.path)
+        if given in (None, "", (), [], {}):
+            coming = f" from {origin!r}" if need.origins else ""
+            raise Rejection(f"data.{need.path}: entering {order.status!r}{coming} needs it")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -97,6 +97,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     issue: str = ""
     attributes: Mapping[str, Any] = {}
     people: Mapping[str, str] = {}
+    contacts: Mapping[str, Mapping[str, str]] = {}
 
 
 class PlannedNotice(Struct, frozen=True):

@@ -18,6 +18,9 @@ from service.domain.workflow import Match
 SEQUENCE_BITS: Final = 16
 MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
 
+# The audience of whoever handles the order, whatever their role.
+ASSIGNEE: Final = "assignee"
+
 ClockState = Literal["running", "paused", "breached", "met", "cancelled"]
 EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
 
@@ -64,7 +67,11 @@ class Escalation(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True, omit_defaults=True):
-    """The state that `decide` works on. `event_time` is the time of the newest status event applied."""
+    """The state that `decide` works on.
+
+    `event_time` is the time of the newest status event applied; `data_times` says for each part of the data when the
+    event happened that gave it.
+    """
 
     id: UUID
     workflow: str
@@ -90,6 +97,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     note_by: str = ""
     told: tuple[str, ...] = ()
     links: int = 0
+    data_times: Mapping[str, datetime] = {}
     previous_assignee: str = ""
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}
@@ -99,9 +107,9 @@ class Order(Struct, frozen=True, omit_defaults=True):
         return UUID(int=self.id.int + sequence)
 
     def people(self, audience: str) -> tuple[Person, ...]:
-        """Everybody in `audience`; whoever handles the order counts as its own audience."""
+        """Everybody in `audience`; whoever handles the order is the audience of their role and `assignee`."""
         listed = self.recipients.get(audience, ())
-        if listed or self.assignee is None or self.assignee.role != audience:
+        if listed or self.assignee is None or audience not in (self.assignee.role, ASSIGNEE):
             return listed
         a = self.assignee
         return (
@@ -144,6 +152,26 @@ class Order(Struct, frozen=True, omit_defaults=True):
 def order_uuid(raw: UUID) -> UUID:
     """A time-ordered id with room below it for the ids of the order's children."""
     return UUID(int=raw.int >> SEQUENCE_BITS << SEQUENCE_BITS)
+
+
+DATA_FIELDS: Final = ("recipients", "assignee", "eta", "appointment", "price", "payment", "attributes")
+
+
+def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
+    """The order with what an event that happened `at` says, and whether any of it was new.
+
+    Events of several systems overtake each other: what a later event has said already is not said again by an
+    earlier one, which only fills gaps.
+    """
+    carried = [f for f in DATA_FIELDS if getattr(data, f) is not UNSET]
+    old = {f: UNSET for f in carried if at < order.data_times.get(f, at)}
+    new = [f for f in carried if f not in old]
+    if old:
+        order = filled(order, structs.replace(data, **dict.fromkeys(new, UNSET)))
+    if new:
+        order = merged(order, structs.replace(data, **old) if old else data)
+        order = structs.replace(order, data_times={**order.data_times, **dict.fromkeys(new, at)})
+    return order, bool(new) or not old
 
 
 def merged(order: Order, data: Data) -> Order:

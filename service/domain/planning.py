@@ -11,7 +11,7 @@ from service.domain.draft import Draft
 from service.domain.events import Person, Secret
 from service.domain.notices import Notification, PlannedNotice, Snapshot, State
 from service.domain.order import Order
-from service.domain.workflow import Notice
+from service.domain.workflow import Notice, Workflow
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
 CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email", "webhook": "webhook"}
@@ -32,6 +32,9 @@ def tell(
     if notice.after and not by and notice.after.isdisjoint(order.told):
         draft.log("notice_skipped", at, notice=name, why=f"{' or '.join(sorted(notice.after))} was not told before")
         return
+    if notice.once and not by and name in order.told:
+        draft.log("notice_skipped", at, notice=name, why="it is told once, and was told before")
+        return
     if name not in order.told:
         draft.set(told=(*order.told, name))
     stage = draft.workflow.stages[order.stage]
@@ -49,7 +52,7 @@ def tell(
             stage_rank=stage.rank,
             supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
             valid_until=valid_until,
-            context=snapshot(order),
+            context=snapshot(order, draft.workflow),
             notifications=notifications,
             secret=secret,
         )
@@ -176,7 +179,7 @@ def pick_locale(available: tuple[str, ...], wanted: str | None) -> str:
     return available[0]
 
 
-def snapshot(order: Order) -> Snapshot:
+def snapshot(order: Order, workflow: Workflow) -> Snapshot:
     """The order as templates see it."""
     assignee = order.assignee
     return Snapshot(
@@ -192,7 +195,12 @@ def snapshot(order: Order) -> Snapshot:
         note=order.note.text if order.note and order.note.public else "",
         attributes=order.attributes,
         people={audience: people[0].name for audience, people in order.recipients.items() if people},
+        contacts={audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))},
     )
+
+
+def _contact(person: Person) -> dict[str, str]:
+    return {"name": person.name, "phone": person.phone or "", "email": person.email or ""}
 
 
 def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, ...]) -> None:

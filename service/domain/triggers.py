@@ -4,7 +4,7 @@ from typing import Any
 
 from service.domain.draft import Draft
 from service.domain.events import Data, NoteAddedData
-from service.domain.order import Order, role_of
+from service.domain.order import ASSIGNEE, Order, role_of
 from service.domain.workflow import OnChange, OnNote
 
 
@@ -18,6 +18,16 @@ def reassigned(draft: Draft, before: Order) -> list[str]:
     draft.set(previous_assignee=old.name)
     draft.log("reassigned", role=new.role, was=old.name or old.id, to=new.name or new.id)
     return [n.name for n in draft.workflow.notices.values() if n.on_assignee_change == new.role]
+
+
+def assigned(draft: Draft, before: Order | None) -> list[str]:
+    """Notices for somebody who got the order, while it is open: nobody had it before, or somebody else."""
+    old, new = before.assignee if before else None, draft.order.assignee
+    if new is None or (old is not None and (old.role, old.id) == (new.role, new.id)):
+        return []
+    if draft.workflow.is_final(draft.order.status):
+        return []
+    return [n.name for n in draft.workflow.notices.values() if n.on_assigned in (new.role, ASSIGNEE)]
 
 
 def noted(draft: Draft, data: Data) -> list[str]:
@@ -51,11 +61,16 @@ def changed(draft: Draft, before: Order) -> list[str]:
 def _has_changed(rule: OnChange, before: Order, after: Order) -> bool:
     if rule.statuses and after.status not in rule.statuses:
         return False
-    value: Any = after.value(rule.path)
-    return bool(value) and value != before.value(rule.path)
+    return any(_is_new(before.value(path), after.value(path)) for path in rule.paths)
+
+
+def _is_new(old: Any, new: Any) -> bool:
+    return bool(new) and new != old
 
 
 def told_together(draft: Draft, names: list[str]) -> list[str]:
-    """Each notice once, without those that another one of them stands in for."""
-    replaced = {old for name in names for old in draft.workflow.notices[name].replaces}
-    return [name for name in dict.fromkeys(names) if name not in replaced]
+    """Each notice that the order calls for once, without those that another one of them stands in for."""
+    notices = draft.workflow.notices
+    meant = [n for n in dict.fromkeys(names) if (when := notices[n].when) is None or draft.order.matches(when)]
+    replaced = {old for name in meant for old in notices[name].replaces}
+    return [name for name in meant if name not in replaced]

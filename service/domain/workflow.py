@@ -37,13 +37,29 @@ class Stage(Struct, frozen=True):
     failed: bool = False
 
 
+class Need(Struct, frozen=True):
+    """Entering a status needs this of the event, or of the order: `note`, or a value by its dotted path.
+
+    Coming from one of `origins` only, where any are named.
+    """
+
+    path: str
+    origins: frozenset[str] = frozenset()
+
+
 class Status(Struct, frozen=True):
-    """An internal state of the order and what entering it tells."""
+    """An internal state of the order and what entering it tells.
+
+    `tracked`: customers may open the tracking page of an order in it. `listed`: lists show such orders unasked.
+    """
 
     name: str
     stage: str
     tells: tuple[str, ...] = ()
     final: bool = False
+    needs: tuple[Need, ...] = ()
+    tracked: bool = True
+    listed: bool = True
 
 
 class Content(Struct, frozen=True):
@@ -63,9 +79,9 @@ class OnNote(Struct, frozen=True):
 
 
 class OnChange(Struct, frozen=True):
-    """Told when an event changes the value at `path` to something, in one of `statuses` (empty: any)."""
+    """Told when an event changes a value at one of `paths` to something, in one of `statuses` (empty: any)."""
 
-    path: str
+    paths: tuple[str, ...]
     statuses: frozenset[str] = frozenset()
 
 
@@ -73,19 +89,24 @@ class Notice(Struct, frozen=True):
     """One thing worth telling; becomes one notification per channel and recipient.
 
     `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
-    `after`: told only where one of these was told before, as to somebody who has heard of the order.
+    `after`: told only where one of these was told before, as to somebody who has heard of the order. `once`: not told
+    again to the same order. `when`: told only of orders that match. `on_assigned`: told when somebody of this role
+    (`assignee`: of any) gets the order, first or anew; `on_assignee_change`: only when it passes from one to another.
     """
 
     name: str
     audiences: tuple[str, ...]
     channels: tuple[str, ...]
     on_assignee_change: str | None = None
+    on_assigned: str | None = None
     on_note: OnNote | None = None
     on_change: OnChange | None = None
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     replaces: tuple[str, ...] = ()
     after: frozenset[str] = frozenset()
+    once: bool = False
+    when: Match | None = None
     secret: str | None = None
     valid_for: timedelta = timedelta(hours=24)
     when_unknown: WhenUnknown = "resend"
@@ -219,7 +240,7 @@ class Workflow(Struct, frozen=True):
 
     `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
-    `promised`: the notices that a clock waits for.
+    `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
     """
 
     name: str
@@ -240,6 +261,7 @@ class Workflow(Struct, frozen=True):
     locales: tuple[str, ...]
     timezone: str
     contact_from: frozenset[str] = frozenset()
+    contacts: frozenset[str] = frozenset()
     answers: tuple[Answer, ...] = ()
     demo: Mapping[str, Any] = {}
     stand_ins: Mapping[str, str] = {}

@@ -88,7 +88,7 @@ async def _order(request: web.Request) -> tuple[Order, Workflow]:
             order = await find_by_id(connection, context.core.keyring, order_id)
     if order is not None and _is_good(request, token, order):
         pack = context.core.packs.find(order.workflow, order.version)
-        if pack is not None:
+        if pack is not None and pack.workflow.statuses[order.status].tracked:
             return order, pack.workflow
     await context.limits.failed(address)
     raise Problem(404, "No such page", "the link is not valid, or not valid any more")

@@ -6,6 +6,7 @@ from service.domain.workflow import (
     Answer,
     Content,
     Level,
+    Need,
     Notice,
     OnChange,
     OnNote,
@@ -17,7 +18,7 @@ from service.domain.workflow import (
     Workflow,
 )
 from service.workflows import build_clocks
-from service.workflows.schema import NoticeYaml, TeamYaml, TransitionsYaml, WorkflowYaml
+from service.workflows.schema import NoticeYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
 
 def build(yaml: WorkflowYaml, version: str) -> Workflow:
@@ -28,7 +29,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         version=version,
         title=yaml.title,
         stages={n: Stage(n, i, s.title, s.failed) for i, (n, s) in enumerate(yaml.stages.items())},
-        statuses={n: Status(n, s.stage, tuple(s.tells), s.final) for n, s in yaml.statuses.items()},
+        statuses={n: _status(n, s) for n, s in yaml.statuses.items()},
         starts=starts(yaml),
         adopts=yaml.adopts,
         moves=moves(yaml.transitions, list(yaml.statuses), finals),
@@ -42,6 +43,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
         contact_from=frozenset(yaml.contact_from),
+        contacts=frozenset(yaml.contacts),
         answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
         demo=yaml.demo,
         stand_ins=yaml.stand_ins,
@@ -56,6 +58,11 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         expected_end=tuple(yaml.expected_end),
         promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
     )
+
+
+def _status(name: str, yaml: StatusYaml) -> Status:
+    needs = tuple(Need(n.what, frozenset(n.from_)) for n in yaml.needs)
+    return Status(name, yaml.stage, tuple(yaml.tells), yaml.final, needs, yaml.tracked, yaml.listed)
 
 
 def _team(name: str, team: TeamYaml, timezone: str) -> Team:
@@ -126,14 +133,17 @@ def _notice(name: str, yaml: NoticeYaml) -> Notice:
         audiences=tuple(yaml.audience),
         channels=tuple(yaml.channels),
         on_assignee_change=yaml.on_assignee_change,
+        on_assigned=yaml.on_assigned,
         on_note=OnNote(n.public, frozenset(n.by), frozenset(n.not_by), frozenset(n.in_))
         if (n := yaml.on_note)
         else None,
-        on_change=OnChange(yaml.on_change.path, frozenset(yaml.on_change.in_)) if yaml.on_change else None,
+        on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
         quiet=yaml.quiet,
         mandatory=yaml.mandatory,
         replaces=tuple(yaml.replaces),
         after=frozenset(yaml.after),
+        once=yaml.once,
+        when=build_clocks.match(yaml.when),
         secret=yaml.secret,
         valid_for=yaml.valid_for,
         when_unknown=yaml.when_unknown,

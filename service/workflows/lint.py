@@ -129,9 +129,12 @@ def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
     for i, answer in enumerate(y.answers):
         yield ("answers", i, "in"), answer.in_
     for name, notice in y.notices.items():
-        for key, rule in (("on_note", notice.on_note), ("on_change", notice.on_change)):
-            if rule:
-                yield ("notices", name, key, "in"), rule.in_
+        for key, trigger in (("on_note", notice.on_note), ("on_change", notice.on_change)):
+            if trigger:
+                yield ("notices", name, key, "in"), trigger.in_
+    for entered, rule in y.statuses.items():
+        for need in rule.needs:
+            yield ("statuses", entered, "needs"), need.from_
     for name, report in y.reports.items():
         yield ("reports", name, "in"), report.in_
     for name, measure in y.measures.items():

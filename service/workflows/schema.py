@@ -43,12 +43,33 @@ class StageYaml(Part):
     failed: bool = False
 
 
+class NeedYaml(Part):
+    """What entering a status needs, when it is entered from one of these."""
+
+    what: DataPath
+    from_: Annotated[Idents, Field(alias="from")] = []
+
+
+def _needs(value: Any) -> Any:
+    items = value if isinstance(value, list) else [value]
+    return [{"what": item} if isinstance(item, str) else item for item in items]
+
+
 class StatusYaml(Part):
-    """An internal status."""
+    """An internal status.
+
+    `needs`: `note`, or values such as `attributes.reason`, without which an event may not enter it. `tracked`: false
+    where customers may not open the order's page. `listed`: false where lists leave such orders out unless asked.
+    """
 
     stage: Ident
     tells: Idents = []
     final: bool = False
+    needs: Annotated[
+        list[NeedYaml], BeforeValidator(_needs, json_schema_input_type=DataPath | list[DataPath | NeedYaml])
+    ] = []
+    tracked: bool = True
+    listed: bool = True
 
 
 class TransitionsYaml(Part):
@@ -85,10 +106,17 @@ class OnNoteYaml(Part):
 
 
 class OnChangeYaml(Part):
-    """Told when an event changes this value of the order."""
+    """Told when an event changes this value of the order, or one of these."""
+
+    path: Annotated[list[DataPath], BeforeValidator(_one_or_many, json_schema_input_type=DataPath | list[DataPath])]
+    in_: Annotated[Idents, Field(alias="in")] = []
+
+
+class MatchYaml(Part):
+    """True of an order whose value at `path` is one of `is`; without `is`, whenever it has one."""
 
     path: DataPath
-    in_: Annotated[Idents, Field(alias="in")] = []
+    is_: Annotated[list[str], BeforeValidator(_texts), Field(alias="is")] = []
 
 
 class NoticeYaml(Part):
@@ -97,12 +125,15 @@ class NoticeYaml(Part):
     audience: Idents = ["customer"]
     channels: list[Channel]
     on_assignee_change: Ident | None = None
+    on_assigned: Annotated[Ident | None, Field(description="told when somebody of this role (assignee: of any) gets the order")] = None
     on_note: OnNoteYaml | None = None
     on_change: OnChangeYaml | None = None
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     replaces: Idents = []
     after: Annotated[Idents, Field(description="only told where one of these was told before")] = []
+    once: Annotated[bool, Field(description="not told again to the same order")] = False
+    when: Annotated[MatchYaml | None, Field(description="only told of orders that match")] = None
     secret: Ident | None = None
     valid_for: Duration = Field(default="24h", validate_default=True)
     when_unknown: WhenUnknown = "resend"
@@ -116,13 +147,6 @@ class EscalateYaml(Part):
     reason: Ident
     severity: Severity | None = None
     auto_resolve: bool = True
-
-
-class MatchYaml(Part):
-    """True of an order whose value at `path` is one of `is`; without `is`, whenever it has one."""
-
-    path: DataPath
-    is_: Annotated[list[str], BeforeValidator(_texts), Field(alias="is")] = []
 
 
 class VariantYaml(Part):
@@ -269,6 +293,7 @@ class WorkflowYaml(Part):
     statuses: Annotated[dict[Ident, StatusYaml], Field(min_length=1)]
     transitions: TransitionsYaml
     contact_from: Idents = []
+    contacts: Annotated[Idents, Field(description="audiences whose phone and mail messages may show")] = []
     notices: dict[Ident, NoticeYaml] = {}
     fallback: dict[Channel, Channel] = {}
     clocks: dict[Ident, ClockYaml] = {}

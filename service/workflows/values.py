@@ -46,5 +46,6 @@ def template_values(
         "locale": locale,
         "audience": audience,
         "people": snapshot.people,
+        "contacts": snapshot.contacts,
         "zone": zone_of(timezone, workflow.timezone),
     }

@@ -66,6 +66,8 @@ def as_event(workflow: str, line: dict[str, Any], order_id: str) -> dict[str, An
         else "order.issue_reported"
         if "issue" in said
         else "order.note_added"
+        if "note" in said
+        else "order.updated"
     )
     people = said.pop("people", ())
     if people:
