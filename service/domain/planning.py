@@ -195,7 +195,9 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
         note=order.note.text if order.note and order.note.public else "",
         attributes=order.attributes,
         people={audience: people[0].name for audience, people in order.recipients.items() if people},
-        contacts={audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))},
+        contacts={
+            audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))
+        },
     )
 
 

@@ -282,6 +282,11 @@ class Workflow(Struct, frozen=True):
         """The stage that customers see while the order is in `status`."""
         return self.stages[self.statuses[status].stage]
 
+    @property
+    def unlisted(self) -> tuple[tuple[str, str], ...]:
+        """This workflow's statuses that lists leave out unless asked for, each with the workflow's name."""
+        return tuple((self.name, s.name) for s in self.statuses.values() if not s.listed)
+
     def is_final(self, status: str) -> bool:
         """Whether the order's life ends in `status`."""
         return self.statuses[status].final

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.errors import Rejection
@@ -36,7 +36,10 @@ CSV_COLUMNS: Final = (
 
 
 class Search(Struct, frozen=True):
-    """What to list. Empty fields do not filter; `recipient` is a phone number or email address."""
+    """What to list. Empty fields do not filter; `recipient` is a phone number or email address.
+
+    `unlisted`: workflows and their statuses that are left out.
+    """
 
     workflow: str = ""
     statuses: tuple[str, ...] = ()
@@ -46,6 +49,7 @@ class Search(Struct, frozen=True):
     q: str = ""
     overdue: bool | None = None
     open_only: bool = False
+    unlisted: tuple[tuple[str, str], ...] = ()
     stuck_for: timedelta | None = None
     ends_from: datetime | None = None
     ends_before: datetime | None = None
@@ -115,6 +119,8 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None:
         found.append(late if s.overdue else ~late)
+    if s.unlisted:
+        found.append(tuple_(orders.c.workflow, orders.c.status).not_in(s.unlisted))
     if s.open_only:
         found.append(~orders.c.final)
     if s.stuck_for is not None:

@@ -137,4 +137,6 @@ class Simulator:
 def _type(step: Mapping[str, Any]) -> str:
     if "issue" in step:
         return "order.issue_reported"
-    return "order.status_changed" if "status" in step else "order.note_added"
+    if "note" in step:
+        return "order.note_added"
+    return "order.status_changed" if "status" in step else "order.updated"

@@ -57,9 +57,13 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
     for name in ("workflow", "status", "stage", "assignee", "recipient", "q"):
         if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
             raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
+    statuses = tuple(s for s in q.get("status", "").split(",") if s)
+    asked_for = statuses or q.get("stage") or q.get("q") or flag_of(request, "archived")
+    packs = request.app[CONTEXT].core.packs
     return Search(
         workflow=q.get("workflow", ""),
-        statuses=tuple(s for s in q.get("status", "").split(",") if s),
+        statuses=statuses,
+        unlisted=() if asked_for else tuple(pair for pack in packs for pair in pack.workflow.unlisted),
         stage=q.get("stage", ""),
         assignee=q.get("assignee", ""),
         recipient=_address(q.get("recipient", "")),

@@ -46,7 +46,8 @@ class Route(Struct, frozen=True):
 _LIST = {
     "workflow": "its name", "status": "one or more, comma-separated", "stage": "its name", "assignee": "their id",
     "recipient": "a phone number or email address", "q": "an order id's beginning, a phone number or an email address",
-    "overdue": "true or false", "open": "true: not ended", "stuck_for": "so long in one status, such as 3d",
+    "overdue": "true or false", "open": "true: not ended",
+    "archived": "true: also those in statuses that lists leave out", "stuck_for": "so long in one status, such as 3d",
     "ends_from": "expected end from this moment", "ends_before": "expected end before this moment",
     "sort": "activity, submitted, expected_end or due", "cursor": "from the page before", "limit": "1 to 200",
     "format": "csv for a table of all",

@@ -142,7 +142,7 @@ def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[
         payment=Payment(verified=True),
         note="A note.",
         people=dict.fromkeys(("customer", *notice.audiences), "Asha"),
-        contacts=dict.fromkeys(workflow.contacts, {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"}),
+        contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},
     )
     bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage)
     secrets = {notice.secret: "481920"} if notice.secret else {}

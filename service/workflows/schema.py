@@ -125,7 +125,9 @@ class NoticeYaml(Part):
     audience: Idents = ["customer"]
     channels: list[Channel]
     on_assignee_change: Ident | None = None
-    on_assigned: Annotated[Ident | None, Field(description="told when somebody of this role (assignee: of any) gets the order")] = None
+    on_assigned: Annotated[
+        Ident | None, Field(description="told when somebody of this role (assignee: of any) gets the order")
+    ] = None
     on_note: OnNoteYaml | None = None
     on_change: OnChangeYaml | None = None
     quiet: WhenQuiet = "send"

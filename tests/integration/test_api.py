@@ -406,3 +406,31 @@ async def test_bodies_that_are_no_json_are_refused_in_words(world: World, caller
             assert response.status in (400, 422)
             assert (await response.json())["title"]
     assert (await agent.post(f"{ORDER}/issues", {"reason": 7}))[0] == 422
+
+
+async def test_what_lists_leave_out_is_there_when_asked_for(world: World, caller: Caller) -> None:
+    agent = await caller("agent")
+    for order_id, statuses in (("M-1", ("pending_quotes", "cancelled", "archived")), ("M-2", ("pending_quotes",))):
+        for n, status in enumerate(statuses):
+            await world.accept(event(order_id, status, at=minutes(n), workflow="marketing_services"))
+            await world.move(minutes=1)
+
+    async def listed(query: str = "") -> list[str]:
+        _, page = await agent.get(f"/v1/orders?workflow=marketing_services&{query}")
+        return sorted(o["order_id"] for o in page["orders"])
+
+    assert await listed() == ["M-2"]
+    assert await listed("archived=true") == ["M-1", "M-2"]
+    assert await listed("status=archived") == ["M-1"]
+    assert await listed("q=M-1") == ["M-1"]
+
+
+async def test_nobody_sees_a_draft_by_a_link(world: World, caller: Caller) -> None:
+    agent, customer = await caller("agent"), await caller("")
+    await world.accept(event("R-1", "draft", workflow="repair"))
+    _, link = await agent.get("/v1/orders/repair/R-1/link")
+    path = link["url"].removeprefix("https://track.example")
+    assert (await customer.get(path))[0] == 404
+    assert (await customer.get(path + ".json"))[0] == 404
+    await world.accept(event("R-1", "scheduled", at=minutes(1), workflow="repair"))
+    assert (await customer.get(path))[0] == 200

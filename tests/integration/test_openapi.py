@@ -78,7 +78,9 @@ def test_asyncapi_is_valid_for_its_own_schema() -> None:
     assert errors == []
 
 
-@pytest.mark.parametrize("event_type", ["order.status_changed", "order.note_added", "order.issue_reported"])
+@pytest.mark.parametrize(
+    "event_type", ["order.status_changed", "order.note_added", "order.issue_reported", "order.updated"]
+)
 def test_json_schemas_agree_with_the_decoder(event_type: str) -> None:
     from service.domain.errors import Rejection
     from service.domain.events import decode
@@ -90,6 +92,7 @@ def test_json_schemas_agree_with_the_decoder(event_type: str) -> None:
         "order.status_changed": {"status": "created"},
         "order.note_added": {"note": {"text": "x"}},
         "order.issue_reported": {"issue": {"reason": "app_error"}},
+        "order.updated": {},
     }
     good = event("S-1", kind=event_type, **data[event_type])
     assert list(validator.iter_errors(good)) == []

@@ -20,7 +20,7 @@ from service.web.preview import preview
 SHOWN: Final = 50
 _FILTERS: Final = (
     "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
-    "ends_before", "sort",
+    "ends_before", "sort", "archived",
 )  # fmt: skip
 
 
