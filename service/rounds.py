@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_transient
 
 log = structlog.get_logger(__name__)
 PAUSE_S: Final = 1.0

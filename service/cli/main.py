@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service import __version__
 from service.broker.port import BrokerLost
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_transient
 from service.ledger.schema import WrongKey
 from service.settings import SettingsError
 from service.workflows.packs import PackError

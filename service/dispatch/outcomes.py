@@ -10,7 +10,7 @@ import structlog
 
 from service.dispatch.settle import Outcome, Settler
 from service.failpoints import passing
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_transient
 
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 200

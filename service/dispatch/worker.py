@@ -27,7 +27,7 @@ from service.domain.notices import Accepted, NoAnswer, before_sending
 from service.failpoints import passing
 from service.ledger import claims
 from service.ledger.claims import Claimed
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_transient
 from service.ledger.wakeups import dispatch_topic
 from service.rounds import keep_going
 from service.telemetry import metrics, tracing

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain.draft import Draft, EscalationChange, escalation_key
+from service.domain.draft import Draft, EscalationChange, EscalationChangeKind, escalation_key
 from service.domain.errors import Rejection
 from service.domain.order import Escalation, Order
 from service.domain.workflow import SEVERITIES, Severity, Team
@@ -126,35 +126,55 @@ def next_due(escalation: Escalation) -> datetime | None:
     return min(times, default=None)
 
 
-def tick(draft: Draft, escalation: Escalation, due: datetime) -> None:
-    """What its time has come for: wake from snooze, go up a level, or remind."""
+def call_again(draft: Draft) -> None:
+    """Each escalation whose time has come calls once, however much came due while nobody looked.
+
+    It calls at the level that is due now, and next from now: what an outage left out is not made up for.
+    """
+    for escalation in list(draft.order.escalations.values()):
+        due = next_due(escalation)
+        if due is not None and due <= draft.now:
+            _call(draft, escalation, due)
+
+
+def _call(draft: Draft, escalation: Escalation, due: datetime) -> None:
     team = draft.workflow.teams[escalation.team]
+    now = draft.now
+    level = escalation.level
+    while level < len(team.levels) and escalation.opened + team.levels[level].after <= now:
+        level += 1
+    reminder, at = _next_reminder(escalation, team, due, now)
+    called = replace(
+        escalation,
+        state="open",
+        level=level,
+        snoozed_until=None,
+        next_level=escalation.opened + team.levels[level].after if level < len(team.levels) else None,
+        next_reminder=reminder,
+    )
+    kind: EscalationChangeKind = "raised" if level > escalation.level else "reminded"
+    said: dict[str, object] = {"reason": escalation.reason, "team": team.name}
+    if kind == "raised":
+        said |= {"level": level, "to": team.levels[level - 1].to}
     if escalation.state == "snoozed":
-        awake = replace(
-            escalation,
-            state="open",
-            snoozed_until=None,
-            next_level=_next_level(team, escalation.level, due, due),
-            next_reminder=due + team.remind_every if team.remind_every else None,
-        )
-        draft.put_escalation("reminded", due, awake)
-        draft.log("escalation_reminded", due, reason=escalation.reason, team=team.name, why="its snooze is over")
-    elif escalation.next_level and escalation.next_level <= due:
-        level = escalation.level + 1
-        raised = replace(escalation, level=level, next_level=_next_level(team, level, escalation.opened, due))
-        draft.put_escalation("raised", due, raised)
-        to = team.levels[level - 1].to
-        draft.log("escalation_raised", due, reason=escalation.reason, team=team.name, level=level, to=to)
-    else:
-        later = due + team.remind_every if team.remind_every else None
-        draft.put_escalation("reminded", due, replace(escalation, next_reminder=later))
-        draft.log("escalation_reminded", due, reason=escalation.reason, team=team.name)
+        said["why"] = "its snooze is over"
+    elif at != due:
+        said["why"] = "once, for all that came due while nobody looked"
+    draft.put_escalation(kind, at, called)
+    draft.log(f"escalation_{kind}", at, **said)
 
 
-def _next_level(team: Team, level: int, opened: datetime, now: datetime) -> datetime | None:
-    if level >= len(team.levels):
-        return None
-    return max(opened + team.levels[level].after, now)
+def _next_reminder(
+    escalation: Escalation, team: Team, due: datetime, now: datetime
+) -> tuple[datetime | None, datetime]:
+    """When the next reminder comes, and the moment that this call counts from: its due time, or now if it is late."""
+    if team.remind_every is None:
+        return None, due
+    planned = escalation.next_reminder if escalation.state != "snoozed" else None
+    if planned is not None and planned > now:
+        return planned, due
+    rhythm = (planned or due) + team.remind_every
+    return (rhythm, due) if rhythm > now else (now + team.remind_every, now)
 
 
 # The contract names four types; a step that only adds to an open escalation is a reminder to its readers.

@@ -205,17 +205,21 @@ def wake_at(order: Order) -> datetime | None:
 
 
 def tick(draft: Draft, tell: Tell, until: datetime) -> None:
-    """Do everything that is due by `until`, in the order in which it was due."""
-    while (wake := wake_at(draft.order)) is not None and wake <= until:
-        for key, clock in draft.order.clocks.items():
-            if next_due(clock) == wake:
-                _clock_due(draft, key, clock, wake, tell)
-                break
-        else:
-            for escalation in draft.order.escalations.values():
-                if escalations.next_due(escalation) == wake:
-                    escalations.tick(draft, escalation, wake)
-                    break
+    """Do everything that is due by `until`: the clocks in the order in which they were due, then the calls.
+
+    Calls are for people now: an event of the past, out of a backlog, makes none of them up.
+    """
+    while (first := _first_due(draft.order, until)) is not None:
+        key, clock, due = first
+        _clock_due(draft, key, clock, due, tell)
+    if until >= draft.now:
+        escalations.call_again(draft)
+
+
+def _first_due(order: Order, until: datetime) -> tuple[str, Clock, datetime] | None:
+    due = [(moment, key, clock) for key, clock in order.clocks.items() if (moment := next_due(clock)) is not None]
+    moment, key, clock = min(due, key=lambda d: d[0], default=(None, "", None))
+    return (key, clock, moment) if clock is not None and moment is not None and moment <= until else None
 
 
 def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) -> None:

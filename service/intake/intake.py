@@ -22,7 +22,7 @@ from service.intake.reading import Incoming, read, sealed_body
 from service.keyring import SealBroken
 from service.ledger import inbox
 from service.ledger.commit import Batch
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_weather
 from service.ledger.orders import OrderName, lock_named
 from service.ledger.outbox import Outgoing
 from service.telemetry import metrics, tracing
@@ -63,7 +63,7 @@ class Intake:
         try:
             verdicts = await self._commit(reads, bury)
         except Exception as error:
-            if is_transient(error):
+            if is_weather(error):
                 raise
             if len(messages) == 1:
                 return [await self._refuse(reads[0], error, bury)]
@@ -82,7 +82,7 @@ class Intake:
                     return [await self._take_suspect(m) for m in messages]
                 return await self.take(messages, bury=True)
             except Exception as error:
-                if not is_transient(error):
+                if not is_weather(error):
                     raise
                 log.warning("intake.ledger_away", error=type(error).__name__, retry_in_s=pause)
                 await asyncio.sleep(pause)

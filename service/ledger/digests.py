@@ -1,10 +1,10 @@
 """What digests and reports say. Order ids, reasons and times only: nobody's name or address."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.workflow import Report, Team
@@ -23,11 +23,12 @@ MOST_ROWS: Final = 50_000
 
 async def team_digest(connection: AsyncConnection, team: Team, ways: int, key: str, now: datetime) -> list[Outgoing]:
     """What is open, overdue and near its breach for one team, by each of its ways."""
-    opened = await _open(connection, team.name)
-    near = await _promises(connection, team.name, now)
-    lines = [f"{len(opened)} open, {sum(d <= now for _, d in near)} overdue, {sum(d > now for _, d in near)} near"]
-    lines += [f"open: {line}" for line in opened[:MOST_LINES]]
-    lines += [f"{'overdue' if due <= now else 'near'}: {line}" for line, due in near[:MOST_LINES]]
+    opened, of = await _open(connection, team.name)
+    overdue, near = await _promises(connection, team.name, now)
+    lines = [f"{of} open, {overdue.total} overdue, {near.total} near"]
+    lines += [*opened, *_more(len(opened), of, "open")]
+    for kind, some in (("overdue", overdue), ("near", near)):
+        lines += [*(f"{kind}: {line}" for line in some.lines), *_more(len(some.lines), some.total, kind)]
     body = {
         "specversion": "1.0",
         "id": f"{key}.{now:%Y%m%dT%H%M}",
@@ -45,31 +46,53 @@ async def team_digest(connection: AsyncConnection, team: Team, ways: int, key: s
     return [Outgoing(TEAMS, f"{team.name}.{way}", f"{body['id']}.{way}", encoded) for way in range(ways)]
 
 
-async def _open(connection: AsyncConnection, team: str) -> list[str]:
+class _Some(NamedTuple):
+    """The first lines, and how many there are in all."""
+
+    lines: list[str]
+    total: int
+
+
+def _more(told: int, count: int, kind: str) -> list[str]:
+    return [f"and {count - told} more {kind}"] if count > told else []
+
+
+async def _count(connection: AsyncConnection, query: Select[Any]) -> int:
+    counted = select(func.count()).select_from(query.order_by(None).subquery())
+    return int((await connection.execute(counted)).scalar_one())
+
+
+async def _open(connection: AsyncConnection, team: str) -> _Some:
     query = (
         select(escalations)
         .where(escalations.c.team == team, ~stands_in(escalations.c.state, "resolved"))
         .order_by(escalations.c.opened_at)
-        .limit(MOST_LINES)
     )
-    return [
-        f"{row.order_name} {row.reason} ({row.severity}, {row.state}, since {row.opened_at:%d %b %H:%M} UTC)"
-        for row in await connection.execute(query)
+    lines = [
+        f"open: {row.order_name} {row.reason} ({row.severity}, {row.state}, since {row.opened_at:%d %b %H:%M} UTC)"
+        for row in await connection.execute(query.limit(MOST_LINES))
     ]
+    return _Some(lines, await _count(connection, query) if len(lines) == MOST_LINES else len(lines))
 
 
-async def _promises(connection: AsyncConnection, team: str, now: datetime) -> list[tuple[str, datetime]]:
+async def _promises(connection: AsyncConnection, team: str, now: datetime) -> tuple[_Some, _Some]:
+    """What is overdue, and what will be within a day."""
     query = (
         select(clocks.c.name, clocks.c.due_at, orders.c.order_id)
         .join(orders, orders.c.id == clocks.c.order_id)
-        .where(clocks.c.team == team, stands_in(clocks.c.state, "running"), clocks.c.due_at <= now + NEAR)
+        .where(clocks.c.team == team, stands_in(clocks.c.state, "running"))
         .order_by(clocks.c.due_at)
-        .limit(MOST_LINES)
     )
-    return [
-        (f"{row.order_id} {row.name} (due {row.due_at:%d %b %H:%M} UTC)", row.due_at)
-        for row in await connection.execute(query)
-    ]
+    found = []
+    for where in (clocks.c.due_at <= now, (clocks.c.due_at > now) & (clocks.c.due_at <= now + NEAR)):
+        lines = [
+            f"{row.order_id} {row.name} (due {row.due_at:%d %b %H:%M} UTC)"
+            for row in await connection.execute(query.where(where).limit(MOST_LINES))
+        ]
+        found.append(
+            _Some(lines, await _count(connection, query.where(where)) if len(lines) == MOST_LINES else len(lines))
+        )
+    return found[0], found[1]
 
 
 async def report_letter(

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import uuid_utils.compat
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -19,8 +18,6 @@ T = TypeVar("T")
 POOL_SIZE: Final = 8
 STATEMENT_TIMEOUT_S: Final = 30
 SQLITE_BUSY_MS: Final = 30_000
-# asyncpg: deadlock, serialization, lock timeout, admin shutdown, crash, cannot connect, connection errors
-_TRANSIENT_STATES: Final = ("40P01", "40001", "55P03", "57P01", "57P02", "57P03", "53300", "53100", "08", "25006")
 
 
 class Ledger:
@@ -103,18 +100,6 @@ def _sqlite_engine(url: str) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when tried again."""
-    if isinstance(error, (OSError, TimeoutError, InterfaceError)):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    if error.connection_invalidated or isinstance(error, OperationalError):
-        return True
-    state = str(getattr(error.orig, "sqlstate", "") or "")
-    return state.startswith(_TRANSIENT_STATES)
 
 
 def new_uuid() -> UUID:

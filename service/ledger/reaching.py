@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from service.ledger.engine import Ledger, is_transient
+from service.ledger.engine import Ledger
+from service.ledger.faults import is_transient
 from service.settings import SettingsError
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from service.broker.port import Broker, Message, Way, way_of
 from service.core import Core
 from service.failpoints import passing
 from service.ledger import outbox
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_transient
 from service.ledger.outbox import Outgoing
 from service.rounds import PAUSE_S, keep_going, tell
 from service.telemetry import metrics

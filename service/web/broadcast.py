@@ -9,8 +9,8 @@ import structlog
 from msgspec import Struct
 
 from service.core import Core
-from service.ledger.engine import is_transient
 from service.ledger.escalation_views import stream_after, stream_end
+from service.ledger.faults import is_transient
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)

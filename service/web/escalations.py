@@ -19,6 +19,7 @@ from service.web.shapes import EscalationPage, Handled, Remark, Snooze
 Act = Literal["acknowledge", "resolve", "snooze", "comment"]
 STATES: Final = ("active", "open", "acknowledged", "snoozed", "resolved", "")
 MOST: Final = 1000
+LONGEST_SNOOZE: Final = timedelta(days=7)
 _STATE_AFTER: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed", "comment": "open"}
 
 
@@ -91,7 +92,14 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
     if isinstance(said, Snooze):
         if (said.until is None) == (said.minutes is None):
             raise Rejection("until: either a moment, or minutes, is expected")
-        until = said.until or core.time.now() + timedelta(minutes=said.minutes or 0)
+        now = core.time.now()
+        until = said.until or now + timedelta(minutes=said.minutes or 0)
+        if until <= now:
+            raise Problem(422, "Not accepted", f"until: {until.isoformat()} is not in the future")
+        if until > now + LONGEST_SNOOZE:
+            raise Problem(
+                422, "Not accepted", f"until: at most {LONGEST_SNOOZE.days} days from now; snooze it again then"
+            )
     async with core.ledger.reading() as connection:
         homes = await home_of(connection, escalation_id)
     if not homes:

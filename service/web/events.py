@@ -8,7 +8,7 @@ from aiohttp import web
 from service.domain.events import MAX_BODY_BYTES
 from service.intake.intake import Verdict
 from service.intake.reading import STRUCTURED, Incoming
-from service.ledger.engine import is_transient
+from service.ledger.faults import is_weather
 from service.web.auth import needs
 from service.web.context import CONTEXT
 from service.web.problems import Problem, problem_response
@@ -27,7 +27,7 @@ async def post_events(request: web.Request) -> web.StreamResponse:
         for start in range(0, len(messages), 100):
             verdicts += await intake.take(messages[start : start + 100], bury=False)
     except Exception as error:
-        if not is_transient(error):
+        if not is_weather(error):
             raise
         raise Problem(503, "Unavailable", "the database did not answer; send the same events again") from error
     results = [_result(v) for v in verdicts]

@@ -143,10 +143,10 @@ class Remark(Struct, forbid_unknown_fields=True):
 
 
 class Snooze(Struct, forbid_unknown_fields=True):
-    """Quiet until a moment, or for so many minutes."""
+    """Quiet until a moment, or for so many minutes; at most 7 days."""
 
     until: Moment | None = None
-    minutes: Annotated[int, Meta(ge=1, le=43_200)] | None = None
+    minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
     comment: Words = ""
 
 
@@ -166,7 +166,10 @@ class Erased(Struct):
 
 
 class SubscriptionOrder(Struct, forbid_unknown_fields=True):
-    """A report for an address: now, or every day, week or month at a local time."""
+    """A report for an address: now, or every day, week or month at a local time.
+
+    `day`: for `week` the weekday, where 0 is Monday and 6 Sunday; for `month` the day from 1, of which 31 is the last.
+    """
 
     workflow: Name
     report: Name
@@ -174,7 +177,12 @@ class SubscriptionOrder(Struct, forbid_unknown_fields=True):
     every: Literal["now", "day", "week", "month"] = "day"
     at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
     timezone: Annotated[str, Meta(max_length=64)] = ""
-    day: Annotated[int, Meta(ge=0, le=31)] = 0
+    day: Annotated[
+        int,
+        Meta(
+            ge=0, le=31, description="every week: the weekday, 0 is Monday, 6 Sunday; every month: the day, 31 the last"
+        ),
+    ] = 0
 
 
 class SubscriptionLine(Struct):

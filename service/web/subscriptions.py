@@ -1,6 +1,7 @@
 """`/v1/subscriptions`: who gets which report by mail, and when."""
 
 from datetime import time
+from typing import Final
 
 from aiohttp import web
 
@@ -15,6 +16,8 @@ from service.web.bodies import answer, body_of, uuid_of
 from service.web.context import CALLER, CONTEXT
 from service.web.problems import Problem
 from service.web.shapes import Count, SubscriptionLine, SubscriptionOrder, Subscriptions
+
+SUNDAY: Final = 6
 
 
 @needs("supervisor")
@@ -45,6 +48,10 @@ async def subscribe(request: web.Request) -> web.StreamResponse:
         return answer(Count(1), 202)
     if wanted.every not in report.every:
         raise Rejection(f"every: {wanted.report!r} comes every {' or '.join(report.every)}, not every {wanted.every}")
+    if wanted.every == "week" and wanted.day > SUNDAY:
+        raise Problem(422, "Not accepted", f"day: {wanted.day} is no weekday; 0 is Monday and 6 is Sunday")
+    if wanted.every == "day" and wanted.day:
+        raise Problem(422, "Not accepted", "day: goes with every week or every month, not with every day")
     if wanted.timezone and zone_of(wanted.timezone).key != wanted.timezone:
         raise Rejection(f"timezone: unknown time zone {wanted.timezone!r}; write one like 'Europe/Berlin'")
     schedule = Schedule(

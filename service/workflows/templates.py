@@ -29,6 +29,8 @@ from service.domain.workflow import Content
 from service.workflows.segments import plain_enough
 
 LAYOUTS = "_layouts"
+LONGEST_VARIABLE = 1600
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # What rendering may raise: the template's own fault, or data that its filters cannot take.
 UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 # The whole vocabulary of templates; `stagebell check` refuses any other name.
@@ -93,7 +95,8 @@ class PackTemplates:
             return Rendered(text=plain_enough(text))
         if content is None:
             return Rendered(text=text)
-        variables = {k: self._plain.from_string(v).render(values) for k, v in content.variables.items()}
+        said = {k: _squeezed(self._plain.from_string(v).render(values)) for k, v in content.variables.items()}
+        variables = {k: v for k, v in said.items() if v}
         return Rendered(text=text, content_sid=content.sid, content_variables=variables)
 
     def _email(self, name: str, values: Mapping[str, Any]) -> Rendered:
@@ -141,6 +144,15 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> ImmutableSandb
     environment.globals.clear()
     environment.filters.update(time=_time, date=_date, moment=_moment, money=_money, paragraphs=_paragraphs)
     return environment
+
+
+def _squeezed(value: str) -> str:
+    """A content variable as Twilio takes it: one line, no runs of blanks, not too long.
+
+    Twilio, Error and Warning Dictionary: 21656 (no newline, no tab, at most four spaces in a row, never empty: one that
+    is left out gets the approved template's own words) and 21658 (at most 1,600 characters).
+    """
+    return " ".join(_CONTROL.sub(" ", value).split())[:LONGEST_VARIABLE].rstrip()
 
 
 def _tidy(text: str) -> str:

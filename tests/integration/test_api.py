@@ -162,7 +162,13 @@ async def test_an_issue_escalates_at_once_and_is_handled(world: World, caller: C
     base = f"/v1/escalations/{raised['escalation_id']}"
     assert (await supervisor.post(f"{base}/acknowledge"))[1]["state"] == "acknowledged"
     assert (await supervisor.post(f"{base}/snooze", {}))[0] == 422
-    assert (await supervisor.post(f"{base}/snooze", {"minutes": 30}))[0] == 200
+    for minutes_off in (7 * 24 * 60 + 1, -1):
+        moment = (world.clock.now() + timedelta(minutes=minutes_off)).isoformat()
+        status, problem = await supervisor.post(f"{base}/snooze", {"until": moment})
+        assert (status, problem["detail"].partition(":")[0]) == (422, "until")
+    assert (await supervisor.post(f"{base}/snooze", {"until": "2999-01-01T00:00:00Z"}))[0] == 422
+    assert (await supervisor.post(f"{base}/snooze", {"minutes": 43_200}))[0] == 422
+    assert (await supervisor.post(f"{base}/snooze", {"minutes": 7 * 24 * 60}))[0] == 200
     assert (await supervisor.post(f"{base}/comment", {"comment": "called them"}))[0] == 200
     assert (await supervisor.post(f"{base}/resolve", {"comment": "settled"}))[0] == 200
     assert (await supervisor.post(f"{base}/resolve"))[0] == 409
@@ -295,6 +301,11 @@ async def test_reports_are_mailed_now_and_by_the_calendar(world: World, caller: 
     assert len(made) == 3
     assert (await supervisor.call("DELETE", f"/v1/subscriptions/{made[0]['id']}"))[0] == 204
     assert (await supervisor.post("/v1/subscriptions", {**order, "report": "none"}))[0] == 422
+    for every, day in (("week", 7), ("week", 31), ("day", 3), ("month", 32)):
+        refused, problem = await supervisor.post("/v1/subscriptions", {**order, "every": every, "day": day})
+        assert refused == 422, (every, day)
+        assert "day" in problem["detail"]
+    assert "0 is Monday" in json.dumps((await supervisor.get("/openapi.json"))[1])
 
 
 async def test_lifecycle_metrics(world: World, caller: Caller) -> None:

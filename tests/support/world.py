@@ -17,7 +17,8 @@ from service.domain.notices import SETTLE_UNKNOWN_AFTER
 from service.intake.intake import Verdict
 from service.intake.reading import Incoming
 from service.ledger import inbox
-from service.ledger.engine import Ledger, is_transient
+from service.ledger.engine import Ledger
+from service.ledger.faults import is_transient
 from service.ledger.orders import next_wake
 from service.ledger.schedules import next_due
 from service.ledger.tables import notifications, outbox

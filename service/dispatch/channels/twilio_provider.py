@@ -138,7 +138,8 @@ class TwilioProvider:
             parameters["from_"] = self._from
         if message.rendered.content_sid:
             parameters["content_sid"] = message.rendered.content_sid
-            parameters["content_variables"] = json.dumps(dict(message.rendered.content_variables))
+            if message.rendered.content_variables:
+                parameters["content_variables"] = json.dumps(dict(message.rendered.content_variables))
         else:
             parameters["body"] = message.rendered.text
         return parameters
