@@ -137,6 +137,6 @@ class Simulator:
 def _type(step: Mapping[str, Any]) -> str:
     if "issue" in step:
         return "order.issue_reported"
-    if "note" in step:
-        return "order.note_added"
-    return "order.status_changed" if "status" in step else "order.updated"
+    if "status" in step:
+        return "order.status_changed"
+    return "order.note_added" if "note" in step else "order.updated"
