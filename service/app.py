@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from sqlalchemy import text
 
 from service.broker.memory import MemoryBroker
-from service.broker.port import INTAKE, Broker, BrokerLost
+from service.broker.port import INTAKE, Broker
 from service.broker.rabbitmq import RabbitBroker
 from service.clock.clock import Clock
 from service.core import Core
@@ -27,19 +26,21 @@ from service.dispatch.sweeper import Sweeper
 from service.dispatch.worker import Worker
 from service.intake import loop as intake_loop
 from service.intake.intake import Intake
-from service.ledger.engine import Ledger
 from service.ledger.escalations import TEAMS
 from service.ledger.keys import Role
+from service.ledger.listening import Listener, check_session
 from service.ledger.reaching import reach
 from service.ledger.schema import migrate
-from service.ledger.wakeups import Wakeups, listen
+from service.ledger.wakeups import Wakeups
 from service.letters import MAIL
-from service.providers import build_routes, keyring_of, letter_sender
+from service.providers import build_routes, ledger_of, letter_sender
+from service.readiness import Watch
 from service.relay.mail import MailTransport
 from service.relay.relay import Relay
 from service.relay.teams import TeamTransport
 from service.reload import Reloader
 from service.settings import Settings, SettingsError
+from service.starting import FIRST_CONNECT_S, connect_broker
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
 from service.web import app as web_app
@@ -58,7 +59,6 @@ STOP_WITHIN_S: Final = 9.0
 CANCEL_WITHIN_S: Final = 3.0
 GC_THRESHOLD: Final = 20_000
 ALIGN_EVERY_S: Final = 15.0
-FIRST_CONNECT_S: Final = 30.0
 
 
 class App:
@@ -73,13 +73,12 @@ class App:
         broker: Broker | None = None,
         open_to: Role | None = None,
     ) -> None:
-        unknown = set(roles) - set(ROLES)
-        if unknown:
+        if unknown := set(roles) - set(ROLES):
             raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
         self.settings = settings
         self.roles = tuple(roles)
         self.packs = Packs(build_all(settings.workflows))
-        self.ledger = Ledger(settings.database_url, keyring_of(settings))
+        self.ledger = ledger_of(settings)
         self.time = time or SteadyTime(settings.time_speed)
         self.wakeups = Wakeups()
         ways = {team: len(urls) for team, urls in settings.ways_to_teams().items()}
@@ -91,6 +90,8 @@ class App:
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url)
         self.routes: dict[str, Route] = {}
         self.stopping = asyncio.Event()
+        self.watch = Watch(self.ledger, self.broker, self._ended_roles, self._lame_parts)
+        self._listener = Listener(self.ledger.direct, self.wakeups) if self.ledger.direct else None
         self.port = settings.http_port
         self._open_to = open_to
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -106,10 +107,11 @@ class App:
         """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
         began = wall.monotonic()
         await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
+        await self._start_listening()
         await self._align()
         self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers)
         await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
-        await self._connect_broker()
+        await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
@@ -121,8 +123,6 @@ class App:
                 self._tasks[f"{role}.{i}"] = asyncio.create_task(coroutine, name=f"{role}.{i}")
         self._background("align", self._keep_aligned())
         self._background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
-        if not self.ledger.is_sqlite:
-            self._background("listen", listen(self.ledger.url, self.wakeups))
         await self._serve()
         self._background("warm", self._warm())
         # What was loaded stays: the collector need not look at it again and again.
@@ -131,6 +131,22 @@ class App:
         gc.enable()
         gc.set_threshold(GC_THRESHOLD, 20, 50)
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+
+    async def _start_listening(self) -> None:
+        if self._listener is not None and self.ledger.direct is not None:
+            await check_session(self.ledger.direct)
+            self._background("listen", self._listener.run())
+
+    def _ended_roles(self) -> list[str]:
+        return [name.partition(".")[0] for name, task in self._tasks.items() if task.done()]
+
+    def _lame_parts(self) -> dict[str, str]:
+        """What goes on, only slower or later."""
+        parts = {"listen": self._listener.trouble or "ok"} if self._listener else {}
+        for channel, route in self.routes.items():
+            alone = [p.name for p in route.providers if route.is_open(p)]
+            parts |= {f"provider.{channel}.{name}": "left alone for now" for name in alone}
+        return parts
 
     def _retention(self) -> timedelta | None:
         return timedelta(days=self.settings.retention_days) if self.settings.retention_days else None
@@ -174,20 +190,6 @@ class App:
                 await self._align()
                 metrics.queue_depth.labels(INTAKE).set(await self.broker.depth(INTAKE))
 
-    async def _connect_broker(self) -> None:
-        deadline = wall.monotonic() + FIRST_CONNECT_S
-        while True:
-            try:
-                await self.broker.connect(self.teams)
-                return
-            except BrokerLost as lost:
-                if wall.monotonic() > deadline:
-                    raise SettingsError(
-                        f"STAGEBELL_BROKER_URL: no broker answered within {FIRST_CONNECT_S:.0f} s: {lost}"
-                    ) from lost
-                log.warning("broker.waiting", error=str(lost))
-                await asyncio.sleep(1)
-
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
         s = self.settings
         limits = Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
@@ -210,7 +212,7 @@ class App:
             composer=self.composer,
             broker=self.broker,
             routes=self.routes,
-            readiness=self.readiness,
+            readiness=self.watch.look,
             stream=self._broadcaster(),
             limits=HttpLimits(self.settings.calls_per_minute, self.settings.failures_per_minute),
             sessions=Sessions(self.ledger.keyring),
@@ -227,8 +229,7 @@ class App:
                 raise SettingsError(f"STAGEBELL_HTTP_PORT: cannot listen: {error.strerror}") from error
             log.warning("health.not_served", port=self.settings.http_port, error=error.strerror)
             return
-        addresses = self._runner.addresses
-        self.port = addresses[0][1] if addresses else self.settings.http_port
+        self.port = addresses[0][1] if (addresses := self._runner.addresses) else self.settings.http_port
 
     def _broadcaster(self) -> Broadcaster:
         broadcaster = Broadcaster(self.core)
@@ -236,22 +237,14 @@ class App:
             self._background("stream", broadcaster.run())
         return broadcaster
 
-    async def readiness(self) -> dict[str, str]:
-        """Each part that this process needs: `ok`, or what is wrong with it."""
-        parts: dict[str, str] = {}
-        try:
-            async with asyncio.timeout(2), self.ledger.reading() as connection:
-                await connection.execute(text("SELECT 1"))
-            parts["database"] = "ok"
-        except Exception as error:
-            parts["database"] = f"no answer: {type(error).__name__}"
-        parts["broker"] = "ok" if self.broker.connected else "not connected"
-        for name, task in self._tasks.items():
-            if task.done():
-                parts[name.partition(".")[0]] = "ended"
-        if self.stopping.is_set():
-            parts["process"] = "stopping"
-        return parts
+    def leave(self) -> None:
+        """Say at `/readyz` that this process goes, serve on for DRAIN_S seconds, then stop; called again, at once."""
+        if self.watch.draining or not self.settings.drain_s:
+            self.stopping.set()
+        else:
+            log.info("draining", for_s=self.settings.drain_s)
+            asyncio.get_running_loop().call_later(self.settings.drain_s, self.stopping.set)
+        self.watch.draining = True
 
     async def run(self) -> None:
         """Until `stopping` is set, or a loop ends on its own; raises what ended it."""
@@ -266,6 +259,7 @@ class App:
 
     async def close(self) -> None:
         """Finish or release what is held, within 20 s."""
+        self.watch.draining = True
         self.stopping.set()
         self.wakeups.wake_all()
         if self._tasks:

@@ -144,10 +144,15 @@ class Core:
                 raise Rejection(result.reason)
             await self.write(connection, batch)
             await write_audit(connection, audit, now)
-        self.wakeups.wake(batch.woken)
+        self.committed(batch)
         return result
 
     async def write(self, connection: AsyncConnection, batch: Batch) -> None:
         """Write the batch in the running transaction, and announce it to other processes."""
         await batch.write(connection)
         await announce(connection, batch.woken, self.wakeups.origin)
+
+    def committed(self, batch: Batch, topics: Iterable[str] | None = None) -> None:
+        """The batch is in the ledger: count what it did, and wake whoever has work by it (`topics`: them alone)."""
+        batch.count()
+        self.wakeups.wake(batch.woken if topics is None else topics)

@@ -28,5 +28,5 @@ async def erase_order(
         await core.write(connection, batch)
         blanked = await scrub(connection, core.keyring, orders[name].id, addresses, now)
         await write_audit(connection, audit, now)
-    core.wakeups.wake(batch.woken)
+    core.committed(batch)
     return blanked

@@ -17,6 +17,7 @@ from service.dispatch.channels.webhook import WebhookProvider
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
+from service.ledger.engine import Ledger
 from service.letters import Letter
 from service.settings import CHANNELS, NEEDED, Settings
 from service.timekeeping import TimeSource
@@ -41,6 +42,16 @@ def keyring_of(settings: Settings) -> Keyring:
         hint=f"STAGEBELL_SECRET_KEY is not set; {KEY_FILE} is used. Set it before there is a second machine.",
     )
     return Keyring(KEY_FILE.read_text(encoding="utf-8").strip())
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    """The database that the settings name; nothing is connected yet."""
+    return Ledger(
+        settings.database_url,
+        keyring_of(settings),
+        direct_url=settings.database_listen_url,
+        sqlite_synchronous=settings.sqlite_synchronous,
+    )
 
 
 def _private(path: str, flags: int) -> int:

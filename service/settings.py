@@ -1,5 +1,6 @@
 """Settings: environment variables with the prefix STAGEBELL_, or a `.env` file; all mistakes at once."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -7,10 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service import addresses, setting_names
 from service.mail_address import canonical_domain, sender_of
+from service.setting_names import PREFIX
 
 CHANNELS = ("sms", "whatsapp", "email", "push")
-PREFIX = "STAGEBELL_"
+ENV_FILE = Path(".env")
 
 
 class SettingsError(Exception):
@@ -44,9 +47,11 @@ class TwilioAccount(BaseSettings):
 class Settings(BaseSettings):
     """Everything that can be set. See `docs/settings.md`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", env_ignore_empty=True)
 
     database_url: str = "sqlite+aiosqlite:///stagebell.db"
+    database_listen_url: str = ""
+    sqlite_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     broker_url: str = "memory://"
     workflows: Path = Path("templates")
     http_host: str = "127.0.0.1"
@@ -54,6 +59,7 @@ class Settings(BaseSettings):
     public_url: Url = ""
     brand: str = "Stagebell"
     secret_key: SecretStr = SecretStr("")
+    drain_s: Annotated[float, Field(ge=0, le=600)] = 0.0
     log_format: Literal["console", "json"] | None = None
 
     twilio_account_sid: str = ""
@@ -119,23 +125,22 @@ class Settings(BaseSettings):
     def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(v.upper() for v in value)
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_listen_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
-        if value.startswith("postgres://") or value.startswith("postgresql://"):
-            return "postgresql+asyncpg://" + value.partition("://")[2]
-        if value.startswith("sqlite://"):
-            return "sqlite+aiosqlite://" + value.partition("://")[2]
-        if not value.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite://")):
-            raise ValueError("write postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///file")
+        return addresses.database_url(value) if value else value
+
+    @field_validator("database_listen_url")
+    @classmethod
+    def _can_listen(cls, value: str) -> str:
+        if value.startswith("sqlite"):
+            raise ValueError("it is PostgreSQL's direct address, past a connection pooler; with SQLite, leave it out")
         return value
 
     @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if urlsplit(value).scheme not in ("memory", "amqp", "amqps"):
-            raise ValueError("write amqp://user:password@host:5672/ or amqps://..., or memory:// for none")
-        return value
+        return ",".join(addresses.broker_urls(value))
 
     @field_validator("smtp_url", "smtp_backup_url")
     @classmethod
@@ -229,17 +234,21 @@ NEEDED = {
 
 def load(**overrides: object) -> Settings:
     """The settings of this process; raises SettingsError naming every setting that is wrong."""
+    fields = tuple(Settings.model_fields)
+    said = setting_names.given(os.environ, ENV_FILE)
+    values, lines = setting_names.from_files(said, fields)
+    lines += setting_names.unknown(said, fields)
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]
+        settings = Settings(**(values | overrides))  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = [
+        lines += [
             f"{PREFIX}{'_'.join(str(s) for s in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None
     ready = settings.configured_channels()
     missing = [c for c in settings.require_channels if not ready[c]]
-    if missing:
-        lines = [f"{PREFIX}REQUIRE_CHANNELS asks for {c}, which needs {NEEDED[c]} (each {PREFIX}...)" for c in missing]
+    lines += [f"{PREFIX}REQUIRE_CHANNELS asks for {c}, which needs {NEEDED[c]} (each {PREFIX}...)" for c in missing]
+    if lines:
         raise SettingsError("\n".join(lines))
     return settings

@@ -29,6 +29,10 @@ class BrokerLost(Exception):
     """The connection, the channel or the consumer is gone; begin again."""
 
 
+class BrokerRefused(BrokerLost):
+    """The broker answered and said no: nothing heals that but a person, who reads here what to do."""
+
+
 class Message(Struct, frozen=True):
     """What goes to the broker."""
 

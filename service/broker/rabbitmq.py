@@ -9,41 +9,27 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
-from service.broker.port import (
-    DEAD,
-    ESCALATIONS,
-    INTAKE,
-    INTAKE_BINDING,
-    NOTIFICATIONS,
-    ORDERS,
-    BrokerLost,
-    Message,
-    Taken,
-    Way,
-    way_of,
-)
+from service.addresses import broker_urls
+from service.broker.port import BrokerLost, Message, Taken, Way, way_of
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
+from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
-HEARTBEAT_S: Final = 20
-# Quorum queues have no limit of their own before RabbitMQ 4; looking at dead letters must never reach one.
-DELIVERY_LIMIT: Final = 20
-LOOKING_LIMIT: Final = 1_000_000
 
 
 class RabbitBroker:
     """One connection for consuming and one for publishing: a blocked publisher does not stop the consumer."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._nodes = Nodes(broker_urls(url))
         self._consuming: AbstractConnection | None = None
         self._publishing: AbstractConnection | None = None
         self._publisher: AbstractChannel | None = None
@@ -58,67 +44,43 @@ class RabbitBroker:
         return self._publisher is not None and not self._publisher.is_closed
 
     async def connect(self, teams: Iterable[str]) -> None:
-        """Connect and declare the topology; raises BrokerLost."""
-        self._teams = tuple(teams)
+        """Connect and declare the topology, again when there are other teams; raises BrokerLost, BrokerRefused."""
+        added = set(teams := tuple(teams)) - set(self._teams)
+        self._teams = teams
         async with self._lock:
+            if added and self.connected and self._publishing is not None:
+                try:
+                    await quietly_close(await declare(self._publishing, self._teams))
+                except LOST as error:
+                    raise as_lost(error) from error
             await self._ensure_publisher()
 
     async def _ensure_publisher(self) -> None:
         if self.connected:
             return
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S * 2):
+            async with asyncio.timeout(self._nodes.patience_s):
                 await quietly_close(self._publishing)
-                self._publishing = await self._open()
-                channel = await _open_channel(self._publishing, confirms=False)
-                await self._declare(channel)
+                self._publishing = await self._nodes.open()
+                channel = await declare(self._publishing, self._teams)
                 self._publisher, self._lines = channel, {}
         except LOST as error:
-            raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
-
-    async def _open(self) -> AbstractConnection:
-        return await aio_pika.connect(
-            self._url,
-            timeout=CALL_TIMEOUT_S,
-            heartbeat=HEARTBEAT_S,
-            client_properties={"connection_name": "stagebell"},
-        )
-
-    async def _declare(self, channel: AbstractChannel) -> None:
-        topic, fanout = aio_pika.ExchangeType.TOPIC, aio_pika.ExchangeType.FANOUT
-        kinds = {ORDERS: topic, ESCALATIONS: topic, NOTIFICATIONS: topic, DEAD: fanout}
-        exchanges = {
-            name: await channel.declare_exchange(name, kind, durable=True, timeout=CALL_TIMEOUT_S)
-            for name, kind in kinds.items()
-        }
-        dead = await _quorum(channel, DEAD, {"x-delivery-limit": LOOKING_LIMIT})
-        await dead.bind(exchanges[DEAD], "", timeout=CALL_TIMEOUT_S)
-        limits = {
-            "x-single-active-consumer": True,
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-dead-letter-exchange": DEAD,
-        }
-        intake = await _quorum(channel, INTAKE, limits)
-        await intake.bind(exchanges[ORDERS], INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
-        for team in self._teams:
-            queue = await _quorum(channel, f"{ESCALATIONS}.{team}", {})
-            await queue.bind(exchanges[ESCALATIONS], f"escalation.{team}.#", timeout=CALL_TIMEOUT_S)
+            raise as_lost(error) from error
 
     async def subscribe(self, queue: str, prefetch: int) -> "RabbitSubscription":
         """Declare again and start consuming; raises BrokerLost."""
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S * 2):
+            async with asyncio.timeout(self._nodes.patience_s):
                 if self._consuming is None or self._consuming.is_closed:
-                    self._consuming = await self._open()
-                channel = await _open_channel(self._consuming, confirms=False)
-                await self._declare(channel)
+                    self._consuming = await self._nodes.open()
+                channel = await declare(self._consuming, self._teams)
                 subscription = RabbitSubscription(channel)
                 await subscription.start(queue, prefetch)
                 return subscription
-        except LOST as error:
+        except (*LOST, BrokerLost) as error:
             await quietly_close(self._consuming)
             self._consuming = None
-            raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
+            raise as_lost(error) from error
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:
         """Publish all at once; whether each was confirmed in time."""
@@ -165,7 +127,7 @@ class RabbitBroker:
         if channel is None or channel.is_closed:
             if self._publishing is None:
                 raise ConnectionError("not connected")
-            channel = await _open_channel(self._publishing, confirms=True)
+            channel = await open_channel(self._publishing, confirms=True)
             self._lines[way] = channel
         return channel
 
@@ -203,7 +165,7 @@ class RabbitBroker:
         try:
             declared = await self._publisher.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
         except LOST as error:
-            raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
+            raise as_lost(error) from error
         return declared.declaration_result.message_count or 0
 
     async def take(self, queue: str, limit: int) -> Taken:
@@ -212,7 +174,7 @@ class RabbitBroker:
             await self._ensure_publisher()
         assert self._publishing is not None
         try:
-            channel = await _open_channel(self._publishing, confirms=False)
+            channel = await open_channel(self._publishing, confirms=False)
             declared = await channel.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
             taken = RabbitTaken(channel)
             while len(taken.deliveries) < limit:
@@ -222,26 +184,9 @@ class RabbitBroker:
                 taken.hold(message)
             return taken
         except LOST as error:
-            raise BrokerLost(f"{type(error).__name__}: {_no_password(error)}") from error
+            raise as_lost(error) from error
 
     async def close(self) -> None:
         """Disconnect."""
         for connection in (self._consuming, self._publishing):
             await quietly_close(connection)
-
-
-async def _open_channel(connection: AbstractConnection, *, confirms: bool) -> AbstractChannel:
-    channel = connection.channel(publisher_confirms=confirms)
-    await channel.initialize(timeout=CALL_TIMEOUT_S)
-    return channel
-
-
-async def _quorum(channel: AbstractChannel, name: str, arguments: dict[str, Any]) -> aio_pika.abc.AbstractQueue:
-    return await channel.declare_queue(
-        name, durable=True, arguments={"x-queue-type": "quorum", **arguments}, timeout=CALL_TIMEOUT_S
-    )
-
-
-def _no_password(error: BaseException) -> str:
-    text = str(error)
-    return "" if "@" in text else text[:200]

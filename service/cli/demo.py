@@ -50,7 +50,7 @@ async def run_demo(count: int, speed: float, workflow: str, *, leave: bool) -> i
     pack = app.packs.find(workflow or next((p.workflow.name for p in app.packs if p.workflow.demo), ""))
     if pack is None or not pack.workflow.demo:
         raise SettingsError(f"--workflow: no pack {workflow!r} with a demo section in {settings.workflows}")
-    stop_on_signals(app.stopping)
+    stop_on_signals(app.stopping.set)
     console = Console()
     try:
         await app.start()

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from service.ledger import keys
 from service.ledger.engine import Ledger
 from service.ledger.reaching import reach
 from service.ledger.schema import migrate
-from service.providers import keyring_of
+from service.providers import keyring_of, ledger_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
 from service.webhooks import secret_for
@@ -30,7 +30,7 @@ async def run_service(roles: Sequence[str]) -> int:
     logs.configure(settings.log_format)
     tracing.configure()
     app = App(settings, roles)
-    stop_on_signals(app.stopping)
+    stop_on_signals(app.leave)
     try:
         await app.start()
         await app.run()
@@ -44,18 +44,18 @@ async def run_service(roles: Sequence[str]) -> int:
         await app.close()
 
 
-def stop_on_signals(stopping: asyncio.Event) -> None:
-    """The first signal stops gently."""
+def stop_on_signals(leave: Callable[[], None]) -> None:
+    """The first signal leaves gently; what a second one does is for `leave` to say."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, leave)
 
 
 @asynccontextmanager
 async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]:
     """The database at its current schema."""
     settings = settings or settings_module.load()
-    ledger = Ledger(settings.database_url, keyring_of(settings))
+    ledger = ledger_of(settings)
     try:
         await reach(ledger, lambda: migrate(ledger))
         yield ledger
@@ -66,7 +66,7 @@ async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]
 async def migrate_database() -> None:
     """Bring the schema up to date and say so."""
     settings = settings_module.load()
-    ledger = Ledger(settings.database_url, keyring_of(settings))
+    ledger = ledger_of(settings)
     try:
         before, after = await reach(ledger, lambda: migrate(ledger))
     finally:

@@ -86,5 +86,5 @@ class Clock:
         for order in due:
             if (moment := wake_at(order)) is not None:
                 metrics.clock_lateness.observe(max(0.0, (now - moment).total_seconds()))
-        self._core.wakeups.wake(batch.woken - {"clock"})
+        self._core.committed(batch, batch.woken - {"clock"})
         return len(due)

@@ -91,7 +91,7 @@ class Settler:
             await self._core.write(connection, batch)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await housekeeping.erase_settled_secrets(connection, secret_notices)
-        self._core.wakeups.wake({*await self._may_go_on(changed, stored), *batch.woken})
+        self._core.committed(batch, {*await self._may_go_on(changed, stored), *batch.woken})
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, now)
 

@@ -124,7 +124,9 @@ class Intake:
                 # Another intake took the same event or order first; what it wrote is seen on the next try.
                 if attempt == RACE_RETRIES - 1:
                     raise
-        self._core.wakeups.wake(batch.woken)
+        self._core.committed(batch)
+        for r, verdict in zip(reads, verdicts, strict=True):
+            _tell(r, verdict, now)
         return verdicts
 
     async def _decide(
@@ -151,21 +153,12 @@ class Intake:
 
     def _one(self, batch: Batch, orders: dict[OrderName, Order], r: _Read, now: datetime) -> Verdict:
         if r.event is None:
-            log.info("event.rejected", reason=r.rejection)
             return Verdict("rejected", r.rejection)
         event = r.event
         name = (event.data.workflow, event.order_id)
         with tracing.span("decide", parent=event.traceparent, order_id=event.order_id, event_id=event.id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
             result: Result = self._core.decide_named(batch, orders, [(name, Happened(event), carried)], now)[0]
-        log.info(
-            f"event.{result.outcome}",
-            order_id=event.order_id,
-            event_id=event.id,
-            type=event.type,
-            reason=result.reason,
-        )
-        metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))
         return Verdict(result.outcome, result.reason, event, carried)
 
     def _dead_letter(self, r: _Read, reason: str, now: datetime) -> Outgoing:
@@ -204,7 +197,7 @@ class Intake:
             known = await inbox.outcomes(connection, [r.key])
             await inbox.record(connection, {r.key: ("rejected", reason)}, known, now)
             await self._core.write(connection, batch)
-        self._core.wakeups.wake(batch.woken)
+        self._core.committed(batch)
         metrics.events.labels("rejected").inc()
         return Verdict("rejected", reason, r.event)
 
@@ -216,3 +209,16 @@ def _is_repeat(earlier: str, r: _Read) -> bool:
     if earlier == "rejected":
         return r.incoming.redelivered
     return True
+
+
+def _tell(r: _Read, verdict: Verdict, now: datetime) -> None:
+    """The line of an event, once what it says is in the ledger."""
+    event = r.event
+    if event is None:
+        log.info("event.rejected", reason=verdict.reason)
+        return
+    log.info(
+        f"event.{verdict.outcome}", order_id=event.order_id, event_id=event.id, type=event.type, reason=verdict.reason
+    )
+    if verdict.outcome != "duplicate":
+        metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))

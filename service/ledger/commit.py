@@ -33,6 +33,7 @@ from service.ledger.tables import (
 )
 from service.ledger.upsert import Rows, insert_missing, insert_rows, upsert
 from service.ledger.wakeups import dispatch_topic
+from service.telemetry import metrics
 
 
 class Batch:
@@ -53,6 +54,7 @@ class Batch:
         self._visits: Rows = []
         self._observations: dict[tuple[UUID, str], dict[str, Any]] = {}
         self._outgoing: list[Outgoing] = []
+        self._broken: list[tuple[str, str]] = []
         self.woken: set[str] = set()
 
     def add(self, workflow: Workflow, before: Order | None, decision: Decision, traceparent: str = "") -> None:
@@ -78,6 +80,9 @@ class Batch:
         for change in decision.escalations:
             self._escalations.append(Change(workflow, order, change))
         self._measure(order, decision)
+        self._broken += [
+            (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"
+        ]
         self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
         self.woken |= {"stream"} if decision.escalations else set()
 
@@ -112,6 +117,14 @@ class Batch:
                 for address in (person.phone, person.whatsapp, person.email):
                     if address:
                         self._people[person_digest(self._keyring, address), order.id] = None
+
+    def count(self) -> None:
+        """Add what this batch did to the metrics; once it is committed."""
+        for workflow, clock in self._broken:
+            metrics.clock_breaches.labels(workflow, clock).inc()
+        for change in self._escalations:
+            e = change.step.escalation
+            metrics.escalations.labels(e.team, e.reason, change.step.kind).inc()
 
     async def write(self, connection: AsyncConnection) -> None:
         """All rows, a statement a table."""

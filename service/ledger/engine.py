@@ -13,25 +13,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 from service.keyring import Keyring
+from service.ledger.connecting import POOL_SIZE, PostgresWay
 
 T = TypeVar("T")
-POOL_SIZE: Final = 8
-STATEMENT_TIMEOUT_S: Final = 30
 SQLITE_BUSY_MS: Final = 30_000
 
 
 class Ledger:
     """Opens transactions; knows the keys with which sealed columns are written."""
 
-    def __init__(self, url: str, keyring: Keyring) -> None:
+    def __init__(self, url: str, keyring: Keyring, *, direct_url: str = "", sqlite_synchronous: str = "FULL") -> None:
+        """`direct_url`: PostgreSQL past a connection pooler, for what needs a session: LISTEN, migrations, locks."""
         self.keyring = keyring
-        self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._writing = asyncio.Lock()
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self.way = None if self.is_sqlite else PostgresWay(url)
+        self.direct = PostgresWay(direct_url) if direct_url and self.way else self.way
+        self.engine = self.way.engine() if self.way else _sqlite_engine(url, sqlite_synchronous)
         # Looking needs no transaction: one round trip in place of three. SQLite's must not take the write lock.
         options = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._readers = self.engine.execution_options(**options)
+
+    async def look(self) -> None:
+        """Learn what stands between this process and the database; raises what connecting raises."""
+        for way in dict.fromkeys((self.way, self.direct)):
+            if way is not None:
+                await way.look()
+        if self.way is not None and self.way.pooled:
+            # Two round trips of one statement may reach two servers there, unless a transaction holds on to one.
+            self._readers = self.engine
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -63,23 +73,8 @@ class Ledger:
         await self.engine.dispose()
 
 
-def _postgres_engine(url: str) -> AsyncEngine:
-    settings = {"timezone": "UTC", "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000), "jit": "off"}
-    return create_async_engine(
-        url,
-        hide_parameters=True,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_SIZE,
-        pool_pre_ping=False,
-        # The connection used last has its statements prepared and its plans at hand.
-        pool_use_lifo=True,
-        pool_recycle=1800,
-        pool_timeout=10,
-        connect_args={"server_settings": settings, "timeout": 5, "command_timeout": STATEMENT_TIMEOUT_S},
-    )
-
-
-def _sqlite_engine(url: str) -> AsyncEngine:
+def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
+    """`synchronous`: FULL keeps what was answered through a power cut, NORMAL may lose the last (SQLite, Pragmas)."""
     in_memory = url.endswith("://") or ":memory:" in url
     options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {"pool_size": POOL_SIZE}
     engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **options)
@@ -89,7 +84,7 @@ def _sqlite_engine(url: str) -> AsyncEngine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
         cursor.close()
 

@@ -1,10 +1,12 @@
 """The first work with the database: waits while it starts, and says in a sentence what is wrong with its address."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -16,8 +18,13 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 PAUSE_S: Final = 1.0
 BRIEFLY_S: Final = 2.0
-# PostgreSQL's error codes, appendix A: invalid authorization, no such database, insufficient privilege.
-_REFUSED: Final = ("28", "3D000", "42501")
+# PostgreSQL's error codes, appendix A: connection exceptions, too many connections, cannot connect now (and shutdowns).
+_AWAY: Final = ("08", "53300", "57P")
+_REMEDIES: Final = {
+    "28": "is the user, and its password, right? is this machine let in by pg_hba.conf, with or without TLS?",
+    "3D000": "make it (CREATE DATABASE), or name another",
+    "42501": "grant it: the user must own the database, or may create in its schema",
+}
 
 
 async def reach(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_s: float = BRIEFLY_S) -> T:
@@ -29,23 +36,39 @@ async def reach(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_s: float 
     while True:
         try:
             return await work()
-        except (OSError, DBAPIError) as error:
-            why = _why(error)
-            if _code(error).startswith(_REFUSED):
-                raise SettingsError(f"STAGEBELL_DATABASE_URL: the database refused: {why}") from error
-            if not is_transient(error):
+        except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            said = why(error)
+            if remedy := _refused(error, said):
+                raise SettingsError(f"STAGEBELL_DATABASE_URL: the database refused: {said}: {remedy}") from error
+            if not (is_transient(error) or isinstance(error, asyncpg.InterfaceError) or _code(error).startswith(_AWAY)):
                 raise
             if ledger.is_sqlite or time.monotonic() > deadline:
-                raise SettingsError(f"STAGEBELL_DATABASE_URL: no database answered: {why}") from error
-            log.warning("database.waiting", error=why)
+                raise SettingsError(f"STAGEBELL_DATABASE_URL: no database answered: {said}: {_look(ledger)}") from error
+            log.warning("database.waiting", error=said)
             await asyncio.sleep(PAUSE_S)
 
 
+def _refused(error: Exception, said: str) -> str:
+    """What to do about an answer that no waiting changes; empty when it may."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "give the right authority with sslrootcert=FILE, and the host's name as the certificate has it"
+    if "rejected SSL upgrade" in said:
+        return "the server speaks no TLS: turn it on there (ssl = on), or leave sslmode out"
+    code = _code(error)
+    return next((remedy for prefix, remedy in _REMEDIES.items() if code.startswith(prefix)), "")
+
+
+def _look(ledger: Ledger) -> str:
+    if ledger.is_sqlite:
+        return "may this user write its folder, and is there room on the disk?"
+    return "does it run there, and may it be reached from here?"
+
+
 def _code(error: Exception) -> str:
-    return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")
+    return str(getattr(getattr(error, "orig", error), "sqlstate", "") or "")
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """The driver's own words, without statement and parameters."""
     said = str(getattr(error, "orig", None) or error)
     return said.partition("\n")[0] or type(error).__name__

@@ -40,6 +40,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
 
 async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, str | None]:
     """Upgrade; returns the revision before and after. Raises WrongKey."""
+    await ledger.look()
     async with ledger.transaction() as connection:
         if not ledger.is_sqlite:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))

@@ -1,21 +1,15 @@
 """Loops sleep until there is work: woken in this process by an event, across processes by LISTEN/NOTIFY."""
 
 import asyncio
-import contextlib
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
-import structlog
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-log = structlog.get_logger(__name__)
 PG_CHANNEL: Final = "stagebell"
-RECONNECT_S: Final = 2.0
 
 
 class Wakeups:
@@ -55,32 +49,3 @@ async def announce(connection: AsyncConnection, topics: Collection[str], origin:
 
 
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :topics)")
-
-
-async def listen(url: str, wakeups: Wakeups) -> None:
-    """Pass on what other processes announce, for ever; a lost connection is made again."""
-
-    def heard(_connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        topics = payload.split(",")
-        # What this process announced it has done itself: waking again for it would be to look in vain.
-        if wakeups.origin not in topics:
-            wakeups.wake(topics)
-
-    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    while True:
-        connection: Any = None
-        try:
-            connection = await asyncpg.connect(dsn, timeout=5)
-            closed = asyncio.Event()
-            connection.add_termination_listener(lambda _c, closed=closed: closed.set())
-            await connection.add_listener(PG_CHANNEL, heard)
-            wakeups.wake_all()
-            await closed.wait()
-            log.warning("listen.lost", retry_in_s=RECONNECT_S)
-        except (OSError, asyncpg.PostgresError, TimeoutError, asyncpg.InterfaceError) as error:
-            log.warning("listen.failed", error=type(error).__name__, retry_in_s=RECONNECT_S)
-        finally:
-            if connection is not None and not connection.is_closed():
-                with contextlib.suppress(Exception):
-                    await connection.close(timeout=1)
-        await asyncio.sleep(RECONNECT_S)

@@ -28,5 +28,6 @@ breaker_open = Gauge("stagebell_provider_breaker_open", "1 while a provider is l
 queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
 relay_given_up = Counter("stagebell_relay_given_up", "Calls that no way took for a day.", ["exchange"])
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")
+listening = Gauge("stagebell_listening", "1 while news of other processes is heard at once (PostgreSQL).")
 stream_listeners = Gauge("stagebell_stream_listeners", "Open readers of the escalation stream.")
 stream_dropped = Counter("stagebell_stream_dropped", "Readers let go: too slow, or the process was ending.")

@@ -14,6 +14,7 @@ from service.dispatch.settle import Settler
 from service.intake.intake import Intake
 from service.ledger.audit import AuditLine
 from service.ledger.keys import Caller, Role
+from service.readiness import Readiness
 from service.settings import Settings
 from service.web.broadcast import Broadcaster
 from service.web.limits import Limits
@@ -30,7 +31,7 @@ class Context(Struct, frozen=True):
     composer: Composer
     broker: Broker
     routes: dict[str, Route]
-    readiness: Callable[[], Awaitable[dict[str, str]]]
+    readiness: Callable[[], Awaitable[Readiness]]
     stream: Broadcaster
     limits: Limits
     sessions: Sessions

@@ -12,10 +12,10 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Every part that this process needs is there."""
-    parts = await request.app[CONTEXT].readiness()
-    ready = all(state == "ok" for state in parts.values())
-    return web.json_response({"status": "ok" if ready else "not ready", "parts": parts}, status=200 if ready else 503)
+    """200 while this process is of use, `degraded` with the part named when it limps; 503 when it is not, or drains."""
+    found = await request.app[CONTEXT].readiness()
+    said = {"status": found.status, "parts": {**found.parts, **found.lame}}
+    return web.json_response(said, status=200 if found.usable else 503)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -82,8 +82,9 @@ async def health(request: web.Request) -> web.StreamResponse:
             numbers.append((queue, await context.broker.depth(queue)))
         except BrokerLost:
             numbers.append((queue, "?"))
+    ready = await context.readiness()
     values = {
-        "parts": await context.readiness(),
+        "parts": {**ready.parts, **ready.lame},
         "numbers": numbers,
         "routes": [
             {"channel": c, "provider": p.name, "open": route.is_open(p), "oldest": _age(now, oldest.get(c))}

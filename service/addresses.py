@@ -1,0 +1,214 @@
+"""Addresses of databases and brokers, as people write them: every usual spelling, and no word of them ignored.
+
+Query parameters are those of libpq (PostgreSQL documentation, "Parameter Key Words"), of asyncpg and of SQLAlchemy's
+URL. One that the driver could not honour is refused: an address that looks safe must not be less than it says.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
+
+POSTGRES_PORT: Final = 5432
+CONNECT_WITHIN_S: Final = 5.0
+SQLITE: Final = "sqlite+aiosqlite://"
+POSTGRES: Final = "postgresql+asyncpg://"
+
+Role = Literal["any", "primary"]
+TLS_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+# The service writes: a standby is of no use to it.
+_ROLES: Final[Mapping[str, Role]] = {"any": "any", "primary": "primary", "read-write": "primary"}
+_TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_TLS: Final = (*_TLS_FILES, "sslpassword", "sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
+_PLACES: Final = ("host", "port", "user", "password", "dbname", "database", "passfile")
+_SERVER: Final = ("application_name", "options", "search_path")
+_CACHES: Final = ("prepared_statement_cache_size", "statement_cache_size")
+_KNOWN: Final = (
+    "sslmode", "ssl", *_TLS, *_PLACES, *_SERVER, *_CACHES, "target_session_attrs", "connect_timeout",
+)  # fmt: skip
+_CANNOT: Final = {
+    "channel_binding": "asyncpg cannot bind channels; leave it out, and check the server with sslmode=verify-full",
+    "gssencmode": "asyncpg encrypts by TLS alone; leave it out and set sslmode",
+    "service": "write the service's host, user and database into the address",
+}
+
+
+class PostgresAddress(Struct, frozen=True):
+    """Where PostgreSQL is, and how it is spoken to. `cache`: prepared statements a connection, if it was said."""
+
+    hosts: tuple[tuple[str, int], ...]
+    user: str | None
+    password: str | None
+    database: str | None
+    passfile: str | None = None
+    role: Role = "any"
+    tls: Mapping[str, str] = {}
+    server: Mapping[str, str] = {}
+    cache: int | None = None
+    timeout_s: float = CONNECT_WITHIN_S
+
+    @property
+    def places(self) -> str:
+        """The hosts, to be shown."""
+        return ", ".join(f"{host}:{port}" for host, port in self.hosts)
+
+
+def database_url(value: str) -> str:
+    """`value` in the form that names its driver; raises ValueError that says what to write instead."""
+    scheme, _, rest = value.partition("://")
+    if scheme in ("sqlite", "sqlite+aiosqlite") and value.startswith(f"{scheme}://"):
+        return SQLITE + rest
+    if scheme in ("postgres", "postgresql", "postgresql+asyncpg") and value.startswith(f"{scheme}://"):
+        postgres_address(POSTGRES + rest)
+        return POSTGRES + rest
+    raise ValueError("write postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///file")
+
+
+def postgres_address(url: str) -> PostgresAddress:
+    """What a URL says; raises ValueError naming the word that is wrong, never the password.
+
+    Of several hosts the primary is meant, unless `target_session_attrs` says otherwise: the service has to write.
+    """
+    parts = urlsplit(url)
+    query = _query(parts.query)
+    login, _, where = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    hosts = _hosts(where or query.get("host", ""), query.get("port", ""))
+    role = query.get("target_session_attrs", "primary" if len(hosts) > 1 else "any")
+    if role not in _ROLES:
+        raise ValueError(f"target_session_attrs={role}: write primary, read-write or any; the service has to write")
+    return PostgresAddress(
+        hosts=hosts,
+        user=unquote(user) or query.get("user"),
+        password=unquote(password) or query.get("password"),
+        database=unquote(parts.path.lstrip("/")) or query.get("dbname") or query.get("database"),
+        passfile=query.get("passfile"),
+        role=_ROLES[role],
+        tls=_tls(query),
+        server={name: query[name] for name in _SERVER if name in query},
+        cache=_cache(query),
+        timeout_s=_number("connect_timeout", query["connect_timeout"])
+        if "connect_timeout" in query
+        else CONNECT_WITHIN_S,
+    )
+
+
+def _query(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        if name in _CANNOT and value not in ("disable", "prefer"):
+            raise ValueError(f"{name}={value}: {_CANNOT[name]}")
+        if name in _CANNOT:
+            continue
+        if name not in _KNOWN:
+            raise ValueError(f"unknown parameter {name!r}{_near(name, _KNOWN)}")
+        if name == "host" and name in found:
+            found[name] += f",{value}"
+        elif found.get(name, value) != value:
+            raise ValueError(f"{name} is given twice")
+        else:
+            found[name] = value
+    return found
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
+
+
+def _number(name: str, value: str) -> int:
+    if not value.isdigit():
+        raise ValueError(f"{name}={value}: write a number")
+    return int(value)
+
+
+def _hosts(where: str, ports: str) -> tuple[tuple[str, int], ...]:
+    """`a:5432,b`, `[::1]:5432`, a folder with a socket; ports may stand apart: one for all, or one each."""
+    names = [unquote(h) for h in where.split(",")] if where else ["localhost"]
+    apart = ports.split(",") if ports else []
+    if len(apart) > 1 and len(apart) != len(names):
+        raise ValueError(f"{len(names)} hosts and {len(apart)} ports: write one port for all, or one each")
+    found = []
+    for i, name in enumerate(names):
+        host, port = name, ""
+        if name.startswith("["):
+            host, _, port = name[1:].partition("]")
+            port = port.removeprefix(":")
+        elif not name.startswith("/"):
+            host, _, port = name.partition(":")
+        if not host:
+            raise ValueError("a host between commas is empty")
+        port = port or (apart[i] if len(apart) == len(names) else "".join(apart[:1]))
+        found.append((host, _number(f"the port of {host}", port) if port else POSTGRES_PORT))
+    return tuple(found)
+
+
+def _tls(query: Mapping[str, str]) -> dict[str, str]:
+    mode = _tls_mode("sslmode", query["sslmode"]) if "sslmode" in query else ""
+    other = _tls_mode("ssl", query["ssl"]) if "ssl" in query else ""
+    if mode and other and mode != other:
+        raise ValueError(
+            f"sslmode={query['sslmode']} and ssl={query['ssl']} say different things; leave one of them out"
+        )
+    said = {name: query[name] for name in _TLS if name in query}
+    for name in _TLS_FILES:
+        path = said.get(name, "")
+        if path and not (name == "sslrootcert" and path == "system") and not os.access(path, os.R_OK):
+            raise ValueError(f"{name}={path}: there is no such file that can be read")
+    if said.get("sslrootcert") == "system":
+        # libpq 16: the system's roots know everybody, so that only the name tells who it is.
+        if (mode or other) not in ("", "verify-full"):
+            raise ValueError("sslrootcert=system: write sslmode=verify-full with it, anything less would trust anybody")
+        mode = "verify-full"
+    mode = mode or other
+    if mode.startswith("verify") and not _roots(said):
+        raise ValueError(f"sslmode={mode} needs sslrootcert=FILE, the certificate authority's, or sslrootcert=system")
+    return {"sslmode": mode, **said} if mode else said
+
+
+def _roots(said: Mapping[str, str]) -> bool:
+    usual = Path.home() / ".postgresql" / "root.crt"
+    return bool(said.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")) or usual.exists()
+
+
+def _tls_mode(name: str, value: str) -> str:
+    mode = value.lower().replace("_", "-")
+    if name == "ssl" and mode in (*_YES, *_NO):
+        return "require" if mode in _YES else "disable"
+    if mode not in TLS_MODES:
+        raise ValueError(f"{name}={value}: unknown{_near(mode, TLS_MODES)}")
+    return mode
+
+
+def _cache(query: Mapping[str, str]) -> int | None:
+    said = {_number(name, query[name]) for name in _CACHES if name in query}
+    if len(said) > 1:
+        raise ValueError(f"{' and '.join(_CACHES)} differ; leave one of them out")
+    return said.pop() if said else None
+
+
+def broker_urls(value: str) -> tuple[str, ...]:
+    """The brokers' addresses, the first preferred; raises ValueError that says what to write instead."""
+    urls = tuple(u.strip() for u in value.split(",") if u.strip())
+    schemes = {urlsplit(u).scheme for u in urls}
+    if not urls or not schemes <= {"memory", "amqp", "amqps"}:
+        raise ValueError("write amqp://user:password@host:5672/ or amqps://..., or memory:// for none")
+    if "memory" in schemes and len(urls) > 1:
+        raise ValueError("memory:// stands alone; write amqp:// addresses, comma separated")
+    for url in urls:
+        _check_port(url)
+    return urls
+
+
+def _check_port(url: str) -> None:
+    try:
+        urlsplit(url).port  # noqa: B018 - it raises for what is no port
+    except ValueError:
+        raise ValueError(
+            "the port of a broker is no number; a password's @ : / , are written %40 %3A %2F %2C"
+        ) from None

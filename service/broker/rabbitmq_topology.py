@@ -1,0 +1,155 @@
+"""A connection to the first RabbitMQ node that answers, and what must be there: exchanges, queues, bindings.
+
+Who may not configure anything (RabbitMQ documentation, "Access Control") works with what was declared before: it is
+looked up, not made. What the broker refuses is told in a line, with what to do about it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+import aiormq
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue, ExchangeType
+
+from service.broker.port import (
+    DEAD,
+    ESCALATIONS,
+    INTAKE,
+    INTAKE_BINDING,
+    NOTIFICATIONS,
+    ORDERS,
+    BrokerLost,
+    BrokerRefused,
+)
+from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, quietly_close
+
+log = structlog.get_logger(__name__)
+HEARTBEAT_S: Final = 20
+# Quorum queues have no limit of their own before RabbitMQ 4; looking at dead letters must never reach one.
+DELIVERY_LIMIT: Final = 20
+LOOKING_LIMIT: Final = 1_000_000
+_QUORUM: Final = {"x-queue-type": "quorum"}
+_EXCHANGES: Final[Mapping[str, ExchangeType]] = {
+    ORDERS: ExchangeType.TOPIC,
+    ESCALATIONS: ExchangeType.TOPIC,
+    NOTIFICATIONS: ExchangeType.TOPIC,
+    DEAD: ExchangeType.FANOUT,
+}
+_CONFIGURE: Final = r"^(orders|escalations|notifications|stagebell)"
+
+
+class Nodes:
+    """The brokers' addresses; the one that answered last is asked first."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = list(urls)
+
+    @property
+    def patience_s(self) -> float:
+        """How long asking all of them, and declaring, may take."""
+        return CALL_TIMEOUT_S * (1 + len(self._urls))
+
+    async def open(self) -> AbstractConnection:
+        """A connection to the first that answers; raises BrokerLost, or BrokerRefused when all that answered refuse."""
+        errors: list[BrokerLost] = []
+        for url in list(self._urls):
+            try:
+                connection = await aio_pika.connect(
+                    url,
+                    timeout=CALL_TIMEOUT_S,
+                    heartbeat=HEARTBEAT_S,
+                    client_properties={"connection_name": "stagebell"},
+                )
+            except LOST as error:
+                errors.append(as_lost(error, url))
+                continue
+            self._urls.remove(url)
+            self._urls.insert(0, url)
+            return connection
+        raise next((e for e in errors if isinstance(e, BrokerRefused)), errors[-1])
+
+
+async def open_channel(connection: AbstractConnection, *, confirms: bool) -> AbstractChannel:
+    """A channel that is open."""
+    channel = connection.channel(publisher_confirms=confirms)
+    await channel.initialize(timeout=CALL_TIMEOUT_S)
+    return channel
+
+
+async def declare(connection: AbstractConnection, teams: Sequence[str]) -> AbstractChannel:
+    """Declare the topology, or find it where this user may not; the channel that did. Raises what LOST names."""
+    channel = await open_channel(connection, confirms=False)
+    try:
+        await _make(channel, teams)
+        return channel
+    except aiormq.exceptions.ChannelAccessRefused as refused:
+        await quietly_close(channel)
+        log.info("broker.passive", why=str(refused)[:200])
+    channel = await open_channel(connection, confirms=False)
+    await _find(channel, teams)
+    return channel
+
+
+async def _make(channel: AbstractChannel, teams: Sequence[str]) -> None:
+    exchanges = {
+        name: await channel.declare_exchange(name, kind, durable=True, timeout=CALL_TIMEOUT_S)
+        for name, kind in _EXCHANGES.items()
+    }
+    dead = await _queue(channel, DEAD, {"x-delivery-limit": LOOKING_LIMIT})
+    await dead.bind(exchanges[DEAD], "", timeout=CALL_TIMEOUT_S)
+    limits = {"x-single-active-consumer": True, "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
+    intake = await _queue(channel, INTAKE, limits)
+    await intake.bind(exchanges[ORDERS], INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
+    for team in teams:
+        queue = await _queue(channel, f"{ESCALATIONS}.{team}", {})
+        await queue.bind(exchanges[ESCALATIONS], f"escalation.{team}.#", timeout=CALL_TIMEOUT_S)
+
+
+async def _queue(channel: AbstractChannel, name: str, arguments: Mapping[str, Any]) -> AbstractQueue:
+    return await channel.declare_queue(name, durable=True, arguments={**_QUORUM, **arguments}, timeout=CALL_TIMEOUT_S)
+
+
+async def _find(channel: AbstractChannel, teams: Sequence[str]) -> None:
+    try:
+        for name, kind in _EXCHANGES.items():
+            await channel.declare_exchange(name, kind, passive=True, timeout=CALL_TIMEOUT_S)
+        for name in (DEAD, INTAKE, *(f"{ESCALATIONS}.{team}" for team in teams)):
+            await channel.declare_queue(name, passive=True, timeout=CALL_TIMEOUT_S)
+    except aiormq.exceptions.ChannelNotFoundEntity as missing:
+        raise BrokerRefused(
+            f"{_said(missing)}, and this user may not make it: start once with a user who may,"
+            f" or grant the right to configure {_CONFIGURE}"
+        ) from missing
+
+
+def as_lost(error: BaseException, url: str = "") -> BrokerLost:
+    """In our words: what the broker refused, with what to do, or that it is gone. Never with the password."""
+    if isinstance(error, BrokerLost):
+        return error
+    parts = urlsplit(url)
+    user, vhost = unquote(parts.username or "guest"), unquote(parts.path[1:]) or "/"
+    text = _said(error)
+    where = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}: " if url else ""
+    if isinstance(error, aiormq.exceptions.AuthenticationError):
+        return BrokerRefused(
+            f"{where}the broker does not let user {user!r} in: is the password right, does the user exist?"
+        )
+    if "vhost" in text and "not found" in text:
+        return BrokerRefused(
+            f"{where}there is no virtual host {vhost!r}: make it (rabbitmqctl add_vhost), or name another"
+        )
+    if "access to vhost" in text:
+        return BrokerRefused(f"{where}user {user!r} may not use virtual host {vhost!r}: rabbitmqctl set_permissions")
+    if isinstance(error, aiormq.exceptions.ChannelAccessRefused):
+        return BrokerRefused(f"{text}: grant it (rabbitmqctl set_permissions)")
+    if isinstance(error, aiormq.exceptions.ChannelPreconditionFailed):
+        return BrokerRefused(f"{text}: it was declared otherwise before; delete it when it is empty, and start again")
+    return BrokerLost(f"{where}{type(error).__name__}: {text}".rstrip(": "))
+
+
+def _said(error: BaseException) -> str:
+    """The error's own words, without what may be an address with a password in it."""
+    return re.sub(r"\S*://\S*@", "...@", str(error))[:300]
