@@ -1,19 +1,23 @@
 """Guards against toll fraud: which countries may be written to, and how often a number, a prefix, anybody."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import phonenumbers
+import structlog
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
+from service.ledger import caps
+from service.ledger.caps import Cap, Reservation
 from service.ledger.claims import Claimed
-from service.ledger.tables_admin import send_counts
-from service.ledger.upsert import dialect_insert
+from service.telemetry import metrics
+
+log = structlog.get_logger(__name__)
 
 PHONE_CHANNELS: Final = ("sms", "whatsapp")
 PREFIX_DIGITS: Final = 7
@@ -45,30 +49,69 @@ def refuse_address(address: str, limits: Limits) -> str:
     return f"numbers of {region or 'an unknown country'} are not in ALLOWED_COUNTRIES"
 
 
-async def over_cap(
-    connection: AsyncConnection, keyring: Keyring, claimed: Sequence[Claimed], limits: Limits, now: datetime
-) -> dict[UUID, str]:
-    """Count these sends; those that are over a cap, and which."""
-    caps = [("number", limits.per_number), ("prefix", limits.per_prefix), ("all", limits.in_all)]
-    wanted = [(name, cap) for name, cap in caps if cap]
+class Places(Struct, frozen=True):
+    """What these sends may take under the caps; those that are over one, and which; those that wait for a place."""
+
+    taken: Mapping[UUID, Reservation] = {}
+    over: Mapping[UUID, str] = {}
+    later: Sequence[UUID] = ()
+
+    def refuses(self, notification_id: UUID) -> bool:
+        """Whether this one must not be sent now."""
+        return notification_id in self.over or notification_id in self.later
+
+
+async def reserve(
+    connection: AsyncConnection, keyring: Keyring, sends: Sequence[Claimed], limits: Limits, now: datetime
+) -> Places:
+    """Take places for these sends, in the transaction that begins them; in their order, as far as there are any.
+
+    A message waits while the places it lacks are held by sends that are not settled: these may be turned away yet.
+    """
+    caps_of = {c.notification.id: _caps_of(c, keyring, limits) for c in sends}
+    if not any(caps_of.values()):
+        return Places()
+    used = await caps.lock(connection, (cap.scope for wanted in caps_of.values() for cap in wanted), now)
+    before = dict(used)
+    taken: dict[UUID, Reservation] = {}
     over: dict[UUID, str] = {}
-    for c in claimed if wanted else ():
-        address = c.notification.address
-        values = {"number": address, "prefix": address[: 1 + PREFIX_DIGITS], "all": ""}
-        for name, cap in wanted:
-            scope = keyring.digest("cap", c.notification.channel, name, values[name])
-            if await _count(connection, scope, now) > cap:
-                over[c.notification.id] = f"the cap of {cap} a day for this {name if name != 'all' else 'channel'}"
-    return over
+    later: list[UUID] = []
+    for c in sends:
+        n, wanted = c.notification, caps_of[c.notification.id]
+        found = {cap: caps.place(cap.most, used[cap.scope], is_code=n.secret) for cap in wanted}
+        if exceeded := next((cap for cap, place in found.items() if place == "over"), None):
+            over[n.id] = _over(exceeded, is_code=n.secret)
+        elif "later" in found.values():
+            later.append(n.id)
+        elif wanted:
+            taken[n.id] = Reservation(caps.day_of(now), tuple(cap.scope for cap in wanted), n.secret)
+            used |= {cap.scope: used[cap.scope].and_one_more(is_code=n.secret) for cap in wanted}
+    await caps.take(connection, taken.values())
+    for c in sends:
+        for cap in caps_of[c.notification.id]:
+            if not caps.is_near(cap.most, before[cap.scope].taken) and caps.is_near(cap.most, used[cap.scope].taken):
+                await _warn(connection, keyring, c.notification.channel, cap, now)
+    return Places(taken, over, later)
 
 
-async def _count(connection: AsyncConnection, scope: bytes, now: datetime) -> int:
-    insert = dialect_insert(connection)
-    statement = (
-        insert(send_counts)
-        .values(scope=scope, day=f"{now:%Y-%m-%d}", n=1)
-        .on_conflict_do_update(index_elements=["scope", "day"], set_={"n": send_counts.c.n + 1})
-        .returning(send_counts.c.n)
+def _caps_of(c: Claimed, keyring: Keyring, limits: Limits) -> tuple[Cap, ...]:
+    n = c.notification
+    every = (
+        ("number", n.address, limits.per_number),
+        ("prefix", n.address[: 1 + PREFIX_DIGITS], limits.per_prefix),
+        ("all", "", limits.in_all),
     )
-    counted: int = (await connection.execute(statement)).scalar_one()
-    return counted
+    return tuple(Cap(keyring.digest("cap", n.channel, name, of), name, most) for name, of, most in every if most)
+
+
+def _over(cap: Cap, *, is_code: bool) -> str:
+    of = cap.name if cap.name != "all" else "channel"
+    kept = "" if is_code or cap.most < caps.SMALL else f", of which {caps.codes_own(cap.most)} are kept for codes"
+    return f"the cap of {cap.most} a day for this {of}{kept}"
+
+
+async def _warn(connection: AsyncConnection, keyring: Keyring, channel: str, cap: Cap, now: datetime) -> None:
+    """Once a day for each cap of a channel, whichever number or prefix comes near it first."""
+    if await caps.is_first_today(connection, keyring.digest("cap-near", channel, cap.name), now):
+        log.warning("cap.near", channel=channel, cap=cap.name, a_day=cap.most, used="four fifths")
+        metrics.caps_near.labels(channel, cap.name).inc()

@@ -77,6 +77,7 @@ class Settler:
             orders = await lock_by_id(connection, keyring, (o.order_id for o in outcomes if o.concerns_order))
             await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
             stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
+            before = dict(stored)
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
             for outcome in outcomes:
                 await self._apply(connection, stored, outcome, now, changed)
@@ -87,8 +88,9 @@ class Settler:
                 cause = MessageSettled(n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
                 if outcome.concerns_order and n.state in ENDS | REACHED:
                     self._core.decide_known(batch, orders, n.order_id, cause, now)
-            await rows.write(connection, [n for n, _ in changed.values()], now)
             await self._core.write(connection, batch)
+            # Last, as it locks the caps' counters, which every send needs.
+            await rows.write(connection, [n for n, _ in changed.values()], now, before)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await housekeeping.erase_settled_secrets(connection, secret_notices)
         self._core.committed(batch, {*await self._may_go_on(changed, stored), *batch.woken})

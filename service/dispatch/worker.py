@@ -5,20 +5,20 @@ held while a provider is asked.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 import structlog
 from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
 from service.dispatch import guards
 from service.dispatch.channels.port import SendAnswer
 from service.dispatch.compose import Composed, Composer
-from service.dispatch.guards import PHONE_CHANNELS, Limits
+from service.dispatch.guards import PHONE_CHANNELS, Limits, Places
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
 from service.dispatch.settle import Ended, Outcome
@@ -48,6 +48,10 @@ class _Begun(Struct):
     ready: Sequence[tuple[Claimed, Composed]]
     ended: Sequence[tuple[Claimed, Ended]]
     count: int
+
+
+def _over(places: Places, c: Claimed) -> Ended:
+    return Ended("suppressed", f"over {places.over[c.notification.id]}", "cap")
 
 
 class Worker:
@@ -149,24 +153,33 @@ class Worker:
             if not claimed:
                 return
             await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))
-            over: Mapping[UUID, str] = {}
-            if self._route.channel in PHONE_CHANNELS:
-                over = await guards.over_cap(connection, keyring, claimed, self._limits, now)
-            ready, ended = self._prepare(claimed, over, now)
+            ready, ended = self._prepare(claimed, now)
+            places = await self._reserve(connection, ready, now)
+            ended += [(c, _over(places, c)) for c, _ in ready if c.notification.id in places.over]
+            ready = [(c, x) for c, x in ready if not places.refuses(c.notification.id)]
             passing("dispatch.before_begin")
-            await claims.begin(connection, keyring, [(c, x.shown) for c, x in ready], now, now + self._lease)
+            # What is over a cap only by sends under way waits for how they end.
+            await claims.put_off(connection, places.later, now + POLL)
+            said = [(c, x.shown) for c, x in ready]
+            await claims.begin(connection, keyring, said, now, now + self._lease, places.taken)
             await claims.lease(connection, [c.notification.id for c, _ in ended], now + self._lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
+    async def _reserve(
+        self, connection: AsyncConnection, ready: Sequence[tuple[Claimed, Composed]], now: datetime
+    ) -> Places:
+        if self._route.channel not in PHONE_CHANNELS:
+            return Places()
+        return await guards.reserve(connection, self._core.keyring, [c for c, _ in ready], self._limits, now)
+
     def _prepare(
-        self, claimed: Sequence[Claimed], over: Mapping[UUID, str], now: datetime
+        self, claimed: Sequence[Claimed], now: datetime
     ) -> tuple[list[tuple[Claimed, Composed]], list[tuple[Claimed, Ended]]]:
         """What can be sent, rendered; and what must not or cannot, with why."""
         ready: list[tuple[Claimed, Composed]] = []
         ended: list[tuple[Claimed, Ended]] = []
         for c in claimed:
-            why = over.get(c.notification.id)
-            if unfit := Ended("suppressed", f"over {why}", "cap") if why else self._unfit(c):
+            if unfit := self._unfit(c):
                 ended.append((c, unfit))
                 continue
             ttl = max(1, int((c.notification.valid_until - now).total_seconds()))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, Snapshot
 from service.keyring import Keyring
+from service.ledger.caps import Reservation, encode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.notifications import WAITING, address_digest
@@ -165,12 +166,24 @@ _NEXT_DUE: Final = select(func.min(notifications.c.not_before)).where(
 
 
 async def begin(
-    connection: AsyncConnection, keyring: Keyring, sends: Sequence[tuple[Claimed, Any]], now: datetime, until: datetime
+    connection: AsyncConnection,
+    keyring: Keyring,
+    sends: Sequence[tuple[Claimed, Any]],
+    now: datetime,
+    until: datetime,
+    reserved: Mapping[UUID, Reservation] | None = None,
 ) -> None:
-    """Lease claimed notifications until then; keep that their requests go out now, and what they say."""
+    """Lease claimed notifications until then; keep that their requests go out now, what they say and what they took."""
+    taken = reserved or {}
     line = history_line("sending", now)
     rows = [
-        {"k": c.notification.id, "until": until, "line": line, "sealed": seal_json(keyring, message)}
+        {
+            "k": c.notification.id,
+            "until": until,
+            "line": line,
+            "sealed": seal_json(keyring, message),
+            "places": encode(taken.get(c.notification.id)),
+        }
         for c, message in sends
     ]
     if rows:
@@ -187,6 +200,7 @@ _BEGIN: Final = _LEASE.where(notifications.c.id == bindparam("k")).values(
     provider="",
     history=notifications.c.history + bindparam("line"),
     sealed_message=bindparam("sealed"),
+    reservation=bindparam("places"),
 )
 
 
@@ -194,6 +208,15 @@ async def lease(connection: AsyncConnection, ids: Sequence[UUID], until: datetim
     """Hold claimed notifications until then, without anything being sent."""
     if ids:
         await connection.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
+
+
+async def put_off(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
+    """Leave claimed notifications waiting until then."""
+    if ids:
+        await connection.execute(_PUT_OFF.where(notifications.c.id.in_(padded(ids))), {"until": until})
+
+
+_PUT_OFF: Final = update(notifications).values(not_before=bindparam("until"))
 
 
 async def held(connection: AsyncConnection, fences: Mapping[UUID, int]) -> set[UUID]:

@@ -10,6 +10,8 @@ from sqlalchemy import and_, exists, func, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.ledger import caps
+from service.ledger.caps import Settled, decode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.notifications import UNSETTLED, WAITING
@@ -59,8 +61,12 @@ async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
             error=why,
             history=notifications.c.history + history_line("unknown", now, why),
         )
+        .returning(notifications.c.reservation)
     )
-    return int(back.rowcount) + int(lost.rowcount)
+    begun = lost.scalars().all()
+    # It may have arrived: what it took under the caps counts, until its provider is sure that it did not.
+    await caps.settle(connection, [Settled(r, is_free=False) for kept in begun if (r := decode(kept))])
+    return int(back.rowcount) + len(begun)
 
 
 class Unanswered(Struct, frozen=True):

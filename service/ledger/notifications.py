@@ -1,6 +1,6 @@
 """Notifications as they stand: locked for news of them, and written back with a line of history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,8 +9,10 @@ from msgspec import Struct
 from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.notices import AHEAD, Notification
+from service.domain.notices import AHEAD, Notification, gives_place_back
 from service.keyring import Keyring
+from service.ledger import caps
+from service.ledger.caps import Reservation, Settled, decode, encode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.records import history_line, notification_of
@@ -30,6 +32,7 @@ class Stored(Struct, frozen=True):
     order_name: str
     notice_at: datetime
     lane: bytes
+    reservation: Reservation | None = None
 
 
 def address_digest(keyring: Keyring, address: str) -> bytes:
@@ -86,6 +89,7 @@ async def _read(
             order_name=row.order_name,
             notice_at=row.notice_at,
             lane=row.lane,
+            reservation=decode(row.reservation),
         )
         for row in (await connection.execute(query, {"ids": wanted}) if wanted else ())
     }
@@ -119,8 +123,10 @@ _WAITING_IN: Final = (
 )
 
 
-async def write(connection: AsyncConnection, changed: Sequence[Notification], now: datetime) -> None:
-    """New states, each with its line of history."""
+async def write(
+    connection: AsyncConnection, changed: Sequence[Notification], now: datetime, before: Mapping[UUID, Stored]
+) -> None:
+    """New states, each with its line of history; what their sends took under the caps is kept or given back."""
     rows = [
         {
             "k": n.id,
@@ -133,12 +139,17 @@ async def write(connection: AsyncConnection, changed: Sequence[Notification], no
             "words": n.error,
             "sent": n.sent_at,
             "line": history_line(n.state, now, n.error, provider=n.provider, code=n.error_code),
+            # While no answer is there, it is not certain that the places are used.
+            "places": encode(before[n.id].reservation) if n.state == "unknown" else None,
         }
         for n in changed
     ]
     if not rows:
         return
     await connection.execute(_WRITE, rows)
+    was = [(before[n.id].notification, before[n.id].reservation, n) for n in changed]
+    settled = [Settled(r, gives_place_back(old, new), old.state == "unknown") for old, r, new in was if r]
+    await caps.settle(connection, settled)
 
 
 _WRITE: Final = (
@@ -155,6 +166,7 @@ _WRITE: Final = (
         sent_at=bindparam("sent"),
         history=notifications.c.history + bindparam("line"),
         lease_until=None,
+        reservation=bindparam("places"),
     )
 )
 

@@ -154,6 +154,7 @@ notifications = Table(
     Column("history", Text, nullable=False, server_default=""),
     Column("sealed_recipient", LargeBinary, nullable=False),
     Column("sealed_message", LargeBinary),
+    Column("reservation", LargeBinary),
     partial("notifications_waiting", "channel", "not_before", where=WAITING),
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
     partial("notifications_unknown", "not_before", where="state = 'unknown'"),

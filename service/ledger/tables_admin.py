@@ -20,6 +20,10 @@ send_counts = Table(
     Column("scope", LargeBinary(16), primary_key=True),
     Column("day", Text, primary_key=True),
     Column("n", BigInteger, nullable=False),
+    # Of these, the sends that are not settled yet, and the codes among both.
+    Column("unsettled", BigInteger, nullable=False, server_default="0"),
+    Column("codes", BigInteger, nullable=False, server_default="0"),
+    Column("codes_unsettled", BigInteger, nullable=False, server_default="0"),
 )
 
 api_keys = Table(

@@ -14,6 +14,7 @@ provider_seconds = Histogram(
     "stagebell_provider_seconds", "How long a provider took to answer.", ["channel", "provider"], buckets=_SECONDS
 )
 receipts = Counter("stagebell_receipts", "Delivery receipts, by what they said.", ["channel", "status"])
+caps_near = Counter("stagebell_caps_near", "Caps of which four fifths were used, once a day each.", ["channel", "cap"])
 oldest_pending = Gauge(
     "stagebell_oldest_pending_seconds", "How long the longest-waiting message could have been sent.", ["channel"]
 )
