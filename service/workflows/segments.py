@@ -1,6 +1,13 @@
-"""How many SMS segments a text takes: GSM 03.38 with its extension table, else UCS-2 (3GPP TS 23.038)."""
+"""How many SMS segments a text takes: GSM 03.38 with its extension table, else UCS-2 (3GPP TS 23.038).
 
+Cut as carriers cut: neither an extension character's two septets nor a grapheme stand astride two segments, so that a
+text can take more of them than its length says (the rules of npm's sms-segments-calculator 1.3.0).
+"""
+
+from collections.abc import Iterable
 from typing import Final, NamedTuple
+
+from service.workflows.graphemes import graphemes
 
 _BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -27,10 +34,10 @@ class Segments(NamedTuple):
 def measure(text: str) -> Segments:
     """Encoding, length and number of segments of `text`."""
     if all(c in _BASIC or c in _EXTENDED for c in text):
-        units = sum(2 if c in _EXTENDED else 1 for c in text)
-        return Segments("GSM-7", units, _count(units, 160, 153))
-    units = len(text.encode("utf-16-be", "surrogatepass")) // 2
-    return Segments("UCS-2", units, _count(units, 70, 67))
+        return _cut("GSM-7", [2 if c in _EXTENDED else 1 for c in text], 160, 153)
+    # A line break of two characters is two graphemes here: nothing keeps them together.
+    wholes = (part for g in graphemes(text) for part in (g if g == "\r\n" else [g]))
+    return _cut("UCS-2", [len(g.encode("utf-16-be", "surrogatepass")) // 2 for g in wholes], 70, 67)
 
 
 def plain_enough(text: str) -> str:
@@ -39,5 +46,15 @@ def plain_enough(text: str) -> str:
     return candidate if measure(candidate).encoding == "GSM-7" else text
 
 
-def _count(units: int, single: int, joined: int) -> int:
-    return 1 if units <= single else -(-units // joined)
+def _cut(encoding: str, wholes: Iterable[int], single: int, joined: int) -> Segments:
+    """Fill one segment after the other with these, each whole; a segment of several carries a header."""
+    sizes = list(wholes)
+    units = sum(sizes)
+    if units <= single:
+        return Segments(encoding, units, 1)
+    count, used = 1, 0
+    for size in sizes:
+        if used + size > joined and used:
+            count, used = count + 1, 0
+        used += size
+    return Segments(encoding, units, count)
