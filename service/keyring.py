@@ -1,7 +1,11 @@
 """Keys derived from SECRET_KEY, each for one purpose: sealing, looking up, and signing links and callbacks.
 
-Personal data and codes are sealed (AES-256-GCM) before they are written; people are found again by a keyed
-digest of their address. HKDF per RFC 5869; nonces are random, 96 bits, per NIST SP 800-38D.
+Personal data and codes are sealed (AES-256-GCM) before they are written, bound to the place where they stand, so
+that no row's bytes open in another. People are found again by a keyed digest of their address. HKDF per RFC 5869;
+nonces are random, 96 bits, per NIST SP 800-38D.
+
+What rows hold is sealed under SECRET_KEY itself, and resealed when it changes. Digests, links and what waits in
+queues hang on a root key, which the ledger keeps sealed: it outlives a change of SECRET_KEY, and so do they.
 """
 
 import hmac
@@ -16,8 +20,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
 
-_VERSION: Final = b"\x01"
+_UNBOUND: Final = b"\x01"  # nonce and ciphertext: releases before sealing was bound to a place
+_BOUND: Final = b"\x02"  # key id, nonce and ciphertext; the place is associated data
+_KEY_ID: Final = 4
 _NONCE: Final = 12
 _TAG_BYTES: Final = 8
 _PAYLOADS: Final = (14, 16)
@@ -25,32 +32,135 @@ _LOW_ZERO_BYTES: Final = 2  # an order id ends in zeros: they need not travel
 
 
 class SealBroken(Exception):
-    """The bytes were not sealed with this SECRET_KEY, or were changed."""
+    """The bytes were not sealed with this SECRET_KEY, not for this place, or were changed."""
+
+
+class Place(Struct, frozen=True):
+    """Where sealed bytes stand; they open nowhere else."""
+
+    bound_to: bytes
+
+
+class Label(Struct, frozen=True):
+    """The name of one kind of place, such as a column. Never renamed: what is sealed for it would not open again."""
+
+    name: str
+
+    def of(self, *key: UUID | int | str) -> Place:
+        """The place in the row (or message) with this key."""
+        parts = (self.name, *(k.hex if isinstance(k, UUID) else str(k) for k in key))
+        # With their lengths, so that no two lists of parts read alike.
+        return Place("".join(f"{len(p)}:{p}" for p in parts).encode("utf-8", "surrogatepass"))
+
+
+class _SealKey:
+    """A secret and what is derived from it; `use` keeps the keys of rows apart from those of what is on its way."""
+
+    def __init__(self, secret: bytes, use: str) -> None:
+        self.secret = secret
+        self.id = derive(secret, f"{use}.id")[:_KEY_ID]
+        self.bound = AESGCM(derive(secret, f"{use}.seal"))
+        self.unbound = AESGCM(derive(secret, "seal"))
+        self.fingerprint = sha256(derive(secret, "fingerprint")).hexdigest()[:16]
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """32 bytes for one purpose (HKDF-SHA256)."""
+    return HKDF(SHA256(), 32, salt=b"stagebell", info=purpose.encode()).derive(secret)
 
 
 class Keyring:
-    """All keys of an installation; they never leave this object."""
+    """All keys of an installation; they never leave this object.
 
-    def __init__(self, secret_key: str) -> None:
-        self._root = secret_key.encode()
-        self._seal = AESGCM(self._derive("seal"))
-        self._lookup = self._derive("lookup")
-        self._sign = self._derive("sign")
+    `previous`: the SECRET_KEY before this one, with which what is not resealed yet is read. Until `use` says otherwise
+    it is the ring of an installation whose SECRET_KEY never changed.
+    """
 
-    def _derive(self, purpose: str) -> bytes:
-        return HKDF(SHA256(), 32, salt=b"stagebell", info=purpose.encode()).derive(self._root)
+    def __init__(self, secret_key: str, previous: str = "") -> None:
+        secrets = [s.encode() for s in (secret_key, previous) if s]
+        self._keys = {key.id: key for key in (_SealKey(s, "row") for s in secrets)}
+        self._newest = next(iter(self._keys.values()))
+        self._writing = self._newest
+        self.writes_bound = self.refuses_unbound = True
+        self._root = b""
+        self._use_root(self._newest.secret)
 
-    def seal(self, plain: bytes) -> bytes:
-        """Encrypted and authenticated."""
+    def use(self, *, fingerprint: str, root: bytes | None, writes_bound: bool, refuses_unbound: bool) -> None:
+        """Do as the ledger says: seal with the key of this fingerprint, in this form, and hang the rest on `root`.
+
+        `root` None: on the SECRET_KEY itself, as releases before the root key did.
+        """
+        self._writing = next(k for k in self._keys.values() if k.fingerprint == fingerprint)
+        self.writes_bound, self.refuses_unbound = writes_bound, refuses_unbound
+        self._use_root(self._writing.secret if root is None else root)
+
+    def _use_root(self, root: bytes) -> None:
+        if root != self._root:
+            self._root = root
+            self._lasting = _SealKey(root, "transit")
+            self._lookup = derive(root, "lookup")
+            self._sign = derive(root, "sign")
+
+    def make_root(self) -> None:
+        """A root key made by chance, for a ledger that is new."""
+        self._use_root(os.urandom(32))
+
+    @property
+    def root(self) -> bytes:
+        """For the ledger, which keeps it sealed."""
+        return self._root
+
+    def seal(self, plain: bytes, place: Place) -> bytes:
+        """Encrypted, authenticated, and bound to its place in a row; resealed when SECRET_KEY changes."""
+        return self._sealed(self._writing, plain, place)
+
+    def seal_in_transit(self, plain: bytes, place: Place) -> bytes:
+        """As `seal`, for what waits in a queue, where nothing can be resealed: opens after SECRET_KEY changed."""
+        return self._sealed(self._lasting, plain, place)
+
+    def seal_bound(self, plain: bytes, place: Place) -> bytes:
+        """As `seal`, in the bound form whatever the ledger says: for what older releases never read."""
+        return self._bound(self._writing, plain, place)
+
+    def _sealed(self, key: _SealKey, plain: bytes, place: Place) -> bytes:
+        if self.writes_bound:
+            return self._bound(key, plain, place)
         nonce = os.urandom(_NONCE)
-        return _VERSION + nonce + self._seal.encrypt(nonce, plain, None)
+        return _UNBOUND + nonce + key.unbound.encrypt(nonce, plain, None)
 
-    def unseal(self, sealed: bytes) -> bytes:
-        """What was sealed; raises SealBroken."""
+    def _bound(self, key: _SealKey, plain: bytes, place: Place) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return _BOUND + key.id + nonce + key.bound.encrypt(nonce, plain, place.bound_to)
+
+    def unseal(self, sealed: bytes, place: Place) -> bytes:
+        """What was sealed for this place; raises SealBroken."""
+        if sealed[:1] != _BOUND:
+            if self.refuses_unbound:
+                raise SealBroken("not sealed for any place")
+            return self.unseal_unbound(sealed)
+        key_id, at = sealed[1 : 1 + _KEY_ID], 1 + _KEY_ID
+        key = self._lasting if key_id == self._lasting.id else self._keys.get(key_id)
+        if key is None:
+            raise SealBroken("not sealed with this SECRET_KEY")
         try:
-            return self._seal.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], None)
+            return key.bound.decrypt(sealed[at : at + _NONCE], sealed[at + _NONCE :], place.bound_to)
         except (InvalidTag, ValueError):
-            raise SealBroken("not sealed with this SECRET_KEY") from None
+            raise SealBroken("not sealed for this place, or changed") from None
+
+    def unseal_unbound(self, sealed: bytes) -> bytes:
+        """What a release before bound seals sealed; only for what is known to be ours. Raises SealBroken."""
+        if sealed[:1] == _UNBOUND:
+            for key in (*self._keys.values(), self._lasting):
+                try:
+                    return key.unbound.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], None)
+                except (InvalidTag, ValueError):
+                    continue
+        raise SealBroken("not sealed with this SECRET_KEY")
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether these bytes are sealed as they would be sealed now; others want resealing."""
+        head = _BOUND + self._writing.id if self.writes_bound else _UNBOUND
+        return sealed.startswith(head)
 
     def digest(self, *parts: str) -> bytes:
         """Finds equal values again without showing them (16 bytes)."""
@@ -58,12 +168,27 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str:
-        """Tells whether two processes have the same key, and nothing more."""
-        return sha256(self._derive("fingerprint")).hexdigest()[:16]
+        """Tells whether two processes write with the same key, and nothing more."""
+        return self._writing.fingerprint
+
+    @property
+    def newest(self) -> str:
+        """The fingerprint of SECRET_KEY as it is set, whether or not anything is sealed with it yet."""
+        return self._newest.fingerprint
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of every key at hand, SECRET_KEY's first."""
+        return tuple(key.fingerprint for key in self._keys.values())
 
     def subkey(self, purpose: str) -> str:
-        """A key for a library that signs by itself."""
-        return self._derive(purpose).hex()
+        """A key for a library that signs by itself; it outlives a change of SECRET_KEY."""
+        return derive(self._root, purpose).hex()
+
+    def session_keys(self, purpose: str) -> list[str]:
+        """Keys for what must end with the SECRET_KEY it was signed by, such as sessions; the last one signs."""
+        others = [key for key in self._keys.values() if key is not self._writing]
+        return [derive(key.secret, purpose).hex() for key in (*others, self._writing)]
 
     def _tag(self, purpose: str, payload: bytes) -> bytes:
         return blake2b(payload, key=self._sign, person=purpose.encode(), digest_size=_TAG_BYTES).digest()

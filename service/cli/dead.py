@@ -10,8 +10,8 @@ from rich.table import Table
 from service import settings as settings_module
 from service.broker.port import BrokerLost
 from service.broker.rabbitmq import RabbitBroker
+from service.cli.running import open_ledger
 from service.intake.dead_letters import DeadLetter, DeadLetters
-from service.providers import keyring_of
 from service.settings import SettingsError
 
 MOST = 100_000
@@ -27,7 +27,9 @@ async def _letters() -> AsyncIterator[DeadLetters]:
     broker = RabbitBroker(settings.broker_url)
     await broker.connect(())
     try:
-        yield DeadLetters(broker, keyring_of(settings))
+        # The ledger keeps the key that what waits in queues is sealed with.
+        async with open_ledger(settings) as ledger:
+            yield DeadLetters(broker, ledger.keyring)
     finally:
         await broker.close()
 

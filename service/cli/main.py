@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from service import __version__
 from service.broker.port import BrokerLost
 from service.ledger.faults import is_transient
-from service.ledger.schema import WrongKey
+from service.ledger.key_state import WrongKey
 from service.settings import SettingsError
 from service.workflows.packs import PackError
 
@@ -183,7 +183,7 @@ def webhook_secret(
     """The secret with which webhooks to this address are signed (Standard Webhooks)."""
     from service.cli.running import print_webhook_secret
 
-    print_webhook_secret(url)
+    run_async(print_webhook_secret(url))
 
 
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)

@@ -15,7 +15,7 @@ from service.ledger import keys
 from service.ledger.engine import Ledger
 from service.ledger.reaching import reach
 from service.ledger.schema import migrate
-from service.providers import keyring_of, ledger_of
+from service.providers import ledger_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
 from service.webhooks import secret_for
@@ -101,6 +101,7 @@ async def revoke_keys(name: str) -> int:
     return 0 if ended else 1
 
 
-def print_webhook_secret(url: str) -> None:
+async def print_webhook_secret(url: str) -> None:
     """The receiver checks signatures with this."""
-    typer.echo(secret_for(keyring_of(settings_module.load()), url))
+    async with open_ledger() as ledger:
+        typer.echo(secret_for(ledger.keyring, url))

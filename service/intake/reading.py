@@ -10,13 +10,14 @@ from msgspec import Struct
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, Event, decode
-from service.keyring import Keyring, SealBroken
+from service.keyring import Keyring, Label, SealBroken
 
 STRUCTURED: Final = "application/cloudevents+json"
 JSON_TYPES: Final = ("application/json", STRUCTURED)
 # AMQP binding of CloudEvents 1.0, §3.1; `ce-` and `ce_` are what HTTP bridges leave behind.
 BINARY_PREFIXES: Final = ("cloudevents:", "cloudevents_", "ce-", "ce_")
 SEALED: Final = "sealed"
+LETTER: Final = Label("letter")
 _SHOWN: Final = ("workflow", "status")
 _ENVELOPE_ONLY: Final = ("data", "data_base64")
 _SUSPECT: Final = (b"secret", b"recipient", b"phone", b"email", b"otp", b"assignee")
@@ -88,7 +89,7 @@ def _unsealed(body: bytes, keyring: Keyring) -> bytes:
         sealed = data[SEALED]
         if not isinstance(sealed, str):
             return body
-        plain = keyring.unseal(urlsafe_b64decode(sealed))
+        plain = keyring.unseal(urlsafe_b64decode(sealed), LETTER.of())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return body
     except (SealBroken, BinasciiError, ValueError):
@@ -132,7 +133,7 @@ def _sealed_data(data: Any, raw: bytes, keyring: Keyring) -> dict[str, Any]:
 
 
 def _seal(keyring: Keyring, plain: bytes) -> str:
-    return urlsafe_b64encode(keyring.seal(plain)).decode()
+    return urlsafe_b64encode(keyring.seal_in_transit(plain, LETTER.of())).decode()
 
 
 def opened_body(body: bytes, keyring: Keyring) -> bytes:
@@ -140,7 +141,7 @@ def opened_body(body: bytes, keyring: Keyring) -> bytes:
     try:
         document = msgspec.json.decode(body)
         if isinstance(document, dict) and isinstance(document.get(SEALED), str):
-            return keyring.unseal(urlsafe_b64decode(document[SEALED]))
+            return keyring.unseal(urlsafe_b64decode(document[SEALED]), LETTER.of())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, SealBroken, ValueError):
         return body
     return _unsealed(body, keyring)

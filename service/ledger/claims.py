@@ -17,7 +17,7 @@ from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.notifications import WAITING, address_digest
 from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
-from service.ledger.tables import notices, notifications, orders
+from service.ledger.tables import MESSAGE_WORDS, NOTICE_SECRET, notices, notifications, orders
 from service.ledger.tables_admin import suppressions
 
 
@@ -125,12 +125,18 @@ def _claimed(keyring: Keyring, row: Any) -> Claimed:
         planned=row.planned_at,
         supersedable=row.supersedable,
         passed_by=row.order_rank > row.stage_rank,
-        snapshot=snapshot_of(keyring, row.sealed_snapshot),
-        secret=keyring.unseal(row.sealed_secret).decode() if row.sealed_secret else None,
+        snapshot=snapshot_of(keyring, row.sealed_snapshot, row.notice_id),
+        secret=_secret(keyring, row),
         traceparent=row.traceparent,
         version=row.version,
         links=row.links,
     )
+
+
+def _secret(keyring: Keyring, row: Any) -> str | None:
+    if not row.sealed_secret:
+        return None
+    return keyring.unseal(row.sealed_secret, NOTICE_SECRET.of(row.notice_id)).decode()
 
 
 async def _opted_out(
@@ -181,7 +187,7 @@ async def begin(
             "k": c.notification.id,
             "until": until,
             "line": line,
-            "sealed": seal_json(keyring, message),
+            "sealed": seal_json(keyring, message, MESSAGE_WORDS.of(c.notification.id)),
             "places": encode(taken.get(c.notification.id)),
         }
         for c, message in sends

@@ -3,9 +3,24 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, Index, MetaData, Text, TypeDecorator, literal_column, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+    literal_column,
+    text,
+)
+
+from service.keyring import Label
 
 metadata: Final = MetaData()
+LABEL: Final = "label"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -23,6 +38,11 @@ class Instant(TypeDecorator[datetime]):
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
+
+
+def sealed(name: str, label: Label, *, nullable: bool = False) -> Column[bytes]:
+    """A column of sealed bytes, each bound to `label` and its row's primary key."""
+    return Column(name, LargeBinary, nullable=nullable, info={LABEL: label})
 
 
 def stands_in(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from service.ledger.incidents import SOURCE, Change
 from service.ledger.outbox import Outgoing
 from service.ledger.records import notice_row, notification_row, order_row, seal_json
 from service.ledger.tables import (
+    TIMELINE_DETAIL,
     clocks,
     notices,
     notifications,
@@ -67,7 +68,7 @@ class Batch:
         if before is None or before.recipients != order.recipients:
             self._index_people(order)
         for entry in decision.entries:
-            sealed = seal_json(self._keyring, entry.detail)
+            sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
             self._timeline.append(
                 {"order_id": order.id, "n": entry.n, "at": entry.at, "kind": entry.kind, "sealed_detail": sealed}
             )

@@ -13,7 +13,7 @@ from service.ledger.columns import stands_in
 from service.ledger.escalations import TEAMS
 from service.ledger.order_search import Search, as_csv, search
 from service.ledger.outbox import Outgoing
-from service.ledger.tables import clocks, escalations, orders
+from service.ledger.tables import REPORT_MAIL, clocks, escalations, orders
 from service.letters import MAIL, Letter
 
 NEAR: Final = timedelta(hours=24)
@@ -121,5 +121,6 @@ async def report_letter(
         file_name=f"{workflow}-{report.name}-{now:%Y-%m-%d}.csv",
         file=as_csv(rows, now),
     )
-    sealed: Any = keyring.seal(msgspec.json.encode(letter))
-    return Outgoing(MAIL, f"report.{report.name}", f"{key}.{now:%Y%m%dT%H%M%S}", sealed, "application/octet-stream")
+    message_id = f"{key}.{now:%Y%m%dT%H%M%S}"
+    sealed = keyring.seal_in_transit(msgspec.json.encode(letter), REPORT_MAIL.of(message_id))
+    return Outgoing(MAIL, f"report.{report.name}", message_id, sealed, "application/octet-stream")

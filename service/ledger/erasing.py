@@ -13,7 +13,18 @@ from service.domain.notices import AHEAD, Snapshot
 from service.keyring import Keyring
 from service.ledger.commit import person_digest
 from service.ledger.records import Recipient, history_line, notification_of, seal_json, snapshot_of, unseal_json
-from service.ledger.tables import escalations, notices, notifications, order_people, orders, timeline
+from service.ledger.tables import (
+    ESCALATION_DETAIL,
+    MESSAGE_RECIPIENT,
+    NOTICE_SNAPSHOT,
+    TIMELINE_DETAIL,
+    escalations,
+    notices,
+    notifications,
+    order_people,
+    orders,
+    timeline,
+)
 
 _PERSONAL = ("note", "by", "detail", "comment", "was", "to", "why")
 _KEEPS_NAMES = ("status_changed", "adopted", "pack_changed", "clock_moved")
@@ -50,8 +61,7 @@ async def scrub(
     await _blank_messages(connection, keyring, theirs, now)
     await _blank_snapshots(connection, keyring, order_id)
     await _blank_timeline(connection, keyring, order_id)
-    empty = seal_json(keyring, {"detail": "", "by": ""})
-    await connection.execute(update(escalations).where(escalations.c.order_id == order_id).values(sealed_detail=empty))
+    await _blank_escalations(connection, keyring, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if addresses is not None:
         gone = gone.where(order_people.c.digest.in_([person_digest(keyring, a) for a in addresses]))
@@ -69,7 +79,7 @@ async def _blank_messages(connection: AsyncConnection, keyring: Keyring, rows: S
         changes.append(
             {
                 "k": row.id,
-                "recipient": seal_json(keyring, blank),
+                "recipient": seal_json(keyring, blank, MESSAGE_RECIPIENT.of(row.id)),
                 "to_state": "suppressed" if waits else row.state,
                 "said": row.history + line,
             }
@@ -91,23 +101,31 @@ async def _blank_snapshots(connection: AsyncConnection, keyring: Keyring, order_
     query = select(notices.c.id, notices.c.sealed_snapshot).where(notices.c.order_id == order_id)
     changes = []
     for row in (await connection.execute(query)).all():
-        s = snapshot_of(keyring, row.sealed_snapshot)
+        s = snapshot_of(keyring, row.sealed_snapshot, row.id)
         kept = Snapshot(order_id=s.order_id, status=s.status, stage=s.stage, eta=s.eta, price=s.price)
-        changes.append({"k": row.id, "sealed": seal_json(keyring, kept)})
+        changes.append({"k": row.id, "sealed": seal_json(keyring, kept, NOTICE_SNAPSHOT.of(row.id))})
     await _set_sealed(connection, notices, notices.c.sealed_snapshot.key, changes)
+
+
+async def _blank_escalations(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> None:
+    known = (await connection.execute(select(escalations.c.id).where(escalations.c.order_id == order_id))).scalars()
+    blank = {"detail": "", "by": ""}
+    changes = [{"k": k, "sealed": seal_json(keyring, blank, ESCALATION_DETAIL.of(k))} for k in known]
+    await _set_sealed(connection, escalations, escalations.c.sealed_detail.key, changes)
 
 
 async def _blank_timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> None:
     query = select(timeline).where(timeline.c.order_id == order_id)
     for row in (await connection.execute(query)).all():
-        detail = unseal_json(keyring, row.sealed_detail)
+        place = TIMELINE_DETAIL.of(order_id, row.n)
+        detail = unseal_json(keyring, row.sealed_detail, place)
         keeps = ("was", "to") if row.kind in _KEEPS_NAMES else ()
         kept = {k: v for k, v in detail.items() if k not in _PERSONAL or k in keeps}
         if kept != detail:
             await connection.execute(
                 update(timeline)
                 .where(timeline.c.order_id == order_id, timeline.c.n == row.n)
-                .values(sealed_detail=seal_json(keyring, kept))
+                .values(sealed_detail=seal_json(keyring, kept, place))
             )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.keyring import Keyring
 from service.ledger.columns import stands_in
 from service.ledger.records import unseal_json
-from service.ledger.tables import clocks, escalations, orders
+from service.ledger.tables import ESCALATION_DETAIL, clocks, escalations, orders
 from service.ledger.tables_admin import incidents, stream
 
 _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -108,7 +108,7 @@ async def home_of(connection: AsyncConnection, escalation_id: UUID) -> list[tupl
 
 def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
     """One escalation."""
-    said = unseal_json(keyring, row.sealed_detail)
+    said = unseal_json(keyring, row.sealed_detail, ESCALATION_DETAIL.of(row.id))
     return {
         "id": str(row.id),
         "workflow": row.workflow,

@@ -23,7 +23,7 @@ from service.ledger.engine import padded
 from service.ledger.incidents import SOURCE, Change
 from service.ledger.outbox import Outgoing
 from service.ledger.records import seal_json
-from service.ledger.tables import escalations
+from service.ledger.tables import ESCALATION_DETAIL, escalations
 from service.ledger.tables_admin import stream
 from service.ledger.upsert import upsert
 
@@ -145,7 +145,7 @@ def _row(keyring: Keyring, change: Change, incident: UUID | None) -> dict[str, A
         "changed_at": e.changed or e.opened,
         "snoozed_until": e.snoozed_until,
         "incident_id": incident,
-        "sealed_detail": seal_json(keyring, {"detail": e.detail, "by": e.by}),
+        "sealed_detail": seal_json(keyring, {"detail": e.detail, "by": e.by}, ESCALATION_DETAIL.of(e.id)),
     }
 
 

@@ -17,21 +17,17 @@ from service.ledger.tables import orders
 OrderName = tuple[str, str]
 
 # Built once: building a statement costs more than sending it.
+_STATE: Final = select(orders.c.id, orders.c.sealed_state)
 _LOCK_NAMED: Final = (
-    select(orders.c.sealed_state)
-    .where(tuple_(orders.c.workflow, orders.c.order_id).in_(bindparam("names", expanding=True)))
+    _STATE.where(tuple_(orders.c.workflow, orders.c.order_id).in_(bindparam("names", expanding=True)))
     .order_by(orders.c.id)
     .with_for_update()
 )
 _LOCK_BY_ID: Final = (
-    select(orders.c.sealed_state)
-    .where(orders.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(orders.c.id)
-    .with_for_update()
+    _STATE.where(orders.c.id.in_(bindparam("ids", expanding=True))).order_by(orders.c.id).with_for_update()
 )
 _LOCK_DUE: Final = (
-    select(orders.c.sealed_state)
-    .where(orders.c.wake_at.is_not(None), orders.c.wake_at <= bindparam("now", type_=orders.c.wake_at.type))
+    _STATE.where(orders.c.wake_at.is_not(None), orders.c.wake_at <= bindparam("now", type_=orders.c.wake_at.type))
     .order_by(orders.c.wake_at)
     .limit(bindparam("at_most", type_=Integer))
     .with_for_update(skip_locked=True)
@@ -46,7 +42,7 @@ async def lock_named(
     wanted = padded(sorted(set(names)))
     if not wanted:
         return {}
-    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(_LOCK_NAMED, {"names": wanted})]
+    found = [order_of(keyring, row) for row in await connection.execute(_LOCK_NAMED, {"names": wanted})]
     return {(o.workflow, o.order_id): o for o in found}
 
 
@@ -55,14 +51,14 @@ async def lock_by_id(connection: AsyncConnection, keyring: Keyring, ids: Iterabl
     wanted = padded(sorted(set(ids)))
     if not wanted:
         return {}
-    found = [order_of(keyring, row.sealed_state) for row in await connection.execute(_LOCK_BY_ID, {"ids": wanted})]
+    found = [order_of(keyring, row) for row in await connection.execute(_LOCK_BY_ID, {"ids": wanted})]
     return {o.id: o for o in found}
 
 
 async def lock_due(connection: AsyncConnection, keyring: Keyring, now: datetime, limit: int) -> list[Order]:
     """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped."""
     values = {"now": now, "at_most": limit}
-    return [order_of(keyring, row.sealed_state) for row in await connection.execute(_LOCK_DUE, values)]
+    return [order_of(keyring, row) for row in await connection.execute(_LOCK_DUE, values)]
 
 
 async def postpone(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> None:
@@ -80,14 +76,15 @@ async def next_wake(connection: AsyncConnection) -> datetime | None:
 
 async def find(connection: AsyncConnection, keyring: Keyring, workflow: str, order_id: str) -> Order | None:
     """One order, not locked."""
-    query = select(orders.c.sealed_state).where(orders.c.workflow == workflow, orders.c.order_id == order_id)
-    sealed = (await connection.execute(query)).scalar_one_or_none()
-    return order_of(keyring, sealed) if sealed else None
+    query = select(orders.c.id, orders.c.sealed_state).where(
+        orders.c.workflow == workflow, orders.c.order_id == order_id
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return order_of(keyring, row) if row else None
 
 
 async def find_by_id(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> Order | None:
     """One order, not locked."""
-    sealed = (
-        await connection.execute(select(orders.c.sealed_state).where(orders.c.id == order_id))
-    ).scalar_one_or_none()
-    return order_of(keyring, sealed) if sealed else None
+    query = _STATE.where(orders.c.id == order_id)
+    row = (await connection.execute(query)).one_or_none()
+    return order_of(keyring, row) if row else None

@@ -13,7 +13,8 @@ from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.sla import wake_at
 from service.domain.workflow import Workflow
-from service.keyring import Keyring
+from service.keyring import Keyring, Place
+from service.ledger.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT, ORDER_STATE
 
 _encoder: Final = msgspec.json.Encoder()
 _order_decoder: Final = msgspec.json.Decoder(Order)
@@ -33,14 +34,14 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
 _recipient_decoder: Final = msgspec.json.Decoder(Recipient)
 
 
-def seal_json(keyring: Keyring, value: Any) -> bytes:
+def seal_json(keyring: Keyring, value: Any, place: Place) -> bytes:
     """Any plain value or Struct, as sealed JSON."""
-    return keyring.seal(_encoder.encode(value))
+    return keyring.seal(_encoder.encode(value), place)
 
 
-def unseal_json(keyring: Keyring, sealed: bytes) -> Any:
-    """The plain value that was sealed."""
-    return msgspec.json.decode(keyring.unseal(sealed))
+def unseal_json(keyring: Keyring, sealed: bytes, place: Place) -> Any:
+    """The plain value that was sealed for this place."""
+    return msgspec.json.decode(keyring.unseal(sealed, place))
 
 
 def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, A
         "created_at": order.created,
         "updated_at": order.updated,
         "wake_at": wake_at(order),
-        "sealed_state": seal_json(keyring, order),
+        "sealed_state": seal_json(keyring, order, ORDER_STATE.of(order.id)),
     }
 
 
@@ -79,9 +80,9 @@ def _kind(workflow: Workflow, clock: str) -> str:
     return spec.kind if spec else ""
 
 
-def order_of(keyring: Keyring, sealed_state: bytes) -> Order:
-    """The order's record."""
-    return _order_decoder.decode(keyring.unseal(sealed_state))
+def order_of(keyring: Keyring, row: Any) -> Order:
+    """The order's record, of a row with its id and state."""
+    return _order_decoder.decode(keyring.unseal(row.sealed_state, ORDER_STATE.of(row.id)))
 
 
 def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> dict[str, Any]:
@@ -95,15 +96,15 @@ def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, tracepar
         "stage_rank": notice.stage_rank,
         "supersedable": notice.supersedable,
         "valid_until": notice.valid_until,
-        "sealed_snapshot": seal_json(keyring, notice.context),
-        "sealed_secret": keyring.seal(notice.secret.encode()) if notice.secret else None,
+        "sealed_snapshot": seal_json(keyring, notice.context, NOTICE_SNAPSHOT.of(notice.id)),
+        "sealed_secret": keyring.seal(notice.secret.encode(), NOTICE_SECRET.of(notice.id)) if notice.secret else None,
         "traceparent": traceparent,
     }
 
 
-def snapshot_of(keyring: Keyring, sealed: bytes) -> Snapshot:
+def snapshot_of(keyring: Keyring, sealed: bytes, notice_id: UUID) -> Snapshot:
     """The order as it was when the notice was planned."""
-    return _snapshot_decoder.decode(keyring.unseal(sealed))
+    return _snapshot_decoder.decode(keyring.unseal(sealed, NOTICE_SNAPSHOT.of(notice_id)))
 
 
 def notification_row(keyring: Keyring, n: Notification, now: datetime) -> dict[str, Any]:
@@ -124,14 +125,16 @@ def notification_row(keyring: Keyring, n: Notification, now: datetime) -> dict[s
         "error": n.error,
         "created_at": now,
         "history": history_line(n.state, now, n.error),
-        "sealed_recipient": seal_json(keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone)),
+        "sealed_recipient": seal_json(
+            keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone), MESSAGE_RECIPIENT.of(n.id)
+        ),
     }
 
 
 def notification_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Notification:
     """A notification from its row."""
     r: Any = row._mapping if isinstance(row, Row) else row
-    recipient = _recipient_decoder.decode(keyring.unseal(r["sealed_recipient"]))
+    recipient = _recipient_decoder.decode(keyring.unseal(r["sealed_recipient"], MESSAGE_RECIPIENT.of(r["id"])))
     return Notification(
         id=r["id"],
         notice_id=r["notice_id"],

@@ -14,7 +14,7 @@ from service.domain.workflow import Team
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
 from service.ledger.records import seal_json, unseal_json
-from service.ledger.tables_admin import schedules
+from service.ledger.tables_admin import SCHEDULE_TARGET, schedules
 from service.ledger.upsert import upsert
 
 DIGEST: Final = "digest"
@@ -94,7 +94,7 @@ def _row(
         "next_at": next_time(schedule, now),
         "created_at": now,
         "created_by": by,
-        "sealed_target": seal_json(keyring, target),
+        "sealed_target": seal_json(keyring, target, SCHEDULE_TARGET.of(key)),
     }
 
 
@@ -147,5 +147,5 @@ def _subscription(keyring: Keyring, row: Any) -> Subscription:
         schedule=Schedule(every, time.fromisoformat(row.at), row.timezone, row.day),
         next_at=row.next_at,
         created_by=row.created_by,
-        target=unseal_json(keyring, row.sealed_target),
+        target=unseal_json(keyring, row.sealed_target, SCHEDULE_TARGET.of(row.id)),
     )

@@ -3,18 +3,13 @@
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, inspect, text
 
 from service.ledger.engine import Ledger
-from service.ledger.tables import meta
+from service.ledger.key_state import settle_keys
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 ADVISORY_LOCK: Final = 5_748_219_377
-FINGERPRINT: Final = "secret_key_fingerprint"
-
-
-class WrongKey(Exception):
-    """The database was written with another SECRET_KEY; with this one, nothing sealed could be read."""
 
 
 def alembic_config(connection: Connection | None = None) -> Any:
@@ -49,7 +44,7 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
             await connection.run_sync(_upgrade, revision)
         after = await connection.run_sync(_current)
         if after == revisions()[-1]:
-            await connection.run_sync(lambda sync: _check_key(sync, ledger.keyring.fingerprint))
+            await settle_keys(connection, ledger.keyring)
     return before, after
 
 
@@ -58,13 +53,3 @@ def _current(connection: Connection) -> str | None:
         return None
     version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return version
-
-
-def _check_key(connection: Connection, fingerprint: str) -> None:
-    known = connection.execute(select(meta.c.value).where(meta.c.key == FINGERPRINT)).scalar_one_or_none()
-    if known is None:
-        connection.execute(insert(meta).values(key=FINGERPRINT, value=fingerprint))
-    elif known != fingerprint:
-        raise WrongKey(
-            "STAGEBELL_SECRET_KEY is not the one this database was written with; nothing sealed could be read"
-        )

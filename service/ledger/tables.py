@@ -1,6 +1,7 @@
 """The tables of orders, their messages, promises and escalations, and what leaves for the broker.
 
-Columns named `sealed_*` hold encrypted bytes; nothing personal stands in any other column. Times are UTC.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
+what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
 An index that is partial says in its `where` which loop it serves.
 """
 
@@ -20,7 +21,8 @@ from sqlalchemy import (
     text,
 )
 
-from service.ledger.columns import Instant, metadata, partial
+from service.keyring import Label
+from service.ledger.columns import Instant, metadata, partial, sealed
 
 WAITING: Final = "state IN ('pending', 'retrying')"
 
@@ -37,6 +39,7 @@ inbox = Table(
     Index("inbox_by_time", "received_at"),
 )
 
+ORDER_STATE: Final = Label("order.state")
 orders = Table(
     "orders",
     metadata,
@@ -57,7 +60,7 @@ orders = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("wake_at", Instant),
-    Column("sealed_state", LargeBinary, nullable=False),
+    sealed("sealed_state", ORDER_STATE),
     UniqueConstraint("workflow", "order_id"),
     partial("orders_due", "wake_at", where="wake_at IS NOT NULL"),
     Index("orders_by_activity", "workflow", "updated_at"),
@@ -98,6 +101,7 @@ order_people = Table(
     Column("order_id", Uuid, primary_key=True),
 )
 
+TIMELINE_DETAIL: Final = Label("timeline.detail")
 timeline = Table(
     "timeline",
     metadata,
@@ -105,9 +109,11 @@ timeline = Table(
     Column("n", Integer, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("sealed_detail", LargeBinary, nullable=False),
+    sealed("sealed_detail", TIMELINE_DETAIL),
 )
 
+NOTICE_SNAPSHOT: Final = Label("notice.snapshot")
+NOTICE_SECRET: Final = Label("notice.secret")
 notices = Table(
     "notices",
     metadata,
@@ -119,12 +125,14 @@ notices = Table(
     Column("stage_rank", Integer, nullable=False),
     Column("supersedable", Boolean, nullable=False),
     Column("valid_until", Instant, nullable=False),
-    Column("sealed_snapshot", LargeBinary, nullable=False),
-    Column("sealed_secret", LargeBinary),
+    sealed("sealed_snapshot", NOTICE_SNAPSHOT),
+    sealed("sealed_secret", NOTICE_SECRET, nullable=True),
     Column("traceparent", Text, nullable=False, server_default=""),
     partial("notices_with_secret", "valid_until", where="sealed_secret IS NOT NULL"),
 )
 
+MESSAGE_RECIPIENT: Final = Label("message.recipient")
+MESSAGE_WORDS: Final = Label("message.words")
 notifications = Table(
     "notifications",
     metadata,
@@ -152,8 +160,8 @@ notifications = Table(
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("history", Text, nullable=False, server_default=""),
-    Column("sealed_recipient", LargeBinary, nullable=False),
-    Column("sealed_message", LargeBinary),
+    sealed("sealed_recipient", MESSAGE_RECIPIENT),
+    sealed("sealed_message", MESSAGE_WORDS, nullable=True),
     Column("reservation", LargeBinary),
     partial("notifications_waiting", "channel", "not_before", where=WAITING),
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
@@ -187,6 +195,7 @@ clocks = Table(
     Index("clocks_by_time", "workflow", "started_at"),
 )
 
+ESCALATION_DETAIL: Final = Label("escalation.detail")
 escalations = Table(
     "escalations",
     metadata,
@@ -205,7 +214,7 @@ escalations = Table(
     Column("changed_at", Instant, nullable=False),
     Column("snoozed_until", Instant),
     Column("incident_id", Uuid),
-    Column("sealed_detail", LargeBinary, nullable=False),
+    sealed("sealed_detail", ESCALATION_DETAIL),
     Index("escalations_of_order", "order_id"),
     Index("escalations_of_incident", "incident_id"),
     Index("escalations_by_change", "changed_at"),
@@ -213,6 +222,8 @@ escalations = Table(
     partial("escalations_open", "team", "opened_at", where="state <> 'resolved'"),
 )
 
+# Of a report mail that waits here as its `body`, with its `message_id`.
+REPORT_MAIL: Final = Label("outbox.mail")
 outbox = Table(
     "outbox",
     metadata,

@@ -1,8 +1,11 @@
 """The tables around the orders: who may write to whom, who may do what, what is sent on a calendar, which packs."""
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
 
-from service.ledger.columns import Instant, metadata, partial
+from service.keyring import Label
+from service.ledger.columns import Instant, metadata, partial, sealed
 
 suppressions = Table(
     "suppressions",
@@ -82,6 +85,7 @@ incidents = Table(
     partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
 )
 
+SCHEDULE_TARGET: Final = Label("schedule.target")
 schedules = Table(
     "schedules",
     metadata,
@@ -96,7 +100,7 @@ schedules = Table(
     Column("next_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", Text, nullable=False, server_default=""),
-    Column("sealed_target", LargeBinary, nullable=False),
+    sealed("sealed_target", SCHEDULE_TARGET),
     Index("schedules_due", "next_at"),
 )
 

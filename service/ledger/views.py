@@ -14,7 +14,15 @@ from service.keyring import Keyring
 from service.ledger.escalation_views import escalation_view
 from service.ledger.orders import find
 from service.ledger.records import history_of, notification_of, unseal_json
-from service.ledger.tables import clocks, escalations, notifications, orders, timeline
+from service.ledger.tables import (
+    MESSAGE_WORDS,
+    TIMELINE_DETAIL,
+    clocks,
+    escalations,
+    notifications,
+    orders,
+    timeline,
+)
 from service.workflows.values import MASK
 
 
@@ -63,7 +71,11 @@ def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
 async def _timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> list[dict[str, Any]]:
     query = select(timeline).where(timeline.c.order_id == order_id).order_by(timeline.c.n)
     return [
-        {"at": row.at, "kind": row.kind, **unseal_json(keyring, row.sealed_detail)}
+        {
+            "at": row.at,
+            "kind": row.kind,
+            **unseal_json(keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n)),
+        }
         for row in await connection.execute(query)
     ]
 
@@ -76,7 +88,7 @@ async def _messages(connection: AsyncConnection, keyring: Keyring, order_id: UUI
 def message_view(keyring: Keyring, row: Any) -> dict[str, Any]:
     """One message: to whom, in which state, and its exact words with codes masked."""
     n = notification_of(keyring, row)
-    words = unseal_json(keyring, row.sealed_message) if row.sealed_message else {}
+    words = unseal_json(keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
     return {
         "id": str(n.id),
         "notice": n.notice,

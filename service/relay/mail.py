@@ -7,6 +7,7 @@ import structlog
 
 from service.keyring import Keyring, SealBroken
 from service.ledger.outbox import Outgoing
+from service.ledger.tables import REPORT_MAIL
 from service.letters import Letter
 
 log = structlog.get_logger(__name__)
@@ -19,10 +20,14 @@ class MailTransport:
         self._keyring = keyring
         self._post = post
 
+    def _letter(self, message: Outgoing) -> Letter:
+        plain = self._keyring.unseal(message.body, REPORT_MAIL.of(message.message_id))
+        return msgspec.json.decode(plain, type=Letter)
+
     async def send(self, message: Outgoing) -> bool:
         """Whether the mail relay took it or refused it for good."""
         try:
-            letter = msgspec.json.decode(self._keyring.unseal(message.body), type=Letter)
+            letter = self._letter(message)
         except (SealBroken, msgspec.DecodeError):
             log.error("report.unreadable", message_id=message.message_id)
             return True

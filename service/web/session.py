@@ -29,8 +29,12 @@ class Sessions:
     """Makes and reads cookies."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self._serializer = URLSafeTimedSerializer(keyring.subkey("session"), salt="desk")
-        self._csrf = keyring.subkey("csrf").encode()
+        self._keyring = keyring
+
+    @property
+    def _serializer(self) -> URLSafeTimedSerializer:
+        """Made anew each time: which key signs may have changed."""
+        return URLSafeTimedSerializer(self._keyring.session_keys("session"), salt="desk")
 
     def issue(self, name: str, role: Role, key_id: UUID | None) -> str:
         """A new session's cookie value."""
@@ -50,11 +54,12 @@ class Sessions:
 
     def csrf_token(self, session_id: str) -> str:
         """What forms and scripts of our own pages send along."""
-        return hmac.new(self._csrf, session_id.encode(), sha256).hexdigest()
+        return _csrf_token(self._keyring.session_keys("csrf")[-1], session_id)
 
     def csrf_fits(self, session_id: str, token: str) -> bool:
         """Whether a request comes from our own pages."""
-        return hmac.compare_digest(self.csrf_token(session_id), token)
+        keys = self._keyring.session_keys("csrf")
+        return any(hmac.compare_digest(_csrf_token(k, session_id).encode(), token.encode()) for k in keys)
 
     def sign(self, value: object, purpose: str) -> str:
         """A short-lived signed value, such as the state of a sign-in."""
@@ -67,3 +72,7 @@ class Sessions:
         except BadSignature:
             return None
         return value
+
+
+def _csrf_token(key: str, session_id: str) -> str:
+    return hmac.new(key.encode(), session_id.encode(), sha256).hexdigest()

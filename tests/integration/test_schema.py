@@ -7,7 +7,8 @@ from sqlalchemy import inspect
 from service.keyring import Keyring
 from service.ledger.columns import metadata
 from service.ledger.engine import Ledger
-from service.ledger.schema import WrongKey, migrate, revisions
+from service.ledger.key_state import WrongKey
+from service.ledger.schema import migrate, revisions
 from tests.support.nodes import Postgres
 
 KEY = "a secret key for tests"

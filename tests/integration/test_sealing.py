@@ -1,0 +1,88 @@
+"""Sealed bytes stay where they were put: no column of any row opens in another."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.calendars import Schedule
+from service.keyring import SealBroken
+from service.ledger import schedules, tables_admin
+from service.ledger.columns import LABEL, metadata
+from tests.support.events import event, minutes, person
+from tests.support.providers import Sent
+from tests.support.world import World
+
+SEALED = [c for table in metadata.tables.values() for c in table.columns if LABEL in c.info]
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+async def too_busy(_sent: Sent) -> web.StreamResponse:
+    """So that codes stay, unsent."""
+    return web.json_response({"code": 20429}, status=429)
+
+
+async def two_of_everything(world: World) -> None:
+    """Rows in every table that has sealed columns, at least two each, some with a code."""
+    for n in (1, 2):
+        await world.accept(
+            event(f"S-{n}", "created", recipients={"customer": person(n)}),
+            event(f"S-{n}", at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),
+        )
+        async with world.ledger.transaction() as connection:
+            daily = Schedule("day", NOW.time(), "UTC")
+            await schedules.subscribe(
+                connection, world.ledger.keyring, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW
+            )
+    await world.settled()
+    world.providers.behave = too_busy
+    for n in (1, 2):
+        code = {"otp": {"value": f"48192{n}", "expires": "2099-01-01T00:00:00Z"}}
+        await world.accept(event(f"S-{n}", "payment_initiated", minutes(2), secrets=code))
+
+
+async def sealed_values(connection: AsyncConnection, column: Column[Any]) -> list[tuple[tuple[Any, ...], bytes]]:
+    """(key, bytes) of two rows that have something in this column."""
+    keys = list(column.table.primary_key.columns)
+    query = select(*keys, column).where(column.is_not(None)).order_by(*keys).limit(2)
+    return [(tuple(row[:-1]), row[-1]) for row in await connection.execute(query)]
+
+
+async def test_no_sealed_column_of_any_table_opens_in_another_row(world: World) -> None:
+    await two_of_everything(world)
+    keyring, opened = world.ledger.keyring, []
+    async with world.ledger.transaction() as connection:
+        values = {column: await sealed_values(connection, column) for column in SEALED}
+    assert {c for c, rows in values.items() if len(rows) < 2} == set(), "two rows are needed to swap"
+    for column, rows in values.items():
+        for key, _ in rows:
+            for other, strangers in values.items():
+                for stranger_key, sealed in strangers:
+                    if (other, stranger_key) == (column, key):
+                        assert keyring.unseal(sealed, column.info[LABEL].of(*key))
+                        continue
+                    try:
+                        keyring.unseal(sealed, column.info[LABEL].of(*key))
+                        opened.append((str(column), str(other)))
+                    except SealBroken:
+                        pass
+    assert opened == []
+
+
+async def test_a_row_with_anothers_state_is_not_shown(world: World) -> None:
+    await two_of_everything(world)
+    orders = metadata.tables["orders"]
+    async with world.ledger.transaction() as connection:
+        (_, first), (key, _) = await sealed_values(connection, orders.c.sealed_state)
+        await connection.execute(update(orders).where(orders.c.id == key[0]).values(sealed_state=first))
+        name = (await connection.execute(select(orders.c.order_id).where(orders.c.id == key[0]))).scalar_one()
+    try:
+        await world.view(name)
+    except SealBroken:
+        return
+    raise AssertionError("another order's people were shown")
+
+
+assert tables_admin.schedules.c.sealed_target in SEALED
