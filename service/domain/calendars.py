@@ -4,6 +4,7 @@ Instants in and out are UTC. Of a local time that comes twice the first counts; 
 counts as much later as the clocks jumped (PEP 495, `fold=0`).
 """
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, Literal
@@ -14,25 +15,30 @@ from msgspec import Struct
 Every = Literal["day", "week", "month"]
 MAX_DAYS: Final = 4000
 _DAY: Final = timedelta(days=1)
+_DAY_MINUTES: Final = 24 * 60
+Spans = tuple[tuple[int, int], ...]
 
 
 class Calendar(Struct, frozen=True):
-    """When a business works: weekdays (Monday is 0) from `opens` to `closes`, except on `holidays`."""
+    """When a business works: its spans on each weekday (Monday first), and those of `special` days in their stead.
+
+    A span is from minute to minute of its day; one that ends beyond 24:00 (1440) goes on into the next day, whatever
+    that day is. A day of `special` without spans is closed, such as a holiday.
+    """
 
     timezone: str
-    days: frozenset[int]
-    opens: time
-    closes: time
-    holidays: frozenset[date] = frozenset()
+    week: tuple[Spans, ...]
+    special: Mapping[date, Spans] = {}
 
     @property
     def day_length(self) -> timedelta:
-        """Working time of one working day."""
-        return datetime.combine(date.min, self.closes) - datetime.combine(date.min, self.opens)
+        """Working time of one working day: the mean of the weekdays that have any."""
+        lengths = [sum(end - begin for begin, end in spans) for spans in self.week if spans]
+        return timedelta(minutes=sum(lengths) / len(lengths)) if lengths else timedelta(0)
 
-    def works_on(self, day: date) -> bool:
-        """Whether `day` is a working day."""
-        return day.weekday() in self.days and day not in self.holidays
+    def spans_on(self, day: date) -> Spans:
+        """The spans that begin on `day`."""
+        return self.special.get(day, self.week[day.weekday()])
 
 
 class QuietHours(Struct, frozen=True):
@@ -70,12 +76,12 @@ def add_working(calendar: Calendar, start: datetime, amount: timedelta) -> datet
     left = amount
     day = start.astimezone(zone_of(calendar.timezone)).date()
     for _ in range(MAX_DAYS):
-        opens, closes = _span(calendar, day)
-        begin = max(opens, start)
-        if begin < closes:
-            if left <= closes - begin:
-                return begin + left
-            left -= closes - begin
+        for opens, closes in _open_on(calendar, day):
+            begin = max(opens, start)
+            if begin < closes:
+                if left <= closes - begin:
+                    return begin + left
+                left -= closes - begin
         day += _DAY
     raise ValueError("the calendar has too few working days for this")
 
@@ -88,17 +94,34 @@ def working_between(calendar: Calendar, start: datetime, end: datetime) -> timed
     day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
     total = timedelta(0)
     while day <= last:
-        opens, closes = _span(calendar, day)
-        total += max(timedelta(0), min(closes, end) - max(opens, start))
+        for opens, closes in _open_on(calendar, day):
+            total += max(timedelta(0), min(closes, end) - max(opens, start))
         day += _DAY
     return total
 
 
-def _span(calendar: Calendar, day: date) -> tuple[datetime, datetime]:
-    opens = local_instant(day, calendar.opens, calendar.timezone)
-    if not calendar.works_on(day):
-        return opens, opens
-    return opens, local_instant(day, calendar.closes, calendar.timezone)
+def _open_on(calendar: Calendar, day: date) -> list[tuple[datetime, datetime]]:
+    """What is open within one local day, in order and without overlaps; the evening before may reach into it."""
+    midnight, next_midnight = _at(calendar, day, 0), _at(calendar, day, _DAY_MINUTES)
+    found = sorted(
+        (_at(calendar, begins_on, begin), _at(calendar, begins_on, end))
+        for begins_on in (day - _DAY, day)
+        for begin, end in calendar.spans_on(begins_on)
+        if begins_on == day or end > _DAY_MINUTES
+    )
+    merged: list[tuple[datetime, datetime]] = []
+    done = midnight
+    for opens, closes in found:
+        begin, end = max(opens, done), min(closes, next_midnight)
+        if begin < end:
+            merged.append((begin, end))
+            done = end
+    return merged
+
+
+def _at(calendar: Calendar, day: date, minute: int) -> datetime:
+    days, rest = divmod(minute, _DAY_MINUTES)
+    return local_instant(day + timedelta(days=days), time(*divmod(rest, 60)), calendar.timezone)
 
 
 def quiet_until(quiet: QuietHours, moment: datetime, timezone: str) -> datetime | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
-from service.domain.calendars import add_working, working_between
+from service.domain.calendars import Calendar, add_working, working_between
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
 from service.domain.workflow import ClockSpec
@@ -50,12 +50,12 @@ def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
 
 def _relengthened(draft: Draft, spec: ClockSpec, clock: Clock) -> Clock:
     """The clock with another end, when the order turns out to be of another variant."""
-    if not spec.variants or clock.basis is None or clock.state != "running" or clock.left_s:
+    if not (spec.variants or spec.calendar_by) or clock.basis is None or clock.state != "running" or clock.left_s:
         return clock
-    due = _later(spec, clock.basis, within(spec, draft.order))
+    due = _later(spec, draft.order, clock.basis, within(spec, draft.order))
     if due == clock.due:
         return clock
-    moved = replace(clock, due=due, warn=_warn_time(spec, clock.started, due), warned=False)
+    moved = replace(clock, due=due, warn=_warn_time(spec, draft.order, clock.started, due), warned=False)
     draft.put_clock(spec.name, moved)
     draft.log("clock_moved", clock=spec.name, due=due.isoformat(), why="the order is of another kind than was known")
     return moved
@@ -86,17 +86,27 @@ def within(spec: ClockSpec, order: Order) -> timedelta:
     return next((v.within for v in spec.variants if order.matches(v.when)), spec.within)
 
 
-def _later(spec: ClockSpec, start: datetime, amount: timedelta) -> datetime:
-    return add_working(spec.calendar, start, amount) if spec.calendar else start + amount
+def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:
+    """The calendar that counts for this order."""
+    chosen = spec.calendar_by
+    value = order.value(chosen.path) if chosen else None
+    found = chosen.calendars.get(str(value).lower()) if chosen and value is not None else None
+    return found or spec.calendar
 
 
-def _left(spec: ClockSpec, start: datetime, end: datetime) -> timedelta:
-    return working_between(spec.calendar, start, end) if spec.calendar else end - start
+def _later(spec: ClockSpec, order: Order, start: datetime, amount: timedelta) -> datetime:
+    calendar = calendar_of(spec, order)
+    return add_working(calendar, start, amount) if calendar else start + amount
+
+
+def _left(spec: ClockSpec, order: Order, start: datetime, end: datetime) -> timedelta:
+    calendar = calendar_of(spec, order)
+    return working_between(calendar, start, end) if calendar else end - start
 
 
 def _arm(draft: Draft, spec: ClockSpec, basis: datetime) -> None:
     length = within(spec, draft.order)
-    due = basis - length if spec.kind == "reminder" else _later(spec, basis, length)
+    due = basis - length if spec.kind == "reminder" else _later(spec, draft.order, basis, length)
     if spec.kind == "reminder" and due <= draft.now:
         draft.log("reminder_skipped", clock=spec.name, due=due.isoformat(), why="its moment is already past")
         # Kept as a stopped clock, so that later events of the same date do not arm it again.
@@ -122,7 +132,7 @@ def _clock(
         spec=spec.name,
         started=started,
         due=due,
-        warn=_warn_time(spec, started, due),
+        warn=_warn_time(spec, draft.order, started, due),
         basis=basis,
         notice_id=notice_id,
         state=state,
@@ -130,32 +140,40 @@ def _clock(
     )
 
 
-def _warn_time(spec: ClockSpec, started: datetime, due: datetime) -> datetime | None:
+def _warn_time(spec: ClockSpec, order: Order, started: datetime, due: datetime) -> datetime | None:
     if spec.warn_after is not None:
-        return _later(spec, started, spec.warn_after)
+        return _later(spec, order, started, spec.warn_after)
     if spec.warn_at is None:
         return None
-    return _later(spec, started, _left(spec, started, due) * spec.warn_at)
+    return _later(spec, order, started, _left(spec, order, started, due) * spec.warn_at)
 
 
 def _pause_or_resume(draft: Draft, spec: ClockSpec, clock: Clock) -> None:
     pausing = draft.order.status in spec.paused_in
     if pausing and clock.state == "running":
-        left = _left(spec, draft.at, clock.due).total_seconds()
+        left = _left(spec, draft.order, draft.at, clock.due).total_seconds()
         draft.put_clock(spec.name, replace(clock, state="paused", left_s=left))
         draft.log("clock_paused", clock=spec.name, left_s=round(left))
     elif not pausing and clock.state == "paused":
-        due = _later(spec, draft.at, timedelta(seconds=clock.left_s))
-        warn = clock.warn and clock.warn + (due - clock.due)
+        due = _later(spec, draft.order, draft.at, timedelta(seconds=clock.left_s))
+        warn = _moved_warning(spec, draft, clock)
         draft.put_clock(spec.name, replace(clock, state="running", due=due, warn=warn))
         draft.log("clock_resumed", clock=spec.name, due=due.isoformat())
+
+
+def _moved_warning(spec: ClockSpec, draft: Draft, clock: Clock) -> datetime | None:
+    """When a clock that goes on warns: as much of its own time before the breach as it would have before."""
+    if clock.warn is None or clock.warned:
+        return clock.warn
+    ahead = timedelta(seconds=clock.left_s) - _left(spec, draft.order, clock.warn, clock.due)
+    return _later(spec, draft.order, draft.at, max(ahead, timedelta(0)))
 
 
 def arm_notify(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
     """Start the promise that this notice reaches its reader in time."""
     for spec in draft.workflow.clocks.values():
         if spec.kind == "notify" and spec.notice == notice:
-            due = _later(spec, at, within(spec, draft.order))
+            due = _later(spec, draft.order, at, within(spec, draft.order))
             draft.put_clock(f"{spec.name}#{notice_id}", _clock(draft, spec, at, due, notice_id=notice_id))
 
 
@@ -230,6 +248,8 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) 
     if due < clock.due:
         draft.put_clock(key, replace(clock, warned=True))
         draft.log("clock_warned", due, clock=spec.name, due=clock.due.isoformat())
+        if spec.warn_tell and draft.now < clock.due:  # a warning of what has happened since helps nobody
+            tell(draft, spec.warn_tell, due)
         return
     late = (draft.now - clock.due).total_seconds()
     if spec.kind == "reminder":

@@ -129,12 +129,20 @@ class Variant(Struct, frozen=True):
     within: timedelta
 
 
+class CalendarBy(Struct, frozen=True):
+    """Other calendars for orders whose value at `path` is one of these, such as by region."""
+
+    path: str
+    calendars: Mapping[str, Calendar]
+
+
 class ClockSpec(Struct, frozen=True):
     """A promise: what starts it, how long it may take, and what its breach does.
 
     `statuses` are those in which it runs (empty: every status that is not final). `date` names a date
     of the order for *deadline* and *reminder*; `default_after` stands in, counted from entering
-    `default_in`, while the order has no such date. With a `calendar`, lengths are working time. It runs
+    `default_in`, while the order has no such date. With a `calendar`, or the one that
+    the order's data chooses, lengths are working time. It runs
     only `when` the order matches, and `unless` it matches the other. A reminder noticed more than
     `late_by` after its moment is skipped.
     """
@@ -151,10 +159,12 @@ class ClockSpec(Struct, frozen=True):
     default_in: frozenset[str] = frozenset()
     warn_at: float | None = None
     warn_after: timedelta | None = None
+    warn_tell: str | None = None
     paused_in: frozenset[str] = frozenset()
     tell: str | None = None
     escalate: Escalate | None = None
     calendar: Calendar | None = None
+    calendar_by: CalendarBy | None = None
     variants: tuple[Variant, ...] = ()
     when: Match | None = None
     unless: Match | None = None

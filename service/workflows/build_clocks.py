@@ -1,16 +1,18 @@
 """Clocks, calendars and measures of a pack, from YAML to the domain's model."""
 
+from collections.abc import Iterable
 from datetime import date, time, timedelta
 from typing import Final
 
 import holidays
 
-from service.domain.calendars import Calendar, QuietHours
-from service.domain.workflow import ClockSpec, Escalate, Match, Measure, Variant
+from service.domain.calendars import Calendar, QuietHours, Spans
+from service.domain.workflow import CalendarBy, ClockSpec, Escalate, Match, Measure, Variant
 from service.workflows.durations import WorkingTime, parse_duration
-from service.workflows.schema import CalendarYaml, ClockYaml, MatchYaml, MeasureYaml, QuietYaml, WorkflowYaml
+from service.workflows.schema import ClockYaml, MatchYaml, MeasureYaml, WorkflowYaml
+from service.workflows.schema_times import DAY_MINUTES, CalendarYaml, QuietYaml, Weekday
 
-_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _YEARS_AHEAD: Final = 6
 _YEARS_BACK: Final = 2
 
@@ -22,18 +24,36 @@ def local_time(text: str) -> time:
 
 def calendar(yaml: CalendarYaml) -> Calendar:
     """A working calendar with the holidays of the years around now; raises NotImplementedError for no such place."""
-    days: frozenset[date] = frozenset()
+    special: dict[date, Spans] = {}
     if yaml.holidays:
         this_year = date.today().year  # noqa: DTZ011 - a year either way does not matter
         years = range(this_year - _YEARS_BACK, this_year + _YEARS_AHEAD)
-        days = frozenset(holidays.country_holidays(yaml.holidays, subdiv=yaml.region, years=years))
-    return Calendar(
-        timezone=yaml.timezone,
-        days=frozenset(_WEEKDAYS.index(d) for d in yaml.days),
-        opens=local_time(yaml.opens),
-        closes=local_time(yaml.closes),
-        holidays=days,
-    )
+        special |= dict.fromkeys(holidays.country_holidays(yaml.holidays, subdiv=yaml.region, years=years), ())
+    special |= dict.fromkeys(yaml.closed, ())
+    special |= {day: spans(texts) for day, texts in yaml.special.items()}
+    return Calendar(yaml.timezone, tuple(_on(yaml, weekday) for weekday in _WEEKDAYS), special)
+
+
+def _on(yaml: CalendarYaml, weekday: Weekday) -> Spans:
+    if isinstance(yaml.hours, dict):
+        return spans(yaml.hours.get(weekday, []))
+    if weekday not in yaml.days:
+        return ()
+    return spans(yaml.hours if yaml.hours is not None else [f"{yaml.opens}-{yaml.closes}"])
+
+
+def spans(texts: Iterable[str]) -> Spans:
+    """`HH:MM-HH:MM` as minutes of the day, in order; one that ends earlier than it begins goes past midnight."""
+    found = []
+    for text in texts:
+        begin, end = (_minute(part) for part in text.split("-"))
+        found.append((begin, end if end >= begin else end + DAY_MINUTES))
+    return tuple(sorted(found))
+
+
+def _minute(text: str) -> int:
+    hours, _, minutes = text.strip().partition(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def quiet(yaml: QuietYaml | None) -> QuietHours | None:
@@ -48,7 +68,7 @@ def match(yaml: MatchYaml | None) -> Match | None:
 
 def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml) -> ClockSpec:
     """A promise; working time becomes plain time of its calendar."""
-    keeps = calendar(pack.calendars[yaml.calendar]) if yaml.calendar else None
+    keeps, chosen = _calendars(yaml, pack)
     share, after = _warning(yaml.warn_at)
     return ClockSpec(
         name=name,
@@ -63,17 +83,29 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml) -> ClockSpec:
         default_in=frozenset(yaml.default.in_) if yaml.default else frozenset(),
         warn_at=share,
         warn_after=after,
+        warn_tell=yaml.at_warning.tell if yaml.at_warning else None,
         paused_in=frozenset(yaml.paused_in),
         tell=yaml.tell,
         escalate=Escalate(yaml.escalate.reason, yaml.escalate.severity, yaml.escalate.auto_resolve)
         if yaml.escalate
         else None,
         calendar=keeps,
+        calendar_by=chosen,
         variants=tuple(Variant(Match(v.when.path, tuple(v.when.is_)), _length(v.within, keeps)) for v in yaml.variants),
         when=match(yaml.when),
         unless=match(yaml.unless),
         late_by=yaml.late_by,
     )
+
+
+def _calendars(yaml: ClockYaml, pack: WorkflowYaml) -> tuple[Calendar | None, CalendarBy | None]:
+    """The usual calendar of a clock, and those that a value of the order chooses."""
+    if yaml.calendar is None:
+        return None, None
+    if isinstance(yaml.calendar, str):
+        return calendar(pack.calendars[yaml.calendar]), None
+    by = {value.lower(): calendar(pack.calendars[name]) for value, name in yaml.calendar.is_.items()}
+    return calendar(pack.calendars[yaml.calendar.else_]), CalendarBy(yaml.calendar.by, by)
 
 
 def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelta:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,7 +12,8 @@ from pydantic import ValidationError
 
 from service.workflows import build, build_clocks
 from service.workflows.durations import WorkingTime, parse_duration
-from service.workflows.schema import WorkflowYaml
+from service.workflows.schema import ClockYaml, WorkflowYaml
+from service.workflows.schema_times import CalendarByYaml, CalendarYaml
 from service.workflows.yaml_lines import Path_, YamlError, line_of, load
 
 
@@ -104,10 +106,19 @@ def _clock_references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[s
         for key in ("notice", "tell"):
             if (value := getattr(clock, key)) is not None:
                 yield ("clocks", name, key), "notice", value, list(y.notices)
-        if clock.calendar is not None:
-            yield ("clocks", name, "calendar"), "calendar", clock.calendar, list(y.calendars)
+        if clock.at_warning:
+            yield ("clocks", name, "at_warning", "tell"), "notice", clock.at_warning.tell, list(y.notices)
+        for used in calendars_of(clock):
+            yield ("clocks", name, "calendar"), "calendar", used, list(y.calendars)
         if clock.escalate:
             yield ("clocks", name, "escalate", "reason"), "reason", clock.escalate.reason, list(y.reasons)
+
+
+def calendars_of(clock: ClockYaml) -> list[str]:
+    """The names of all calendars that may count for a clock."""
+    if isinstance(clock.calendar, CalendarByYaml):
+        return [*clock.calendar.is_.values(), clock.calendar.else_]
+    return [clock.calendar] if clock.calendar else []
 
 
 def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
@@ -172,12 +183,30 @@ def _zones(source: Source) -> Iterator[Problem]:
         except (ZoneInfoNotFoundError, ValueError):
             yield source.problem(path, f"unknown time zone {zone!r}; write one like 'Asia/Kolkata'")
     for name, calendar in y.calendars.items():
-        if calendar.opens >= calendar.closes or not calendar.days:
-            yield source.problem(("calendars", name), f"{name}: has no working time")
-        try:
-            build_clocks.calendar(calendar)
-        except (NotImplementedError, KeyError):
-            yield source.problem(("calendars", name, "holidays"), f"no holidays are known for {calendar.holidays!r}")
+        yield from _calendar(source, name, calendar)
+
+
+def _calendar(source: Source, name: str, calendar: CalendarYaml) -> Iterator[Problem]:
+    said = calendar.model_fields_set
+    if calendar.hours is not None and (twice := sorted(said & {"opens", "closes"})):
+        yield source.problem(
+            ("calendars", name, "hours"), f"{name}: 'hours' stands in for {' and '.join(twice)}; say one"
+        )
+    if isinstance(calendar.hours, dict) and "days" in said:
+        yield source.problem(("calendars", name, "days"), f"{name}: 'hours' by weekday says the days already")
+    try:
+        built = build_clocks.calendar(calendar)
+    except (NotImplementedError, KeyError):
+        yield source.problem(("calendars", name, "holidays"), f"no holidays are known for {calendar.holidays!r}")
+        return
+    if not built.day_length:
+        yield source.problem(("calendars", name), f"{name}: has no working time")
+    for spans in (*built.week, *built.special.values()):
+        if any(begin == end for begin, end in spans) or any(b[0] < a[1] for a, b in pairwise(spans)):
+            yield source.problem(
+                ("calendars", name), f"{name}: spans overlap, or are empty; a whole day is 00:00-24:00"
+            )
+            break
 
 
 def _lengths(source: Source) -> Iterator[Problem]:
@@ -186,6 +215,10 @@ def _lengths(source: Source) -> Iterator[Problem]:
         lengths = [clock.within, *(v.within for v in clock.variants)]
         if clock.calendar is None and any(isinstance(length, WorkingTime) for length in lengths):
             yield source.problem(("clocks", name, "within"), f"{name}: working time needs a 'calendar'")
+        if clock.at_warning and clock.warn_at is None:
+            yield source.problem(("clocks", name, "at_warning"), f"{name}: at_warning needs 'warn_at'")
+        if any(isinstance(length, WorkingTime) and length.days for length in lengths):
+            yield from _day_lengths(source, name, clock)
         if clock.warn_at is not None and not re.match(r"^\d{1,2}%$", clock.warn_at):
             try:
                 parse_duration(clock.warn_at)
@@ -195,6 +228,18 @@ def _lengths(source: Source) -> Iterator[Problem]:
         needs = "path" if measure.kind == "average" else "start"
         if not getattr(measure, needs) or (needs == "start" and not measure.end):
             yield source.problem(("measures", name), f"{name}: a {measure.kind} needs {_NEEDED[needs]}")
+
+
+def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Problem]:
+    """Working days of calendars of different lengths would be different promises under one name."""
+    known = [source.yaml.calendars[c] for c in calendars_of(clock) if c in source.yaml.calendars]
+    try:
+        lengths = {build_clocks.calendar(c).day_length for c in known}
+    except (NotImplementedError, KeyError):
+        return
+    if len(lengths) > 1:
+        said = f"{name}: its calendars' days differ in length; write working hours"
+        yield source.problem(("clocks", name, "within"), said)
 
 
 _NEEDED = {"path": "'path'", "start": "'from' and 'to'"}

@@ -2,38 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from service.domain.calendars import Every
 from service.domain.workflow import MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
 from service.workflows.durations import Duration, Length
+from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
+from service.workflows.schema_words import DataPath, Ident, Idents, Part, Titles, one_or_many, texts
 
 CHANNELS = ("sms", "whatsapp", "push", "email", "webhook")
 Channel = Literal["sms", "whatsapp", "push", "email", "webhook"]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM")]
-DataPath = Annotated[str, Field(pattern=r"^[a-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", description="such as attributes.x")]
-Ident = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _texts(value: Any) -> Any:
-    """YAML's own `false` or `7` as the text that an order's value is compared with."""
-    items = value if isinstance(value, list) else [value]
-    return [str(v).lower() for v in items]
-
-
-Idents = Annotated[list[Ident], BeforeValidator(_one_or_many, json_schema_input_type=Ident | list[Ident])]
-Titles = dict[str, str]
-
-
-class Part(BaseModel):
-    """Unknown keys are mistakes, most often of spelling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StageYaml(Part):
@@ -108,7 +86,7 @@ class OnNoteYaml(Part):
 class OnChangeYaml(Part):
     """Told when an event changes this value of the order, or one of these."""
 
-    path: Annotated[list[DataPath], BeforeValidator(_one_or_many, json_schema_input_type=DataPath | list[DataPath])]
+    path: Annotated[list[DataPath], BeforeValidator(one_or_many, json_schema_input_type=DataPath | list[DataPath])]
     in_: Annotated[Idents, Field(alias="in")] = []
 
 
@@ -116,7 +94,7 @@ class MatchYaml(Part):
     """True of an order whose value at `path` is one of `is`; without `is`, whenever it has one."""
 
     path: DataPath
-    is_: Annotated[list[str], BeforeValidator(_texts), Field(alias="is")] = []
+    is_: Annotated[list[str], BeforeValidator(texts), Field(alias="is")] = []
 
 
 class NoticeYaml(Part):
@@ -158,22 +136,10 @@ class VariantYaml(Part):
     within: Length
 
 
-class CalendarYaml(Part):
-    """When the business works; `holidays` is an ISO 3166 country, with `region` where it matters."""
+class AtWarningYaml(Part):
+    """What a clock's warning does."""
 
-    timezone: str
-    days: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
-    opens: LocalTime = "09:00"
-    closes: LocalTime = "18:00"
-    holidays: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
-    region: str | None = None
-
-
-class QuietYaml(Part):
-    """From when to when, local time, people are left alone."""
-
-    start: LocalTime
-    end: LocalTime
+    tell: Ident
 
 
 class DefaultDateYaml(Part):
@@ -189,7 +155,7 @@ class ClockYaml(Part):
     kind: Literal["notify", "dwell", "deadline", "reminder"]
     within: Length
     variants: list[VariantYaml] = []
-    calendar: Ident | None = None
+    calendar: Ident | CalendarByYaml | None = None
     when: MatchYaml | None = None
     unless: MatchYaml | None = None
     late_by: Duration = Field(default="15m", validate_default=True)
@@ -202,6 +168,7 @@ class ClockYaml(Part):
     warn_at: Annotated[str, Field(description="a share of the time, 80%, or a duration after the start, 4h")] | None = (
         None
     )
+    at_warning: AtWarningYaml | None = None
     paused_in: Idents = []
     tell: Ident | None = None
     escalate: EscalateYaml | None = None
@@ -237,7 +204,7 @@ class TeamYaml(Part):
     remind_every: Duration | None = None
     timezone: str | None = None
     quiet_hours: QuietYaml | None = None
-    digest_at: LocalTime | None = None
+    digest_at: StartTime | None = None
     incident: IncidentYaml = IncidentYaml()
 
 
@@ -259,7 +226,7 @@ class ReportYaml(Part):
     stuck_for: Duration | None = None
     open_only: bool = False
     every: list[Every] = ["day", "week", "month"]
-    at: LocalTime = "08:00"
+    at: StartTime = "08:00"
 
 
 class MeasureYaml(Part):

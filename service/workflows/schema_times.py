@@ -1,0 +1,65 @@
+"""Local times, calendars and quiet hours, as a pack's YAML writes them."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from service.workflows.schema_words import DataPath, Ident, Part, one_or_many
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _clock_time(value: Any) -> Any:
+    """YAML 1.1 reads an unquoted 18:00 as a number to the base of sixty."""
+    return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) and 0 <= value <= DAY_MINUTES else value
+
+
+DAY_MINUTES = 24 * 60
+_HH_MM = r"([01]\d|2[0-3]):[0-5]\d"
+EndTime = Annotated[
+    str, BeforeValidator(_clock_time), Field(pattern=rf"^({_HH_MM}|24:00)$", description="HH:MM; 24:00 is midnight")
+]
+StartTime = Annotated[str, BeforeValidator(_clock_time), Field(pattern=rf"^{_HH_MM}$", description="HH:MM")]
+SpanText = Annotated[
+    str,
+    Field(
+        pattern=rf"^{_HH_MM}\s*-\s*({_HH_MM}|24:00)$",
+        description="HH:MM-HH:MM; one that ends earlier goes past midnight",
+    ),
+]
+SpanTexts = Annotated[list[SpanText], BeforeValidator(one_or_many, json_schema_input_type=SpanText | list[SpanText])]
+
+
+class CalendarYaml(Part):
+    """When the business works.
+
+    On `days` from `opens` to `closes`, or the spans of `hours` (for all `days`, or by weekday). `holidays` is an
+    ISO 3166 country, with `region` where it matters; `closed` are the business's own days off, `special` days with
+    other spans, such as half ones.
+    """
+
+    timezone: str
+    days: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
+    opens: StartTime = "09:00"
+    closes: EndTime = "18:00"
+    hours: SpanTexts | dict[Weekday, SpanTexts] | None = None
+    holidays: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    region: str | None = None
+    closed: list[date] = []
+    special: dict[date, SpanTexts] = {}
+
+
+class CalendarByYaml(Part):
+    """Which calendar counts, by a value of the order; `else` for every other value."""
+
+    by: DataPath
+    is_: Annotated[dict[str, Ident], Field(alias="is")]
+    else_: Annotated[Ident, Field(alias="else")]
+
+
+class QuietYaml(Part):
+    """From when to when, local time, people are left alone."""
+
+    start: StartTime
+    end: StartTime

@@ -1,0 +1,29 @@
+"""The words of which all parts of a pack's YAML are made."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+DataPath = Annotated[str, Field(pattern=r"^[a-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", description="such as attributes.x")]
+Ident = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def one_or_many(value: Any) -> Any:
+    """One name is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def texts(value: Any) -> Any:
+    """YAML's own `false` or `7` as the text that an order's value is compared with."""
+    items = value if isinstance(value, list) else [value]
+    return [str(v).lower() for v in items]
+
+
+Idents = Annotated[list[Ident], BeforeValidator(one_or_many, json_schema_input_type=Ident | list[Ident])]
+Titles = dict[str, str]
+
+
+class Part(BaseModel):
+    """Unknown keys are mistakes, most often of spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
