@@ -74,7 +74,7 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
     async with app.ledger.transaction() as connection:
         key = await keys.create(connection, app.ledger.keyring, "supervisor", "bench", datetime.now(UTC))
     port = free_port()
-    env = environment(folder, url, "memory://", port, CALLS_PER_MINUTE="1000000")
+    env = environment(folder, url, "memory://", port, CALLS_PER_MINUTE="1000000", STREAMS_PER_KEY="0")
     process = Process(folder, env)
     people = [Reader() for _ in range(readers)]
     try:

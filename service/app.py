@@ -47,6 +47,7 @@ from service.web import app as web_app
 from service.web.broadcast import Broadcaster
 from service.web.context import Context
 from service.web.limits import Limits as HttpLimits
+from service.web.server import Runner
 from service.web.session import Sessions
 from service.webhooks import WebhookClient
 from service.workflows.packs import Packs, build_all
@@ -96,7 +97,7 @@ class App:
         self._open_to = open_to
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self._runner: web.AppRunner | None = None
+        self._runner: Runner | None = None
 
     @property
     def teams(self) -> tuple[str, ...]:
@@ -163,7 +164,7 @@ class App:
 
     def _relay(self) -> Relay:
         keyring = self.ledger.keyring
-        webhooks = WebhookClient(keyring, self.settings.provider_timeout)
+        webhooks = WebhookClient(keyring, self.settings.provider_timeout, self.settings.webhook_allow)
         self._closers.append(webhooks.close)
         teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url)
         mail = MailTransport(keyring, letter_sender(self.settings, self._closers))
@@ -214,12 +215,14 @@ class App:
             routes=self.routes,
             readiness=self.watch.look,
             stream=self._broadcaster(),
-            limits=HttpLimits(self.settings.calls_per_minute, self.settings.failures_per_minute),
+            limits=HttpLimits(
+                self.settings.calls_per_minute, self.settings.failures_per_minute, self.settings.streams_per_key
+            ),
             sessions=Sessions(self.ledger.keyring),
             open_to=self._open_to,
         )
         has_web = "web" in self.roles
-        self._runner = web.AppRunner(web_app.build(context, everything=has_web), access_log=None)
+        self._runner = Runner(web_app.build(context, everything=has_web))
         await self._runner.setup()
         try:
             site = web.TCPSite(self._runner, self.settings.http_host, self.settings.http_port)

@@ -212,8 +212,11 @@ class Keyring:
 
 
 def _split(token: str) -> tuple[bytes, bytes]:
+    """Payload and tag, of the spelling that we gave out: padding, foreign characters and spare bits make another."""
     try:
         raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (BinasciiError, ValueError):
+        return b"", b""
+    if urlsafe_b64encode(raw).decode().rstrip("=") != token:
         return b"", b""
     return raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]

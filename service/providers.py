@@ -61,7 +61,7 @@ def _private(path: str, flags: int) -> int:
 def build_routes(settings: Settings, keyring: Keyring, time: TimeSource, closers: Closers) -> dict[str, Route]:
     """A route for each channel; one without credentials is captured, and a line says what it needs."""
     providers = _providers(settings, closers)
-    providers[WEBHOOK] = [WebhookProvider(WebhookClient(keyring, settings.provider_timeout))]
+    providers[WEBHOOK] = [WebhookProvider(WebhookClient(keyring, settings.provider_timeout, settings.webhook_allow))]
     routes: dict[str, Route] = {}
     for channel, found in providers.items():
         if not found:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service import addresses, setting_names
 from service.mail_address import canonical_domain, sender_of
 from service.setting_names import PREFIX
+from service.webhook_targets import Network, networks_of
 
 CHANNELS = ("sms", "whatsapp", "email", "push")
 ENV_FILE = Path(".env")
@@ -95,9 +96,12 @@ class Settings(BaseSettings):
     sends_per_second: Annotated[float, Field(ge=0)] = 0.0
     concurrent_sends: Annotated[int, Field(ge=1, le=1000)] = 50
     time_speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    trust_forwarded: bool = False
+    proxies: Annotated[int, Field(ge=0, le=20)] = 0
+    trust_forwarded: str = ""
+    webhook_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     calls_per_minute: Annotated[int, Field(ge=0)] = 30_000
     failures_per_minute: Annotated[int, Field(ge=0)] = 60
+    streams_per_key: Annotated[int, Field(ge=0)] = 10
     retention_days: Annotated[int, Field(ge=0)] = 0
     link_days: Annotated[int, Field(ge=1)] = 30
     oidc_issuer: Url = ""
@@ -118,6 +122,18 @@ class Settings(BaseSettings):
         unknown = [c for c in value if c not in CHANNELS]
         if unknown:
             raise ValueError(f"unknown channel {unknown[0]!r}; known: {', '.join(CHANNELS)}")
+        return value
+
+    @field_validator("webhook_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        return networks_of(value) if isinstance(value, str) else value
+
+    @field_validator("trust_forwarded")
+    @classmethod
+    def _replaced(cls, value: str) -> str:
+        if value:
+            raise ValueError("is no setting any more; write PROXIES=1 (how many proxies stand in front; 0: none)")
         return value
 
     @field_validator("allowed_countries")

@@ -1,14 +1,16 @@
 """Signed webhooks out, as the Standard Webhooks specification 1.0 wants them: for providers and for teams."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector
 from msgspec import Struct
 from standardwebhooks.webhooks import Webhook
 
 from service.keyring import Keyring
+from service.webhook_targets import Network, TargetNotAllowed, guarded_sockets
 
 SUCCESS: Final = range(200, 300)
 GONE: Final = 410
@@ -16,6 +18,7 @@ TOO_MANY: Final = 429
 # 4xx that may heal: timeout, conflict, too early, too many.
 MAY_HEAL: Final = (408, 409, 425, TOO_MANY)
 MAX_WAIT_S: Final = 3600.0
+NOT_ALLOWED: Final = "not_allowed"
 
 
 class Posted(Struct, frozen=True):
@@ -32,10 +35,16 @@ def secret_for(keyring: Keyring, url: str) -> str:
 
 
 class WebhookClient:
-    """Posts signed bodies; a receiver tells repeats by `webhook-id`, so repeating is always safe."""
+    """Posts signed bodies; a receiver tells repeats by `webhook-id`, so repeating is always safe.
 
-    def __init__(self, keyring: Keyring, timeout_s: float, connections: int = 20) -> None:
+    Addresses that are not public are refused when the connection is made, unless a network of `allowed` holds them.
+    """
+
+    def __init__(
+        self, keyring: Keyring, timeout_s: float, allowed: Sequence[Network] = (), connections: int = 20
+    ) -> None:
         self._keyring = keyring
+        self._allowed = tuple(allowed)
         self._timeout = ClientTimeout(total=timeout_s)
         self._connections = connections
         self._session: ClientSession | None = None
@@ -50,12 +59,17 @@ class WebhookClient:
             "webhook-signature": signature,
         }
         if self._session is None:
-            self._session = ClientSession(connector=TCPConnector(limit=self._connections))
+            connector = TCPConnector(limit=self._connections, socket_factory=guarded_sockets(self._allowed))
+            self._session = ClientSession(connector=connector)
         try:
             async with self._session.post(
                 url, data=body.encode(), headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
                 return _posted(response.status, response.headers.get("Retry-After", ""))
+        except ClientConnectorError as error:
+            if isinstance(error.os_error, TargetNotAllowed):
+                return Posted("refused", NOT_ALLOWED)
+            return Posted("later", type(error).__name__)
         except (TimeoutError, ClientError, OSError, ValueError) as error:
             return Posted("later", type(error).__name__)
 

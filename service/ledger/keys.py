@@ -1,5 +1,6 @@
 """API keys: shown once, kept as a digest."""
 
+import re
 import secrets
 from datetime import datetime
 from typing import Final, Literal
@@ -16,6 +17,7 @@ from service.ledger.tables_admin import api_keys
 Role = Literal["publisher", "agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
 PREFIX: Final = "sb_"
+_KEY: Final = re.compile(r"sb_[A-Za-z0-9_-]{1,100}")
 
 
 class Caller(Struct, frozen=True):
@@ -24,6 +26,16 @@ class Caller(Struct, frozen=True):
     name: str
     role: Role
     key_id: UUID | None = None
+
+    @property
+    def identity(self) -> str:
+        """What limits count by: the key, whatever others are called; else the name."""
+        return f"key {self.key_id}" if self.key_id else self.name
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether it could be a key at all; what cannot is not looked up."""
+    return _KEY.fullmatch(text) is not None
 
 
 async def create(connection: AsyncConnection, keyring: Keyring, role: Role, name: str, now: datetime) -> str:

@@ -22,6 +22,7 @@ from service.ledger.tables import escalations, order_people, orders
 Sort = Literal["activity", "submitted", "expected_end", "due"]
 STUCK_AFTER: Final = timedelta(days=3)
 # Keyset paging needs a value to compare: what has no date sorts behind everything that has one.
+_FIRST: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _FAR: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 _SORTED_BY: Final = {
     "activity": (orders.c.updated_at, True),
@@ -164,6 +165,8 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         value, last = msgspec.json.decode(raw, type=tuple[datetime, str])
+        if value.tzinfo is None or not _FIRST <= value <= _FAR:
+            raise ValueError(value)
         return value, UUID(last)
     except (BinasciiError, ValueError, msgspec.DecodeError):
         raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from service.ledger.outbox import Outgoing
-from service.webhooks import WebhookClient
+from service.webhooks import NOT_ALLOWED, WebhookClient
 
 log = structlog.get_logger(__name__)
 logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it prints addresses with their tokens
@@ -45,6 +45,9 @@ class TeamTransport:
         if url.startswith(WEBHOOK):
             text = message.body.decode()
             posted = await self._webhooks.post(url.removeprefix(WEBHOOK), message.message_id, text, datetime.now(UTC))
+            if posted.code == NOT_ALLOWED:
+                hint = "its network must be named in STAGEBELL_WEBHOOK_ALLOW"
+                log.error("team.webhook_not_allowed", team=message.routing_key, hint=hint)
             return posted.outcome == "taken"
         import apprise  # a hundred plugins: loaded when the first call goes out that way
 

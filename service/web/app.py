@@ -1,5 +1,6 @@
 """The HTTP application: every route of the table, and middleware."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -7,19 +8,26 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
+from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
 from service.web.events import MAX_REQUEST_BYTES
+from service.web.gate import expect, gate
 from service.web.openapi import get_openapi
 from service.web.problems import problems
 from service.web.routes import API, OPERATIONS, PAGES, Route
 
 HERE: Final = Path(__file__).parent
+STATIC: Final = "/static/"
+# A year, as the preload list asks for (RFC 6797, §6.1).
+HSTS: Final = "max-age=31536000"
 
 
 def build(context: Context, *, everything: bool = True) -> web.Application:
     """All routes, or only what operators ask when this process has no web role."""
-    app = web.Application(middlewares=[problems], client_max_size=MAX_REQUEST_BYTES)
+    app = web.Application(middlewares=[gate, problems], client_max_size=MAX_REQUEST_BYTES)
     app[CONTEXT] = context
+    app[WARNED] = []
+    app.on_response_prepare.append(_add_headers)
     _add(app, OPERATIONS)
     if everything:
         aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(HERE / "pages"), autoescape=True)
@@ -34,7 +42,19 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
 
 def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
     for route in routes:
-        app.router.add_route(route.method, route.path, route.handler, name=None)
+        # aiohttp's own pattern leaves out braces; an order's id may hold them.
+        path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
+        app.router.add_route(route.method, path, route.handler, name=None, expect_handler=expect)
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Nothing that carries data is kept by browsers and proxies, or guessed to be something else."""
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    if not request.path.startswith(STATIC):
+        headers["Cache-Control"] = "no-store"
+    if request.app[CONTEXT].settings.public_url.startswith("https://"):
+        headers["Strict-Transport-Security"] = HSTS
 
 
 async def _home(request: web.Request) -> web.StreamResponse:

@@ -6,8 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
-from service.ledger.keys import Caller, Role, caller_of, is_valid
+from service.ledger.keys import Caller, Role, caller_of, is_valid, looks_like_key
 from service.web.bodies import form_of
+from service.web.clients import refuse_guess
 from service.web.context import BY_COOKIE, CALLER, CONTEXT, Context
 from service.web.problems import Problem
 from service.web.session import COOKIE, Session
@@ -35,7 +36,7 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
             caller = await _caller(request)
             if role not in INCLUDES[caller.role]:
                 raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
-            if not await request.app[CONTEXT].limits.call(caller.name):
+            if not await request.app[CONTEXT].limits.call(caller.identity):
                 raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
             request[CALLER] = caller
             return await handler(request)
@@ -49,14 +50,6 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
 def may(caller: Caller, role: Role) -> bool:
     """Whether the caller's role includes `role`."""
     return role in INCLUDES[caller.role]
-
-
-def address_of(request: web.Request) -> str:
-    """The other side's address; behind a proxy that is trusted, the one it says."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    if request.app[CONTEXT].settings.trust_forwarded and forwarded:
-        return forwarded.rpartition(",")[2].strip()
-    return request.remote or "unknown"
 
 
 async def _caller(request: web.Request) -> Caller:
@@ -76,16 +69,12 @@ async def _caller(request: web.Request) -> Caller:
 
 
 async def _by_key(request: web.Request, context: Context, scheme: str, key: str) -> Caller:
-    address = address_of(request)
-    if context.limits.is_blocked(address):
-        raise Problem(429, "Too many wrong keys", "try again in a minute", {"Retry-After": "60"})
     caller = None
-    if scheme.lower() == "bearer" and key:
+    if scheme.lower() == "bearer" and looks_like_key(key):
         async with context.core.ledger.reading() as connection:
             caller = await caller_of(connection, context.core.keyring, key)
     if caller is None:
-        await context.limits.failed(address)
-        raise _not_signed_in()
+        raise await refuse_guess(request, "key", _not_signed_in())
     return caller
 
 

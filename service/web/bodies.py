@@ -35,7 +35,7 @@ async def form_of(request: web.Request) -> Form:
     """A form's fields, in which a name may stand more than once; raises Problem for what is not one."""
     try:
         fields = list((await request.post()).items())
-    except (web.HTTPException, OSError, TimeoutError):
+    except (web.HTTPException, Problem, OSError, TimeoutError):
         raise
     except Exception as error:
         # Broken multipart, an unknown charset: aiohttp has no error of its own for them. What was sent is not logged.
@@ -71,12 +71,26 @@ def uuid_of(text: str, what: str) -> UUID:
         raise Problem(404, f"No such {what}", f"there is no {what} with this id") from None
 
 
+def whole_number(text: str, least: int, most: int) -> int | None:
+    """A whole number within bounds, in plain digits; None for anything else, however long it is."""
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(most)):
+        return None
+    number = int(text)
+    return number if least <= number <= most else None
+
+
+def number_of(request: web.Request, name: str, usual: int, least: int, most: int) -> int:
+    """`?name=7`; raises Rejection."""
+    text = request.query.get(name, "")
+    number = whole_number(text, least, most) if text else usual
+    if number is None:
+        raise Rejection(f"{name}: a whole number from {least} to {most} is expected, not {text!r:.40}")
+    return number
+
+
 def limit_of(request: web.Request, usual: int, most: int) -> int:
     """`?limit=`; raises Rejection."""
-    text = request.query.get("limit", str(usual))
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= most:
-        raise Rejection(f"limit: a whole number from 1 to {most} is expected, not {text!r:.40}")
-    return int(text)
+    return number_of(request, "limit", usual, 1, most)
 
 
 def flag_of(request: web.Request, name: str) -> bool | None:

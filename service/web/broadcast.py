@@ -37,13 +37,14 @@ class Line(Struct, frozen=True):
 
 
 class Listener:
-    """A queue of the lines that one reader wants; `lost` once it was let go."""
+    """A queue of the lines that one reader wants; `over` once it is served no more, `lost` if it was too slow."""
 
     def __init__(self, team: str, workflow: str) -> None:
         self._team, self._workflow = team, workflow
         self._lines: list[Line] = []
         self._news = asyncio.Event()
         self.lost = False
+        self.over = False
 
     def wants(self, line: Line) -> bool:
         """Whether the reader's filters let it through."""
@@ -60,16 +61,21 @@ class Listener:
         return True
 
     def let_go(self) -> None:
-        """Serve it no more."""
+        """Serve it no more: it could not keep up."""
         self.lost = True
+        self.end()
+
+    def end(self) -> None:
+        """Serve it no more."""
+        self.over = True
         self._news.set()
 
     async def take(self) -> list[Line]:
-        """All that waits, once there is something; nothing after it was let go."""
+        """All that waits, once there is something; nothing after its end."""
         await self._news.wait()
         self._news.clear()
         taken, self._lines = self._lines, []
-        return [] if self.lost else taken
+        return [] if self.over else taken
 
 
 class Broadcaster:
@@ -140,5 +146,5 @@ class Broadcaster:
     def close(self) -> None:
         """Let everybody go: the process ends."""
         for listener in self._listeners:
-            listener.let_go()
+            listener.end()
         self._listeners.clear()

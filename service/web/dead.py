@@ -7,7 +7,7 @@ from aiohttp import web
 from service.broker.port import BrokerLost
 from service.intake.dead_letters import DeadLetters
 from service.web.auth import needs
-from service.web.bodies import answer, limit_of
+from service.web.bodies import answer, limit_of, whole_number
 from service.web.context import CONTEXT
 from service.web.problems import Problem
 from service.web.shapes import Count, DeadLetterLine, DeadLetterPage
@@ -61,7 +61,7 @@ async def change_letter(request: web.Request, act: str) -> int:
 
 def number_of(request: web.Request) -> int:
     """The letter's place in the queue, from 1; raises Problem."""
-    text = request.match_info["number"]
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MOST:
+    number = whole_number(request.match_info["number"], 1, MOST)
+    if number is None:
         raise Problem(404, "No such dead letter", f"letters are numbered from 1 to {MOST}")
-    return int(text)
+    return number

@@ -11,7 +11,7 @@ from service.domain.errors import Rejection
 from service.ledger import incidents
 from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
 from service.web.auth import needs
-from service.web.bodies import answer, body_of, duration_of, limit_of, uuid_of
+from service.web.bodies import answer, body_of, duration_of, limit_of, number_of, uuid_of
 from service.web.context import CALLER, CONTEXT, audit_line
 from service.web.problems import Problem
 from service.web.shapes import EscalationPage, Handled, Remark, Snooze
@@ -40,9 +40,6 @@ def wanted_of(request: web.Request) -> Wanted:
     state = q.get("state", "active")
     if state not in STATES:
         raise Rejection(f"state: one of {', '.join(s for s in STATES if s)} is expected, not {state!r:.40}")
-    offset = q.get("offset", "0")
-    if not (offset.isascii() and offset.isdigit()) or int(offset[:9]) > 1_000_000:
-        raise Rejection(f"offset: a whole number is expected, not {offset!r:.40}")
     for name in ("team", "workflow", "severity"):
         if "\x00" in q.get(name, ""):
             raise Rejection(f"{name}: NUL is not taken")
@@ -53,7 +50,7 @@ def wanted_of(request: web.Request) -> Wanted:
         severity=q.get("severity", ""),
         older_than=duration_of(request, "older_than"),
         limit=limit_of(request, 100, MOST),
-        offset=int(offset),
+        offset=number_of(request, "offset", 0, 0, 1_000_000),
     )
 
 

@@ -1,54 +1,62 @@
-"""Rate limits: how often a key may call, and how often an address may guess wrong."""
+"""Rate limits: how often a key may call, how often an address may guess wrong, how many streams a key may hold.
 
-import time
-from collections import OrderedDict
-from typing import Final
+Only wrong guesses are counted and refused: a valid key, link or sign-in is never turned away for what others at the
+same address do. Guesses of one kind leave the budgets of the other kinds alone.
+"""
+
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Final, Literal
 
 from aiolimiter import AsyncLimiter
 
 KEPT: Final = 10_000
+Kind = Literal["key", "link", "sign-in"]
 
 
 class Limits:
     """Leaky buckets by name, the least used forgotten first. Rates are per minute; 0 is no limit."""
 
-    def __init__(self, calls_per_minute: int, failures_per_minute: int) -> None:
+    def __init__(self, calls_per_minute: int, failures_per_minute: int, streams_per_key: int = 0) -> None:
         self._calls = calls_per_minute
         self._failures = failures_per_minute
+        self._streams = streams_per_key
         self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
-        self._blocked: dict[str, float] = {}
+        self._open: Counter[str] = Counter()
 
-    def _bucket(self, name: str, rate: int) -> AsyncLimiter:
+    async def _take(self, name: str, rate: int) -> bool:
+        if not rate:
+            return True
         bucket = self._buckets.get(name)
         if bucket is None:
             bucket = self._buckets[name] = AsyncLimiter(rate, 60)
             if len(self._buckets) > KEPT:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(name)
-        return bucket
-
-    async def call(self, key: str) -> bool:
-        """Whether this key may call now."""
-        if not self._calls:
-            return True
-        bucket = self._bucket(f"key {key}", self._calls)
         if not bucket.has_capacity():
             return False
         await bucket.acquire()
         return True
 
-    def is_blocked(self, address: str) -> bool:
-        """Whether this address has guessed wrong too often lately."""
-        return self._blocked.get(address, 0.0) > time.monotonic()
+    async def call(self, key: str) -> bool:
+        """Whether this key may call now."""
+        return await self._take(f"calls {key}", self._calls)
 
-    async def failed(self, address: str) -> None:
-        """A wrong key or token came from this address."""
-        if not self._failures:
+    async def failed(self, kind: Kind, network: str) -> bool:
+        """Count a wrong guess from this network; whether it was within what is taken."""
+        return await self._take(f"{kind} {network}", self._failures)
+
+    @contextlib.contextmanager
+    def stream(self, key: str) -> Iterator[bool]:
+        """Whether this key may hold one more stream; it counts until the end of the block."""
+        if self._streams and self._open[key] >= self._streams:
+            yield False
             return
-        bucket = self._bucket(f"failures {address}", self._failures)
-        if bucket.has_capacity():
-            await bucket.acquire()
-            return
-        if len(self._blocked) > KEPT:
-            self._blocked.clear()
-        self._blocked[address] = time.monotonic() + 60
+        self._open[key] += 1
+        try:
+            yield True
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]

@@ -58,8 +58,9 @@ class Sessions:
 
     def csrf_fits(self, session_id: str, token: str) -> bool:
         """Whether a request comes from our own pages."""
+        said = token.encode(errors="surrogateescape")
         keys = self._keyring.session_keys("csrf")
-        return any(hmac.compare_digest(_csrf_token(k, session_id).encode(), token.encode()) for k in keys)
+        return any(hmac.compare_digest(_csrf_token(k, session_id).encode(), said) for k in keys)
 
     def sign(self, value: object, purpose: str) -> str:
         """A short-lived signed value, such as the state of a sign-in."""
@@ -69,7 +70,7 @@ class Sessions:
         """What was signed, or None."""
         try:
             value: object = self._serializer.loads(text, salt=purpose, max_age=max_age_s)
-        except BadSignature:
+        except (BadSignature, ValueError):
             return None
         return value
 

@@ -11,10 +11,12 @@ from aiohttp_sse import EventSourceResponse
 from service.telemetry import metrics
 from service.web.auth import needs
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
-from service.web.context import CONTEXT
+from service.web.context import CALLER, CONTEXT
+from service.web.problems import Problem
 
 PING_S: Final = 10.0
 SEND_TIMEOUT_S: Final = 10.0
+WATCH_S: Final = 1.0
 # Small, so that a reader who has stopped reading is noticed early, and thousands of readers cost little memory.
 SEND_BUFFER: Final = 64 * 1024
 
@@ -25,9 +27,17 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
     Catches up from the ledger, then follows live, until the other side goes or cannot keep up.
     """
-    broadcaster = request.app[CONTEXT].stream
+    with request.app[CONTEXT].limits.stream(request[CALLER].identity) as free:
+        if not free:
+            detail = "this key holds as many streams as it may (STREAMS_PER_KEY); close one"
+            raise Problem(429, "Too many streams", detail, {"Retry-After": "10"})
+        return await _serve(request, request.app[CONTEXT].stream)
+
+
+async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamResponse:
     last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
     listener = broadcaster.join(request.query.get("team", ""), request.query.get("workflow", ""))
+    watching = asyncio.create_task(_watch(request, listener))
     try:
         seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
         response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
@@ -44,9 +54,19 @@ async def stream(request: web.Request) -> web.StreamResponse:
             request.transport.abort()
         raise
     finally:
+        watching.cancel()
         if listener.lost:
             metrics.stream_dropped.inc()
         broadcaster.leave(listener)
+
+
+async def _watch(request: web.Request, listener: Listener) -> None:
+    """End the stream when the other side has gone: nothing else would tell until the next line."""
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if request.transport is None or request.transport.is_closing():
+            listener.end()
+            return
 
 
 def _keep_buffer_small(request: web.Request) -> None:
@@ -61,7 +81,7 @@ async def _follow(response: EventSourceResponse, broadcaster: Broadcaster, liste
         seq = missed[-1].seq
         if len(missed) < AT_ONCE:
             break
-    while not listener.lost:
+    while not listener.over:
         await _send(response, [line for line in await listener.take() if line.seq > seq])
 
 

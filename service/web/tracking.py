@@ -19,8 +19,8 @@ from service.domain.order import Order
 from service.domain.planning import pick_locale
 from service.domain.workflow import Workflow
 from service.ledger.orders import find_by_id
-from service.web.auth import address_of
 from service.web.bodies import answer
+from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.preview import masked
 from service.web.problems import Problem
@@ -77,9 +77,6 @@ _HEADERS: Final = {
 async def _order(request: web.Request) -> tuple[Order, Workflow]:
     """The order behind a token; every kind of wrong token looks the same from outside. Raises Problem."""
     context = request.app[CONTEXT]
-    address = address_of(request)
-    if context.limits.is_blocked(address):
-        raise Problem(429, "Too many wrong links", "try again in a minute", {"Retry-After": "60"})
     token = request.match_info["token"]
     order_id = context.core.keyring.subject_of(token)
     order = None
@@ -90,8 +87,8 @@ async def _order(request: web.Request) -> tuple[Order, Workflow]:
         pack = context.core.packs.find(order.workflow, order.version)
         if pack is not None and pack.workflow.statuses[order.status].tracked:
             return order, pack.workflow
-    await context.limits.failed(address)
-    raise Problem(404, "No such page", "the link is not valid, or not valid any more")
+    wrong = Problem(404, "No such page", "the link is not valid, or not valid any more")
+    raise await refuse_guess(request, "link", wrong)
 
 
 def _is_good(request: web.Request, token: str, order: Order) -> bool:

@@ -11,7 +11,8 @@ from aiohttp import web
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from service.webhooks import WebhookClient, secret_for
+from service.webhook_targets import networks_of
+from service.webhooks import NOT_ALLOWED, Posted, WebhookClient, secret_for
 from tests.support.events import NOON, event, minutes
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
@@ -81,7 +82,7 @@ async def test_the_provider_gets_a_signed_webhook_and_retries_do_no_harm(world: 
 async def test_posting_never_raises(receiver: Receiver) -> None:
     from service.keyring import Keyring
 
-    client = WebhookClient(Keyring("x"), 1.0)
+    client = WebhookClient(Keyring("x"), 1.0, networks_of("127.0.0.0/8"))
     for status, outcome in (
         (200, "taken"),
         (302, "refused"),
@@ -95,6 +96,42 @@ async def test_posting_never_raises(receiver: Receiver) -> None:
     assert (await client.post("http://127.0.0.1:1/", "m", "{}", datetime.now(UTC))).outcome == "later"
     assert (await client.post("http://[bad", "m", "{}", datetime.now(UTC))).outcome == "later"
     await client.close()
+
+
+async def test_addresses_inside_are_not_called_unless_a_setting_allows_it(receiver: Receiver) -> None:
+    from service.keyring import Keyring
+
+    client = WebhookClient(Keyring("x"), 5.0)
+    port = receiver.url.rpartition(":")[2]
+    # An address, a name that leads to one, and an address in other clothes: judged when the socket is made.
+    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "169.254.169.254"):
+        posted = await client.post(f"http://{host}:{port}/", "m", "{}", datetime.now(UTC))
+        assert posted == Posted("refused", NOT_ALLOWED), host
+    for host in ("2130706433", "127.1", "0x7f000001"):
+        assert (await client.post(f"http://{host}:{port}/", "m", "{}", datetime.now(UTC))).outcome in (
+            "later",
+            "refused",
+        )
+    assert receiver.got == []
+    await client.close()
+    other = WebhookClient(Keyring("x"), 5.0, networks_of("10.0.0.0/8"))
+    assert (await other.post(receiver.url, "m", "{}", datetime.now(UTC))).code == NOT_ALLOWED
+    await other.close()
+
+
+async def test_a_provider_inside_is_refused_and_told_why(
+    sqlite_url: str, providers: Providers, mailbox: Mailbox, receiver: Receiver
+) -> None:
+    w = World(settings_for(providers, mailbox, database_url=sqlite_url, webhook_allow=""), providers, mailbox)
+    await w.start()
+    provider = {"provider": {"name": "Fibra", "webhook": f"{receiver.url}/orders"}}
+    await w.accept(event("W-1", "submitted_to_provider", workflow="home_service", recipients=provider))
+    await w.settled()
+    (message,) = [m for m in (await w.view("W-1", "home_service"))["messages"] if m["channel"] == "webhook"]
+    assert message["state"] == "failed"
+    assert "WEBHOOK_ALLOW" in str(message)
+    assert receiver.got == []
+    await w.close()
 
 
 @pytest.fixture

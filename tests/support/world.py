@@ -52,6 +52,7 @@ def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Setting
         "fcm_credentials": providers.credentials,
         "fcm_base_url": providers.url,
         "provider_timeout": 5.0,
+        "webhook_allow": "127.0.0.0/8",
     }
     return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
 

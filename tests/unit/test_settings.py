@@ -27,3 +27,15 @@ def test_mail_comes_in_at_the_senders_domain_unless_another_is_set() -> None:
     sender = {"email_from": "Cedar <orders@Bücher.example>", "mail_in": "lmtp://127.0.0.1:24"}
     assert load(_env_file=None, **sender).mail_domain == "xn--bcher-kva.example"
     assert load(_env_file=None, mail_domain="In.Cedar.example", **sender).mail_domain == "in.cedar.example"
+
+
+def test_forwarded_headers_are_trusted_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEBELL_TRUST_FORWARDED", "true")
+    with pytest.raises(SettingsError, match=r"STAGEBELL_TRUST_FORWARDED: .*PROXIES=1"):
+        load(_env_file=None)
+
+
+def test_networks_for_webhooks_are_named_when_they_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEBELL_WEBHOOK_ALLOW", "10.0.0.0/8,intranet")
+    with pytest.raises(SettingsError, match=r"STAGEBELL_WEBHOOK_ALLOW: 'intranet' is no network"):
+        load(_env_file=None)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from service.dispatch.channels.port import Outgoing, SendAnswer
 from service.domain.notices import Accepted, Lookup, Permanent, Transient
-from service.webhooks import WebhookClient
+from service.webhook_targets import NOT_ALLOWED as WHY
+from service.webhooks import NOT_ALLOWED, WebhookClient
 
 
 class WebhookProvider:
@@ -25,6 +26,8 @@ class WebhookProvider:
             return Accepted(self.name, message.notification_id)
         if posted.outcome == "later":
             return Transient(self.name, posted.code, "the receiver did not take it", posted.wait_s)
+        if posted.code == NOT_ALLOWED:
+            return Permanent(self.name, posted.code, WHY, "refused")
         kind = "unregistered" if posted.outcome == "gone" else "refused"
         return Permanent(self.name, posted.code, f"HTTP {posted.code}", kind)  # type: ignore[arg-type]
 

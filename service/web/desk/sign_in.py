@@ -4,9 +4,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from service.ledger.keys import caller_of
-from service.web.auth import CSRF_FIELD, address_of, may, session_of
+from service.ledger.keys import caller_of, looks_like_key
+from service.web.auth import CSRF_FIELD, may, session_of
 from service.web.bodies import form_of
+from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.desk.page import render
 from service.web.problems import Problem
@@ -33,16 +34,18 @@ async def _page(request: web.Request, after: str, problem: str, status: int = 20
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """A key becomes a session, if its role has anything to do here."""
     context = request.app[CONTEXT]
-    address = address_of(request)
     form = await form_of(request)
     after = safe_next(form.get("next", ""))
-    if context.limits.is_blocked(address):
-        raise Problem(429, "Too many wrong keys", "try again in a minute", {"Retry-After": "60"})
-    async with context.core.ledger.reading() as connection:
-        caller = await caller_of(connection, context.core.keyring, form.get("key", "").strip())
+    key = form.get("key", "").strip()
+    caller = None
+    if looks_like_key(key):
+        async with context.core.ledger.reading() as connection:
+            caller = await caller_of(connection, context.core.keyring, key)
     if caller is None:
-        await context.limits.failed(address)
-        return await _page(request, after, "That key is not known, or was revoked.", 401)
+        refused = await refuse_guess(request, "sign-in", Problem(401, "That key is not known, or was revoked."))
+        if refused.status != 401:
+            raise refused
+        return await _page(request, after, refused.title, 401)
     if not may(caller, "agent"):
         return await _page(request, after, f"The role {caller.role} has nothing to see at the desk.", 403)
     response = web.HTTPSeeOther(after)

@@ -1,0 +1,75 @@
+"""Who is at the other end: the client's address, with and without proxies in front, and the network it counts for."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from service.web.context import CONTEXT
+from service.web.limits import Kind
+from service.web.problems import Problem
+
+log = structlog.get_logger(__name__)
+UNKNOWN: Final = "unknown"
+FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+# Whoever has one address of IPv6 usually has the whole /64 (RFC 6177).
+IPV6_PREFIX: Final = 64
+WARNED: Final = web.AppKey("warned_of_forwarded", list[bool])
+
+
+def address_of(request: web.Request) -> str:
+    """The client's address. With PROXIES=N, what the outermost of the N wrote; what a client wrote itself never counts.
+
+    Every trusted proxy appends its own peer to `X-Forwarded-For`, so the last N entries of all its lines are true.
+    """
+    peer = request.remote or UNKNOWN
+    proxies = request.app[CONTEXT].settings.proxies
+    if not proxies:
+        return peer
+    said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+    true = [_address(entry) for entry in said if entry.strip()][-proxies:]
+    # An entry that is no address says nothing; the next one nearer to us does.
+    return next((str(a) for a in true if a is not None), peer)
+
+
+def network_of(request: web.Request) -> str:
+    """What wrong guesses are counted by: an IPv4 address, or the /64 of an IPv6 one."""
+    address = _address(address_of(request))
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, IPV6_PREFIX), strict=False))
+    return str(address or UNKNOWN)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """`192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`; an IPv4 address in IPv6's clothes undressed."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+async def refuse_guess(request: web.Request, kind: Kind, problem: Problem) -> Problem:
+    """What to answer to a wrong guess: `problem`, or that there were too many of its kind from there."""
+    if await request.app[CONTEXT].limits.failed(kind, network_of(request)):
+        return problem
+    return Problem(429, "Too many wrong guesses", "try again in a minute", {"Retry-After": "60"})
+
+
+def warn_of_forwarded(request: web.Request) -> None:
+    """Say once that a proxy seems to stand in front of which no setting knows: all clients look like one."""
+    warned = request.app[WARNED]
+    if warned or request.app[CONTEXT].settings.proxies or not any(name in request.headers for name in FORWARDED):
+        return
+    warned.append(True)
+    log.warning(
+        "http.forwarded_not_trusted",
+        hint="requests carry X-Forwarded-For or the like; if a proxy of yours adds it, set STAGEBELL_PROXIES to how "
+        "many stand in front (1 for one), else wrong guesses of all its clients are counted together",
+    )

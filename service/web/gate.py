@@ -1,0 +1,80 @@
+"""The first middleware: it looks at the head of a request, before a byte of its body is read.
+
+Compressed bodies are refused: ten megabytes may inflate to ten gigabytes (RFC 9110, §15.5.16). The server itself
+never inflates (`service/web/server.py`). A body has a time limit of its own, so that nobody holds a handler by
+sending slowly.
+"""
+
+import asyncio
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from service.web.clients import warn_of_forwarded
+from service.web.problems import Problem, problem_response
+
+BODY_WITHIN_S: Final = 30.0
+TOO_SLOW: Final = 408
+UNCOMPRESSED: Final = ("", "identity")
+
+
+@web.middleware
+async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what cannot be meant well, and end what takes too long to arrive."""
+    refused = _refusal(request)
+    if refused is not None:
+        refused.force_close()
+        return refused
+    warn_of_forwarded(request)
+    if request.content.is_eof():
+        return await handler(request)
+    slow = asyncio.get_running_loop().call_later(BODY_WITHIN_S, _give_up, request)
+    try:
+        answer = await handler(request)
+    finally:
+        slow.cancel()
+    if answer.status == TOO_SLOW:
+        answer.force_close()
+    return answer
+
+
+def _refusal(request: web.Request) -> web.Response | None:
+    if compressed(request):
+        detail = "compressed bodies are not taken; send it as it is, without Content-Encoding"
+        return problem_response(415, "Unsupported media type", detail)
+    if request.content_type.startswith("multipart/"):
+        detail = "multipart bodies are not taken; send a form as application/x-www-form-urlencoded"
+        return problem_response(415, "Unsupported media type", detail)
+    try:
+        request.raw_path.encode()
+    except UnicodeEncodeError:
+        return problem_response(400, "Not readable", "the address holds bytes that are no UTF-8; percent-encode it")
+    if "\x00" in request.query_string:
+        return problem_response(400, "Not readable", "the query holds NUL")
+    return None
+
+
+def compressed(request: web.BaseRequest) -> bool:
+    """Whether the head says that the body is compressed, in either of the two places where it can."""
+    content = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).lower().split(",")
+    transfer = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING, ())).lower().split(",")
+    return any(c.strip() not in UNCOMPRESSED for c in content) or any(
+        t.strip() not in (*UNCOMPRESSED, "chunked") for t in transfer
+    )
+
+
+def _give_up(request: web.Request) -> None:
+    if not request.content.is_eof():
+        detail = f"the body did not come within {BODY_WITHIN_S:.0f} s"
+        request.content.set_exception(Problem(TOO_SLOW, "Too slow", detail))
+
+
+async def expect(request: web.Request) -> None:
+    """Answer `Expect: 100-continue`, unless the body will be refused anyway (RFC 9110, §10.1.1)."""
+    said = request.headers.get(hdrs.EXPECT, "")
+    if said.lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text=f"Expect: {said!r:.40} is not known")
+    if not compressed(request):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
