@@ -97,7 +97,6 @@ class Settings(BaseSettings):
     concurrent_sends: Annotated[int, Field(ge=1, le=1000)] = 50
     time_speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
     proxies: Annotated[int, Field(ge=0, le=20)] = 0
-    trust_forwarded: str = ""
     webhook_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     calls_per_minute: Annotated[int, Field(ge=0)] = 30_000
     failures_per_minute: Annotated[int, Field(ge=0)] = 60
@@ -128,13 +127,6 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: object) -> object:
         return networks_of(value) if isinstance(value, str) else value
-
-    @field_validator("trust_forwarded")
-    @classmethod
-    def _replaced(cls, value: str) -> str:
-        if value:
-            raise ValueError("is no setting any more; write PROXIES=1 (how many proxies stand in front; 0: none)")
-        return value
 
     @field_validator("allowed_countries")
     @classmethod
