@@ -238,6 +238,7 @@ class App:
         broadcaster = Broadcaster(self.core)
         if "web" in self.roles:
             self._background("stream", broadcaster.run())
+            self._background("listeners", broadcaster.look_after())
         return broadcaster
 
     def leave(self) -> None:

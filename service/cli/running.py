@@ -11,7 +11,8 @@ import typer
 
 from service import settings as settings_module
 from service.app import App
-from service.ledger import keys
+from service.domain.errors import Rejection
+from service.ledger import keys, sessions
 from service.ledger.engine import Ledger
 from service.ledger.reaching import reach
 from service.ledger.schema import migrate
@@ -79,8 +80,12 @@ async def create_key(role: str, name: str) -> int:
     if role not in keys.ROLES:
         typer.echo(f"--role: unknown role {role!r}; known: {', '.join(keys.ROLES)}", err=True)
         return 1
-    async with open_ledger() as ledger, ledger.transaction() as connection:
-        key = await keys.create(connection, ledger.keyring, role, name, datetime.now(UTC))
+    try:
+        async with open_ledger() as ledger, ledger.transaction() as connection:
+            key = await keys.create(connection, ledger.keyring, role, name, datetime.now(UTC))
+    except Rejection as rejection:
+        typer.echo(rejection.reason, err=True)
+        return 1
     typer.echo(f"Key {name!r} with the role {role}. It is shown only now:")
     typer.echo(key)
     return 0
@@ -95,10 +100,15 @@ async def list_keys() -> None:
 
 async def revoke_keys(name: str) -> int:
     """The exit code: 1 when there is no such key."""
+    now = datetime.now(UTC)
     async with open_ledger() as ledger, ledger.transaction() as connection:
-        ended = await keys.revoke(connection, name, datetime.now(UTC))
-    typer.echo(f"{ended} revoked" if ended else f"there is no key {name!r} that is not revoked", err=not ended)
-    return 0 if ended else 1
+        ended = await keys.revoke(connection, name, now)
+        out = await sessions.end_named(connection, ledger.keyring, name, now)
+    if not ended and not out:
+        typer.echo(f"there is no key {name!r} that is not revoked, and nobody is signed in by that name", err=True)
+        return 1
+    typer.echo(f"{ended} revoked, {out} signed out")
+    return 0
 
 
 async def print_webhook_secret(url: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -10,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
 from service.ledger.tables_admin import api_keys
@@ -17,19 +19,24 @@ from service.ledger.tables_admin import api_keys
 Role = Literal["publisher", "agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
 PREFIX: Final = "sb_"
+# What the names of people who sign in with a company account begin with; no key is called so.
+ACCOUNT: Final = "oidc:"
 _KEY: Final = re.compile(r"sb_[A-Za-z0-9_-]{1,100}")
 
 
 class Caller(Struct, frozen=True):
-    """Who is asking."""
+    """Who is asking: by a key, or by a session of the desk (which stands on a key, or on an account elsewhere)."""
 
     name: str
     role: Role
     key_id: UUID | None = None
+    session_id: str = ""
 
     @property
     def identity(self) -> str:
-        """What limits count by: the key, whatever others are called; else the name."""
+        """What limits count by: the browser, or the key, whatever others are called."""
+        if self.session_id:
+            return f"session {self.session_id}"
         return f"key {self.key_id}" if self.key_id else self.name
 
 
@@ -39,7 +46,9 @@ def looks_like_key(text: str) -> bool:
 
 
 async def create(connection: AsyncConnection, keyring: Keyring, role: Role, name: str, now: datetime) -> str:
-    """A new key; this is the only time that it can be seen."""
+    """A new key; this is the only time that it can be seen. Raises Rejection for a name that stands for an account."""
+    if name.startswith(ACCOUNT):
+        raise Rejection(f"name: those that begin with {ACCOUNT!r} are of people who sign in with company accounts")
     key = PREFIX + secrets.token_urlsafe(32)
     await connection.execute(
         api_keys.insert().values(
@@ -58,10 +67,10 @@ async def caller_of(connection: AsyncConnection, keyring: Keyring, key: str) -> 
     return Caller(row.name, row.role, row.id) if row else None
 
 
-async def is_valid(connection: AsyncConnection, key_id: UUID) -> bool:
-    """Whether the key with this id has not been revoked."""
-    query = select(api_keys.c.id).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-    return (await connection.execute(query)).scalar_one_or_none() is not None
+async def roles_of(connection: AsyncConnection, key_ids: Collection[UUID]) -> dict[UUID, Role]:
+    """The roles of these keys; those that were revoked are missing."""
+    query = select(api_keys.c.id, api_keys.c.role).where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
+    return {row.id: row.role for row in await connection.execute(query)}
 
 
 async def revoke(connection: AsyncConnection, name: str, now: datetime) -> int:

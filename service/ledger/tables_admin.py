@@ -40,6 +40,19 @@ api_keys = Table(
     Column("revoked_at", Instant),
 )
 
+desk_sessions = Table(
+    "desk_sessions",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("subject", LargeBinary(16), nullable=False),
+    Column("named", LargeBinary(16), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("key_id", Uuid),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index("desk_sessions_by_subject", "subject"),
+)
+
 audit = Table(
     "audit",
     metadata,

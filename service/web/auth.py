@@ -5,13 +5,16 @@ from functools import wraps
 from typing import Final
 
 from aiohttp import web
+from msgspec import structs
 
-from service.ledger.keys import Caller, Role, caller_of, is_valid, looks_like_key
+from service.ledger import sessions
+from service.ledger.keys import Caller, Role, caller_of, looks_like_key
 from service.web.bodies import form_of
+from service.web.broadcast import Standing
 from service.web.clients import refuse_guess
 from service.web.context import BY_COOKIE, CALLER, CONTEXT, Context
 from service.web.problems import Problem
-from service.web.session import COOKIE, Session
+from service.web.session import COOKIE, LIFE_S, Session, new_session_id
 
 # What a role may do besides its own.
 INCLUDES: Final[dict[Role, frozenset[Role]]] = {
@@ -61,7 +64,7 @@ async def _caller(request: web.Request) -> Caller:
     session = await session_of(request)
     if session is not None:
         await _check_origin(request, context, session.id)
-        return Caller(session.name, session.role, session.key_id)
+        return Caller(session.name, session.role, session.key_id, session.id)
     if context.open_to is not None:
         await _check_origin(request, context, OPEN_SESSION)
         return Caller("demo", context.open_to)
@@ -88,13 +91,44 @@ def _not_signed_in() -> Problem:
 
 
 async def session_of(request: web.Request) -> Session | None:
-    """The desk's session, while the key behind it is valid."""
+    """The desk's session with the role that it has now; None once it was signed out, or its key was revoked."""
     context = request.app[CONTEXT]
     session = context.sessions.read(request.cookies.get(COOKIE, ""))
-    if session is None or session.key_id is None:
-        return session
+    if session is None:
+        return None
+    digest = sessions.digest_of(context.core.keyring, session.id)
     async with context.core.ledger.reading() as connection:
-        return session if await is_valid(connection, session.key_id) else None
+        role = (await sessions.roles_of(connection, [digest], context.core.time.now())).get(digest)
+    return structs.replace(session, role=role) if role else None
+
+
+async def begin_session(request: web.Request, response: web.StreamResponse, caller: Caller, account: str = "") -> None:
+    """Sign `caller` in: the cookie is not readable by scripts, and not sent along by other sites' forms."""
+    context = request.app[CONTEXT]
+    session = Session(new_session_id(), caller.name, caller.role, caller.key_id)
+    async with context.core.ledger.transaction() as connection:
+        await sessions.begin(
+            connection,
+            context.core.keyring,
+            session.id,
+            session.name,
+            session.role,
+            context.core.time.now(),
+            key_id=session.key_id,
+            account=account,
+        )
+    secure = context.settings.public_url.startswith("https://")
+    value = context.sessions.issue(session)
+    response.set_cookie(COOKIE, value, max_age=LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/")
+
+
+def standing_of(request: web.Request, role: Role) -> Standing:
+    """What a stream of this caller stands on: looked at again and again while it is open."""
+    caller, context = request[CALLER], request.app[CONTEXT]
+    roles = frozenset(r for r, included in INCLUDES.items() if role in included)
+    if caller.session_id:
+        return Standing(roles, session=sessions.digest_of(context.core.keyring, caller.session_id))
+    return Standing(roles, key_id=caller.key_id)
 
 
 async def _check_origin(request: web.Request, context: Context, session_id: str) -> None:

@@ -2,20 +2,26 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
 import msgspec
 import structlog
 from msgspec import Struct
 
 from service.core import Core
+from service.ledger import keys, sessions
 from service.ledger.escalation_views import stream_after, stream_end
 from service.ledger.faults import is_transient
+from service.ledger.keys import Role
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 500
 POLL_S: Final = 1.0
+# Rounds of POLL_S between two looks at what listeners stand on: well within the 15 s that a revoked key may last.
+CHECK_EVERY: Final = 3
 # A listener that is this far behind is let go; it comes back with Last-Event-ID and misses nothing.
 BACKLOG: Final = 1000
 
@@ -36,10 +42,20 @@ class Line(Struct, frozen=True):
         return cls(seq, data["team"], data["workflow"], wire)
 
 
+class Standing(Struct, frozen=True):
+    """What a listener's right to listen stands on: a key or a session, having one of these roles. Neither: the demo."""
+
+    roles: frozenset[Role]
+    key_id: UUID | None = None
+    session: bytes = b""
+
+
 class Listener:
     """A queue of the lines that one reader wants; `over` once it is served no more, `lost` if it was too slow."""
 
-    def __init__(self, team: str, workflow: str) -> None:
+    def __init__(self, team: str, workflow: str, standing: Standing, is_gone: Callable[[], bool]) -> None:
+        self.standing = standing
+        self.is_gone = is_gone
         self._team, self._workflow = team, workflow
         self._lines: list[Line] = []
         self._news = asyncio.Event()
@@ -131,9 +147,37 @@ class Broadcaster:
         """The newest number that was handed out."""
         return self._last
 
-    def join(self, team: str = "", workflow: str = "") -> Listener:
+    async def look_after(self) -> None:
+        """End the listeners that have gone, and those whose key or session is over or has another role by now."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(POLL_S)
+            rounds += 1
+            for listener in [x for x in self._listeners if x.is_gone()]:
+                listener.end()
+            try:
+                if rounds % CHECK_EVERY == 0 and self._listeners:
+                    await self._check_standing()
+            except Exception as error:
+                if not is_transient(error):
+                    log.exception("stream.failed")
+
+    async def _check_standing(self) -> None:
+        key_ids = {x.standing.key_id for x in self._listeners if x.standing.key_id}
+        digests = {x.standing.session for x in self._listeners if x.standing.session}
+        async with self._core.ledger.reading() as connection:
+            by_key = await keys.roles_of(connection, key_ids)
+            by_session = await sessions.roles_of(connection, digests, self._core.time.now())
+        for listener in list(self._listeners):
+            s = listener.standing
+            if s.key_id and by_key.get(s.key_id) not in s.roles:
+                listener.end()
+            if s.session and by_session.get(s.session) not in s.roles:
+                listener.end()
+
+    def join(self, team: str, workflow: str, standing: Standing, is_gone: Callable[[], bool]) -> Listener:
         """Listen from now on, to one team or workflow alone if these are given."""
-        listener = Listener(team, workflow)
+        listener = Listener(team, workflow, standing, is_gone)
         self._listeners.add(listener)
         metrics.stream_listeners.set(len(self._listeners))
         return listener

@@ -6,19 +6,22 @@ The role comes from one claim of the id token (`OIDC_ROLE_CLAIM`); whoever has n
 import secrets
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlencode
 
+import msgspec
 import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from msgspec import Struct
 
-from service.ledger.keys import Caller, Role
-from service.web.auth import may
+from service.domain.events import clean
+from service.ledger.keys import ACCOUNT, Caller, Role
+from service.web.auth import begin_session, may
 from service.web.context import CONTEXT
-from service.web.desk.sign_in import safe_next, set_session
+from service.web.desk.sign_in import safe_next
 from service.web.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -27,6 +30,15 @@ STATE_LIFE_S: Final = 600
 TIMEOUT: Final = ClientTimeout(total=10)
 ALGORITHMS: Final = ["RS256", "ES256", "PS256"]
 DESK_ROLES: Final[tuple[Role, ...]] = ("admin", "supervisor", "agent")
+
+
+class Provider(Struct, frozen=True):
+    """The parts of a discovery document that are used."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
 
 
 def _redirect_uri(request: web.Request) -> str:
@@ -39,7 +51,7 @@ async def begin_oidc(request: web.Request) -> web.StreamResponse:
     settings = context.settings
     if not settings.oidc_issuer:
         raise web.HTTPNotFound
-    found = await _get_json(f"{settings.oidc_issuer}/.well-known/openid-configuration")
+    found = await _provider(settings.oidc_issuer)
     state = {
         "state": secrets.token_urlsafe(16),
         "nonce": secrets.token_urlsafe(16),
@@ -56,7 +68,7 @@ async def begin_oidc(request: web.Request) -> web.StreamResponse:
         "code_challenge": _challenge(state["verifier"]),
         "code_challenge_method": "S256",
     }
-    response = web.HTTPFound(f"{found['authorization_endpoint']}?{urlencode(query)}")
+    response = web.HTTPFound(f"{found.authorization_endpoint}?{urlencode(query)}")
     secure = settings.public_url.startswith("https://")
     value = context.sessions.sign(state, "oidc")
     response.set_cookie(
@@ -76,9 +88,10 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     role = _role(claims.get(settings.oidc_role_claim))
     if role is None:
         raise Problem(403, "Not allowed", f"your account has no role for the desk in its {settings.oidc_role_claim!r}")
-    name = str(claims.get("preferred_username") or claims.get("name") or claims["sub"])[:120]
+    account = str(claims["sub"])
+    name = clean(str(claims.get("preferred_username") or claims.get("name") or account))[:120]
     response = web.HTTPFound(said["next"])
-    set_session(request, response, context.sessions.issue(name, role, None))
+    await begin_session(request, response, Caller(f"{ACCOUNT}{name}", role), f"{settings.oidc_issuer} {account}")
     response.del_cookie(STATE_COOKIE, path="/desk/sign-in")
     log.info("oidc.signed_in", role=role)
     raise response
@@ -86,7 +99,7 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
 
 async def _claims(request: web.Request, said: dict[str, str]) -> dict[str, Any]:
     settings = request.app[CONTEXT].settings
-    found = await _get_json(f"{settings.oidc_issuer}/.well-known/openid-configuration")
+    found = await _provider(settings.oidc_issuer)
     form = {
         "grant_type": "authorization_code",
         "code": request.query.get("code", ""),
@@ -97,30 +110,49 @@ async def _claims(request: web.Request, said: dict[str, str]) -> dict[str, Any]:
     }
     try:
         async with ClientSession(timeout=TIMEOUT) as session:
-            async with session.post(found["token_endpoint"], data=form) as answer:
+            async with session.post(found.token_endpoint, data=form, allow_redirects=False) as answer:
                 token = (await answer.json()).get("id_token", "") if answer.status == 200 else ""
-            async with session.get(found["jwks_uri"]) as answer:
+            async with session.get(found.jwks_uri) as answer:
                 keys = KeySet.import_key_set(await answer.json())
         decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
         jwt.JWTClaimsRegistry(
-            iss={"essential": True, "value": found["issuer"]},
+            iss={"essential": True, "value": found.issuer},
+            sub={"essential": True},
             aud={"essential": True, "value": settings.oidc_client_id},
             exp={"essential": True},
             nonce={"essential": True, "value": said["nonce"]},
         ).validate(decoded.claims)
+        _check_parties(decoded.claims, settings.oidc_client_id)
     except (ClientError, TimeoutError, JoseError, ValueError, KeyError, TypeError) as error:
         log.warning("oidc.refused", error=type(error).__name__)
         raise Problem(403, "Refused", "the identity provider's answer could not be trusted") from None
     return decoded.claims
 
 
-async def _get_json(url: str) -> dict[str, Any]:
+def _check_parties(claims: dict[str, Any], client_id: str) -> None:
+    """The token is about somebody and for us (OpenID Connect Core, §2, §3.1.3.7); raises ValueError, KeyError."""
+    if not isinstance(claims["sub"], str) or not claims["sub"]:
+        raise ValueError("sub")
+    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    if (several or "azp" in claims) and claims.get("azp") != client_id:
+        raise ValueError("azp")
+
+
+async def _provider(issuer: str) -> Provider:
+    """What the identity provider says of itself, if it is the one that is meant (OpenID Connect Discovery, §4.3)."""
     try:
-        async with ClientSession(timeout=TIMEOUT) as session, session.get(url) as answer:
-            return cast("dict[str, Any]", await answer.json())
-    except (ClientError, TimeoutError, ValueError) as error:
+        async with (
+            ClientSession(timeout=TIMEOUT) as session,
+            session.get(f"{issuer}/.well-known/openid-configuration") as answer,
+        ):
+            found = msgspec.convert(await answer.json(), Provider)
+    except (ClientError, TimeoutError, ValueError, msgspec.ValidationError) as error:
         log.warning("oidc.unreachable", error=type(error).__name__)
         raise Problem(503, "Unavailable", "the identity provider did not answer") from None
+    if found.issuer.rstrip("/") != issuer:
+        log.warning("oidc.refused", error="the discovery document names another issuer than OIDC_ISSUER")
+        raise Problem(403, "Refused", "the identity provider's answer could not be trusted: it is another issuer's")
+    return found
 
 
 def _challenge(verifier: str) -> str:

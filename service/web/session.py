@@ -11,18 +11,24 @@ from msgspec import Struct
 
 from service.keyring import Keyring
 from service.ledger.keys import Role
+from service.ledger.sessions import LIFE
 
 COOKIE: Final = "stagebell_session"
-LIFE_S: Final = 12 * 3600
+LIFE_S: Final = int(LIFE.total_seconds())
 
 
 class Session(Struct, frozen=True):
-    """A sign-in. `key_id`: the API key behind it, whose revocation ends it; None for OIDC."""
+    """A sign-in. `key_id`: the API key behind it, whose revocation ends it; None for OIDC. `role`: as it began."""
 
     id: str
     name: str
     role: Role
     key_id: UUID | None = None
+
+
+def new_session_id() -> str:
+    """One that nobody can guess (RFC 4086)."""
+    return secrets.token_urlsafe(16)
 
 
 class Sessions:
@@ -36,13 +42,10 @@ class Sessions:
         """Made anew each time: which key signs may have changed."""
         return URLSafeTimedSerializer(self._keyring.session_keys("session"), salt="desk")
 
-    def issue(self, name: str, role: Role, key_id: UUID | None) -> str:
+    def issue(self, s: Session) -> str:
         """A new session's cookie value."""
-        return str(
-            self._serializer.dumps(
-                {"i": secrets.token_urlsafe(12), "n": name, "r": role, "k": key_id.hex if key_id else ""}
-            )
-        )
+        said = {"i": s.id, "n": s.name, "r": s.role, "k": s.key_id.hex if s.key_id else ""}
+        return str(self._serializer.dumps(said))
 
     def read(self, cookie: str) -> Session | None:
         """The session, if we made the cookie and it is not too old."""

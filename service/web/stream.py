@@ -9,14 +9,13 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from service.telemetry import metrics
-from service.web.auth import needs
+from service.web.auth import needs, standing_of
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
 from service.web.context import CALLER, CONTEXT
 from service.web.problems import Problem
 
 PING_S: Final = 10.0
 SEND_TIMEOUT_S: Final = 10.0
-WATCH_S: Final = 1.0
 # Small, so that a reader who has stopped reading is noticed early, and thousands of readers cost little memory.
 SEND_BUFFER: Final = 64 * 1024
 
@@ -36,8 +35,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamResponse:
     last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
-    listener = broadcaster.join(request.query.get("team", ""), request.query.get("workflow", ""))
-    watching = asyncio.create_task(_watch(request, listener))
+    team, workflow = request.query.get("team", ""), request.query.get("workflow", "")
+    # Nothing else would tell that the other side has gone, until the next line.
+    listener = broadcaster.join(team, workflow, standing_of(request, "supervisor"), lambda: _is_gone(request))
     try:
         seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
         response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
@@ -54,19 +54,13 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
             request.transport.abort()
         raise
     finally:
-        watching.cancel()
         if listener.lost:
             metrics.stream_dropped.inc()
         broadcaster.leave(listener)
 
 
-async def _watch(request: web.Request, listener: Listener) -> None:
-    """End the stream when the other side has gone: nothing else would tell until the next line."""
-    while True:
-        await asyncio.sleep(WATCH_S)
-        if request.transport is None or request.transport.is_closing():
-            listener.end()
-            return
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _keep_buffer_small(request: web.Request) -> None:

@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 from joserfc.jwk import RSAKey
 
+from service.domain.errors import Rejection
+from service.ledger import keys, sessions
 from tests.support.issuer import CLIENT, SECRET, Issuer
 from tests.support.nodes import free_port
 from tests.support.providers import Mailbox, Providers
@@ -77,7 +79,22 @@ async def test_an_account_without_a_role_stays_outside(
         assert answer.status == 302
 
 
-@pytest.mark.parametrize("wrong", ["nonce", "audience", "issuer", "expired", "key", "unsigned", "symmetric"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "nonce",
+        "audience",
+        "issuer",
+        "expired",
+        "key",
+        "unsigned",
+        "symmetric",
+        "no subject",
+        "odd subject",
+        "many audiences",
+        "other party",
+    ],
+)
 async def test_a_token_that_cannot_be_trusted_is_refused(
     browser: aiohttp.ClientSession, desk: World, issuer: Issuer, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +103,10 @@ async def test_a_token_that_cannot_be_trusted_is_refused(
         "nonce": {"nonce": "another"},
         "audience": {"aud": "somebody-else"},
         "issuer": {"iss": "https://evil.example"},
+        "no subject": {"sub": None},
+        "odd subject": {"sub": 7},
+        "many audiences": {"aud": [CLIENT, "somebody-else"]},
+        "other party": {"azp": "somebody-else"},
         "expired": {"exp": int(time.time()) - 3600},
     }
     issuer.claims |= lies.get(wrong, {})
@@ -128,3 +149,44 @@ async def test_it_leads_nowhere_else_and_says_when_the_issuer_is_away(
     status, _, text = await sign_in(browser, desk)
     assert status == 503
     assert "identity provider did not answer" in text
+
+
+async def test_another_issuers_discovery_is_refused(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    issuer.claims = {"roles": "admin"}
+    issuer.names_itself = "https://evil.example"
+    status, _, text = await sign_in(browser, desk)
+    assert status == 403
+    assert "could not be trusted" in text
+
+
+async def test_a_token_for_several_is_taken_when_we_are_its_party(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    issuer.claims = {"roles": "agent", "aud": [CLIENT, "somebody-else"], "azp": CLIENT}
+    assert (await sign_in(browser, desk))[0] == 200
+
+
+async def test_an_account_cannot_pose_as_a_key(browser: aiohttp.ClientSession, desk: World, issuer: Issuer) -> None:
+    issuer.claims = {"roles": "agent", "preferred_username": "Sue\r\nX"}
+    _, _, text = await sign_in(browser, desk)
+    assert "oidc:Sue X" in text
+    async with desk.ledger.transaction() as connection:
+        with pytest.raises(Rejection, match="company accounts"):
+            await keys.create(connection, desk.ledger.keyring, "agent", "oidc:Sue X", desk.clock.now())
+
+
+async def test_the_newest_sign_in_says_the_role_and_a_name_ends_them_all(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    issuer.claims = {"roles": "supervisor", "preferred_username": "asha.k"}
+    await sign_in(browser, desk)
+    assert (await browser.get(f"{desk.http}/desk/dead")).status == 200
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as other:
+        issuer.claims["roles"] = "agent"
+        await sign_in(other, desk)
+        assert (await browser.get(f"{desk.http}/desk/dead")).status == 403, "the older sign-in has the newer role"
+    async with desk.ledger.transaction() as connection:
+        assert await sessions.end_named(connection, desk.ledger.keyring, "oidc:asha.k", desk.clock.now()) == 2
+    assert (await browser.get(f"{desk.http}/desk", allow_redirects=False)).status == 302

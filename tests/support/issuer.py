@@ -24,6 +24,7 @@ class Issuer(StandIn):
         self.published = self.key
         self.claims: dict[str, Any] = {}
         self.forged = ""
+        self.names_itself = ""
         self.codes: dict[str, dict[str, str]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -37,7 +38,9 @@ class Issuer(StandIn):
 
     async def _discovery(self, _request: web.Request) -> web.Response:
         ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
-        return web.json_response({"issuer": self.url, **{name: f"{self.url}/{path}" for name, path in ends.items()}})
+        return web.json_response(
+            {"issuer": self.names_itself or self.url, **{name: f"{self.url}/{path}" for name, path in ends.items()}}
+        )
 
     async def _authorize(self, request: web.Request) -> web.Response:
         asked = dict(request.query)
@@ -61,7 +64,7 @@ class Issuer(StandIn):
             return web.json_response({"error": "invalid_grant"}, status=400)
         now = int(time.time())
         usual = {"iss": self.url, "aud": CLIENT, "sub": "u-1", "nonce": asked["nonce"], "iat": now, "exp": now + 300}
-        token = self._token_of({**usual, **self.claims})
+        token = self._token_of({k: v for k, v in {**usual, **self.claims}.items() if v is not None})
         return web.json_response({"id_token": token, "access_token": "a", "token_type": "Bearer"})
 
     def _token_of(self, claims: dict[str, Any]) -> str:

@@ -1,17 +1,23 @@
 """Signing in at the desk with an API key, and out again."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from service.ledger import sessions
 from service.ledger.keys import caller_of, looks_like_key
-from service.web.auth import CSRF_FIELD, may, session_of
+from service.web.auth import CSRF_FIELD, begin_session, may, session_of
 from service.web.bodies import form_of
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.desk.page import render
 from service.web.problems import Problem
-from service.web.session import COOKIE, LIFE_S
+from service.web.session import COOKIE, new_session_id
+
+# Ties the form to the browser that asked for it.
+FORM_COOKIE: Final = "stagebell_form"
+FORM: Final = "sign-in "
 
 
 def safe_next(text: str) -> str:
@@ -27,14 +33,38 @@ async def show_sign_in(request: web.Request) -> web.StreamResponse:
 
 
 async def _page(request: web.Request, after: str, problem: str, status: int = 200) -> web.StreamResponse:
-    values = {"next": after, "problem": problem, "oidc": bool(request.app[CONTEXT].settings.oidc_issuer)}
-    return await render(request, "sign_in.html.j2", values, status=status)
+    context = request.app[CONTEXT]
+    browser = request.cookies.get(FORM_COOKIE) or new_session_id()
+    values = {
+        "next": after,
+        "problem": problem,
+        "oidc": bool(context.settings.oidc_issuer),
+        "form_token": context.sessions.csrf_token(f"{FORM}{browser}"),
+    }
+    page = await render(request, "sign_in.html.j2", values, status=status)
+    secure = context.settings.public_url.startswith("https://")
+    page.set_cookie(FORM_COOKIE, browser, httponly=True, samesite="Strict", secure=secure, path="/desk/sign-in")
+    return page
+
+
+def _require_own_form(request: web.Request, token: str) -> None:
+    """Another site's form must not sign a visitor in under the attacker's name; raises Problem.
+
+    Browsers say with every such request where it comes from (Fetch standard, "append a request Origin header"), so
+    what says nothing is a program, which has no visitor.
+    """
+    if not any(name in request.headers for name in ("Origin", "Sec-Fetch-Site")):
+        return
+    browser = request.cookies.get(FORM_COOKIE, "")
+    if not browser or not request.app[CONTEXT].sessions.csrf_fits(f"{FORM}{browser}", token):
+        raise Problem(403, "Refused", "the form is too old, or not of this desk; open /desk/sign-in and try again")
 
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """A key becomes a session, if its role has anything to do here."""
     context = request.app[CONTEXT]
     form = await form_of(request)
+    _require_own_form(request, form.get(CSRF_FIELD, ""))
     after = safe_next(form.get("next", ""))
     key = form.get("key", "").strip()
     caller = None
@@ -49,22 +79,20 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     if not may(caller, "agent"):
         return await _page(request, after, f"The role {caller.role} has nothing to see at the desk.", 403)
     response = web.HTTPSeeOther(after)
-    set_session(request, response, context.sessions.issue(caller.name, caller.role, caller.key_id))
+    await begin_session(request, response, caller)
     raise response
 
 
-def set_session(request: web.Request, response: web.StreamResponse, value: str) -> None:
-    """Hand out the cookie: not readable by scripts, not sent along by other sites."""
-    secure = request.app[CONTEXT].settings.public_url.startswith("https://")
-    response.set_cookie(COOKIE, value, max_age=LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/")
-
-
 async def sign_out(request: web.Request) -> web.StreamResponse:
-    """End the session."""
+    """End the session, for whoever has its cookie."""
     session = await session_of(request)
     token = (await form_of(request)).get(CSRF_FIELD, "")
     if session is not None and not request.app[CONTEXT].sessions.csrf_fits(session.id, token):
         raise Problem(403, "Refused", "reload the page and try again")
+    if session is not None:
+        core = request.app[CONTEXT].core
+        async with core.ledger.transaction() as connection:
+            await sessions.end(connection, core.keyring, session.id, core.time.now())
     response = web.HTTPSeeOther("/desk/sign-in")
     response.del_cookie(COOKIE, path="/")
     raise response
