@@ -14,6 +14,7 @@ from service.web.events import MAX_REQUEST_BYTES
 from service.web.gate import expect, gate
 from service.web.openapi import get_openapi
 from service.web.problems import problems
+from service.web.queries import checked
 from service.web.routes import API, OPERATIONS, PAGES, Route
 
 HERE: Final = Path(__file__).parent
@@ -33,7 +34,7 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
         aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(HERE / "pages"), autoescape=True)
         _add(app, API)
         _add(app, PAGES)
-        app.router.add_get("/openapi.json", get_openapi)
+        app.router.add_get("/openapi.json", checked(get_openapi, {}))
         app.router.add_get("/", _home)
         app.router.add_static("/static", HERE / "static")
         app.on_shutdown.append(_let_go)
@@ -44,7 +45,8 @@ def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
     for route in routes:
         # aiohttp's own pattern leaves out braces; an order's id may hold them.
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
-        app.router.add_route(route.method, path, route.handler, name=None, expect_handler=expect)
+        handler = route.handler if route.lenient else checked(route.handler, route.query)
+        app.router.add_route(route.method, path, handler, name=None, expect_handler=expect)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -103,7 +103,9 @@ def _responses(route: Route) -> dict[str, Any]:
     problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     found: dict[str, Any] = {code: {"description": why, "content": problem} for code, why in _REFUSALS.items()}
     if route.path in _OPEN:
-        found = {code: found[code] for code in (("404", "429") if route.path.startswith("/t/") else ("503",))}
+        found = {
+            code: found[code] for code in (("400", "404", "429") if route.path.startswith("/t/") else ("400", "503"))
+        }
     good: dict[str, Any] = {"description": "done"}
     if route.answer is not None:
         good["content"] = {route.media: {"schema": {"$ref": f"#/components/schemas/{route.answer.__name__}"}}}

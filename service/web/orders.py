@@ -52,6 +52,8 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
     """The query string as a search; raises Rejection."""
     q = request.query
     sort = q.get("sort") or "activity"
+    if q.get("format", "") not in ("", "csv"):
+        raise Rejection("format: csv is the only one; leave it out for JSON")
     if sort not in SORTS:
         raise Rejection(f"sort: one of {', '.join(SORTS)} is expected, not {sort!r:.40}")
     for name in ("workflow", "status", "stage", "assignee", "recipient", "q"):

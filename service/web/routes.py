@@ -31,7 +31,11 @@ TEXT = "text"
 
 
 class Route(Struct, frozen=True):
-    """A method and path, and what goes in and comes out. `query`: its parameters and what they mean."""
+    """A method and path, and what goes in and comes out. `query`: its parameters and what they mean.
+
+    Parameters that are not declared are refused, unless the route is `lenient`: addresses that others call for us, and
+    the customer's link, to which mail programs and click counters add parameters of their own.
+    """
 
     method: str
     path: str
@@ -41,6 +45,7 @@ class Route(Struct, frozen=True):
     status: int = 200
     query: dict[str, str] = {}
     media: str = "application/json"
+    lenient: bool = False
 
 
 _LIST = {
@@ -58,6 +63,8 @@ _ESCALATIONS = {
     "workflow": "its name", "severity": "low to critical", "older_than": "such as 10m", "limit": "1 to 1000",
     "offset": "how many to leave out",
 }  # fmt: skip
+_LIFECYCLE = {"workflow": "its name", "since": "so far back, such as 30d"}
+_NEXT = {"next": "where at the desk to go on"}
 
 OPERATIONS = (
     Route("GET", "/healthz", ops.healthz),
@@ -80,7 +87,10 @@ API = (
     Route("GET", "/v1/escalations", escalations.list_escalations, answer=shapes.EscalationPage, query=_ESCALATIONS),
     Route(
         "GET", "/v1/escalations/stream", stream.stream, media="text/event-stream",
-        query={"team": "only this team's", "workflow": "only this workflow's"},
+        query={
+            "team": "only this team's", "workflow": "only this workflow's",
+            "last_event_id": "go on after this one, where a header cannot be sent",
+        },
     ),
     Route("POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge, shapes.Remark, shapes.Handled),
     Route("POST", "/v1/escalations/{id}/resolve", escalations.resolve, shapes.Remark, shapes.Handled),
@@ -88,7 +98,7 @@ API = (
     Route("POST", "/v1/escalations/{id}/comment", escalations.comment, shapes.Remark, shapes.Handled),
     Route(
         "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, answer=shapes.LifecycleMetrics,
-        query={"workflow": "its name", "since": "so far back, such as 30d"},
+        query=_LIFECYCLE,
     ),
     Route("GET", "/v1/subscriptions", subscriptions.list_subscriptions, answer=shapes.Subscriptions),
     Route(
@@ -104,14 +114,14 @@ API = (
     Route("GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"}),
 )  # fmt: skip
 PAGES = (
-    Route("POST", "/callbacks/twilio/status", callbacks.twilio_status),
-    Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound),
+    Route("POST", "/callbacks/twilio/status", callbacks.twilio_status, lenient=True),
+    Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound, lenient=True),
     Route("GET", "/asyncapi.json", contract.get_asyncapi),
     Route("GET", "/schemas/{type}.json", contract.get_schema),
-    Route("GET", "/t/{token}", tracking.get_tracking_page),
-    Route("GET", "/desk", board.board),
-    Route("GET", "/desk/board", board.board_rows),
-    Route("GET", "/desk/orders", order_pages.orders),
+    Route("GET", "/t/{token}", tracking.get_tracking_page, lenient=True),
+    Route("GET", "/desk", board.board, query=_ESCALATIONS),
+    Route("GET", "/desk/board", board.board_rows, query=_ESCALATIONS),
+    Route("GET", "/desk/orders", order_pages.orders, query=_LIST),
     Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order),
     Route("POST", "/desk/orders/{workflow}/{order_id}/preview", order_pages.preview_notice),
     Route("POST", "/desk/orders/{workflow}/{order_id}/notices", order_pages.send_notice),
@@ -119,12 +129,12 @@ PAGES = (
     Route("GET", "/desk/inbox", tools.inbox),
     Route("GET", "/desk/messages/{id}", tools.mail),
     Route("GET", "/desk/dead", tools.dead),
-    Route("POST", "/desk/dead/{number}/{act:replay|drop}", tools.act_on_dead),
+    Route("POST", "/desk/dead/{number}/{act:replay|drop}", tools.act_on_dead, query=_LETTER),
     Route("GET", "/desk/health", tools.health),
-    Route("GET", "/desk/lifecycle", lifecycle_page.lifecycle),
-    Route("GET", "/desk/sign-in", sign_in.show_sign_in),
+    Route("GET", "/desk/lifecycle", lifecycle_page.lifecycle, query=_LIFECYCLE),
+    Route("GET", "/desk/sign-in", sign_in.show_sign_in, query=_NEXT),
     Route("POST", "/desk/sign-in", sign_in.sign_in),
     Route("POST", "/desk/sign-out", sign_in.sign_out),
-    Route("GET", "/desk/sign-in/oidc", begin_oidc),
-    Route("GET", "/desk/sign-in/oidc/callback", end_oidc),
+    Route("GET", "/desk/sign-in/oidc", begin_oidc, query=_NEXT),
+    Route("GET", "/desk/sign-in/oidc/callback", end_oidc, lenient=True),
 )

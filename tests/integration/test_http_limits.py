@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from service.dispatch.compose import LINK_PURPOSE
 from service.ledger.orders import find
+from service.web.routes import API, OPERATIONS, PAGES
 from service.web.server import Runner
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
@@ -300,4 +302,33 @@ async def test_a_token_of_other_letters_is_no_fault_of_ours(small: World) -> Non
         f"POST /v1/events HTTP/1.1\nHost: x\nConnection: close\nAuthorization: Basic {encoded(event('A', 'x')).hex()}",
     ):
         assert (await ask(small, head))[0] in (302, 400, 401, 403, 404, 411)
+    await nobody.close()
+
+
+async def test_query_parameters_that_nobody_reads_are_refused_by_name(world: World, caller: Caller) -> None:
+    admin = await caller("admin")
+    for path, near in (
+        ("/v1/orders?statsu=created", "status"),
+        ("/v1/orders?overdu=true", "overdue"),
+        ("/v1/escalations?teams=finance", "team"),
+        ("/v1/metrics/lifecycle?workflw=repair", "workflow"),
+        ("/desk/orders?recipent=x", "recipient"),
+        ("/v1/escalations/stream?workflows=repair", "workflow"),
+        ("/v1/subscriptions?x=1", "known are: none"),
+    ):
+        status, problem = await admin.get(path)
+        assert (status, problem["title"]) == (400, "Unknown query parameter"), path
+        assert near in problem["detail"], path
+        assert problem["parameter"] in path
+    assert (await admin.get("/v1/orders?limit=1&limit=2"))[0] == 400
+    assert (await admin.get("/v1/orders?format=xlsx"))[0] == 422
+    for route in (*API, *PAGES, *OPERATIONS):
+        path = re.sub(r"{[^}]+}", "1", route.path.replace("{act:replay|drop}", "drop"))
+        status, problem = await admin.call(route.method, f"{path}?nobody_reads_this=1", allow_redirects=False)
+        assert (status == 400 and problem["parameter"] == "nobody_reads_this") != route.lenient, path
+
+
+async def test_a_customers_link_may_carry_what_others_add(small: World) -> None:
+    nobody = Client(small, "")
+    assert (await nobody.get(f"/t/{await link_of(small)}?utm_source=mail&fbclid=x&lang=hi"))[0] == 200
     await nobody.close()
