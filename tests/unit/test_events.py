@@ -139,7 +139,7 @@ DATA_FIELDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1500)
+@settings(max_examples=1500, deadline=None)
 @given(st.binary() | st.text().map(str.encode))
 def test_bytes_never_do_more_than_be_refused(body: bytes) -> None:
     with pytest.raises(Rejection):
@@ -147,7 +147,7 @@ def test_bytes_never_do_more_than_be_refused(body: bytes) -> None:
     sealed_body(Incoming(body), KEYS)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=1500, deadline=None)
 @given(st.sampled_from(FIELDS), st.sampled_from(DATA_FIELDS), json_values, st.booleans())
 def test_any_value_in_any_field_is_taken_or_refused(field: str, inner: str, value: Any, outer: bool) -> None:
     e = event("ORD-1", "created", recipients={"customer": CUSTOMER})
