@@ -1,6 +1,8 @@
 """`stagebell publish`."""
 
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 
 import typer
@@ -30,13 +32,35 @@ async def publish_file(name: str) -> int:
     messages, wrong = _messages(name, text)
     broker = RabbitBroker(settings.broker_url)
     await broker.connect(())
-    confirmed: list[bool] = []
-    for start in range(0, len(messages), AT_ONCE):
-        confirmed += await broker.publish(messages[start : start + AT_ONCE])
+    published = await _in_order(broker, messages)
     await broker.close()
-    lost = confirmed.count(False)
-    typer.echo(f"{confirmed.count(True)} published, {wrong} not events, {lost} not confirmed")
-    return 1 if wrong or lost else 0
+    typer.echo(f"{published} published, {wrong} not events, {len(messages) - published} not published")
+    if published < len(messages):
+        first = messages[published].message_id
+        typer.echo(f"stopped at the event with id {first!r}: the broker did not confirm it", err=True)
+    return 1 if wrong or published < len(messages) else 0
+
+
+async def _in_order(broker: RabbitBroker, messages: Sequence[Message]) -> int:
+    """Publish in the file's order, stopping at what is not confirmed; returns how many were.
+
+    Messages of one key leave in order together; another key is a line of its own at the broker, so it waits for them.
+    """
+    published = 0
+    for _, run in groupby(messages, key=lambda message: message.routing_key):
+        for part in batched(run, AT_ONCE):
+            confirmed = await broker.publish(part)
+            if False in confirmed:
+                return published + confirmed.index(False)
+            published += len(confirmed)
+    return published
+
+
+def batched(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
+    """Parts of at most that many."""
+    left = iter(messages)
+    while part := list(islice(left, size)):
+        yield part
 
 
 def _read(name: str) -> str:
@@ -46,7 +70,8 @@ def _read(name: str) -> str:
 def _messages(name: str, text: str) -> tuple[list[Message], int]:
     """The events, and how many lines were none."""
     messages, wrong = [], 0
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines: a line separator of Unicode may stand inside a text.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -158,7 +158,10 @@ DATA_TYPES: Final[Mapping[str, type[EventData]]] = {
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """CloudEvents attributes; `data` stays raw until `type` says what it is."""
+    """CloudEvents attributes; `data` stays raw until `type` says what it is.
+
+    An optional attribute may be `null`, and the data may come as `data_base64` (CloudEvents JSON format, §2.2, §3.1).
+    """
 
     specversion: Literal["1.0"]
     id: Identifier
@@ -166,9 +169,10 @@ class Envelope(Struct, frozen=True, kw_only=True):
     type: EventType
     subject: Identifier
     time: Instant
-    datacontenttype: Annotated[str, Meta(max_length=200)] = "application/json"
+    datacontenttype: Annotated[str, Meta(max_length=200)] | None = None
     traceparent: Annotated[str, Meta(max_length=100)] | None = None
-    data: msgspec.Raw
+    data: msgspec.Raw = msgspec.Raw()
+    data_base64: bytes | None = None
 
 
 class Event(Struct, frozen=True):
@@ -192,8 +196,21 @@ def decode(body: bytes) -> Event:
     if len(body) > MAX_BODY_BYTES:
         raise Rejection(f"the event is {len(body)} bytes; at most {MAX_BODY_BYTES} are taken")
     envelope = _parsed(_envelope_decoder, body, "")
-    data = _parsed(_data_decoders[envelope.type], envelope.data, "data")
+    data = _parsed(_data_decoders[envelope.type], _data_of(envelope), "data")
     return _checked(envelope, data)
+
+
+def _data_of(envelope: Envelope) -> bytes | msgspec.Raw:
+    media_type = (envelope.datacontenttype or "application/json").partition(";")[0].strip().lower()
+    if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
+        raise Rejection("datacontenttype: the data of an event must be application/json")
+    if envelope.data_base64 is None:
+        if not bytes(envelope.data):
+            raise Rejection("data: is missing")
+        return envelope.data
+    if bytes(envelope.data) not in (b"", b"null"):
+        raise Rejection("data: comes twice, as data and as data_base64; send one of them")
+    return envelope.data_base64
 
 
 def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: str) -> T:

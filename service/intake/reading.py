@@ -10,16 +10,12 @@ from msgspec import Struct
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, Event, decode
+from service.intake.cloudevents import as_structured, attributes_of
 from service.keyring import Keyring, Label, SealBroken
 
-STRUCTURED: Final = "application/cloudevents+json"
-JSON_TYPES: Final = ("application/json", STRUCTURED)
-# AMQP binding of CloudEvents 1.0, §3.1; `ce-` and `ce_` are what HTTP bridges leave behind.
-BINARY_PREFIXES: Final = ("cloudevents:", "cloudevents_", "ce-", "ce_")
 SEALED: Final = "sealed"
 LETTER: Final = Label("letter")
 _SHOWN: Final = ("workflow", "status")
-_ENVELOPE_ONLY: Final = ("data", "data_base64")
 _SUSPECT: Final = (b"secret", b"recipient", b"phone", b"email", b"otp", b"assignee")
 
 
@@ -39,21 +35,7 @@ def read(incoming: Incoming, keyring: Keyring) -> Event:
     """The event in `incoming`; raises Rejection in words for its publisher."""
     if len(incoming.body) > MAX_BODY_BYTES:
         raise Rejection(f"the event is {len(incoming.body)} bytes; at most {MAX_BODY_BYTES} are taken")
-    if incoming.content_encoding not in (None, "", "utf-8", "UTF-8", "identity"):
-        raise Rejection(f"content encoding {incoming.content_encoding!r:.40} is not taken; send plain JSON")
-    media_type = (incoming.content_type or "").partition(";")[0].strip().lower()
-    attributes = _binary_attributes(incoming.headers)
-    if media_type != STRUCTURED and "specversion" in attributes:
-        if media_type and media_type not in JSON_TYPES and not media_type.endswith("+json"):
-            raise Rejection(f"content type {media_type!r:.80}: the data of an event must be application/json")
-        body = _structured(attributes, incoming.body)
-    elif media_type in ("", *JSON_TYPES):
-        body = incoming.body
-    else:
-        raise Rejection(
-            f"content type {media_type!r:.80} is not taken; send {STRUCTURED}, or application/json with"
-            " the CloudEvents attributes as headers"
-        )
+    body = as_structured(incoming.body, incoming.content_type, incoming.content_encoding, incoming.headers)
     if b'"sealed"' in body:
         body = _unsealed(body, keyring)
     event = decode(body)
@@ -61,24 +43,6 @@ def read(incoming: Incoming, keyring: Keyring) -> Event:
     if event.traceparent is None and isinstance(traceparent, str):
         event = msgspec.structs.replace(event, traceparent=traceparent[:100])
     return event
-
-
-def _binary_attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in headers.items():
-        lowered = key.lower()
-        for prefix in BINARY_PREFIXES:
-            if lowered.startswith(prefix):
-                found[lowered.removeprefix(prefix)] = value
-    return found
-
-
-def _structured(attributes: Mapping[str, Any], data: bytes) -> bytes:
-    plain = {k: v if isinstance(v, str) else str(v) for k, v in attributes.items() if k not in _ENVELOPE_ONLY}
-    try:
-        return msgspec.json.encode({**plain, "data": msgspec.Raw(data or b"null")})
-    except (UnicodeEncodeError, ValueError) as error:
-        raise Rejection(f"the CloudEvents headers are not text: {error}") from None
 
 
 def _unsealed(body: bytes, keyring: Keyring) -> bytes:
@@ -107,7 +71,7 @@ def sealed_body(incoming: Incoming, keyring: Keyring) -> bytes:
         if any(word in lowered for word in _SUSPECT):
             return msgspec.json.encode({SEALED: _seal(keyring, incoming.body)})
         return incoming.body
-    binary = "specversion" in _binary_attributes(incoming.headers)
+    binary = "specversion" in attributes_of(incoming.headers)
     if binary:
         return msgspec.json.encode(_sealed_data(document, incoming.body, keyring))
     if not isinstance(document, dict):

@@ -6,15 +6,15 @@ import msgspec
 from aiohttp import web
 
 from service.domain.events import MAX_BODY_BYTES
+from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_be_json
 from service.intake.intake import Verdict
-from service.intake.reading import STRUCTURED, Incoming
+from service.intake.reading import Incoming
 from service.ledger.faults import is_weather
 from service.web.auth import needs
 from service.web.context import CONTEXT
 from service.web.problems import Problem, problem_response
 
 MAX_BATCH = 1000
-BATCH_TYPE = "application/cloudevents-batch+json"
 
 
 @needs("publisher")
@@ -43,13 +43,14 @@ async def post_events(request: web.Request) -> web.StreamResponse:
 async def _messages(request: web.Request) -> list[Incoming]:
     body = await request.read()
     media_type = request.content_type
-    if media_type == BATCH_TYPE or (media_type in ("application/json", STRUCTURED) and body.lstrip()[:1] == b"["):
+    headers = from_http(request.headers)
+    is_binary = any(name.lower() == "ce-specversion" for name in headers) and media_type not in (STRUCTURED, BATCH)
+    if media_type == BATCH or (not is_binary and media_type in (JSON, STRUCTURED) and body.lstrip()[:1] == b"["):
         return _batch(body)
     traceparent = {"traceparent": request.headers["traceparent"]} if "traceparent" in request.headers else {}
-    headers = {k: v for k, v in request.headers.items() if k.lower().startswith("ce-")}
-    if media_type not in ("application/json", STRUCTURED):
-        raise Problem(415, "Unsupported media type", f"send {STRUCTURED}, {BATCH_TYPE} or application/json")
-    return [Incoming(body, media_type, headers={**headers, **traceparent})]
+    if media_type not in (JSON, STRUCTURED) and not (is_binary and may_be_json(media_type)):
+        raise Problem(415, "Unsupported media type", f"send {STRUCTURED}, {BATCH} or {JSON}")
+    return [Incoming(body, request.headers.get("Content-Type"), headers={**headers, **traceparent})]
 
 
 def _batch(body: bytes) -> list[Incoming]:
@@ -57,8 +58,8 @@ def _batch(body: bytes) -> list[Incoming]:
         items = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "Not readable", f"not a JSON array of events: {error}") from None
-    if not 0 < len(items) <= MAX_BATCH:
-        raise Problem(400, "Batch size", f"a batch has 1 to {MAX_BATCH} events, not {len(items)}")
+    if len(items) > MAX_BATCH:
+        raise Problem(400, "Batch size", f"a batch has at most {MAX_BATCH} events, not {len(items)}")
     return [Incoming(bytes(item), STRUCTURED) for item in items]
 
 

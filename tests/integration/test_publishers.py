@@ -1,0 +1,129 @@
+"""Publishers of other makes: clients of RabbitMQ, the official SDK over HTTP, and our own command."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import kombu
+import pika
+import pytest
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent
+
+from service.ledger.views import order_view
+from tests.integration.conftest import Caller
+from tests.support.client import key_for
+from tests.support.events import CUSTOMER, NOON, encoded, event
+from tests.support.packs import device_pickup
+from tests.support.world import ROOT, World
+
+STRUCTURED = "application/cloudevents+json"
+DATA: dict[str, Any] = {"workflow": "device_pickup", "status": "created"}
+
+
+def headers_of(order_id: str, **more: Any) -> dict[str, Any]:
+    e = event(order_id)
+    named = {k: e[k] for k in ("specversion", "id", "source", "type", "subject", "time")}
+    return {f"cloudEvents:{k}": v for k, v in {**named, **more}.items()}
+
+
+def by_pika(url: str) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    channel.basic_publish("orders", "order.a", encoded(event("PIKA-1", "created")), pika.BasicProperties(STRUCTURED))
+    binary = headers_of("PIKA-2", time=NOON.replace(tzinfo=None))
+    channel.basic_publish("orders", "order.a", json.dumps(DATA).encode(), pika.BasicProperties(headers=binary))
+    connection.close()
+
+
+def by_kombu(url: str) -> None:
+    with kombu.Connection(url) as connection:
+        producer = connection.Producer()
+        producer.publish(event("KOMBU-1", "created"), exchange="orders", routing_key="order.a", serializer="json")
+        producer.publish(
+            json.dumps(DATA).encode(), exchange="orders", routing_key="order.a", content_type="application/json",
+            content_encoding="binary", headers=headers_of("KOMBU-2", time=int(NOON.timestamp() * 1000)),
+        )  # fmt: skip
+
+
+async def reached(world: World, order_id: str, status: str) -> bool:
+    async with world.ledger.reading() as connection:
+        view = await order_view(connection, world.ledger.keyring, device_pickup().workflow, order_id)
+    return view is not None and view["status"] == status
+
+
+@pytest.mark.parametrize("publish", [by_pika, by_kombu])
+async def test_other_clients_are_understood_in_both_modes(world: World, publish: Any) -> None:
+    if world.settings.broker_url.startswith("memory"):
+        return
+    await asyncio.to_thread(publish, world.settings.broker_url)
+    name = publish.__name__.removeprefix("by_").upper()
+    for n in (1, 2):
+        await world.until(partial(reached, world, f"{name}-{n}", "created"), f"{name}-{n}")
+
+
+@pytest.mark.parametrize("mode", [to_structured, to_binary])
+async def test_the_official_sdk_over_http(world: World, caller: Caller, mode: Any) -> None:
+    publisher = await caller("publisher")
+    made = CloudEvent(
+        {"type": "order.status_changed", "source": "/sdk", "subject": "SDK-Ü", "time": NOON.isoformat()}, DATA
+    )
+    headers, body = mode(made)
+    headers = {k: v.replace("Ü", "%C3%9C") for k, v in headers.items()}
+    headers["Authorization"] = f"Bearer {await key_for(world, 'publisher', 'sdk')}"
+    async with publisher.session.post(world.http + "/v1/events", data=body, headers=headers) as response:
+        answer = await response.json()
+    assert (response.status, answer["results"][0]["order_id"]) == (200, "SDK-Ü")
+
+
+async def test_binary_mode_over_http_may_leave_the_datas_type_out(world: World, caller: Caller) -> None:
+    publisher = await caller("publisher")
+    headers = {k.replace("cloudEvents:", "ce-"): v for k, v in headers_of("BARE-1").items()}
+    headers["Authorization"] = f"Bearer {await key_for(world, 'publisher', 'bare')}"
+    body = json.dumps(DATA).encode()
+    url = world.http + "/v1/events"
+    session = publisher.session
+    async with session.post(url, data=body, headers=headers, skip_auto_headers=["Content-Type"]) as response:
+        assert (response.status, (await response.json())["results"][0]["outcome"]) == (200, "accepted")
+    headers["Content-Type"] = "application/vnd.orders+json"
+    async with session.post(url, data=body, headers=headers) as response:
+        assert (response.status, (await response.json())["results"][0]["outcome"]) == (200, "duplicate")
+
+
+async def test_an_empty_batch_is_a_batch(world: World, caller: Caller) -> None:
+    publisher = await caller("publisher")
+    status, answer = await publisher.call(
+        "POST", "/v1/events", [], headers={"Content-Type": "application/cloudevents-batch+json"}
+    )
+    assert (status, answer["results"]) == (200, [])
+
+
+async def test_a_file_is_published_in_its_order(world: World, tmp_path: Path) -> None:
+    if world.settings.broker_url.startswith("memory"):
+        return
+    lines = []
+    for n in range(40):
+        note = {"text": "line\u2028separator"}
+        lines.append(event(f"F-{n}", "created", recipients={"customer": CUSTOMER}))
+        lines.append(event(f"F-{n}", kind="order.note_added", note=note))
+        lines.append(event(f"F-{n}", kind="order.issue_reported", issue={"reason": "app_error"}))
+        lines.append(event(f"F-{n}", "assigned"))
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(json.dumps(e, ensure_ascii=False) for e in lines) + "\n", encoding="utf-8")
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "service", "publish", str(file)],
+        env={**os.environ, "STAGEBELL_BROKER_URL": world.settings.broker_url},
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, "160 published, 0 not events, 0 not published"), done.stderr
+    await world.until(partial(reached, world, "F-39", "assigned"), "the last order")
+    for n in (0, 20, 39):
+        kinds = [line["kind"] for line in (await world.view(f"F-{n}"))["timeline"]]
+        seen = [k for k in kinds if k in ("adopted", "status_changed", "note_added", "issue_reported")]
+        assert seen == ["status_changed", "note_added", "issue_reported", "status_changed"]

@@ -1,0 +1,138 @@
+"""The forms in which a CloudEvent may come, all of them the same event in the end; one row a form."""
+
+import json
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent
+
+from service.domain.errors import Rejection
+from service.domain.events import Event, decode
+from service.intake.cloudevents import as_structured, from_http
+from tests.support.events import NOON, event
+
+DATA: dict[str, Any] = {"workflow": "device_pickup", "status": "created"}
+ATTRIBUTES = {
+    "specversion": "1.0", "id": "e-1", "source": "/tests", "type": "order.status_changed", "subject": "PÜ-1",
+    "time": NOON.isoformat(),
+}  # fmt: skip
+WHOLE = {**ATTRIBUTES, "datacontenttype": "application/json", "data": DATA}
+EXPECTED = decode(json.dumps(WHOLE).encode())
+BODY = json.dumps(DATA).encode()
+
+
+def amqp(prefix: str = "cloudEvents:", **changes: Any) -> dict[str, Any]:
+    return {prefix + k: v for k, v in {**ATTRIBUTES, **changes}.items()}
+
+
+def read(body: bytes, content_type: str | None = None, encoding: str | None = None, **headers: Any) -> Event:
+    return decode(as_structured(body, content_type, encoding, headers))
+
+
+def structured(**changes: Any) -> bytes:
+    e = {**WHOLE, **changes}
+    return json.dumps({k: v for k, v in e.items() if v is not ...}).encode()
+
+
+FORMS: dict[str, tuple[bytes, str | None, str | None, dict[str, Any]]] = {
+    "structured": (structured(), "application/cloudevents+json", None, {}),
+    "structured, with a charset": (structured(), "application/cloudevents+json; charset=UTF-8", None, {}),
+    "structured, the type in capitals": (structured(), "Application/CloudEvents+JSON", None, {}),
+    "structured, called plain JSON": (structured(), "application/json", None, {}),
+    "structured, called nothing": (structured(), None, None, {}),
+    "structured, behind a byte order mark": (b"\xef\xbb\xbf" + structured(), None, None, {}),
+    "no type of the data": (structured(datacontenttype=...), "application/cloudevents+json", None, {}),
+    "the data's type is null": (structured(datacontenttype=None), "application/cloudevents+json", None, {}),
+    "other attributes are null": (structured(dataschema=None, traceparent=None, my=None), None, None, {}),
+    "the data in base64": (structured(data=..., data_base64=b64encode(BODY).decode()), None, None, {}),
+    "the data in base64, data null": (structured(data=None, data_base64=b64encode(BODY).decode()), None, None, {}),
+    "data of a JSON type of one's own": (structured(datacontenttype="application/vnd.orders+json"), None, None, {}),
+    "extensions of all kinds": (structured(retries=3, urgent=True, region="eu"), None, None, {}),
+    "binary": (BODY, "application/json", None, amqp()),
+    "binary, underscores": (BODY, "application/json", None, amqp("cloudEvents_")),
+    "binary, as a bridge from HTTP leaves it": (BODY, "application/json", None, amqp("ce-")),
+    "binary, no content type": (BODY, None, None, amqp()),
+    "binary, a JSON type of one's own": (BODY, "application/vnd.orders+json", None, amqp()),
+    "binary, called octets": (BODY, "application/octet-stream", None, amqp()),
+    "binary, encoding utf-8": (BODY, "application/json", "utf-8", amqp()),
+    "binary, encoding binary": (BODY, "application/json", "binary", amqp()),
+    "binary, time as AMQP's own": (BODY, "application/json", None, amqp(time=NOON.replace(tzinfo=None))),
+    "binary, time in milliseconds": (BODY, "application/json", None, amqp(time=int(NOON.timestamp() * 1000))),
+    "binary, time in seconds": (BODY, "application/json", None, amqp(time=int(NOON.timestamp()))),
+    "binary, texts as bytes": (BODY, "application/json", None, {k: v.encode() for k, v in amqp().items()}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_the_same_event(form: str) -> None:
+    body, content_type, encoding, headers = FORMS[form]
+    assert read(body, content_type, encoding, **headers) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "encoding", "headers", "words"),
+    [
+        (BODY, "application/json", "gzip", amqp(), "content encoding"),
+        (BODY, "text/plain", None, amqp(), "content type"),
+        (structured(), "application/xml", None, {}, "content type"),
+        (structured(), "application/cloudevents+json; charset=utf-16", None, {}, "charset"),
+        (b"[]", "application/cloudevents-batch+json", None, {}, "one event"),
+        (structured(datacontenttype="text/xml"), None, None, {}, "datacontenttype"),
+        (structured(data=...), None, None, {}, "data: is missing"),
+        (structured(data_base64="e30="), None, None, {}, "comes twice"),
+        (structured(data=..., data_base64="%%%"), None, None, {}, "data_base64"),
+        (structured(id=None), None, None, {}, "id: "),
+        (structured(subject=7), None, None, {}, "subject: "),
+        (structured(specversion="0.3"), None, None, {}, "specversion: "),
+        (BODY, "application/json", None, amqp(time=10**30), "time: "),
+        (BODY, "application/json", None, amqp(time=True), "time: "),
+    ],
+)
+def test_what_is_no_event_of_ours_is_refused_by_its_field(
+    body: bytes, content_type: str | None, encoding: str | None, headers: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Rejection, match=words):
+        read(body, content_type, encoding, **headers)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("P%C3%9C-1", "PÜ-1"),
+        ("P%c3%9c-1", "PÜ-1"),
+        ("A%20B", "A B"),
+        ("50%25", "50%"),
+        ('"A \\"B\\""', 'A "B"'),
+        ('"A%20B"', "A B"),
+        ("plain", "plain"),
+        ("%E2%82", "\ufffd"),
+    ],
+)
+def test_header_values_over_http_are_decoded(sent: str, meant: str) -> None:
+    assert from_http({"ce-subject": sent, "Accept": "x"}) == {"ce-subject": meant}
+
+
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+def test_the_official_python_sdk_is_understood(mode: str) -> None:
+    made = CloudEvent({k: v for k, v in ATTRIBUTES.items() if k != "subject"} | {"subject": "ORD-1"}, DATA)
+    headers, body = (to_structured if mode == "structured" else to_binary)(made)
+    headers = {k.lower(): v for k, v in headers.items()}
+    got = read(body, headers.get("content-type"), None, **from_http(headers))
+    assert (got.order_id, got.id, got.time, got.data) == ("ORD-1", "e-1", NOON, EXPECTED.data)
+
+
+def test_the_sdks_own_defaults_are_understood() -> None:
+    """Without an id, a time or a version of one's own, and with the data's type left out."""
+    made = CloudEvent({"type": "order.status_changed", "source": "/tests", "subject": "ORD-1"}, DATA)
+    headers, body = to_binary(made)
+    got = read(body, None, None, **from_http(headers))
+    assert got.order_id == "ORD-1"
+    assert abs((got.time - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_a_structured_event_wins_over_headers_that_look_like_one() -> None:
+    body = json.dumps(event("INNER", "created")).encode()
+    assert read(body, "application/cloudevents+json", None, **amqp()).order_id == "INNER"
