@@ -18,11 +18,11 @@ CONNECT_WITHIN_S: Final = 5.0
 SQLITE: Final = "sqlite+aiosqlite://"
 POSTGRES: Final = "postgresql+asyncpg://"
 
-Role = Literal["any", "primary"]
+Role = Literal["any", "primary", "read-write"]
 TLS_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # The service writes: a standby is of no use to it.
-_ROLES: Final[Mapping[str, Role]] = {"any": "any", "primary": "primary", "read-write": "primary"}
+_ROLES: Final[Mapping[str, Role]] = {"any": "any", "primary": "primary", "read-write": "read-write"}
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _TLS: Final = (*_TLS_FILES, "sslpassword", "sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
 _PLACES: Final = ("host", "port", "user", "password", "dbname", "database", "passfile")

@@ -28,7 +28,7 @@ from service.intake import loop as intake_loop
 from service.intake.intake import Intake
 from service.ledger.escalations import TEAMS
 from service.ledger.keys import Role
-from service.ledger.listening import Listener, check_session
+from service.ledger.listening import Listener
 from service.ledger.reaching import reach
 from service.ledger.schema import migrate
 from service.ledger.wakeups import Wakeups
@@ -108,7 +108,7 @@ class App:
         """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
         began = wall.monotonic()
         await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
-        await self._start_listening()
+        self._start_listening()
         await self._align()
         self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers)
         await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
@@ -133,9 +133,8 @@ class App:
         gc.set_threshold(GC_THRESHOLD, 20, 50)
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
 
-    async def _start_listening(self) -> None:
-        if self._listener is not None and self.ledger.direct is not None:
-            await check_session(self.ledger.direct)
+    def _start_listening(self) -> None:
+        if self._listener is not None:
             self._background("listen", self._listener.run())
 
     def _ended_roles(self) -> list[str]:

@@ -133,16 +133,16 @@ def as_lost(error: BaseException, url: str = "") -> BrokerLost:
     user, vhost = unquote(parts.username or "guest"), unquote(parts.path[1:]) or "/"
     text = _said(error)
     where = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}: " if url else ""
-    if isinstance(error, aiormq.exceptions.AuthenticationError):
+    if isinstance(error, aiormq.exceptions.AuthenticationError | aiormq.exceptions.ProbableAuthenticationError):
         return BrokerRefused(
             f"{where}the broker does not let user {user!r} in: is the password right, does the user exist?"
         )
-    if "vhost" in text and "not found" in text:
+    if "Connection.Close" in text or isinstance(error, aiormq.exceptions.ConnectionNotAllowed):
+        # It closes in place of opening the virtual host; the client keeps its reason to itself.
         return BrokerRefused(
-            f"{where}there is no virtual host {vhost!r}: make it (rabbitmqctl add_vhost), or name another"
+            f"{where}the broker does not open virtual host {vhost!r} to user {user!r}: does it exist"
+            " (rabbitmqctl list_vhosts), may the user use it (rabbitmqctl set_permissions)?"
         )
-    if "access to vhost" in text:
-        return BrokerRefused(f"{where}user {user!r} may not use virtual host {vhost!r}: rabbitmqctl set_permissions")
     if isinstance(error, aiormq.exceptions.ChannelAccessRefused):
         return BrokerRefused(f"{text}: grant it (rabbitmqctl set_permissions)")
     if isinstance(error, aiormq.exceptions.ChannelPreconditionFailed):

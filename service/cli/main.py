@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from service import __version__
 from service.broker.port import BrokerLost
 from service.ledger.faults import is_transient
-from service.ledger.key_state import WrongKey
+from service.ledger.upgrading import SchemaError
 from service.settings import SettingsError
 from service.workflows.packs import PackError
 
@@ -33,7 +33,7 @@ def main() -> None:
     """Run a command; an expected error is a sentence and exit code 1, never a traceback."""
     try:
         app()
-    except (SettingsError, WrongKey, PackError, BrokerLost) as error:
+    except (SettingsError, SchemaError, PackError, BrokerLost) as error:
         _leave(str(error))
     except DBAPIError as error:
         if not is_transient(error):

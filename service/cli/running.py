@@ -16,6 +16,7 @@ from service.ledger import keys, sessions
 from service.ledger.engine import Ledger
 from service.ledger.reaching import reach
 from service.ledger.schema import migrate
+from service.ledger.upgrading import SchemaError
 from service.providers import ledger_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
@@ -36,7 +37,7 @@ async def run_service(roles: Sequence[str]) -> int:
         await app.start()
         await app.run()
         return 0
-    except (settings_module.SettingsError, PackError):
+    except (settings_module.SettingsError, SchemaError, PackError):
         raise
     except Exception:
         log.exception("ended")

@@ -102,11 +102,12 @@ class PostgresWay:
             return self.address.cache
         return 0 if self.pooled else STATEMENTS_KEPT
 
-    def engine(self) -> AsyncEngine:
-        """SQLAlchemy's pool over this way."""
+    def engine(self, *, patient: bool = False) -> AsyncEngine:
+        """SQLAlchemy's pool over this way. `patient`: a statement may take as long as it takes."""
+        timeout = None if patient else STATEMENT_TIMEOUT_S
 
         async def connect() -> Any:
-            return await self.connect(command_timeout=STATEMENT_TIMEOUT_S)
+            return await self.connect(command_timeout=timeout)
 
         engine = create_async_engine(
             "postgresql+asyncpg://",

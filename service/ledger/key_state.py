@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring, Label, SealBroken
 from service.ledger.tables import meta, orders
+from service.ledger.upgrading import SchemaError
 from service.ledger.upsert import upsert
 
 FINGERPRINT: Final = "secret_key_fingerprint"
@@ -35,7 +36,7 @@ _WHAT_TO_DO: Final = (
 )
 
 
-class WrongKey(Exception):
+class WrongKey(SchemaError):
     """The database was written with another SECRET_KEY; with this one, nothing sealed could be read."""
 
 

@@ -3,22 +3,36 @@
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, text
+import structlog
+from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.ledger import upgrading
 from service.ledger.engine import Ledger
 from service.ledger.key_state import settle_keys
+from service.ledger.listening import check_session
+from service.ledger.tables import meta
+from service.ledger.upgrading import Later, SchemaError
 
+log = structlog.get_logger(__name__)
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-ADVISORY_LOCK: Final = 5_748_219_377
+KEYS_LOCK: Final = 5_748_219_377
+# The newest revision that took something away: releases that do not know it cannot run on this schema.
+CONTRACTED: Final = "schema_contracted"
 
 
-def alembic_config(connection: Connection | None = None) -> Any:
+class NewerSchema(SchemaError):
+    """A newer release changed the schema in a way that this one cannot work with."""
+
+
+def alembic_config(connection: Connection | None = None, later: Later | None = None) -> Any:
     """Alembic's configuration without an ini file. Alembic is loaded only where there is something to migrate."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    config.attributes["later"] = later
     return config
 
 
@@ -27,25 +41,76 @@ def revisions() -> list[str]:
     return sorted(f.name.partition("_")[0] for f in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def _apply(connection: Connection, revision: str, later: Later | None = None) -> None:
+    """Up to `revision`; a migration that says `contracts = True` ends what older releases can do."""
     from alembic import command
+    from alembic.script import ScriptDirectory
 
-    command.upgrade(alembic_config(connection), revision)
+    config = alembic_config(connection, later)
+    before = _current(connection) or ""
+    command.upgrade(config, revision)
+    scripts = ScriptDirectory.from_config(config)
+    for step in revisions():
+        if before < step <= revision and getattr(scripts.get_revision(step).module, "contracts", False):
+            connection.execute(meta.delete().where(meta.c.key == CONTRACTED))
+            connection.execute(insert(meta).values(key=CONTRACTED, value=step))
 
 
 async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, str | None]:
-    """Upgrade; returns the revision before and after. Raises WrongKey."""
+    """Upgrade; returns the revision before and after.
+
+    An older release runs on a newer schema while nothing was taken away. Raises WrongKey, NewerSchema, and SchemaError
+    when other transactions hold what a step needs.
+    """
     await ledger.look()
-    async with ledger.transaction() as connection:
-        if not ledger.is_sqlite:
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+    if ledger.direct is not None:
+        await check_session(ledger.direct)
+    target = revisions()[-1] if revision == "head" else revision
+    async with ledger.reading() as connection:
         before = await connection.run_sync(_current)
-        if before != revisions()[-1]:
-            await connection.run_sync(_upgrade, revision)
-        after = await connection.run_sync(_current)
-        if after == revisions()[-1]:
+        done = before is not None and not await upgrading.left(connection) and (before >= target)
+        if before is not None and before > revisions()[-1]:
+            await _accept_newer(connection, before)
+    if not done:
+        await (_upgrade_sqlite(ledger, target) if ledger.is_sqlite else _upgrade_postgres(ledger, target))
+    after = before if done else target
+    if after is not None and after >= revisions()[-1]:
+        async with ledger.transaction() as connection:
+            if not ledger.is_sqlite:
+                # One process writes the first keys; the others find them.
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({KEYS_LOCK})"))
             await settle_keys(connection, ledger.keyring)
     return before, after
+
+
+async def _upgrade_sqlite(ledger: Ledger, target: str) -> None:
+    async with ledger.transaction() as connection:
+        await connection.run_sync(_apply_missing, target)
+
+
+def _apply_missing(connection: Connection, target: str) -> None:
+    """Another process may have done it, while this one waited for its turn."""
+    if (_current(connection) or "") < target:
+        _apply(connection, target)
+
+
+async def _upgrade_postgres(ledger: Ledger, target: str) -> None:
+    assert ledger.direct is not None
+    engine = ledger.direct.engine(patient=True)
+    try:
+        async with upgrading.alone(engine):
+            async with engine.connect() as connection:
+                current = await connection.run_sync(_current)
+            if current is None:
+                # Nobody writes to what is not there.
+                async with engine.begin() as connection:
+                    await connection.run_sync(_apply, target)
+                return
+            steps = [step for step in revisions() if current < step <= target]
+            await upgrading.build_left(engine)
+            await upgrading.take_steps(engine, steps, _apply)
+    finally:
+        await engine.dispose()
 
 
 def _current(connection: Connection) -> str | None:
@@ -53,3 +118,14 @@ def _current(connection: Connection) -> str | None:
         return None
     version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return version
+
+
+async def _accept_newer(connection: AsyncConnection, schema: str) -> None:
+    ours = revisions()[-1]
+    known = await connection.execute(select(meta.c.value).where(meta.c.key == CONTRACTED))
+    if (contracted := known.scalar_one_or_none() or "") > ours:
+        raise NewerSchema(
+            f"the database's schema is {schema}, of a newer release; this one knows {ours}, and {contracted} took away"
+            " what it needs: run the newer release, or restore the backup that was made before the upgrade"
+        )
+    log.warning("schema.newer", schema=schema, ours=ours, hint="a newer release runs, or ran, on this database")

@@ -1,15 +1,26 @@
-"""The schema: up from empty and from every revision, on both databases."""
+"""The schema: up from empty and from every revision, on both databases; beside writers, and older than the database."""
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from service.keyring import Keyring
+from service.ledger import upgrading
 from service.ledger.columns import metadata
+from service.ledger.connecting import PostgresWay
 from service.ledger.engine import Ledger
 from service.ledger.key_state import WrongKey
-from service.ledger.schema import migrate, revisions
+from service.ledger.schema import CONTRACTED, MIGRATIONS, NewerSchema, migrate, revisions
+from service.ledger.upgrading import LEFT, SchemaError
 from tests.support.nodes import Postgres
+
+FROZEN = Path(__file__).parents[1] / "data" / "migrations.sha256"
 
 KEY = "a secret key for tests"
 
@@ -58,3 +69,153 @@ async def test_another_secret_key_is_refused(empty_url: str) -> None:
     with pytest.raises(WrongKey, match="STAGEBELL_SECRET_KEY"):
         await migrate(other)
     await other.close()
+
+
+def test_a_migration_that_is_out_is_never_edited() -> None:
+    """Add a new one with `sha256sum service/ledger/migrations/versions/NNNN_*.py >> tests/data/migrations.sha256`."""
+    frozen = {name: digest for digest, name in map(str.split, FROZEN.read_text().splitlines())}
+    files = sorted(f for f in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    now = {f.relative_to(FROZEN.parents[2]).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    assert {name: now.get(name) for name in frozen} == frozen
+    newer = [name for name in now if name not in frozen]
+    assert all(name > max(frozen) for name in newer)
+
+
+async def indexes(url: str) -> set[str]:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        rows = await connection.fetch("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'")
+        broken = await connection.fetchval("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
+    finally:
+        await connection.close()
+    assert not broken
+    return {str(row["indexdef"]) for row in rows}
+
+
+async def columns(url: str) -> set[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        rows = await connection.fetch(
+            "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+        )
+    finally:
+        await connection.close()
+    return {tuple(row) for row in rows}
+
+
+async def fresh(node: Postgres, name: str) -> str:
+    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{node.port}/postgres")
+    await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await connection.close()
+    return await node.create(name)
+
+
+async def test_every_way_up_ends_at_one_schema_and_that_is_the_tables(postgres: Postgres) -> None:
+    url = await fresh(postgres, "by_tables")
+    ledger = Ledger(url, Keyring(KEY))
+    async with ledger.engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await ledger.close()
+    wanted_columns, wanted = await columns(url), await indexes(url)
+    for start in (None, *revisions()[:-1]):
+        url = await fresh(postgres, "upgraded")
+        ledger = Ledger(url, Keyring(KEY))
+        if start:
+            await migrate(ledger, start)
+        await migrate(ledger)
+        await ledger.close()
+        assert await columns(url) == wanted_columns, f"from {start}"
+        assert {i for i in await indexes(url) if "alembic" not in i} == wanted, f"from {start}"
+
+
+async def test_no_writer_waits_for_an_upgrade(postgres: Postgres) -> None:
+    """From 0003, beside writers and one report that takes long: none of them notices more than a second."""
+    url = await fresh(postgres, "under_load")
+    ledger = Ledger(url, Keyring(KEY))
+    await migrate(ledger, "0003")
+    way = PostgresWay(url)
+    report = await way.connect()
+    await report.execute("BEGIN; SELECT count(*) FROM orders; SELECT count(*) FROM notifications")
+    waits, stopping = [], asyncio.Event()
+
+    async def write(which: int) -> None:
+        connection = await way.connect()
+        n = 0
+        while not stopping.is_set():
+            began = time.monotonic()
+            async with connection.transaction():
+                await connection.execute(
+                    "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at,"
+                    " sealed_state) VALUES (gen_random_uuid(), 'w', $1, 's', 's', 0, false, now(), now(), '')",
+                    f"{which}-{n}",
+                )
+                await connection.execute(
+                    "INSERT INTO outbox (id, exchange, routing_key, message_id, content_type, body, created_at)"
+                    " VALUES (gen_random_uuid(), 'e', 'k', 'm', '', '', now())"
+                )
+                await connection.execute("UPDATE orders SET updated_at = now() WHERE order_id = $1", f"{which}-{n}")
+            waits.append(time.monotonic() - began)
+            n += 1
+        await connection.close()
+
+    writers = [asyncio.create_task(write(i)) for i in range(4)]
+    upgrade = asyncio.create_task(migrate(ledger))
+    await asyncio.sleep(1.5)
+    await report.execute("COMMIT")
+    before, after = await asyncio.wait_for(upgrade, 60)
+    stopping.set()
+    await asyncio.gather(*writers)
+    await report.close()
+    await ledger.close()
+    assert (before, after) == ("0003", revisions()[-1])
+    assert len(waits) > 50
+    assert max(waits) < 1.0
+    await indexes(url)
+
+
+async def test_locks_that_are_never_given_back_are_told_and_undo_nothing(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrading, "BLOCKED_AFTER_S", 0.5)
+    url = await fresh(postgres, "blocked")
+    ledger = Ledger(url, Keyring(KEY))
+    await migrate(ledger, "0002")
+    holder = await PostgresWay(url).connect()
+    await holder.execute("BEGIN; LOCK TABLE packs")
+    with pytest.raises(SchemaError, match="step 0003 got no lock"):
+        await migrate(ledger)
+    await holder.execute("COMMIT")
+    assert (await migrate(ledger))[0] == "0002"
+    await holder.close()
+    await ledger.close()
+
+
+async def test_an_index_that_was_left_half_built_is_built_again(postgres: Postgres) -> None:
+    url = await fresh(postgres, "half_built")
+    ledger = Ledger(url, Keyring(KEY))
+    await migrate(ledger)
+    left = (
+        '[{"builds": "orders_by_time", "sql": "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_by_time ON orders (id)"}]'
+    )
+    async with ledger.transaction() as connection:
+        await connection.execute(
+            text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_by_time'::regclass")
+        )
+        await connection.execute(text(f"INSERT INTO meta VALUES ('{LEFT}', :left)"), {"left": left})
+    await migrate(ledger)
+    assert "CREATE INDEX orders_by_time ON public.orders USING btree (id)" in await indexes(url)
+    await ledger.close()
+
+
+async def test_an_older_release_runs_on_a_newer_schema_until_something_was_taken_away(empty_url: str) -> None:
+    ledger = Ledger(empty_url, Keyring(KEY))
+    await migrate(ledger)
+    async with ledger.transaction() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9001'"))
+    assert await migrate(ledger) == ("9001", "9001")
+    async with ledger.transaction() as connection:
+        await connection.execute(text(f"INSERT INTO meta VALUES ('{CONTRACTED}', '9001')"))
+    with pytest.raises(NewerSchema, match="the database's schema is 9001, of a newer release"):
+        await migrate(ledger)
+    await ledger.close()

@@ -53,7 +53,7 @@ def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
 class Postgres:
     """A PostgreSQL server in a folder of its own."""
 
-    def __init__(self, *, small_disk: bool = False, counting: bool = False) -> None:
+    def __init__(self, *, small_disk: bool = False, counting: bool = False, tls: bool = False) -> None:
         self.options = ["-c", "shared_preload_libraries=pg_stat_statements"] if counting else []
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-pg-"))
         self.small_disk = small_disk
@@ -70,7 +70,28 @@ class Postgres:
             shutil.chown(self.home, "postgres", "postgres")
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         self._run("initdb", "-D", str(self.data), "-U", "stagebell", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if tls:
+            self._certify()
         self.process = self.start()
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that a client must trust; it names `localhost`."""
+        return self.home / "server.crt"
+
+    def _certify(self) -> None:
+        key = self.home / "server.key"
+        subprocess.run(
+            ["openssl", "req", "-new", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(self.authority)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        key.chmod(0o600)
+        if os.getuid() == 0:
+            shutil.chown(key, "postgres", "postgres")
+        self.options += ["-c", "ssl=on", "-c", f"ssl_cert_file={self.authority}", "-c", f"ssl_key_file={key}"]
+        # Without TLS nobody is let in.
+        (self.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -129,6 +150,40 @@ class Postgres:
         stop(self.process)
         if self.small_disk:
             subprocess.run(["umount", self.home], check=True)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class PgBouncer:
+    """Debian's connection pooler before a PostgreSQL of ours."""
+
+    def __init__(self, behind: Postgres, mode: str = "transaction") -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="stagebell-pool-"))
+        self.port = free_port()
+        self.log = self.home / "log"
+        (self.home / "users").write_text('"stagebell" ""\n')
+        (self.home / "ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={behind.port} user=stagebell\n[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = trust\n"
+            f"auth_file = {self.home}/users\npool_mode = {mode}\ndefault_pool_size = {4 if mode == 'transaction' else 40}\nmax_client_conn = 200\n"
+        )
+        if os.getuid() == 0:  # it refuses to run as root
+            for path in (self.home, *self.home.iterdir()):
+                shutil.chown(path, behind.user, behind.user)
+        as_user = ["runuser", "-u", behind.user, "--"] if os.getuid() == 0 else []
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*as_user, "/usr/sbin/pgbouncer", str(self.home / "ini")],
+                stdout=log, stderr=log, cwd=self.home, start_new_session=True,
+            )  # fmt: skip
+        wait_for_port(self.port, self.process, self.log)
+
+    def url(self, database: str) -> str:
+        """For STAGEBELL_DATABASE_URL."""
+        return f"postgresql+asyncpg://stagebell@127.0.0.1:{self.port}/{database}"
+
+    def close(self) -> None:
+        """Stop and delete."""
+        stop(self.process)
         shutil.rmtree(self.home, ignore_errors=True)
 
 

@@ -32,7 +32,7 @@ def test_tls_in_every_usual_spelling(url: str, mode: str | None) -> None:
         ("postgresql://a:5433/db", (("a", 5433),), "any"),
         ("postgresql://a:1,b:2/db", (("a", 1), ("b", 2)), "primary"),
         ("postgresql://a,b/db?target_session_attrs=any", (("a", 5432), ("b", 5432)), "any"),
-        ("postgresql://a:1,b:2/db?target_session_attrs=read-write", (("a", 1), ("b", 2)), "primary"),
+        ("postgresql://a:1,b:2/db?target_session_attrs=read-write", (("a", 1), ("b", 2)), "read-write"),
         ("postgresql://u@/db?host=a:1&host=b:2", (("a", 1), ("b", 2)), "primary"),
         ("postgresql://u@/db?host=a,b&port=1,2", (("a", 1), ("b", 2)), "primary"),
         ("postgresql://[::1]:7/db", (("::1", 7),), "any"),

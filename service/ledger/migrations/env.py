@@ -4,13 +4,16 @@ from alembic import context
 
 from service.ledger import tables, tables_admin  # noqa: F401 - they fill the metadata
 from service.ledger.columns import metadata
+from service.ledger.migrations import unblocking  # noqa: F401 - it takes the place of Alembic's own
 
-connection = context.config.attributes["connection"]
+attributes = context.config.attributes
+connection = attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=metadata,
     render_as_batch=connection.dialect.name == "sqlite",
     transaction_per_migration=False,
+    later=attributes.get("later"),
 )
 with context.begin_transaction():
     context.run_migrations()
