@@ -9,6 +9,7 @@ import structlog
 from msgspec import Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.canonical import canonical_order
 from service.domain.causes import Cause
 from service.domain.decide import decide
 from service.domain.draft import Decision
@@ -124,7 +125,8 @@ class Core:
     ) -> tuple[Result, Order | None]:
         try:
             pack = self.packs.for_order(workflow, before.version if before else "")
-            decision = decide(before, cause, pack.workflow, now, order_uuid(new_uuid()))
+            known = canonical_order(before, pack.workflow.region) if before else None
+            decision = decide(known, cause, pack.workflow, now, order_uuid(new_uuid()))
         except Rejection as rejection:
             return Result("rejected", rejection.reason), None
         batch.add(pack.workflow, before, decision, traceparent)

@@ -87,6 +87,7 @@ def _on_event(order: Order | None, event: Event, workflow: Workflow, now: dateti
     draft.observe(before)
     public = bool(data.note and data.note.public)
     draft.log(_KINDS[event.type], public=public, **_said(event, now))
+    _warn(draft, event)
     if isinstance(data, OrderUpdatedData) and not is_news:
         sla.sync(draft, by_event=False)
         return draft.decision("late")
@@ -159,6 +160,7 @@ def _first_event(
         pack=workflow.version,
         **_said(event, now),
     )
+    _warn(draft, event)
     draft.set(note=data.note, note_by=role_of(draft.order, data))
     draft.visit()
     draft.observe(None)
@@ -173,6 +175,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         draft.order = filled(before, data)
         why = "an event that happened later was applied before"
         draft.log("late_event", status=data.status, why=why, **_said(event, draft.now))
+        _warn(draft, event)
         sla.sync(draft, by_event=False)
         return draft.decision("late")
     move = lifecycle.check_move(workflow, before.status, data.status)
@@ -197,11 +200,18 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         draft.visit()
     else:
         draft.log("data_updated", status=status.name, **_said(event, draft.now))
+    _warn(draft, event)
     draft.observe(before)
     tells = list(status.tells) if move == "enter" else []
     _tell_all(draft, [*tells, *_of_changes(draft, before)], data)
     sla.sync(draft, by_event=True)
     return draft.decision()
+
+
+def _warn(draft: Draft, event: Event) -> None:
+    """What of the event could not be used stands beside it; its publisher was told."""
+    for warning in event.warnings:
+        draft.log("warning", field=warning.field, why=warning.problem, event=event.id)
 
 
 def _tell_all(draft: Draft, names: list[str], data: EventData) -> None:

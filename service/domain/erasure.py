@@ -6,16 +6,12 @@ from typing import Any
 
 from msgspec import structs
 
+from service.domain.address_keys import address_key
 from service.domain.causes import PersonErased
 from service.domain.draft import Draft
 from service.domain.events import Assignee, Person
 from service.domain.order import Order
 from service.domain.workflow import Workflow
-
-
-def address_key(address: str) -> str:
-    """An address however it is written: without blanks, in lower case."""
-    return "".join(address.split()).lower()
 
 
 def addresses_of(person: Person | Assignee) -> frozenset[str]:

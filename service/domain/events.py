@@ -45,32 +45,81 @@ class Note(Struct, frozen=True, omit_defaults=True):
     public: bool = False
 
 
+Token = Annotated[str, Meta(min_length=1, max_length=4096)]
+Locale = Annotated[str, Meta(max_length=35)]
+Zone = Annotated[str, Meta(max_length=64)]
+Hook = Annotated[str, Meta(max_length=2000, pattern=r"^https?://")]
+Country = Annotated[str, Meta(max_length=35, description="ISO 3166, for numbers written nationally")]
+
+
+class PersonGiven(Struct, frozen=True, omit_defaults=True):
+    """Somebody to tell, as an event says it: what it leaves out keeps its last known value, `null` removes it.
+
+    `id` is the publisher's own name for the person; numbers may be written as people write them.
+    """
+
+    id: Short | None | UnsetType = UNSET
+    name: Short | None | UnsetType = UNSET
+    phone: Short | None | UnsetType = UNSET
+    whatsapp: Short | None | UnsetType = UNSET
+    email: Short | None | UnsetType = UNSET
+    push_tokens: tuple[Token, ...] | None | UnsetType = UNSET
+    locale: Locale | None | UnsetType = UNSET
+    timezone: Zone | None | UnsetType = UNSET
+    webhook: Hook | None | UnsetType = UNSET
+    channels: Annotated[tuple[Name, ...], Meta(description="the channels wanted; all when null")] | None | UnsetType = (
+        UNSET
+    )
+    muted: Annotated[tuple[Name, ...], Meta(description="notices not wanted")] | None | UnsetType = UNSET
+    country: Country | None | UnsetType = UNSET
+
+
 class Person(Struct, frozen=True, omit_defaults=True):
-    """Somebody to tell: where they can be reached, in which language and time zone."""
+    """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
 
-    name: Short = ""
-    phone: Short | None = None
-    whatsapp: Short | None = None
-    email: Short | None = None
-    push_tokens: tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...] = ()
-    locale: Annotated[str, Meta(max_length=35)] | None = None
-    timezone: Annotated[str, Meta(max_length=64)] | None = None
-    webhook: Annotated[str, Meta(max_length=2000, pattern=r"^https?://")] | None = None
-    channels: Annotated[tuple[Name, ...], Meta(description="the channels wanted; all when absent")] | None = None
-    muted: Annotated[tuple[Name, ...], Meta(description="notices not wanted")] = ()
+    Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted.
+    """
+
+    name: str = ""
+    phone: str | None = None
+    whatsapp: str | None = None
+    email: str | None = None
+    push_tokens: tuple[str, ...] = ()
+    locale: str | None = None
+    timezone: str | None = None
+    webhook: str | None = None
+    channels: tuple[str, ...] | None = None
+    muted: tuple[str, ...] = ()
+    id: str = ""
+    country: str | None = None
 
 
-class Assignee(Struct, frozen=True, omit_defaults=True):
-    """Whoever handles the order now: vendor, technician, provider."""
+class AssigneeGiven(Struct, frozen=True, omit_defaults=True):
+    """Whoever handles the order now (vendor, technician, provider), as an event says it; see `PersonGiven`."""
 
     role: Name
     id: Identifier
-    name: Short = ""
-    phone: Short | None = None
-    whatsapp: Short | None = None
-    email: Short | None = None
-    push_tokens: tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...] = ()
-    locale: Annotated[str, Meta(max_length=35)] | None = None
+    name: Short | None | UnsetType = UNSET
+    phone: Short | None | UnsetType = UNSET
+    whatsapp: Short | None | UnsetType = UNSET
+    email: Short | None | UnsetType = UNSET
+    push_tokens: tuple[Token, ...] | None | UnsetType = UNSET
+    locale: Locale | None | UnsetType = UNSET
+    country: Country | None | UnsetType = UNSET
+
+
+class Assignee(Struct, frozen=True, omit_defaults=True):
+    """Whoever handles the order now, as the order knows them; addresses are in canonical form."""
+
+    role: str
+    id: str
+    name: str = ""
+    phone: str | None = None
+    whatsapp: str | None = None
+    email: str | None = None
+    push_tokens: tuple[str, ...] = ()
+    locale: str | None = None
+    country: str | None = None
 
 
 class Appointment(Struct, frozen=True, omit_defaults=True):
@@ -114,8 +163,8 @@ class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
     workflow: Name
     actor: Actor | None = None
     note: Note | None = None
-    recipients: dict[Name, Person | tuple[Person, ...]] | UnsetType = UNSET
-    assignee: Assignee | None | UnsetType = UNSET
+    recipients: dict[Name, PersonGiven | tuple[PersonGiven, ...] | None] | UnsetType = UNSET
+    assignee: AssigneeGiven | None | UnsetType = UNSET
     eta: Instant | None | UnsetType = UNSET
     appointment: Appointment | None | UnsetType = UNSET
     price: Price | None | UnsetType = UNSET
@@ -175,6 +224,13 @@ class Envelope(Struct, frozen=True, kw_only=True):
     data_base64: bytes | None = None
 
 
+class EventWarning(Struct, frozen=True):
+    """What of a taken event could not be used, by the path of its field; never the value itself."""
+
+    field: str
+    problem: str
+
+
 class Event(Struct, frozen=True):
     """A decoded event. `time` is UTC."""
 
@@ -185,6 +241,7 @@ class Event(Struct, frozen=True):
     time: datetime
     data: EventData
     traceparent: str | None = None
+    warnings: tuple[EventWarning, ...] = ()
 
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)

@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, structs
 
 from service.domain.events import Appointment, Assignee, Data, Note, Payment, Person, Price
+from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.workflow import Match
 
 SEQUENCE_BITS: Final = 16
@@ -177,12 +178,14 @@ def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
 def merged(order: Order, data: Data) -> Order:
     """The order with what the event says; what it leaves out keeps its last known value."""
     changes: dict[str, Any] = {}
-    for field in ("assignee", "eta", "appointment", "price", "payment"):
+    for field in ("eta", "appointment", "price", "payment"):
         value = getattr(data, field)
         if value is not UNSET:
             changes[field] = value
+    if data.assignee is not UNSET:
+        changes["assignee"] = merged_assignee(order.assignee, data.assignee)
     if data.recipients is not UNSET:
-        changes["recipients"] = {**order.recipients, **_as_tuples(data.recipients)}
+        changes["recipients"] = merged_people(order.recipients, data.recipients)
     if data.attributes is not UNSET:
         changes["attributes"] = {**order.attributes, **data.attributes}
     return structs.replace(order, **changes)
@@ -201,16 +204,14 @@ def role_of(order: Order, data: Data) -> str:
 def filled(order: Order, data: Data) -> Order:
     """The order with only its gaps filled: what a late event may still add."""
     changes: dict[str, Any] = {}
-    for field in ("assignee", "eta", "appointment", "price", "payment"):
+    for field in ("eta", "appointment", "price", "payment"):
         value = getattr(data, field)
         if value is not UNSET and value is not None and getattr(order, field) is None:
             changes[field] = value
+    if data.assignee is not UNSET and order.assignee is None:
+        changes["assignee"] = merged_assignee(None, data.assignee)
     if data.recipients is not UNSET:
-        changes["recipients"] = {**_as_tuples(data.recipients), **order.recipients}
+        changes["recipients"] = filled_people(order.recipients, data.recipients)
     if data.attributes is not UNSET:
         changes["attributes"] = {**data.attributes, **order.attributes}
     return structs.replace(order, **changes)
-
-
-def _as_tuples(recipients: Mapping[str, Person | tuple[Person, ...]]) -> dict[str, tuple[Person, ...]]:
-    return {a: (p,) if isinstance(p, Person) else tuple(p) for a, p in recipients.items()}

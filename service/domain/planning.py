@@ -1,20 +1,18 @@
 """From a notice to its notifications: one per channel and recipient, with the order as it is at that moment."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from service.domain import sla
-from service.domain.calendars import quiet_until
 from service.domain.draft import Draft
 from service.domain.events import Person, Secret
-from service.domain.notices import Notification, PlannedNotice, Snapshot, State
+from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
+from service.domain.readers import Reader, after_quiet, behind, pick_locale, place, readers_of, why_not
 from service.domain.workflow import Notice, Workflow
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
-CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email", "webhook": "webhook"}
 
 
 def tell(
@@ -41,7 +39,10 @@ def tell(
     secret, valid_until = _secret_of(notice, secrets or {}, at)
     missing = bool(notice.secret) and secret is None
     notice_id = draft.next_id()
-    notifications = tuple(_notification(draft, notice, notice_id, channels or notice.channels, valid_until, missing))
+    readers = readers_of(draft, notice, channels or notice.channels)
+    notifications = tuple(
+        _notification(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
+    )
     draft.notices.append(
         PlannedNotice(
             id=notice_id,
@@ -62,6 +63,9 @@ def tell(
     for n in notifications:
         if n.state == "suppressed":
             draft.log("notice_suppressed", at, notice=name, channel=n.channel, audience=n.audience, why=n.error)
+    for r, n in zip(readers, notifications, strict=True):
+        if r.instead_of and n.state != "suppressed":
+            draft.log("fallback_planned", at, notice=name, failed=r.instead_of, channel=n.channel, why="no address")
     sla.arm_notify(draft, name, notice_id, at)
 
 
@@ -81,102 +85,39 @@ def _ends_here(draft: Draft) -> bool:
     return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
 
 
-def people_of(draft: Draft, audience: str) -> tuple[Person, ...]:
-    """Everybody in `audience`; where nobody is known, the audience that stands in for it."""
-    people = draft.order.people(audience)
-    stand_in = draft.workflow.stand_ins.get(audience)
-    return people or (draft.order.people(stand_in) if stand_in else ())
-
-
 def _notification(
     draft: Draft,
     notice: Notice,
     notice_id: UUID,
-    channels: tuple[str, ...],
+    reader: Reader,
     valid_until: datetime,
-    secret_missing: bool,
-) -> Iterator[Notification]:
-    for audience in notice.audiences:
-        for index, person in enumerate(people_of(draft, audience) or (None,)):
-            for channel in channels:
-                for address in addresses(person, channel) or ("",):
-                    timezone = (person and person.timezone) or draft.workflow.timezone
-                    why = _why_not(notice, audience, person, channel, address, secret_missing)
-                    not_before = draft.now
-                    if not why:
-                        not_before, why = _after_quiet(draft, notice, timezone, valid_until)
-                    state: State = "suppressed" if why else "pending"
-                    yield Notification(
-                        id=draft.next_id(),
-                        notice_id=notice_id,
-                        order_id=draft.order.id,
-                        notice=notice.name,
-                        channel=channel,
-                        audience=audience,
-                        person=index,
-                        address=address,
-                        name=person.name if person else "",
-                        locale=pick_locale(draft.workflow.locales, person.locale if person else None),
-                        timezone=(person and person.timezone) or "",
-                        state=state,
-                        valid_until=valid_until,
-                        not_before=not_before,
-                        when_unknown=notice.when_unknown,
-                        secret=bool(notice.secret),
-                        error=why,
-                    )
-
-
-def _why_not(
-    notice: Notice, audience: str, person: Person | None, channel: str, address: str, secret_missing: bool
-) -> str:
-    """Why this person is not told over this channel; empty when they are."""
-    if person is None:
-        return f"nobody is known as {audience}"
-    if not address:
-        return f"no {channel} address is known"
-    if secret_missing:
-        return f"the event carried no {notice.secret}"
-    if notice.mandatory:
-        return ""
-    if person.channels is not None and channel not in person.channels:
-        return f"does not want {channel} messages"
-    return "does not want this message" if notice.name in person.muted else ""
-
-
-def _after_quiet(draft: Draft, notice: Notice, timezone: str, valid_until: datetime) -> tuple[datetime, str]:
-    """When the reader may be disturbed, or why not at all."""
-    quiet = draft.workflow.quiet
-    if quiet is None or notice.quiet == "send":
-        return draft.now, ""
-    ends = quiet_until(quiet, draft.now, timezone)
-    if ends is None:
-        return draft.now, ""
-    if notice.quiet == "drop" or ends >= valid_until:
-        return draft.now, "quiet hours"
-    return ends, ""
-
-
-def addresses(person: Person | None, channel: str) -> tuple[str, ...]:
-    """Where `person` can be reached over `channel`."""
-    if person is None:
-        return ()
-    if channel == "push":
-        return person.push_tokens
-    value = getattr(person, CHANNEL_ADDRESSES[channel], None)
-    return (value,) if value else ()
-
-
-def pick_locale(available: tuple[str, ...], wanted: str | None) -> str:
-    """The nearest locale that has templates: `en-IN` → `en`; the pack's first when none is near."""
-    if wanted:
-        tag = wanted.replace("_", "-")
-        while tag:
-            for locale in available:
-                if locale.lower() == tag.lower():
-                    return locale
-            tag = tag.rpartition("-")[0]
-    return available[0]
+    *,
+    secret_missing: bool = False,
+) -> Notification:
+    """One message, or why it is none: wishes, mutes and quiet hours are asked here, whatever leads to it."""
+    why = why_not(notice, reader, secret_missing=secret_missing)
+    not_before = draft.now
+    if not why:
+        not_before, why = after_quiet(draft, notice, reader.timezone, valid_until)
+    return Notification(
+        id=draft.next_id(),
+        notice_id=notice_id,
+        order_id=draft.order.id,
+        notice=notice.name,
+        channel=reader.channel,
+        audience=reader.audience,
+        person=reader.index,
+        address=reader.address,
+        name=reader.name,
+        locale=pick_locale(draft.workflow.locales, reader.locale),
+        timezone=reader.timezone,
+        state="suppressed" if why else "pending",
+        valid_until=valid_until,
+        not_before=not_before,
+        when_unknown=notice.when_unknown,
+        secret=bool(notice.secret),
+        error=why,
+    )
 
 
 def snapshot(order: Order, workflow: Workflow) -> Snapshot:
@@ -206,39 +147,28 @@ def _contact(person: Person) -> dict[str, str]:
 
 
 def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, ...]) -> None:
-    """Tell over the channel that stands in, if nothing of this notice went that way to the same person."""
+    """Tell over the channel that stands in, if nothing of this notice went that way to the same reader.
+
+    The same is asked as of a first message. `siblings` are the other messages of the notice.
+    """
+    notice = draft.workflow.notices.get(failed.notice)
     channel = draft.workflow.fallback.get(failed.channel)
     if channel is None:
         return
-    for sibling in siblings:
-        same = sibling.channel == channel and (sibling.audience, sibling.person) == (
-            failed.audience,
-            failed.person,
-        )
-        if same and sibling.state != "suppressed":
-            return
-    people = people_of(draft, failed.audience)
-    person = people[failed.person] if failed.person < len(people) else None
-    if failed.valid_until <= draft.now or not addresses(person, channel):
+    readers = behind(draft, notice, failed) if notice else []
+    if notice is None or not readers or failed.valid_until <= draft.now:
         draft.log("fallback_skipped", notice=failed.notice, channel=channel, why="no address or no time left")
         return
-    notification = Notification(
-        id=draft.next_id(),
-        notice_id=failed.notice_id,
-        order_id=failed.order_id,
-        notice=failed.notice,
-        channel=channel,
-        audience=failed.audience,
-        person=failed.person,
-        address=addresses(person, channel)[0],
-        name=failed.name,
-        locale=failed.locale,
-        timezone=failed.timezone,
-        state="pending",
-        valid_until=failed.valid_until,
-        not_before=draft.now,
-        when_unknown=failed.when_unknown,
-        secret=failed.secret,
-    )
-    draft.extra.append(notification)
-    draft.log("fallback_planned", notice=failed.notice, failed=failed.channel, channel=channel)
+    others = [n for n in (*siblings, *draft.extra) if n.notice_id == failed.notice_id and n.state != "suppressed"]
+    places = {place(n.channel, n.address) for n in others}
+    roles = {(n.channel, n.audience, n.person) for n in others}
+    for r in readers:
+        if place(r.channel, r.address) in places or (r.channel, r.audience, r.index) in roles:
+            continue
+        notification = _notification(draft, notice, failed.notice_id, r, failed.valid_until)
+        if notification.state == "suppressed":
+            why = notification.error
+            draft.log("fallback_skipped", notice=failed.notice, channel=r.channel, why=why)
+            continue
+        draft.extra.append(notification)
+        draft.log("fallback_planned", notice=failed.notice, failed=failed.channel, channel=r.channel)

@@ -251,6 +251,7 @@ class Workflow(Struct, frozen=True):
     `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
+    `region`: whose numbers are written nationally (ISO 3166).
     """
 
     name: str
@@ -282,6 +283,7 @@ class Workflow(Struct, frozen=True):
     renamed: Mapping[str, str] = {}
     expected_end: tuple[str, ...] = ()
     promised: frozenset[str] = frozenset()
+    region: str = ""
 
     @property
     def default_locale(self) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER
+from service.canonical import canonical_event
 from service.core import Core, Result
 from service.domain.causes import Happened
 from service.domain.errors import Rejection
@@ -156,10 +157,19 @@ class Intake:
             return Verdict("rejected", r.rejection)
         event = r.event
         name = (event.data.workflow, event.order_id)
+        event = self._canonical(event, orders.get(name))
         with tracing.span("decide", parent=event.traceparent, order_id=event.order_id, event_id=event.id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
             result: Result = self._core.decide_named(batch, orders, [(name, Happened(event), carried)], now)[0]
         return Verdict(result.outcome, result.reason, event, carried)
+
+    def _canonical(self, event: Event, known: Order | None) -> Event:
+        """The event as everything else sees it: every address in its one form, or taken out and warned of."""
+        pack = self._core.packs.find(event.data.workflow)
+        event = canonical_event(event, pack.workflow.region if pack else "", known)
+        for warning in event.warnings:
+            log.warning("event.warning", order_id=event.order_id, event_id=event.id, field=warning.field)
+        return event
 
     def _dead_letter(self, r: _Read, reason: str, now: datetime) -> Outgoing:
         incoming = r.incoming

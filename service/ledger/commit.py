@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.domain.address_keys import address_key
 from service.domain.draft import Decision
-from service.domain.erasure import address_key
 from service.domain.events import clean
 from service.domain.notices import ENDS, Notification
 from service.domain.order import Clock, Order

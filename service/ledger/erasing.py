@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.erasure import address_key
+from service.domain.address_keys import address_key
 from service.domain.notices import AHEAD, Snapshot
 from service.keyring import Keyring
 from service.ledger.commit import person_digest

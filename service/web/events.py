@@ -19,7 +19,7 @@ MAX_BATCH = 1000
 
 @needs("publisher")
 async def post_events(request: web.Request) -> web.StreamResponse:
-    """Answers per event: accepted, duplicate or rejected with why."""
+    """Answers per event: accepted, duplicate or rejected with why, and what of it could not be used."""
     messages = await _messages(request)
     intake = request.app[CONTEXT].intake
     verdicts: list[Verdict] = []
@@ -72,6 +72,7 @@ def _result(verdict: Verdict) -> dict[str, Any]:
         result["late"] = True
     if verdict.reason:
         result["reason"] = verdict.reason
+    result["warnings"] = verdict.event.warnings if verdict.event else ()
     return result
 
 

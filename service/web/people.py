@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.domain.erasure import address_key
+from service.domain.address_keys import address_key
 from service.erasing import erase_order
 from service.ledger.erasing import orders_of_person
 from service.web.auth import needs

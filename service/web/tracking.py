@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from service.dispatch.compose import LINK_PURPOSE
 from service.domain.calendars import zone_of
 from service.domain.order import Order
-from service.domain.planning import pick_locale
+from service.domain.readers import pick_locale
 from service.domain.workflow import Workflow
 from service.ledger.orders import find_by_id
 from service.web.bodies import answer

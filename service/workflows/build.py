@@ -42,6 +42,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         grace=yaml.grace,
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
+        region=yaml.region,
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
         answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),

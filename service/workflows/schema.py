@@ -255,6 +255,9 @@ class WorkflowYaml(Part):
     title: str
     locales: Annotated[list[str], Field(min_length=1)]
     timezone: str = "UTC"
+    region: Annotated[
+        str, Field(pattern=r"^([A-Z]{2})?$", description="ISO 3166: whose numbers people write without a country code")
+    ] = ""
     adopts: bool = True
     starts: Idents = []
     grace: Duration = Field(default="60s", validate_default=True)

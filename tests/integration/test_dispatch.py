@@ -434,7 +434,7 @@ async def test_hostile_addresses_and_names_end_where_they_begin(world: World) ->
     assert mail.message["Bcc"] is None
     assert "{{ 12345*54321 }}" in mail.part("plain")
     assert "670592745" not in mail.part("plain")
-    assert ("order_created", "failed") in await world.messages("D-1", "email")
+    assert ("order_created", "suppressed") in await world.messages("D-1", "email")
 
 
 @pytest.mark.uninterrupted

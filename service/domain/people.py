@@ -1,0 +1,115 @@
+"""Who takes part in an order, as events tell it one after the other: matched, filled in, removed.
+
+A person in a later event is the one with the same `id`, else one who shares an address, else the only one of the
+audience. What is left out keeps its value, `null` removes it. A list names everybody of its audience; one person
+alone changes that person, or comes to those who are known, or takes the place of the only one who is somebody else.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import UNSET, structs
+
+from service.domain.address_keys import address_key
+from service.domain.events import Assignee, AssigneeGiven, Person, PersonGiven
+
+People = Mapping[str, tuple[Person, ...]]
+Given = Mapping[str, PersonGiven | tuple[PersonGiven, ...] | None]
+
+_EMPTY: Final = {"id": "", "name": "", "push_tokens": (), "muted": ()}
+
+
+def merged_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
+    """Everybody who is known after an event that names these."""
+    merged = dict(known)
+    for audience, said in given.items():
+        before = known.get(audience, ())
+        if said is None:
+            merged[audience] = ()
+        elif isinstance(said, PersonGiven):
+            merged[audience] = _with_one(before, said)
+        else:
+            merged[audience] = tuple(_updated(was, now) for was, now in _pairs(before, said))
+    return merged
+
+
+def filled_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
+    """As `merged_people` for an event that came late: only what nobody said since is taken from it."""
+    filled = dict(known)
+    for audience, said in given.items():
+        listed = as_list(said)
+        before = known.get(audience, ())
+        if not before and audience not in known:
+            filled[audience] = tuple(_updated(None, now) for now in listed)
+            continue
+        gaps = {id(was): now for was, now in _pairs(before, listed) if was is not None}
+        filled[audience] = tuple(_gaps_filled(p, gaps[id(p)]) if id(p) in gaps else p for p in before)
+    return filled
+
+
+def as_list(said: PersonGiven | tuple[PersonGiven, ...] | None) -> tuple[PersonGiven, ...]:
+    """Those whom an event names in one audience."""
+    if said is None:
+        return ()
+    return (said,) if isinstance(said, PersonGiven) else said
+
+
+def matched(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[Person | None]:
+    """For each person of an event, whom of those known it is about."""
+    return [was for was, _ in _pairs(known, given)]
+
+
+def merged_assignee(known: Assignee | None, given: AssigneeGiven | None) -> Assignee | None:
+    """Who handles the order after an event; another one brings nothing of the one before."""
+    if given is None:
+        return None
+    same = known if known is not None and (known.role, known.id) == (given.role, given.id) else None
+    return structs.replace(same or Assignee(given.role, given.id), **_said(given))
+
+
+def _with_one(before: tuple[Person, ...], said: PersonGiven) -> tuple[Person, ...]:
+    (was,) = matched(before, (said,))
+    if was is not None:
+        return tuple(_updated(p, said) if p is was else p for p in before)
+    return (*(before if len(before) > 1 else ()), _updated(None, said))
+
+
+def _pairs(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[tuple[Person | None, PersonGiven]]:
+    """Each named person with the known one it is about; nobody is two of them."""
+    found: dict[int, Person] = {}
+    free = list(known)
+
+    def take(n: int, candidates: list[Person]) -> None:
+        if n not in found and candidates:
+            found[n] = candidates[0]
+            free[:] = [p for p in free if p is not candidates[0]]
+
+    for n, now in enumerate(given):
+        take(n, [p for p in free if now.id and p.id == now.id])
+    for n, now in enumerate(given):
+        theirs = places_of(now)
+        take(n, [p for p in free if not theirs.isdisjoint(places_of(p))])
+    if len(known) == len(given) == 1:
+        take(0, [p for p in free if not (p.id and given[0].id)])
+    return [(found.get(n), now) for n, now in enumerate(given)]
+
+
+def places_of(person: Person | PersonGiven) -> frozenset[str]:
+    """The addresses of a person, comparably written: numbers and mail by key, the rest as it is."""
+    keyed = {address_key(a) for a in (person.phone, person.whatsapp, person.email) if a}
+    return frozenset(keyed | set(person.push_tokens or ()) | ({person.webhook} if person.webhook else set()))
+
+
+def _updated(was: Person | None, now: PersonGiven) -> Person:
+    return structs.replace(was or Person(), **_said(now))
+
+
+def _said(now: PersonGiven | AssigneeGiven) -> dict[str, Any]:
+    """What an event says of a person; `null` as what is known of somebody of whom nothing was ever said."""
+    values = {f: getattr(now, f) for f in now.__struct_fields__}
+    return {f: _EMPTY.get(f) if v is None else v for f, v in values.items() if v is not UNSET}
+
+
+def _gaps_filled(was: Person, late: PersonGiven) -> Person:
+    said = {f: v for f, v in _said(late).items() if v and getattr(was, f) in (None, "", ())}
+    return structs.replace(was, **said) if said else was

@@ -1,0 +1,182 @@
+"""Who is told, where, and whether they want it: asked on every way to a message, first, fallback and manual.
+
+One notice, one channel, one address is one message, however many roles of the order that address has.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.domain.address_keys import address_key
+from service.domain.calendars import quiet_until
+from service.domain.draft import Draft
+from service.domain.events import Person
+from service.domain.notices import Notification
+from service.domain.workflow import Notice, Workflow
+
+CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email", "webhook": "webhook"}
+# Capital letters count in these.
+_EXACT: Final = ("push", "webhook")
+
+
+class Reader(Struct, frozen=True):
+    """One address on one channel: in which role it comes first, and everybody who is reached there.
+
+    `address` is empty where the channel does not reach this person; `instead_of` names the channel it stands in for.
+    """
+
+    channel: str
+    address: str
+    audience: str
+    index: int
+    people: tuple[Person, ...] = ()
+    instead_of: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the first of them is called."""
+        return self.people[0].name if self.people else ""
+
+    @property
+    def locale(self) -> str | None:
+        """The language that they ask for themselves."""
+        return next((p.locale for p in self.people if p.locale), None)
+
+    @property
+    def timezone(self) -> str:
+        """Their own time zone, if known."""
+        return next((p.timezone for p in self.people if p.timezone), "")
+
+
+class _Role(Struct, frozen=True):
+    audience: str
+    index: int
+    person: Person
+
+
+def people_of(draft: Draft, audience: str) -> tuple[Person, ...]:
+    """Everybody in `audience`; where nobody is known, the audience that stands in for it."""
+    people = draft.order.people(audience)
+    stand_in = draft.workflow.stand_ins.get(audience)
+    return people or (draft.order.people(stand_in) if stand_in else ())
+
+
+def addresses(person: Person, channel: str) -> tuple[str, ...]:
+    """Where `person` can be reached over `channel`."""
+    if channel == "push":
+        return person.push_tokens
+    value = getattr(person, CHANNEL_ADDRESSES[channel], None)
+    return (value,) if value else ()
+
+
+def place(channel: str, address: str) -> tuple[str, str]:
+    """Equal for all spellings of one address on one channel."""
+    return channel, address if channel in _EXACT else address_key(address)
+
+
+def readers_of(draft: Draft, notice: Notice, channels: Sequence[str]) -> list[Reader]:
+    """Whom the notice tells over these channels; where one does not reach somebody, its fallback is tried at once."""
+    found: list[Reader] = []
+    for audience in notice.audiences:
+        people = people_of(draft, audience)
+        if not people:
+            found += [Reader(channel, "", audience, 0) for channel in channels]
+        for index, person in enumerate(people):
+            for channel in channels:
+                found += _reached(draft.workflow, _Role(audience, index, person), channel, channels)
+    return together(found)
+
+
+def _reached(workflow: Workflow, role: _Role, channel: str, channels: Sequence[str]) -> list[Reader]:
+    if addresses(role.person, channel):
+        return _on(channel, role)
+    other = next_channel(workflow, role.person, channel)
+    nowhere = Reader(channel, "", role.audience, role.index, (role.person,))
+    return [nowhere, *(_on(other, role, channel) if other and other not in channels else ())]
+
+
+def _on(channel: str, role: _Role, instead_of: str = "") -> list[Reader]:
+    return [
+        Reader(channel, address, role.audience, role.index, (role.person,), instead_of)
+        for address in addresses(role.person, channel)
+    ]
+
+
+def next_channel(workflow: Workflow, person: Person, channel: str) -> str | None:
+    """What stands in for a channel: the first of its fallbacks on which the person can be reached."""
+    tried = {channel}
+    while (channel := workflow.fallback.get(channel, "")) and channel not in tried:
+        if addresses(person, channel):
+            return channel
+        tried.add(channel)
+    return None
+
+
+def together(readers: Sequence[Reader]) -> list[Reader]:
+    """One reader for each address of a channel, as the first of its roles, with the people of all."""
+    found: dict[object, Reader] = {}
+    for reader in readers:
+        key = (
+            place(reader.channel, reader.address) if reader.address else (reader.channel, reader.audience, reader.index)
+        )
+        first = found.get(key)
+        found[key] = reader if first is None else replace(first, people=(*first.people, *reader.people))
+    return list(found.values())
+
+
+def behind(draft: Draft, notice: Notice, n: Notification) -> list[Reader]:
+    """Those who were to read a message that did not arrive, each by their fallback channel; empty: they have none."""
+    wanted = place(n.channel, n.address)
+    roles = [_Role(a, i, p) for a in notice.audiences for i, p in enumerate(people_of(draft, a))]
+    theirs = [r for r in roles if wanted in {place(n.channel, x) for x in addresses(r.person, n.channel)}]
+    if not theirs:
+        # Their address was changed or dropped since.
+        theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]
+    found: list[Reader] = []
+    for role in theirs:
+        if other := next_channel(draft.workflow, role.person, n.channel):
+            found += _on(other, role, n.channel)
+    return together(found)
+
+
+def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> str:
+    """Why this reader is not told over this channel; empty when they are. What any of their roles said holds."""
+    if not reader.people:
+        return f"nobody is known as {reader.audience}"
+    if not reader.address:
+        return f"no {reader.channel} address is known"
+    if secret_missing:
+        return f"the event carried no {notice.secret}"
+    if notice.mandatory:
+        return ""
+    if any(p.channels is not None and reader.channel not in p.channels for p in reader.people):
+        return f"does not want {reader.channel} messages"
+    return "does not want this message" if any(notice.name in p.muted for p in reader.people) else ""
+
+
+def after_quiet(draft: Draft, notice: Notice, timezone: str, valid_until: datetime) -> tuple[datetime, str]:
+    """When the reader may be disturbed (UTC), or why not at all."""
+    quiet = draft.workflow.quiet
+    if quiet is None or notice.quiet == "send":
+        return draft.now, ""
+    ends = quiet_until(quiet, draft.now, timezone or draft.workflow.timezone)
+    if ends is None:
+        return draft.now, ""
+    if notice.quiet == "drop" or ends >= valid_until:
+        return draft.now, "quiet hours"
+    return ends, ""
+
+
+def pick_locale(available: tuple[str, ...], wanted: str | None) -> str:
+    """The nearest locale that has templates: `en-IN` → `en`; the pack's first when none is near."""
+    if wanted:
+        tag = wanted.replace("_", "-")
+        while tag:
+            for locale in available:
+                if locale.lower() == tag.lower():
+                    return locale
+            tag = tag.rpartition("-")[0]
+    return available[0]
