@@ -18,6 +18,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 Told = Literal["sent", "delivered"]
 WhenUnknown = Literal["resend", "while_fresh", "never"]
 WhenQuiet = Literal["send", "wait", "drop"]
+AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
 MeasureKind = Literal["rate", "time", "average"]
 
 
@@ -205,6 +206,15 @@ class Team(Struct, frozen=True):
     incident_within: timedelta = timedelta(minutes=5)
 
 
+class Attribute(Struct, frozen=True):
+    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person."""
+
+    name: str
+    type: AttributeType
+    titles: Mapping[str, str] = {}
+    personal: bool = False
+
+
 class Report(Struct, frozen=True):
     """A list of orders that people subscribe to; `stuck_for`: only those so long in one status."""
 
@@ -273,6 +283,7 @@ class Workflow(Struct, frozen=True):
     timezone: str
     contact_from: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
+    attributes: Mapping[str, Attribute] = {}
     answers: tuple[Answer, ...] = ()
     demo: Mapping[str, Any] = {}
     stand_ins: Mapping[str, str] = {}

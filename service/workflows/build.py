@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from service.domain.workflow import (
     Answer,
+    Attribute,
     Content,
     Level,
     Need,
@@ -45,6 +46,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         region=yaml.region,
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
+        attributes={n: Attribute(n, a.type, a.title, a.personal) for n, a in yaml.attributes.items()},
         answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
         demo=yaml.demo,
         stand_ins=yaml.stand_ins,

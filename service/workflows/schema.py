@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from service.domain.calendars import Every
-from service.domain.workflow import MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
+from service.domain.workflow import AttributeType, MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
-from service.workflows.schema_words import DataPath, Ident, Idents, Part, Titles, one_or_many, texts
+from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part, Titles, one_or_many, texts
 
 CHANNELS = ("sms", "whatsapp", "push", "email", "webhook")
 Channel = Literal["sms", "whatsapp", "push", "email", "webhook"]
@@ -248,6 +248,18 @@ class RunningYaml(Part):
     rename: dict[Ident, Ident] = {}
 
 
+class AttributeYaml(Part):
+    """An attribute that the pack uses. `personal`: it tells of a person, and goes with them when they are erased."""
+
+    type: AttributeType = "any"
+    title: Titles = {}
+    personal: bool = False
+
+
+def _typed(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
 class WorkflowYaml(Part):
     """A whole pack."""
 
@@ -265,6 +277,10 @@ class WorkflowYaml(Part):
     statuses: Annotated[dict[Ident, StatusYaml], Field(min_length=1)]
     transitions: TransitionsYaml
     contact_from: Idents = []
+    attributes: dict[
+        AttributeName,
+        Annotated[AttributeYaml, BeforeValidator(_typed, json_schema_input_type=AttributeType | AttributeYaml)],
+    ] = {}
     contacts: Annotated[Idents, Field(description="audiences whose phone and mail messages may show")] = []
     notices: dict[Ident, NoticeYaml] = {}
     fallback: dict[Channel, Channel] = {}
