@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 CLAIM_AT_ONCE: Final = 100
 # A process that dies in its sends leaves all of them unanswered: a new one begins a few, and more as answers come.
 FIRST_AT_ONCE: Final = 4
+# One in so many places of a channel is for codes alone.
+CODES_SHARE: Final = 10
 LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
 
@@ -112,12 +114,13 @@ class Worker:
         """Claim and start sending; whether there may be more to do at once."""
         self._wake.clear()
         self._looked_at = self._core.time.now()
-        wanted = min(CLAIM_AT_ONCE, self._at_once - len(self._sending))
+        wanted, codes_only = self._places_left()
         room = self._route.room(wanted) if wanted > 0 else 0
-        self._is_full = room <= 0
-        if self._is_full:
+        # Before the claim is awaited, so that a place that comes free meanwhile is noticed.
+        self._is_full = codes_only or room <= 0
+        if room <= 0:
             return False
-        begun = await self._begin_surely(room)
+        begun = await self._begin_surely(room, codes_only)
         passing("dispatch.before_send")
         for c, composed in begun.ready:
             task = asyncio.create_task(self._send(c, composed))
@@ -125,14 +128,23 @@ class Worker:
             task.add_done_callback(self._sent)
         for c, ended in begun.ended:
             self._outcomes.put(Outcome(c.notification.id, c.notification.order_id, ended, c.fence))
-        self._is_full = begun.count == room
-        return self._is_full
+        self._is_full = codes_only or begun.count == room
+        return begun.count == room
 
-    async def _begin_surely(self, room: int) -> _Begun:
+    def _places_left(self) -> tuple[int, bool]:
+        """How many may be sent now, and whether codes alone: a few places stay theirs, however much else there is."""
+        for_codes = -(-self._route.concurrent // CODES_SHARE) if self._route.concurrent > 1 else 0
+        for_all = min(self._at_once, self._route.concurrent - for_codes) - len(self._sending)
+        if for_all > 0:
+            return min(CLAIM_AT_ONCE, for_all), False
+        left = min(self._at_once + for_codes, self._route.concurrent) - len(self._sending)
+        return min(CLAIM_AT_ONCE, left), True
+
+    async def _begin_surely(self, room: int, codes_only: bool) -> _Begun:
         """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""
         tried = _Begun([], [], 0)
         try:
-            await self._begin(room, tried)
+            await self._begin(room, tried, codes_only)
             return tried
         except Exception as error:
             if not is_transient(error) or not tried.count:
@@ -144,12 +156,14 @@ class Worker:
         ended = [(c, x) for c, x in tried.ended if c.notification.id in ours]
         return _Begun(ready, ended, len(ours))
 
-    async def _begin(self, room: int, begun: _Begun) -> None:
+    async def _begin(self, room: int, begun: _Begun, codes_only: bool) -> None:
         """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
         now = self._core.time.now()
         keyring = self._core.keyring
         async with self._core.ledger.transaction() as connection:
-            claimed = await claims.claim(connection, keyring, self._route.channel, now, limit=room)
+            claimed = await claims.claim(
+                connection, keyring, self._route.channel, now, limit=room, codes_only=codes_only
+            )
             if not claimed:
                 return
             await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))

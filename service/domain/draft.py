@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct, structs
 
+from service.domain import turns
 from service.domain.errors import Rejection
 from service.domain.notices import Notification, PlannedNotice
 from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
@@ -89,6 +90,12 @@ class Draft:
             raise Rejection(f"the order has more than {MAX_SEQUENCE} messages and clocks; it is closed to more")
         self.set(sequence=sequence)
         return self.order.child(sequence)
+
+    def next_turn(self) -> timedelta:
+        """How far behind those of other orders the order's next message queues: a flood waits for itself alone."""
+        behind = turns.behind_others(self.order.busy_until, self.now)
+        self.set(busy_until=self.now + behind + turns.APART)
+        return behind
 
     def log(self, kind: str, at: datetime | None = None, **detail: Any) -> None:
         """Add a timeline line; empty details are left out."""

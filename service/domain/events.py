@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from service.domain.errors import Rejection
 
 MAX_BODY_BYTES: Final = 256 * 1024
+MAX_RECIPIENTS: Final = 100
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -298,6 +299,9 @@ def _checked(envelope: Envelope, data: EventData) -> Event:
     for field, moment in dates:
         if isinstance(moment, datetime) and not EARLIEST <= moment <= LATEST:
             raise Rejection(f"{field}: {moment.isoformat()} is not between {EARLIEST:%Y} and {LATEST:%Y}")
+    people = sum(len(p) if isinstance(p, tuple) else 1 for p in (data.recipients or {}).values())
+    if people > MAX_RECIPIENTS:
+        raise Rejection(f"data.recipients: names {people} people; at most {MAX_RECIPIENTS} are taken")
     return Event(
         id=envelope.id,
         source=envelope.source,

@@ -6,8 +6,8 @@
     sending → unknown                 the request left us and no answer came
     ends: failed, expired, superseded, suppressed (and delivered, read, undelivered)
 
-`settle` is the whole state machine; ends are final, but that what was delivered may be read, and a receipt's rank
-never goes down. What may have left never ends as if it had not: `ended_unsent` says so.
+`settle` is the whole state machine; ends are final (but what was delivered may be read), a receipt's rank never goes
+down, and what may have left never ends as if it had not.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ MAX_BACKOFF_DOUBLINGS: Final = 12
 
 
 class Notification(Struct, frozen=True):
-    """One message to one address over one channel. `resent` counts sends repeated after an unknown one."""
+    """One message to one address over one channel; `resent` counts sends repeated after an unknown one."""
 
     id: UUID
     notice_id: UUID
@@ -79,6 +79,7 @@ class Notification(Struct, frozen=True):
     error_code: str = ""
     error: str = ""
     sent_at: datetime | None = None
+    behind: timedelta = timedelta(0)  # how long it lets the messages of other orders go first
 
 
 class Snapshot(Struct, frozen=True, omit_defaults=True):
@@ -236,8 +237,7 @@ def _give_up_waiting(n: Notification, missing: bool, now: datetime) -> Notificat
 def ended_unsent(n: Notification, state: State, why: str, code: str = "") -> Notification:
     """The notification ended without being sent (again).
 
-    Where an earlier send of it got no answer it may be with its reader: then it stays `unknown`, which only the
-    provider's word can settle, and nobody is told that it never left.
+    Where an earlier send got no answer it may have arrived: then it stays `unknown`, for the provider to settle.
     """
     if n.resent and state in FALLS_AWAY | {"expired"}:
         return replace(n, state="unknown", error=f"sent once without an answer, and not again: {why}", error_code=code)

@@ -71,7 +71,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     """The state that `decide` works on.
 
     `event_time` is the time of the newest status event applied; `data_times` says for each part of the data when the
-    event happened that gave it.
+    event happened that gave it. `busy_until`: when all its messages would be out, were they sent one after the other.
     """
 
     id: UUID
@@ -102,6 +102,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     previous_assignee: str = ""
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}
+    busy_until: datetime | None = None
 
     def child(self, sequence: int) -> UUID:
         """The id of this order's `sequence`-th notice, notification, clock or escalation."""

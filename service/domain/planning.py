@@ -117,6 +117,7 @@ def _notification(
         when_unknown=notice.when_unknown,
         secret=bool(notice.secret),
         error=why,
+        behind=timedelta(0) if why else draft.next_turn(),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, Snapshot
+from service.domain.turns import last_turn
 from service.keyring import Keyring
 from service.ledger.caps import Reservation, encode
 from service.ledger.columns import stands_in
@@ -41,10 +42,14 @@ class Claimed(Struct, frozen=True):
 
 
 async def claim(
-    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int
+    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int, codes_only: bool = False
 ) -> list[Claimed]:
-    """Lock what is due on `channel`, the oldest first, one at a time in each lane; `begin` or `lease` each of them."""
-    rows = (await connection.execute(_DUE, {"of_channel": channel, "now": now, "at_most": limit})).all()
+    """Lock what is due on `channel`, one at a time in each lane; `begin` or `lease` each of them.
+
+    Codes come first, then the orders take turns: nobody waits until the many messages of another order are out.
+    """
+    values = {"of_channel": channel, "now": now, "at_most": limit, "last": last_turn(now, codes_only=codes_only)}
+    rows = (await connection.execute(_DUE, values)).all()
     if not rows:
         return []
     claimed = [_claimed(keyring, row) for row in rows]
@@ -90,6 +95,8 @@ def _due() -> Select[Any]:
             stands_in(ahead.c.state, *AHEAD),
             # What waits for the end of quiet hours does not hold up what may go now.
             or_(~stands_in(ahead.c.state, "pending"), ahead.c.not_before <= now),
+            # A code does not wait until what was turned away before it is tried again.
+            or_(~notifications.c.secret, ahead.c.secret, ahead.c.attempts == 0, stands_in(ahead.c.state, "sending")),
         )
     )
     return (
@@ -98,9 +105,10 @@ def _due() -> Select[Any]:
             notifications.c.channel == bindparam("of_channel"),
             stands_in(notifications.c.state, *WAITING),
             notifications.c.not_before <= now,
+            notifications.c.turn <= bindparam("last", type_=notifications.c.turn.type),
             ~in_front,
         )
-        .order_by(notifications.c.not_before)
+        .order_by(notifications.c.turn)
         .limit(bindparam("at_most", type_=Integer))
         .with_for_update(skip_locked=True, of=notifications)
     )

@@ -19,6 +19,7 @@ from service.keyring import Keyring
 from service.ledger import escalations as escalation_rows
 from service.ledger import outbox as outbox_rows
 from service.ledger.incidents import SOURCE, Change
+from service.ledger.notifications import let_ahead
 from service.ledger.outbox import Outgoing
 from service.ledger.records import notice_row, notification_row, order_row, seal_json
 from service.ledger.tables import (
@@ -137,6 +138,8 @@ class Batch:
         await insert_rows(connection, timeline, self._timeline)
         await insert_rows(connection, notices, self._notices)
         await insert_rows(connection, notifications, self._notifications)
+        codes = [row["lane"] for row in self._notifications if row["secret"] and row["state"] not in ENDS]
+        await let_ahead(connection, codes, self._now)
         await insert_rows(connection, visits, self._visits)
         measured = list(self._observations.values())
         await upsert(connection, observations, measured, ("value", "at"), ("order_id", "measure"))

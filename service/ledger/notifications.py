@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, gives_place_back
+from service.domain.turns import HEAD_START_MS, last_turn, turn_of
 from service.keyring import Keyring
 from service.ledger import caps
 from service.ledger.caps import Reservation, Settled, decode, encode
@@ -123,6 +124,25 @@ _WAITING_IN: Final = (
 )
 
 
+async def let_ahead(connection: AsyncConnection, lanes: Iterable[bytes], now: datetime) -> None:
+    """Codes came into these lanes: what waits there goes as early as they do, so that no code waits behind a flood."""
+    wanted = padded(sorted(set(lanes)))
+    if wanted:
+        last_code = last_turn(now, codes_only=True)
+        await connection.execute(_LET_AHEAD, {"lanes": wanted, "last_code": last_code})
+
+
+_LET_AHEAD: Final = (
+    update(notifications)
+    .where(
+        notifications.c.lane.in_(bindparam("lanes", expanding=True)),
+        stands_in(notifications.c.state, *WAITING),
+        notifications.c.turn > bindparam("last_code", type_=notifications.c.turn.type),
+    )
+    .values(turn=notifications.c.turn - HEAD_START_MS)
+)
+
+
 async def write(
     connection: AsyncConnection, changed: Sequence[Notification], now: datetime, before: Mapping[UUID, Stored]
 ) -> None:
@@ -132,6 +152,7 @@ async def write(
             "k": n.id,
             "new_state": n.state,
             "at": n.not_before,
+            "turn": turn_of(n),
             "n_resent": n.resent,
             "by": n.provider,
             "by_id": n.provider_id,
@@ -158,6 +179,7 @@ _WRITE: Final = (
     .values(
         state=bindparam("new_state"),
         not_before=bindparam("at"),
+        turn=bindparam("turn"),
         resent=bindparam("n_resent"),
         provider=bindparam("by"),
         provider_id=bindparam("by_id"),

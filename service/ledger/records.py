@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.sla import wake_at
+from service.domain.turns import turn_of
 from service.domain.workflow import Workflow
 from service.keyring import Keyring, Place
 from service.ledger.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT, ORDER_STATE
@@ -119,6 +120,7 @@ def notification_row(keyring: Keyring, n: Notification, now: datetime) -> dict[s
         "lane": keyring.digest("lane", n.order_id.hex, n.channel, n.address),
         "state": n.state,
         "not_before": n.not_before,
+        "turn": turn_of(n),
         "valid_until": n.valid_until,
         "when_unknown": n.when_unknown,
         "secret": n.secret,

@@ -8,6 +8,7 @@ An index that is partial says in its `where` which loop it serves.
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -163,7 +164,10 @@ notifications = Table(
     sealed("sealed_recipient", MESSAGE_RECIPIENT),
     sealed("sealed_message", MESSAGE_WORDS, nullable=True),
     Column("reservation", LargeBinary),
+    # The place in its channel's line, in ms since 1970; of codes, days earlier. 0: from before there were turns.
+    Column("turn", BigInteger, nullable=False, server_default="0"),
     partial("notifications_waiting", "channel", "not_before", where=WAITING),
+    partial("notifications_in_turn", "channel", "turn", "not_before", where=WAITING),
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
     partial("notifications_unknown", "not_before", where="state = 'unknown'"),
     Index("notifications_of_order", "order_id"),

@@ -119,6 +119,10 @@ class Providers(StandIn):
         self.tokens_given += 1
         return web.json_response({"access_token": "fcm-access-token", "expires_in": 3600, "token_type": "Bearer"})
 
+    def of_seen(self, channel: str) -> list[Sent]:
+        """What came in on a channel, answered or not, in order."""
+        return [s for s in self.seen if s.channel == channel]
+
     def of(self, channel: str, to: str | None = None) -> list[Sent]:
         """What was accepted on a channel, in order."""
         return [s for s in self.sent if s.channel == channel and to in (None, s.to)]

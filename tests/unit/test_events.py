@@ -168,3 +168,14 @@ def test_any_value_in_any_field_is_taken_or_refused(field: str, inner: str, valu
 @given(st.text())
 def test_clean_leaves_one_line(text: str) -> None:
     assert not set(clean(text)) & set("\r\n\x0b\x0c\x00\x85\u2028\u2029")
+
+
+@pytest.mark.parametrize(("audiences", "taken"), [([100], True), ([101], False), ([60, 41], False), ([60, 40], True)])
+def test_an_event_names_at_most_100_people(audiences: list[int], taken: bool) -> None:
+    people = {f"audience{n}": [{"name": "x"}] * size for n, size in enumerate(audiences)}
+    body = msgspec.json.encode(event("O-1", "created", recipients=people))
+    if taken:
+        decode(body)
+        return
+    with pytest.raises(Rejection, match=r"data.recipients: names 101 people; at most 100 are taken"):
+        decode(body)

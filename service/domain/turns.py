@@ -1,0 +1,32 @@
+"""Whose message goes next: codes ahead of all else, then the orders in turn, however many messages one of them has."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from service.domain.notices import Notification
+
+# Each further message of an order queues as if it had come so much later, up to a bound.
+APART: Final = timedelta(milliseconds=100)
+MOST_BEHIND: Final = timedelta(seconds=60)
+# So much earlier a code counts as waiting; no message waits longer than that.
+HEAD_START: Final = timedelta(days=2)
+HEAD_START_MS: Final = HEAD_START // timedelta(milliseconds=1)
+
+
+def behind_others(busy_until: datetime | None, now: datetime) -> timedelta:
+    """How far behind those of other orders the next message of an order queues that is busy until then."""
+    return min(max(timedelta(0), (busy_until or now) - now), MOST_BEHIND)
+
+
+def turn_of(n: Notification) -> int:
+    """Its place in the line of its channel: the moment from which it counts as waiting, in ms since 1970."""
+    return _ms(n.not_before + n.behind) - (HEAD_START_MS if n.secret else 0)
+
+
+def last_turn(now: datetime, *, codes_only: bool) -> int:
+    """The last place in the line that may be sent now: of codes alone, or of everything."""
+    return _ms(now + MOST_BEHIND) - (HEAD_START_MS if codes_only else 0)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
