@@ -33,6 +33,8 @@ from service.ledger.reaching import reach
 from service.ledger.schema import migrate
 from service.ledger.wakeups import Wakeups
 from service.letters import MAIL
+from service.mail_in import server as mail_in
+from service.mail_in.postbox import Postbox
 from service.providers import build_routes, ledger_of, letter_sender
 from service.readiness import Watch
 from service.relay.mail import MailTransport
@@ -88,7 +90,8 @@ class App:
         self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
         self.intake = Intake(self.core)
         self.settler = Settler(self.core)
-        self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url)
+        mail_domain = settings.mail_domain if settings.mail_in else ""
+        self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
         self.routes: dict[str, Route] = {}
         self.stopping = asyncio.Event()
         self.watch = Watch(self.ledger, self.broker, self._ended_roles, self._lame_parts)
@@ -125,6 +128,7 @@ class App:
         self._background("align", self._keep_aligned())
         self._background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
         await self._serve()
+        await self._take_mail()
         self._background("warm", self._warm())
         # What was loaded stays: the collector need not look at it again and again.
         gc.collect()
@@ -232,6 +236,16 @@ class App:
             log.warning("health.not_served", port=self.settings.http_port, error=error.strerror)
             return
         self.port = addresses[0][1] if (addresses := self._runner.addresses) else self.settings.http_port
+
+    async def _take_mail(self) -> None:
+        """Listen for bounces, complaints and replies, where a port for them is set."""
+        if not self.settings.mail_in or "web" not in self.roles:
+            return
+        postbox = Postbox(self.core, self.settler, self.routes, self.settings.mail_domain)
+        try:
+            self._closers.append(await mail_in.serve(self.settings.mail_in, postbox))
+        except OSError as error:
+            raise SettingsError(f"STAGEBELL_MAIL_IN: cannot listen: {error.strerror}") from error
 
     def _broadcaster(self) -> Broadcaster:
         broadcaster = Broadcaster(self.core)

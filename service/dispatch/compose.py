@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from service.dispatch.channels.port import Outgoing
+from service.dispatch.channels.port import MailHeaders, Outgoing
+from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
 from service.ledger.claims import Claimed
 from service.workflows.packs import Packs
@@ -28,11 +29,12 @@ class Composed(Struct, frozen=True):
 class Composer:
     """Renders messages in the words of their pack."""
 
-    def __init__(self, packs: Packs, keyring: Keyring, brand: str, public_url: str) -> None:
+    def __init__(self, packs: Packs, keyring: Keyring, brand: str, public_url: str, mail_domain: str = "") -> None:
         self._packs = packs
         self._keyring = keyring
         self._brand = brand
         self._public_url = public_url
+        self._mail_domain = mail_domain
 
     def compose(self, claimed: Claimed, ttl_s: int) -> Composed:
         """Raises Rejection, jinja2.TemplateError or ValueError when the pack cannot say it."""
@@ -47,8 +49,22 @@ class Composer:
             ttl_s=ttl_s,
             callback_url=f"{self._public_url}/callbacks/twilio/status?n={token}",
             data={"order_id": claimed.order_name, "notice": n.notice, "link": self.link(claimed)},
+            mail=self._mail(claimed) if n.channel == "email" else MailHeaders(),
         )
         return Composed(outgoing, shown)
+
+    def _mail(self, claimed: Claimed) -> MailHeaders:
+        """Bounces and replies come to us where mail comes in; from what must be told nobody can unsubscribe."""
+        n = claimed.notification
+        workflow = self._packs.for_order(claimed.workflow, claimed.version).workflow
+        must_be_told = n.secret or workflow.notices[n.notice].mandatory
+        return mail_headers(
+            self._keyring,
+            n.id,
+            domain=self._mail_domain,
+            reply_to=workflow.reply_to,
+            unsubscribe_at="" if must_be_told else self._public_url,
+        )
 
     def link(self, claimed: Claimed) -> str:
         """The order's tracking page."""

@@ -166,6 +166,7 @@ class Receipt(Struct, frozen=True):
     status: Literal["queued", "sent", "delivered", "read", "undelivered"]
     provider_id: str
     code: str = ""
+    words: str = ""
 
 
 class Lookup(Struct, frozen=True):
@@ -261,7 +262,7 @@ def _receipt(n: Notification, receipt: Receipt, now: datetime) -> Notification:
             return replace(n, state="sent", provider_id=receipt.provider_id, sent_at=now, error="")
         return n
     state: State = "sent" if receipt.status == "sent" else receipt.status
-    error = f"provider error {receipt.code}" if receipt.code else ""
+    error = receipt.words or (f"provider error {receipt.code}" if receipt.code else "")
     return replace(
         n,
         state=state,

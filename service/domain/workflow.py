@@ -261,7 +261,7 @@ class Workflow(Struct, frozen=True):
     `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
-    `region`: whose numbers are written nationally (ISO 3166).
+    `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
     """
 
     name: str
@@ -295,6 +295,7 @@ class Workflow(Struct, frozen=True):
     expected_end: tuple[str, ...] = ()
     promised: frozenset[str] = frozenset()
     region: str = ""
+    reply_to: str = ""
 
     @property
     def default_locale(self) -> str:

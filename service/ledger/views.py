@@ -9,11 +9,13 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.order import Order
+from service.domain.readers import CHANNEL_ADDRESSES, addresses
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
 from service.ledger.escalation_views import escalation_view
 from service.ledger.orders import find
 from service.ledger.records import history_of, notification_of, unseal_json
+from service.ledger.suppressed import suppressed
 from service.ledger.tables import (
     MESSAGE_WORDS,
     TIMELINE_DETAIL,
@@ -40,7 +42,16 @@ async def order_view(
         "timeline": _merged(await _timeline(connection, keyring, order.id), messages),
         "clocks": await _clocks(connection, order.id),
         "escalations": await _escalations(connection, keyring, order.id),
+        "suppressions": to_builtins(
+            await suppressed(connection, keyring, _addresses(order)), builtin_types=(datetime,)
+        ),
     }
+
+
+def _addresses(order: Order) -> set[str]:
+    """Every address of everybody on the order."""
+    everybody = [p for people in order.recipients.values() for p in people]
+    return {a for p in everybody for channel in (*CHANNEL_ADDRESSES, "push") for a in addresses(p, channel)}
 
 
 def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:

@@ -19,7 +19,9 @@ from service.web import (
     shapes,
     stream,
     subscriptions,
+    suppressions,
     tracking,
+    unsubscribe,
 )
 from service.web.desk import board, sign_in, tools
 from service.web.desk import lifecycle as lifecycle_page
@@ -58,6 +60,7 @@ _LIST = {
     "format": "csv for a table of all",
 }  # fmt: skip
 _LETTER = {"key": "the letter's own; without it, whatever stands at that place by now"}
+_SUPPRESSED = {"recipient": "a phone number or email address"}
 _ESCALATIONS = {
     "state": "active (not resolved), open, acknowledged, snoozed or resolved", "team": "its name",
     "workflow": "its name", "severity": "low to critical", "older_than": "such as 10m", "limit": "1 to 1000",
@@ -110,6 +113,13 @@ API = (
     ),
     Route("POST", "/v1/dead-letters/{number}/replay", dead.replay_dead, answer=shapes.Count, query=_LETTER),
     Route("DELETE", "/v1/dead-letters/{number}", dead.drop_dead, answer=shapes.Count, query=_LETTER),
+    Route(
+        "GET", "/v1/suppressions", suppressions.list_suppressions, answer=shapes.Suppressions, query=_SUPPRESSED
+    ),
+    Route(
+        "DELETE", "/v1/suppressions", suppressions.lift_suppression, answer=shapes.Count,
+        query={**_SUPPRESSED, "channel": "sms, whatsapp, email or push"},
+    ),
     Route("DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased),
     Route("GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"}),
 )  # fmt: skip
@@ -119,6 +129,8 @@ PAGES = (
     Route("GET", "/asyncapi.json", contract.get_asyncapi),
     Route("GET", "/schemas/{type}.json", contract.get_schema),
     Route("GET", "/t/{token}", tracking.get_tracking_page, lenient=True),
+    Route("GET", "/u/{token}", unsubscribe.get_page, lenient=True),
+    Route("POST", "/u/{token}", unsubscribe.unsubscribe, lenient=True),
     Route("GET", "/desk", board.board, query=_ESCALATIONS),
     Route("GET", "/desk/board", board.board_rows, query=_ESCALATIONS),
     Route("GET", "/desk/orders", order_pages.orders, query=_LIST),
@@ -126,6 +138,7 @@ PAGES = (
     Route("POST", "/desk/orders/{workflow}/{order_id}/preview", order_pages.preview_notice),
     Route("POST", "/desk/orders/{workflow}/{order_id}/notices", order_pages.send_notice),
     Route("POST", "/desk/orders/{workflow}/{order_id}/issues", order_pages.report_issue),
+    Route("POST", "/desk/orders/{workflow}/{order_id}/suppressions", order_pages.lift_suppression),
     Route("GET", "/desk/inbox", tools.inbox),
     Route("GET", "/desk/messages/{id}", tools.mail),
     Route("GET", "/desk/dead", tools.dead),

@@ -79,6 +79,22 @@ class OrderDocument(Struct):
     escalations: list[dict[str, Any]]
     answers: list[dict[str, Any]]
     manual_notices: list[dict[str, Any]]
+    suppressions: list["SuppressionLine"]
+
+
+class SuppressionLine(Struct):
+    """Nothing is sent to this address over this channel: why, and since when."""
+
+    channel: str
+    address: str
+    why: str
+    at: datetime
+
+
+class Suppressions(Struct):
+    """What is suppressed of an address."""
+
+    suppressions: list[SuppressionLine]
 
 
 class NoticeOrder(Struct, forbid_unknown_fields=True):

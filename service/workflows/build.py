@@ -44,6 +44,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
         region=yaml.region,
+        reply_to=yaml.reply_to,
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
         attributes={n: Attribute(n, a.type, a.title, a.personal) for n, a in yaml.attributes.items()},

@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.domain.calendars import Every
 from service.domain.workflow import AttributeType, MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
+from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
 from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part, Titles, one_or_many, texts
 
 CHANNELS = ("sms", "whatsapp", "push", "email", "webhook")
 Channel = Literal["sms", "whatsapp", "push", "email", "webhook"]
+MailAddress = Annotated[str, AfterValidator(lambda text: canonical_mail(text) if text else "")]
 
 
 class StageYaml(Part):
@@ -270,6 +272,7 @@ class WorkflowYaml(Part):
     region: Annotated[
         str, Field(pattern=r"^([A-Z]{2})?$", description="ISO 3166: whose numbers people write without a country code")
     ] = ""
+    reply_to: MailAddress = ""
     adopts: bool = True
     starts: Idents = []
     grace: Duration = Field(default="60s", validate_default=True)

@@ -24,6 +24,8 @@ def mail_of(message: Outgoing, sender_name: str, sender: str, recipient: str) ->
     mail = EmailMessage(policy=_UTF8 if utf8 else _ASCII)
     mail["From"] = _address(sender, clean(sender_name))
     mail["To"] = _address(recipient)
+    if message.mail.reply_to:
+        mail["Reply-To"] = _address(message.mail.reply_to)
     mail["Subject"] = clean(message.rendered.title)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message.notification_id}@{sender.rpartition('@')[2]}>"
@@ -34,7 +36,14 @@ def mail_of(message: Outgoing, sender_name: str, sender: str, recipient: str) ->
         mail.add_alternative(message.rendered.html, subtype="html")
     if message.attachment:
         mail.add_attachment(message.attachment.text, subtype="csv", filename=message.attachment.name)
-    return mail.as_bytes()
+    return _unsubscribe(message.mail.unsubscribe) + mail.as_bytes()
+
+
+def _unsubscribe(page: str) -> bytes:
+    """One click for mail programs (RFC 8058). Written by hand: an address that is folded is an address no more."""
+    if not page:
+        return b""
+    return f"List-Unsubscribe: <{page}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode("ascii")
 
 
 def _address(address: str, name: str = "") -> Address:

@@ -17,6 +17,14 @@ class Attachment(Struct, frozen=True):
     text: str
 
 
+class MailHeaders(Struct, frozen=True):
+    """What a mail says beside its text. `bounce_to`: the envelope's sender; empty: the relay's own."""
+
+    bounce_to: str = ""
+    reply_to: str = ""
+    unsubscribe: str = ""
+
+
 class Outgoing(Struct, frozen=True):
     """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds."""
 
@@ -27,6 +35,7 @@ class Outgoing(Struct, frozen=True):
     callback_url: str
     data: dict[str, str] = {}
     attachment: Attachment | None = None
+    mail: MailHeaders = MailHeaders()
 
 
 class Provider(Protocol):

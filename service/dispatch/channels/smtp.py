@@ -69,7 +69,7 @@ class SmtpProvider:
         """A connection that has taken sender and recipient."""
         if (kept := await self._kept(attempt, message)) is not None:
             try:
-                await kept.address(self.sender, recipient)
+                await kept.address(message.mail.bounce_to or self.sender, recipient)
                 return kept
             except Stopped as stopped:
                 # So a relay ends a connection that has carried enough, or was idle for too long.
@@ -78,7 +78,7 @@ class SmtpProvider:
                 kept.close()
         attempt.session = session = Session(self._relay, message)
         await session.open()
-        await session.address(self.sender, recipient)
+        await session.address(message.mail.bounce_to or self.sender, recipient)
         return session
 
     async def _kept(self, attempt: "_Attempt", message: Outgoing) -> Session | None:

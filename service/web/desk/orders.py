@@ -16,6 +16,7 @@ from service.web.context import CALLER, CONTEXT, audit_line
 from service.web.desk.page import desk, render
 from service.web.orders import csv_answer, line_of, load_view, order_name, search_of
 from service.web.preview import preview
+from service.web.suppressions import lift_as_asked
 
 SHOWN: Final = 50
 _FILTERS: Final = (
@@ -135,6 +136,15 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
     cause = await _notice(request)
     name = order_name(request)
     await request.app[CONTEXT].core.act(name, cause, [audit_line(request, f"notice.sent {cause.reason}", *name)])
+    raise web.HTTPSeeOther(_path(*name))
+
+
+@desk("agent")
+async def lift_suppression(request: web.Request) -> web.StreamResponse:
+    """Allow messages to an address again, and show the order again."""
+    form = await form_of(request)
+    name = order_name(request)
+    await lift_as_asked(request, form.get("channel", ""), form.get("address", ""))
     raise web.HTTPSeeOther(_path(*name))
 
 

@@ -1,0 +1,125 @@
+"""What becomes of mail that came in: a bounce settles its message, a complaint is an opt-out, a reply is noted.
+
+Only the signed name in the recipient's address proves which message a mail is about. Complaints of mailbox providers
+come to an address of their own, and hold the mail they are about, with that name in it.
+"""
+
+import re
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from service.core import Core
+from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
+from service.dispatch.route import Route
+from service.dispatch.settle import Outcome, Settler, suppress
+from service.domain.notices import Receipt
+from service.ledger import notifications as rows
+from service.ledger.notifications import Stored
+from service.ledger.records import history_line
+from service.mail_in.reports import Report, read
+from service.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+CHANNEL: Final = "email"
+# RFC 2142: where people and feedback loops write; RFC 5321, §4.5.1 wants a postmaster everywhere.
+COMPLAINTS: Final = frozenset({"complaints", "abuse", "postmaster"})
+_PURPOSES: Final[dict[str, Purpose]] = {"bounce": "bounce", "reply": "reply"}
+_SIGNED: Final = re.compile(rb"(?i)\b(?:(bounce|reply)\+|(u)/)([a-z2-7]{%d})\b" % TOKEN_LENGTH)
+
+
+class Addressee(Struct, frozen=True):
+    """Whom a mail is for. `message`: the one of ours that it is about; None for complaints, which name it inside."""
+
+    purpose: str
+    message: UUID | None = None
+
+
+class Postbox:
+    """Takes mails in; what it has taken is in the ledger."""
+
+    def __init__(self, core: Core, settler: Settler, routes: dict[str, Route], domain: str) -> None:
+        self._core = core
+        self._settler = settler
+        self._routes = routes
+        self._domain = domain
+
+    def addressee(self, address: str) -> Addressee | None:
+        """Whom this recipient's address stands for, in whatever case it comes; None: nobody here."""
+        local, _, domain = address.strip("<>").rpartition("@")
+        if domain.lower().removesuffix(".") != self._domain:
+            return None
+        name, _, token = local.lower().partition("+")
+        if name in COMPLAINTS:
+            return Addressee("complaint")
+        purpose = _PURPOSES.get(name)
+        if purpose is None:
+            return None
+        message = read_mail_token(self._core.keyring, purpose, token)
+        return Addressee(purpose, message) if message else None
+
+    async def take(self, addressee: Addressee, content: bytes) -> None:
+        """Do what the mail asks for; raises what the database raises, so that the sender tries again."""
+        report = read(content, is_bounce_address=addressee.purpose == "bounce")
+        message = addressee.message or self._named_in(content)
+        stored = await self._find(message) if message else None
+        if stored is None:
+            log.info("mail_in.dropped", kind=report.kind, why="no message of ours is named")
+            return
+        now = self._core.time.now()
+        if report.kind == "complaint":
+            await self._complained(stored, now)
+        elif addressee.purpose == "bounce" and report.kind in ("bounced", "delivered", "delayed"):
+            await self._reported(stored, report, now)
+        elif addressee.purpose == "reply" and report.kind == "other":
+            await self._note(stored, history_line("replied", now, "the reader answered by mail; its text is not kept"))
+        log.info("mail_in.taken", kind=report.kind, to=addressee.purpose, code=report.status,
+                 order_id=stored.order_name, notification_id=str(stored.notification.id))  # fmt: skip
+
+    def _named_in(self, content: bytes) -> UUID | None:
+        """The first of our signed names in a complaint: in the bounce address, or in the unsubscribe link."""
+        for found in _SIGNED.finditer(content):
+            purpose: Purpose = "unsubscribe" if found[2] else "bounce" if found[1].lower() == b"bounce" else "reply"
+            if message := read_mail_token(self._core.keyring, purpose, found[3].decode()):
+                return message
+        return None
+
+    async def _find(self, message: UUID) -> Stored | None:
+        async with self._core.ledger.reading() as connection:
+            return await rows.find(connection, self._core.keyring, message)
+
+    async def _reported(self, stored: Stored, report: Report, now: datetime) -> None:
+        n = stored.notification
+        if report.kind == "delayed":
+            why = " ".join(filter(None, ("on its way, not taken yet by the reader's server", report.status)))
+            await self._note(stored, history_line("delayed", now, why, code=report.status))
+            return
+        if report.is_permanent:
+            await self._silence(n.address, now, f"bounced {report.status}")
+        status: Receipt
+        if report.kind == "delivered":
+            status = Receipt("delivered", "")
+        else:
+            status = Receipt("undelivered", "", report.status, f"the mail came back: {report.status}")
+        await self._settler.write([Outcome(n.id, n.order_id, status)])
+        metrics.receipts.labels(CHANNEL, status.status).inc()
+
+    async def _complained(self, stored: Stored, now: datetime) -> None:
+        """Whoever calls our mail spam gets no more of it."""
+        await self._silence(stored.notification.address, now, "complained of spam")
+        line = history_line("complained", now, "the reader called this mail spam: no more mail goes there")
+        await self._note(stored, line)
+
+    async def _silence(self, address: str, now: datetime, why: str) -> None:
+        if not address:
+            return
+        async with self._core.ledger.transaction() as connection:
+            for provider in self._routes[CHANNEL].providers:
+                await suppress(connection, self._core, CHANNEL, address, provider.sender, now, why)
+
+    async def _note(self, stored: Stored, line: str) -> None:
+        async with self._core.ledger.transaction() as connection:
+            await rows.note(connection, stored.notification.id, line)

@@ -1,0 +1,59 @@
+"""`/v1/suppressions`: to which addresses nothing is sent, and why; an agent may lift what was wrong."""
+
+from typing import Final
+
+from aiohttp import web
+
+from service.domain.errors import Rejection
+from service.ledger.audit import write_audit
+from service.ledger.suppressed import lift, suppressed
+from service.mail_address import canonical_mail
+from service.settings import CHANNELS
+from service.web.auth import needs
+from service.web.bodies import answer
+from service.web.context import CONTEXT, audit_line
+from service.web.shapes import Count, SuppressionLine, Suppressions
+
+MOST_LETTERS: Final = 320
+
+
+@needs("agent")
+async def list_suppressions(request: web.Request) -> web.StreamResponse:
+    """Of one person's address; it is never listed whose addresses there are."""
+    core = request.app[CONTEXT].core
+    address = _recipient(request.query.get("recipient", ""))
+    async with core.ledger.reading() as connection:
+        found = await suppressed(connection, core.keyring, [address])
+    return answer(Suppressions([SuppressionLine(s.channel, s.address, s.why, s.at) for s in found]))
+
+
+@needs("agent")
+async def lift_suppression(request: web.Request) -> web.StreamResponse:
+    """Allow messages again; that somebody did is kept."""
+    asked = request.query
+    return answer(Count(await lift_as_asked(request, asked.get("channel", ""), asked.get("recipient", ""))))
+
+
+async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:
+    """Lift the suppression of one channel and address, with a line of audit; raises Rejection."""
+    core = request.app[CONTEXT].core
+    address = _recipient(recipient)
+    if channel not in CHANNELS:
+        raise Rejection(f"channel: one of {', '.join(CHANNELS)} is expected")
+    async with core.ledger.transaction() as connection:
+        lifted = await lift(connection, core.keyring, channel, address)
+        await write_audit(connection, [audit_line(request, f"suppression.lifted {channel}")], core.time.now())
+    return lifted
+
+
+def _recipient(text: str) -> str:
+    """A phone number or mail address; a plus sign that a query string turned into a blank is one again."""
+    address = f"+{text.strip()}" if text.startswith(" ") else text.strip()
+    if not address or len(address) > MOST_LETTERS or "\x00" in address:
+        raise Rejection("recipient: a phone number or email address is expected")
+    if "@" not in address:
+        return address
+    try:
+        return canonical_mail(address)
+    except ValueError as error:
+        raise Rejection(f"recipient: {error}") from None

@@ -1,0 +1,80 @@
+"""`/u/{token}`: one click ends mails of the kind that may be ended (RFC 8058). A link shows, a POST acts."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import aiohttp_jinja2
+import structlog
+import yaml
+from aiohttp import web
+
+from service.dispatch.mail_links import read_mail_token
+from service.dispatch.settle import suppress
+from service.domain.readers import pick_locale
+from service.ledger import notifications as rows
+from service.ledger.notifications import Stored
+from service.ledger.records import history_line
+from service.web.clients import refuse_guess
+from service.web.context import CONTEXT
+from service.web.problems import Problem
+
+log = structlog.get_logger(__name__)
+WORDS: Final = Path(__file__).parent / "pages" / "unsubscribe.words.yaml"
+_HEADERS: Final = {
+    "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+@lru_cache(maxsize=1)
+def words() -> dict[str, dict[str, str]]:
+    """The page's words by language."""
+    loaded: dict[str, dict[str, str]] = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
+    return loaded
+
+
+async def get_page(request: web.Request) -> web.StreamResponse:
+    """Asks whether; changes nothing, as mail scanners open every link."""
+    return _page(request, await _message(request), done=False)
+
+
+async def unsubscribe(request: web.Request) -> web.StreamResponse:
+    """No more mail to this reader. What the form says does not matter: the signed address is the proof."""
+    stored = await _message(request)
+    context = request.app[CONTEXT]
+    n, now = stored.notification, context.core.time.now()
+    if n.address:
+        async with context.core.ledger.transaction() as connection:
+            for provider in context.routes["email"].providers:
+                await suppress(connection, context.core, "email", n.address, provider.sender, now, "unsubscribed")
+            line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
+            await rows.note(connection, n.id, line)
+    log.info("optout.changed", channel="email", stopped=True, notification_id=str(n.id))
+    return _page(request, stored, done=True)
+
+
+async def _message(request: web.Request) -> Stored:
+    """The mail that the link came with; every kind of wrong link looks the same from outside. Raises Problem."""
+    context = request.app[CONTEXT]
+    keyring = context.core.keyring
+    message = read_mail_token(keyring, "unsubscribe", request.match_info["token"])
+    if message is not None:
+        async with context.core.ledger.reading() as connection:
+            stored = await rows.find(connection, keyring, message)
+        if stored is not None:
+            return stored
+    raise await refuse_guess(request, "link", Problem(404, "No such page", "the link is not valid"))
+
+
+def _page(request: web.Request, stored: Stored, *, done: bool) -> web.Response:
+    locale = pick_locale(tuple(words()), stored.notification.locale)
+    values = {"w": words()[locale], "locale": locale, "done": done, "brand": request.app[CONTEXT].settings.brand}
+    response = aiohttp_jinja2.render_template("unsubscribe.html.j2", request, values)
+    response.headers.update(_HEADERS)
+    return response

@@ -1,0 +1,222 @@
+"""Mail that comes in over the real port: bounces, complaints, replies; and one click that ends mails."""
+
+import asyncio
+import re
+import shutil
+import smtplib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.dispatch.mail_links import mail_token
+from service.keyring import Keyring
+from service.ledger.engine import new_uuid
+from tests.integration.conftest import Caller
+from tests.support.events import event
+from tests.support.nodes import free_port
+from tests.support.providers import Mail, Mailbox, Providers
+from tests.support.world import ROOT, World, settings_for
+from tests.unit.test_mail_reports import arf, dsn, plain
+
+HOME = "in.stagebell.example"
+CUSTOMER = {"name": "Asha", "email": "asha@example.com", "phone": "+919812345678"}
+
+
+def pack_with(folder: Path, order_created: str) -> Path:
+    """The packs, with another say of how `order_created` is told, and texts where a mail was not delivered."""
+    shutil.copytree(ROOT / "templates", folder / "packs")
+    file = folder / "packs/device_pickup/workflow.yaml"
+    text = file.read_text()
+    text, changed = re.subn(r"(?m)^  order_created: \{channels: .*$", f"  order_created: {order_created}", text)
+    assert changed == 1
+    file.write_text(text.replace("fallback: {whatsapp: sms}", "reply_to: help@cedar.example\nfallback: {email: sms}"))
+    return folder / "packs"
+
+
+@pytest.fixture
+def protocol() -> str:
+    """What the mail server in front speaks."""
+    return "lmtp"
+
+
+@pytest.fixture
+async def mail_world(
+    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path, protocol: str
+) -> AsyncIterator[World]:
+    """The service with a port for mail; `order_created` goes out by email alone."""
+    more = {"mail_in": f"{protocol}://127.0.0.1:{free_port()}", "mail_domain": HOME}
+    more |= {"database_url": sqlite_url, "workflows": str(pack_with(tmp_path, "{channels: [email]}"))}
+    world = World(settings_for(providers, mailbox, **more), providers, mailbox)
+    await world.start()
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+async def world(mail_world: World) -> World:
+    """For the callers."""
+    return mail_world
+
+
+async def deliver(world: World, recipient: str, content: bytes) -> None:
+    """As the MX would, over LMTP or SMTP."""
+    scheme, _, place = world.settings.mail_in.partition("://")
+    host, _, port = place.partition(":")
+
+    def talk() -> None:
+        kind = smtplib.LMTP if scheme == "lmtp" else smtplib.SMTP
+        with kind(host, int(port)) as client:
+            client.sendmail("", [recipient], content)
+
+    await asyncio.to_thread(talk)
+
+
+async def mailed(world: World, order_id: str = "M-1", **customer: Any) -> Mail:
+    await world.accept(event(order_id, "created", recipients={"customer": CUSTOMER | customer}))
+    await world.settled()
+    return world.mailbox.mails[-1]
+
+
+async def state_of(world: World, order_id: str = "M-1") -> list[str]:
+    return [f"{m['channel']} {m['state']}" for m in (await world.view(order_id))["messages"]]
+
+
+async def kinds(world: World, order_id: str = "M-1") -> list[str]:
+    return [line["kind"] for line in (await world.view(order_id))["timeline"]]
+
+
+async def test_a_mail_says_where_bounces_and_replies_go_and_how_to_unsubscribe(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    assert re.fullmatch(rf"bounce\+[a-z2-7]{{39}}@{HOME}", mail.sender)
+    assert re.fullmatch(rf"reply\+[a-z2-7]{{39}}@{HOME}", str(mail.message["Reply-To"]))
+    assert re.fullmatch(r"<https://track\.example/u/[a-z2-7]{39}>", str(mail.message["List-Unsubscribe"]))
+    assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert "asha" not in mail.sender
+
+
+async def test_without_a_port_replies_go_to_the_packs_address_and_what_must_be_told_cannot_be_ended(
+    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    packs = pack_with(tmp_path, "{channels: [email], mandatory: true}")
+    world = World(settings_for(providers, mailbox, database_url=sqlite_url, workflows=str(packs)), providers, mailbox)
+    await world.start()
+    mail = await mailed(world)
+    await world.close()
+    assert mail.sender == "orders@stagebell.example"
+    assert mail.message["Reply-To"] == "help@cedar.example"
+    assert mail.message["List-Unsubscribe"] is None
+    assert mail.message["List-Unsubscribe-Post"] is None
+
+
+async def test_a_hard_bounce_starts_the_fallback_and_is_seen_and_lifted_by_an_agent(
+    mail_world: World, caller: Caller
+) -> None:
+    mail = await mailed(mail_world)
+    # Some servers change the case of what stands before the @.
+    await deliver(mail_world, mail.sender.upper(), dsn("failed", "5.1.1"))
+    await mail_world.settled()
+    assert await state_of(mail_world) == ["email undelivered", "sms sent"]
+    (bounced, _) = (await mail_world.view("M-1"))["messages"]
+    assert bounced["error"] == "the mail came back: 5.1.1"
+    await deliver(mail_world, mail.sender, dsn("failed", "5.1.1"))
+    await mailed(mail_world, "M-2")
+    assert (await state_of(mail_world, "M-2"))[0] == "email suppressed"
+    assert len(mail_world.mailbox.mails) == 1
+    agent, publisher = await caller("agent"), await caller("publisher")
+    _, order = await agent.get("/v1/orders/device_pickup/M-2")
+    (line,) = order["suppressions"]
+    assert (line["channel"], line["address"], line["why"]) == ("email", "asha@example.com", "bounced 5.1.1")
+    assert (await agent.get("/v1/suppressions?recipient=Asha@example.com"))[1]["suppressions"][0][
+        "why"
+    ] == "bounced 5.1.1"
+    assert (await publisher.get("/v1/suppressions?recipient=asha@example.com"))[0] == 403
+    assert (await agent.get("/v1/suppressions"))[0] == 422
+    status, _ = await agent.call("DELETE", "/v1/suppressions?channel=email&recipient=asha@example.com")
+    assert status == 200
+    await mailed(mail_world, "M-3")
+    assert await state_of(mail_world, "M-3") == ["email sent"]
+    _, order = await agent.get("/v1/orders/device_pickup/M-3")
+    assert order["suppressions"] == []
+
+
+@pytest.mark.parametrize("protocol", ["smtp"])
+async def test_soft_bounces_deliveries_and_replies_are_told_apart(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    await deliver(mail_world, mail.sender, dsn("delayed", "4.4.1"))
+    assert await state_of(mail_world) == ["email sent"]
+    assert "message_delayed" in await kinds(mail_world)
+    reply_to = str(mail.message["Reply-To"])
+    await deliver(mail_world, reply_to, plain("Out of office", "I am away", Auto_Submitted="auto-replied"))
+    assert "message_replied" not in await kinds(mail_world)
+    await deliver(mail_world, reply_to, plain("Re: Your order", "my secret text"))
+    assert "message_replied" in await kinds(mail_world)
+    assert "my secret text" not in str(await mail_world.view("M-1"))
+    await deliver(mail_world, mail.sender, dsn("relayed", "2.0.0"))
+    assert await state_of(mail_world) == ["email sent"]
+    await deliver(mail_world, mail.sender, dsn("delivered", "2.0.0"))
+    assert await state_of(mail_world) == ["email delivered"]
+    await deliver(mail_world, mail.sender, dsn("failed", "5.2.2"))
+    assert await state_of(mail_world) == ["email delivered"]
+
+
+async def test_a_full_mailbox_is_no_reason_to_write_never_again(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    await deliver(mail_world, mail.sender, dsn("failed", "5.2.2"))
+    await mail_world.settled()
+    assert await state_of(mail_world) == ["email undelivered", "sms sent"]
+    await mailed(mail_world, "M-2")
+    assert await state_of(mail_world, "M-2") == ["email sent"]
+
+
+async def test_who_complains_gets_no_more_mail(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    complaint = arf("abuse").replace(
+        b"Feedback-Type: abuse\r\n", f"Feedback-Type: abuse\r\nOriginal-Mail-From: <{mail.sender}>\r\n".encode()
+    )
+    forged = complaint.replace(mail.sender.encode(), mail.sender.replace("a", "b").encode())
+    await deliver(mail_world, f"complaints@{HOME}", forged)
+    assert (await mail_world.view("M-1"))["suppressions"] == []
+    await deliver(mail_world, f"complaints@{HOME}", complaint)
+    (line,) = (await mail_world.view("M-1"))["suppressions"]
+    assert line["why"] == "complained of spam"
+    assert await state_of(mail_world) == ["email sent"]
+    assert "message_complained" in await kinds(mail_world)
+
+
+@pytest.mark.parametrize("protocol", ["lmtp", "smtp"])
+async def test_only_signed_addresses_are_taken_one_a_mail(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    foreign = mail_token(Keyring("another key"), "bounce", new_uuid())
+    token = mail.sender.partition("+")[2].partition("@")[0]
+    for nobody in (
+        f"bounce+{foreign}@{HOME}", f"reply+{token}@{HOME}", f"bounce+@{HOME}", f"orders@{HOME}",
+        f"bounce+{token}@elsewhere.example",
+    ):  # fmt: skip
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            await deliver(mail_world, nobody, dsn("failed", "5.1.1"))
+        assert next(iter(refused.value.recipients.values()))[0] == 550
+    assert await state_of(mail_world) == ["email sent"]
+    with pytest.raises((smtplib.SMTPResponseException, smtplib.SMTPServerDisconnected)):
+        await deliver(mail_world, mail.sender, b"x" * 6_000_000)
+    assert await state_of(mail_world) == ["email sent"]
+
+
+async def test_one_click_ends_mails_and_a_link_only_shows(mail_world: World, caller: Caller) -> None:
+    mail = await mailed(mail_world)
+    path = str(mail.message["List-Unsubscribe"]).strip("<>").removeprefix("https://track.example")
+    anybody = await caller("")
+    status, page = await anybody.get(path)
+    assert status == 200
+    assert "<form" in page
+    await mailed(mail_world, "M-2")
+    assert await state_of(mail_world, "M-2") == ["email sent"]
+    status, _ = await anybody.call("POST", path, data={"List-Unsubscribe": "One-Click"})
+    assert status == 200
+    assert (await anybody.post(path))[0] == 200
+    assert "message_unsubscribed" in await kinds(mail_world)
+    await mailed(mail_world, "M-3")
+    assert (await state_of(mail_world, "M-3"))[0] == "email suppressed"
+    assert (await anybody.post("/u/" + "a" * 39))[0] == 404
+    assert (await anybody.get("/u/x"))[0] == 404

@@ -1,0 +1,98 @@
+"""What mails that came in report: reports by the standards, those that programs write without, and everything else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.mail_in.reports import Report, read
+
+
+def dsn(action: str, status: str, diagnostic: str = "smtp; 550 no such user", **more: str) -> bytes:
+    fields = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in more.items())
+    return (
+        "From: MAILER-DAEMON@mx.example\r\nSubject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/plain\r\n\r\nYour mail came back.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; asha@example.com\r\n"
+        f"Action: {action}\r\nStatus: {status}\r\nDiagnostic-Code: {diagnostic}\r\n{fields}\r\n"
+        "--b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: Your order\r\n\r\n--b--\r\n"
+    ).encode()
+
+
+def arf(kind: str) -> bytes:
+    return (
+        "From: feedback@provider.example\r\nSubject: FW: Your order\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/plain\r\n\r\nAn abuse report.\r\n"
+        "--b\r\nContent-Type: message/feedback-report\r\n\r\n"
+        f"Feedback-Type: {kind}\r\nUser-Agent: Provider/1.0\r\nVersion: 1\r\n\r\n"
+        "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: Your order\r\n\r\nHello\r\n--b--\r\n"
+    ).encode()
+
+
+def plain(subject: str, text: str, **headers: str) -> bytes:
+    more = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in headers.items())
+    return f"From: x@mx.example\r\nSubject: {subject}\r\n{more}\r\n{text}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("mail", "report", "permanent"),
+    [
+        (dsn("failed", "5.1.1"), Report("bounced", "5.1.1"), True),
+        (dsn("Failed", "5.0.0 (undefined)"), Report("bounced", "5.0.0"), True),
+        (dsn("failed", "5.2.1"), Report("bounced", "5.2.1"), True),
+        (dsn("failed", "5.2.2"), Report("bounced", "5.2.2"), False),
+        (dsn("failed", "5.7.1"), Report("bounced", "5.7.1"), False),
+        (dsn("failed", "5.6.1"), Report("bounced", "5.6.1"), False),
+        (dsn("failed", "4.4.1"), Report("bounced", "4.4.1"), False),
+        (dsn("failed", "", "smtp; 550 5.1.10 null MX"), Report("bounced", "5.1.10"), True),
+        (dsn("", "5.1.1"), Report("bounced", "5.1.1"), True),
+        (dsn("delayed", "4.4.1"), Report("delayed", "4.4.1"), False),
+        (dsn("delivered", "2.0.0"), Report("delivered", "2.0.0"), False),
+        (dsn("relayed", "2.0.0"), Report("other"), False),
+        (dsn("expanded", "2.0.0"), Report("other"), False),
+        (arf("abuse"), Report("complaint"), False),
+        (arf("opt-out"), Report("complaint"), False),
+        (arf("fraud"), Report("complaint"), False),
+        (arf("not-spam"), Report("other"), False),
+        (
+            plain("failure notice", "Hi. This is the qmail-send program.\n<asha@example.com>:\n550 5.1.1 no such user"),
+            Report("bounced", "5.1.1"),
+            True,
+        ),
+        (
+            plain(
+                "Mail delivery failed: returning message to sender",
+                "550 Unrouteable address",
+                X_Failed_Recipients="a@b.example",
+                Auto_Submitted="auto-replied",
+            ),
+            Report("bounced", "5.0.0"),
+            True,
+        ),
+        (
+            plain("Warning: message delayed 24 hours", "could not be delivered yet: 451 4.7.1 later"),
+            Report("delayed", "4.7.1"),
+            False,
+        ),
+        (plain("Out of office", "I am away.", Auto_Submitted="auto-replied"), Report("automatic"), False),
+        (plain("Re: Your order", "Thank you!"), Report("other"), False),
+        (b"", Report("other"), False),
+        (b"\xff\xfe\x00", Report("other"), False),
+        (b"Content-Type: multipart/report\r\n\r\nnothing", Report("other"), False),
+    ],
+)
+def test_what_a_mail_reports(mail: bytes, report: Report, permanent: bool) -> None:
+    assert read(mail, is_bounce_address=True) == report
+    assert report.is_permanent is permanent
+
+
+def test_a_reply_that_quotes_a_bounce_is_a_reply() -> None:
+    reply = plain("Re: delivery", "could not be delivered? 550 5.1.1")
+    assert read(reply, is_bounce_address=False) == Report("other")
+
+
+@given(st.binary(max_size=400), st.sampled_from([dsn("failed", "5.1.1"), arf("abuse"), b""]), st.integers(0, 900))
+def test_no_mail_is_too_broken_to_read(noise: bytes, mail: bytes, at: int) -> None:
+    read(mail[:at] + noise + mail[at:], is_bounce_address=True)
