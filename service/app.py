@@ -39,7 +39,7 @@ from service.providers import build_routes, ledger_of, letter_sender
 from service.readiness import Watch
 from service.relay.mail import MailTransport
 from service.relay.relay import Relay
-from service.relay.teams import TeamTransport
+from service.relay.teams import TeamTransport, unheard
 from service.reload import Reloader
 from service.settings import Settings, SettingsError
 from service.starting import FIRST_CONNECT_S, connect_broker
@@ -110,6 +110,8 @@ class App:
     async def start(self) -> None:
         """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
         began = wall.monotonic()
+        for odd in unheard((p.workflow for p in self.packs), self.settings.team_urls):
+            log.warning("teams.addresses", problem=odd)
         await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         await self._align()
@@ -169,7 +171,7 @@ class App:
         keyring = self.ledger.keyring
         webhooks = WebhookClient(keyring, self.settings.provider_timeout, self.settings.webhook_allow)
         self._closers.append(webhooks.close)
-        teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url)
+        teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url, self.time)
         mail = MailTransport(keyring, letter_sender(self.settings, self._closers))
         return Relay(self.core, self.broker, {TEAMS: teams, MAIL: mail})
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from service import settings as settings_module
+from service.relay.teams import unheard
 from service.workflows.packs import inspect
 from service.workflows.schema import WorkflowYaml
 
@@ -25,7 +26,17 @@ def check_packs(directory: Path | None) -> int:
             f"{w.name} {w.version}: {len(w.statuses)} statuses, {len(w.notices)} notices in {', '.join(w.locales)},"
             f" {len(w.clocks)} clocks, {len(w.reasons)} reasons"
         )
+    for odd in unheard((pack.workflow for pack in packs), _addressed()):
+        typer.echo(f"warning: {odd}")
     return 0
+
+
+def _addressed() -> list[str]:
+    """Whom the settings have addresses of; packs can be checked where no settings are right."""
+    try:
+        return list(settings_module.load().team_urls)
+    except settings_module.SettingsError:
+        return []
 
 
 def print_schema() -> None:

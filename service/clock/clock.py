@@ -33,7 +33,7 @@ class Clock:
         self._calendar = CalendarDue(core, retention)
         self._forget_at = core.time.now()
         self._flush_at = core.time.now()
-        self._digests_kept = False
+        self._digests_of: tuple[str, ...] = ()
         self._wake = core.wakeups.subscribe("clock")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -43,9 +43,10 @@ class Clock:
     async def _round(self) -> None:
         """Do what is due; sleep, if that was not more than a batch, until something is."""
         self._wake.clear()
-        if not self._digests_kept:
+        versions = tuple(p.workflow.version for p in self._core.packs)
+        if versions != self._digests_of:  # also once packs were reloaded
             await self._calendar.keep_digests()
-            self._digests_kept = True
+            self._digests_of = versions
         now = self._core.time.now()
         if now >= self._forget_at:
             busy = await self._calendar.forget_old() > 0

@@ -202,8 +202,8 @@ class Team(Struct, frozen=True):
     timezone: str = "UTC"
     quiet: QuietHours | None = None
     digest_at: str = ""
-    incident_over: int = 100
-    incident_within: timedelta = timedelta(minutes=5)
+    incident_over: int = 10
+    incident_within: timedelta = timedelta(minutes=1)
 
 
 class Attribute(Struct, frozen=True):

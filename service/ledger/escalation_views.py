@@ -158,13 +158,41 @@ async def near_breach(
     ]
 
 
-async def stream_after(connection: AsyncConnection, seq: int, limit: int) -> list[tuple[int, str, str]]:
-    """(number, kind, JSON) of the stream's lines after `seq`."""
-    query = select(stream.c.seq, stream.c.kind, stream.c.body).where(stream.c.seq > seq)
+class StreamPlace(Struct, frozen=True):
+    """A place in the stream: a line's number, and when it was written, which tells it from another of that number.
+
+    Numbers alone would not do: after a restore, or on SQLite once old lines are gone, they come a second time.
+    """
+
+    seq: int = 0
+    mark: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seq}-{self.mark:x}"
+
+
+def mark_of(at: datetime) -> int:
+    """The moment in microseconds."""
+    return round(at.timestamp() * 1_000_000)
+
+
+async def stream_after(connection: AsyncConnection, seq: int, limit: int) -> list[tuple[int, str, str, datetime]]:
+    """(number, kind, JSON, moment) of the stream's lines after `seq`."""
+    query = select(stream.c.seq, stream.c.kind, stream.c.body, stream.c.at).where(stream.c.seq > seq)
     rows = await connection.execute(query.order_by(stream.c.seq).limit(limit))
-    return [(row.seq, row.kind, row.body) for row in rows]
+    return [(row.seq, row.kind, row.body, row.at) for row in rows]
 
 
-async def stream_end(connection: AsyncConnection) -> int:
-    """The newest number."""
-    return int((await connection.execute(select(func.coalesce(func.max(stream.c.seq), 0)))).scalar_one())
+async def stream_end(connection: AsyncConnection) -> StreamPlace:
+    """The newest line."""
+    row = (await connection.execute(select(stream.c.seq, stream.c.at).order_by(stream.c.seq.desc()).limit(1))).first()
+    return StreamPlace(row.seq, mark_of(row.at)) if row else StreamPlace()
+
+
+async def resumable(connection: AsyncConnection, seq: int, mark: int | None) -> bool:
+    """Whether everything after this place is still there; `mark` is None where only a number is known."""
+    if mark:
+        at = (await connection.execute(select(stream.c.at).where(stream.c.seq == seq))).scalar_one_or_none()
+        return at is not None and mark_of(at) == mark
+    first, last = (await connection.execute(select(func.min(stream.c.seq), func.max(stream.c.seq)))).one()
+    return seq == 0 if first is None else first - 1 <= seq <= last

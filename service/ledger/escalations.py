@@ -4,7 +4,7 @@ A clock-raised escalation beyond its team's rate joins an incident: one alarm th
 serialises these writes, so that rates are counted right and the stream's numbers grow in commit order.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -51,7 +51,8 @@ async def write(
         if c.step.escalation.id in members or (event := as_event(c.order, c.step, SOURCE)) is None:
             continue
         key, body = event
-        outgoing += announcement(key, body, c.workflow.teams[c.step.escalation.team], targets, now)
+        team = c.workflow.teams[c.step.escalation.team]
+        outgoing += announcement(key, body, team, targets, now, _said(c))
         logged.append(stream_row(c.step.escalation.team, c.step.escalation.reason, body, now))
     for key, body, team in await incidents.update_for(connection, changes, members, now):
         outgoing += announcement(key, body, team, targets, now)
@@ -67,25 +68,45 @@ async def _serialise(connection: AsyncConnection) -> None:
 
 
 async def _assign(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
-    """By escalation, the incident it belongs to, or now joins."""
+    """By escalation, the incident it belongs to, or now joins.
+
+    The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders.
+    """
     known = await _known_members(connection, (c.step.escalation.id for c in changes))
-    fresh = [c for c in changes if c.step.kind == "opened" and c.step.escalation.clocks]
-    counted: Counter[tuple[str, str]] = Counter()
-    opened: dict[tuple[str, str], UUID | None] = {}
-    for c in fresh:
-        e = c.step.escalation
-        kind = (e.team, e.reason)
-        team = c.workflow.teams[e.team]
-        if kind not in opened:
-            since = now - team.incident_within
-            opened[kind] = await incidents.find_open(connection, *kind, since)
-            counted[kind] = await _opened_since(connection, *kind, since)
-        counted[kind] += 1
-        if opened[kind] is None and counted[kind] > team.incident_over:
-            opened[kind] = await incidents.open_new(connection, c.order, e, now)
-        if (incident := opened[kind]) is not None:
-            known[e.id] = incident
+    fresh: dict[tuple[str, str], list[Change]] = defaultdict(list)
+    for c in changes:
+        if c.step.kind == "opened" and c.step.escalation.clocks:
+            fresh[c.step.escalation.team, c.step.escalation.reason].append(c)
+    if not fresh:
+        return known
+    of_order = await incidents.of_orders(connection, {c.order.id for some in fresh.values() for c in some})
+    for kind, some in fresh.items():
+        left = []
+        for c in some:
+            if (incident := of_order.get((c.order.id, kind[0]))) is not None:
+                known[c.step.escalation.id] = incident
+            else:
+                left.append(c)
+        if left and (incident := await _incident_of(connection, kind, left, now)) is not None:
+            known |= {c.step.escalation.id: incident for c in left}
     return known
+
+
+async def _incident_of(
+    connection: AsyncConnection, kind: tuple[str, str], fresh: Sequence[Change], now: datetime
+) -> UUID | None:
+    """The incident that these belong to: one that is open and growing, or a new one when they are too many."""
+    first = fresh[0]
+    team = first.workflow.teams[kind[0]]
+    growing = await incidents.find_open(connection, *kind, now - max(team.incident_within, incidents.GROWS_FOR))
+    if growing is not None:
+        return growing
+    since = now - team.incident_within
+    if await _opened_since(connection, *kind, since) + len(fresh) <= team.incident_over:
+        return None
+    opened = await incidents.open_new(connection, first.order, first.step.escalation, now)
+    await incidents.take_in(connection, opened, *kind, since)
+    return opened
 
 
 async def _known_members(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, UUID]:
@@ -105,20 +126,59 @@ async def _opened_since(connection: AsyncConnection, team: str, reason: str, sin
 
 
 def announcement(
-    key: str, body: Mapping[str, Any], team: Team, targets: Mapping[str, int], now: datetime
+    key: str,
+    body: Mapping[str, Any],
+    team: Team,
+    targets: Mapping[str, int],
+    now: datetime,
+    said: Mapping[str, str] | None = None,
 ) -> list[Outgoing]:
-    """One message for the exchange, and one for each of the team's own ways."""
-    message_id, encoded = str(body["id"]), msgspec.json.encode(body)
+    """One message for the exchange, and one for each way to whoever is to be called; these also get what is `said`."""
+    message_id, data = str(body["id"]), body["data"]
     held: datetime | None = None
-    if team.quiet is not None and body["data"]["severity"] != "critical":
+    if team.quiet is not None and data["severity"] != "critical":
         held = quiet_until(team.quiet, now, team.timezone)
+    call = msgspec.json.encode({**body, "data": {**data, **(said or {})}})
+    order = f"{data['workflow']}/{data['order_id']}"
     return [
-        Outgoing("escalations", key, message_id, encoded),
+        Outgoing("escalations", key, message_id, msgspec.json.encode(body)),
         *(
-            Outgoing(TEAMS, f"{team.name}.{way}", f"{message_id}.{way}", encoded, hold_until=held)
-            for way in range(targets.get(team.name, 0))
+            Outgoing(
+                TEAMS,
+                f"{name}.{way}",
+                f"{message_id}.{way}",
+                call,
+                hold_until=held,
+                lane=f"{name}.{way}/{order}",
+                about=str(data["escalation_id"]),
+            )
+            for name in called(str(body["type"]), int(data["level"]), team, targets)
+            for way in range(targets[name])
         ),
     ]
+
+
+def called(kind: str, level: int, team: Team, targets: Mapping[str, int]) -> list[str]:
+    """The names in `targets` whose addresses hear of this step.
+
+    A reminder goes to whoever is called at its level, or to the team where that level has no addresses; the end, and
+    that somebody has it, to everybody who was called.
+    """
+    levels = [v.to for v in team.levels[:level]]
+    wanted = levels[-1:] if kind.endswith(".reminded") else [team.name, *levels]
+    return list(dict.fromkeys(n for n in wanted if targets.get(n))) or [n for n in (team.name,) if targets.get(n)]
+
+
+def _said(change: Change) -> dict[str, str]:
+    """What people read and machines need not: the reason in words, where the order is, who did it, or why it ended."""
+    e, w, order = change.step.escalation, change.workflow, change.order
+    titles = w.reasons[e.reason].titles if e.reason in w.reasons else {}
+    said = {"title": titles.get(w.default_locale, ""), "status": order.status, "by": e.by}
+    if 0 < e.level <= len(w.teams[e.team].levels):
+        said["to"] = w.teams[e.team].levels[e.level - 1].to
+    if e.state == "resolved" and not e.by:
+        said["why"] = e.detail
+    return {k: v for k, v in said.items() if v}
 
 
 def stream_row(team: str, reason: str, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Incidents: one alarm for the many escalations that one cause raises, with the list of their orders."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.domain.draft import EscalationChange
 from service.domain.order import Escalation, Order
 from service.domain.workflow import Team, Workflow
-from service.ledger.engine import new_uuid
+from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import escalations
 from service.ledger.tables_admin import incidents
 
 SOURCE: Final = "/stagebell"
 TELL_EVERY: Final = timedelta(seconds=60)
+# An incident takes in more of its kind until it was quiet for so long.
+GROWS_FOR: Final = timedelta(minutes=5)
 MOST_LISTED: Final = 10_000
 Announced = tuple[str, dict[str, Any], Team]
 
@@ -46,6 +48,32 @@ async def find_open(connection: AsyncConnection, team: str, reason: str, since: 
     )
     found: UUID | None = (await connection.execute(query)).scalar_one_or_none()
     return found
+
+
+async def of_orders(connection: AsyncConnection, order_ids: Collection[UUID]) -> dict[tuple[UUID, str], UUID]:
+    """By order and team, the open incident that one of the order's open escalations belongs to."""
+    query = (
+        select(escalations.c.order_id, escalations.c.team, escalations.c.incident_id)
+        .join(incidents, incidents.c.id == escalations.c.incident_id)
+        .where(
+            escalations.c.order_id.in_(padded(order_ids)),
+            escalations.c.state != "resolved",
+            incidents.c.state != "resolved",
+        )
+    )
+    return {(row.order_id, row.team): row.incident_id for row in await connection.execute(query)}
+
+
+async def take_in(connection: AsyncConnection, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
+    """What was called singly and led to the incident belongs to it: nothing more is told of it alone."""
+    alone = (
+        (escalations.c.team == team)
+        & (escalations.c.reason == reason)
+        & (escalations.c.state == "open")
+        & escalations.c.incident_id.is_(None)
+        & (escalations.c.changed_at > since)
+    )
+    await connection.execute(update(escalations).where(alone).values(incident_id=incident_id))
 
 
 async def open_new(connection: AsyncConnection, order: Order, escalation: Escalation, now: datetime) -> UUID:

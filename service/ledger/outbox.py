@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.broker.port import Way
@@ -20,7 +20,8 @@ LEASE: Final = timedelta(seconds=30)
 class Outgoing(Struct, frozen=True):
     """A message for the broker or a team; `message_id` stays the same however often it is published.
 
-    Nobody publishes it before `hold_until`.
+    Nobody publishes it before `hold_until`. Messages of one `lane` leave one after the other, in the order in which
+    they were written; one that is held gives way to a later one `about` the same thing.
     """
 
     exchange: str
@@ -31,12 +32,18 @@ class Outgoing(Struct, frozen=True):
     headers: dict[str, Any] = {}
     id: UUID | None = None
     hold_until: datetime | None = None
+    lane: str = ""
+    about: str = ""
     attempts: int = 0
     created: datetime | None = None
 
 
 async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: datetime) -> None:
     """Queue messages in the transaction of their cause."""
+    messages = _last_held(messages)
+    for m in messages:
+        if m.about:
+            await _give_way(connection, m)
     rows = [
         {
             "id": new_uuid(),
@@ -48,11 +55,46 @@ async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: da
             "body": m.body,
             "created_at": now,
             "leased_until": m.hold_until,
+            "held_until": m.hold_until,
+            "lane": m.lane,
         }
         for m in messages
     ]
     if rows:
         await connection.execute(outbox.insert(), rows)
+
+
+def _last_held(messages: Iterable[Outgoing]) -> list[Outgoing]:
+    """Without those held that a later one of the same batch takes the place of."""
+    kept: list[Outgoing] = []
+    for m in messages:
+        if m.about:
+            kept = [k for k in kept if k.hold_until is None or (k.lane, k.about) != (m.lane, m.about)]
+        kept.append(m)
+    return kept
+
+
+async def _give_way(connection: AsyncConnection, message: Outgoing) -> None:
+    """What is held about the same thing, and nobody has claimed since, is not to be said any more."""
+    await connection.execute(
+        delete(outbox).where(
+            outbox.c.lane == message.lane,
+            outbox.c.message_id.startswith(f"{message.about}.", autoescape=True),
+            outbox.c.held_until == outbox.c.leased_until,
+        )
+    )
+
+
+def _is_first(now: datetime) -> ColumnElement[bool]:
+    """Whether nothing older of the same lane is still to go; what is held for quiet hours lets others pass."""
+    older = outbox.alias("older")
+    waits = select(older.c.id).where(
+        text("older.lane <> ''"),  # in the statement's own text, as the partial index has it
+        older.c.lane == outbox.c.lane,
+        older.c.id < outbox.c.id,
+        or_(older.c.held_until.is_(None), older.c.held_until <= now),
+    )
+    return or_(outbox.c.lane == "", ~waits.exists())
 
 
 async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: Collection[Way] = ()) -> list[Outgoing]:
@@ -63,10 +105,10 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: 
     query = (
         select(outbox)
         .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
-        .where(*(~_goes(way) for way in sorted(but)))
+        .where(_is_first(now), *(~_goes(way) for way in sorted(but)))
         .order_by(outbox.c.attempts, outbox.c.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=outbox)
     )
     rows = (await connection.execute(query)).all()
     if rows:

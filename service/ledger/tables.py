@@ -241,5 +241,8 @@ outbox = Table(
     Column("created_at", Instant, nullable=False),
     Column("leased_until", Instant),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lane", Text, nullable=False, server_default=""),
+    Column("held_until", Instant),
     Index("outbox_in_turn", "attempts", "id"),
+    partial("outbox_lanes", "lane", "id", where="lane <> ''"),
 )

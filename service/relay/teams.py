@@ -1,15 +1,19 @@
 """Calls to teams where they work: Apprise for chat, mail and pagers, signed webhooks for machines."""
 
 import asyncio
+import difflib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 import structlog
 
+from service.domain.workflow import Workflow
 from service.ledger.outbox import Outgoing
+from service.timekeeping import TimeSource
 from service.webhooks import NOT_ALLOWED, WebhookClient
 
 log = structlog.get_logger(__name__)
@@ -17,15 +21,17 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it prints addresses w
 TIMEOUT_S: Final = 30.0
 WEBHOOK: Final = "webhook+"
 _TYPES: Final = {"critical": "failure", "high": "failure"}
+_NEWS: Final = {"acknowledged": "info", "resolved": "success"}
 
 
 class TeamTransport:
-    """One message to one of a team's ways; the routing key is `<team>.<way>`."""
+    """One message to one of a team's ways; the routing key is `<team or level>.<way>`."""
 
-    def __init__(self, urls: Mapping[str, Sequence[str]], webhooks: WebhookClient, desk: str) -> None:
+    def __init__(self, urls: Mapping[str, Sequence[str]], webhooks: WebhookClient, desk: str, time: TimeSource) -> None:
         self._urls = urls
         self._webhooks = webhooks
         self._desk = desk
+        self._time = time
 
     async def send(self, message: Outgoing) -> bool:
         """Whether the team's way took it; a way that is not configured any more counts as taken."""
@@ -56,20 +62,82 @@ class TeamTransport:
         if not caller.add(url):
             log.error("team.bad_url", team=message.routing_key)
             return True
-        title, text = in_words(body, self._desk)
-        kind = apprise.NotifyType(_TYPES.get(body["data"].get("severity", ""), "info"))
+        title, text = in_words(body, self._desk, self._time.now())
+        kind = apprise.NotifyType(_notify_type(body))
         return bool(await caller.async_notify(body=text, title=title, notify_type=kind))
 
 
-def in_words(body: Mapping[str, Any], desk: str) -> tuple[str, str]:
-    """Title and text of an escalation or a digest, for people."""
+def in_words(body: Mapping[str, Any], desk: str, now: datetime) -> tuple[str, str]:
+    """Title and text of an escalation or a digest, for people: what, how late, whose, who did it, what to do next."""
     data = body["data"]
     if "text" in data:
         return str(data["title"]), str(data["text"])
     step = str(body["type"]).partition(".")[2]
     reason = str(data["reason"]).replace("_", " ")
     if data.get("incident"):
-        return f"{step}: {reason}, {data['open_orders']} orders", f"{data['open_orders']} orders: {desk}/desk"
+        orders = f"{data['open_orders']} orders"
+        return f"{step}: {reason}, {orders}", f"{orders}: {desk}/desk"
     level = f", level {data['level']}" if data.get("level") else ""
-    title = f"{step}: {reason} ({data['severity']}{level})"
-    return title, f"Order {data['order_id']}: {desk}/desk/orders/{data['workflow']}/{data['order_id']}"
+    title = f"{step}: {reason}, order {data['order_id']} ({data['severity']}{level})"
+    lines = [
+        str(data.get("title", "")),
+        _lateness(data, now) if step != "resolved" else "",
+        f"Order {data['order_id']} of {data['workflow']}" + (f", now {data['status']}" if data.get("status") else ""),
+        _next_step(step, data),
+        f"{desk}/desk/orders/{quote(str(data['workflow']), safe='')}/{quote(str(data['order_id']), safe='')}",
+    ]
+    return title, "\n".join(line for line in lines if line)
+
+
+def _lateness(data: Mapping[str, Any], now: datetime) -> str:
+    """How late, in words; nothing where no promise was broken."""
+    if not data.get("due"):
+        return ""
+    due = datetime.fromisoformat(str(data["due"]))
+    minutes = int((now - due).total_seconds() // 60)
+    if minutes < 1:
+        return f"Due now ({due:%H:%M} UTC)"
+    days, rest = divmod(minutes, 24 * 60)
+    hours, left = divmod(rest, 60)
+    parts = [f"{days} d"] * bool(days) + [f"{hours} h"] * bool(hours) + [f"{left} min"] * (not days)
+    return f"{' '.join(parts)} late (due {due:%d %b %H:%M} UTC)"
+
+
+def _next_step(step: str, data: Mapping[str, Any]) -> str:
+    by = f" by {data['by']}" if data.get("by") else ""
+    if step == "resolved":
+        return f"Resolved{by}{': ' + str(data['why']) if data.get('why') else ''}. Nothing is left to do."
+    if step == "acknowledged":
+        return f"Acknowledged{by}. No more reminders come."
+    whom = f"Called for {data['to']}. " if data.get("to") else ""
+    raised = f"Raised{by}. " if step == "opened" and by else ""
+    return f"{raised}{whom}Acknowledge it, or resolve it, here:"
+
+
+def _notify_type(body: Mapping[str, Any]) -> str:
+    """Apprise's kind: a call for help is a failure or a warning by its severity; news about it are neither."""
+    step = str(body["type"]).partition(".")[2]
+    if step in _NEWS:
+        return _NEWS[step]
+    return _TYPES.get(str(body["data"].get("severity", "")), "info" if step == "team" else "warning")
+
+
+def unheard(workflows: Iterable[Workflow], names: Iterable[str]) -> list[str]:
+    """What is odd about the settings' addresses: names that nobody has, and levels that fall back to their team's."""
+    known = set(names)
+    if not known:
+        return []
+    teams = [team for w in workflows for team in w.teams.values()]
+    levels = {(v.to, team.name) for team in teams for v in team.levels}
+    callable_ = {team.name for team in teams} | {to for to, _ in levels}
+    said = []
+    for name in sorted(known - callable_):
+        near = difflib.get_close_matches(name, sorted(callable_), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        said.append(f"STAGEBELL_TEAM_URLS: no team or level is called {name!r}{hint}")
+    said += [
+        f"STAGEBELL_TEAM_URLS: level {to!r} of {team!r} has no addresses; the team's own are called in its stead"
+        for to, team in sorted(levels)
+        if to not in known and team in known
+    ]
+    return said

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from service.core import Core
 from service.ledger import keys, sessions
-from service.ledger.escalation_views import stream_after, stream_end
+from service.ledger.escalation_views import StreamPlace, mark_of, resumable, stream_after, stream_end
 from service.ledger.faults import is_transient
 from service.ledger.keys import Role
 from service.telemetry import metrics
@@ -24,6 +25,7 @@ POLL_S: Final = 1.0
 CHECK_EVERY: Final = 3
 # A listener that is this far behind is let go; it comes back with Last-Event-ID and misses nothing.
 BACKLOG: Final = 1000
+BIGGEST: Final = 2**31 - 1
 
 
 class Line(Struct, frozen=True):
@@ -33,13 +35,15 @@ class Line(Struct, frozen=True):
     team: str
     workflow: str
     wire: bytes
+    place: StreamPlace
 
     @classmethod
-    def of(cls, seq: int, kind: str, body: str) -> "Line":
+    def of(cls, seq: int, kind: str, body: str, at: datetime) -> "Line":
         """From a CloudEvent in JSON, which has no line breaks."""
         data = msgspec.json.decode(body)["data"]
-        wire = f"id: {seq}\nevent: escalation.{kind}\ndata: {body}\n\n".encode()
-        return cls(seq, data["team"], data["workflow"], wire)
+        place = StreamPlace(seq, mark_of(at))
+        wire = f"id: {place}\nevent: escalation.{kind}\ndata: {body}\n\n".encode()
+        return cls(seq, data["team"], data["workflow"], wire, place)
 
 
 class Standing(Struct, frozen=True):
@@ -101,7 +105,7 @@ class Broadcaster:
         self._core = core
         self._listeners: set[Listener] = set()
         self._wake = core.wakeups.subscribe("stream")
-        self._last = 0
+        self._last = StreamPlace()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -113,7 +117,9 @@ class Broadcaster:
                     async with self._core.ledger.reading() as connection:
                         self._last = await stream_end(connection)
                     ready = True
-                lines = await self.after(self._last) if self._listeners else await self._skip()
+                lines = await self.after(self._last.seq) if self._listeners else await self._skip()
+                if not lines and self._listeners:
+                    await self._look_back()
                 self._hand_out(lines)
                 if len(lines) == AT_ONCE:
                     continue
@@ -129,10 +135,19 @@ class Broadcaster:
             self._last = await stream_end(connection)
         return []
 
+    async def _look_back(self) -> None:
+        """Where the stream ends before the place we were at, the ledger is another: readers come back and are told."""
+        async with self._core.ledger.reading() as connection:
+            end = await stream_end(connection)
+        if end.seq < self._last.seq:
+            log.warning("stream.went_back", was=str(self._last), now=str(end))
+            self._last = end
+            self.close()
+
     def _hand_out(self, lines: list[Line]) -> None:
         if not lines:
             return
-        self._last = lines[-1].seq
+        self._last = lines[-1].place
         for listener in list(self._listeners):
             if not listener.offer(lines):
                 self._listeners.discard(listener)
@@ -143,9 +158,21 @@ class Broadcaster:
             return [Line.of(*row) for row in await stream_after(connection, seq, limit)]
 
     @property
-    def last(self) -> int:
-        """The newest number that was handed out."""
+    def last(self) -> StreamPlace:
+        """The newest place that was handed out."""
         return self._last
+
+    async def place_of(self, last_event_id: str) -> StreamPlace | None:
+        """Where a reader goes on who had this id last; None where some of what came since cannot be had any more."""
+        number, _, mark = last_event_id.partition("-")
+        try:
+            place = StreamPlace(int(number), int(mark or "0", 16)) if number.isascii() and number.isdigit() else None
+        except ValueError:
+            place = None
+        if place is None or place.seq > BIGGEST:
+            return None
+        async with self._core.ledger.reading() as connection:
+            return place if await resumable(connection, place.seq, place.mark or None) else None
 
     async def look_after(self) -> None:
         """End the listeners that have gone, and those whose key or session is over or has another role by now."""
@@ -188,7 +215,7 @@ class Broadcaster:
         metrics.stream_listeners.set(len(self._listeners))
 
     def close(self) -> None:
-        """Let everybody go: the process ends."""
+        """Let everybody go: the process ends, or the stream is another one."""
         for listener in self._listeners:
             listener.end()
         self._listeners.clear()

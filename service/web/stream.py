@@ -16,6 +16,7 @@ from service.web.problems import Problem
 
 PING_S: Final = 10.0
 SEND_TIMEOUT_S: Final = 10.0
+MISSED: Final = '{"missed": true, "text": "You missed some: load the lists afresh."}'
 # Small, so that a reader who has stopped reading is noticed early, and thousands of readers cost little memory.
 SEND_BUFFER: Final = 64 * 1024
 
@@ -23,6 +24,8 @@ SEND_BUFFER: Final = 64 * 1024
 @needs("supervisor")
 async def stream(request: web.Request) -> web.StreamResponse:
     """Server-sent events; with `Last-Event-ID`, from there on, nothing missed.
+
+    Where that id is none of this stream's (after a restore, or days later), `missed` says so, and it goes on from now.
 
     Catches up from the ledger, then follows live, until the other side goes or cannot keep up.
     """
@@ -39,14 +42,17 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
     # Nothing else would tell that the other side has gone, until the next line.
     listener = broadcaster.join(team, workflow, standing_of(request, "supervisor"), lambda: _is_gone(request))
     try:
-        seq = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else broadcaster.last
+        known = await broadcaster.place_of(last) if last else None
+        place = known or broadcaster.last
         response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
         await response.prepare(request)
         _keep_buffer_small(request)
         with contextlib.suppress(ConnectionError):
             async with response:
-                await response.send("", event="ready", id=str(seq), retry=1000)
-                await _follow(response, broadcaster, listener, seq)
+                await response.send("", event="ready", id=str(place), retry=1000)
+                if last and known is None:
+                    await response.send(MISSED, event="missed", id=str(place))
+                await _follow(response, broadcaster, listener, place.seq)
         return response
     except TimeoutError:
         listener.let_go()

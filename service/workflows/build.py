@@ -38,7 +38,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         notices={n: _notice(n, v) for n, v in yaml.notices.items()},
         clocks={n: build_clocks.clock(n, c, yaml) for n, c in yaml.clocks.items()},
         reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
-        teams={n: _team(n, t, yaml.timezone) for n, t in yaml.teams.items()},
+        teams={n: build_team(n, t, yaml) for n, t in yaml.teams.items()},
         fallback={str(k): str(v) for k, v in yaml.fallback.items()},
         grace=yaml.grace,
         locales=tuple(yaml.locales),
@@ -69,13 +69,15 @@ def _status(name: str, yaml: StatusYaml) -> Status:
     return Status(name, yaml.stage, tuple(yaml.tells), yaml.final, needs, yaml.tracked, yaml.listed)
 
 
-def _team(name: str, team: TeamYaml, timezone: str) -> Team:
+def build_team(name: str, team: TeamYaml, pack: WorkflowYaml) -> Team:
+    """A team as it is called about the orders of this pack."""
+    calls = pack.calls.get(name, team)
     return Team(
         name,
         team.title,
-        tuple(Level(v.after, v.to) for v in team.levels),
-        team.remind_every,
-        timezone=team.timezone or timezone,
+        tuple(Level(v.after, v.to) for v in calls.levels),
+        calls.remind_every,
+        timezone=team.timezone or pack.timezone,
         quiet=build_clocks.quiet(team.quiet_hours),
         digest_at=team.digest_at or "",
         incident_over=team.incident.over,

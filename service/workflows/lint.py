@@ -96,6 +96,8 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
                 yield ("notices", name, key), "notice", other, notices
         for locale in notice.whatsapp_content:
             yield ("notices", name, "whatsapp_content", locale), "locale", locale, y.locales
+    for name in y.calls:
+        yield ("calls", name), "team", name, teams
     yield from _clock_references(y)
     for name, reason in y.reasons.items():
         yield ("reasons", name, "team"), "team", reason.team, teams

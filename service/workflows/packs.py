@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from service.domain.lifecycle import require_known
 from service.domain.workflow import Workflow
-from service.workflows import lint, lint_templates
-from service.workflows.build import build
-from service.workflows.lint import Problem
+from service.workflows import lint, lint_teams, lint_templates
+from service.workflows.build import build, build_team
+from service.workflows.lint import Problem, Source
+from service.workflows.schema import TeamYaml
 from service.workflows.templates import LAYOUTS, PackTemplates
 
 
@@ -125,31 +126,50 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Problem]]:
         return [], [Problem(folder, 1, "no pack here: a pack is a folder with a workflow.yaml")]
     packs: list[Pack] = []
     problems: list[Problem] = []
+    sources: list[Source] = []
     for file in files:
-        pack, found = _built(file, version_of(file.parent))
-        packs += [pack] if pack else []
+        source, found = _read(file, version_of(file.parent))
+        sources += [source] if source else []
         problems += found
+    problems += lint_teams.differences(sources)
+    teams = lint_teams.united(sources)
+    for source in sources:
+        pack = _built(source.file, version_of(source.file.parent))
+        packs += [_with_teams(pack, source, teams)] if pack else []
     return packs, problems
 
 
+def _with_teams(pack: Pack, source: Source, teams: Mapping[str, TeamYaml]) -> Pack:
+    """The pack with its teams as all packs declare them."""
+    shared = {name: build_team(name, teams[name], source.yaml) for name in source.yaml.teams}
+    if shared == pack.workflow.teams:
+        return pack
+    return Pack(msgspec.structs.replace(pack.workflow, teams=shared), pack.templates)
+
+
 @lru_cache(maxsize=64)
-def _built(file: Path, version: str) -> tuple[Pack | None, tuple[Problem, ...]]:
-    """One pack; the same text is read once in a process."""
+def _read(file: Path, version: str) -> tuple[Source | None, tuple[Problem, ...]]:
+    """One pack's YAML, or what is wrong with it; the same text is read once in a process."""
     if unreadable := [Problem(f, 1, "is not UTF-8 text") for f in _files(file.parent) if not _is_text(f)]:
         return None, tuple(unreadable)
     source, found = lint.read(file)
     if source:
         found = lint.check(source)
-    if source is None or found:
-        return None, tuple(found)
-    return Pack(build(source.yaml, version), PackTemplates(file.parent)), ()
+    return (None if found else source), tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _built(file: Path, version: str) -> Pack | None:
+    """One pack by itself."""
+    source, _ = _read(file, version)
+    return Pack(build(source.yaml, version), PackTemplates(file.parent)) if source else None
 
 
 @lru_cache(maxsize=64)
 def _template_problems(folder: Path, version: str) -> tuple[Problem, ...]:
     """Of one pack; the same text is checked once in a process."""
     file = folder / "workflow.yaml"
-    pack, _ = _built(file, version)
+    pack = _built(file, version)
     return tuple(lint_templates.check(pack.workflow, pack.templates, file)) if pack else ()
 
 

@@ -194,8 +194,8 @@ class LevelYaml(Part):
 class IncidentYaml(Part):
     """More than `over` broken promises of one reason `within` this time become one incident."""
 
-    over: Annotated[int, Field(ge=1)] = 100
-    within: Duration = Field(default="5m", validate_default=True)
+    over: Annotated[int, Field(ge=1)] = 10
+    within: Duration = Field(default="1m", validate_default=True)
 
 
 class TeamYaml(Part):
@@ -208,6 +208,13 @@ class TeamYaml(Part):
     quiet_hours: QuietYaml | None = None
     digest_at: StartTime | None = None
     incident: IncidentYaml = IncidentYaml()
+
+
+class CallsYaml(Part):
+    """How a team is called about this workflow's orders, in place of its usual levels and reminders."""
+
+    levels: list[LevelYaml] = []
+    remind_every: Duration | None = None
 
 
 class AnswerYaml(Part):
@@ -289,6 +296,7 @@ class WorkflowYaml(Part):
     fallback: dict[Channel, Channel] = {}
     clocks: dict[Ident, ClockYaml] = {}
     teams: dict[Ident, TeamYaml] = {}
+    calls: dict[Ident, CallsYaml] = {}
     reasons: dict[Ident, ReasonYaml] = {}
     answers: list[AnswerYaml] = []
     stand_ins: dict[Ident, Ident] = {}

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from aiohttp import web
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
+from service.ledger.orders import next_wake
 from service.webhook_targets import networks_of
 from service.webhooks import NOT_ALLOWED, Posted, WebhookClient, secret_for
+from tests.support.client import Client, key_for
 from tests.support.events import NOON, event, minutes
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
@@ -23,12 +26,15 @@ class Receiver:
 
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], str]] = []
+        self.paths: list[str] = []
         self.answers: list[int] = []
         self.url = ""
         self._runner: web.AppRunner | None = None
 
     async def _take(self, request: web.Request) -> web.Response:
-        self.got.append((dict(request.headers), await request.text()))
+        text = await request.text()
+        self.got.append((dict(request.headers), text))
+        self.paths.append(request.path)
         return web.Response(status=self.answers.pop(0) if self.answers else 204)
 
     async def start(self) -> None:
@@ -190,3 +196,143 @@ async def test_teams_get_their_daily_digest(called_world: World, receiver: Recei
     mine = [d for d in digests if d.get("data", {}).get("team") == "vendor_ops"]
     assert len(mine) == 1
     assert "T-1 wrong_inspection" in mine[0]["data"]["text"]
+
+
+PACK = """
+workflow: called
+title: Who is called
+locales: [en]
+timezone: UTC
+stages: {one: {title: {en: One}}, end: {title: {en: End}}}
+statuses: {waiting: {stage: one}, over: {stage: end, final: true}}
+transitions: {path: [waiting, over], forward: any, repeat: update}
+clocks:
+  slow: {kind: dwell, in: waiting, within: 10m, escalate: {reason: slow}}
+teams:
+  tech:
+    title: Tech
+    levels: [{after: 20m, to: supervisor}, {after: 50m, to: nobody in particular}]
+    remind_every: 30m
+    quiet_hours: {start: "22:00", end: "06:00"}
+reasons:
+  slow: {team: tech, title: {en: It takes too long}}
+  unsafe: {team: tech, severity: critical, title: {en: Somebody is not safe}}
+"""
+
+
+@pytest.fixture
+async def levelled(
+    parts: dict[str, Any], providers: Providers, mailbox: Mailbox, receiver: Receiver, tmp_path: Path
+) -> AsyncIterator[World]:
+    """A team and one of its two levels have addresses; the team sleeps from ten to six."""
+    (tmp_path / "packs" / "called").mkdir(parents=True)
+    (tmp_path / "packs" / "called" / "workflow.yaml").write_text(PACK)
+    ways = {name: [SecretStr(f"{receiver.url.replace('http', 'json')}/{name}")] for name in ("tech", "supervisor")}
+    more = parts | {"workflows": tmp_path / "packs", "team_urls": ways}
+    w = World(settings_for(providers, mailbox, **more), providers, mailbox)
+    await w.start()
+    yield w
+    await w.close()
+
+
+def said(receiver: Receiver) -> list[tuple[str, str, str, str]]:
+    """(address, title, text, kind) of each call, in order."""
+    found = []
+    for path, (_, body) in zip(receiver.paths, receiver.got, strict=True):
+        call = json.loads(body)
+        found.append((path, call["title"], call["message"], call["type"]))
+    return found
+
+
+async def test_each_level_s_own_address_is_called_in_order_and_in_words(levelled: World, receiver: Receiver) -> None:
+    world = levelled
+    await world.accept(event("Ü 1/2", "waiting", workflow="called"))
+    await world.travel_to(NOON + timedelta(minutes=65))
+    (escalation,) = [e for o in [await world.view("Ü 1/2", "called")] for e in o["escalations"]]
+    supervisor = Client(world, await key_for(world, "supervisor"))
+    for act in ("acknowledge", "resolve"):
+        assert (await supervisor.post(f"/v1/escalations/{escalation['id']}/{act}"))[0] == 200
+    await supervisor.close()
+    await world.settled()
+    calls = said(receiver)
+    steps = [(path, title.partition(":")[0], kind) for path, title, _, kind in calls]
+    assert [s for s in steps if s[0] == "/supervisor"] == [
+        ("/supervisor", "reminded", "warning"),
+        ("/supervisor", "reminded", "warning"),
+        ("/supervisor", "acknowledged", "info"),
+        ("/supervisor", "resolved", "success"),
+    ]
+    assert [s for s in steps if s[0] == "/tech"] == [
+        ("/tech", "opened", "warning"),
+        ("/tech", "reminded", "warning"),  # the second level has no addresses of its own
+        ("/tech", "acknowledged", "info"),
+        ("/tech", "resolved", "success"),
+    ]
+    for _, _, text, _ in calls:
+        assert text.startswith("It takes too long\n")
+        assert text.endswith("/desk/orders/called/%C3%9C%201%2F2")
+    texts = [text for path, _, text, _ in calls if path == "/supervisor"]
+    assert "\n20 min late (due " in texts[0]
+    assert "Called for supervisor. Acknowledge it" in texts[0]
+    assert "\nAcknowledged by supervisor." in texts[2]
+    assert "\nResolved by supervisor: " not in texts[3]
+    assert "\nResolved by supervisor. " in texts[3]
+
+
+async def through_the_night(world: World, until: datetime) -> None:
+    """Let every clock ring at its time; what is held stays in the outbox meanwhile."""
+
+    async def rung() -> bool:
+        async with world.ledger.reading() as connection:
+            wake = await next_wake(connection)
+        return wake is None or wake > world.clock.now()
+
+    while world.clock.now() < until:
+        await world.until(rung, "rung")
+        async with world.ledger.reading() as connection:
+            wake = await next_wake(connection)
+        world.clock.move_to(min(until, wake or until))
+    await world.until(rung, "rung")
+
+
+async def test_a_night_is_one_call_for_each_escalation_and_its_end_alone_for_what_is_over(
+    levelled: World, receiver: Receiver
+) -> None:
+    world = levelled
+    evening = datetime(2026, 3, 2, 22, 10, tzinfo=UTC)
+    later, morning = evening + timedelta(hours=4), datetime(2026, 3, 3, 6, 0, 1, tzinfo=UTC)
+    world.clock.move_to(evening)
+    await world.accept(*(event(f"N-{n}", "waiting", evening, workflow="called") for n in (1, 2)))
+    await through_the_night(world, later)
+    await world.accept(event("N-2", "over", later, workflow="called"))
+    issue = {"reason": "unsafe"}
+    await world.accept(event("N-1", at=later, workflow="called", kind="order.issue_reported", issue=issue))
+    await world.until(lambda: receiver.got, "what is critical does not wait")
+    assert [t.partition(",")[0] for _, t, _, _ in said(receiver)] == ["opened: unsafe"]
+    await through_the_night(world, morning)
+    await world.settled()
+    night = [(path, title) for path, title, _, _ in said(receiver) if ": slow" in title]
+    assert sorted(t.partition(":")[0] for p, t in night if "N-2" in t) == ["resolved", "resolved"], "its end alone"
+    assert {p for p, t in night if "N-1" in t} == {"/tech", "/supervisor"}
+    assert len(night) == len({(p, t.partition("order ")[2][:3]) for p, t in night}), "one call each"
+
+
+async def test_an_address_that_is_down_hears_one_order_s_news_in_order(levelled: World, receiver: Receiver) -> None:
+    world = levelled
+    receiver.answers = [500] * 3
+    await world.accept(event("D-1", "waiting", workflow="called"))
+    await through_the_night(world, NOON + timedelta(minutes=11))
+    (escalation,) = (await world.view("D-1", "called"))["escalations"]
+    supervisor = Client(world, await key_for(world, "supervisor"))
+    for act in ("acknowledge", "resolve"):
+        assert (await supervisor.post(f"/v1/escalations/{escalation['id']}/{act}"))[0] == 200
+    await supervisor.close()
+
+    async def heard() -> bool:
+        world.clock.advance(seconds=10)
+        await asyncio.sleep(0.05)
+        return len(receiver.got) >= 6
+
+    await world.until(heard, "all of it")
+    steps = [t.partition(":")[0] for _, t, _, _ in said(receiver)]
+    assert steps == ["opened"] * 4 + ["acknowledged", "resolved"]

@@ -95,6 +95,7 @@ if (board) {
   const listen = () => {
     const source = new EventSource("/v1/escalations/stream");
     source.addEventListener("ready", () => { say("live", "live"); refresh(); });
+    source.addEventListener("missed", refresh);
     source.onerror = () => {
       say("lost", "connection lost, trying again");
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);

@@ -1,0 +1,43 @@
+"""One name is one team in all packs: what one of them says of it holds in every other, and they must not differ."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from service.workflows.lint import Problem, Source
+from service.workflows.schema import TeamYaml
+from service.workflows.yaml_lines import line_of
+
+_CALLS: Final = ("levels", "remind_every")
+
+
+def differences(sources: Sequence[Source]) -> list[Problem]:
+    """Where a pack says something else of a team than one before it."""
+    first: dict[tuple[str, str], tuple[Source, Any]] = {}
+    problems = []
+    for source in sources:
+        for name, team in source.yaml.teams.items():
+            for key, value in _said(source, team).items():
+                before, known = first.setdefault((name, key), (source, value))
+                if known != value:
+                    where = f"{before.file}:{line_of(before.lines, ('teams', name, key))}"
+                    said = f"{name}: {key} is {value} here and {known} in {where}; one name is one team"
+                    hint = "; what only this workflow's orders need goes to 'calls'" if key in _CALLS else ""
+                    problems.append(source.problem(("teams", name, key), said + hint))
+    return problems
+
+
+def _said(source: Source, team: TeamYaml) -> dict[str, Any]:
+    """What this pack says of a team; the zone counts where a time of day does, and is the pack's own if not said."""
+    said: dict[str, Any] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
+    if team.digest_at or team.quiet_hours:
+        said["timezone"] = team.timezone or source.yaml.timezone
+    return said
+
+
+def united(sources: Sequence[Source]) -> dict[str, TeamYaml]:
+    """Each team as all packs together declare it."""
+    said: dict[str, dict[str, Any]] = {}
+    for source in sources:
+        for name, team in source.yaml.teams.items():
+            said[name] = {**_said(source, team), **said.get(name, {})}
+    return {name: TeamYaml.model_construct(_fields_set=set(values), **values) for name, values in said.items()}
