@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.domain.readers import CHANNEL_ADDRESSES
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.notifications import address_digest
@@ -25,6 +26,8 @@ class Suppressed(Struct, frozen=True):
 
 _FIND: Final = (
     select(suppressions.c.channel, suppressions.c.digest, suppressions.c.why, suppressions.c.at)
+    # With every channel named, so that the key serves, which begins with it.
+    .where(suppressions.c.channel.in_(("push", *CHANNEL_ADDRESSES)))
     .where(suppressions.c.digest.in_(bindparam("digests", expanding=True)))
     .order_by(suppressions.c.at)
 )
