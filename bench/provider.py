@@ -9,6 +9,7 @@ import uvloop
 from aiohttp import web
 
 ORDER = re.compile(rb"B-(\d+)-(\d+)")
+CODE_TO = re.compile(rb"To=%2B(9198\d+)")  # the reader of a code, whose words name no order
 
 
 class Provider:
@@ -27,6 +28,8 @@ class Provider:
         self.last = now
         if found := ORDER.search(body):
             self.times.setdefault(found[0].decode(), now)
+        if found := CODE_TO.search(body):
+            self.times.setdefault(found[1].decode(), now)
         return web.json_response(
             {"sid": f"SM{self.count:032d}", "status": "queued", "name": "x"},
             status=201 if "json" not in request.content_type else 200,
