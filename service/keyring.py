@@ -112,21 +112,21 @@ class Keyring:
 
     def seal(self, plain: bytes, place: Place) -> bytes:
         """Encrypted, authenticated, and bound to its place in a row; resealed when SECRET_KEY changes."""
-        return self._sealed(self._writing, plain, place)
+        if self.writes_bound:
+            return self._bound(self._writing, plain, place)
+        nonce = os.urandom(_NONCE)
+        return _UNBOUND + nonce + self._writing.unbound.encrypt(nonce, plain, None)
 
     def seal_in_transit(self, plain: bytes, place: Place) -> bytes:
-        """As `seal`, for what waits in a queue, where nothing can be resealed: opens after SECRET_KEY changed."""
-        return self._sealed(self._lasting, plain, place)
+        """As `seal`, for what waits in a queue, where nothing can be resealed: opens after SECRET_KEY changed.
+
+        Always in the bound form.
+        """
+        return self._bound(self._lasting, plain, place)
 
     def seal_bound(self, plain: bytes, place: Place) -> bytes:
         """As `seal`, in the bound form whatever the ledger says: for what older releases never read."""
         return self._bound(self._writing, plain, place)
-
-    def _sealed(self, key: _SealKey, plain: bytes, place: Place) -> bytes:
-        if self.writes_bound:
-            return self._bound(key, plain, place)
-        nonce = os.urandom(_NONCE)
-        return _UNBOUND + nonce + key.unbound.encrypt(nonce, plain, None)
 
     def _bound(self, key: _SealKey, plain: bytes, place: Place) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -134,10 +134,14 @@ class Keyring:
 
     def unseal(self, sealed: bytes, place: Place) -> bytes:
         """What was sealed for this place; raises SealBroken."""
-        if sealed[:1] != _BOUND:
-            if self.refuses_unbound:
-                raise SealBroken("not sealed for any place")
+        if sealed[:1] != _BOUND and not self.refuses_unbound:
             return self.unseal_unbound(sealed)
+        return self.unseal_bound(sealed, place)
+
+    def unseal_bound(self, sealed: bytes, place: Place) -> bytes:
+        """As `unseal`, and never what earlier releases sealed for no place."""
+        if sealed[:1] != _BOUND:
+            raise SealBroken("not sealed for any place")
         key_id, at = sealed[1 : 1 + _KEY_ID], 1 + _KEY_ID
         key = self._lasting if key_id == self._lasting.id else self._keys.get(key_id)
         if key is None:
@@ -156,6 +160,11 @@ class Keyring:
                 except (InvalidTag, ValueError):
                     continue
         raise SealBroken("not sealed with this SECRET_KEY")
+
+    @staticmethod
+    def is_bound(sealed: bytes) -> bool:
+        """Whether these bytes are sealed for one place."""
+        return sealed.startswith(_BOUND)
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether these bytes are sealed as they would be sealed now; others want resealing."""

@@ -1,6 +1,7 @@
 """`stagebell dead`: look at, replay and drop dead letters in the broker's queue."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 
 import typer
@@ -50,8 +51,14 @@ async def show_one(number: int) -> int:
         letter = _pick(await letters.look(number), number)
     if letter is None:
         return 1
-    typer.echo(f"reason: {letter.reason}\nat: {letter.at}\nrouting key: {letter.routing_key}\n")
-    typer.echo(letter.opened.decode("utf-8", "replace"))
+    typer.echo(f"reason: {letter.reason}\nat: {letter.at}\nrouting key: {letter.routing_key}")
+    message = letter.opened
+    if message.content_type or message.content_encoding:
+        typer.echo(f"content type: {message.content_type or ''} {message.content_encoding or ''}".rstrip())
+    for name, value in message.headers.items():
+        typer.echo(f"{name}: {value}")
+    typer.echo("")
+    typer.echo(message.body.decode("utf-8", "backslashreplace"))
     return 0
 
 
@@ -65,25 +72,34 @@ def _pick(found: Sequence[DeadLetter], number: int) -> DeadLetter | None:
 
 async def replay(numbers: Sequence[int], *, everything: bool) -> int:
     """Back to the orders exchange."""
-    if not numbers and not everything:
-        typer.echo("name the letters by their numbers, or say --all", err=True)
-        return 1
-    async with _letters() as letters:
-        try:
-            count = await letters.replay(None if everything else set(numbers), MOST if everything else max(numbers))
-        except BrokerLost as lost:
-            typer.echo(f"stopped: {lost}", err=True)
-            return 1
-    typer.echo(f"{count} replayed")
-    return 0
+    return await _change("replayed", DeadLetters.replay, numbers, everything=everything)
 
 
 async def drop(numbers: Sequence[int], *, everything: bool) -> int:
     """Gone for good."""
-    if not numbers and not everything:
-        typer.echo("name the letters by their numbers, or say --all", err=True)
+    return await _change("dropped", DeadLetters.drop, numbers, everything=everything)
+
+
+async def _change(
+    done: str,
+    act: Callable[[DeadLetters, AbstractSet[int] | None, int], Awaitable[int]],
+    numbers: Sequence[int],
+    *,
+    everything: bool,
+) -> int:
+    """Do this to the letters with these numbers; the exit code: 1 when not all of them were there."""
+    wanted = set(numbers)
+    if bool(wanted) == everything or any(n < 1 for n in wanted):
+        typer.echo("name the letters by their numbers in `dead list`, or say --all", err=True)
         return 1
     async with _letters() as letters:
-        count = await letters.drop(None if everything else set(numbers), MOST if everything else max(numbers))
-    typer.echo(f"{count} dropped")
+        try:
+            count = await act(letters, None if everything else wanted, MOST if everything else max(wanted))
+        except BrokerLost as lost:
+            typer.echo(f"stopped: {lost}", err=True)
+            return 1
+    typer.echo(f"{count} {done}")
+    if not everything and count < len(wanted):
+        typer.echo(f"{len(wanted) - count} of these numbers are not in the queue; see `stagebell dead list`", err=True)
+        return 1
     return 0

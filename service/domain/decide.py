@@ -33,6 +33,7 @@ from service.domain.events import (
 )
 from service.domain.notices import ENDS, FALLS_AWAY, REACHED
 from service.domain.order import Order, filled, role_of, updated
+from service.domain.quoting import reference
 from service.domain.workflow import Workflow
 
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -79,7 +80,7 @@ def _on_event(order: Order | None, event: Event, workflow: Workflow, now: dateti
             return _first_event(event, data, workflow, now, at, new_id)
         return _next_event(_draft(order, workflow, now, at), event, data)
     if order is None:
-        raise Rejection(f"subject: no order {event.order_id!r} is known; its first event must give its status")
+        raise Rejection(f"subject: no order {reference(event.order_id)} is known; its first event must give its status")
     draft = _draft(order, workflow, now, at)
     sla.tick(draft, planning.tell, at)
     before = draft.order

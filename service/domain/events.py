@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from service.domain.errors import Rejection
+from service.domain.quoting import quoted
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_RECIPIENTS: Final = 100
@@ -21,6 +22,8 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
 
+# msgspec repeats what came in these words.
+_WRONG_VALUE: Final = "Invalid enum value"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
@@ -276,7 +279,9 @@ def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: s
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at ")
+        text, _, path = str(error).rpartition(" - at ") if " - at " in str(error) else (str(error), "", "")
+        if text.startswith(_WRONG_VALUE):
+            text = f"{_WRONG_VALUE} {quoted(text.removeprefix(_WRONG_VALUE).strip()[1:-1])}"
         if path == "`$.type`":
             text += f"; expected one of {', '.join(DATA_TYPES)}"
         steps = [under, path.strip("`").removeprefix("$").lstrip(".")]
@@ -290,7 +295,7 @@ def _checked(envelope: Envelope, data: EventData) -> Event:
     """The rules that a type cannot say: plain identifiers, sane dates."""
     for field, value in (("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)):
         if _CONTROL.search(value):
-            raise Rejection(f"{field}: control characters are not allowed in {value!r:.80}")
+            raise Rejection(f"{field}: control characters are not allowed")
     appointment = data.appointment or None
     dates: list[tuple[str, object]] = [("time", envelope.time), ("data.eta", data.eta)]
     if appointment:

@@ -7,6 +7,7 @@ from typing import Literal
 from service.domain.errors import Rejection
 from service.domain.events import Data
 from service.domain.order import Order
+from service.domain.quoting import quoted
 from service.domain.workflow import Workflow
 
 Move = Literal["enter", "repeat"]
@@ -19,7 +20,7 @@ def require_known(kind: str, name: str, known: Iterable[str], where: str) -> Non
         return
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-    raise Rejection(f"{where}: unknown {kind} {name!r}; {hint}")
+    raise Rejection(f"{where}: unknown {kind} {quoted(name)}; {hint}")
 
 
 def check_start(workflow: Workflow, status: str) -> None:

@@ -1,7 +1,7 @@
 """The dead letters: what was refused, why, and another try after the mend."""
 
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -17,10 +17,15 @@ from service.broker.port import (
     Delivery,
     Message,
 )
-from service.intake.reading import opened_body
+from service.intake.cloudevents import attributes_of
+from service.intake.loop import incoming
+from service.intake.reading import Incoming
+from service.intake.replays import REPLAY, REPLAY_TYPE, opened_letter, sealed_letter
 from service.keyring import Keyring
 
-_OURS = (REASON_HEADER, AT_HEADER, ROUTING_KEY_HEADER)
+_OURS: Final = (REASON_HEADER, AT_HEADER, ROUTING_KEY_HEADER)
+# What the broker adds when it gives a message up (RabbitMQ, "Dead Letter Exchanges").
+_BROKERS: Final = ("x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count")
 
 
 class DeadLetter(Struct, frozen=True):
@@ -33,7 +38,7 @@ class DeadLetter(Struct, frozen=True):
     type: str
     order_id: str
     routing_key: str
-    opened: bytes
+    opened: Incoming
 
 
 class DeadLetters:
@@ -53,7 +58,8 @@ class DeadLetters:
 
     def _letter(self, number: int, delivery: Delivery) -> DeadLetter:
         headers = delivery.headers
-        attributes = _attributes(delivery)
+        opened = self._opened(delivery)
+        attributes = _attributes(opened)
         return DeadLetter(
             number=number,
             key=self._key(delivery),
@@ -62,8 +68,16 @@ class DeadLetters:
             type=str(attributes.get("type", "")),
             order_id=str(attributes.get("subject", "")),
             routing_key=_routing_key(delivery),
-            opened=opened_body(delivery.body, self._keyring),
+            opened=opened,
         )
+
+    def _opened(self, delivery: Delivery) -> Incoming:
+        """The message as it came to us."""
+        message = incoming(delivery)
+        kept = {k: v for k, v in message.headers.items() if k not in _OURS and not k.startswith(_BROKERS)}
+        message = msgspec.structs.replace(message, headers=kept, routing_key=_routing_key(delivery))
+        # What the broker itself gave up is as its publisher wrote it, whatever it says of being sealed.
+        return message if "x-death" in delivery.headers else opened_letter(message, self._keyring)
 
     def _key(self, delivery: Delivery) -> str:
         at = str(delivery.headers.get(AT_HEADER, ""))
@@ -73,9 +87,10 @@ class DeadLetters:
         return (numbers is None or number in numbers) and key in ("", self._key(delivery))
 
     async def replay(self, numbers: AbstractSet[int] | None, limit: int, key: str = "") -> int:
-        """Publish these (None: all) to the orders exchange, each removed once that is confirmed.
+        """Hand these (None: all) to intake again as they came, each removed once that is confirmed; how many.
 
-        With a `key` only the letter that has it, as places in the queue change when others are dealt with.
+        With a `key` only the letter that has it, as places in the queue change when others are dealt with. What is
+        handed in is sealed as a whole, for nobody but us.
         """
         taken = await self._broker.take(DEAD, limit)
         count = 0
@@ -83,17 +98,18 @@ class DeadLetters:
             for number, delivery in enumerate(taken.deliveries, 1):
                 if not self._is_meant(number, delivery, numbers, key):
                     continue
-                headers = {k: v for k, v in delivery.headers.items() if k not in _OURS and not k.startswith("x-death")}
-                headers = {k: v for k, v in headers.items() if not k.startswith("x-first-death")}
-                key = _routing_key(delivery) or "order.replayed"
-                message = Message(ORDERS, key, delivery.body, delivery.message_id, delivery.content_type, headers)
-                if not (await self._broker.publish([message]))[0]:
+                if not (await self._broker.publish([self._replay_of(delivery)]))[0]:
                     raise BrokerLost("the broker did not confirm; the letter stays")
                 await taken.remove(delivery)
                 count += 1
         finally:
             await taken.close()
         return count
+
+    def _replay_of(self, delivery: Delivery) -> Message:
+        body = sealed_letter(self._opened(delivery), self._keyring, REPLAY)
+        routing_key = _routing_key(delivery) or "order.replayed"
+        return Message(ORDERS, routing_key, body, delivery.message_id, REPLAY_TYPE)
 
     async def drop(self, numbers: AbstractSet[int] | None, limit: int, key: str = "") -> int:
         """Remove these (None: all); with a `key` only the letter that has it."""
@@ -118,13 +134,10 @@ def _broker_reason(headers: Any) -> str:
     return "unknown"
 
 
-def _attributes(delivery: Delivery) -> dict[str, Any]:
-    found = {
-        k.lower().replace("cloudevents:", "").replace("cloudevents_", "").replace("ce-", ""): v
-        for k, v in delivery.headers.items()
-    }
+def _attributes(message: Incoming) -> dict[str, Any]:
+    found = attributes_of(message.headers)
     try:
-        body = msgspec.json.decode(delivery.body)
+        body = msgspec.json.decode(message.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return found
     return {**found, **body} if isinstance(body, dict) and "type" in body else found

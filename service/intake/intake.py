@@ -18,15 +18,18 @@ from service.domain.causes import Happened
 from service.domain.errors import Rejection
 from service.domain.events import Event
 from service.domain.order import Order
+from service.domain.quoting import is_reference, reference
 from service.failpoints import passing
-from service.intake.reading import Incoming, read, sealed_body
-from service.keyring import SealBroken
+from service.intake.cloudevents import STRUCTURED
+from service.intake.reading import Incoming, read
+from service.intake.replays import replay_opened, sealed_letter
 from service.ledger import inbox
 from service.ledger.commit import Batch
 from service.ledger.faults import is_weather
 from service.ledger.orders import OrderName, lock_named
 from service.ledger.outbox import Outgoing
 from service.telemetry import metrics, tracing
+from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +106,8 @@ class Intake:
     def _read(self, message: Incoming) -> _Read:
         keyring = self._core.keyring
         try:
-            event = read(message, keyring)
+            message = replay_opened(message, keyring)
+            event = read(message)
             return _Read(message, inbox.key_of(keyring, event.source, event.id), event, "")
         except Rejection as rejection:
             key = keyring.digest("unread", message.body.decode("latin-1"), message.message_id)
@@ -158,7 +162,9 @@ class Intake:
         event = r.event
         name = (event.data.workflow, event.order_id)
         event = self._canonical(event, orders.get(name))
-        with tracing.span("decide", parent=event.traceparent, order_id=event.order_id, event_id=event.id) as span:
+        event_id = reference(event.id)
+        order_id = event.order_id if name in orders else reference(event.order_id)
+        with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
             result: Result = self._core.decide_named(batch, orders, [(name, Happened(event), carried)], now)[0]
         return Verdict(result.outcome, result.reason, event, carried)
@@ -168,27 +174,24 @@ class Intake:
         pack = self._core.packs.find(event.data.workflow)
         event = canonical_event(event, pack.workflow.region if pack else "", known)
         for warning in event.warnings:
-            log.warning("event.warning", order_id=event.order_id, event_id=event.id, field=warning.field)
+            order_id = event.order_id if known else reference(event.order_id)
+            log.warning("event.warning", order_id=order_id, event_id=reference(event.id), field=warning.field)
         return event
 
     def _dead_letter(self, r: _Read, reason: str, now: datetime) -> Outgoing:
         incoming = r.incoming
-        headers = {k: v for k, v in incoming.headers.items() if isinstance(v, (str, int, float, bool))}
-        headers |= {
+        headers = {
             REASON_HEADER: reason[:1000],
             AT_HEADER: now.isoformat(),
-            ROUTING_KEY_HEADER: incoming.routing_key,
+            ROUTING_KEY_HEADER: incoming.routing_key if is_reference(incoming.routing_key) else "",
         }
-        try:
-            body = sealed_body(incoming, self._core.keyring)
-        except SealBroken:
-            body = incoming.body
+        name = incoming.message_id or (r.event.id if r.event else "")
         return Outgoing(
             exchange=DEAD,
-            routing_key=incoming.routing_key,
-            message_id=incoming.message_id or (r.event.id if r.event else ""),
-            body=body,
-            content_type=incoming.content_type or "",
+            routing_key=headers[ROUTING_KEY_HEADER],
+            message_id=name if is_reference(name) else "",
+            body=sealed_letter(incoming, self._core.keyring),
+            content_type=STRUCTURED,
             headers=headers,
         )
 
@@ -199,7 +202,9 @@ class Intake:
             reason = f"the service ended {attempts - 1} times while it worked on this message; look at its log"
         else:
             reason = f"could not be applied: {type(error).__name__}; this is a fault of Stagebell, see its log"
-            log.exception("event.failed", order_id=r.event.order_id if r.event else None)
+            order_id = reference(r.event.order_id) if r.event else None
+            # Where, not in which words: an error may repeat what it could not work with.
+            log.error("event.failed", order_id=order_id, error=type(error).__name__, where=frames(error))
         batch = self._core.batch(now)
         if bury:
             batch.send(self._dead_letter(r, reason, now))
@@ -227,8 +232,14 @@ def _tell(r: _Read, verdict: Verdict, now: datetime) -> None:
     if event is None:
         log.info("event.rejected", reason=verdict.reason)
         return
+    # The id of an order that is none may be anything, a telephone number too.
+    order_id = reference(event.order_id) if verdict.outcome == "rejected" else event.order_id
     log.info(
-        f"event.{verdict.outcome}", order_id=event.order_id, event_id=event.id, type=event.type, reason=verdict.reason
+        f"event.{verdict.outcome}",
+        order_id=order_id,
+        event_id=reference(event.id),
+        type=event.type,
+        reason=verdict.reason,
     )
     if verdict.outcome != "duplicate":
         metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final, Literal
 
 import msgspec
@@ -45,6 +47,11 @@ def configure(log_format: Literal["console", "json"] | None, level: int = loggin
     # The broker's client prints a traceback for every lost connection; what matters of it is in our own lines.
     for name in ("twilio", "aiosmtplib", "mail.log", "aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def frames(error: BaseException) -> str:
+    """Where an error was raised, without its words, which may hold what somebody sent."""
+    return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(extract_tb(error.__traceback__)))
 
 
 def _json(value: Any, **_: Any) -> str:

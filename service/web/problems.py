@@ -3,11 +3,13 @@
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.core import NoSuchOrder
 from service.domain.errors import Rejection
+from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -58,6 +60,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         log.warning("http.unavailable", path=request.match_info.route.name or "", error=type(error).__name__)
         return problem_response(503, "Unavailable", "the database did not answer; try again", {"Retry-After": "2"})
-    except Exception:
-        log.exception("http.failed", method=request.method)
+    except (web.RequestPayloadError, HttpProcessingError):
+        return problem_response(400, "Not readable", "the body is not what its headers say that it is")
+    except Exception as error:
+        # Where, not in which words: an error may repeat what it could not work with.
+        log.error("http.failed", method=request.method, error=type(error).__name__, where=frames(error))
         return problem_response(500, "Internal error", "this is a fault of Stagebell; its log says more")

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from service.domain.errors import Rejection
 from service.domain.events import decode
 from service.intake.reading import Incoming, read
-from service.keyring import Keyring
 from tests.support.events import encoded, event, minutes, person
 from tests.support.world import World
 
-KEYRING = Keyring("a secret key for tests")
 GOOD = event("F-1", "created", recipients={"customer": person(1)})
 JUNK: list[Any] = [
     None, True, 0, -1, 1e308, "", "x" * 70_000, [], {}, [[]], {"a": {}}, "2026-13-45", "\u202e\u0000", "🙂" * 300, 10**40,
@@ -55,7 +53,6 @@ def test_ten_thousand_damaged_events_are_read_or_refused() -> None:
                     content_type,
                     headers={"cloudEvents:specversion": dice.choice(["1.0", 7])} if dice.random() < 0.1 else {},
                 ),
-                KEYRING,
             )
         except Rejection as rejection:
             refused += 1

@@ -1,6 +1,8 @@
 """A canary code and a canary person, run through every path: each appears only where it must."""
 
 import asyncio
+import base64
+import gzip
 import re
 import sqlite3
 from datetime import UTC, datetime
@@ -29,6 +31,56 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite+aiosqlite:///{tmp_path}/canary.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+# Refused: C-2 to C-4, and every disguise.
+LETTERS = 3 + 9
+
+
+def disguised(e: dict[str, Any]) -> list[aio_pika.Message]:
+    """The canary in every dress in which it might slip by."""
+    body = encoded(e)
+    words = f"call {NAME} at {PHONE} or {EMAIL}, code {CODE}"
+    binary = {f"cloudEvents:{k}": v for k, v in e.items() if k != "data"}
+    in_words = {**e, "id": "e-words", "data": {**e["data"], "status": words}}
+    inside = {**e, "id": "e-inside", "data": {"workflow": words, "status": CODE}}
+    extended = {**e, "id": "e-extended", "contactphone": PHONE, "subject": words}
+    return [
+        aio_pika.Message(body[:-20]),
+        aio_pika.Message(gzip.compress(body), content_encoding="gzip", content_type="application/json"),
+        aio_pika.Message(body.decode().encode("utf-16"), content_type="application/json"),
+        aio_pika.Message(base64.b64encode(body), content_type="text/plain"),
+        aio_pika.Message(words.encode(), content_type=f"text/plain; x={NAME}", headers={"x-customer": words}),
+        aio_pika.Message(encoded(in_words), content_type="application/cloudevents+json", message_id=PHONE),
+        aio_pika.Message(encoded(inside), content_type="application/cloudevents+json"),
+        aio_pika.Message(encoded(extended)[:-1], content_type="application/cloudevents+json"),
+        aio_pika.Message(b"{}", headers={**binary, "cloudEvents:type": words, "cloudEvents:email": EMAIL, "x": CODE}),
+    ]
+
+
+def malformed(key: str) -> list[bytes]:
+    """Requests that the HTTP server cannot read, each with a bearer key and the canary in it."""
+    head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n".encode()
+    said = f"{NAME} {PHONE} {EMAIL} {CODE}".encode()
+    return [
+        head + b"Transfer-Encoding: chunked\r\n\r\n" + said + b"\r\n\r\n",
+        head + b"X-Name: " + said + b"\x00\x01\r\n\r\n",
+        head + b"Content-Length: " + said + b"\r\n\r\n",
+        b"GET /t/" + said + b"\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+        head + b"Content-Encoding: gzip\r\nContent-Length: 30\r\n\r\n" + said[:30],
+    ]
+
+
+async def said_to(port: int, request: bytes) -> bytes:
+    """The answer to bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        return await asyncio.wait_for(reader.read(2000), 3)
+    except (TimeoutError, ConnectionError):
+        return b""
+    finally:
+        writer.close()
 
 
 async def everything_in(database_url: str) -> bytes:
@@ -80,17 +132,18 @@ async def test_codes_and_people_appear_only_where_they_must(
         exchange = await channel.get_exchange("orders")
         for e in events:
             await exchange.publish(aio_pika.Message(encoded(e), content_type="application/cloudevents+json"), "order.x")
-        await exchange.publish(aio_pika.Message(encoded(events[1])[:-20]), "order.x")
+        for disguise in disguised(events[1]):
+            await exchange.publish(disguise, "order.x")
         dead = await channel.get_queue("stagebell.dead")
         for _ in range(200):
             declared = await channel.declare_queue("stagebell.dead", passive=True)
             codes = [s for s in providers.sent if CODE in s.text]
             told = await channel.declare_queue(outcomes.name, passive=True)
             arrived = (declared.declaration_result.message_count or 0, told.declaration_result.message_count or 0)
-            if arrived[0] >= 4 and arrived[1] >= 3 and len(codes) == 3 and len(mailbox.mails) == 2:
+            if arrived[0] >= LETTERS and arrived[1] >= 3 and len(codes) == 3 and len(mailbox.mails) == 2:
                 break
             await asyncio.sleep(0.1)
-        letters = [await dead.get(timeout=5) for _ in range(4)]
+        letters = [await dead.get(timeout=5) for _ in range(LETTERS)]
         published = []
         while (message := await outcomes.get(fail=False)) is not None:
             published.append(message.body)
@@ -101,14 +154,21 @@ async def test_codes_and_people_appear_only_where_they_must(
             metrics = await (await session.get(f"{base}/metrics")).read()
             shown = await (await session.get(f"{base}/v1/orders/device_pickup/C-1")).read()
             await session.get(f"{base}/desk/inbox")
+            await session.post(f"{base}/v1/events", json=events[3])
+        for request in malformed(key):
+            await said_to(process.port, request)
     explained = (await asyncio.to_thread(command, tmp_path, env, "explain", "device_pickup", "C-1")).stdout
     assert await process.terminate() == 0
     assert len([s for s in providers.sent if CODE in s.text]) == 3
     ledger = await everything_in(database_url)
     assert b"C-1" in ledger
     assert b"C-1" in collector.raw
+    written = process.log.read_bytes()
+    assert b"Traceback" not in written
+    assert key.encode() not in written
+    assert written.count(b"a request could not be read") >= 3
     places = {
-        "log": process.log.read_bytes(),
+        "log": written,
         "metrics": metrics,
         "ledger": ledger,
         "dead letters": b"".join(x.body + str(x.headers).encode() for x in letters if x),

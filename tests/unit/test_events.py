@@ -12,11 +12,8 @@ from hypothesis import strategies as st
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, StatusChangedData, clean, decode
-from service.intake.reading import Incoming, opened_body, read, sealed_body
-from service.keyring import Keyring
+from service.intake.reading import Incoming, read
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
-
-KEYS = Keyring("k")
 
 
 def changed(**changes: Any) -> bytes:
@@ -88,44 +85,21 @@ def test_missing_field_of_the_data_says_data() -> None:
 def test_binary_mode(prefix: str) -> None:
     e = event("ORD-1", "created")
     headers = {f"{prefix}{k}": v for k, v in e.items() if k not in ("data", "datacontenttype")}
-    found = read(Incoming(json.dumps(e["data"]).encode(), "application/json", headers=headers), KEYS)
+    found = read(Incoming(json.dumps(e["data"]).encode(), "application/json", headers=headers))
     assert found == decode(encoded(e))
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "image/png", "application/avro"])
 def test_other_content_types_are_refused_in_words(content_type: str) -> None:
     with pytest.raises(Rejection, match="content type"):
-        read(Incoming(encoded(event("ORD-1", "created")), content_type), KEYS)
+        read(Incoming(encoded(event("ORD-1", "created")), content_type))
 
 
 def test_traceparent_comes_from_the_event_or_the_header() -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     inside = event("ORD-1", "created", envelope={"traceparent": parent})
-    assert read(Incoming(encoded(inside)), KEYS).traceparent == parent
-    assert (
-        read(Incoming(encoded(event("ORD-1", "created")), headers={"traceparent": parent}), KEYS).traceparent == parent
-    )
-
-
-def test_a_dead_letter_shows_what_failed_and_seals_the_rest() -> None:
-    body = changed(data__secrets={"otp": {"value": "481920"}}, data__status="nowhere")
-    kept = sealed_body(Incoming(body), KEYS)
-    for private in (b"481920", b"+919812345678", b"asha@example.com", b"Asha"):
-        assert private not in kept
-    assert b"nowhere" in kept
-    assert b"ORD-1" in kept
-    assert msgspec.json.decode(opened_body(kept, KEYS)) == msgspec.json.decode(body)
-    assert read(Incoming(kept), KEYS) == decode(body)
-    with pytest.raises(Rejection, match="SECRET_KEY"):
-        read(Incoming(kept), Keyring("another"))
-
-
-def test_unreadable_bodies_that_look_personal_are_sealed_whole() -> None:
-    broken = b'{"data": {"secrets": {"otp": {"value": "481920"'
-    kept = sealed_body(Incoming(broken), KEYS)
-    assert b"481920" not in kept
-    assert opened_body(kept, KEYS) == broken
-    assert sealed_body(Incoming(b"\xff\x00garbage"), KEYS) == b"\xff\x00garbage"
+    assert read(Incoming(encoded(inside))).traceparent == parent
+    assert read(Incoming(encoded(event("ORD-1", "created")), headers={"traceparent": parent})).traceparent == parent
 
 
 json_values = st.recursive(
@@ -143,8 +117,7 @@ DATA_FIELDS = [
 @given(st.binary() | st.text().map(str.encode))
 def test_bytes_never_do_more_than_be_refused(body: bytes) -> None:
     with pytest.raises(Rejection):
-        read(Incoming(body), KEYS)
-    sealed_body(Incoming(body), KEYS)
+        read(Incoming(body))
 
 
 @settings(max_examples=1500, deadline=None)
@@ -157,12 +130,11 @@ def test_any_value_in_any_field_is_taken_or_refused(field: str, inner: str, valu
         e["data"][inner] = value
     body = json.dumps(e).encode()
     try:
-        decoded = read(Incoming(body), KEYS)
+        decoded = read(Incoming(body))
     except Rejection as rejection:
         assert rejection.reason
     else:
         msgspec.json.encode(decoded.data)
-    sealed_body(Incoming(body), KEYS)
 
 
 @given(st.text())
