@@ -52,7 +52,10 @@ async def new_app(database: str, clock: ManualTime | SteadyTime) -> App:
     """The service's parts in this process, without loops."""
     logs.configure("json", level=logging.WARNING)
     settings = Settings(
-        _env_file=None, database_url=database, workflows=ROOT / "templates", secret_key=SecretStr("bench")
+        _env_file=None,
+        database_url=database,
+        workflows=ROOT / "templates",
+        secret_key=SecretStr("a secret key for benches, as long as any"),
     )  # type: ignore[call-arg]
     app = App(settings, roles=(), time=clock)
     await migrate(app.ledger)

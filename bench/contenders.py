@@ -114,7 +114,7 @@ class Stagebell(Contender):
     def environment(self, s: Setting, port: int) -> dict[str, str]:
         values = {
             "DATABASE_URL": s.database, "BROKER_URL": s.amqp, "WORKFLOWS": str(s.folder / "packs"), "HTTP_PORT": str(port),
-            "SECRET_KEY": "bench", "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json",
+            "SECRET_KEY": "a secret key for benches, as long as any", "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json",
             "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_SMS_FROM": "+15005550006",
             "TWILIO_WHATSAPP_FROM": "+15005550007", "TWILIO_BASE_URL": s.provider, "FCM_BASE_URL": s.provider,
             "FCM_CREDENTIALS": str(s.credentials), "CONCURRENT_SENDS": "60",

@@ -14,7 +14,7 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 def environment(folder: Path, database: str, broker: str, port: int = 0, **more: str) -> dict[str, str]:
     """Settings of a service without providers: messages are captured."""
     values = {
-        "DATABASE_URL": database, "BROKER_URL": broker, "WORKFLOWS": str(ROOT / "templates"), "SECRET_KEY": "bench",
+        "DATABASE_URL": database, "BROKER_URL": broker, "WORKFLOWS": str(ROOT / "templates"), "SECRET_KEY": "a secret key for benches, as long as any",
         "HTTP_PORT": str(port or free_port()), "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json", **more,
     }  # fmt: skip
     return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}

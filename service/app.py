@@ -26,6 +26,7 @@ from service.dispatch.sweeper import Sweeper
 from service.dispatch.worker import Worker
 from service.intake import loop as intake_loop
 from service.intake.intake import Intake
+from service.key_watch import KeyWatch
 from service.ledger.escalations import TEAMS
 from service.ledger.keys import Role
 from service.ledger.listening import Listener
@@ -128,6 +129,9 @@ class App:
             for i, coroutine in enumerate(coroutines):
                 self._tasks[f"{role}.{i}"] = asyncio.create_task(coroutine, name=f"{role}.{i}")
         self._background("align", self._keep_aligned())
+        watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
+        self._closers.append(watch.close)
+        self._background("keys", watch.run())
         self._background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
         await self._serve()
         await self._take_mail()

@@ -19,7 +19,7 @@ from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
 from service.ledger.engine import Ledger
 from service.letters import Letter
-from service.settings import CHANNELS, NEEDED, Settings
+from service.settings import CHANNELS, NEEDED, Settings, SettingsError
 from service.timekeeping import TimeSource
 from service.webhooks import WebhookClient
 from service.workflows.templates import Rendered
@@ -31,10 +31,18 @@ Closers = list[Callable[[], Coroutine[Any, Any, None]]]
 
 
 def keyring_of(settings: Settings) -> Keyring:
-    """The installation's keys; without SECRET_KEY, a key file is made and kept in the working directory."""
-    given = settings.secret_key.get_secret_value()
+    """The installation's keys; without SECRET_KEY, a key file is made and kept for SQLite. Raises SettingsError."""
+    given, previous = settings.secret_key.get_secret_value(), settings.secret_key_previous.get_secret_value()
     if given:
-        return Keyring(given)
+        return Keyring(given, previous)
+    if previous:
+        raise SettingsError("STAGEBELL_SECRET_KEY_PREVIOUS is set and STAGEBELL_SECRET_KEY is not: set the new one too")
+    if not settings.database_url.startswith("sqlite"):
+        kept = f"; the one used so far is in {KEY_FILE.absolute()}" if KEY_FILE.exists() else ""
+        raise SettingsError(
+            "STAGEBELL_SECRET_KEY: must be set with PostgreSQL, the same for every process. Make one with"
+            f" `openssl rand -base64 48` and keep it: without it nothing can be read{kept}"
+        )
     with contextlib.suppress(FileExistsError), open(KEY_FILE, "x", encoding="utf-8", opener=_private) as file:
         file.write(secrets.token_urlsafe(48))
     log.warning(

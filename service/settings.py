@@ -15,6 +15,8 @@ from service.webhook_targets import Network, networks_of
 
 CHANNELS = ("sms", "whatsapp", "email", "push")
 ENV_FILE = Path(".env")
+# 32 characters of base64 hold 192 bits; NIST SP 800-57 part 1, table 2 asks for 128.
+SHORTEST_SECRET = 32
 
 
 class SettingsError(Exception):
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
     brand: str = "Stagebell"
     secret_key: SecretStr = SecretStr("")
     drain_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    secret_key_previous: SecretStr = SecretStr("")
     log_format: Literal["console", "json"] | None = None
 
     twilio_account_sid: str = ""
@@ -132,6 +135,16 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(v.upper() for v in value)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value().strip()) < SHORTEST_SECRET:
+            raise ValueError(
+                f"at least {SHORTEST_SECRET} characters are taken, made by chance, as by `openssl rand -base64 48`. If"
+                f" the database was written with the short one, set that as {PREFIX}SECRET_KEY_PREVIOUS"
+            )
+        return value
 
     @field_validator("database_url", "database_listen_url")
     @classmethod

@@ -45,7 +45,7 @@ def migrated_template(postgres: Postgres) -> str:
 
     async def make() -> None:
         await _execute(postgres, "CREATE DATABASE stagebell_template")
-        ledger = Ledger(postgres.url("stagebell_template"), Keyring("a secret key for tests"))
+        ledger = Ledger(postgres.url("stagebell_template"), Keyring("a secret key for tests, as long as they are"))
         await migrate(ledger)
         await ledger.close()
 

@@ -8,6 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ TEXT_WIDTH = 88
 COLOURS = {"sms": "green", "whatsapp": "bright_green", "push": "magenta", "email": "cyan"}
 
 
-async def run_demo(count: int, speed: float, workflow: str, *, leave: bool) -> int:
-    """Play `count` orders; the exit code."""
-    settings = _demo_settings()
+async def run_demo(count: int, speed: float, workflow: str, *, leave: bool, allow_public: bool = False) -> int:
+    """Play `count` orders; the exit code. Raises SettingsError where strangers could reach it and need not."""
+    settings = _demo_settings(allow_public=allow_public)
     logs.configure(settings.log_format, level=logging.ERROR)
     structlog.contextvars.clear_contextvars()
     clock, broker = ManualTime(datetime.now(UTC)), MemoryBroker()
@@ -75,14 +76,14 @@ def _forget() -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _demo_settings() -> Settings:
+def _demo_settings(*, allow_public: bool) -> Settings:
     """Settings on which nothing real can happen: own database, no broker, no credentials."""
-    _forget()
     none = SecretStr("")
     settings = settings_module.load(
         database_url=f"sqlite+aiosqlite:///{DATABASE}",
         broker_url="memory://",
         secret_key=SecretStr(secrets.token_urlsafe(32)),
+        secret_key_previous=none,
         twilio_auth_token=none,
         twilio_backup_auth_token=none,
         smtp_url=none,
@@ -90,9 +91,24 @@ def _demo_settings() -> Settings:
         fcm_credentials=None,
         require_channels=(),
     )
+    if not (allow_public or _is_loopback(settings.http_host)):
+        raise SettingsError(
+            f"STAGEBELL_HTTP_HOST: in the demo everybody is an admin, and {settings.http_host} can be reached"
+            " from other machines. Leave it out (127.0.0.1), or say --allow-public"
+        )
+    _forget()
     if not _is_free(settings.http_host, settings.http_port):
         settings.http_port = 0
     return settings
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
 
 
 def _is_free(host: str, port: int) -> bool:

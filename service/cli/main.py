@@ -79,11 +79,14 @@ def demo(
     speed: Annotated[float, typer.Option(min=0, help="How many times faster than life; 0: as the pack says.")] = 0.0,
     exit_: Annotated[bool, typer.Option("--exit", help="Print a summary and leave when all are played.")] = False,
     workflow: Annotated[str, typer.Option(help="Which workflow to play; the first that is installed.")] = "",
+    allow_public: Annotated[
+        bool, typer.Option("--allow-public", help="Listen beyond this machine, where everybody is an admin.")
+    ] = False,
 ) -> None:
     """The whole service in one process, with a simulator that plays orders."""
     from service.cli.demo import run_demo
 
-    sys.exit(run_async(run_demo(orders, speed, workflow, leave=exit_)))
+    sys.exit(run_async(run_demo(orders, speed, workflow, leave=exit_, allow_public=allow_public)))
 
 
 @app.command()
@@ -126,7 +129,7 @@ def explain(workflow: str, order_id: str) -> None:
 
 dead_app = typer.Typer(help="The dead letters.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
-Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`; none means all.")]
+Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`, as many as you like.")]
 
 
 @dead_app.command("list")
@@ -215,3 +218,11 @@ def keys_revoke(name: str) -> None:
     from service.cli.running import revoke_keys
 
     sys.exit(run_async(revoke_keys(name)))
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Seal everything with SECRET_KEY as it is set now, while the service runs; then SECRET_KEY_PREVIOUS may go."""
+    from service.cli.rotating import rotate_keys
+
+    sys.exit(run_async(rotate_keys()))

@@ -19,7 +19,13 @@ log = structlog.get_logger(__name__)
 POOL_SIZE: Final = 8
 STATEMENT_TIMEOUT_S: Final = 30
 STATEMENTS_KEPT: Final = 100
-_SESSION: Final = {"timezone": "UTC", "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000), "jit": "off"}
+# `application_name`: releases before bound seals gave their connections none (see `key_processes`).
+_SESSION: Final = {
+    "application_name": "stagebell",
+    "timezone": "UTC",
+    "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000),
+    "jit": "off",
+}
 # What PgBouncer keeps for each client itself (its manual, `ignore_startup_parameters`).
 _KEPT_BY_POOLERS: Final = ("timezone", "application_name")
 

@@ -74,14 +74,53 @@ async def write_state(connection: AsyncConnection, values: Mapping[str, str]) ->
     await upsert(connection, meta, rows, ("value",), ("key",))
 
 
+async def begin_bound(connection: AsyncConnection, keyring: Keyring) -> KeyState:
+    """From now on seals are bound to their place; only when no process runs that cannot read them."""
+    known = await _locked(connection)
+    if known[FORM] == UNBOUND:
+        await write_state(connection, {FORM: MIXED})
+    return await look(connection, keyring)
+
+
+async def begin_key(connection: AsyncConnection, keyring: Keyring) -> KeyState:
+    """From now on SECRET_KEY as it is set seals; only when every process that runs knows it."""
+    known = await _locked(connection)
+    _use(keyring, known)
+    under = dict.fromkeys([keyring.newest, *known[UNDER].split()])
+    keyring.use(
+        fingerprint=keyring.newest,
+        root=keyring.root,
+        writes_bound=keyring.writes_bound,
+        refuses_unbound=keyring.refuses_unbound,
+    )
+    await write_state(connection, {FINGERPRINT: keyring.newest, ROOT: sealed_root(keyring), UNDER: " ".join(under)})
+    return await look(connection, keyring)
+
+
+async def settle(connection: AsyncConnection, keyring: Keyring, state: KeyState) -> KeyState:
+    """Everything is sealed as this state says, unless it changed meanwhile: earlier keys and unbound seals are past."""
+    known = await _locked(connection)
+    if (known[FINGERPRINT], known[FORM]) == (state.fingerprint, state.form) and known[UNDER].split() == [*state.under]:
+        await write_state(connection, {FORM: BOUND, UNDER: state.fingerprint})
+    return await look(connection, keyring)
+
+
 def sealed_root(keyring: Keyring) -> str:
     """The root key as `meta` keeps it, sealed by the key that writes now."""
     return keyring.seal_bound(keyring.root, _ROOT_KEY.of()).hex()
 
 
+_KNOWN: Final = select(meta.c.key, meta.c.value).where(meta.c.key.in_([FINGERPRINT, ROOT, FORM, UNDER]))
+
+
 async def _known(connection: AsyncConnection) -> dict[str, str]:
-    wanted = select(meta.c.key, meta.c.value).where(meta.c.key.in_([FINGERPRINT, ROOT, FORM, UNDER]))
-    return {row.key: row.value for row in await connection.execute(wanted)}
+    return {row.key: row.value for row in await connection.execute(_KNOWN)}
+
+
+async def _locked(connection: AsyncConnection) -> dict[str, str]:
+    """As `_known`; nobody else changes it before this transaction ends."""
+    rows = await connection.execute(_KNOWN.order_by(meta.c.key).with_for_update())
+    return {row.key: row.value for row in rows}
 
 
 def _first_state(keyring: Keyring, known: Mapping[str, str], *, is_new: bool) -> dict[str, str]:

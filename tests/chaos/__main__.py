@@ -41,7 +41,7 @@ async def new_scene(rabbit: Rabbit, postgres: Postgres) -> AsyncIterator[Scene]:
     """A scene on a database of its own."""
     folder = Path(tempfile.mkdtemp(prefix="stagebell-chaos-"))
     url = await postgres.create(folder.name.replace("-", "_").lower())
-    ledger = Ledger(url, Keyring("a secret key for tests"))
+    ledger = Ledger(url, Keyring("a secret key for tests, as long as they are"))
     await migrate(ledger)
     await ledger.close()
     providers, mailbox = Providers(), Mailbox()

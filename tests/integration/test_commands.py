@@ -32,6 +32,15 @@ async def run(folder: Path, env: dict[str, str], *arguments: str, stdin: str = "
     return await asyncio.to_thread(command, folder, env, *arguments, stdin=stdin)
 
 
+async def listed_letters(folder: Path, env: dict[str, str], count: int) -> None:
+    """Wait until there are so many dead letters."""
+    for _ in range(60):
+        if (await run(folder, env, "dead", "list")).stdout.count("did you mean") == count:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not {count} dead letters")
+
+
 async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, str]) -> None:
     process = Process(tmp_path, env)
     await process.ready()
@@ -63,6 +72,15 @@ async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, s
         await asyncio.sleep(0.1)
     assert (await run(tmp_path, env, "dead", "drop")).returncode == 1
     assert "1 dropped" in (await run(tmp_path, env, "dead", "drop", "--all")).stdout
+    wrong = b"\n".join(encoded(event(f"P-{n}", "assignd", now)) for n in range(5))
+    await run(tmp_path, env, "publish", "-", stdin=wrong.decode())
+    await listed_letters(tmp_path, env, 5)
+    assert "2 replayed" in (await run(tmp_path, env, "dead", "replay", "1", "3")).stdout
+    await listed_letters(tmp_path, env, 5)
+    assert "5 replayed" in (await run(tmp_path, env, "dead", "replay", "--all")).stdout
+    await listed_letters(tmp_path, env, 5)
+    some = await run(tmp_path, env, "dead", "drop", "2", "5", "9")
+    assert (some.returncode, "2 dropped" in some.stdout, "1 of these" in some.stderr) == (1, True, True)
     assert await process.terminate(20) == 0
     process.close()
 
@@ -239,3 +257,22 @@ def test_ctrl_c_leaves_the_demo_cleanly(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=25)
     assert process.returncode == 0, out
     assert "Traceback" not in out
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "stagebell.example"])
+async def test_the_demo_is_not_shown_to_strangers(tmp_path: Path, env: dict[str, str], host: str) -> None:
+    done = await run(tmp_path, env | {"STAGEBELL_HTTP_HOST": host}, "demo", "--orders", "1", "--exit")
+    assert done.returncode == 1
+    assert "--allow-public" in done.stderr
+
+
+async def test_secret_keys_that_protect_nothing_are_refused(tmp_path: Path, env: dict[str, str]) -> None:
+    short = await run(tmp_path, env | {"STAGEBELL_SECRET_KEY": "a"}, "migrate")
+    assert (short.returncode, "at least 32 characters" in short.stderr) == (1, True)
+    none = await run(tmp_path, {k: v for k, v in env.items() if k != "STAGEBELL_SECRET_KEY"}, "migrate")
+    assert (none.returncode, "STAGEBELL_SECRET_KEY: must be set" in none.stderr) == (1, True)
+    assert not (tmp_path / "stagebell.key").exists()
+    lite = {k: v for k, v in env.items() if k != "STAGEBELL_SECRET_KEY"}
+    lite["STAGEBELL_DATABASE_URL"] = f"sqlite+aiosqlite:///{tmp_path}/lite.db"
+    assert (await run(tmp_path, lite, "migrate")).returncode == 0
+    assert (tmp_path / "stagebell.key").exists()

@@ -27,7 +27,7 @@ from tests.support.nodes import PgBouncer, Postgres, Rabbit, free_port, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
-KEY = "a secret key for tests"
+KEY = "a secret key for tests, as long as they are"
 TEAMS = ("vendor_ops", "finance", "tech")
 
 

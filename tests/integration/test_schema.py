@@ -22,7 +22,7 @@ from tests.support.nodes import Postgres
 
 FROZEN = Path(__file__).parents[1] / "data" / "migrations.sha256"
 
-KEY = "a secret key for tests"
+KEY = "a secret key for tests, as long as they are"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,7 +13,7 @@ from service.ledger.wakeups import Wakeups, announce
 
 @pytest.mark.uninterrupted
 async def test_news_wakes_other_processes_alone(postgres_url: str) -> None:
-    ledger = Ledger(postgres_url, Keyring("a secret key for tests"))
+    ledger = Ledger(postgres_url, Keyring("a secret key for tests, as long as they are"))
     ours, theirs = Wakeups(), Wakeups()
     listening = [asyncio.create_task(Listener(PostgresWay(postgres_url), w).run()) for w in (ours, theirs)]
     here, there, elsewhere = ours.subscribe("relay"), theirs.subscribe("relay"), theirs.subscribe("clock")

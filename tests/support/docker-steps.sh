@@ -15,7 +15,7 @@ uv=$(cd "$OLDPWD" && realpath "$uv")
 rm -rf service
 "$home/venv/bin/stagebell" check templates
 port=$("$home/venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-STAGEBELL_SECRET_KEY=steps STAGEBELL_HTTP_PORT=$port STAGEBELL_LOG_FORMAT=json "$home/venv/bin/stagebell" run >"$home/log" 2>&1 &
+STAGEBELL_SECRET_KEY=steps-steps-steps-steps-steps-steps STAGEBELL_HTTP_PORT=$port STAGEBELL_LOG_FORMAT=json "$home/venv/bin/stagebell" run >"$home/log" 2>&1 &
 pid=$!
 probe="import urllib.request; urllib.request.urlopen('http://127.0.0.1:$port/readyz', timeout=2)"
 for _ in $(seq 50); do

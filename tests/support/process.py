@@ -29,7 +29,7 @@ def environment(
         "WORKFLOWS": str(ROOT / "templates"),
         "HTTP_PORT": str(free_port()),
         "PUBLIC_URL": "https://track.example",
-        "SECRET_KEY": "a secret key for tests",
+        "SECRET_KEY": "a secret key for tests, as long as they are",
         "LOG_FORMAT": "json",
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "TWILIO_AUTH_TOKEN": TOKEN,

@@ -41,7 +41,7 @@ def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Setting
         "workflows": ROOT / "templates",
         "http_port": 0,
         "public_url": "https://track.example",
-        "secret_key": "a secret key for tests",
+        "secret_key": "a secret key for tests, as long as they are",
         "twilio_account_sid": ACCOUNT,
         "twilio_auth_token": TOKEN,
         "twilio_sms_from": "+15005550006",

@@ -1,0 +1,101 @@
+"""`stagebell keys rotate`: seal everything with SECRET_KEY as it is set now, while the service runs."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import typer
+
+from service.cli.running import open_ledger
+from service.ledger import key_processes
+from service.ledger.engine import Ledger
+from service.ledger.key_processes import Process
+from service.ledger.key_state import UNBOUND, KeyState, begin_bound, begin_key, look, settle
+from service.ledger.resealing import reseal
+
+# A process that ended without a word is forgotten by then.
+PATIENCE_S: Final = key_processes.FORGOTTEN_AFTER.total_seconds() + 15
+LOOK_EVERY_S: Final = 1.0
+MAY_GO: Final = "STAGEBELL_SECRET_KEY_PREVIOUS may go"
+
+
+async def rotate_keys() -> int:
+    """Reseal whatever is not sealed with SECRET_KEY; the exit code. Can be broken off and called again."""
+    async with open_ledger() as ledger:
+        state = await _state(ledger)
+        keyring = ledger.keyring
+        if state.is_settled and state.fingerprint == keyring.newest:
+            typer.echo(f"Everything is sealed with STAGEBELL_SECRET_KEY. {MAY_GO}, if it is set.")
+            typer.echo("To change the key: set the new one as STAGEBELL_SECRET_KEY and the one so far as")
+            typer.echo("STAGEBELL_SECRET_KEY_PREVIOUS for every process, restart them, then run this again.")
+            return 0
+        if state.form == UNBOUND and not await _begin_bound(ledger):
+            return 1
+        if state.fingerprint != keyring.newest:
+            if not await _wait_for(ledger, "know", "the new key", lambda p: keyring.newest in p.knows):
+                return 1
+            async with ledger.transaction() as connection:
+                await begin_key(connection, keyring)
+        state = await _state(ledger)
+        if not await _wait_for(ledger, "seal with", "the new key yet", lambda p: p.does(state)):
+            return 1
+        return await _reseal(ledger, state)
+
+
+async def _state(ledger: Ledger) -> KeyState:
+    async with ledger.reading() as connection:
+        return await look(connection, ledger.keyring)
+
+
+async def _begin_bound(ledger: Ledger) -> bool:
+    async with ledger.reading() as connection:
+        older = await key_processes.older_releases(connection)
+    if older:
+        typer.echo(f"{older} connections are of an older release, which could not read it; stop it first", err=True)
+        return False
+    async with ledger.transaction() as connection:
+        await begin_bound(connection, ledger.keyring)
+    return True
+
+
+async def _wait_for(ledger: Ledger, verb: str, what: str, is_ready: Callable[[Process], bool]) -> bool:
+    """Whether all processes came to be ready in time."""
+    told = False
+    for _ in range(int(PATIENCE_S / LOOK_EVERY_S)):
+        waited_for = await _others(ledger, is_ready)
+        if not waited_for:
+            return True
+        if not told:
+            typer.echo(f"waiting for {len(waited_for)} processes that do not {verb} {what} ...")
+            told = True
+        await asyncio.sleep(LOOK_EVERY_S)
+    typer.echo(
+        f"{len(waited_for)} processes do not {verb} {what}: restart them with STAGEBELL_SECRET_KEY and"
+        " STAGEBELL_SECRET_KEY_PREVIOUS, then run this again. Nothing is lost meanwhile.",
+        err=True,
+    )
+    return False
+
+
+async def _others(ledger: Ledger, is_ready: Callable[[Process], bool]) -> Sequence[Process]:
+    now = await ledger.now()
+    async with ledger.reading() as connection:
+        return [p for p in await key_processes.running(connection, now) if not is_ready(p)]
+
+
+async def _reseal(ledger: Ledger, state: KeyState) -> int:
+    """Passes until one finds nothing; then earlier keys are past."""
+    total = 0
+    while True:
+        done = await reseal(ledger, lambda table, count: typer.echo(f"{table}: {count} resealed") if count else None)
+        total += done.resealed
+        if not (done.resealed or done.left):
+            break
+    async with ledger.transaction() as connection:
+        state = await settle(connection, ledger.keyring, state)
+    if not state.is_settled:
+        typer.echo("the key was changed meanwhile; run this again", err=True)
+        return 1
+    unreadable = f" {done.unreadable} values open with neither key; the log names them." if done.unreadable else ""
+    typer.echo(f"{total} rows resealed. Everything is sealed with STAGEBELL_SECRET_KEY; {MAY_GO}.{unreadable}")
+    return 0

@@ -1,0 +1,87 @@
+"""What every process does about its keys: say that it runs, do as the ledger says, and help to reseal."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from service.ledger import key_processes
+from service.ledger.engine import Ledger, new_uuid
+from service.ledger.key_state import UNBOUND, begin_bound, look, settle
+from service.ledger.resealing import reseal
+from service.rounds import tell
+
+log = structlog.get_logger(__name__)
+# An older replica that lost its listening connection has it again by then.
+NONE_SEEN_FOR_S: Final = 15.0
+
+
+class KeyWatch:
+    """`reseals`: whether this process does the work, too, when something is sealed as it should no longer be."""
+
+    def __init__(self, ledger: Ledger, *, reseals: bool) -> None:
+        self._ledger = ledger
+        self._reseals = reseals
+        self._name = new_uuid().hex
+        self._no_older_since: float | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled. Resealing, which may take hours, holds up no word of this process."""
+        await asyncio.gather(self._again(self.say), *([self._again(self.carry_on)] if self._reseals else []))
+
+    async def _again(self, do: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await do()
+            except Exception as error:
+                tell("keys", error)
+            await asyncio.sleep(key_processes.SAID_EVERY_S)
+
+    async def say(self) -> None:
+        """This process runs, and does as the ledger says."""
+        now, keyring = await self._ledger.now(), self._ledger.keyring
+        async with self._ledger.transaction() as connection:
+            await look(connection, keyring)
+            await key_processes.say(connection, self._name, keyring, now, reseals=self._reseals)
+
+    async def carry_on(self) -> None:
+        """One round of what is not as it should be for good: the form of seals, and what they are sealed with."""
+        now = await self._ledger.now()
+        async with self._ledger.reading() as connection:
+            state = await look(connection, self._ledger.keyring)
+            if state.is_settled:
+                return
+            processes = await key_processes.running(connection, now)
+            older = await key_processes.older_releases(connection)
+        if self._name != min((p.name for p in processes if p.reseals), default=""):
+            return
+        if state.form == UNBOUND:
+            await self._bind_when_alone(older)
+        elif all(p.does(state) for p in processes):
+            done = await reseal(self._ledger)
+            log.info("keys.resealed", rows=done.resealed, left=done.left, unreadable=done.unreadable)
+            if not (done.resealed or done.left):
+                async with self._ledger.transaction() as connection:
+                    await settle(connection, self._ledger.keyring, state)
+                    await key_processes.forget_gone(connection, now)
+                log.info("keys.settled", previous_may_go=True)
+
+    async def _bind_when_alone(self, older: int) -> None:
+        """Bound seals are written once no older release was seen for a while."""
+        if older:
+            log.info("keys.older_release_runs", connections=older)
+            self._no_older_since = None
+            return
+        self._no_older_since = self._no_older_since or time.monotonic()
+        if time.monotonic() - self._no_older_since >= NONE_SEEN_FOR_S:
+            async with self._ledger.transaction() as connection:
+                await begin_bound(connection, self._ledger.keyring)
+
+    async def close(self) -> None:
+        """Say that this process ends, so that nobody waits for it."""
+        with contextlib.suppress(Exception):
+            async with self._ledger.transaction() as connection:
+                await key_processes.unsay(connection, self._name)
