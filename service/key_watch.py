@@ -26,6 +26,7 @@ class KeyWatch:
         self._ledger = ledger
         self._reseals = reseals
         self._name = new_uuid().hex
+        self._older = 0
         self._no_older_since: float | None = None
 
     async def run(self) -> None:
@@ -72,8 +73,9 @@ class KeyWatch:
     async def _bind_when_alone(self, older: int) -> None:
         """Bound seals are written once no older release was seen for a while."""
         if older:
-            log.info("keys.older_release_runs", connections=older)
-            self._no_older_since = None
+            if older != self._older:
+                log.warning("keys.older_release_runs", connections=older, hint="if none does: keys rotate --alone")
+            self._older, self._no_older_since = older, None
             return
         self._no_older_since = self._no_older_since or time.monotonic()
         if time.monotonic() - self._no_older_since >= NONE_SEEN_FOR_S:

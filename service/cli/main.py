@@ -221,8 +221,10 @@ def keys_revoke(name: str) -> None:
 
 
 @keys_app.command("rotate")
-def keys_rotate() -> None:
+def keys_rotate(
+    alone: Annotated[bool, typer.Option("--alone", help="No older release runs, whatever it looks like.")] = False,
+) -> None:
     """Seal everything with SECRET_KEY as it is set now, while the service runs; then SECRET_KEY_PREVIOUS may go."""
     from service.cli.rotating import rotate_keys
 
-    sys.exit(run_async(rotate_keys()))
+    sys.exit(run_async(rotate_keys(alone=alone)))

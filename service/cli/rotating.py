@@ -19,8 +19,11 @@ LOOK_EVERY_S: Final = 1.0
 MAY_GO: Final = "STAGEBELL_SECRET_KEY_PREVIOUS may go"
 
 
-async def rotate_keys() -> int:
-    """Reseal whatever is not sealed with SECRET_KEY; the exit code. Can be broken off and called again."""
+async def rotate_keys(*, alone: bool = False) -> int:
+    """Reseal whatever is not sealed with SECRET_KEY; the exit code. Can be broken off and called again.
+
+    `alone`: whoever calls knows that no older release runs, whatever the database's connections look like.
+    """
     async with open_ledger() as ledger:
         state = await _state(ledger)
         keyring = ledger.keyring
@@ -29,7 +32,7 @@ async def rotate_keys() -> int:
             typer.echo("To change the key: set the new one as STAGEBELL_SECRET_KEY and the one so far as")
             typer.echo("STAGEBELL_SECRET_KEY_PREVIOUS for every process, restart them, then run this again.")
             return 0
-        if state.form == UNBOUND and not await _begin_bound(ledger):
+        if state.form == UNBOUND and not await _begin_bound(ledger, alone=alone):
             return 1
         if state.fingerprint != keyring.newest:
             if not await _wait_for(ledger, "know", "the new key", lambda p: keyring.newest in p.knows):
@@ -47,11 +50,15 @@ async def _state(ledger: Ledger) -> KeyState:
         return await look(connection, ledger.keyring)
 
 
-async def _begin_bound(ledger: Ledger) -> bool:
+async def _begin_bound(ledger: Ledger, *, alone: bool) -> bool:
     async with ledger.reading() as connection:
         older = await key_processes.older_releases(connection)
-    if older:
-        typer.echo(f"{older} connections are of an older release, which could not read it; stop it first", err=True)
+    if older and not alone:
+        typer.echo(
+            f"{older} connections have no name, as those of an older release, which could not read what is sealed now:"
+            " stop it first. If these are another program's, say --alone",
+            err=True,
+        )
         return False
     async with ledger.transaction() as connection:
         await begin_bound(connection, ledger.keyring)
