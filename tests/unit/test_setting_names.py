@@ -63,9 +63,9 @@ def test_others_names_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_value_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("long and random\n")
+    secret.write_text("long and random, as every secret should be\n")
     monkeypatch.setenv("STAGEBELL_SECRET_KEY_FILE", str(secret))
-    assert settings_module.load().secret_key.get_secret_value() == "long and random"
+    assert settings_module.load().secret_key.get_secret_value() == "long and random, as every secret should be"
     monkeypatch.setenv("STAGEBELL_SECRET_KEY", "another")
     with pytest.raises(SettingsError, match="STAGEBELL_SECRET_KEY is set too"):
         settings_module.load()
