@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import erasure, lifecycle, planning, sla, triggers
+from service.domain import attributes, erasure, lifecycle, planning, sla, triggers
 from service.domain import escalation as escalations
 from service.domain.causes import (
     Cause,
@@ -73,7 +73,7 @@ def _on_event(order: Order | None, event: Event, workflow: Workflow, now: dateti
         raise Rejection(f"time: {event.time.isoformat()} is {ahead} s in the future; at most 300 s are taken")
     # A publisher's clock that runs ahead of ours counts as arrival, for the order of events as for clocks.
     at = min(event.time, now)
-    data = event.data
+    data = _typed(event.data, workflow)
     if isinstance(data, StatusChangedData):
         lifecycle.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
@@ -112,6 +112,13 @@ _KINDS: Final = {
 def _of_changes(draft: Draft, before: Order) -> list[str]:
     """Notices for what is other than before: the assignee, and watched values."""
     return [*triggers.reassigned(draft, before), *triggers.assigned(draft, before), *triggers.changed(draft, before)]
+
+
+def _typed(data: EventData, workflow: Workflow) -> EventData:
+    """The data with its attributes as the pack declares them; raises Rejection naming one that is of another type."""
+    if not data.attributes or not workflow.attributes:
+        return data
+    return replace(data, attributes=attributes.checked(data.attributes, workflow.attributes, workflow.timezone))
 
 
 def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Draft:

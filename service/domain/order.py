@@ -12,6 +12,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, structs
 
+from service.domain.attributes import moment_of
 from service.domain.events import Appointment, Assignee, Data, Note, Payment, Person, Price
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.workflow import Match
@@ -140,15 +141,9 @@ class Order(Struct, frozen=True, omit_defaults=True):
         found = value if isinstance(value, (list, tuple)) else (value,)
         return any(str(v).lower() in match.values for v in found if v is not None)
 
-    def date(self, path: str) -> datetime | None:
-        """A date of the order by its dotted path."""
-        value = self.value(path)
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                return None
-        return value if isinstance(value, datetime) and value.tzinfo else None
+    def date(self, path: str, timezone: str, *, start_of_day: bool = False) -> datetime | None:
+        """A date of the order by its dotted path, as a UTC moment; a day without a time is its end, or its start."""
+        return moment_of(self.value(path), timezone, start_of_day=start_of_day)
 
 
 def order_uuid(raw: UUID) -> UUID:

@@ -31,7 +31,7 @@ def sync(draft: Draft, *, by_event: bool) -> None:
 def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
     order = draft.order
     clock = order.clocks.get(spec.name)
-    basis = _basis(order, spec) if _applies(draft, spec) else None
+    basis = _basis(order, spec, draft.workflow.timezone) if _applies(draft, spec) else None
     if basis is None:
         if clock:
             stop(draft, spec.name, clock, draft.at, "the order moved on")
@@ -71,11 +71,11 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
     return (spec.when is None or order.matches(spec.when)) and not (spec.unless and order.matches(spec.unless))
 
 
-def _basis(order: Order, spec: ClockSpec) -> datetime | None:
+def _basis(order: Order, spec: ClockSpec, timezone: str) -> datetime | None:
     """The moment from which the clock counts."""
     if spec.kind == "dwell":
         return order.status_since
-    date = order.date(spec.date or "")
+    date = order.date(spec.date or "", timezone, start_of_day=spec.kind == "reminder")
     if date is None and spec.default_after and order.status in spec.default_in:
         return order.status_since + spec.default_after
     return date

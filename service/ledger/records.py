@@ -61,7 +61,7 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, A
         "status_since": order.status_since,
         "due_at": nearest_promise(order, workflow),
         "breached": any(c.state == "breached" for c in order.clocks.values()),
-        "expected_end": next((d for path in workflow.expected_end if (d := order.date(path))), None),
+        "expected_end": next((d for path in workflow.expected_end if (d := order.date(path, workflow.timezone))), None),
         "created_at": order.created,
         "updated_at": order.updated,
         "wake_at": wake_at(order),

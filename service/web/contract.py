@@ -1,5 +1,6 @@
 """The contract as machines read it, made from the types that decode: JSON Schemas and AsyncAPI 3."""
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -8,7 +9,10 @@ from aiohttp import web
 
 from service import __version__
 from service.broker import port
+from service.domain.attributes import WORDS
 from service.domain.events import DATA_TYPES
+from service.domain.workflow import Attribute, AttributeType, Workflow
+from service.web.context import CONTEXT
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -55,8 +59,66 @@ def json_schema(event_type: str) -> dict[str, Any]:
     return {"$schema": SCHEMA_DIALECT, **envelope, "$defs": found}
 
 
-def asyncapi(public_url: str) -> dict[str, Any]:
+_ATTRIBUTES: Final[Mapping[AttributeType, dict[str, Any]]] = {
+    "text": {"type": "string"},
+    "number": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*-?\d{1,30}(\.\d{1,30})?\s*$"}]},
+    "money": {
+        "type": "object",
+        "required": ["amount", "currency"],
+        "properties": {"currency": {"type": "string", "pattern": "^[A-Z]{3}$"}},
+    },
+    "boolean": {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^(?i:true|false)$"}]},
+    "date": {"type": "string", "description": WORDS["date"]},
+    "datetime": {"type": "string", "description": WORDS["datetime"]},
+    "list": {"type": "array"},
+    "any": {},
+}
+
+
+def pack_schema(workflow: Workflow) -> dict[str, Any]:
+    """What the data of events about this workflow's orders may say: its statuses, reasons and typed attributes."""
+    attributes = {a.name: _attribute(a) for a in workflow.attributes.values()}
+    return {
+        "type": "object",
+        "title": workflow.title,
+        "required": ["workflow"],
+        "properties": {
+            "workflow": {"const": workflow.name},
+            "status": {"enum": sorted(workflow.statuses)},
+            "issue": {"type": "object", "properties": {"reason": {"enum": sorted(workflow.reasons)}}},
+            "attributes": {"type": "object", "properties": attributes},
+        },
+    }
+
+
+def _attribute(attribute: Attribute) -> dict[str, Any]:
+    """An attribute may always be null, which clears it."""
+    said: dict[str, Any] = dict(_ATTRIBUTES[attribute.type])
+    if said:
+        said = {"anyOf": [said, {"type": "null"}]}
+    title = next(iter(attribute.titles.values()), "")
+    return {**said, **({"title": title} if title else {})}
+
+
+def pack_json_schema(workflow: Workflow) -> dict[str, Any]:
+    """Every event about this workflow's orders, as a JSON Schema that stands alone."""
+    _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/$defs/{name}")
+    events = []
+    for event_type, data in DATA_TYPES.items():
+        envelope = _envelope(event_type, data.__name__)
+        envelope["properties"]["data"] = {
+            "allOf": [{"$ref": f"#/$defs/{data.__name__}"}, {"$ref": f"#/$defs/{workflow.name}"}]
+        }
+        events.append(envelope)
+    definitions = {**found, workflow.name: pack_schema(workflow)}
+    return {"$schema": SCHEMA_DIALECT, "title": workflow.title, "oneOf": events, "$defs": definitions}
+
+
+def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> dict[str, Any]:
     """The AsyncAPI 3 document."""
+    packs = {f"pack.{w.name}": pack_schema(w) for w in workflows}
+    by_pack = [{"properties": {"data": {"$ref": f"#/components/schemas/{name}"}}} for name in packs]
+    any_pack = [{"anyOf": by_pack}] if by_pack else []
     events = {envelope_name(t): t for t in DATA_TYPES}
     outgoing = {
         "Escalation": {"name": "escalation", "contentType": "application/cloudevents+json", "payload": _out(
@@ -83,13 +145,13 @@ def asyncapi(public_url: str) -> dict[str, Any]:
             "publishOutcomes": {"action": "send", "channel": {"$ref": "#/channels/notifications"}},
         },
         "components": {
-            "schemas": components(),
+            "schemas": {**components(), **packs},
             "messages": {
                 **{
                     name: {
                         "name": event_type,
                         "contentType": "application/cloudevents+json",
-                        "payload": {"$ref": f"#/components/schemas/{name}"},
+                        "payload": {"allOf": [{"$ref": f"#/components/schemas/{name}"}, *any_pack]},
                     }
                     for name, event_type in events.items()
                 },
@@ -128,12 +190,16 @@ def _out(type_pattern: str, fields: list[str]) -> dict[str, Any]:
 
 async def get_asyncapi(request: web.Request) -> web.StreamResponse:
     """`/asyncapi.json`."""
-    return web.json_response(asyncapi(str(request.url.origin())))
+    workflows = [pack.workflow for pack in request.app[CONTEXT].core.packs]
+    return web.json_response(asyncapi(str(request.url.origin()), workflows))
 
 
 async def get_schema(request: web.Request) -> web.StreamResponse:
-    """`/schemas/{type}.json`: one event type."""
-    event_type = request.match_info["type"]
-    if event_type not in DATA_TYPES:
+    """`/schemas/{type}.json`: one event type, or all events about one workflow's orders."""
+    name = request.match_info["type"]
+    if name in DATA_TYPES:
+        return web.json_response(json_schema(name))
+    pack = request.app[CONTEXT].core.packs.find(name)
+    if pack is None:
         raise web.HTTPNotFound
-    return web.json_response(json_schema(event_type))
+    return web.json_response(pack_json_schema(pack.workflow))

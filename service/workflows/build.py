@@ -47,7 +47,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         reply_to=yaml.reply_to,
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
-        attributes={n: Attribute(n, a.type, a.title, a.personal) for n, a in yaml.attributes.items()},
+        attributes=_attributes(yaml),
         answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
         demo=yaml.demo,
         stand_ins=yaml.stand_ins,
@@ -62,6 +62,20 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         expected_end=tuple(yaml.expected_end),
         promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
     )
+
+
+def _attributes(yaml: WorkflowYaml) -> dict[str, Attribute]:
+    """As declared; what a clock or the expected end counts from is a date, even where nobody says so."""
+    said = {n: Attribute(n, a.type, a.title, a.personal) for n, a in yaml.attributes.items()}
+    return {**{name: Attribute(name, "date") for name in dates(yaml)}, **said}
+
+
+def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
+    """The attributes that are used as dates, and where in the pack each is."""
+    used: list[tuple[str, tuple[str, ...]]] = [(path, ("expected_end",)) for path in yaml.expected_end]
+    used += [(clock.date, ("clocks", name, "date")) for name, clock in yaml.clocks.items() if clock.date]
+    named = [(path.split("."), where) for path, where in used]
+    return {steps[1]: where for steps, where in named if steps[0] == "attributes" and len(steps) == 2}
 
 
 def _status(name: str, yaml: StatusYaml) -> Status:

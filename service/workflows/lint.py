@@ -165,6 +165,10 @@ def _settings(source: Source) -> Iterator[Problem]:
             for locale in y.locales:
                 if locale not in part.title:
                     yield source.problem((kind, name, "title"), f"{name}: no title in {locale!r}")
+    for name, where in build.dates(y).items():
+        declared = y.attributes.get(name)
+        if declared and declared.type not in ("date", "datetime"):
+            yield source.problem(where, f"attributes.{name} is used as a date, but is declared as {declared.type}")
     needs = {"notify": "notice", "deadline": "date", "reminder": "date", "dwell": None}
     for name, clock in y.clocks.items():
         need = needs[clock.kind]

@@ -10,7 +10,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
-from service.domain.workflow import Notice, Workflow
+from service.domain.workflow import AttributeType, Notice, Workflow
 from service.workflows.lint import Problem
 from service.workflows.segments import measure
 from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
@@ -55,7 +55,11 @@ def _one(
         return
     parsed = templates.parse(text)
     names = list(parsed.find_all(nodes.Name))
-    broken = [*_unknown_names(file, text, parsed, names), *_misused_secret(file, parsed, names, notice)]
+    broken = [
+        *_unknown_names(file, text, parsed, names),
+        *_misused_secret(file, parsed, names, notice),
+        *_untyped(file, parsed, workflow),
+    ]
     yield from broken
     if not broken:
         yield from _rendered(workflow, templates, notice, channel, locale, file)
@@ -91,6 +95,47 @@ def _misused_secret(file: Path, parsed: nodes.Template, names: list[nodes.Name],
             )
 
 
+# What each filter takes of an attribute; a template that guards against its absence renders without it.
+_FITTING: Final[Mapping[str, tuple[str, ...]]] = {
+    "date": ("date", "datetime"),
+    "moment": ("date", "datetime"),
+    "time": ("datetime",),
+    "number": ("number",),
+    "money": ("money",),
+}
+
+
+def _untyped(file: Path, parsed: nodes.Template, workflow: Workflow) -> Iterator[Problem]:
+    """Attributes that a filter formats without the pack's word that they are what it takes."""
+    for use in parsed.find_all(nodes.Filter):
+        fitting = _FITTING.get(use.name)
+        name = _attribute_of(use.node) if use.node else None
+        if not fitting or name is None:
+            continue
+        declared = workflow.attributes.get(name)
+        if declared is None or declared.type not in fitting:
+            said = f"is declared as {declared.type}" if declared else "is not declared"
+            yield Problem(
+                file,
+                use.lineno,
+                f"attributes.{name} | {use.name}: {said}; write `attributes: {{{name}: {fitting[0]}}}`",
+            )
+
+
+def _attribute_of(node: nodes.Expr) -> str | None:
+    """The x of `attributes.x`, `attributes["x"]` and `attributes.get("x")`."""
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "get" and node.args:
+        inner, name = node.node.node, node.args[0]
+    elif isinstance(node, nodes.Getattr):
+        inner, name = node.node, nodes.Const(node.attr)
+    elif isinstance(node, nodes.Getitem):
+        inner, name = node.node, node.arg
+    else:
+        return None
+    is_attributes = isinstance(inner, nodes.Name) and inner.name == "attributes"
+    return str(name.value) if is_attributes and isinstance(name, nodes.Const) else None
+
+
 def _line_of(text: str, word: str) -> int:
     pattern = re.compile(rf"\b{re.escape(word)}\b")
     return next((i for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
@@ -115,6 +160,18 @@ def _rendered(
         if channel == "sms" and (taken := measure(rendered.text)).count > MAX_SEGMENTS:
             yield Problem(file, 1, f"takes {taken.count} SMS segments with {label}; at most {MAX_SEGMENTS}")
             return
+
+
+_SAMPLES: Final[Mapping[AttributeType, Any]] = {
+    "text": "text",
+    "number": 1250.5,
+    "money": {"amount": "12500.00", "currency": "INR"},
+    "boolean": True,
+    "date": "2026-01-05",
+    "datetime": "2026-01-05T10:00:00+00:00",
+    "list": ["one", "two"],
+    "any": "text",
+}
 
 
 def _blamed_line(error: BaseException, file: Path) -> int:
@@ -142,6 +199,7 @@ def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[
         payment=Payment(verified=True),
         note="A note.",
         people=dict.fromkeys(("customer", *notice.audiences), "Asha"),
+        attributes={name: _SAMPLES[a.type] for name, a in workflow.attributes.items()},
         contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},
     )
     bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage)

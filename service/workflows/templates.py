@@ -7,7 +7,7 @@ may fill `action`, the button's words); both its HTML and its plain twin come fr
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 import css_inline
 from babel import Locale
-from babel.dates import format_datetime, format_time
-from babel.numbers import format_currency
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_currency, format_decimal
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -142,7 +142,9 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> ImmutableSandb
         cache_size=-1,
     )
     environment.globals.clear()
-    environment.filters.update(time=_time, date=_date, moment=_moment, money=_money, paragraphs=_paragraphs)
+    environment.filters.update(
+        time=_time, date=_date, moment=_moment, money=_money, number=_number, paragraphs=_paragraphs
+    )
     return environment
 
 
@@ -182,13 +184,23 @@ def _time(context: Context, value: datetime) -> str:
 
 
 @pass_context
-def _date(context: Context, value: datetime) -> str:
+def _date(context: Context, value: date) -> str:
+    if not isinstance(value, datetime):
+        return format_date(value, "EEE d MMM", locale=_babel(context["locale"]))
     return format_datetime(value.astimezone(_zone(context)), "EEE d MMM", locale=_babel(context["locale"]))
 
 
 @pass_context
-def _moment(context: Context, value: datetime) -> str:
+def _moment(context: Context, value: date) -> str:
+    """A day and its time; a day alone where no time is known."""
+    if not isinstance(value, datetime):
+        return str(_date(context, value))
     return format_datetime(value.astimezone(_zone(context)), "EEE d MMM, H:mm", locale=_babel(context["locale"]))
+
+
+@pass_context
+def _number(context: Context, value: Decimal) -> str:
+    return format_decimal(value, locale=_babel(context["locale"]))
 
 
 @pass_context

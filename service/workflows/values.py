@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from service.domain import attributes
 from service.domain.calendars import zone_of
 from service.domain.notices import Snapshot
 from service.domain.workflow import Workflow
@@ -38,7 +39,7 @@ def template_values(
         "payment": snapshot.payment,
         "note": snapshot.note,
         "issue": snapshot.issue,
-        "attributes": snapshot.attributes,
+        "attributes": attributes.values(snapshot.attributes, workflow.attributes),
         "secrets": secrets,
         "status": snapshot.status,
         "stage": titles.get(locale, snapshot.stage),

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from jsonschema import Draft202012Validator
 
-from service.web.contract import asyncapi
+from service.web.contract import asyncapi, pack_json_schema
 from service.web.openapi import document
 from tests.support.client import ROLES, key_for
 from tests.support.events import CUSTOMER, VENDOR, event
+from tests.support.packs import all_packs
 from tests.support.world import ROOT, World
 
 EXAMPLES = 12
@@ -74,8 +75,24 @@ def test_asyncapi_is_valid_for_its_own_schema() -> None:
     schema = json.loads((ROOT / "tests/data/asyncapi-3.0.0.schema.json").read_text())
     from jsonschema import Draft7Validator
 
-    errors = [e.message[:200] for e in Draft7Validator(schema).iter_errors(asyncapi("http://x"))]
-    assert errors == []
+    document = asyncapi("http://x", [p.workflow for p in all_packs()])
+    assert [e.message[:200] for e in Draft7Validator(schema).iter_errors(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "good"),
+    [
+        ({"quote_expires": "2026-12-27", "leads": ["l1"], "free": 7}, True),
+        ({"quote_expires": None}, True),
+        ({"quote_expires": 20261227}, False),
+        ({"leads": "l1"}, False),
+    ],
+)
+def test_a_packs_own_schema_says_the_types_of_its_attributes(attributes: dict[str, Any], good: bool) -> None:
+    schema = pack_json_schema(all_packs().get("marketing_services").workflow)
+    said = event("M-1", "pending_quotes", workflow="marketing_services", attributes=attributes)
+    assert Draft202012Validator(schema).is_valid(said) is good
+    assert not Draft202012Validator(schema).is_valid(event("M-1", "created", workflow="marketing_services"))
 
 
 @pytest.mark.parametrize(

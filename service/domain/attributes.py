@@ -1,0 +1,138 @@
+"""Attributes as their pack declares them: checked when an event brings them, and read as what they are. Pure.
+
+What is kept is plain JSON: a number, a truth, a list, a text; a day as `2026-12-27`, a moment as ISO 8601 in UTC.
+A time without an offset is in the pack's zone. A day is its end as a deadline, and its start for a reminder.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from service.domain.calendars import local_instant, zone_of
+from service.domain.errors import Rejection
+from service.domain.events import EARLIEST, LATEST
+from service.domain.workflow import Attribute, AttributeType
+
+WORDS: Final[Mapping[AttributeType, str]] = {
+    "text": "a text",
+    "number": "a number, or one as a text such as 12.50",
+    "money": "an amount and a currency, such as {amount: 12.50, currency: EUR}",
+    "boolean": "true or false",
+    "date": "a day such as 2026-12-27, or a moment in ISO 8601",
+    "datetime": "a moment in ISO 8601 such as 2026-12-27T10:00:00+01:00, or a day",
+    "list": "a list",
+    "any": "anything",
+}
+LAST_SECOND: Final = time(23, 59, 59)
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_NUMBER = re.compile(r"^-?\d{1,30}(\.\d{1,30})?$")
+_CURRENCY = re.compile(r"^[A-Z]{3}$")
+
+
+def checked(given: Mapping[str, Any], declared: Mapping[str, Attribute], timezone: str) -> dict[str, Any]:
+    """The attributes in the form in which they are kept; raises Rejection naming the one that is of another type.
+
+    Attributes that the pack does not declare stay as they came; `null` stays, too, and clears.
+    """
+    kept = dict(given)
+    for name in declared.keys() & given.keys():
+        if given[name] is None:
+            continue
+        kind = declared[name].type
+        value = _as(kind, given[name], timezone)
+        if value is None:
+            raise Rejection(f"data.attributes.{name}: {WORDS[kind]} is expected")
+        kept[name] = value
+    return kept
+
+
+def _as(kind: AttributeType, value: Any, timezone: str) -> Any:
+    """`value` as it is kept, None when it is not of this kind."""
+    match kind:
+        case "any":
+            return value
+        case "text":
+            return value if isinstance(value, str) else None
+        case "boolean":
+            return _truth(value)
+        case "number":
+            return _number(value)
+        case "money":
+            return _money(value)
+        case "list":
+            return value if isinstance(value, list) else None
+        case "date" | "datetime":
+            return _moment(value, timezone)
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        if not _NUMBER.match(text):
+            return None
+        return float(text) if "." in text else int(text)
+    return value if isinstance(value, (int, float)) else None
+
+
+def _money(value: Any) -> dict[str, str] | None:
+    if not isinstance(value, Mapping) or not _CURRENCY.match(str(value.get("currency", ""))):
+        return None
+    amount = str(value.get("amount", "")).strip()
+    return {"amount": amount, "currency": str(value["currency"])} if _NUMBER.match(amount) else None
+
+
+def _moment(value: Any, timezone: str) -> str | None:
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    try:
+        if _DAY.match(text):
+            day = date.fromisoformat(text)
+            return text if EARLIEST.date() <= day < LATEST.date() else None
+        moment = datetime.fromisoformat(text)
+        known = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(timezone))
+        utc = known.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return utc.isoformat() if EARLIEST <= utc <= LATEST else None
+
+
+def moment_of(value: Any, timezone: str, *, start_of_day: bool = False) -> datetime | None:
+    """A kept date as a UTC moment: a day is its end, or its start where it is reminded of."""
+    if isinstance(value, str):
+        try:
+            if _DAY.match(value):
+                return local_instant(date.fromisoformat(value), time() if start_of_day else LAST_SECOND, timezone)
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=zone_of(timezone)).astimezone(UTC)
+
+
+def values(kept: Mapping[str, Any], declared: Mapping[str, Attribute]) -> dict[str, Any]:
+    """The attributes as templates get them: days and moments as such, numbers exact."""
+    return {name: _value(declared[name].type, v) if name in declared else v for name, v in kept.items()}
+
+
+def _value(kind: AttributeType, value: Any) -> Any:
+    try:
+        if kind in ("date", "datetime") and isinstance(value, str):
+            return date.fromisoformat(value) if _DAY.match(value) else datetime.fromisoformat(value)
+        if kind == "number" and isinstance(value, (int, float)):
+            return Decimal(str(value))
+    except (ValueError, InvalidOperation):
+        # Kept before the pack said what it is.
+        return value
+    return value
