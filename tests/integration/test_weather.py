@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from service.broker.port import ORDERS
 from service.intake.reading import Incoming
 from service.keyring import Keyring
-from service.ledger import engine
+from service.ledger import connecting
 from service.ledger.engine import Ledger
 from service.ledger.faults import fault_of
 from service.ledger.tables import orders, outbox
@@ -41,7 +41,8 @@ async def test_a_table_locked_for_longer_than_any_statement_may_take(
     limit: str,
 ) -> None:
     """The lock outlives the time limit several times over; the event waits, and is applied once."""
-    monkeypatch.setattr(engine, "STATEMENT_TIMEOUT_S", 1)
+    monkeypatch.setattr(connecting, "STATEMENT_TIMEOUT_S", 1)
+    monkeypatch.setitem(connecting._SESSION, "statement_timeout", "500")
     world = World(
         settings_for(providers, mailbox, database_url=postgres_url, broker_url=rabbit_url), providers, mailbox
     )
