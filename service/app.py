@@ -18,6 +18,7 @@ from service.clock.clock import Clock
 from service.core import Core
 from service.dispatch.compose import Composer
 from service.dispatch.guards import Limits
+from service.dispatch.health import ProviderHealth
 from service.dispatch.lookups import Lookups
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
@@ -89,6 +90,7 @@ class App:
         self.core = Core(self.ledger, self.packs, self.time, self.wakeups, ways)
         memory = settings.broker_url.startswith("memory")
         self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
+        self.health = ProviderHealth(self.core, settings.provider_team)
         self.intake = Intake(self.core)
         self.settler = Settler(self.core)
         mail_domain = settings.mail_domain if settings.mail_in else ""
@@ -116,7 +118,7 @@ class App:
         await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         await self._align()
-        self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers)
+        self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers, self.health)
         await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
@@ -205,13 +207,16 @@ class App:
         limits = Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
         outcomes = OutcomeWriter(self.settler)
         self._background("outcomes", outcomes.run())
-        workers = [
-            Worker(self.core, route, self.composer, outcomes, limits, s.provider_timeout)
-            for route in self.routes.values()
-        ]
+        workers = [Worker(self.core, route, self.composer, outcomes, limits) for route in self.routes.values()]
         lookups = Lookups(self.core, self.routes, self.composer, outcomes)
         sweeper = Sweeper(self.core, self.routes)
-        return [*(w.run(self.stopping) for w in workers), sweeper.run(self.stopping), lookups.run(self.stopping)]
+        rest = (sweeper.run(self.stopping), lookups.run(self.stopping), self._provider_health().run(self.stopping))
+        return [*(w.run(self.stopping) for w in workers), *rest]
+
+    def _provider_health(self) -> ProviderHealth:
+        used = {channel: frozenset(p.name for p in route.providers) for channel, route in self.routes.items()}
+        self.health.follow(used, lambda key: self.routes[key[0]].ask_now(key[1], key[2]))
+        return self.health
 
     async def _serve(self) -> None:
         context = Context(

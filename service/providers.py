@@ -14,6 +14,7 @@ from service.dispatch.channels.port import Attachment, Outgoing, Provider
 from service.dispatch.channels.smtp import SmtpProvider
 from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
 from service.dispatch.channels.webhook import WebhookProvider
+from service.dispatch.health import Health
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
@@ -66,7 +67,9 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def build_routes(settings: Settings, keyring: Keyring, time: TimeSource, closers: Closers) -> dict[str, Route]:
+def build_routes(
+    settings: Settings, keyring: Keyring, time: TimeSource, closers: Closers, health: Health | None = None
+) -> dict[str, Route]:
     """A route for each channel; one without credentials is captured, and a line says what it needs."""
     providers = _providers(settings, closers)
     providers[WEBHOOK] = [WebhookProvider(WebhookClient(keyring, settings.provider_timeout, settings.webhook_allow))]
@@ -80,6 +83,8 @@ def build_routes(settings: Settings, keyring: Keyring, time: TimeSource, closers
             time,
             concurrent=settings.concurrent_sends,
             per_second=settings.sends_per_second,
+            timeout_s=settings.provider_timeout,
+            health=health,
         )
         closers.append(routes[channel].close)
     return routes

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
 
     team_urls: dict[str, list[SecretStr]] = {}
 
+    provider_team: str = ""
+
     require_channels: Annotated[tuple[str, ...], NoDecode] = ()
 
     allowed_countries: Annotated[tuple[str, ...], NoDecode] = ()

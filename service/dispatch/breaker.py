@@ -1,14 +1,19 @@
-"""A circuit breaker: stops hammering a provider that is down, lets one probe through, closes when it answers.
+"""A circuit breaker: leaves a provider alone that is down or refuses us, but for one probe, until that is answered.
 
 Ours, because the libraries at hand let every caller through while half open; see docs/architecture.md.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 OPENS_AFTER: Final = 5
 FIRST_REST: Final = timedelta(seconds=5)
 LONGEST_REST: Final = timedelta(seconds=60)
+# Whoever refuses us has to be talked to by people: it is asked seldom.
+FIRST_REFUSED_REST: Final = timedelta(seconds=30)
+LONGEST_REFUSED_REST: Final = timedelta(minutes=5)
 
 
 class Breaker:
@@ -18,47 +23,120 @@ class Breaker:
         self._troubles = 0
         self._rests = 0
         self._closed_until_trouble = True
+        self._refused = False
         self._rest_until: datetime | None = None
-        self._probing = False
+        self._paused_until: datetime | None = None
+        self._probes = 0
 
     @property
     def is_open(self) -> bool:
         """Whether the provider is left alone."""
         return not self._closed_until_trouble
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether that is because it refuses us."""
+        return self._refused
+
     def room(self, now: datetime, wanted: int) -> int:
         """How many sends may begin now: all, none while resting, one as a probe after it."""
-        if self._rest_until is not None and now < self._rest_until:
+        until = self.rest_until()
+        if until is not None and now < until:
             return 0
         if self._closed_until_trouble:
             return wanted
-        return 0 if self._probing else min(1, wanted)
+        return 0 if self._probes else min(1, wanted)
 
-    def begin(self) -> None:
-        """A send begins; while open, that is the probe."""
-        self._probing = self.is_open
+    def attempt(self, now: Callable[[], datetime]) -> "Attempt":
+        """A send, entered and left as a scope: what leaves it without an answer is trouble."""
+        return Attempt(self, now)
+
+    def begin(self) -> bool:
+        """A send begins; whether that is the probe."""
+        self._probes += self.is_open
+        return self.is_open
+
+    def end_probe(self) -> None:
+        """The probe's place is free again, however it ended."""
+        self._probes = max(0, self._probes - 1)
 
     def rest_until(self) -> datetime | None:
         """When to ask again."""
-        return self._rest_until
+        return max((t for t in (self._rest_until, self._paused_until) if t), default=None)
+
+    def ask_now(self) -> None:
+        """It is said to work again: the next send may find out."""
+        self._rest_until = None
 
     def succeeded(self) -> None:
-        """The provider answered, whatever it said."""
+        """The provider answered, and does not refuse us."""
         self._troubles = self._rests = 0
         self._closed_until_trouble = True
-        self._probing = False
+        self._refused = False
         self._rest_until = None
 
     def pause(self, until: datetime) -> None:
         """The provider asked to be left alone until then (429 with Retry-After)."""
-        self._probing = False
-        self._rest_until = max(self._rest_until or until, until)
+        self._paused_until = max(self._paused_until or until, until)
 
     def troubled(self, now: datetime) -> None:
         """No answer, or no connection."""
         self._troubles += 1
         if self._troubles < OPENS_AFTER and self._closed_until_trouble:
             return
-        self._closed_until_trouble = self._probing = False
-        self._rest_until = now + min(FIRST_REST * 2**self._rests, LONGEST_REST)
+        self._open(now, FIRST_REST, LONGEST_REST)
+
+    def refused(self, now: datetime) -> None:
+        """It refuses us: once is enough. Answers to what was sent before it opened do not lengthen the rest."""
+        if self._refused and self._rest_until is not None and now < self._rest_until:
+            return
+        if not self._refused:
+            self._refused, self._rests = True, 0
+        self._open(now, FIRST_REFUSED_REST, LONGEST_REFUSED_REST)
+
+    def _open(self, now: datetime, first: timedelta, longest: timedelta) -> None:
+        self._closed_until_trouble = False
+        rest = min(first * 2**self._rests, longest)
+        self._rest_until = max(self._rest_until or now, now + rest)
         self._rests = min(self._rests + 1, 6)
+
+
+class Attempt:
+    """One send through a breaker. Say what came of it; what is raised instead, cancelling included, is trouble."""
+
+    def __init__(self, breaker: Breaker, now: Callable[[], datetime]) -> None:
+        self._breaker = breaker
+        self._now = now
+        self._is_probe = False
+        self._is_told = False
+
+    def __enter__(self) -> Self:
+        self._is_probe = self._breaker.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_probe:
+            self._breaker.end_probe()
+        if not self._is_told:
+            self._breaker.troubled(self._now())
+
+    def works(self) -> None:
+        """An answer, whatever it says of the message."""
+        self._is_told = True
+        self._breaker.succeeded()
+
+    def pauses(self, seconds: float) -> None:
+        """It wants to be left alone so long."""
+        self._is_told = True
+        self._breaker.pause(self._now() + timedelta(seconds=seconds))
+
+    def unknown(self) -> None:
+        """Nothing was learned here."""
+        self._is_told = True
+
+    def refuses(self) -> None:
+        """It refuses us."""
+        self._is_told = True
+        self._breaker.refused(self._now())

@@ -50,6 +50,7 @@ class Composer:
             callback_url=f"{self._public_url}/callbacks/twilio/status?n={token}",
             data={"order_id": claimed.order_name, "notice": n.notice, "link": self.link(claimed)},
             mail=self._mail(claimed) if n.channel == "email" else MailHeaders(),
+            urgent=n.secret,
         )
         return Composed(outgoing, shown)
 

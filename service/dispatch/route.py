@@ -3,19 +3,31 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from service.dispatch.breaker import Breaker
+from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
-from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
+from service.dispatch.destinations import destination_of
+from service.dispatch.guarded import asked
+from service.dispatch.health import Health, Seen, Silent
+from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
 
+# No connection, or no token: the provider is out of reach.
+TROUBLE: Final = frozenset({"connect", "token"})
+# A message that is refused where others pass waits by itself.
+REFUSED_ALONE_S: Final = 300.0
+REMEMBERED: Final = 10_000
+# A provider bounds itself, and knows best what its silence means: it is let go only after that.
+GRACE_S: Final = 1.0
+
 
 class Route:
-    """A channel's providers, its rate limit and its concurrency limit."""
+    """A channel's providers, its rate limit and its concurrency limit. `timeout_s`: what one provider may take."""
 
     def __init__(
         self,
@@ -25,13 +37,27 @@ class Route:
         *,
         concurrent: int,
         per_second: float = 0.0,
+        timeout_s: float = 20.0,
+        health: Health | None = None,
     ) -> None:
         self.channel = channel
         self.providers = tuple(providers)
         self.concurrent = concurrent
+        self.timeout_s = timeout_s
         self._clock = clock
+        self._health = health or Silent()
         self._breakers = {p.name: Breaker() for p in providers}
+        # Of a provider that refuses us one country or mail domain; closed ones are let go.
+        self._narrow: dict[tuple[str, str], Breaker] = {}
+        # How much a provider had taken when it last refused this message: does it refuse us, or the message?
+        self._refused_at: dict[tuple[str, str], int] = {}
+        self._taken = dict.fromkeys(self._breakers, 0)
         self._limiter = AsyncLimiter(max(1.0, per_second), max(1.0, per_second) / per_second) if per_second else None
+
+    @property
+    def longest_s(self) -> float:
+        """No send takes longer, whatever the providers do: they are asked one after the other."""
+        return (self.timeout_s + GRACE_S) * max(1, len(self.providers))
 
     def room(self, wanted: int) -> int:
         """How many messages may be sent now."""
@@ -55,6 +81,12 @@ class Route:
         """Whether this provider is left alone."""
         return self._breakers[provider.name].is_open
 
+    def ask_now(self, provider: str, scope: str) -> None:
+        """Another process says that this provider works again: the next message finds out."""
+        breaker = self._narrow.get((provider, scope)) if scope else self._breakers.get(provider)
+        if breaker is not None:
+            breaker.ask_now()
+
     def may_write(self, opted_out: frozenset[str]) -> bool:
         """Whether any of our senders is still welcome at an address that opted out of some."""
         return any(p.sender not in opted_out for p in self.providers)
@@ -62,45 +94,121 @@ class Route:
     async def send(self, message: Outgoing, opted_out: frozenset[str] = frozenset()) -> tuple[SendAnswer, str]:
         """Send by the first provider that may; a definite failure to reach it goes on to the next.
 
-        Returns the answer and the sender that it is about.
+        Returns the answer and the sender that it is about, within `longest_s`.
         """
-        answer: SendAnswer = Transient("", "breaker", "every provider of this channel is left alone for now")
-        sender = ""
+        deadline = time.monotonic() + self.longest_s
         if self._limiter:
-            await self._limiter.acquire()
-        for provider in self.providers:
-            breaker = self._breakers[provider.name]
-            if provider.sender in opted_out or not breaker.room(self._clock.now(), 1):
+            try:
+                async with asyncio.timeout(GRACE_S):
+                    await self._limiter.acquire()
+            except TimeoutError:
+                return Deferred("", "the channel's rate limit is reached"), ""
+        answer: SendAnswer | None = None
+        sender, resting = "", False
+        where = destination_of(message.address)
+        for provider in self._in_turn(message):
+            if provider.sender in opted_out:
+                continue
+            if self._resting(provider, where):
+                resting = True
                 continue
             sender = provider.sender
-            breaker.begin()
-            started = time.monotonic()
-            try:
-                answer = await provider.send(message)
-            except asyncio.CancelledError:
-                breaker.troubled(self._clock.now())
-                raise
-            metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
-            self._learn(breaker, answer)
-            metrics.breaker_open.labels(self.channel, provider.name).set(breaker.is_open)
+            answer = await self._ask(provider, where, message, deadline)
             if not isinstance(answer, Transient | Refused) and not _is_unable(answer):
                 break
+        if answer is None or (resting and _is_unable(answer)):
+            answer = self._deferred(where)
         return answer, sender
 
-    def _learn(self, breaker: Breaker, answer: SendAnswer) -> None:
+    def _in_turn(self, message: Outgoing) -> Sequence[Provider]:
+        """In order of preference; a code goes first by those that work."""
+        return sorted(self.providers, key=self.is_open) if message.urgent else self.providers
+
+    def _resting(self, provider: Provider, where: str) -> bool:
         now = self._clock.now()
-        if isinstance(answer, NoAnswer) or (isinstance(answer, Transient) and answer.code == "connect"):
-            breaker.troubled(now)
-        elif isinstance(answer, Transient) and answer.code == "429":
-            breaker.pause(now + timedelta(seconds=answer.at_least))
+        narrow = self._narrow.get((provider.name, where))
+        return not self._breakers[provider.name].room(now, 1) or (narrow is not None and not narrow.room(now, 1))
+
+    async def _ask(self, provider: Provider, where: str, message: Outgoing, deadline: float) -> SendAnswer:
+        narrow = self._narrow.get((provider.name, where), Breaker())
+        started = time.monotonic()
+        now = self._clock.now
+        with self._breakers[provider.name].attempt(now) as whole, narrow.attempt(now) as part:
+            left = deadline - started
+            answer = await asked(self.channel, provider, message, min(self.timeout_s + GRACE_S, left))
+            metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
+            answer = self._learn(provider.name, where, whole, part, answer, message)
+        self._keep(provider.name, where, narrow)
+        metrics.breaker_open.labels(self.channel, provider.name).set(self.is_open(provider))
+        return answer
+
+    def _learn(
+        self, name: str, where: str, whole: Attempt, part: Attempt, answer: SendAnswer, message: Outgoing
+    ) -> SendAnswer:
+        """Tell the breakers; and the health of providers, what concerns people."""
+        if isinstance(answer, NoAnswer) or (isinstance(answer, Transient) and answer.code in TROUBLE):
+            part.unknown()
+            return answer
+        if isinstance(answer, Refused):
+            return self._refused(name, where, whole, part, answer, message)
+        part.works()
+        if isinstance(answer, Transient) and answer.pause:
+            whole.pauses(answer.at_least)
         else:
-            breaker.succeeded()
+            whole.works()
+        if isinstance(answer, Accepted):
+            self._taken[name] += 1
+            was_alone = self._refused_at.pop((name, message.notification_id), None) is not None
+            self._health.works(self.channel, name, where, alone=was_alone)
+        return answer
+
+    def _refused(
+        self, name: str, where: str, whole: Attempt, part: Attempt, answer: Refused, message: Outgoing
+    ) -> SendAnswer:
+        key = (name, message.notification_id)
+        before, taken = self._refused_at.get(key), self._taken[name]
+        if len(self._refused_at) >= REMEMBERED:
+            self._refused_at.clear()
+        self._refused_at[key] = taken
+        scope = answer.scope if where or answer.scope != "destination" else "provider"
+        passes_others = before is not None and before < taken
+        self._health.refused(Seen(self.channel, name, where if scope == "destination" else "", scope, answer))
+        if scope == "address" or passes_others:
+            whole.works()
+            part.works()
+            return Refused(answer.provider, answer.code, answer.error, "address", REFUSED_ALONE_S)
+        if scope == "destination":
+            whole.works()
+            part.refuses()
+            return answer
+        part.unknown()
+        whole.refuses()
+        return answer
+
+    def _keep(self, name: str, where: str, narrow: Breaker) -> None:
+        if narrow.is_open:
+            self._narrow[name, where] = narrow
+        else:
+            self._narrow.pop((name, where), None)
+
+    def _deferred(self, where: str) -> Deferred:
+        """Nobody was asked: why, and when to look again."""
+        now = self._clock.now()
+        opens = []
+        for provider in self.providers:
+            narrow = self._narrow.get((provider.name, where))
+            times = [b.rest_until() for b in (self._breakers[provider.name], narrow) if b]
+            opens.append(max((t for t in times if t), default=now))
+        wait = max(0.0, (min(opens, default=now) - now).total_seconds())
+        words = [w for p in self.providers if (w := self._health.words_of(self.channel, p.name, where))]
+        why = f"waits: {'; '.join(words)}" if words else "waits: every provider of this channel is left alone for now"
+        return Deferred(self.providers[0].name if self.providers else "", why, wait)
 
     async def find(self, provider_name: str, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """Ask the provider that was tried whether it has the message; all of them, where nobody wrote down which."""
-        asked = [p for p in self.providers if provider_name in ("", p.name)]
-        missing = bool(asked)
-        for provider in asked:
+        candidates = [p for p in self.providers if provider_name in ("", p.name)]
+        missing = bool(candidates)
+        for provider in candidates:
             found = await provider.find(message, others)
             if isinstance(found, Accepted):
                 return found

@@ -66,15 +66,14 @@ class Worker:
         composer: Composer,
         outcomes: OutcomeWriter,
         limits: Limits,
-        provider_timeout_s: float,
     ) -> None:
         self._core = core
         self._route = route
         self._composer = composer
         self._outcomes = outcomes
         self._limits = limits
-        # Longer than every provider's time to answer, one after the other.
-        self._lease = timedelta(seconds=provider_timeout_s * max(1, len(route.providers)) + LEASE_MARGIN_S)
+        # No send takes longer than the route lets it, and the margin is there to write down what came of it.
+        self._lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = core.wakeups.subscribe(dispatch_topic(route.channel))
         self._looked_at = core.time.now()

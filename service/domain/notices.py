@@ -117,6 +117,9 @@ class PlannedNotice(Struct, frozen=True):
     secret: str | None = None
 
 
+RefusedScope = Literal["provider", "destination", "address"]
+
+
 class Accepted(Struct, frozen=True):
     """The provider took the message."""
 
@@ -131,6 +134,7 @@ class Transient(Struct, frozen=True):
     code: str
     error: str
     at_least: float = 0.0  # seconds to wait, as the provider asked
+    pause: bool = False  # whether it asked to be left alone so long by everybody
 
 
 class Permanent(Struct, frozen=True):
@@ -146,11 +150,23 @@ class Refused(Struct, frozen=True):
     """The provider refuses us, not this message or its reader: account, sender, set-up, quota, relay policy.
 
     Nothing was sent; the message waits within its own deadline for another provider, or for this one to be mended.
+    `scope`: whom else it hits: every message of the provider, all that go to the same country or mail domain
+    (`destination`), or none that we could name (`address`: Apple's key is wrong, and which token is Apple's?).
     """
 
     provider: str
     code: str
     error: str
+    scope: RefusedScope = "provider"
+    at_least: float = 0.0  # seconds to wait
+
+
+class Deferred(Struct, frozen=True):
+    """No provider was asked: each is left alone for now. It counts as no attempt."""
+
+    provider: str
+    error: str
+    at_least: float = 0.0  # seconds to wait
 
 
 class NoAnswer(Struct, frozen=True):
@@ -175,7 +191,7 @@ class Lookup(Struct, frozen=True):
     missing: bool = False
 
 
-Answer = Accepted | Transient | Permanent | Refused | NoAnswer | Receipt | Lookup
+Answer = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer | Receipt | Lookup
 
 
 def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Notification:
@@ -204,9 +220,13 @@ def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Not
             return replace(n, state="unknown", provider=provider, error=error, not_before=now + SETTLE_UNKNOWN_AFTER)
         case Transient(provider, code, error, at_least):
             return _retry(n, answer, now + retry_delay(n.attempts, jitter, at_least))
-        case Refused():
+        case Refused(at_least=at_least):
             # The provider's breaker holds it back; once that closes, nothing else should.
-            return _retry(n, answer, now + FIRST_RETRY)
+            return _retry(n, answer, now + max(FIRST_RETRY, timedelta(seconds=at_least)))
+        case Deferred(provider, error, at_least):
+            at = now + max(FIRST_RETRY, timedelta(seconds=at_least))
+            kept = replace(n, attempts=max(0, n.attempts - 1), provider=provider or n.provider)
+            return _retry(kept, Transient(kept.provider, n.error_code, error), at)
         case Lookup(missing):
             return _give_up_waiting(n, missing, now)
 

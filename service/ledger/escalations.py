@@ -40,7 +40,7 @@ async def write(
     """Write these steps; returns what must be published. `targets`: how many ways lead to each team."""
     if not changes:
         return []
-    await _serialise(connection)
+    await serialise(connection)
     members = await _assign(connection, changes, now)
     last = {c.step.escalation.id: c for c in changes}
     rows = [_row(keyring, c, members.get(c.step.escalation.id)) for c in last.values()]
@@ -62,7 +62,8 @@ async def write(
     return outgoing
 
 
-async def _serialise(connection: AsyncConnection) -> None:
+async def serialise(connection: AsyncConnection) -> None:
+    """One after the other: whoever writes escalations, incidents or lines of the stream."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
 

@@ -22,7 +22,16 @@ TELL_EVERY: Final = timedelta(seconds=60)
 # An incident takes in more of its kind until it was quiet for so long.
 GROWS_FOR: Final = timedelta(minutes=5)
 MOST_LISTED: Final = 10_000
+PROVIDER_REFUSED: Final = "provider_refused"
 Announced = tuple[str, dict[str, Any], Team]
+
+
+class ProviderTrouble(Struct, frozen=True):
+    """Why an incident of a provider is opened; `detail` is shown to people."""
+
+    provider: str
+    channel: str
+    detail: str
 
 
 class Change(Struct, frozen=True):
@@ -41,6 +50,7 @@ async def find_open(connection: AsyncConnection, team: str, reason: str, since: 
             incidents.c.team == team,
             incidents.c.reason == reason,
             incidents.c.state != "resolved",
+            incidents.c.provider == "",
             incidents.c.last_at > since,
         )
         .order_by(incidents.c.opened_at.desc())
@@ -97,6 +107,41 @@ async def open_new(connection: AsyncConnection, order: Order, escalation: Escala
         )
     )
     return incident_id
+
+
+async def open_for_provider(
+    connection: AsyncConnection, trouble: ProviderTrouble, team: Team, severity: str, now: datetime
+) -> Announced:
+    """A new incident that no order raised: a provider refuses us."""
+    values = {
+        "id": new_uuid(),
+        "team": team.name,
+        "reason": PROVIDER_REFUSED,
+        "severity": severity,
+        "state": "open",
+        "orders": 0,
+        "told": 0,
+        "opened_at": now,
+        "last_at": now,
+        "told_at": now,
+        "changes": 1,
+        "subject": trouble.provider,
+        "workflow": "",
+        "provider": trouble.provider,
+        "detail": trouble.detail,
+    }
+    await connection.execute(insert(incidents).values(**values))
+    row = (await connection.execute(select(incidents).where(incidents.c.id == values["id"]))).one()
+    return _event(row, "opened", 1, 0, [], team, now)
+
+
+async def step_of(connection: AsyncConnection, row: Any, kind: str, state: str, team: Team, now: datetime) -> Announced:
+    """The next step of a provider's incident, which is in `state` after it; what is to be told of it."""
+    change = row.changes + 1
+    values = {"state": state, "changes": change, "last_at": now, "told_at": now}
+    await connection.execute(update(incidents).where(incidents.c.id == row.id).values(**values))
+    row = (await connection.execute(select(incidents).where(incidents.c.id == row.id))).one()
+    return _event(row, kind, change, 0, [], team, now)
 
 
 async def update_for(
@@ -178,6 +223,7 @@ async def orders_of(connection: AsyncConnection, incident_id: UUID) -> list[dict
 def _event(
     row: Any, kind: str, change: int, open_left: int, listed: list[dict[str, str]], team: Team, now: datetime
 ) -> Announced:
+    about = {"provider": row.provider, "detail": row.detail} if row.provider else {}
     body = {
         "specversion": "1.0",
         "id": f"{row.id}.{change}",
@@ -199,6 +245,7 @@ def _event(
             "incident": True,
             "open_orders": open_left,
             "orders": listed,
+            **about,
         },
     }
     return f"escalation.{row.team}.{row.reason}", body, team

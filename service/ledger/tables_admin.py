@@ -95,7 +95,24 @@ incidents = Table(
     Column("changes", Integer, nullable=False),
     Column("subject", Text, nullable=False),
     Column("workflow", Text, nullable=False),
+    # Of an incident that no order raised: the provider that refuses us, and its words without anybody's data.
+    Column("provider", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
     partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
+    partial("incidents_of_provider", "provider", "opened_at", where="provider <> ''"),
+)
+
+provider_health = Table(
+    "provider_health",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("code", Text, nullable=False, server_default=""),
+    Column("words", Text, nullable=False, server_default=""),
 )
 
 SCHEDULE_TARGET: Final = Label("schedule.target")

@@ -26,6 +26,13 @@ clock_lateness = Histogram(
 clock_breaches = Counter("stagebell_clock_breaches", "Promises broken.", ["workflow", "clock"])
 escalations = Counter("stagebell_escalations", "Steps of escalations.", ["team", "reason", "step"])
 breaker_open = Gauge("stagebell_provider_breaker_open", "1 while a provider is left alone.", ["channel", "provider"])
+provider_refuses = Gauge("stagebell_provider_refuses", "1 while a provider refuses us.", ["channel", "provider"])
+provider_errors = Counter(
+    "stagebell_provider_errors", "Exceptions that a provider should not have raised.", ["channel", "provider"]
+)
+provider_unknown_codes = Counter(
+    "stagebell_provider_unknown_codes", "Answers with a code that the provider's published list lacks.", ["provider"]
+)
 queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
 relay_given_up = Counter("stagebell_relay_given_up", "Calls that no way took for a day.", ["exchange"])
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")

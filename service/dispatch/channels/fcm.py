@@ -1,14 +1,9 @@
 """App push through Firebase Cloud Messaging's HTTP v1 API, with google-auth for its tokens."""
 
-import asyncio
-import json
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import google.auth.exceptions
-import google.auth.transport.requests
 import msgspec
 from aiohttp import (
     ClientConnectorError,
@@ -20,18 +15,27 @@ from aiohttp import (
 )
 from google.oauth2 import service_account
 
+from service.dispatch.channels.fcm_token import NoToken, TokenSource
+from service.dispatch.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S, SERVER_ERROR, TOO_MANY, seconds_of
-from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
+from service.dispatch.channels.twilio_codes import kind_of_status
+from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S
+from service.dispatch.channels.words import words_of
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 # FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".
 LONGEST_TTL_S: Final = 2_419_200
-TOKEN_TIMEOUT_S: Final = 5.0
 OK: Final = 200
 UNAUTHORIZED: Final = 401
-NOT_FOUND: Final = 404
-UNREGISTERED: Final = ("UNREGISTERED", "SENDER_ID_MISMATCH")
+# FCM's error codes (Firebase, "ErrorCode" of the HTTP v1 API) in the domain's words. Only the first one says that the
+# token is gone: any other answer may be about our project, our key, or a proxy between us.
+UNREGISTERED: Final = "UNREGISTERED"
+_MESSAGE: Final = frozenset({"INVALID_ARGUMENT"})
+_LATER: Final = frozenset({"QUOTA_EXCEEDED", "UNAVAILABLE"})
+# It hits the tokens of Apple's devices, or those of another project: which these are, no token shows.
+_SOME: Final = frozenset({"SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR"})
+_UNSURE: Final = frozenset({"INTERNAL", "UNSPECIFIED_ERROR"})
 
 
 class FcmProvider:
@@ -46,51 +50,37 @@ class FcmProvider:
         self._timeout_s = timeout_s
         timeout = ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
         self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60), timeout=timeout)
-        self._refreshing = asyncio.Lock()
+        self._tokens = TokenSource(self._credentials, timeout_s)
 
     async def send(self, message: Outgoing) -> SendAnswer:
-        """POST messages:send."""
+        """POST messages:send; with a fresh token once, where Google does not know the one we have."""
         try:
-            token = await self._token()
-        except (google.auth.exceptions.GoogleAuthError, OSError, TimeoutError, ValueError) as error:
-            return Transient(self.name, "token", f"no access token: {type(error).__name__}")
-        try:
-            async with self._session.post(
-                self._url,
-                data=msgspec.json.encode(_payload(message)),
-                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-            ) as response:
-                return self._answer(response.status, await response.text(), response.headers.get("Retry-After"))
+            token = await self._tokens.get()
+            answer = await self._post(message, token)
+            is_unknown = isinstance(answer, TurnedAway) and answer.status == UNAUTHORIZED and not _error_code(answer)
+            if is_unknown and (another := await self._tokens.get_instead_of(token)):
+                answer = await self._post(message, another)
+        except NoToken as failed:
+            if failed.refused:
+                return Refused(self.name, failed.code, failed.words)
+            return Transient(self.name, "token", failed.words)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
             return Transient(self.name, "connect", type(error).__name__)
-        except (ClientError, OSError, TimeoutError) as error:
+        except (ClientError, OSError, TimeoutError, ValueError) as error:
             return NoAnswer(self.name, type(error).__name__)
+        return answer_to(self.name, answer, message) if isinstance(answer, TurnedAway) else answer
 
-    async def _token(self) -> str:
-        async with self._refreshing:
-            if not self._credentials.valid:
-                # The thread outlives our patience unless the request itself is bounded.
-                timeout = min(self._timeout_s, TOKEN_TIMEOUT_S)
-                request = partial(google.auth.transport.requests.Request(), timeout=timeout)
-                async with asyncio.timeout(self._timeout_s):
-                    await asyncio.to_thread(self._credentials.refresh, request)
-            return str(self._credentials.token)
-
-    def _answer(self, status: int, text: str, retry_after: str | None) -> SendAnswer:
-        body = _json(text)
-        if status == OK:
-            return Accepted(self.name, str(body.get("name", "")))
-        error = body.get("error") if isinstance(body.get("error"), dict) else {}
-        code = _fcm_code(error or {}) or str(status)
-        if status == TOO_MANY:
-            return Transient(self.name, code, "rate limited", seconds_of(retry_after))
-        if status == UNAUTHORIZED:
-            self._credentials.token = None
-            return Transient(self.name, code, "the access token was refused")
-        if status >= SERVER_ERROR:
-            return NoAnswer(self.name, f"HTTP {status}")
-        gone = status == NOT_FOUND or code in UNREGISTERED
-        return Permanent(self.name, code, f"FCM {code}", "unregistered" if gone else "refused")
+    async def _post(self, message: Outgoing, token: str) -> Accepted | TurnedAway:
+        async with self._session.post(
+            self._url,
+            data=msgspec.json.encode(_payload(message)),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            allow_redirects=False,
+        ) as response:
+            text = await response.text(errors="replace")
+            if response.status == OK:
+                return Accepted(self.name, field_of(json_object(text), "name"))
+            return TurnedAway(response.status, text, response.headers.get("Retry-After"))
 
     async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """FCM cannot be asked after a message."""
@@ -115,17 +105,36 @@ def _payload(message: Outgoing) -> dict[str, Any]:
     }
 
 
-def _json(text: str) -> dict[str, Any]:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) -> SendAnswer:
+    """FCM's no in the domain's words: by the `errorCode` of its details, else by HTTP status."""
+    error = no.json.get("error")
+    error = error if isinstance(error, dict) else {}
+    said = _error_code(no)
+    # Its status alone names the same things, but is also what any other service of Google says.
+    status = field_of(error, "status")
+    code = said or status or str(no.status)
+    words = words_of(field_of(error, "message") or ("" if error else no.text), message)
+    told = f"FCM {code}: {words}" if words else f"FCM {code}"
+    if said == UNREGISTERED:
+        return Permanent(provider, code, told, "unregistered")
+    if said in _SOME:
+        return Refused(provider, code, words or told, "address")
+    if code in _MESSAGE:
+        return Permanent(provider, code, told)
+    kind = "later" if said in _LATER or (status == "UNAVAILABLE" and error) else kind_of_status(no.status)
+    if said and said not in _LATER | _UNSURE:
+        tell_unknown(provider, said, no.status, kind)
+    if kind == "later" or (kind == "unsure" and no.retry_after is not None and said not in _UNSURE):
+        return Transient(provider, code, told, seconds_of(no.retry_after), pause=no.retry_after is not None)
+    if kind == "us":
+        return Refused(provider, code, words or told)
+    return NoAnswer(provider, told) if kind == "unsure" else Permanent(provider, code, told)
 
 
-def _fcm_code(error: dict[str, Any]) -> str:
-    details = error.get("details")
+def _error_code(no: TurnedAway) -> str:
+    error = no.json.get("error")
+    details = error.get("details") if isinstance(error, dict) else None
     for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict) and detail.get("errorCode"):
-            return str(detail["errorCode"])
-    return str(error.get("status") or "")
+        if isinstance(detail, dict) and (code := field_of(detail, "errorCode")):
+            return code
+    return ""

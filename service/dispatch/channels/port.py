@@ -4,10 +4,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
+from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.workflows.templates import Rendered
 
-SendAnswer = Accepted | Transient | Permanent | Refused | NoAnswer
+SendAnswer = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer
 
 
 class Attachment(Struct, frozen=True):
@@ -26,7 +26,10 @@ class MailHeaders(Struct, frozen=True):
 
 
 class Outgoing(Struct, frozen=True):
-    """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds."""
+    """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds.
+
+    `urgent`: it holds a code, and does not try out providers that are left alone while another one works.
+    """
 
     notification_id: str
     address: str
@@ -36,6 +39,7 @@ class Outgoing(Struct, frozen=True):
     data: dict[str, str] = {}
     attachment: Attachment | None = None
     mail: MailHeaders = MailHeaders()
+    urgent: bool = False
 
 
 class Provider(Protocol):
@@ -45,7 +49,11 @@ class Provider(Protocol):
     sender: str
 
     async def send(self, message: Outgoing) -> SendAnswer:
-        """Send; never raises for what the provider or the network does."""
+        """Send within the provider's time; never raises for what the provider or the network does.
+
+        What is raised all the same counts as trouble of the provider, and as unanswered: raise nothing before
+        something may have been sent.
+        """
         ...
 
     async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:

@@ -1,20 +1,50 @@
-"""Twilio's error codes in the domain's words. Source: Twilio's error and warning dictionary."""
+"""Twilio's error codes in the domain's words, from the table in `twilio_codes.txt`."""
 
-from typing import Final, Literal
+from importlib.resources import files
+from typing import Final, Literal, cast
 
-Kind = Literal["refused", "bad_address", "opted_out", "unregistered"]
+Kind = Literal["us", "country", "address", "message", "opted_out", "later", "unsure"]
 
-OPTED_OUT: Final = frozenset({21610})
-# invalid or unreachable numbers, landlines, no WhatsApp account behind the number
-BAD_ADDRESS: Final = frozenset(
-    {21211, 21217, 21401, 21407, 21421, 21601, 21604, 21614, 21624, 30003, 30005, 30006, 63003, 63024}
-)
-# queue overflow, rate limits of account, sender or channel: never processed
-TRY_LATER: Final = frozenset({14107, 20429, 21611, 30001, 30022, 63018, 63038})
+# HTTP, where no published code says more (RFC 9110, §15). What is wrong with our login, our address or our way of
+# asking concerns every message alike.
+_US: Final = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 421, 426, 451, 511})
+_LATER: Final = frozenset({408, 409, 425, 429})
+REDIRECT: Final = 300
+CLIENT_ERROR: Final = 400
+SERVER_ERROR: Final = 500
+# Smaller numbers are HTTP's own.
+FIRST_CODE: Final = 1000
 
 
-def kind_of(code: int) -> Kind:
-    """What a permanent error says about the address."""
-    if code in OPTED_OUT:
-        return "opted_out"
-    return "bad_address" if code in BAD_ADDRESS else "refused"
+def _read() -> tuple[frozenset[int], dict[int, Kind]]:
+    known: set[int] = set()
+    kinds: dict[int, Kind] = {}
+    for line in files(__package__).joinpath("twilio_codes.txt").read_text("utf-8").splitlines():
+        name, *ranges = line.partition("#")[0].split() or [""]
+        for text in ranges:
+            first, _, last = text.partition("-")
+            start, end = int(first), int(last or first)
+            if name == "known":
+                known.update(range(start, end + 1))
+            else:
+                kinds.update((code, cast(Kind, name)) for code in known if start <= code <= end)
+    return frozenset(known), kinds
+
+
+KNOWN, _KINDS = _read()
+
+
+def kind_of(code: int, status: int) -> tuple[Kind, bool]:
+    """What an answer that is not yes means, and whether its code is published."""
+    if code >= FIRST_CODE and code in _KINDS:
+        return _KINDS[code], True
+    return kind_of_status(status), code < FIRST_CODE
+
+
+def kind_of_status(status: int) -> Kind:
+    """The same by HTTP status alone: a server that broke off may have taken the message before."""
+    if status in _LATER:
+        return "later"
+    if status in _US or REDIRECT <= status < CLIENT_ERROR:
+        return "us"
+    return "unsure" if status >= SERVER_ERROR or status < REDIRECT else "message"

@@ -18,21 +18,23 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
-from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from service.dispatch.channels import twilio_codes
+from service.dispatch.channels.http_answers import DEFAULT_RETRY_AFTER_S, TurnedAway, field_of, seconds_of, tell_unknown
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
+from service.dispatch.channels.twilio_codes import FIRST_CODE, Kind, kind_of
+from service.dispatch.channels.words import words_of
+from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.settings import TwilioAccount
 
 # Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
 LONGEST_VALIDITY_S: Final = 36_000
 CONNECT_TIMEOUT_S: Final = 5.0
-DEFAULT_RETRY_AFTER_S: Final = 1.0
+SUCCESS: Final = range(200, 300)
 TOO_MANY: Final = 429
-SERVER_ERROR: Final = 500
+UNAVAILABLE: Final = 503
 LOOK_BACK: Final = timedelta(minutes=30)
 LISTED_AT_MOST: Final = 50
 
@@ -54,18 +56,18 @@ class _Bounded:
 
 
 class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """Twilio's client with our connection pool and timeouts; a 429 is raised with its Retry-After."""
+    """Twilio's client with our connection pool and timeouts; every answer but yes is raised as it came."""
 
     def __init__(self, connections: int, timeout_s: float) -> None:
         super().__init__(pool_connections=False)
         self.session = _Bounded(connections, timeout_s)
 
     async def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send; raises RateLimited. What the SDK keeps of the last request for its tests is let go."""
+        """Send; raises TurnedAway. What the SDK keeps of the last request for its tests is let go."""
         response = await super().request(*args, **kwargs)
         self._test_only_last_response = self._test_only_last_request = None
-        if response.status_code == TOO_MANY:
-            raise RateLimited(seconds_of(response.headers.get("Retry-After")))
+        if response.status_code not in SUCCESS:
+            raise TurnedAway(response.status_code, str(response.text), response.headers.get("Retry-After"))
         return response
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
@@ -73,22 +75,6 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
 
     def log_response(self, status_code: int, response: Any) -> None:
         """Nor of answers."""
-
-
-class RateLimited(Exception):
-    """HTTP 429: never processed, so always safe to repeat after `wait_s`."""
-
-    def __init__(self, wait_s: float) -> None:
-        super().__init__("rate limited")
-        self.wait_s = wait_s
-
-
-def seconds_of(text: str | None) -> float:
-    """A Retry-After header in seconds."""
-    try:
-        return max(0.0, float(text or DEFAULT_RETRY_AFTER_S))
-    except ValueError:
-        return DEFAULT_RETRY_AFTER_S
 
 
 class TwilioProvider:
@@ -114,10 +100,8 @@ class TwilioProvider:
             async with asyncio.timeout(self._timeout_s):
                 created = await self._client.messages.create_async(**self._parameters(message))
             return Accepted(self.name, str(created.sid or ""))
-        except RateLimited as limited:
-            return Transient(self.name, "429", "rate limited", limited.wait_s)
-        except (TwilioRestException, TwilioServiceException) as error:
-            return self._refusal(error)
+        except TurnedAway as no:
+            return answer_to(self.name, no, message)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
             return Transient(self.name, "connect", type(error).__name__)
         except (TimeoutError, ServerDisconnectedError, ClientError, OSError) as error:
@@ -144,15 +128,6 @@ class TwilioProvider:
             parameters["body"] = message.rendered.text
         return parameters
 
-    def _refusal(self, error: TwilioRestException | TwilioServiceException) -> SendAnswer:
-        code = int(error.code or 0)
-        words = f"Twilio error {code}" if code else f"HTTP {error.status}"
-        if code in twilio_codes.TRY_LATER:
-            return Transient(self.name, str(code), words)
-        if error.status >= SERVER_ERROR:
-            return NoAnswer(self.name, f"HTTP {error.status}")
-        return Permanent(self.name, str(code or error.status), words, twilio_codes.kind_of(code))
-
     async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """A message to this number with these words, made lately.
 
@@ -163,7 +138,7 @@ class TwilioProvider:
         try:
             async with asyncio.timeout(self._timeout_s):
                 listed = await self._client.messages.list_async(to=prefix + message.address, limit=LISTED_AT_MOST)
-        except (RateLimited, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+        except (TurnedAway, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
             return Lookup()
         since = datetime.now(UTC) - LOOK_BACK
         for made in listed:
@@ -174,3 +149,41 @@ class TwilioProvider:
 
     async def close(self) -> None:
         """The HTTP client is shared and closed by whoever made it."""
+
+
+def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) -> SendAnswer:
+    """Twilio's no in the domain's words: by its code, else by HTTP status. Its own words are kept for people."""
+    body = no.json
+    said = field_of(body, "code")
+    code = int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
+    kind, is_known = kind_of(code, no.status)
+    if not is_known:
+        tell_unknown("twilio", str(code), no.status, kind)
+    if kind == "unsure" and no.status == UNAVAILABLE and no.retry_after is not None:
+        # Turned away at the door, with a time to come back (RFC 9110, §10.2.3 and §15.6.4).
+        kind = "later"
+    named = str(code) if code >= FIRST_CODE else str(no.status)
+    told = words_of(field_of(body, "message") or field_of(body, "detail") or ("" if body else no.text), message)
+    return _in_our_words(provider, kind, named, told, no)
+
+
+def _in_our_words(provider: str, kind: Kind, code: str, told: str, no: TurnedAway) -> SendAnswer:
+    what = f"Twilio error {code}" if int(code) >= FIRST_CODE else f"HTTP {code}"
+    words = f"{what}: {told}" if told else what
+    match kind:
+        case "us":
+            return Refused(provider, code, told or what)
+        case "country":
+            return Refused(provider, code, told or what, "destination")
+        case "later":
+            pause = no.status == TOO_MANY or no.retry_after is not None
+            wait = seconds_of(no.retry_after) if pause else 0.0
+            return Transient(provider, code, words, wait or DEFAULT_RETRY_AFTER_S, pause)
+        case "unsure":
+            return NoAnswer(provider, words)
+        case "opted_out":
+            return Permanent(provider, code, words, "opted_out")
+        case "address":
+            return Permanent(provider, code, words, "bad_address")
+        case "message":
+            return Permanent(provider, code, words)

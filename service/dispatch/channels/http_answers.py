@@ -1,0 +1,69 @@
+"""Answers of providers that speak HTTP: what every such channel reads alike."""
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import structlog
+
+from service.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+DEFAULT_RETRY_AFTER_S: Final = 1.0
+LONGEST_RETRY_AFTER_S: Final = 3600.0
+_told: Final[set[tuple[str, str, int]]] = set()
+TOLD_AT_MOST: Final = 1000
+
+
+class TurnedAway(Exception):
+    """An answer that is not yes, as it came."""
+
+    def __init__(self, status: int, text: str, retry_after: str | None = None) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.text = text
+        self.retry_after = retry_after
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body, if it is a JSON object; else an empty one."""
+        return json_object(self.text)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def field_of(body: dict[str, Any], name: str) -> str:
+    """A field of text or number, as text; empty for what is neither."""
+    value = body.get(name)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def seconds_of(text: str | None) -> float:
+    """A Retry-After header in seconds, an hour at most: a number, or a date (RFC 9110, §10.2.3)."""
+    if not text:
+        return DEFAULT_RETRY_AFTER_S
+    try:
+        wait = float(text)
+    except ValueError:
+        try:
+            wait = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return DEFAULT_RETRY_AFTER_S
+    # Not a number compares with nothing.
+    return min(max(wait, 0.0), LONGEST_RETRY_AFTER_S) if wait == wait else DEFAULT_RETRY_AFTER_S  # noqa: PLR0124
+
+
+def tell_unknown(provider: str, code: str, status: int, taken_as: str) -> None:
+    """A code that no published list has: count it, and log it once."""
+    metrics.provider_unknown_codes.labels(provider).inc()
+    if (provider, code, status) not in _told and len(_told) < TOLD_AT_MOST:
+        _told.add((provider, code, status))
+        log.warning("provider.unknown_code", provider=provider, code=code, status=status, taken_as=taken_as)

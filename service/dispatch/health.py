@@ -1,0 +1,202 @@
+"""Which providers refuse us: told by the routes, kept in the ledger, an incident for whoever can mend it.
+
+A message that a provider takes ends it. All processes share the ledger's word: whichever finds out first tells the
+others, which then ask anew, and the desk and `/readyz` of a process that sends nothing show it too.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+from msgspec import Struct
+
+from service.core import Core
+from service.domain.notices import Refused, RefusedScope
+from service.domain.workflow import Team, Workflow
+from service.ledger import provider_health as rows
+from service.ledger.incidents import PROVIDER_REFUSED
+from service.ledger.provider_health import SOME, Key, Refusal
+from service.ledger.wakeups import announce
+from service.rounds import keep_going
+from service.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+TOPIC: Final = "providers"
+EVERY: Final = timedelta(seconds=5)
+# What is refused again and again is written down again, so that its time is known; not each time.
+AGAIN: Final = timedelta(minutes=1)
+
+
+class Seen(Struct, frozen=True):
+    """A refusal as a route saw it. `where`: the country or mail domain, if it concerns only that one."""
+
+    channel: str
+    provider: str
+    where: str
+    scope: RefusedScope
+    answer: Refused
+
+    @property
+    def key(self) -> Key:
+        """The row it belongs to."""
+        return self.channel, self.provider, SOME if self.scope == "address" else self.where
+
+
+class Health(Protocol):
+    """What routes tell, and may ask."""
+
+    def refused(self, seen: Seen) -> None:
+        """This provider refuses us."""
+
+    def works(self, channel: str, provider: str, where: str, *, alone: bool) -> None:
+        """It took a message that goes there; `alone`: one that it had refused."""
+
+    def words_of(self, channel: str, provider: str, where: str) -> str:
+        """Why it is left alone, for people; empty where it does not refuse us."""
+
+
+class Silent:
+    """Nobody listens."""
+
+    def refused(self, seen: Seen) -> None:
+        """Nothing."""
+
+    def works(self, channel: str, provider: str, where: str, *, alone: bool) -> None:
+        """Nothing."""
+
+    def words_of(self, channel: str, provider: str, where: str) -> str:
+        """Nothing."""
+        return ""
+
+
+class ProviderHealth:
+    """The loop that writes it down, one in each process that sends. `called`: PROVIDER_TEAM, or empty."""
+
+    def __init__(self, core: Core, called: str = "") -> None:
+        self._core = core
+        self._called = called
+        self._refusing: dict[Key, Refusal] = {}
+        self._news: dict[Key, Refusal | None] = {}
+        self._wake = core.wakeups.subscribe(TOPIC)
+        self._used: Mapping[str, frozenset[str]] = {}
+        self._on_works: Callable[[Key], None] = lambda _key: None
+        self._is_tidy = False
+
+    def refused(self, seen: Seen) -> None:
+        """As a route told it."""
+        now, answer = self._core.time.now(), seen.answer
+        known = self._refusing.get(seen.key)
+        said = Refusal(*seen.key, answer.code, answer.error, known.since if known else now, now)
+        if known is not None and known.code == said.code and now - known.seen < AGAIN and seen.key not in self._news:
+            return
+        if known is None:
+            log.error(
+                "provider.refuses_us", channel=seen.channel, provider=seen.provider, only=said.scope,
+                code=answer.code, words=answer.error,
+            )  # fmt: skip
+        self._refusing[seen.key] = self._news[seen.key] = said
+        metrics.provider_refuses.labels(seen.channel, seen.provider).set(1)
+        self._wake.set()
+
+    def works(self, channel: str, provider: str, where: str, *, alone: bool) -> None:
+        """As a route told it."""
+        if not self._refusing:
+            return
+        for scope in dict.fromkeys(("", where, SOME)):
+            key = (channel, provider, scope)
+            if key in self._refusing and (scope != SOME or alone):
+                del self._refusing[key]
+                self._news[key] = None
+                log.warning("provider.works_again", channel=channel, provider=provider, only=scope)
+                self._wake.set()
+        self._show(channel, provider)
+
+    def words_of(self, channel: str, provider: str, where: str) -> str:
+        """Why it is left alone."""
+        for scope in ("", where):
+            if (refusal := self._refusing.get((channel, provider, scope))) is not None:
+                return refusal.in_words
+        return ""
+
+    def _show(self, channel: str, provider: str) -> None:
+        refuses = any(key[:2] == (channel, provider) for key in self._refusing)
+        metrics.provider_refuses.labels(channel, provider).set(refuses)
+
+    def follow(self, used: Mapping[str, frozenset[str]], on_works: Callable[[Key], None]) -> None:
+        """Which providers each channel has, and whom to tell when another process says that one works again."""
+        self._used, self._on_works = used, on_works
+
+    async def _forget_unused(self) -> None:
+        """What refused us and is not used any more would do so for ever: nothing asks it."""
+        async with self._core.ledger.transaction() as connection:
+            for refusal in await rows.refusing(connection):
+                if refusal.provider not in self._used.get(refusal.channel, frozenset()):
+                    await rows.works(connection, refusal.key, self._core.time.now())
+        self._is_tidy = True
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`."""
+        await keep_going("providers", partial(self._turn, stopping), stopping)
+
+    async def _turn(self, stopping: asyncio.Event) -> None:
+        self._wake.clear()
+        if not self._is_tidy:
+            await self._forget_unused()
+        await self.write()
+        if not stopping.is_set() and not self._news:
+            await self._core.time.wait(self._wake, self._core.time.now() + EVERY)
+
+    async def write(self) -> None:
+        """What is new, and what others wrote; open and resolve the incidents of it."""
+        core, now = self._core, self._core.time.now()
+        news = dict(self._news)
+        team, severity = self._team()
+        if not news and not self._refusing:
+            async with core.ledger.reading() as connection:
+                if await rows.is_quiet(connection):
+                    return
+        async with core.ledger.transaction() as connection:
+            if news:
+                await rows.note(connection, news, now)
+            changed = await rows.keep_incidents(connection, team, severity, core.team_ways, now)
+            if news or changed:
+                await announce(connection, {TOPIC, "relay", "stream"}, core.wakeups.origin)
+            written = {refusal.key: refusal for refusal in await rows.refusing(connection)}
+        self._news = {k: v for k, v in self._news.items() if k not in news or news[k] is not v}
+        if changed:
+            core.wakeups.wake({"relay", "stream"})
+        self._compare(written)
+
+    def _compare(self, written: Mapping[Key, Refusal]) -> None:
+        """What another process found out since."""
+        before = set(self._refusing)
+        pending = {k: v for k, v in self._news.items() if v is not None}
+        gone = {k for k, v in self._news.items() if v is None}
+        self._refusing = {k: v for k, v in written.items() if k not in gone} | pending
+        for key in before - set(self._refusing):
+            self._on_works(key)
+        for channel, provider, _ in before ^ set(self._refusing):
+            self._show(channel, provider)
+
+    def _team(self) -> tuple[Team | None, str]:
+        """Whom to call, and how severe it is: as a pack's reason `provider_refused` says, or high."""
+        found = team_called(self._called, [pack.workflow for pack in self._core.packs])
+        if found is None:
+            return None, "high"
+        reasons = [
+            r for p in self._core.packs if (r := p.workflow.reasons.get(PROVIDER_REFUSED)) and r.team == found.name
+        ]
+        return found, reasons[0].severity if reasons else "high"
+
+
+def team_called(name: str, workflows: list[Workflow]) -> Team | None:
+    """The team of that name; without one, that of the first workflow by name which knows errors of the app."""
+    for workflow in sorted(workflows, key=lambda w: w.name):
+        if name and name in workflow.teams:
+            return workflow.teams[name]
+        if not name and (reason := workflow.reasons.get("app_error")) is not None:
+            return workflow.teams[reason.team]
+    return None

@@ -1,0 +1,163 @@
+"""Which providers refuse us, by channel and by what of it, and the incident that calls people for it.
+
+One row for each provider, channel and scope; one open incident for each provider, however many processes, channels and
+messages it refuses.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.domain.workflow import Team
+from service.ledger import outbox
+from service.ledger.escalations import announcement, serialise, stream_row
+from service.ledger.incidents import PROVIDER_REFUSED, Announced, ProviderTrouble, open_for_provider, step_of
+from service.ledger.tables_admin import incidents, provider_health, stream
+from service.ledger.upsert import upsert
+
+Key = tuple[str, str, str]
+# The scope of what is refused here and there, while other messages pass.
+SOME: Final = "*"
+# Working again is believed after so long: a provider that goes on and off is one incident.
+SETTLED_AFTER: Final = timedelta(seconds=15)
+# And one that refuses us again within this is the same one.
+SAME_WITHIN: Final = timedelta(minutes=15)
+# What only some messages met, and none does any more.
+SOME_FORGOTTEN: Final = timedelta(minutes=15)
+
+
+class Refusal(Struct, frozen=True):
+    """A provider that refuses us. `scope`: a country or mail domain, SOME, or empty for everything."""
+
+    channel: str
+    provider: str
+    scope: str
+    code: str
+    words: str
+    since: datetime
+    seen: datetime
+
+    @property
+    def key(self) -> Key:
+        """Its row."""
+        return self.channel, self.provider, self.scope
+
+    @property
+    def in_words(self) -> str:
+        """For people."""
+        what = {"": "", SOME: " some messages"}.get(self.scope, f" messages to {self.scope}")
+        said = f"{self.code}: {self.words}" if self.words else self.code
+        return f"{self.provider} refuses us{what} since {self.since:%Y-%m-%d %H:%M} UTC ({said})"
+
+
+async def refusing(connection: AsyncConnection) -> list[Refusal]:
+    """The providers that refuse us now."""
+    query = select(provider_health).where(provider_health.c.state == "refuses")
+    rows = await connection.execute(query.order_by(provider_health.c.since))
+    return [_refusal(row) for row in rows]
+
+
+def _refusal(row: Row[Any]) -> Refusal:
+    return Refusal(row.channel, row.provider, row.scope, row.code, row.words, row.since, row.seen_at)
+
+
+async def note(connection: AsyncConnection, news: Mapping[Key, Refusal | None], now: datetime) -> None:
+    """Write down what refuses us, and (None) what works again."""
+    already = {r.key: r.since for r in await refusing(connection)}
+    refused = [
+        {
+            "channel": r.channel, "provider": r.provider, "scope": r.scope, "state": "refuses",
+            "since": already.get(r.key, r.since), "seen_at": r.seen, "code": r.code, "words": r.words,
+        }
+        for r in news.values() if r is not None
+    ]  # fmt: skip
+    changes = ("state", "since", "seen_at", "code", "words")
+    await upsert(connection, provider_health, refused, changes, ("channel", "provider", "scope"))
+    for key, refusal in news.items():
+        if refusal is None:
+            await works(connection, key, now)
+
+
+async def works(connection: AsyncConnection, key: Key, now: datetime) -> None:
+    """It takes our messages again."""
+    h = provider_health.c
+    is_it = (h.channel == key[0]) & (h.provider == key[1]) & (h.scope == key[2]) & (h.state == "refuses")
+    await connection.execute(update(provider_health).where(is_it).values(state="works", since=now))
+
+
+async def is_quiet(connection: AsyncConnection) -> bool:
+    """Nothing refuses us, and no incident says so."""
+    open_one = select(incidents.c.id).where(incidents.c.provider != "", incidents.c.state != "resolved").limit(1)
+    if (await connection.execute(open_one)).first() is not None:
+        return False
+    return not await refusing(connection)
+
+
+async def keep_incidents(
+    connection: AsyncConnection, team: Team | None, severity: str, ways: Mapping[str, int], now: datetime
+) -> bool:
+    """Open the incidents of providers that refuse us, resolve those of providers that work; whether any changed."""
+    h = provider_health.c
+    forgotten = (h.scope == SOME) & (h.state == "refuses") & (h.seen_at < now - SOME_FORGOTTEN)
+    await connection.execute(update(provider_health).where(forgotten).values(state="works", since=now))
+    rows = (await connection.execute(select(provider_health))).all()
+    refused = {row.provider for row in rows if row.state == "refuses"}
+    worked = {row.provider: row.since for row in rows if row.state == "works" and row.provider not in refused}
+    is_open = (incidents.c.provider != "") & (incidents.c.state != "resolved")
+    opened = {row.provider for row in await connection.execute(select(incidents.c.provider).where(is_open))}
+    if team is None or not (refused - opened or opened & set(worked)):
+        return False
+    await serialise(connection)
+    told: list[Announced] = []
+    for provider in sorted(refused - opened):
+        mine = [_refusal(r) for r in rows if r.provider == provider and r.state == "refuses"]
+        told += await _open(connection, mine, team, severity, now)
+    for row in (await connection.execute(select(incidents).where(is_open))).all():
+        works_since = max((r.since for r in rows if r.provider == row.provider), default=None)
+        if row.provider in worked and works_since is not None and works_since <= now - SETTLED_AFTER:
+            told.append(await step_of(connection, row, "resolved", "resolved", team, now))
+    await publish(connection, told, ways, now)
+    return bool(told)
+
+
+async def _open(
+    connection: AsyncConnection, refusals: list[Refusal], team: Team, severity: str, now: datetime
+) -> list[Announced]:
+    """A new incident, or the last one again if it was resolved a moment ago; nothing if a person has just done so."""
+    first = min(refusals, key=lambda r: r.since)
+    last = (
+        await connection.execute(
+            select(incidents)
+            .where(incidents.c.provider == first.provider, incidents.c.last_at > now - SAME_WITHIN)
+            .order_by(incidents.c.opened_at.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    if last is None:
+        trouble = ProviderTrouble(first.provider, first.channel, "; ".join(r.in_words for r in refusals))
+        return [await open_for_provider(connection, trouble, team, severity, now)]
+    if first.since < last.last_at:
+        return []
+    return [await step_of(connection, last, "reminded", "open", team, now)]
+
+
+async def publish(connection: AsyncConnection, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
+    """To the exchange, the team's own ways and the pages."""
+    lines, outgoing = [], []
+    for key, body, team in told:
+        outgoing += announcement(key, body, team, ways, now)
+        lines.append(stream_row(team.name, PROVIDER_REFUSED, body, now))
+    if lines:
+        await connection.execute(insert(stream), lines)
+    await outbox.put(connection, outgoing, now)
+
+
+async def find_incident(connection: AsyncConnection, incident_id: UUID) -> Row[Any] | None:
+    """An incident of a provider."""
+    query = select(incidents).where(incidents.c.id == incident_id, incidents.c.provider != "")
+    return (await connection.execute(query)).one_or_none()
