@@ -90,6 +90,11 @@ class App:
         self.core = Core(self.ledger, self.packs, self.time, self.wakeups, ways)
         memory = settings.broker_url.startswith("memory")
         self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
+        if settings.provider_team and settings.provider_team not in self.teams:
+            known = ", ".join(self.teams)
+            raise SettingsError(
+                f"STAGEBELL_PROVIDER_TEAM: no pack has a team {settings.provider_team!r}; known: {known}"
+            )
         self.health = ProviderHealth(self.core, settings.provider_team)
         self.intake = Intake(self.core)
         self.settler = Settler(self.core)
@@ -134,6 +139,8 @@ class App:
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
         self._closers.append(watch.close)
         self._background("keys", watch.run())
+        if "dispatch" not in self.roles:
+            self._background("providers", self.health.run(self.stopping))
         self._background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
         await self._serve()
         await self._take_mail()
@@ -158,6 +165,8 @@ class App:
         for channel, route in self.routes.items():
             alone = [p.name for p in route.providers if route.is_open(p)]
             parts |= {f"provider.{channel}.{name}": "left alone for now" for name in alone}
+        for refusal in self.health.known():
+            parts[f"provider.{refusal.channel}.{refusal.provider}"] = refusal.in_words
         return parts
 
     def _retention(self) -> timedelta | None:

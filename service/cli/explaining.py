@@ -1,6 +1,7 @@
 """`stagebell explain`."""
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from service import settings as settings_module
 from service.cli.running import open_ledger
 from service.domain.workflow import ClockSpec, Workflow
+from service.ledger.provider_health import Refusal, refusing
 from service.ledger.views import order_view
 from service.workflows import packs
 
@@ -27,6 +29,7 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
         return 1
     async with open_ledger(settings) as ledger, ledger.reading() as connection:
         view = await order_view(connection, ledger.keyring, pack.workflow, order_id)
+        refusals = await refusing(connection)
     if view is None:
         typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
         return 1
@@ -37,7 +40,7 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
         f" (since {_when(view['status_since'])}, pack {view['pack']})"
     )
     _print_timeline(console, view)
-    _print_messages(console, view)
+    _print_messages(console, view, refusals)
     _print_clocks(console, view, pack.workflow)
     _print_escalations(console, view)
     return 0
@@ -55,10 +58,13 @@ def _print_timeline(console: Console, view: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _print_messages(console: Console, view: dict[str, Any]) -> None:
+def _print_messages(console: Console, view: dict[str, Any], refusals: Sequence[Refusal]) -> None:
     table = Table("notice", "to", "state", "why", title="Messages", title_justify="left", box=None)
     for m in view["messages"]:
         why = m["error"] or ("the provider took it" if m["state"] == "sent" else "")
+        if m["state"] in ("pending", "retrying"):
+            refused = "; ".join(r.in_words for r in refusals if r.channel == m["channel"])
+            why = f"waits: {refused}" if refused else why
         table.add_row(m["notice"], f"{m['audience']} by {m['channel']}", m["state"], why)
     console.print(table)
 

@@ -73,7 +73,7 @@ class Silent:
 
 
 class ProviderHealth:
-    """The loop that writes it down, one in each process that sends. `called`: PROVIDER_TEAM, or empty."""
+    """The loop that writes it down, one in each process. `called`: PROVIDER_TEAM, or empty."""
 
     def __init__(self, core: Core, called: str = "") -> None:
         self._core = core
@@ -83,7 +83,7 @@ class ProviderHealth:
         self._wake = core.wakeups.subscribe(TOPIC)
         self._used: Mapping[str, frozenset[str]] = {}
         self._on_works: Callable[[Key], None] = lambda _key: None
-        self._is_tidy = False
+        self._is_tidy = True
 
     def refused(self, seen: Seen) -> None:
         """As a route told it."""
@@ -121,13 +121,17 @@ class ProviderHealth:
                 return refusal.in_words
         return ""
 
+    def known(self) -> list[Refusal]:
+        """Who refuses us, as far as this process knows: a few seconds old at most."""
+        return sorted(self._refusing.values(), key=lambda r: r.since)
+
     def _show(self, channel: str, provider: str) -> None:
         refuses = any(key[:2] == (channel, provider) for key in self._refusing)
         metrics.provider_refuses.labels(channel, provider).set(refuses)
 
     def follow(self, used: Mapping[str, frozenset[str]], on_works: Callable[[Key], None]) -> None:
         """Which providers each channel has, and whom to tell when another process says that one works again."""
-        self._used, self._on_works = used, on_works
+        self._used, self._on_works, self._is_tidy = used, on_works, False
 
     async def _forget_unused(self) -> None:
         """What refused us and is not used any more would do so for ever: nothing asks it."""

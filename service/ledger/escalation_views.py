@@ -90,6 +90,8 @@ async def listed_incidents(connection: AsyncConnection, wanted: Wanted) -> list[
             "severity": row.severity,
             "state": row.state,
             "open_orders": row.orders,
+            "provider": row.provider,
+            "detail": row.detail,
             "opened": row.opened_at,
             "changed": row.last_at,
         }

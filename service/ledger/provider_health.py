@@ -161,3 +161,21 @@ async def find_incident(connection: AsyncConnection, incident_id: UUID) -> Row[A
     """An incident of a provider."""
     query = select(incidents).where(incidents.c.id == incident_id, incidents.c.provider != "")
     return (await connection.execute(query)).one_or_none()
+
+
+async def act_on(
+    connection: AsyncConnection,
+    row: Row[Any],
+    state: str,
+    teams: Mapping[str, Team],
+    ways: Mapping[str, int],
+    now: datetime,
+) -> None:
+    """A person takes a provider's incident, puts it off or closes it; it is told as others are."""
+    await serialise(connection)
+    team = teams.get(row.team)
+    kind = {"acknowledged": "acknowledged", "resolved": "resolved"}.get(state, "reminded")
+    if team is None:
+        await connection.execute(update(incidents).where(incidents.c.id == row.id).values(state=state, last_at=now))
+        return
+    await publish(connection, [await step_of(connection, row, kind, state, team, now)], ways, now)

@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 from aiohttp import web
 
 from service.core import NoSuchOrder
 from service.domain.causes import EscalationHandled
 from service.domain.errors import Rejection
-from service.ledger import incidents
+from service.ledger import incidents, provider_health
+from service.ledger.audit import write_audit
 from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
+from service.ledger.wakeups import announce
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, limit_of, number_of, uuid_of
 from service.web.context import CALLER, CONTEXT, audit_line
@@ -99,6 +102,8 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
             )
     async with core.ledger.reading() as connection:
         homes = await home_of(connection, escalation_id)
+    if not homes and await _handled_of_provider(request, escalation_id, act):
+        return Handled(str(escalation_id), _STATE_AFTER[act], 1)
     if not homes:
         raise Problem(404, "No such escalation", "there is no escalation with this id")
     handled, refused = 0, ""
@@ -116,3 +121,22 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
         async with core.ledger.transaction() as connection:
             await incidents.set_state(connection, escalation_id, "acknowledged")
     return Handled(str(escalation_id), _STATE_AFTER[act], handled)
+
+
+async def _handled_of_provider(request: web.Request, incident_id: UUID, act: Act) -> bool:
+    """Act on the incident of a provider, which no order raised; whether it is one. Raises Problem."""
+    core = request.app[CONTEXT].core
+    now = core.time.now()
+    teams = {name: team for pack in core.packs for name, team in pack.workflow.teams.items()}
+    async with core.ledger.transaction() as connection:
+        incident = await provider_health.find_incident(connection, incident_id)
+        if incident is None:
+            return False
+        if incident.state == "resolved" and act != "comment":
+            raise Problem(409, "Not possible any more", "the incident is not open any more")
+        if act != "comment":
+            await provider_health.act_on(connection, incident, _STATE_AFTER[act], teams, core.team_ways, now)
+        await write_audit(connection, [audit_line(request, f"escalation.{act}", "", incident.provider)], now)
+        await announce(connection, {"relay", "stream"}, core.wakeups.origin)
+    core.wakeups.wake({"relay", "stream"})
+    return True

@@ -1,0 +1,194 @@
+"""A provider refuses us: no message ends by it, people are told once, and all goes out when it works again."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import select
+
+from service.ledger.tables_admin import incidents, stream
+from tests.integration.conftest import Caller
+from tests.support.client import Client
+from tests.support.events import VENDOR, event
+from tests.support.providers import ACCOUNT, Sent
+from tests.support.world import World
+
+SMS_ONLY = {"phone": "+919812345678", "locale": "en"}
+SECRET = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
+
+
+class Door:
+    """A provider that refuses us while it is shut."""
+
+    def __init__(self, world: World, status: int = 401, code: int = 20003, words: str = "Authenticate") -> None:
+        self.shut = True
+        self._answer = {"code": code, "message": words, "status": status}
+        self._status = status
+        world.providers.behave = self.behave
+
+    async def behave(self, _sent: Sent) -> web.StreamResponse | None:
+        return web.json_response(self._answer, status=self._status) if self.shut else None
+
+
+async def told(world: World, order: str = "D-1", **more: Any) -> None:
+    await world.accept(event(order, "vendor_en_route", recipients={"customer": SMS_ONLY}, assignee=VENDOR, **more))
+
+
+async def announced(world: World) -> list[tuple[str, str]]:
+    """(kind, incident) of what the stream told of incidents of providers, in order."""
+    async with world.ledger.reading() as connection:
+        query = select(stream.c.kind, stream.c.body).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        rows = await connection.execute(query)
+        return [(row.kind, json.loads(row.body)["data"]["escalation_id"]) for row in rows]
+
+
+async def test_a_message_waits_until_the_account_works_again(world: World, caller: Caller) -> None:
+    door = Door(world, words="Authenticate +919812345678")
+    await world.accept(event("D-1", "payment_initiated", recipients={"customer": SMS_ONLY}, secrets=SECRET))
+    await told(world, "D-2")
+
+    async def is_announced() -> bool:
+        return len(await announced(world)) == 1
+
+    await world.until(is_announced, "the incident")
+    await world.settled()
+    for order in ("D-1", "D-2"):
+        states = {m["state"] for m in (await world.view(order))["messages"] if m["channel"] == "sms"}
+        assert states <= {"retrying", "pending"}
+    client = Client(world, "")
+    status, ready = await client.get("/readyz")
+    assert (status, ready["status"]) == (200, "degraded")
+    assert "20003: Authenticate" in ready["parts"]["provider.sms.twilio:000000"]
+    assert "9198" not in json.dumps(ready)
+    supervisor = await caller("supervisor")
+    status, page = await supervisor.get("/v1/escalations?team=tech")
+    (incident,) = [i for i in page["incidents"] if i["reason"] == "provider_refused"]
+    assert incident["provider"] == "twilio:000000"
+    assert (await supervisor.post(f"/v1/escalations/{incident['id']}/acknowledge", {}))[0] == 200
+    assert [k for k, _ in await announced(world)] == ["opened", "acknowledged"]
+    asked = len(world.providers.seen)
+    await world.move(seconds=31)
+    assert len(world.providers.seen) == asked + 1, "one probe"
+    door.shut = False
+    await world.move(seconds=61)
+
+    async def is_sent() -> bool:
+        return {s for o in ("D-1", "D-2") for _, s in await world.messages(o, "sms")} == {"sent"}
+
+    await world.until(is_sent, "all of it goes out as soon as a probe works")
+    await world.until(lambda: _ready(client, "ok"), "well again")
+    world.clock.advance(seconds=20)
+
+    async def is_over() -> bool:
+        return [k for k, _ in await announced(world)] == ["opened", "acknowledged", "resolved"]
+
+    await world.until(is_over)
+    assert len({i for _, i in await announced(world)}) == 1
+    attempts = [
+        h["state"] for m in (await world.view("D-2"))["messages"] for h in m["history"] if m["channel"] == "sms"
+    ]
+    assert attempts[-1] == "sent"
+    await client.close()
+
+
+async def _ready(client: Client, status: str) -> bool:
+    return bool((await client.get("/readyz"))[1]["status"] == status)
+
+
+async def test_a_country_that_is_not_enabled_holds_back_no_other(world: World) -> None:
+    async def only_india(sent: Sent) -> web.StreamResponse | None:
+        if sent.to.startswith("+91"):
+            return None
+        return web.json_response({"code": 21408, "message": "not enabled", "status": 400}, status=400)
+
+    world.providers.behave = only_india
+    await world.accept(
+        event("D-9", "vendor_en_route", recipients={"customer": {"phone": "+447400123456"}}, assignee=VENDOR)
+    )
+    await world.settled()
+    await told(world)
+    await world.settled()
+    assert {s for _, s in await world.messages("D-1", "sms")} == {"sent"}
+    assert {s for _, s in await world.messages("D-9", "sms")} == {"retrying"}
+    assert not world.app.routes["sms"].is_open(world.app.routes["sms"].providers[0])
+
+
+async def test_one_that_refuses_us_again_soon_is_the_same_incident(world: World) -> None:
+    door = Door(world)
+    await told(world)
+
+    async def kinds(wanted: list[str]) -> bool:
+        return [k for k, _ in await announced(world)] == wanted
+
+    await world.until(lambda: kinds(["opened"]))
+    door.shut = False
+    await world.move(seconds=31)
+    world.clock.advance(seconds=20)
+    await world.until(lambda: kinds(["opened", "resolved"]))
+    door.shut = True
+    await told(world, "D-2")
+    await world.until(lambda: kinds(["opened", "resolved", "reminded"]))
+    assert len({i for _, i in await announced(world)}) == 1
+
+
+async def test_a_push_token_outlives_every_answer_but_unregistered(world: World) -> None:
+    answers = [(404, {}), (403, {"errorCode": "SENDER_ID_MISMATCH"}), (401, {"errorCode": "THIRD_PARTY_AUTH_ERROR"}),
+               (403, {})]  # fmt: skip
+
+    async def refuse(_sent: Sent) -> web.StreamResponse:
+        status, detail = answers[len(world.providers.seen) % len(answers)]
+        return web.json_response({"error": {"status": "X", "message": "no", "details": [detail]}}, status=status)
+
+    world.providers.behave = refuse
+    for n in range(len(answers)):
+        person = {"push_tokens": [f"token-{n}"]}
+        await world.accept(event(f"P-{n}", "vendor_en_route", recipients={"customer": person}, assignee=VENDOR))
+        await world.settled()
+        await world.move(seconds=400)
+    for n in range(len(answers)):
+        view = await world.view(f"P-{n}")
+        assert view["recipients"]["customer"][0]["push_tokens"] == (f"token-{n}",)
+        assert {m["state"] for m in view["messages"] if m["channel"] == "push"} <= {"retrying", "pending"}
+    tokens = world.providers.tokens_given
+    assert tokens == 1, "the token of Google is not thrown away"
+    world.providers.behave = None
+    await world.move(seconds=301)
+
+    async def all_sent() -> bool:
+        found = [s for n in range(len(answers)) for _, s in await world.messages(f"P-{n}", "push")]
+        return set(found) == {"sent"}
+
+    for _ in range(3):
+        await world.move(seconds=301)
+    await world.until(all_sent)
+
+
+async def test_the_second_account_takes_over_and_people_hear_of_the_first(
+    parts: dict[str, Any], providers: Any, mailbox: Any
+) -> None:
+    from tests.support.world import settings_for
+
+    backup = {
+        "twilio_backup_account_sid": "AC" + "1" * 32, "twilio_backup_auth_token": "other",
+        "twilio_backup_sms_from": "+15005550008", "twilio_backup_base_url": providers.url,
+    }  # fmt: skip
+    world = World(settings_for(providers, mailbox, **backup, **parts), providers, mailbox)
+
+    async def main_refuses(sent: Sent) -> web.StreamResponse | None:
+        if ACCOUNT in str(providers.requests[-1].path):
+            return web.json_response({"code": 20003, "message": "Authenticate", "status": 401}, status=401)
+        return None
+
+    providers.behave = main_refuses
+    await world.start()
+    try:
+        for n in range(11):
+            await told(world, f"B-{n}")
+        await world.settled()
+        for n in range(11):
+            assert {s for _, s in await world.messages(f"B-{n}", "sms")} == {"sent"}
+        async with world.ledger.reading() as connection:
+            opened = (await connection.execute(select(incidents.c.provider))).scalars().all()
+        assert opened == ["twilio:000000"]
+    finally:
+        await world.close()
