@@ -38,12 +38,14 @@ class Route:
         concurrent: int,
         per_second: float = 0.0,
         timeout_s: float = 20.0,
+        grace_s: float = GRACE_S,
         health: Health | None = None,
     ) -> None:
         self.channel = channel
         self.providers = tuple(providers)
         self.concurrent = concurrent
         self.timeout_s = timeout_s
+        self._grace_s = grace_s
         self._clock = clock
         self._health = health or Silent()
         self._breakers = {p.name: Breaker() for p in providers}
@@ -57,7 +59,7 @@ class Route:
     @property
     def longest_s(self) -> float:
         """No send takes longer, whatever the providers do: they are asked one after the other."""
-        return (self.timeout_s + GRACE_S) * max(1, len(self.providers))
+        return (self.timeout_s + self._grace_s) * max(1, len(self.providers))
 
     def room(self, wanted: int) -> int:
         """How many messages may be sent now."""
@@ -99,7 +101,7 @@ class Route:
         deadline = time.monotonic() + self.longest_s
         if self._limiter:
             try:
-                async with asyncio.timeout(GRACE_S):
+                async with asyncio.timeout(self._grace_s):
                     await self._limiter.acquire()
             except TimeoutError:
                 return Deferred("", "the channel's rate limit is reached"), ""
@@ -135,7 +137,7 @@ class Route:
         now = self._clock.now
         with self._breakers[provider.name].attempt(now) as whole, narrow.attempt(now) as part:
             left = deadline - started
-            answer = await asked(self.channel, provider, message, min(self.timeout_s + GRACE_S, left))
+            answer = await asked(self.channel, provider, message, min(self.timeout_s + self._grace_s, left))
             metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
             answer = self._learn(provider.name, where, whole, part, answer, message)
         self._keep(provider.name, where, narrow)

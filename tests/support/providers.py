@@ -48,6 +48,7 @@ class Providers(StandIn):
         self.behave: Behaviour | None = None
         self.losses = Losses()
         self.tokens_given = 0
+        self.give_token: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self.lists: list[dict[str, Any]] = []
 
     def routes(self) -> list[web.RouteDef]:
@@ -116,6 +117,8 @@ class Providers(StandIn):
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
         await request.post()
+        if self.give_token is not None:
+            return await self.give_token(request)
         self.tokens_given += 1
         return web.json_response({"access_token": "fcm-access-token", "expires_in": 3600, "token_type": "Bearer"})
 
