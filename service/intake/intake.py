@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,7 @@ from service.canonical import canonical_event
 from service.core import Core, Result
 from service.domain.causes import Happened
 from service.domain.errors import Rejection
-from service.domain.events import Event
+from service.domain.events import Event, EventWarning
 from service.domain.order import Order
 from service.domain.quoting import is_reference, reference
 from service.failpoints import passing
@@ -37,15 +37,20 @@ MAX_ATTEMPTS: Final = 5
 RACE_RETRIES: Final = 5
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
+DIFFERS: Final = (
+    "an event of this source and id was taken before and said something else; "
+    "this one was not applied: give every event an id of its own"
+)
 
 
 class Verdict(Struct, frozen=True):
-    """What became of one message."""
+    """What became of one message. `differs`: it repeats the name of an event that said something else."""
 
     outcome: Literal["accepted", "late", "duplicate", "rejected"]
     reason: str = ""
     event: Event | None = None
     traceparent: str = ""
+    differs: bool = False
 
 
 class _Read(Struct, frozen=True):
@@ -53,6 +58,7 @@ class _Read(Struct, frozen=True):
     key: bytes
     event: Event | None
     rejection: str
+    content: bytes | None = None
 
 
 class Intake:
@@ -97,7 +103,7 @@ class Intake:
         seen = self._read(message)
         async with self._core.ledger.transaction() as connection:
             known = await inbox.outcomes(connection, [seen.key])
-            tried = known.get(seen.key, ("", 0))[0] in ("", inbox.TRYING)
+            tried = seen.key not in known or known[seen.key].outcome == inbox.TRYING
             attempts = await inbox.count_attempt(connection, seen.key, self._core.time.now()) if tried else 0
         if attempts > MAX_ATTEMPTS:
             return await self._refuse(seen, None, bury=True, attempts=attempts)
@@ -108,7 +114,8 @@ class Intake:
         try:
             message = replay_opened(message, keyring)
             event = read(message)
-            return _Read(message, inbox.key_of(keyring, event.source, event.id), event, "")
+            key = inbox.key_of(keyring, event.source, event.id)
+            return _Read(message, key, event, "", inbox.content_of(keyring, event))
         except Rejection as rejection:
             key = keyring.digest("unread", message.body.decode("latin-1"), message.message_id)
             return _Read(message, key, None, rejection.reason)
@@ -142,14 +149,14 @@ class Intake:
         orders = await lock_named(connection, self._core.keyring, names)
         await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
         verdicts: list[Verdict] = []
-        results: dict[bytes, tuple[str, str]] = {}
+        results: dict[bytes, inbox.Seen] = {}
         for r in reads:
             earlier = results.get(r.key) or known.get(r.key)
-            if earlier and _is_repeat(str(earlier[0]), r):
-                verdicts.append(Verdict("duplicate", event=r.event))
+            if earlier and _is_repeat(earlier.outcome, r):
+                verdicts.append(_repeated(r, earlier))
                 continue
             verdict = self._one(batch, orders, r, now)
-            results[r.key] = (verdict.outcome, verdict.reason)
+            results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content)
             if verdict.outcome == "rejected" and bury:
                 batch.send(self._dead_letter(r, verdict.reason, now))
             verdicts.append(verdict)
@@ -210,7 +217,7 @@ class Intake:
             batch.send(self._dead_letter(r, reason, now))
         async with self._core.ledger.transaction() as connection:
             known = await inbox.outcomes(connection, [r.key])
-            await inbox.record(connection, {r.key: ("rejected", reason)}, known, now)
+            await inbox.record(connection, {r.key: inbox.Seen("rejected", reason)}, known, now)
             await self._core.write(connection, batch)
         self._core.committed(batch)
         metrics.events.labels("rejected").inc()
@@ -224,6 +231,14 @@ def _is_repeat(earlier: str, r: _Read) -> bool:
     if earlier == "rejected":
         return r.incoming.redelivered
     return True
+
+
+def _repeated(r: _Read, earlier: inbox.Seen) -> Verdict:
+    """A repeat counts once, whatever it says; that it says something else is told to its publisher."""
+    if r.event is None or earlier.content is None or earlier.content == r.content:
+        return Verdict("duplicate", event=r.event)
+    warning = EventWarning("id", DIFFERS)
+    return Verdict("duplicate", DIFFERS, structs.replace(r.event, warnings=(*r.event.warnings, warning)), differs=True)
 
 
 def _tell(r: _Read, verdict: Verdict, now: datetime) -> None:
@@ -241,5 +256,8 @@ def _tell(r: _Read, verdict: Verdict, now: datetime) -> None:
         type=event.type,
         reason=verdict.reason,
     )
+    if verdict.differs:
+        log.warning("event.duplicate_differs", order_id=order_id, event_id=reference(event.id))
+        metrics.duplicates_differing.inc()
     if verdict.outcome != "duplicate":
         metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))

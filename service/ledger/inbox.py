@@ -4,9 +4,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.domain.events import Event
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables import inbox
@@ -20,29 +24,44 @@ def key_of(keyring: Keyring, source: str, event_id: str) -> bytes:
     return keyring.digest("event", source, event_id)
 
 
-_OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts).where(
+def content_of(keyring: Keyring, event: Event) -> bytes:
+    """A keyed digest of what the event says, in whatever form it came; its trace is no part of that."""
+    said = replace(event, traceparent=None, warnings=())
+    return keyring.digest("event content", msgspec.json.encode(said, order="sorted").decode())
+
+
+class Seen(Struct, frozen=True):
+    """What became of an event, how often work on it was begun, and what it said (None: not known)."""
+
+    outcome: str
+    reason: str = ""
+    attempts: int = 0
+    content: bytes | None = None
+
+
+_OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.c.content).where(
     inbox.c.key.in_(bindparam("keys", expanding=True))
 )
 
 
-async def outcomes(connection: AsyncConnection, keys: Iterable[bytes]) -> dict[bytes, tuple[str, int]]:
-    """What became of events with these keys, and how often each was begun; unknown keys are left out."""
+async def outcomes(connection: AsyncConnection, keys: Iterable[bytes]) -> dict[bytes, Seen]:
+    """What is known of events with these keys; unknown keys are left out."""
     wanted = padded(sorted(set(keys)))
     if not wanted:
         return {}
     rows = await connection.execute(_OUTCOMES, {"keys": wanted})
-    return {row.key: (row.outcome, row.attempts) for row in rows}
+    return {row.key: Seen(row.outcome, "", row.attempts, row.content) for row in rows}
 
 
 async def record(
-    connection: AsyncConnection, results: Mapping[bytes, tuple[str, str]], known: Iterable[bytes], now: datetime
+    connection: AsyncConnection, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime
 ) -> None:
-    """Write outcome and reason of each event; `known` are those that have a row already."""
+    """Write what became of each event; `known` are those that have a row already."""
     there = set(known)
     new: list[dict[str, Any]] = []
     again: list[dict[str, Any]] = []
-    for key, (outcome, reason) in results.items():
-        row = {"outcome": outcome, "reason": reason}
+    for key, seen in results.items():
+        row = {"outcome": seen.outcome, "reason": seen.reason, "content": seen.content}
         if key in there:
             again.append({"k": key, **row})
         else:

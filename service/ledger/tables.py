@@ -37,6 +37,8 @@ inbox = Table(
     Column("outcome", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("reason", Text, nullable=False, server_default=""),
+    # A keyed digest of what a taken event said: tells a repeat from another event under the same name.
+    Column("content", LargeBinary(16)),
     Index("inbox_by_time", "received_at"),
 )
 

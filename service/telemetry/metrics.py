@@ -5,6 +5,9 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 
 events = Counter("stagebell_events", "Events taken in, by what became of them.", ["outcome"])
+duplicates_differing = Counter(
+    "stagebell_duplicates_differing", "Events that repeat the id of another one and say something else."
+)
 event_lag = Histogram("stagebell_event_lag_seconds", "Age of an event when it was decided.", buckets=_SECONDS)
 sends = Counter("stagebell_sends", "Send attempts, by channel and outcome.", ["channel", "outcome"])
 time_to_send = Histogram(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 
 from service.domain.workflow import SEVERITIES
 from service.ledger.escalation_views import stream_after
@@ -73,6 +74,36 @@ async def test_events_are_answered_one_by_one(world: World, caller: Caller) -> N
         "POST", "/v1/events", {"workflow": "device_pickup", "status": "created"}, headers=binary
     )
     assert (status, answer["results"][0]["order_id"]) == (200, "A-2")
+
+
+async def test_an_id_used_again_for_something_else_is_said(world: World, caller: Caller) -> None:
+    publisher = await caller("publisher")
+    first = event("A-3", "created")
+    other = {**event("A-3", "assigned", minutes(1)), "id": first["id"]}
+    counted = differing()
+    assert (await publisher.post("/v1/events", first))[1]["results"][0]["outcome"] == "accepted"
+    # The same again, however it is written down: the order of names, how the time is spelt, its trace.
+    same = dict(reversed(first.items())) | {"time": first["time"].replace("+00:00", "Z"), "traceparent": "00-x"}
+    _, answer = await publisher.post("/v1/events", same)
+    assert answer["results"][0]["outcome"] == "duplicate"
+    assert (answer["results"][0]["warnings"], "reason" in answer["results"][0]) == ([], False)
+    assert differing() == counted
+    for batch in (other, [other]):
+        status, answer = await publisher.post("/v1/events", batch)
+        (result,) = answer["results"]
+        assert (status, result["outcome"], [w["field"] for w in result["warnings"]]) == (200, "duplicate", ["id"])
+        assert "said something else" in result["reason"]
+    fresh, changed = event("A-4", "created"), event("A-4", "created", attributes={"colour": "red"})
+    _, answer = await publisher.post("/v1/events", [fresh, {**changed, "id": fresh["id"]}])
+    assert [r["outcome"] for r in answer["results"]] == ["accepted", "duplicate"]
+    assert "said something else" in answer["results"][1]["reason"]
+    assert differing() == counted + 3
+    agent = await caller("agent")
+    assert (await agent.get("/v1/orders/device_pickup/A-3"))[1]["status"] == "created"
+
+
+def differing() -> float:
+    return REGISTRY.get_sample_value("stagebell_duplicates_differing_total") or 0.0
 
 
 async def test_one_order_whole(world: World, caller: Caller) -> None:

@@ -158,7 +158,7 @@ class World:
         keys = [inbox.key_of(self.ledger.keyring, str(e.get("source")), str(e.get("id"))) for e in events]
         async with self.ledger.reading() as connection:
             found = await inbox.outcomes(connection, keys)
-        return [found[key][0] if key in found else None for key in keys]
+        return [found[key].outcome if key in found else None for key in keys]
 
     async def accept(self, *events: dict[str, Any]) -> None:
         """Hand over events that must be taken, one batch each."""
