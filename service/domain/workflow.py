@@ -19,7 +19,7 @@ Told = Literal["sent", "delivered"]
 WhenUnknown = Literal["resend", "while_fresh", "never"]
 WhenQuiet = Literal["send", "wait", "drop"]
 AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
-MeasureKind = Literal["rate", "time", "average"]
+MeasureKind = Literal["rate", "time", "average", "count"]
 
 
 class Match(Struct, frozen=True):
@@ -231,8 +231,9 @@ class Measure(Struct, frozen=True):
     """What the business watches.
 
     *rate*: of the orders that entered `start`, the share that entered `end`. *time*: from first entering
-    `start` to first entering `end`, in seconds. *average*: of the number at `path`. `goal` is in percent,
-    seconds or the number's own unit; `at_least` says which side of it is good.
+    `start` to first entering `end`, in seconds. *average*: of the number at `path`. *count*: how many of
+    the orders that entered `start` have which value at `path`. `goal` is in percent, seconds or the number's own unit;
+    `at_least` says which side of it is good.
     """
 
     name: str

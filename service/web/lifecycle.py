@@ -25,4 +25,4 @@ async def get_lifecycle(request: web.Request) -> web.StreamResponse:
         raise Problem(404, "No such workflow", f"workflow: known are {known}")
     since = core.time.now() - (duration_of(request, "since") or USUAL)
     async with core.ledger.reading() as connection:
-        return answer(await lifecycle(connection, pack.workflow, since))
+        return answer(await lifecycle(connection, core.keyring, pack.workflow, since))

@@ -231,9 +231,9 @@ def _lengths(source: Source) -> Iterator[Problem]:
             except ValueError:
                 yield source.problem(("clocks", name, "warn_at"), f"{name}: write warn_at as 80% or as 4h")
     for name, measure in y.measures.items():
-        needs = "path" if measure.kind == "average" else "start"
-        if not getattr(measure, needs) or (needs == "start" and not measure.end):
-            yield source.problem(("measures", name), f"{name}: a {measure.kind} needs {_NEEDED[needs]}")
+        missing = [_MEASURED_BY[key] for key in _NEEDED[measure.kind] if not getattr(measure, key)]
+        if missing:
+            yield source.problem(("measures", name), f"{name}: a {measure.kind} needs {' and '.join(missing)}")
 
 
 def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Problem]:
@@ -248,7 +248,8 @@ def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Proble
         yield source.problem(("clocks", name, "within"), said)
 
 
-_NEEDED = {"path": "'path'", "start": "'from' and 'to'"}
+_NEEDED = {"average": ("path",), "rate": ("start", "end"), "time": ("start", "end"), "count": ("start", "path")}
+_MEASURED_BY = {"path": "'path'", "start": "'from'", "end": "'to'"}
 
 
 def _reach(source: Source) -> Iterator[Problem]:

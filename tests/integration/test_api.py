@@ -53,7 +53,7 @@ async def test_open_routes_are_only_these() -> None:
     without = {r.path for r in (*API, *PAGES, *OPERATIONS) if not hasattr(r.handler, "needs_role")}
     assert without == {
         "/healthz", "/readyz", "/metrics", "/asyncapi.json", "/schemas/{type}.json", "/t/{token}", "/t/{token}.json",
-        "/callbacks/twilio/status", "/callbacks/twilio/inbound", "/desk/sign-in", "/desk/sign-out",
+        "/callbacks/twilio/status", "/callbacks/twilio/inbound", "/u/{token}", "/desk/sign-in", "/desk/sign-out",
         "/desk/sign-in/oidc", "/desk/sign-in/oidc/callback",
     }  # fmt: skip
 
@@ -486,6 +486,24 @@ async def test_what_lists_leave_out_is_there_when_asked_for(world: World, caller
     assert await listed("archived=true") == ["M-1", "M-2"]
     assert await listed("status=archived") == ["M-1"]
     assert await listed("q=M-1") == ["M-1"]
+
+
+async def test_why_providers_decline_is_counted_by_reason(world: World, caller: Caller) -> None:
+    supervisor = await caller("supervisor")
+    for n, reason in enumerate(("no coverage", "no coverage", "credit check", None)):
+        said: dict[str, Any] = {"attributes": {"rejection_reason": reason}} if reason else {}
+        await world.accept(event(f"H-{n}", "submitted_to_provider", workflow="home_service"))
+        await world.accept(event(f"H-{n}", "rejected", at=minutes(1), workflow="home_service", **said))
+    _, metrics = await supervisor.get("/v1/metrics/lifecycle?workflow=home_service")
+    (measure,) = [m for m in metrics["measures"] if m["kind"] == "count"]
+    assert measure["count"] == 4
+    assert measure["values"] == [
+        {"value": "no coverage", "count": 2},
+        {"value": "credit check", "count": 1},
+        {"value": "", "count": 1},
+    ]
+    status, page = await supervisor.get("/desk/lifecycle?workflow=home_service")
+    assert (status, "no coverage" in page) == (200, True)
 
 
 async def test_nobody_sees_a_draft_by_a_link(world: World, caller: Caller) -> None:
