@@ -6,7 +6,7 @@ A number becomes E.164, read with the country of its person or pack where it is 
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -15,13 +15,11 @@ import phonenumbers
 from msgspec import UNSET, structs
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
-from service.domain.address_keys import address_key, both_forms
-from service.domain.events import Assignee, AssigneeGiven, Event, EventData, EventWarning, Person, PersonGiven
+from service.domain.events import AssigneeGiven, Event, EventData, EventWarning, PersonGiven
 from service.domain.order import Order
 from service.domain.people import as_list, matched
+from service.domain.persons import Assignee, Person
 from service.mail_address import canonical_mail
-
-__all__ = ["address_key", "both_forms", "canonical_event", "canonical_mail", "canonical_number", "canonical_order"]
 
 # ISO 3166 has GB; people write UK.
 _ALIASES: Final = {"UK": "GB"}
@@ -136,6 +134,15 @@ def _parsed(text: str, country: str | None) -> tuple[PhoneNumber | None, str]:
 def canonical_address(text: str, country: str | None = None) -> str:
     """A number or mail address in its canonical form; raises ValueError in words."""
     return canonical_mail(text) if "@" in text else canonical_number(text, country)
+
+
+def spellings(text: str, countries: Iterable[str] = ()) -> tuple[str, ...]:
+    """What a typed address may be known as: as it stands, and in its canonical form in each of these countries."""
+    found = [text]
+    for country in (None, *countries):
+        with suppress(ValueError):
+            found.append(canonical_address(text, country))
+    return tuple(dict.fromkeys(found))
 
 
 def canonical_event(event: Event, region: str, known: Order | None) -> Event:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+from service.canonical import canonical_order, spellings
 from service.core import Core
+from service.domain.address_keys import address_key
 from service.domain.causes import PersonErased
-from service.domain.erasure import reach_of
+from service.domain.erasure import addresses_of, reach_of
+from service.domain.order import Order
 from service.ledger.audit import AuditLine, write_audit
 from service.ledger.erasing import scrub
 from service.ledger.orders import OrderName, lock_named
@@ -23,10 +26,18 @@ async def erase_order(
             return 0
         await core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
         if addresses is not None:
-            addresses = reach_of(orders[name], addresses)
+            region = core.packs.for_order(name[0], orders[name].version).workflow.region
+            addresses = _reached(orders[name], addresses, region)
         core.decide_named(batch, orders, [(name, cause, "")], now)
         await core.write(connection, batch)
         blanked = await scrub(connection, core.keyring, orders[name].id, addresses, now)
         await write_audit(connection, audit, now)
     core.committed(batch)
     return blanked
+
+
+def _reached(order: Order, addresses: frozenset[str], region: str) -> frozenset[str]:
+    """Every address of these people, and as an earlier release kept it: its messages and digests say it so."""
+    reached = reach_of(canonical_order(order, region), addresses)
+    kept = {a for people in order.recipients.values() for p in people for a in addresses_of(p)}
+    return reached | {a for a in kept if not reached.isdisjoint(map(address_key, spellings(a, [region])))}

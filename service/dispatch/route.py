@@ -89,11 +89,7 @@ class Route:
         if breaker is not None:
             breaker.ask_now()
 
-    def may_write(self, opted_out: frozenset[str]) -> bool:
-        """Whether any of our senders is still welcome at an address that opted out of some."""
-        return any(p.sender not in opted_out for p in self.providers)
-
-    async def send(self, message: Outgoing, opted_out: frozenset[str] = frozenset()) -> tuple[SendAnswer, str]:
+    async def send(self, message: Outgoing) -> tuple[SendAnswer, str]:
         """Send by the first provider that may; a definite failure to reach it goes on to the next.
 
         Returns the answer and the sender that it is about, within `longest_s`.
@@ -109,8 +105,6 @@ class Route:
         sender, resting = "", False
         where = destination_of(message.address)
         for provider in self._in_turn(message):
-            if provider.sender in opted_out:
-                continue
             if self._resting(provider, where):
                 resting = True
                 continue

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
-from service.domain.causes import MessageSettled
+from service.dispatch.channels import twilio_codes
+from service.domain.causes import MessageSettled, OptOutSaid
+from service.domain.draft import Decision
 from service.domain.notices import (
     ENDS,
     FALLS_AWAY,
@@ -31,12 +33,13 @@ from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.orders import lock_by_id
 from service.ledger.records import history_line
-from service.ledger.tables_admin import suppressions
-from service.ledger.upsert import dialect_insert
+from service.ledger.suppressed import suppress
 from service.ledger.wakeups import dispatch_topic
+from service.opt_outs import tell_orders
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
+HTTP_OK: Final = 200
 NEEDS_SIBLINGS: Final = frozenset({"failed", "undelivered"}) | FALLS_AWAY
 
 
@@ -79,15 +82,18 @@ class Settler:
             stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
             before = dict(stored)
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
+            learned: list[OptOutSaid] = []
             for outcome in outcomes:
-                await self._apply(connection, stored, outcome, now, changed)
+                await self._apply(connection, stored, outcome, now, changed, learned)
             siblings = await self._siblings(connection, changed)
             for n, outcome in changed.values():
                 home = stored[n.id]
                 batch.report(n, home.workflow, home.order_name)
                 cause = MessageSettled(n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
                 if outcome.concerns_order and n.state in ENDS | REACHED:
-                    self._core.decide_known(batch, orders, n.order_id, cause, now)
+                    decision = self._core.decide_known(batch, orders, n.order_id, cause, now).decision
+                    # What one message's fallback planned, another's must not plan again.
+                    siblings = _with_new(siblings, decision)
             await self._core.write(connection, batch)
             # Last, as it locks the caps' counters, which every send needs.
             await rows.write(connection, [n for n, _ in changed.values()], now, before)
@@ -96,6 +102,8 @@ class Settler:
         self._core.committed(batch, {*await self._may_go_on(changed, stored), *batch.woken})
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, now)
+        for said in learned:
+            await tell_orders(self._core, said, now)
 
     async def _may_go_on(
         self, changed: Mapping[UUID, tuple[Notification, Outcome]], stored: Mapping[UUID, Stored]
@@ -119,7 +127,9 @@ class Settler:
         outcome: Outcome,
         now: datetime,
         changed: dict[UUID, tuple[Notification, Outcome]],
+        learned: list[OptOutSaid],
     ) -> None:
+        keyring = self._core.keyring
         row = stored.get(outcome.notification_id)
         if row is None:
             return
@@ -128,9 +138,10 @@ class Settler:
             return
         before = row.notification
         after = self._after(row, outcome, now)
-        if isinstance(outcome.news, Permanent) and outcome.news.kind == "opted_out":
-            address = before.address
-            await suppress(connection, self._core, before.channel, address, outcome.sender, now, "Twilio 21610")
+        if code := _opt_out_code(outcome.news):
+            said = OptOutSaid(before.channel, before.address, f"the provider says that they opted out ({code})")
+            if await suppress(connection, keyring, said.channel, said.address, [outcome.sender], now, said.why):
+                learned.append(said)
         if after is before:
             if isinstance(outcome.news, Receipt):
                 line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")
@@ -182,28 +193,22 @@ class Settler:
         )
 
 
+def _opt_out_code(news: Answer | Ended) -> str:
+    """By which code an answer or a receipt says that the reader told the provider to stop us; empty: by none."""
+    if isinstance(news, Permanent):
+        return news.code if news.kind == "opted_out" else ""
+    if not isinstance(news, Receipt) or not (news.code.isascii() and news.code.isdigit()):
+        return ""
+    return news.code if twilio_codes.kind_of(int(news.code), HTTP_OK)[0] == "opted_out" else ""
+
+
+def _with_new(
+    siblings: dict[UUID, tuple[Notification, ...]], decision: Decision | None
+) -> dict[UUID, tuple[Notification, ...]]:
+    for n in decision.extra if decision else ():
+        siblings[n.notice_id] = (*siblings.get(n.notice_id, ()), n)
+    return siblings
+
+
 def _is_gone(news: Answer | Ended) -> bool:
     return isinstance(news, Permanent) and news.kind == "unregistered"
-
-
-async def suppress(
-    connection: AsyncConnection, core: Core, channel: str, address: str, sender: str, now: datetime, why: str
-) -> None:
-    """Write to this address no more over this channel and sender."""
-    insert = dialect_insert(connection)
-    digest = rows.address_digest(core.keyring, address)
-    await connection.execute(
-        insert(suppressions)
-        .values(channel=channel, digest=digest, sender=sender, at=now, why=why)
-        .on_conflict_do_nothing()
-    )
-
-
-async def allow(connection: AsyncConnection, core: Core, channel: str, address: str, sender: str) -> None:
-    """Take a suppression back."""
-    digest = rows.address_digest(core.keyring, address)
-    await connection.execute(
-        suppressions.delete().where(
-            suppressions.c.channel == channel, suppressions.c.digest == digest, suppressions.c.sender == sender
-        )
-    )

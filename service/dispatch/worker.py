@@ -215,7 +215,7 @@ class Worker:
             supersedable=c.supersedable,
             passed_by=c.passed_by,
             grace=pack.workflow.grace,
-            opted_out=not self._route.may_write(c.opted_out),
+            opted_out=c.opted_out,
         )
         if stale:
             return Ended(*stale)
@@ -239,7 +239,7 @@ class Worker:
             notification_id=str(c.notification.id),
         ):  # fmt: skip
             try:
-                answer, sender = await self._route.send(composed.outgoing, c.opted_out)
+                answer, sender = await self._route.send(composed.outgoing)
             except asyncio.CancelledError:
                 answer = NoAnswer("", "the service was stopped while it waited for the answer")
             except Exception as error:

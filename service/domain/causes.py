@@ -61,6 +61,15 @@ class PersonErased(Struct, frozen=True):
     everybody: bool = False
 
 
+class OptOutSaid(Struct, frozen=True):
+    """A person of the order wants no more messages on a channel, or wants them again (`lifted`)."""
+
+    channel: str
+    address: str
+    why: str
+    lifted: bool = False
+
+
 class LinkRevoked(Struct, frozen=True):
     """The order's tracking links so far are void."""
 
@@ -68,5 +77,13 @@ class LinkRevoked(Struct, frozen=True):
 
 
 Cause = (
-    Happened | ClockDue | MessageSettled | NoticeOrdered | IssueRaised | EscalationHandled | PersonErased | LinkRevoked
+    Happened
+    | ClockDue
+    | MessageSettled
+    | NoticeOrdered
+    | IssueRaised
+    | EscalationHandled
+    | PersonErased
+    | LinkRevoked
+    | OptOutSaid
 )

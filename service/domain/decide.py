@@ -1,13 +1,12 @@
 """`decide`: what one cause does to one order. Pure: no I/O, no clock, no randomness."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, erasure, lifecycle, planning, sla, triggers
+from service.domain import attributes, erasure, lifecycle, planning, readers, sla, triggers
 from service.domain import escalation as escalations
 from service.domain.causes import (
     Cause,
@@ -18,6 +17,7 @@ from service.domain.causes import (
     LinkRevoked,
     MessageSettled,
     NoticeOrdered,
+    OptOutSaid,
     PersonErased,
 )
 from service.domain.draft import Decision, Draft
@@ -59,6 +59,8 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, now: datetime,
             _on_escalation(draft, cause)
         case PersonErased():
             erasure.erase(draft, cause)
+        case OptOutSaid():
+            readers.say_opt_out(draft, cause)
         case LinkRevoked():
             draft.set(links=order.links + 1)
             draft.log("links_revoked", by=cause.by)
@@ -247,21 +249,11 @@ def _on_message(draft: Draft, cause: MessageSettled) -> None:
         sla.told(draft, n.notice_id, n.state)
         return
     if cause.drop_address and n.channel == "push":
-        _drop_token(draft, n.audience, n.address)
+        readers.drop_token(draft, n.audience, n.address)
     if n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
     elif n.state in FALLS_AWAY and all(s.state in ENDS - REACHED for s in cause.siblings):
         sla.fell_away(draft, n.notice_id, n.error)
-
-
-def _drop_token(draft: Draft, audience: str, token: str) -> None:
-    people = tuple(
-        replace(p, push_tokens=tuple(t for t in p.push_tokens if t != token))
-        for p in draft.order.recipients.get(audience, ())
-    )
-    recipients: Mapping[str, object] = {**draft.order.recipients, audience: people}
-    draft.set(recipients=recipients)
-    draft.log("push_token_dropped", audience=audience, why="the app is no longer registered under it")
 
 
 def _on_manual_notice(draft: Draft, cause: NoticeOrdered) -> None:

@@ -9,8 +9,8 @@ from msgspec import structs
 from service.domain.address_keys import address_key
 from service.domain.causes import PersonErased
 from service.domain.draft import Draft
-from service.domain.events import Assignee, Person
 from service.domain.order import Order
+from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
 
 

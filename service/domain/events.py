@@ -78,26 +78,6 @@ class PersonGiven(Struct, frozen=True, omit_defaults=True):
     country: Country | None | UnsetType = UNSET
 
 
-class Person(Struct, frozen=True, omit_defaults=True):
-    """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
-
-    Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted.
-    """
-
-    name: str = ""
-    phone: str | None = None
-    whatsapp: str | None = None
-    email: str | None = None
-    push_tokens: tuple[str, ...] = ()
-    locale: str | None = None
-    timezone: str | None = None
-    webhook: str | None = None
-    channels: tuple[str, ...] | None = None
-    muted: tuple[str, ...] = ()
-    id: str = ""
-    country: str | None = None
-
-
 class AssigneeGiven(Struct, frozen=True, omit_defaults=True):
     """Whoever handles the order now (vendor, technician, provider), as an event says it; see `PersonGiven`."""
 
@@ -110,20 +90,6 @@ class AssigneeGiven(Struct, frozen=True, omit_defaults=True):
     push_tokens: tuple[Token, ...] | None | UnsetType = UNSET
     locale: Locale | None | UnsetType = UNSET
     country: Country | None | UnsetType = UNSET
-
-
-class Assignee(Struct, frozen=True, omit_defaults=True):
-    """Whoever handles the order now, as the order knows them; addresses are in canonical form."""
-
-    role: str
-    id: str
-    name: str = ""
-    phone: str | None = None
-    whatsapp: str | None = None
-    email: str | None = None
-    push_tokens: tuple[str, ...] = ()
-    locale: str | None = None
-    country: str | None = None
 
 
 class Appointment(Struct, frozen=True, omit_defaults=True):

@@ -13,8 +13,9 @@ from uuid import UUID
 from msgspec import UNSET, Struct, structs
 
 from service.domain.attributes import moment_of
-from service.domain.events import Appointment, Assignee, Data, Note, Payment, Person, Price
+from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.people import filled_people, merged_assignee, merged_people
+from service.domain.persons import Assignee, Person
 from service.domain.workflow import Match
 
 SEQUENCE_BITS: Final = 16

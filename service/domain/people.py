@@ -11,7 +11,8 @@ from typing import Any, Final
 from msgspec import UNSET, structs
 
 from service.domain.address_keys import address_key
-from service.domain.events import Assignee, AssigneeGiven, Person, PersonGiven
+from service.domain.events import AssigneeGiven, PersonGiven
+from service.domain.persons import Assignee, Person
 
 People = Mapping[str, tuple[Person, ...]]
 Given = Mapping[str, PersonGiven | tuple[PersonGiven, ...] | None]

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from service.domain import sla
 from service.domain.draft import Draft
-from service.domain.events import Person, Secret
+from service.domain.events import Secret
 from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
+from service.domain.persons import Person
 from service.domain.readers import Reader, after_quiet, behind, pick_locale, place, readers_of, why_not
 from service.domain.workflow import Notice, Workflow
 

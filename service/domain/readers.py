@@ -3,7 +3,7 @@
 One notice, one channel, one address is one message, however many roles of the order that address has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from service.domain.address_keys import address_key
 from service.domain.calendars import quiet_until
+from service.domain.causes import OptOutSaid
 from service.domain.draft import Draft
-from service.domain.events import Person
 from service.domain.notices import Notification
+from service.domain.order import Order
+from service.domain.persons import Person
 from service.domain.workflow import Notice, Workflow
 
 CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email", "webhook": "webhook"}
@@ -77,6 +79,35 @@ def place(channel: str, address: str) -> tuple[str, str]:
     return channel, address if channel in _EXACT else address_key(address)
 
 
+def audiences_at(order: Order, channel: str, address: str) -> str:
+    """In which roles the reader at this address takes part, one after the other."""
+    wanted = place(channel, address)
+    roles = dict.fromkeys([*order.recipients, *([order.assignee.role] if order.assignee else [])])
+    reached = [a for a in roles if any(wanted in _places(p, channel) for p in order.people(a))]
+    return ", ".join(reached)
+
+
+def say_opt_out(draft: Draft, said: OptOutSaid) -> None:
+    """The order says it, so that whoever looks at it does not wait for an answer to what never went out."""
+    audiences = audiences_at(draft.order, said.channel, said.address)
+    draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
+
+
+def drop_token(draft: Draft, audience: str, token: str) -> None:
+    """The app is gone from that device: nothing is pushed there again."""
+    people = tuple(
+        replace(p, push_tokens=tuple(t for t in p.push_tokens if t != token))
+        for p in draft.order.recipients.get(audience, ())
+    )
+    recipients: Mapping[str, object] = {**draft.order.recipients, audience: people}
+    draft.set(recipients=recipients)
+    draft.log("push_token_dropped", audience=audience, why="the app is no longer registered under it")
+
+
+def _places(person: Person, channel: str) -> set[tuple[str, str]]:
+    return {place(channel, a) for a in addresses(person, channel)}
+
+
 def readers_of(draft: Draft, notice: Notice, channels: Sequence[str]) -> list[Reader]:
     """Whom the notice tells over these channels; where one does not reach somebody, its fallback is tried at once."""
     found: list[Reader] = []
@@ -131,7 +162,7 @@ def behind(draft: Draft, notice: Notice, n: Notification) -> list[Reader]:
     """Those who were to read a message that did not arrive, each by their fallback channel; empty: they have none."""
     wanted = place(n.channel, n.address)
     roles = [_Role(a, i, p) for a in notice.audiences for i, p in enumerate(people_of(draft, a))]
-    theirs = [r for r in roles if wanted in {place(n.channel, x) for x in addresses(r.person, n.channel)}]
+    theirs = [r for r in roles if wanted in _places(r.person, n.channel)]
     if not theirs:
         # Their address was changed or dropped since.
         theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]

@@ -16,10 +16,10 @@ from service.keyring import Keyring
 from service.ledger.caps import Reservation, encode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
-from service.ledger.notifications import WAITING, address_digest
+from service.ledger.notifications import WAITING
 from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
+from service.ledger.suppressed import opted_out
 from service.ledger.tables import MESSAGE_WORDS, NOTICE_SECRET, notices, notifications, orders
-from service.ledger.tables_admin import suppressions
 
 
 class Claimed(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Claimed(Struct, frozen=True):
     traceparent: str
     version: str = ""
     links: int = 0
-    opted_out: frozenset[str] = frozenset()
+    opted_out: bool = False
 
 
 async def claim(
@@ -53,12 +53,8 @@ async def claim(
     if not rows:
         return []
     claimed = [_claimed(keyring, row) for row in rows]
-    silent = await _opted_out(connection, keyring, claimed)
-    if not silent:
-        return claimed
-    return [
-        replace(c, opted_out=silent.get(address_digest(keyring, c.notification.address), frozenset())) for c in claimed
-    ]
+    silent = await opted_out(connection, keyring, channel, {c.notification.address for c in claimed})
+    return [replace(c, opted_out=c.notification.address in silent) for c in claimed] if silent else claimed
 
 
 def _composable() -> Select[Any]:
@@ -145,24 +141,6 @@ def _secret(keyring: Keyring, row: Any) -> str | None:
     if not row.sealed_secret:
         return None
     return keyring.unseal(row.sealed_secret, NOTICE_SECRET.of(row.notice_id)).decode()
-
-
-async def _opted_out(
-    connection: AsyncConnection, keyring: Keyring, claimed: Sequence[Claimed]
-) -> dict[bytes, frozenset[str]]:
-    """By address digest, the senders that may not write there over this channel."""
-    digests = {address_digest(keyring, c.notification.address) for c in claimed}
-    values = {"of_channel": claimed[0].notification.channel, "digests": padded(sorted(digests))}
-    silent: dict[bytes, frozenset[str]] = {}
-    for row in await connection.execute(_SUPPRESSED, values):
-        silent[row.digest] = silent.get(row.digest, frozenset()) | {row.sender}
-    return silent
-
-
-_SUPPRESSED: Final = select(suppressions.c.digest, suppressions.c.sender).where(
-    suppressions.c.channel == bindparam("of_channel"),
-    suppressions.c.digest.in_(bindparam("digests", expanding=True)),
-)
 
 
 async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> datetime | None:

@@ -1,6 +1,6 @@
 """One commit for a batch of decisions: orders, timeline, notices, notifications, clocks, escalations, outbox."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.address_keys import address_key
+from service.domain.address_keys import address_key, both_forms
 from service.domain.draft import Decision
 from service.domain.events import clean
 from service.domain.notices import ENDS, Notification
@@ -157,6 +157,12 @@ _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_la
 def person_digest(keyring: Keyring, address: str) -> bytes:
     """Finds a person's orders by phone number or email, however these are written."""
     return keyring.digest("person", address_key(clean(address)))
+
+
+def person_digests(keyring: Keyring, spellings: Iterable[str]) -> list[bytes]:
+    """Under which a person's orders stand: earlier releases kept the digest of a number's other form too."""
+    forms = {form for spelling in spellings for form in both_forms(clean(spelling))}
+    return sorted(keyring.digest("person", form) for form in forms)
 
 
 def outcome_message(n: Notification, workflow: str, order_id: str, now: datetime) -> Outgoing:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.address_keys import address_key
 from service.domain.notices import AHEAD, Snapshot
 from service.keyring import Keyring
-from service.ledger.commit import person_digest
+from service.ledger.commit import person_digests
 from service.ledger.records import Recipient, history_line, notification_of, seal_json, snapshot_of, unseal_json
 from service.ledger.tables import (
     ESCALATION_DETAIL,
@@ -30,14 +30,26 @@ _PERSONAL = ("note", "by", "detail", "comment", "was", "to", "why")
 _KEEPS_NAMES = ("status_changed", "adopted", "pack_changed", "clock_moved")
 
 
-async def orders_of_person(connection: AsyncConnection, keyring: Keyring, address: str) -> list[tuple[str, str]]:
-    """(workflow, order id) of every order in which this address takes part."""
+async def orders_of_person(
+    connection: AsyncConnection, keyring: Keyring, spellings: Iterable[str]
+) -> list[tuple[str, str]]:
+    """(workflow, order id) of every order in which the person with one of these addresses takes part."""
     query = (
         select(orders.c.workflow, orders.c.order_id)
-        .join(order_people, order_people.c.order_id == orders.c.id)
-        .where(order_people.c.digest == person_digest(keyring, address))
+        .where(orders.c.id.in_(_ids_of_person(keyring, spellings)))
+        .order_by(orders.c.id)
     )
     return [(row.workflow, row.order_id) for row in await connection.execute(query)]
+
+
+async def open_orders_of_person(connection: AsyncConnection, keyring: Keyring, address: str) -> list[UUID]:
+    """Every order of theirs that has not ended."""
+    query = select(orders.c.id).where(orders.c.id.in_(_ids_of_person(keyring, [address])), ~orders.c.final)
+    return list((await connection.execute(query.order_by(orders.c.id))).scalars())
+
+
+def _ids_of_person(keyring: Keyring, spellings: Iterable[str]) -> Select[tuple[UUID]]:
+    return select(order_people.c.order_id).where(order_people.c.digest.in_(person_digests(keyring, spellings)))
 
 
 async def old_orders(connection: AsyncConnection, before: datetime, limit: int) -> list[tuple[str, str]]:
@@ -64,7 +76,7 @@ async def scrub(
     await _blank_escalations(connection, keyring, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if addresses is not None:
-        gone = gone.where(order_people.c.digest.in_([person_digest(keyring, a) for a in addresses]))
+        gone = gone.where(order_people.c.digest.in_(person_digests(keyring, addresses)))
     await connection.execute(gone)
     return len(theirs)
 

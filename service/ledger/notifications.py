@@ -36,11 +36,6 @@ class Stored(Struct, frozen=True):
     reservation: Reservation | None = None
 
 
-def address_digest(keyring: Keyring, address: str) -> bytes:
-    """An address in the suppression list."""
-    return keyring.digest("address", address.lower())
-
-
 def _stored() -> Select[Any]:
     return (
         select(

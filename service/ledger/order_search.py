@@ -14,9 +14,10 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
-from service.ledger.commit import person_digest
+from service.ledger.commit import person_digests
 from service.ledger.tables import escalations, order_people, orders
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
@@ -39,6 +40,7 @@ CSV_COLUMNS: Final = (
 class Search(Struct, frozen=True):
     """What to list. Empty fields do not filter; `recipient` is a phone number or email address.
 
+    `countries`: those in which a number without a country code may be.
     `unlisted`: workflows and their statuses that are left out.
     """
 
@@ -47,6 +49,7 @@ class Search(Struct, frozen=True):
     stage: str = ""
     assignee: str = ""
     recipient: str = ""
+    countries: tuple[str, ...] = ()
     q: str = ""
     overdue: bool | None = None
     open_only: bool = False
@@ -112,11 +115,11 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     if s.statuses:
         found.append(orders.c.status.in_(s.statuses))
     if s.recipient:
-        found.append(orders.c.id.in_(_with_person(keyring, s.recipient)))
+        found.append(orders.c.id.in_(_with_person(keyring, s.recipient, s)))
     if s.q:
         named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
         # Two looks by an index each; together in one condition they read every order there is.
-        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q))))
+        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q, s))))
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None:
         found.append(late if s.overdue else ~late)
@@ -133,8 +136,9 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     return found
 
 
-def _with_person(keyring: Keyring, address: str) -> Select[Any]:
-    return select(order_people.c.order_id).where(order_people.c.digest == person_digest(keyring, address))
+def _with_person(keyring: Keyring, address: str, s: Search) -> Select[Any]:
+    digests = person_digests(keyring, spellings(address, s.countries))
+    return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
 
 
 def _listed(row: Any, now: datetime) -> Listed:

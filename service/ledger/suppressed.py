@@ -1,6 +1,11 @@
-"""Addresses to which nothing is sent over a channel, and why: opted out, bounced, complained."""
+"""Addresses to which nothing is sent over a channel, and why: opted out, bounced, complained.
 
-from collections.abc import Iterable
+A suppression is of the reader on the channel, whatever our sender, by a keyed digest of the address. Earlier releases
+asked by sender and kept the digest of the address as it was written: `sender` still stands in the rows, so that a
+replica of such a release goes by them, and both forms of a number are looked up.
+"""
+
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -8,11 +13,15 @@ from msgspec import Struct
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.domain.address_keys import address_key, both_forms
 from service.domain.readers import CHANNEL_ADDRESSES
 from service.keyring import Keyring
 from service.ledger.engine import padded
-from service.ledger.notifications import address_digest
 from service.ledger.tables_admin import suppressions
+from service.ledger.upsert import dialect_insert
+
+# How a reason begins that the reader did not say: their mailbox gave the mail back.
+BOUNCED: Final = "bounced"
 
 
 class Suppressed(Struct, frozen=True):
@@ -35,18 +44,69 @@ _FIND: Final = (
 
 async def suppressed(connection: AsyncConnection, keyring: Keyring, addresses: Iterable[str]) -> list[Suppressed]:
     """What is suppressed of these addresses, one line for a channel and address, as it first was."""
-    named = {address_digest(keyring, a): a for a in addresses if a}
+    named = _by_digest(keyring, addresses)
     if not named:
         return []
     found: dict[tuple[str, str], Suppressed] = {}
     for row in await connection.execute(_FIND, {"digests": padded(sorted(named))}):
-        address = named[row.digest]
-        found.setdefault((row.channel, address), Suppressed(row.channel, address, row.why, row.at))
+        for address in named[row.digest]:
+            found.setdefault((row.channel, address), Suppressed(row.channel, address, row.why, row.at))
     return list(found.values())
 
 
 async def lift(connection: AsyncConnection, keyring: Keyring, channel: str, address: str) -> int:
-    """Allow messages to this address again; how many lines that took back."""
-    digest = address_digest(keyring, address)
-    ours = (suppressions.c.channel == channel) & (suppressions.c.digest == digest)
+    """Allow messages to this reader again, whichever of our senders it was about; how many lines that took back."""
+    digests = [_digest(keyring, form) for form in both_forms(address)]
+    ours = (suppressions.c.channel == channel) & suppressions.c.digest.in_(digests)
     return (await connection.execute(suppressions.delete().where(ours))).rowcount
+
+
+async def suppress(
+    connection: AsyncConnection,
+    keyring: Keyring,
+    channel: str,
+    address: str,
+    senders: Iterable[str],
+    now: datetime,
+    why: str,
+) -> bool:
+    """Write to this reader no more over this channel; whether that is new."""
+    known = await opted_out(connection, keyring, channel, [address])
+    digest = _digest(keyring, address_key(address))
+    insert = dialect_insert(connection)
+    rows = [
+        {"channel": channel, "digest": digest, "sender": s, "at": now, "why": why} for s in sorted({*senders} or {""})
+    ]
+    await connection.execute(insert(suppressions).values(rows).on_conflict_do_nothing())
+    return not known
+
+
+async def opted_out(
+    connection: AsyncConnection, keyring: Keyring, channel: str, addresses: Collection[str]
+) -> frozenset[str]:
+    """Those of these addresses that want no messages on this channel."""
+    by_digest = _by_digest(keyring, addresses)
+    if not by_digest:
+        return frozenset()
+    values = {"of_channel": channel, "digests": padded(sorted(by_digest))}
+    found = (await connection.execute(_SUPPRESSED, values)).scalars()
+    return frozenset(address for digest in found for address in by_digest.get(digest, ()))
+
+
+_SUPPRESSED: Final = select(suppressions.c.digest).where(
+    suppressions.c.channel == bindparam("of_channel"),
+    suppressions.c.digest.in_(bindparam("digests", expanding=True)),
+)
+
+
+def _digest(keyring: Keyring, form: str) -> bytes:
+    return keyring.digest("address", form)
+
+
+def _by_digest(keyring: Keyring, addresses: Iterable[str]) -> dict[bytes, set[str]]:
+    """These addresses by every digest under which one of them may stand."""
+    found: dict[bytes, set[str]] = {}
+    for address in filter(None, addresses):
+        for form in both_forms(address):
+            found.setdefault(_digest(keyring, form), set()).add(address)
+    return found

@@ -1,7 +1,8 @@
 """What pages, the API and `stagebell explain` show: read only, opened for those who may see it."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import to_builtins
@@ -15,7 +16,7 @@ from service.keyring import Keyring
 from service.ledger.escalation_views import escalation_view
 from service.ledger.orders import find
 from service.ledger.records import history_of, notification_of, unseal_json
-from service.ledger.suppressed import suppressed
+from service.ledger.suppressed import BOUNCED, Suppressed, suppressed
 from service.ledger.tables import (
     MESSAGE_WORDS,
     TIMELINE_DETAIL,
@@ -27,6 +28,8 @@ from service.ledger.tables import (
 )
 from service.workflows.values import MASK
 
+ALL_CHANNELS: Final = (*CHANNEL_ADDRESSES, "push")
+
 
 async def order_view(
     connection: AsyncConnection, keyring: Keyring, workflow: Workflow, order_id: str
@@ -36,22 +39,22 @@ async def order_view(
     if order is None:
         return None
     messages = await _messages(connection, keyring, order.id)
+    silent = await suppressed(connection, keyring, _addresses(order))
     return {
         **_facts(order, workflow),
+        "people": _people(order, silent),
         "messages": messages,
         "timeline": _merged(await _timeline(connection, keyring, order.id), messages),
         "clocks": await _clocks(connection, order.id),
         "escalations": await _escalations(connection, keyring, order.id),
-        "suppressions": to_builtins(
-            await suppressed(connection, keyring, _addresses(order)), builtin_types=(datetime,)
-        ),
+        "suppressions": to_builtins(silent, builtin_types=(datetime,)),
     }
 
 
 def _addresses(order: Order) -> set[str]:
     """Every address of everybody on the order."""
     everybody = [p for people in order.recipients.values() for p in people]
-    return {a for p in everybody for channel in (*CHANNEL_ADDRESSES, "push") for a in addresses(p, channel)}
+    return {a for p in everybody for channel in ALL_CHANNELS for a in addresses(p, channel)}
 
 
 def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
@@ -77,6 +80,20 @@ def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
         "payment": to_builtins(order.payment),
         "attributes": order.attributes,
     }
+
+
+def _people(order: Order, silent: Sequence[Suppressed]) -> list[dict[str, Any]]:
+    """Everybody who is told, with the channels on which they said that they want no messages."""
+    unwanted = [(s.channel, s.address) for s in silent if not s.why.startswith(BOUNCED)]
+    return [
+        {
+            "audience": audience,
+            **to_builtins(person),
+            "opted_out": sorted({c for c, a in unwanted if c in ALL_CHANNELS and a in addresses(person, c)}),
+        }
+        for audience, people in order.recipients.items()
+        for person in people
+    ]
 
 
 async def _timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> list[dict[str, Any]]:

@@ -15,11 +15,12 @@ from msgspec import Struct
 from service.core import Core
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
 from service.dispatch.route import Route
-from service.dispatch.settle import Outcome, Settler, suppress
+from service.dispatch.settle import Outcome, Settler
 from service.domain.notices import Receipt
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.records import history_line
+from service.ledger.suppressed import suppress
 from service.mail_in.reports import Report, read
 from service.telemetry import metrics
 
@@ -117,8 +118,8 @@ class Postbox:
         if not address:
             return
         async with self._core.ledger.transaction() as connection:
-            for provider in self._routes[CHANNEL].providers:
-                await suppress(connection, self._core, CHANNEL, address, provider.sender, now, why)
+            senders = [p.sender for p in self._routes[CHANNEL].providers]
+            await suppress(connection, self._core.keyring, CHANNEL, address, senders, now, why)
 
     async def _note(self, stored: Stored, line: str) -> None:
         async with self._core.ledger.transaction() as connection:

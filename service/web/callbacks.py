@@ -1,17 +1,20 @@
 """What Twilio tells us: delivery receipts and inbound STOP or START; signed by Twilio, anything else refused."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 from aiohttp import web
 from twilio.request_validator import RequestValidator
 
+from service import opt_outs
 from service.dispatch.compose import CALLBACK_PURPOSE
-from service.dispatch.settle import Outcome, allow, suppress
+from service.dispatch.settle import Outcome
 from service.domain.events import clean
 from service.domain.notices import Receipt
 from service.ledger import notifications as rows
+from service.opt_out_words import Wish, wish_of
 from service.settings import TwilioAccount
 from service.telemetry import metrics
 from service.web.bodies import Form, form_of
@@ -34,9 +37,8 @@ STATUSES: Final = {
     "failed": "undelivered",
     "canceled": "undelivered",
 }
-# Source: Twilio, default keywords of "Support for opt-out keywords".
-STOP_WORDS: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"})
-START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
+# Source: Twilio, "OptOutType" of Advanced Opt-Out: Twilio has read the words by the account's own list.
+OPT_OUT_TYPES: Final[Mapping[str, Wish | None]] = {"STOP": "stop", "START": "start", "HELP": None}
 EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 
@@ -68,22 +70,20 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
 
 
 async def twilio_inbound(request: web.Request) -> web.StreamResponse:
-    """STOP ends messages from that sender on that channel; START allows them again."""
+    """STOP ends messages to the person on that channel, whatever our sender; START to any of them allows all again."""
     form, _ = await _signed(request)
     context = request.app[CONTEXT]
     channel = "whatsapp" if form.get("From", "").startswith("whatsapp:") else "sms"
-    person = form.get("From", "").removeprefix("whatsapp:")
+    person = form.get("From", "").removeprefix("whatsapp:").strip()
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
-    word = clean(form.get("OptOutType", "") or form.get("Body", "")).upper().strip(" .!")
-    now = context.core.time.now()
-    if word in STOP_WORDS | START_WORDS:
-        async with context.core.ledger.transaction() as connection:
-            for sender in senders:
-                if word in STOP_WORDS:
-                    await suppress(connection, context.core, channel, person, sender, now, "said STOP")
-                else:
-                    await allow(connection, context.core, channel, person, sender)
-        log.info("optout.changed", channel=channel, stopped=word in STOP_WORDS)
+    said = form.get("OptOutType", "").strip().upper()
+    wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel)
+    if wish == "stop":
+        await opt_outs.stop(context.core, channel, person, senders, "they wrote so")
+    elif wish == "start":
+        await opt_outs.start(context.core, channel, person, "they wrote so")
+    if wish:
+        log.info("optout.changed", channel=channel, stopped=wish == "stop")
     return web.Response(text=EMPTY_TWIML, content_type="text/xml")
 
 

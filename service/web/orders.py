@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import structs
 
+from service.canonical import country_of
 from service.core import NoSuchOrder
 from service.domain.causes import IssueRaised, LinkRevoked, NoticeOrdered
 from service.domain.errors import Rejection
@@ -69,6 +70,7 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
         stage=q.get("stage", ""),
         assignee=q.get("assignee", ""),
         recipient=_address(q.get("recipient", "")),
+        countries=_countries(request),
         q=_address(q.get("q", "")).strip(),
         overdue=flag_of(request, "overdue"),
         open_only=bool(flag_of(request, "open")),
@@ -79,6 +81,17 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
         cursor=q.get("cursor", ""),
         limit=limit_of(request, usual, 200),
     )
+
+
+def _countries(request: web.Request) -> tuple[str, ...]:
+    """Where a number without a country code is looked for: as asked, else where the packs are at home."""
+    if asked := request.query.get("country", ""):
+        country = country_of(asked)
+        if country is None:
+            raise Rejection("country: two letters of ISO 3166 are expected")
+        return (country,)
+    regions = [p.workflow.region for p in request.app[CONTEXT].core.packs]
+    return tuple(dict.fromkeys(r for r in regions if r))
 
 
 def _address(text: str) -> str:

@@ -50,10 +50,11 @@ class Route(Struct, frozen=True):
     lenient: bool = False
 
 
+_COUNTRY = {"country": "ISO 3166: where a number without a country code is"}
 _LIST = {
     "workflow": "its name", "status": "one or more, comma-separated", "stage": "its name", "assignee": "their id",
     "recipient": "a phone number or email address", "q": "an order id's beginning, a phone number or an email address",
-    "overdue": "true or false", "open": "true: not ended",
+    **_COUNTRY, "overdue": "true or false", "open": "true: not ended",
     "archived": "true: also those in statuses that lists leave out", "stuck_for": "so long in one status, such as 3d",
     "ends_from": "expected end from this moment", "ends_before": "expected end before this moment",
     "sort": "activity, submitted, expected_end or due", "cursor": "from the page before", "limit": "1 to 200",
@@ -120,7 +121,7 @@ API = (
         "DELETE", "/v1/suppressions", suppressions.lift_suppression, answer=shapes.Count,
         query={**_SUPPRESSED, "channel": "sms, whatsapp, email or push"},
     ),
-    Route("DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased),
+    Route("DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased, query=_COUNTRY),
     Route("GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"}),
 )  # fmt: skip
 PAGES = (

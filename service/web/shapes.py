@@ -67,6 +67,7 @@ class OrderDocument(Struct):
     status_since: datetime
     pack: str
     recipients: dict[str, Any]
+    people: list[dict[str, Any]]
     assignee: dict[str, Any] | None
     eta: datetime | None
     appointment: dict[str, Any] | None

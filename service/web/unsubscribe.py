@@ -9,8 +9,8 @@ import structlog
 import yaml
 from aiohttp import web
 
+from service import opt_outs
 from service.dispatch.mail_links import read_mail_token
-from service.dispatch.settle import suppress
 from service.domain.readers import pick_locale
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
@@ -50,9 +50,9 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     n, now = stored.notification, context.core.time.now()
     if n.address:
+        senders = [p.sender for p in context.routes["email"].providers]
+        await opt_outs.stop(context.core, "email", n.address, senders, "unsubscribed")
         async with context.core.ledger.transaction() as connection:
-            for provider in context.routes["email"].providers:
-                await suppress(connection, context.core, "email", n.address, provider.sender, now, "unsubscribed")
             line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
             await rows.note(connection, n.id, line)
     log.info("optout.changed", channel="email", stopped=True, notification_id=str(n.id))

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.events import AssigneeGiven, Person, PersonGiven
+from service.domain.events import AssigneeGiven, PersonGiven
 from service.domain.people import filled_people, merged_assignee, merged_people
+from service.domain.persons import Person
 
 ASHA = Person(
     id="c-1", name="Asha", phone="+919812345678", email="asha@example.com", locale="hi", muted=("traffic",),

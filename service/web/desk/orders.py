@@ -21,7 +21,7 @@ from service.web.suppressions import lift_as_asked
 SHOWN: Final = 50
 _FILTERS: Final = (
     "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
-    "ends_before", "sort", "archived",
+    "ends_before", "sort", "archived", "country",
 )  # fmt: skip
 
 

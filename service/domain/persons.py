@@ -1,0 +1,37 @@
+"""Persons as an order knows them, once everything that events said of them is put together."""
+
+from msgspec import Struct
+
+
+class Person(Struct, frozen=True, omit_defaults=True):
+    """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
+
+    Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted.
+    """
+
+    name: str = ""
+    phone: str | None = None
+    whatsapp: str | None = None
+    email: str | None = None
+    push_tokens: tuple[str, ...] = ()
+    locale: str | None = None
+    timezone: str | None = None
+    webhook: str | None = None
+    channels: tuple[str, ...] | None = None
+    muted: tuple[str, ...] = ()
+    id: str = ""
+    country: str | None = None
+
+
+class Assignee(Struct, frozen=True, omit_defaults=True):
+    """Whoever handles the order now, as the order knows them; addresses are in canonical form."""
+
+    role: str
+    id: str
+    name: str = ""
+    phone: str | None = None
+    whatsapp: str | None = None
+    email: str | None = None
+    push_tokens: tuple[str, ...] = ()
+    locale: str | None = None
+    country: str | None = None

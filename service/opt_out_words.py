@@ -1,0 +1,73 @@
+"""What a message says about messages: stop, start or neither. The words are data, in `opt_out_words.yaml`.
+
+The whole message must be such a word, but for marks and politeness: anything longer is a reply. The words of all
+languages count for everybody, whatever the languages of the pack: people write in their own.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final, Literal
+
+import yaml
+
+Wish = Literal["stop", "start"]
+# Combining marks of Latin, Greek and Cyrillic letters; the vowels of Indian scripts are marks too, and stay.
+_ACCENTS: Final = ("\u0300", "\u036f")
+_LONGEST: Final = 200
+
+
+def wish_of(text: str, channel: str) -> Wish | None:
+    """What a customer's message on this channel asks for, if it is nothing but that."""
+    if len(text) > _LONGEST:
+        return None
+    said = _impolite(_plain(text))
+    if not said:
+        return None
+    stop, sms, start = _words("stop"), _words("stop_sms"), _words("start")
+    stops = stop | sms if channel == "sms" else stop
+    if _is_one_of(said, stops):
+        return "stop"
+    return "start" if _is_one_of(said, start) else None
+
+
+def _is_one_of(said: str, words: frozenset[str]) -> bool:
+    """The word, with blanks in it or without, or said again and again."""
+    return said.replace(" ", "") in words or all(part in words for part in said.split())
+
+
+def _plain(text: str) -> str:
+    """Letters and digits alone, in one case and width, with single blanks between words."""
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
+    kept = (c for c in folded if not _ACCENTS[0] <= c <= _ACCENTS[1] and unicodedata.category(c) != "Cf")
+    letters = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in kept)
+    return unicodedata.normalize("NFC", " ".join(letters.split()))
+
+
+def _impolite(said: str) -> str:
+    """Without politeness before and after; empty where there is nothing else."""
+    before = ""
+    while said != before:
+        before = said
+        for word in _polite():
+            said = said.removeprefix(f"{word} ").removesuffix(f" {word}")
+    return "" if said in _polite() else said
+
+
+@lru_cache(maxsize=1)
+def _data() -> Mapping[str, Mapping[str, Iterable[str]]]:
+    text = files("service").joinpath("opt_out_words.yaml").read_text(encoding="utf-8")
+    found: Mapping[str, Mapping[str, Iterable[str]]] = yaml.safe_load(text)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _words(kind: str) -> frozenset[str]:
+    return frozenset(_plain(w).replace(" ", "") for words in _data()[kind].values() for w in words)
+
+
+@lru_cache(maxsize=1)
+def _polite() -> tuple[str, ...]:
+    words = {_plain(w) for words in _data()["polite"].values() for w in words}
+    return tuple(sorted(words, key=len, reverse=True))
