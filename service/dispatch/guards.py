@@ -11,6 +11,7 @@ import structlog
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.domain.address_keys import address_key
 from service.keyring import Keyring
 from service.ledger import caps
 from service.ledger.caps import Cap, Reservation
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 PHONE_CHANNELS: Final = ("sms", "whatsapp")
 PREFIX_DIGITS: Final = 7
 # E.164: a plus, no leading zero, at most 15 digits.
-_E164 = re.compile(r"^\+[1-9]\d{6,14}$")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class Limits(Struct, frozen=True):
@@ -36,7 +37,7 @@ class Limits(Struct, frozen=True):
 
 def refuse_address(address: str, limits: Limits) -> str:
     """Why this number is never written to; empty when it may be."""
-    if not _E164.match(address):
+    if not _E164.fullmatch(address):
         return "not a phone number in international form (+ and digits)"
     if not limits.countries:
         return ""
@@ -97,7 +98,7 @@ async def reserve(
 def _caps_of(c: Claimed, keyring: Keyring, limits: Limits) -> tuple[Cap, ...]:
     n = c.notification
     every = (
-        ("number", n.address, limits.per_number),
+        ("number", address_key(n.address), limits.per_number),
         ("prefix", n.address[: 1 + PREFIX_DIGITS], limits.per_prefix),
         ("all", "", limits.in_all),
     )

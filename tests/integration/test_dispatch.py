@@ -250,7 +250,7 @@ async def test_a_receipt_of_a_message_that_is_not_there_yet_is_kept(world: World
     assert (await states(world))["sms delivered"] == 1
 
 
-async def test_stop_and_start_are_honoured_per_sender_and_channel(world: World) -> None:
+async def test_stop_and_start_are_honoured_per_channel(world: World) -> None:
     import aiohttp
 
     async def say(word: str) -> int:
