@@ -30,7 +30,10 @@ async def run_service(roles: Sequence[str]) -> int:
     """Run until SIGTERM or SIGINT; the exit code."""
     settings = settings_module.load()
     logs.configure(settings.log_format)
-    tracing.configure()
+    try:
+        tracing.configure()
+    except ValueError as error:
+        raise settings_module.SettingsError(str(error)) from error
     app = App(settings, roles)
     stop_on_signals(app.leave)
     try:

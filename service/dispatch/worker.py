@@ -237,7 +237,7 @@ class Worker:
         with tracing.span(
             "send", parent=c.traceparent or None, outward=True, channel=self._route.channel,
             notification_id=str(c.notification.id),
-        ):  # fmt: skip
+        ) as span:  # fmt: skip
             try:
                 answer, sender = await self._route.send(composed.outgoing)
             except asyncio.CancelledError:
@@ -245,6 +245,8 @@ class Worker:
             except Exception as error:
                 log.error("send.failed", notification_id=str(c.notification.id), error=type(error).__name__)
                 answer = NoAnswer("", f"unexpected: {type(error).__name__}")
+            code = str(getattr(answer, "code", ""))
+            tracing.ended(span, type(answer).__name__.lower(), code, failed=not isinstance(answer, Accepted))
         passing("dispatch.after_send")
         metrics.sends.labels(self._route.channel, f"answer_{type(answer).__name__.lower()}").inc()
         n = c.notification

@@ -80,7 +80,7 @@ class Batch:
         for clock in decision.clocks:
             self._clocks[clock.id] = _clock_row(workflow, order, clock)
         for change in decision.escalations:
-            self._escalations.append(Change(workflow, order, change))
+            self._escalations.append(Change(workflow, order, change, traceparent))
         self._measure(order, decision)
         self._broken += [
             (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +24,7 @@ from service.ledger.engine import padded
 from service.ledger.incidents import SOURCE, Change
 from service.ledger.outbox import Outgoing
 from service.ledger.records import seal_json
-from service.ledger.tables import ESCALATION_DETAIL, escalations
+from service.ledger.tables import ESCALATION_DETAIL, escalations, notices, notifications
 from service.ledger.tables_admin import stream
 from service.ledger.upsert import upsert
 
@@ -40,6 +41,7 @@ async def write(
     """Write these steps; returns what must be published. `targets`: how many ways lead to each team."""
     if not changes:
         return []
+    changes = await _traced(connection, changes)
     await serialise(connection)
     members = await _assign(connection, changes, now)
     last = {c.step.escalation.id: c for c in changes}
@@ -51,6 +53,9 @@ async def write(
         if c.step.escalation.id in members or (event := as_event(c.order, c.step, SOURCE)) is None:
             continue
         key, body = event
+        if c.traceparent:
+            # CloudEvents, "Distributed Tracing extension": readers go on with the trace.
+            body["traceparent"] = c.traceparent
         team = c.workflow.teams[c.step.escalation.team]
         outgoing += announcement(key, body, team, targets, now, _said(c))
         logged.append(stream_row(c.step.escalation.team, c.step.escalation.reason, body, now))
@@ -60,6 +65,21 @@ async def write(
     if logged:
         await connection.execute(insert(stream), logged)
     return outgoing
+
+
+async def _traced(connection: AsyncConnection, changes: Sequence[Change]) -> Sequence[Change]:
+    """What a clock raised goes on with the trace of the newest event that told somebody of its order."""
+    without = {c.order.id for c in changes if not c.traceparent and c.step.escalation.clocks}
+    if not without:
+        return changes
+    query = (
+        select(notifications.c.order_id, notices.c.traceparent)
+        .join(notices, notices.c.id == notifications.c.notice_id)
+        .where(notifications.c.order_id.in_(padded(without)), notices.c.traceparent != "")
+        .order_by(notices.c.id)
+    )
+    known = {row.order_id: row.traceparent for row in await connection.execute(query)}
+    return [c if c.traceparent else structs.replace(c, traceparent=known.get(c.order.id, "")) for c in changes]
 
 
 async def serialise(connection: AsyncConnection) -> None:
@@ -141,8 +161,9 @@ def announcement(
         held = quiet_until(team.quiet, now, team.timezone)
     call = msgspec.json.encode({**body, "data": {**data, **(said or {})}})
     order = f"{data['workflow']}/{data['order_id']}"
+    headers = {"traceparent": str(body["traceparent"])} if "traceparent" in body else {}
     return [
-        Outgoing("escalations", key, message_id, msgspec.json.encode(body)),
+        Outgoing("escalations", key, message_id, msgspec.json.encode(body), headers=headers),
         *(
             Outgoing(
                 TEAMS,

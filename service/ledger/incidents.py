@@ -35,11 +35,12 @@ class ProviderTrouble(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """A step of one order's escalation."""
+    """A step of one order's escalation; `traceparent` (W3C) of the decision that took it."""
 
     workflow: Workflow
     order: Order
     step: EscalationChange
+    traceparent: str = ""
 
 
 async def find_open(connection: AsyncConnection, team: str, reason: str, since: datetime) -> UUID | None:

@@ -1,6 +1,7 @@
 """OpenTelemetry: from the publisher's `traceparent` through decide, commit and send.
 
-Spans carry ids only. Exporting is on when the standard OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set.
+Spans carry ids only. Exporting is on when the standard OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; the
+other standard variables hold as OpenTelemetry says (specification, "Environment Variable Specification").
 """
 
 import os
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service import __version__
@@ -22,14 +23,23 @@ _tracer = trace.get_tracer("stagebell", __version__)
 def configure() -> None:
     """Export spans, if an endpoint is set."""
     wanted = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    if not any(os.environ.get(name) for name in wanted):
+    exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
+    if exporter == "none" or not any(os.environ.get(name) for name in wanted):
         return
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if exporter != "otlp" or protocol not in (None, "", "http/protobuf"):
+        raise ValueError("OTEL_…: traces leave by OTLP as http/protobuf alone (port 4318 of a collector), or by none")
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": "stagebell", "service.version": __version__}))
+    # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before what we would say.
+    ours = Resource({"service.name": "stagebell", "service.version": __version__})
+    said = Resource.create()
+    unnamed = str(said.attributes.get("service.name", "")).startswith("unknown_service")
+    resource = said.merge(ours) if unnamed else ours.merge(said)
+    provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     global _exporting  # noqa: PLW0603 - once, at the start of the process
@@ -51,6 +61,14 @@ def _recorded(name: str, parent: str | None, outward: bool, attributes: Mapping[
     kind = SpanKind.CLIENT if outward else SpanKind.INTERNAL
     with _tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as current:
         yield current
+
+
+def ended(current: Span, outcome: str, code: str = "", *, failed: bool) -> None:
+    """What came of the span's work, in words that name nobody; `code` is the provider's own."""
+    current.set_attribute("outcome", outcome)
+    if failed:
+        current.set_attribute("error.type", code or outcome)
+        current.set_status(StatusCode.ERROR, code or outcome)
 
 
 def record(name: str, began_ns: int, parents: Iterable[str], **attributes: str | int) -> None:

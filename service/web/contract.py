@@ -183,6 +183,7 @@ def _out(type_pattern: str, fields: list[str]) -> dict[str, Any]:
             "type": {"type": "string", "pattern": f"^{type_pattern}$"},
             "subject": {"type": "string"},
             "time": {"type": "string", "format": "date-time"},
+            "traceparent": {"type": "string"},
             "data": {"type": "object", "required": fields},
         },
     }

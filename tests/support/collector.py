@@ -15,6 +15,7 @@ class Collector(StandIn):
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.raw = b""
+        self.resource: dict[str, str] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Where exporters post."""
@@ -26,6 +27,7 @@ class Collector(StandIn):
             body = gzip.decompress(body)
         self.raw += body
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.resource |= {a.key: a.value.string_value for a in resource.resource.attributes}
             for scope in resource.scope_spans:
                 self.spans.extend(scope.spans)
         return web.Response(content_type="application/x-protobuf")
