@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 from pydantic import SecretStr
 
 from bench.processes import environment
@@ -26,7 +25,7 @@ from service.settings import Settings
 from service.telemetry import logs
 from service.timekeeping import ManualTime, SteadyTime
 from tests.support.events import encoded, event
-from tests.support.nodes import Postgres
+from tests.support.nodes import Postgres, connect
 from tests.support.process import Process
 
 WAITS = timedelta(minutes=30)  # no_vendor of the pack: a dwell clock that every new order starts
@@ -76,7 +75,7 @@ class Ledgerful:
         clock = ManualTime(datetime.now(UTC))
         app = await new_app(url, clock)
         await app.intake.take([order_event("first", "created", clock.now())], bury=True)
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        connection = await connect(url)
         await connection.execute(FILL.format(n=pending))
         await connection.close()
         return cls(app, clock, pending)
@@ -139,7 +138,7 @@ async def lateness(
     await orders_due(app, count, first_due, apart)
     await app.ledger.close()
     process = Process(folder, environment(folder, url, "memory://"))
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await connect(url)
     last_due = first_due + count * apart
     broken = "SELECT count(*) FROM clocks WHERE name = 'no_vendor' AND state = 'breached'"
     try:

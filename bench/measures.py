@@ -10,12 +10,11 @@ from typing import Any
 
 import aio_pika
 import aiohttp
-import asyncpg
 
 from bench.contenders import Contender, Stagebell, event
 from bench.processes import stop, usage
 from bench.setting import Setting
-from tests.support.nodes import Postgres, running
+from tests.support.nodes import Postgres, connect, running
 from tests.support.past import fill
 
 
@@ -100,7 +99,7 @@ async def round_trips(s: Setting, count: int) -> dict[str, float]:
     with running(Postgres, counting=True) as node:
         assert isinstance(node, Postgres)
         there = replace(s, postgres=node, database=await node.create("counting"))
-        connection = await asyncpg.connect(there.database.replace("+asyncpg", ""))
+        connection = await connect(there.database)
         await connection.execute("CREATE EXTENSION pg_stat_statements")
         await throughput(Stagebell(), there, count // 10)  # prepares what is prepared once
         await connection.execute("SELECT pg_stat_statements_reset()")
@@ -125,7 +124,7 @@ async def grown(s: Setting, count: int, past: int) -> dict[str, float]:
     empty = await throughput(Stagebell(), s, count)
     # A tenth of them with all that belongs to an order, the others bare: what can be written in the time there is.
     await fill(s.database, past // 10)
-    connection = await asyncpg.connect(s.database.replace("+asyncpg", ""))
+    connection = await connect(s.database)
     bare = (
         "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at, sealed_state)"
         " SELECT gen_random_uuid(), 'device_pickup', 'past-' || n, 'completed', 'order_completed', 7, true, now(), now(), '\\x00'"

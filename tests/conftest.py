@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
-import asyncpg
 import pytest
 from yarl import URL
 
@@ -16,7 +15,7 @@ from service.ledger.engine import Ledger
 from service.ledger.schema import migrate
 from tests.support.collector import Collector
 from tests.support.forgetting import SHARE
-from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
 from tests.support.world import World, settings_for
@@ -54,7 +53,7 @@ def migrated_template(postgres: Postgres) -> str:
 
 
 async def _execute(postgres: Postgres, statement: str) -> None:
-    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{postgres.port}/postgres")
+    connection = await connect(postgres.url("postgres"))
     try:
         await connection.execute(statement)
     finally:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import aio_pika
-import asyncpg
 from aiohttp import web
 
 from service.broker.port import INTAKE
@@ -22,7 +21,7 @@ from service.ledger.schema import migrate
 from tests.chaos import clock_rounds
 from tests.chaos.scene import Scene
 from tests.support.events import encoded, event
-from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.process import Process
 from tests.support.providers import Mailbox, Providers, Sent
 
@@ -204,7 +203,7 @@ async def backlog(scene: Scene, count: int) -> str:
             sizes.append((left, int(status.partition("VmRSS:")[2].split()[0]) / 1024))
             await asyncio.sleep(1)
         rate = count / (time.monotonic() - began)
-    database = await asyncpg.connect(scene._database.replace("+asyncpg", ""))
+    database = await connect(scene._database)
     await asyncio.sleep(3)
     taken = await database.fetchval("SELECT count(*) FROM orders WHERE order_id LIKE 'Q-%'")
     await database.close()

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aio_pika
-import asyncpg
 
 from tests.support.events import encoded, event
-from tests.support.nodes import free_port
+from tests.support.nodes import connect, free_port
 from tests.support.process import Process, environment
 from tests.support.providers import Mailbox, Providers
 
@@ -99,7 +98,7 @@ async def run(
             clocks[n % 2] = launch("clock")
             await clocks[n % 2].ready()
             await pause
-        connection = await asyncpg.connect(database.replace("+asyncpg", ""))
+        connection = await connect(database)
         broken = "SELECT count(*) FROM clocks WHERE state = 'breached' AND name IN ('no_vendor', 'not_moving', 'payment_waiting')"
         while datetime.now(UTC) < all_due + timedelta(seconds=30):
             found.breaches = await connection.fetchval(broken)

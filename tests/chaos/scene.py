@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
-import asyncpg
 from yarl import URL
 
 from tests.e2e.test_orders_end_to_end import interleaved, notice_of
 from tests.support import reference
 from tests.support.events import encoded
+from tests.support.nodes import connect
 from tests.support.process import Process, environment, packs_with
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
@@ -191,7 +191,7 @@ class Scene:
         return found
 
     async def _unclean(self) -> list[str]:
-        connection = await asyncpg.connect(self._database.replace("+asyncpg", ""))
+        connection = await connect(self._database)
         try:
             busy = await connection.fetch(
                 "SELECT state, count(*) AS n FROM notifications WHERE state IN ('pending', 'sending', 'retrying')"

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import aio_pika
-import asyncpg
 import pytest
 
 from service.broker.port import INTAKE
 from tests.chaos.scene import Scene
 from tests.support.events import encoded, event, person
-from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.providers import Mailbox, Providers
 
 
@@ -93,7 +92,7 @@ async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Sce
 async def test_tables_are_locked_for_a_while(scene: Scene, postgres_url: str) -> None:
     await scene.start()
     await scene.publish(5, 34)
-    connection = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+    connection = await connect(postgres_url)
     for n, table in enumerate(("orders", "notifications", "outbox")):
         async with connection.transaction():
             await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -173,6 +172,6 @@ async def test_the_system_clock_jumps(scene: Scene, tmp_path: Path, jump: str) -
     assert abs(int(seen.stdout) - datetime.now(UTC).timestamp()) > 86_000, "the jump is felt by processes"
     await scene.publish(10, 45)
     await all_is_well(scene)
-    connection = await asyncpg.connect(scene._database.replace("+asyncpg", ""))
+    connection = await connect(scene._database)
     assert await connection.fetchval("SELECT count(*) FROM clocks WHERE state = 'breached'") == 0
     await connection.close()

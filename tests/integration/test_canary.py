@@ -16,6 +16,7 @@ import structlog
 
 from tests.support.collector import Collector
 from tests.support.events import encoded, event, minutes
+from tests.support.nodes import connect
 from tests.support.process import Process, command, environment
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT
@@ -88,9 +89,8 @@ async def everything_in(database_url: str) -> bytes:
     if database_url.startswith("sqlite"):
         connection = sqlite3.connect(database_url.partition(":///")[2])
         return "\n".join(connection.iterdump()).encode()
-    import asyncpg
 
-    pg = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    pg = await connect(database_url)
     tables = await pg.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     found = [str(await pg.fetch(f'SELECT * FROM "{t[0]}"')) for t in tables]
     await pg.close()

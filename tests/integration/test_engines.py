@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Any
 
 import aio_pika
-import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -23,7 +22,7 @@ from service.ledger.schema import migrate
 from service.ledger.wakeups import Wakeups
 from service.settings import SettingsError
 from tests.support.events import NOON, event, person
-from tests.support.nodes import PgBouncer, Postgres, Rabbit, free_port, running
+from tests.support.nodes import PgBouncer, Postgres, Rabbit, connect, free_port, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
@@ -141,7 +140,7 @@ async def test_of_several_hosts_the_primary_is_found_and_waited_for(postgres: Po
     await reach(ledger, lambda: migrate(ledger))
     await ledger.close()
     # A server that is read-only for a while, as in a switchover: no host is a primary.
-    admin = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{postgres.port}/{there.database}")
+    admin = await connect(postgres.url(str(there.database)))
     await admin.execute(f"ALTER DATABASE {there.database} SET default_transaction_read_only = on")
     reading_only = Ledger(f"{url}?target_session_attrs=read-write", Keyring(KEY))
     starting = asyncio.create_task(reach(reading_only, lambda: migrate(reading_only), 30))

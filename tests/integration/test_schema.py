@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from sqlalchemy import inspect, text
 
@@ -18,7 +17,7 @@ from service.ledger.engine import Ledger
 from service.ledger.key_state import WrongKey
 from service.ledger.schema import CONTRACTED, MIGRATIONS, NewerSchema, migrate, revisions
 from service.ledger.upgrading import LEFT, SchemaError
-from tests.support.nodes import Postgres
+from tests.support.nodes import Postgres, connect
 
 FROZEN = Path(__file__).parents[1] / "data" / "migrations.sha256"
 
@@ -31,7 +30,7 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/empty.db"
     node: Postgres = request.getfixturevalue("postgres")
-    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{node.port}/postgres")
+    connection = await connect(node.url("postgres"))
     await connection.execute("DROP DATABASE IF EXISTS empty_one")
     await connection.execute("CREATE DATABASE empty_one")
     await connection.close()
@@ -82,7 +81,7 @@ def test_a_migration_that_is_out_is_never_edited() -> None:
 
 
 async def indexes(url: str) -> set[str]:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await connect(url)
     try:
         rows = await connection.fetch("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'")
         broken = await connection.fetchval("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
@@ -93,7 +92,7 @@ async def indexes(url: str) -> set[str]:
 
 
 async def columns(url: str) -> set[tuple[Any, ...]]:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await connect(url)
     try:
         rows = await connection.fetch(
             "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
@@ -105,7 +104,7 @@ async def columns(url: str) -> set[tuple[Any, ...]]:
 
 
 async def fresh(node: Postgres, name: str) -> str:
-    connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{node.port}/postgres")
+    connection = await connect(node.url("postgres"))
     await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     await connection.close()
     return await node.create(name)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 import aio_pika
-import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 
@@ -17,6 +16,7 @@ from service.ledger.engine import Ledger
 from service.ledger.faults import fault_of
 from service.ledger.tables import orders, outbox
 from tests.support.events import encoded, event
+from tests.support.nodes import connect
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
@@ -47,11 +47,10 @@ async def test_a_table_locked_for_longer_than_any_statement_may_take(
         settings_for(providers, mailbox, database_url=postgres_url, broker_url=rabbit_url), providers, mailbox
     )
     await world.start()
-    dsn = postgres_url.replace("+asyncpg", "")
-    blocker = await asyncpg.connect(dsn)
+    blocker = await connect(postgres_url)
     try:
         if limit == "lock":
-            name = dsn.rpartition("/")[2]
+            name = postgres_url.rpartition("/")[2]
             await blocker.execute(f"ALTER DATABASE {name} SET lock_timeout = '200ms'")
             await world.ledger.engine.dispose()
         transaction = blocker.transaction()
@@ -93,7 +92,7 @@ async def _raised(act: Awaitable[Any]) -> Exception:
 async def test_postgres_s_own_refusals_are_classed(postgres_url: str) -> None:
     """What the server really raises, through SQLAlchemy and raw."""
     ledger = Ledger(postgres_url, Keyring("x"))
-    raw = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+    raw = await connect(postgres_url)
     wanted = {
         "SET statement_timeout = 50; SELECT pg_sleep(1)": "passing",
         "SET TRANSACTION READ ONLY; CREATE TABLE x (a int)": "passing",

@@ -15,8 +15,17 @@ from pathlib import Path
 
 import asyncpg
 
+from service.ledger.connecting import PostgresWay
+
 START_WITHIN_S = 60
 SMALL_DISK_MIB = 160
+
+
+async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of the test's own, the service's way; its statements may take as long as they take."""
+    connection = await PostgresWay(url).connect()
+    await connection.execute("SET statement_timeout = 0")
+    return connection
 
 
 def free_port() -> int:
@@ -130,7 +139,7 @@ class Postgres:
 
     async def create(self, database: str) -> str:
         """An empty database; its URL."""
-        connection = await asyncpg.connect(f"postgresql://stagebell@127.0.0.1:{self.port}/postgres")
+        connection = await connect(self.url("postgres"))
         try:
             await connection.execute(f"CREATE DATABASE {database}")
         finally:

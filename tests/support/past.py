@@ -3,9 +3,10 @@
 Nothing waits in it, as in most quiet moments, and PostgreSQL's statistics say so: the plans must do for a burst, too.
 """
 
-import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tests.support.nodes import connect
 
 FILLED = ("orders", "order_people", "timeline", "notices", "notifications", "clocks", "escalations", "inbox")
 # Keys in sequence: faster to write, the same plans.
@@ -48,7 +49,7 @@ async def fill_outbox(connection: AsyncConnection, rows: int) -> None:
 
 async def fill(url: str, rows: int, *, logged: bool = True) -> None:
     """So many past orders, each with a person, a notice, a message and a clock. Not `logged`: in a third of the time."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await connect(url)
     try:
         if not logged:
             await connection.execute("".join(f"ALTER TABLE {table} SET UNLOGGED;" for table in FILLED))
