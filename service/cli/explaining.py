@@ -91,6 +91,8 @@ def rule_in_words(spec: ClockSpec) -> str:
     elif spec.kind == "dwell":
         since = ", since the last event" if spec.reset_by_any_event else ""
         words = f"at most {spec.within} in {statuses}{since}"
+    elif spec.kind == "follow_up":
+        words = f"{spec.tell} {spec.within} after entering {statuses}"
     elif spec.kind == "deadline":
         words = f"{spec.within} after {spec.date}, in {statuses}"
     else:

@@ -16,7 +16,7 @@ from service.domain import escalation as escalations
 from service.domain.calendars import Calendar, add_working, working_between
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
-from service.domain.workflow import ClockSpec
+from service.domain.workflow import PLANS, STAYS, ClockSpec
 
 Tell = Callable[[Draft, str, datetime], None]
 
@@ -24,7 +24,7 @@ Tell = Callable[[Draft, str, datetime], None]
 def sync(draft: Draft, *, by_event: bool) -> None:
     """Start, move, pause, resume and stop the clocks that follow the order's status and dates."""
     for spec in draft.workflow.clocks.values():
-        if spec.kind in ("dwell", "deadline", "reminder"):
+        if spec.kind != "notify":
             _sync_one(draft, spec, by_event)
 
 
@@ -41,7 +41,7 @@ def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
         clock, basis = None, draft.at
     if clock is None:
         _arm(draft, spec, basis)
-    elif spec.kind != "dwell" and clock.basis != basis:
+    elif spec.kind not in STAYS and clock.basis != basis:
         stop(draft, spec.name, clock, draft.at, "the date was moved", moved=True)
         _arm(draft, spec, basis)
     else:
@@ -73,7 +73,7 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
 
 def _basis(order: Order, spec: ClockSpec, timezone: str) -> datetime | None:
     """The moment from which the clock counts."""
-    if spec.kind == "dwell":
+    if spec.kind in STAYS:
         return order.status_since
     date = order.date(spec.date or "", timezone, start_of_day=spec.kind == "reminder")
     if date is None and spec.default_after and order.status in spec.default_in:
@@ -112,7 +112,7 @@ def _arm(draft: Draft, spec: ClockSpec, basis: datetime) -> None:
         # Kept as a stopped clock, so that later events of the same date do not arm it again.
         draft.put_clock(spec.name, _clock(draft, spec, draft.at, due, basis=basis, state="cancelled"))
         return
-    clock = _clock(draft, spec, draft.at if spec.kind != "dwell" else basis, due, basis=basis)
+    clock = _clock(draft, spec, basis if spec.kind in STAYS else draft.at, due, basis=basis)
     draft.put_clock(spec.name, clock)
     _pause_or_resume(draft, spec, clock)
 
@@ -201,7 +201,7 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
     """
     state: ClockState = clock.state if clock.state in ("breached", "met", "cancelled") else "met"
     spec = draft.workflow.clocks.get(clock.spec)
-    if state == "met" and clock.state != "met" and (moved or (spec and spec.kind == "reminder")):
+    if state == "met" and clock.state != "met" and (moved or (spec and spec.kind in PLANS)):
         state = "cancelled"
     draft.drop_clock(key, replace(clock, state=state, stopped=at, why=why))
     if spec is None or spec.escalate is None or spec.escalate.auto_resolve:
@@ -252,12 +252,12 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) 
             tell(draft, spec.warn_tell, due)
         return
     late = (draft.now - clock.due).total_seconds()
-    if spec.kind == "reminder":
+    if spec.kind in PLANS:
         if late > spec.late_by.total_seconds():
             draft.put_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="noticed too late"))
-            draft.log("reminder_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")
+            draft.log(f"{spec.kind}_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")
             return
-        draft.put_clock(key, replace(clock, state="met", stopped=due, why="reminded"))
+        draft.put_clock(key, replace(clock, state="met", stopped=due, why="told"))
     else:
         draft.put_clock(key, replace(clock, state="breached", warned=True, noticed_late_s=late))
         draft.log(

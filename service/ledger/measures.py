@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.events import clean
-from service.domain.workflow import Measure, Workflow
+from service.domain.workflow import PLANS, Measure, Workflow
 from service.keyring import Keyring
 from service.ledger.records import order_of
 from service.ledger.tables import clocks, observations, orders, visits
@@ -193,7 +193,7 @@ async def _promises(connection: AsyncConnection, workflow: Workflow, since: date
     found = []
     for (name, week), (kept, broken) in sorted(counted.items()):
         spec = workflow.clocks.get(name)
-        if spec is None or spec.kind == "reminder":
+        if spec is None or spec.kind in PLANS:
             continue
         share = 100 * kept / (kept + broken)
         found.append(

@@ -36,7 +36,8 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         moves=moves(yaml.transitions, list(yaml.statuses), finals),
         repeat_updates=yaml.transitions.repeat == "update",
         notices={n: _notice(n, v) for n, v in yaml.notices.items()},
-        clocks={n: build_clocks.clock(n, c, yaml) for n, c in yaml.clocks.items()},
+        clocks={n: build_clocks.clock(n, c, yaml) for n, c in yaml.clocks.items()}
+        | {n: build_clocks.follow_up(n, f) for n, f in yaml.follow_ups.items()},
         reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
         teams={n: build_team(n, t, yaml) for n, t in yaml.teams.items()},
         fallback={str(k): str(v) for k, v in yaml.fallback.items()},

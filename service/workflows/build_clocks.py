@@ -9,7 +9,7 @@ import holidays
 from service.domain.calendars import Calendar, QuietHours, Spans
 from service.domain.workflow import CalendarBy, ClockSpec, Escalate, Match, Measure, Variant
 from service.workflows.durations import WorkingTime, parse_duration
-from service.workflows.schema import ClockYaml, MatchYaml, MeasureYaml, WorkflowYaml
+from service.workflows.schema import ClockYaml, FollowUpYaml, MatchYaml, MeasureYaml, WorkflowYaml
 from service.workflows.schema_times import DAY_MINUTES, CalendarYaml, QuietYaml, Weekday
 
 _WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -113,6 +113,20 @@ def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelt
         return length
     day = keeps.day_length if keeps else timedelta(days=1)
     return day * length.days + timedelta(hours=length.hours)
+
+
+def follow_up(name: str, yaml: FollowUpYaml) -> ClockSpec:
+    """A plan that tells some time after entering a status."""
+    return ClockSpec(
+        name=name,
+        kind="follow_up",
+        within=yaml.after,
+        statuses=frozenset(yaml.in_),
+        tell=yaml.tell,
+        when=match(yaml.when),
+        unless=match(yaml.unless),
+        late_by=yaml.late_by,
+    )
 
 
 def _warning(text: str | None) -> tuple[float | None, timedelta | None]:

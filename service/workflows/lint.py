@@ -104,6 +104,8 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
 
 
 def _clock_references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
+    for name, follow_up in y.follow_ups.items():
+        yield ("follow_ups", name, "tell"), "notice", follow_up.tell, list(y.notices)
     for name, clock in y.clocks.items():
         for key in ("notice", "tell"):
             if (value := getattr(clock, key)) is not None:
@@ -123,6 +125,16 @@ def calendars_of(clock: ClockYaml) -> list[str]:
     return [clock.calendar] if clock.calendar else []
 
 
+def _statuses_of_clocks(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
+    for name, clock in y.clocks.items():
+        yield ("clocks", name, "in"), clock.in_
+        yield ("clocks", name, "paused_in"), clock.paused_in
+        if clock.default:
+            yield ("clocks", name, "default", "in"), clock.default.in_
+    for planned, follow_up in y.follow_ups.items():
+        yield ("follow_ups", planned, "in"), follow_up.in_
+
+
 def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
     t = y.transitions
     yield ("starts",), y.starts
@@ -134,11 +146,7 @@ def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
         yield ("transitions", "back"), t.back
     for status, following in t.also.items():
         yield ("transitions", "also", status), [status, *following]
-    for name, clock in y.clocks.items():
-        yield ("clocks", name, "in"), clock.in_
-        yield ("clocks", name, "paused_in"), clock.paused_in
-        if clock.default:
-            yield ("clocks", name, "default", "in"), clock.default.in_
+    yield from _statuses_of_clocks(y)
     for i, answer in enumerate(y.answers):
         yield ("answers", i, "in"), answer.in_
     for name, notice in y.notices.items():
@@ -170,6 +178,8 @@ def _settings(source: Source) -> Iterator[Problem]:
         if declared and declared.type not in ("date", "datetime"):
             yield source.problem(where, f"attributes.{name} is used as a date, but is declared as {declared.type}")
     needs = {"notify": "notice", "deadline": "date", "reminder": "date", "dwell": None}
+    for name in y.follow_ups.keys() & y.clocks.keys():
+        yield source.problem(("follow_ups", name), f"{name}: is the name of a clock already")
     for name, clock in y.clocks.items():
         need = needs[clock.kind]
         if need and getattr(clock, need) is None:

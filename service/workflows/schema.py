@@ -176,6 +176,17 @@ class ClockYaml(Part):
     escalate: EscalateYaml | None = None
 
 
+class FollowUpYaml(Part):
+    """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise."""
+
+    tell: Ident
+    after: Duration
+    in_: Annotated[Idents, Field(alias="in")]
+    when: MatchYaml | None = None
+    unless: MatchYaml | None = None
+    late_by: Duration = Field(default="24h", validate_default=True)
+
+
 class ReasonYaml(Part):
     """Why a team is called."""
 
@@ -295,6 +306,7 @@ class WorkflowYaml(Part):
     notices: dict[Ident, NoticeYaml] = {}
     fallback: dict[Channel, Channel] = {}
     clocks: dict[Ident, ClockYaml] = {}
+    follow_ups: dict[Ident, FollowUpYaml] = {}
     teams: dict[Ident, TeamYaml] = {}
     calls: dict[Ident, CallsYaml] = {}
     reasons: dict[Ident, ReasonYaml] = {}
