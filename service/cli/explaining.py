@@ -15,6 +15,7 @@ from service.domain.workflow import ClockSpec, Workflow
 from service.ledger.provider_health import Refusal, refusing
 from service.ledger.views import order_view
 from service.workflows import packs
+from service.workflows.durations import in_words
 
 WIDE = 220
 _HIDDEN = ("at", "kind", "message", "provider")
@@ -85,18 +86,19 @@ def _print_clocks(console: Console, view: dict[str, Any], workflow: Workflow) ->
 
 def rule_in_words(spec: ClockSpec) -> str:
     """What a clock promises, in a sentence."""
+    within = in_words(spec.within) + (" of working time" if spec.calendar or spec.calendar_by else "")
     statuses = ", ".join(sorted(spec.statuses)) or "any open status"
     if spec.kind == "notify":
-        words = f"{spec.notice} must be {spec.until} within {spec.within}"
+        words = f"{spec.notice} must be {spec.until} within {within}"
     elif spec.kind == "dwell":
         since = ", since the last event" if spec.reset_by_any_event else ""
-        words = f"at most {spec.within} in {statuses}{since}"
+        words = f"at most {within} in {statuses}{since}"
     elif spec.kind == "follow_up":
-        words = f"{spec.tell} {spec.within} after entering {statuses}"
+        words = f"{spec.tell} {within} after entering {statuses}"
     elif spec.kind == "deadline":
-        words = f"{spec.within} after {spec.date}, in {statuses}"
+        words = f"{within} after {spec.date}, in {statuses}"
     else:
-        words = f"{spec.within} before {spec.date}, in {statuses}"
+        words = f"{within} before {spec.date}, in {statuses}"
     pauses = f"; pauses in {', '.join(sorted(spec.paused_in))}" if spec.paused_in else ""
     return words + pauses
 

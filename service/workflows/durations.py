@@ -52,3 +52,22 @@ def parse_length(text: Any) -> Any:
 
 Length = Annotated[timedelta | WorkingTime, PlainValidator(parse_length, json_schema_input_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]
+
+_WORDS: Final = ((604800, "week"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def in_words(length: timedelta | WorkingTime) -> str:
+    """`2 days 4 hours`, `3 working days`: as a person would say it; what is below a second is left out."""
+    if isinstance(length, WorkingTime):
+        parts = [_counted(n, f"working {unit}") for n, unit in ((length.days, "day"), (length.hours, "hour")) if n]
+        return " ".join(parts) or "no time"
+    left, parts = int(abs(length).total_seconds()), []
+    # Weeks alone: "1 week 3 days" is harder to compare than "10 days".
+    for size, unit in _WORDS[0 if left % _WORDS[0][0] == 0 else 1 :]:
+        count, left = divmod(left, size)
+        parts += [_counted(count, unit)] if count else []
+    return " ".join(parts) or "no time"
+
+
+def _counted(count: float, unit: str) -> str:
+    return f"{count:g} {unit}" + ("" if count == 1 else "s")

@@ -11,7 +11,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
 from service.domain.workflow import AttributeType, Notice, Workflow
-from service.workflows.lint import Problem
+from service.workflows.lint import Problem, Source
 from service.workflows.segments import measure
 from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
 from service.workflows.values import template_values
@@ -22,13 +22,13 @@ _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 
 
-def check(workflow: Workflow, templates: PackTemplates, workflow_file: Path) -> list[Problem]:
+def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[Problem]:
     """All problems of the pack's templates."""
     problems: list[Problem] = []
     for notice in workflow.notices.values():
         for channel in (c for c in notice.channels + _stand_ins(workflow, notice) if c not in UNTEMPLATED):
             for locale in workflow.locales:
-                problems += _one(workflow, templates, notice, channel, locale, workflow_file)
+                problems += _one(workflow, templates, notice, channel, locale, source)
     return problems
 
 
@@ -39,12 +39,13 @@ def _stand_ins(workflow: Workflow, notice: Notice) -> tuple[str, ...]:
 
 
 def _one(
-    workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, workflow_file: Path
+    workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, source: Source
 ) -> Iterator[Problem]:
     file = templates.source(locale, notice.name, channel)
     if not templates.has(locale, notice.name, channel):
-        line = _declared_at(workflow_file, notice.name)
-        yield Problem(workflow_file, line, f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}")
+        yield source.problem(
+            ("notices", notice.name), f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}"
+        )
         return
     name = f"{locale}/{notice.name}.{channel}.j2"
     text = templates.text(name)
@@ -52,6 +53,9 @@ def _one(
         templates.compiled(name)
     except TemplateSyntaxError as error:
         yield Problem(file, error.lineno, f"template: {error.message}")
+        return
+    except RecursionError:
+        yield Problem(file, 1, "template: parts of it are nested too deeply")
         return
     parsed = templates.parse(text)
     names = list(parsed.find_all(nodes.Name))
@@ -63,13 +67,6 @@ def _one(
     yield from broken
     if not broken:
         yield from _rendered(workflow, templates, notice, channel, locale, file)
-
-
-def _declared_at(workflow_file: Path, notice: str) -> int:
-    for number, line in enumerate(workflow_file.read_text(encoding="utf-8").splitlines(), 1):
-        if re.match(rf"\s+{re.escape(notice)}:", line):
-            return number
-    return 1
 
 
 def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Problem]:

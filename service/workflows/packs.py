@@ -169,8 +169,8 @@ def _built(file: Path, version: str) -> Pack | None:
 def _template_problems(folder: Path, version: str) -> tuple[Problem, ...]:
     """Of one pack; the same text is checked once in a process."""
     file = folder / "workflow.yaml"
-    pack = _built(file, version)
-    return tuple(lint_templates.check(pack.workflow, pack.templates, file)) if pack else ()
+    pack, (source, _) = _built(file, version), _read(file, version)
+    return tuple(lint_templates.check(pack.workflow, pack.templates, source)) if pack and source else ()
 
 
 @lru_cache(maxsize=1)

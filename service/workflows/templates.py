@@ -20,19 +20,19 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_currency, format_decimal
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 from msgspec import Struct
 
 from service.domain.events import clean
 from service.domain.workflow import Content
+from service.workflows.bounds import BoundedEnvironment, keep_line_ends, within_bounds
 from service.workflows.segments import plain_enough
 
 LAYOUTS = "_layouts"
 LONGEST_VARIABLE = 1600
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # What rendering may raise: the template's own fault, or data that its filters cannot take.
-UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
+UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 # The whole vocabulary of templates; `stagebell check` refuses any other name.
 NAMES = frozenset(
     {
@@ -70,7 +70,7 @@ class PackTemplates:
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         text, path = self._texts.get(name, ("", ""))
-        return (text, path, None) if path else None
+        return (keep_line_ends(text), path, None) if path else None
 
     def has(self, locale: str, notice: str, channel: str) -> bool:
         """Whether there is a template for this notice."""
@@ -84,6 +84,12 @@ class PackTemplates:
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None = None
     ) -> Rendered:
         """The message in the words of `locale`; raises jinja2.TemplateError."""
+        with within_bounds():
+            return self._render(locale, notice, channel, values, content)
+
+    def _render(
+        self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None
+    ) -> Rendered:
         name = f"{locale}/{notice}.{channel}.j2"
         if channel == "email":
             return self._email(name, values)
@@ -131,8 +137,8 @@ class PackTemplates:
         return self._plain.get_template(name)
 
 
-def _environment(loader: FunctionLoader, *, escape_html: bool) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnvironment:
+    environment = BoundedEnvironment(
         loader=loader,
         autoescape=escape_html,
         undefined=StrictUndefined,
@@ -141,7 +147,6 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> ImmutableSandb
         auto_reload=False,
         cache_size=-1,
     )
-    environment.globals.clear()
     environment.filters.update(
         time=_time, date=_date, moment=_moment, money=_money, number=_number, paragraphs=_paragraphs
     )
@@ -192,10 +197,9 @@ def _date(context: Context, value: date) -> str:
 
 @pass_context
 def _moment(context: Context, value: date) -> str:
-    """A day and its time; a day alone where no time is known."""
-    if not isinstance(value, datetime):
-        return str(_date(context, value))
-    return format_datetime(value.astimezone(_zone(context)), "EEE d MMM, H:mm", locale=_babel(context["locale"]))
+    """A day and its time, written as `time` writes it (12 or 24 hours, by locale); a day alone where no time is known."""
+    day = str(_date(context, value))
+    return f"{day}, {_time(context, value)}" if isinstance(value, datetime) else day
 
 
 @pass_context

@@ -9,6 +9,8 @@ Path_ = tuple[str | int, ...]
 # libyaml's parser where it was built in: several times as fast.
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MERGE_TAG: Final = "tag:yaml.org,2002:merge"
+# With every alias written out. The largest pack of ours has 700.
+MAX_VALUES: Final = 50_000
 
 
 class YamlError(Exception):
@@ -25,14 +27,41 @@ def load(path: Path) -> tuple[Any, dict[Path_, int]]:
     try:
         loader = LOADER(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
+        if node:
+            _measure(node, {}, set())
         lines: dict[Path_, int] = {}
         value = _build(loader, node, (), lines) if node else None
         return value, lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(f"not YAML: {error.problem}", mark.line + 1 if mark else 1) from None
+    except RecursionError:
+        raise YamlError("not usable: parts of it are nested too deeply", 1) from None
     except UnicodeDecodeError as error:
         raise YamlError(f"not UTF-8: {error.reason} at byte {error.start}", 1) from None
+
+
+def _measure(node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
+    """How many values `node` is with its aliases written out; raises YamlError where that is too many or endless.
+
+    A few lines of aliases of aliases stand for billions of values; each node is looked at once here.
+    """
+    if (known := sizes.get(id(node))) is not None:
+        return known
+    line = node.start_mark.line + 1
+    if id(node) in open_:
+        raise YamlError("an alias (`*`) stands inside of what it names", line)
+    open_.add(id(node))
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        size += sum(_measure(part, sizes, open_) for pair in node.value for part in pair)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_measure(part, sizes, open_) for part in node.value)
+    open_.discard(id(node))
+    if size > MAX_VALUES:
+        raise YamlError(f"its aliases (`*`) stand for more than {MAX_VALUES:,} values", line)
+    sizes[id(node)] = size
+    return size
 
 
 def _build(loader: Any, node: yaml.Node, path: Path_, lines: dict[Path_, int]) -> Any:

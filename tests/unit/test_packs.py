@@ -162,6 +162,18 @@ def test_mistakes_are_found_where_they_stand(edit: Edit, file: str, words: str, 
     assert any(file in str(p) and words in str(p) for p in problems), [str(p) for p in problems]
 
 
+def test_a_missing_template_is_shown_at_its_notice_even_if_a_stage_has_the_name(tmp_path: Path) -> None:
+    copy = tmp_path / "templates"
+    shutil.copytree(ROOT / "templates", copy)
+    (copy / "device_pickup/en/vendor_en_route.sms.j2").unlink()
+    text = (copy / "device_pickup/workflow.yaml").read_text()
+    assert text.count("\n  vendor_en_route:") > 1, "the stage and the notice"
+    (problem,) = packs.inspect(copy)[1]
+    before = text.splitlines()[: problem.line]
+    assert before[-1].startswith("  vendor_en_route:")
+    assert next(line for line in reversed(before) if line[0].isalpha()) == "notices:"
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "templates", tmp_path / "packs")
     pack = tmp_path / "packs" / "device_pickup"

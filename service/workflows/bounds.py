@@ -1,0 +1,212 @@
+"""Templates within bounds: whatever a template's text says, rendering it ends soon and in little memory.
+
+Jinja's sandbox keeps templates from the host, but not from its time and memory: `{{ 'a' * 10**9 }}`, a loop in a loop
+in a loop, a text that doubles itself thirty times. So operators and filters that make something big out of something
+small are looked at before they run, and loops, calls and output are counted for each message.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+from jinja2 import nodes, pass_context
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MAX_CHARS: Final = 200_000  # of a message, and of any text or list on the way to it
+MAX_STEPS: Final = 20_000  # turns of loops, and calls
+MAX_BITS: Final = 512  # of a whole number
+MAX_PLACES: Final = 20
+
+# Filters and methods that pad to any width that they are told; nothing that people read needs them.
+UNBOUNDED_FILTERS: Final = ("batch", "center", "format", "indent", "pprint", "random", "slice", "wordwrap", "xmlattr")
+UNBOUNDED_METHODS: Final = frozenset(
+    ["center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "to_bytes", "translate",
+     "zfill"]
+)  # fmt: skip
+_TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+
+
+class _Budget:
+    """What one rendering may still use."""
+
+    def __init__(self) -> None:
+        self.chars = MAX_CHARS
+        self.steps = MAX_STEPS
+
+    def step(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise SecurityError(f"its loops and calls take more than {MAX_STEPS:,} steps")
+
+    def say(self, chars: int) -> None:
+        self.chars -= chars
+        if self.chars < 0:
+            raise SecurityError(f"makes more than {MAX_CHARS:,} characters")
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("template_budget", default=None)
+
+
+@contextmanager
+def within_bounds() -> Iterator[None]:
+    """What is rendered inside shares one budget; more than it holds raises jinja2's SecurityError."""
+    token = _budget.set(_Budget())
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+class BoundedEnvironment(ImmutableSandboxedEnvironment):
+    """The sandbox whose templates cannot run away."""
+
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, finalize=_counted)
+        self.globals.clear()
+        for name in UNBOUNDED_FILTERS:
+            del self.filters[name]
+        self.filters.update(
+            _turns=_turns,
+            _text=_text,
+            join=_bounded_join(self.filters["join"]),
+            replace=_bounded_replace(self.filters["replace"]),
+            round=_bounded_round(self.filters["round"]),
+        )
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for loop in list(tree.find_all(nodes.For)):
+            loop.iter = _filtered(loop.iter, "_turns")
+        for joined in list(tree.find_all(nodes.Concat)):
+            joined.nodes = [_filtered(node, "_text") for node in joined.nodes]
+        return tree
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """`left operator right`, unless that would be big."""
+        if operator == "*":
+            _refuse_long(_size(left) * right if isinstance(right, int) else 0)
+            _refuse_long(_size(right) * left if isinstance(left, int) else 0)
+            _refuse_big(_bits(left) + _bits(right))
+        elif operator == "**":
+            _refuse_big(_bits(left) * abs(right) if isinstance(right, int) else 0)
+        elif operator == "+":
+            _refuse_long(_size(left) + _size(right))
+        elif isinstance(left, str | bytes):
+            raise SecurityError("`%` puts no values into texts here; write them with {{ }}")
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Every call of a macro or method, counted."""
+        if (budget := _budget.get()) is not None:
+            budget.step()
+        return super().call(context, obj, *args, **kwargs)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Without the methods that pad or multiply texts: the filters of the same names are bounded."""
+        if attr in UNBOUNDED_METHODS and isinstance(obj, str | bytes | int):
+            return False
+        return super().is_safe_attribute(obj, attr, value)
+
+
+def keep_line_ends(source: str) -> str:
+    """`source` in which a line's end after a tag is kept, unless the line holds nothing but tags.
+
+    Jinja's `trim_blocks` takes the line's end after every tag, so that `{% endif %}` at the end of a line of text would
+    glue the next line to it; its `+%}` keeps it. The numbers of lines stay.
+    """
+    done, at = [], 0
+    for tag in _TAG.finditer(source):
+        done.append(source[at : tag.start()])
+        at = tag.end()
+        ends_line = source.startswith(("\n", "\r\n"), at)
+        line = source[source.rfind("\n", 0, tag.start()) + 1 : tag.start()]
+        if ends_line and tag[0][-3] not in "+-" and _TAG.sub("", line).strip():
+            done.append(tag[0][:-2] + "+" + tag[0][-2:])
+        else:
+            done.append(tag[0])
+    return "".join(done) + source[at:]
+
+
+def _filtered(node: Any, name: str) -> nodes.Expr:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, str | bytes | list | tuple) else 0
+
+
+def _bits(value: Any) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
+
+
+def _refuse_long(size: int) -> None:
+    if size > MAX_CHARS:
+        raise SecurityError(f"makes a text or list of {size:,}; at most {MAX_CHARS:,}")
+
+
+def _refuse_big(bits: int) -> None:
+    if bits > MAX_BITS:
+        raise SecurityError(f"makes a number of more than {MAX_BITS} bits")
+
+
+def _counted(value: Any) -> Any:
+    """Every `{{ }}` on its way out."""
+    if (budget := _budget.get()) is not None:
+        budget.say(len(value) if isinstance(value, str) else len(str(value)))
+    return value
+
+
+# That they want the context keeps Jinja from running them while it compiles, when there is no budget.
+@pass_context
+def _turns(_context: Context, values: Iterable[Any]) -> Iterator[Any]:
+    budget = _budget.get()
+    for value in values:
+        if budget is not None:
+            budget.step()
+        yield value
+
+
+@pass_context
+def _text(_context: Context, value: Any) -> Any:
+    """An operand of `~`."""
+    _counted(value)
+    return value
+
+
+def _bounded_join(join: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded(eval_ctx: Any, value: Iterable[Any], d: str = "", attribute: str | int | None = None) -> Any:
+        parts = list(value)
+        _refuse_long(len(parts) * len(str(d)) + sum(_size(part) for part in parts))
+        return join(eval_ctx, parts, d, attribute)
+
+    return _passing_like(join, bounded)
+
+
+def _bounded_replace(replace: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded(eval_ctx: Any, s: str, old: str, new: str, count: int | None = None) -> Any:
+        text = str(s)
+        _refuse_long(len(text) + text.count(str(old)) * len(str(new)))
+        return replace(eval_ctx, s, old, new, count)
+
+    return _passing_like(replace, bounded)
+
+
+def _bounded_round(round_: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded(value: float, precision: int = 0, method: Any = "common") -> Any:
+        if abs(precision) > MAX_PLACES:
+            raise SecurityError(f"rounds to {precision} places; at most {MAX_PLACES}")
+        return round_(value, precision, method)
+
+    return bounded
+
+
+def _passing_like(original: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """Jinja marks filters that want its own argument first by an attribute."""
+    ours.jinja_pass_arg = original.jinja_pass_arg  # type: ignore[attr-defined]
+    return ours
