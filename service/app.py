@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from service import shipped
 from service.broker.memory import MemoryBroker
 from service.broker.port import INTAKE, Broker
 from service.broker.rabbitmq import RabbitBroker
@@ -82,6 +83,8 @@ class App:
             raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
         self.settings = settings
         self.roles = tuple(roles)
+        if settings.workflows == shipped.PACKS:
+            log.warning("packs.shipped", folder=str(shipped.PACKS), hint="STAGEBELL_WORKFLOWS names your own")
         self.packs = Packs(build_all(settings.workflows))
         self.ledger = ledger_of(settings)
         self.time = time or SteadyTime(settings.time_speed)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service import addresses, setting_names
+from service import addresses, setting_names, shipped
 from service.mail_address import canonical_domain, sender_of
 from service.setting_names import PREFIX
 from service.webhook_targets import Network, networks_of
@@ -203,6 +203,12 @@ class Settings(BaseSettings):
         if value is not None and not value.is_file():
             raise ValueError(f"no file at {value}; it is the service account's JSON key")
         return value
+
+    @model_validator(mode="after")
+    def _packs_that_came_along(self) -> "Settings":
+        if "workflows" not in self.model_fields_set and not self.workflows.exists():
+            self.workflows = shipped.PACKS
+        return self
 
     @model_validator(mode="after")
     def _public(self) -> "Settings":

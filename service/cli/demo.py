@@ -21,6 +21,7 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from service import settings as settings_module
+from service import shipped
 from service.app import App
 from service.broker.memory import MemoryBroker
 from service.broker.port import DEAD
@@ -62,6 +63,8 @@ async def run_demo(count: int, speed: float, workflow: str, *, leave: bool, allo
         console.print(
             f"[bold]{settings.brand}[/] plays {count} orders of {pack.workflow.title}, {speed:g} times as fast."
         )
+        if settings.workflows == shipped.PACKS:
+            console.print("There is no folder of packs here; these are the ones that come with Stagebell.")
         console.print(f"Inbox: {where}/desk/inbox   Metrics: {where}/metrics   Ctrl-C ends it.\n")
         await _watch(app, player.play(played, app.stopping), console, leave=leave)
         await _print_summary(app, console, played)

@@ -7,6 +7,7 @@ from typing import Final
 import typer
 
 from service import settings as settings_module
+from service import shipped
 from service.workflows.packs import inspect
 
 NAME: Final = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
@@ -79,12 +80,12 @@ EMAIL: Final = (
     "Hello{{% if name %}} {{{{ name }}}}{{% endif %}},\n\n{body}\n{{% endblock %}}\n"
     "{{% block action %}}See your order{{% endblock %}}\n"
 )
-LAYOUTS: Final = Path(__file__).parents[2] / "templates" / "_layouts"
+LAYOUTS: Final = shipped.PACKS / "_layouts"
 
 
 def make_pack(name: str, directory: Path | None) -> int:
     """Write the pack below `directory` (default: where the packs are); the exit code."""
-    folder = (directory or settings_module.load().workflows) / name
+    folder = (directory or _own_packs()) / name
     if not NAME.match(name):
         typer.echo(f"{name!r}: a workflow is named in lower case letters, digits and underscores", err=True)
         return 1
@@ -107,6 +108,12 @@ def make_pack(name: str, directory: Path | None) -> int:
         typer.echo(str(problem), err=True)
     typer.echo(f"{folder} is ready: edit it, then `stagebell check {folder.parent}`")
     return 1 if mine else 0
+
+
+def _own_packs() -> Path:
+    """The folder of the user's packs; those that came with Stagebell are not theirs to add to."""
+    packs = settings_module.load().workflows
+    return Path("templates") if packs == shipped.PACKS else packs
 
 
 def _copy_layouts(packs: Path) -> None:

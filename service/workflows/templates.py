@@ -197,7 +197,7 @@ def _date(context: Context, value: date) -> str:
 
 @pass_context
 def _moment(context: Context, value: date) -> str:
-    """A day and its time, written as `time` writes it (12 or 24 hours, by locale); a day alone where no time is known."""
+    """A day and its time, as `time` writes it (12 or 24 hours); a day alone where no time is known."""
     day = str(_date(context, value))
     return f"{day}, {_time(context, value)}" if isinstance(value, datetime) else day
 

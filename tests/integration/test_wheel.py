@@ -1,0 +1,70 @@
+"""An installed Stagebell, in an empty folder: no checkout beside it, and still packs to play, to check and to start from."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.nodes import free_port
+from tests.support.world import ROOT
+
+BUILT_FROM = ("service", "templates", "pyproject.toml", "README.md")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what the wheel holds and nothing else."""
+    source, built, target = (tmp_path_factory.mktemp(name) for name in ("source", "built", "installed"))
+    for name in BUILT_FROM:
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, source)
+    uv = ROOT / ".venv/bin/uv"
+    done = subprocess.run(
+        [uv, "build", "-q", "--wheel", "--python", sys.executable, "--out-dir", built, source],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (wheel,) = built.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(target)
+    return target
+
+
+def stagebell(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    # Before the checkout that the tests' own environment knows.
+    env |= {"PYTHONPATH": str(installed), "STAGEBELL_HTTP_PORT": str(free_port())}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "service", *arguments],
+        cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_it_plays_checks_and_makes_packs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    played = stagebell(installed, tmp_path, "demo", "--orders", "1", "--speed", "5000", "--exit")
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "these are the ones that come with Stagebell" in played.stdout
+    checked = stagebell(installed, tmp_path, "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "device_pickup" in checked.stdout
+    made = stagebell(installed, tmp_path, "new", "cakes")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert (tmp_path / "templates/cakes/workflow.yaml").is_file()
+    assert (tmp_path / "templates/_layouts/email.html.j2").is_file()
+    # From now on the folder has packs of its own.
+    checked = stagebell(installed, tmp_path, "check")
+    assert checked.stdout.startswith("cakes ")
+    assert "device_pickup" not in checked.stdout
+
+
+def test_a_folder_that_is_named_and_not_there_is_an_error(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STAGEBELL_WORKFLOWS=nowhere\n")
+    checked = stagebell(installed, tmp_path, "check")
+    assert checked.returncode == 1
+    assert "nowhere" in checked.stdout
