@@ -49,6 +49,7 @@ from service.starting import FIRST_CONNECT_S, connect_broker
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
 from service.web import app as web_app
+from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
 from service.web.context import Context
 from service.web.limits import Limits as HttpLimits
@@ -132,7 +133,7 @@ class App:
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
-            "clock": [Clock(self.core, self._retention()).run(self.stopping)] if "clock" in self.roles else [],
+            "clock": [self._clock().run(self.stopping)] if "clock" in self.roles else [],
             "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
         }
         for role, coroutines in loops.items():
@@ -172,8 +173,9 @@ class App:
             parts[f"provider.{refusal.channel}.{refusal.provider}"] = refusal.in_words
         return parts
 
-    def _retention(self) -> timedelta | None:
-        return timedelta(days=self.settings.retention_days) if self.settings.retention_days else None
+    def _clock(self) -> Clock:
+        days = (self.settings.retention_days, self.settings.audit_days)
+        return Clock(self.core, *(timedelta(days=n) if n else None for n in days))
 
     async def _warm(self) -> None:
         """Compile what no check has compiled, so that the first message of its kind is not the slow one."""
@@ -245,6 +247,7 @@ class App:
                 self.settings.calls_per_minute, self.settings.failures_per_minute, self.settings.streams_per_key
             ),
             sessions=Sessions(self.ledger.keyring),
+            auditor=Auditor(self.ledger, self.time),
             open_to=self._open_to,
         )
         has_web = "web" in self.roles

@@ -145,7 +145,7 @@ class Core:
             if result.outcome == "rejected":
                 raise Rejection(result.reason)
             await self.write(connection, batch)
-            await write_audit(connection, audit, now)
+            await write_audit(connection, self.keyring, audit, now)
         self.committed(batch)
         return result
 

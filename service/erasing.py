@@ -31,7 +31,7 @@ async def erase_order(
         core.decide_named(batch, orders, [(name, cause, "")], now)
         await core.write(connection, batch)
         blanked = await scrub(connection, core.keyring, orders[name].id, addresses, now)
-        await write_audit(connection, audit, now)
+        await write_audit(connection, core.keyring, audit, now)
     core.committed(batch)
     return blanked
 

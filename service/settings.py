@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     failures_per_minute: Annotated[int, Field(ge=0)] = 60
     streams_per_key: Annotated[int, Field(ge=0)] = 10
     retention_days: Annotated[int, Field(ge=0)] = 0
+    audit_days: Annotated[int, Field(ge=0)] = 0
     link_days: Annotated[int, Field(ge=1)] = 30
     oidc_issuer: Url = ""
     oidc_client_id: str = ""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from service import settings as settings_module
 from service.broker.port import BrokerLost
 from service.broker.rabbitmq import RabbitBroker
+from service.cli.auditing import keep
 from service.cli.running import open_ledger
 from service.intake.dead_letters import DeadLetter, DeadLetters
 from service.settings import SettingsError
@@ -19,7 +21,8 @@ MOST = 100_000
 
 
 @asynccontextmanager
-async def _letters() -> AsyncIterator[DeadLetters]:
+async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
+    """The queue, once that it is looked at or changed stands in the audit log."""
     settings = settings_module.load()
     if settings.broker_url.startswith("memory"):
         raise SettingsError(
@@ -30,6 +33,8 @@ async def _letters() -> AsyncIterator[DeadLetters]:
     try:
         # The ledger keeps the key that what waits in queues is sealed with.
         async with open_ledger(settings) as ledger:
+            async with ledger.transaction() as connection:
+                await keep(connection, ledger.keyring, act, **detail)
             yield DeadLetters(broker, ledger.keyring)
     finally:
         await broker.close()
@@ -37,7 +42,7 @@ async def _letters() -> AsyncIterator[DeadLetters]:
 
 async def show_list(limit: int) -> None:
     """A line each."""
-    async with _letters() as letters:
+    async with _letters("dead_letters.listed") as letters:
         found = await letters.look(limit)
     table = Table("#", "when", "type", "order", "reason", box=None)
     for letter in found:
@@ -47,7 +52,7 @@ async def show_list(limit: int) -> None:
 
 async def show_one(number: int) -> int:
     """The whole letter, opened."""
-    async with _letters() as letters:
+    async with _letters("dead_letter.seen", number=number) as letters:
         letter = _pick(await letters.look(number), number)
     if letter is None:
         return 1
@@ -92,7 +97,8 @@ async def _change(
     if bool(wanted) == everything or any(n < 1 for n in wanted):
         typer.echo("name the letters by their numbers in `dead list`, or say --all", err=True)
         return 1
-    async with _letters() as letters:
+    act_name = "dead_letter.replay" if done == "replayed" else "dead_letter.drop"
+    async with _letters(act_name, numbers="all" if everything else sorted(wanted)) as letters:
         try:
             count = await act(letters, None if everything else wanted, MOST if everything else max(wanted))
         except BrokerLost as lost:

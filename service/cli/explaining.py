@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service import settings as settings_module
+from service.cli.auditing import keep
 from service.cli.running import open_ledger
 from service.domain.workflow import ClockSpec, Workflow
 from service.ledger.provider_health import Refusal, refusing
@@ -28,9 +29,11 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     if pack is None:
         typer.echo(f"no workflow {workflow_name!r} is installed in {settings.workflows}", err=True)
         return 1
-    async with open_ledger(settings) as ledger, ledger.reading() as connection:
+    async with open_ledger(settings) as ledger, ledger.transaction() as connection:
         view = await order_view(connection, ledger.keyring, pack.workflow, order_id)
         refusals = await refusing(connection)
+        if view is not None:
+            await keep(connection, ledger.keyring, "order.explained", workflow_name, order_id)
     if view is None:
         typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
         return 1

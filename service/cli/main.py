@@ -189,6 +189,33 @@ def webhook_secret(
     run_async(print_webhook_secret(url))
 
 
+audit_app = typer.Typer(help="Who saw and did what.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command("verify")
+def audit_verify(
+    expect: Annotated[str, typer.Option(help="A head that was noted elsewhere, NUMBER:DIGEST.")] = "",
+) -> None:
+    """Go along the whole chain: lines that were changed or taken away are named."""
+    from service.cli import audit
+
+    sys.exit(run_async(audit.verify(expect)))
+
+
+@audit_app.command("export")
+def audit_export(
+    since: Annotated[str | None, typer.Option(help="From this day or moment on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this day or moment.")] = None,
+    csv_: Annotated[bool, typer.Option("--csv", help="As CSV; else JSON lines.")] = False,
+) -> None:
+    """All lines, oldest first."""
+    from service.cli import audit
+
+    spans = audit.moment("--since", since), audit.moment("--until", until)
+    sys.exit(run_async(audit.export(*spans, as_csv=csv_)))
+
+
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 

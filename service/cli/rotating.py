@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from service.cli.auditing import keep
 from service.cli.running import open_ledger
 from service.ledger import key_processes
 from service.ledger.engine import Ledger
@@ -39,6 +40,7 @@ async def rotate_keys(*, alone: bool = False) -> int:
                 return 1
             async with ledger.transaction() as connection:
                 await begin_key(connection, keyring)
+                await keep(connection, keyring, "key.rotation_begun")
         state = await _state(ledger)
         if not await _wait_for(ledger, "seal with", "the new key yet", lambda p: p.does(state)):
             return 1

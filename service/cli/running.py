@@ -11,6 +11,7 @@ import typer
 
 from service import settings as settings_module
 from service.app import App
+from service.cli.auditing import keep
 from service.domain.errors import Rejection
 from service.ledger import keys, sessions
 from service.ledger.engine import Ledger
@@ -87,6 +88,7 @@ async def create_key(role: str, name: str) -> int:
     try:
         async with open_ledger() as ledger, ledger.transaction() as connection:
             key = await keys.create(connection, ledger.keyring, role, name, datetime.now(UTC))
+            await keep(connection, ledger.keyring, "key.created", subject=f"key:{name}", role=role)
     except Rejection as rejection:
         typer.echo(rejection.reason, err=True)
         return 1
@@ -108,6 +110,9 @@ async def revoke_keys(name: str) -> int:
     async with open_ledger() as ledger, ledger.transaction() as connection:
         ended = await keys.revoke(connection, name, now)
         out = await sessions.end_named(connection, ledger.keyring, name, now)
+        if ended or out:
+            account = name if name.startswith(keys.ACCOUNT) else f"key:{name}"
+            await keep(connection, ledger.keyring, "key.revoked", subject=account, keys=ended, sessions=out)
     if not ended and not out:
         typer.echo(f"there is no key {name!r} that is not revoked, and nobody is signed in by that name", err=True)
         return 1
@@ -118,4 +123,6 @@ async def revoke_keys(name: str) -> int:
 async def print_webhook_secret(url: str) -> None:
     """The receiver checks signatures with this."""
     async with open_ledger() as ledger:
+        async with ledger.transaction() as connection:
+            await keep(connection, ledger.keyring, "webhook_secret.shown")
         typer.echo(secret_for(ledger.keyring, url))

@@ -1,7 +1,7 @@
 """The calendar's part of the clock: digests and reports that are due, incidents that grew."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.core import Core
 from service.domain.workflow import Team
 from service.erasing import erase_order
+from service.ledger import audit as audit_lines
 from service.ledger import digests, escalations, inbox, incidents, outbox, schedules
 from service.ledger.erasing import old_orders
 from service.ledger.orders import OrderName
@@ -27,9 +28,10 @@ RETENTION_BATCH: Final = 200
 class CalendarDue:
     """Sends by the calendar; what is sent and the next time are written in one transaction."""
 
-    def __init__(self, core: Core, retention: timedelta | None = None) -> None:
+    def __init__(self, core: Core, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
         self._core = core
         self._retention = retention
+        self._audit = audit
 
     async def keep_digests(self) -> None:
         """Bring the teams' digests in line with the packs."""
@@ -71,7 +73,19 @@ class CalendarDue:
                 names = await old_orders(connection, now - self._retention, RETENTION_BATCH)
         for name in names:
             await erase_order(core, name, None)
-        return len(names)
+        return len(names) + await self._look_after_audit(now)
+
+    async def _look_after_audit(self, now: datetime) -> int:
+        """Chain what older replicas wrote, let go of what is too old, and say in the log where the chain ends."""
+        core = self._core
+        async with core.ledger.transaction() as connection:
+            moved = await audit_lines.take_over(connection, core.keyring, now)
+            if self._audit is not None:
+                moved += await audit_lines.forget(connection, core.keyring, now - self._audit)
+            stored = await audit_lines.head_of(connection)
+        if stored is not None and not moved:
+            log.info("audit.head", line=stored[0].seq, digest=stored[0].digest.hex())
+        return moved
 
     async def _content(self, connection: AsyncConnection, s: Subscription) -> list[Outgoing]:
         core, now = self._core, self._core.time.now()

@@ -28,9 +28,10 @@ OTHERS_HAVE_IT_S: Final = 0.05
 class Clock:
     """Wakes orders; any number may run, as due orders are claimed with SKIP LOCKED."""
 
-    def __init__(self, core: Core, retention: timedelta | None = None) -> None:
+    def __init__(self, core: Core, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
+        """`retention`: of people in ended orders; `audit`: of the audit log's lines. None keeps them."""
         self._core = core
-        self._calendar = CalendarDue(core, retention)
+        self._calendar = CalendarDue(core, retention, audit)
         self._forget_at = core.time.now()
         self._flush_at = core.time.now()
         self._digests_of: tuple[str, ...] = ()

@@ -1,42 +1,196 @@
-"""Who saw and did what: names of keys and people at the desk, never of customers."""
+"""Who saw and did what: chained lines in commit order; names stand beside them, sealed, and can be forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from msgspec import Struct
-from sqlalchemy import select
+import msgspec
+from msgspec import Struct, structs
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.ledger.engine import new_uuid
-from service.ledger.tables_admin import audit
-from service.ledger.upsert import insert_rows
+from service.domain.address_keys import both_forms
+from service.domain.events import clean
+from service.keyring import Keyring
+from service.ledger.audit_chain import Chain, Head, Said, plain, salted
+from service.ledger.records import seal_json
+from service.ledger.tables_admin import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
+from service.ledger.upsert import insert_missing, insert_rows
+
+HEAD: Final = 1
+TAKEN_OVER: Final = 500
+FORGOTTEN: Final = 5000
+# How people who sign in are called in lines, before their own name.
+KINDS: Final = ("key:", "oidc:", "cli:")
 
 
 class AuditLine(Struct, frozen=True):
-    """One act."""
+    """One look or act. `who` with its kind, such as `key:NAME`; `origin`: the client's address, or a machine's name.
+
+    `people`: addresses of people that it is about; kept as keyed digests. `detail`: what else, nothing personal.
+    `subject`: the caller whom an act is about, such as a key that was revoked, with its kind.
+    """
 
     who: str
     role: str
     act: str
     workflow: str = ""
     order_id: str = ""
+    origin: str = ""
+    people: tuple[str, ...] = ()
+    detail: Mapping[str, Any] = {}
+    subject: str = ""
 
 
-async def write_audit(connection: AsyncConnection, lines: Sequence[AuditLine], now: datetime) -> None:
-    """Keep these lines with what they are about, in the running transaction."""
-    rows = [
-        {"id": new_uuid(), "at": now, "who": x.who, "role": x.role, "act": x.act, "workflow": x.workflow,
-         "order_name": x.order_id}
-        for x in lines
-    ]  # fmt: skip
-    await insert_rows(connection, audit, rows)
+def who_key(keyring: Keyring, who: str) -> bytes:
+    """Finds the lines of somebody."""
+    return keyring.digest("audit-who", clean(who).lower())
 
 
-async def newest(connection: AsyncConnection, limit: int) -> list[dict[str, Any]]:
-    """The newest lines."""
-    query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
-    return [
-        {"at": r.at, "who": r.who, "role": r.role, "act": r.act, "workflow": r.workflow, "order_id": r.order_name}
-        for r in await connection.execute(query)
-    ]
+def person_key(keyring: Keyring, address: str) -> bytes:
+    """Finds the lines about somebody, however their address is written."""
+    return keyring.digest("audit-about", both_forms(clean(address))[0])
+
+
+async def write_audit(connection: AsyncConnection, keyring: Keyring, lines: Sequence[AuditLine], now: datetime) -> None:
+    """Chain these lines in the running transaction; call it last, as others' lines wait from here to its commit."""
+    if not lines:
+        return
+    chain, head = Chain(keyring), await _locked_head(connection)
+    rows: list[dict[str, Any]] = []
+    names: list[dict[str, Any]] = []
+    for line in lines:
+        said, parts = _said(keyring, line, head.seq + 1, now)
+        names += parts
+        head = structs.replace(head, seq=said.seq, digest=chain.next(head.digest, said))
+        rows.append(_row(said, head.digest))
+    await insert_rows(connection, audit_lines, rows)
+    await insert_rows(connection, audit_names, names)
+    await _move_head(connection, chain, head)
+
+
+def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[Said, list[dict[str, Any]]]:
+    found = [("who", line.who, who_key(keyring, line.who))]
+    if line.origin:
+        found.append(("from", line.origin, keyring.digest("audit-from", line.origin)))
+    if line.subject:
+        found.append(("subject", line.subject, who_key(keyring, line.subject)))
+    for n, address in enumerate(line.people):
+        key = person_key(keyring, address)
+        found.append((f"about{n or ''}", key.hex(), key))
+    commitments, rows = {}, []
+    for part, name, key in found:
+        kept = salted(name)
+        commitments[part] = kept.commitment()
+        sealed = seal_json(keyring, kept, AUDIT_NAME.of(seq, part))
+        rows.append({"seq": seq, "part": part, "key": key, "sealed_name": sealed})
+    said = Said(seq, now, line.role, line.act, line.workflow, line.order_id, plain(line.detail), plain(commitments))
+    return said, rows
+
+
+def _row(said: Said, digest: bytes) -> dict[str, Any]:
+    return {
+        "seq": said.seq,
+        "at": said.at,
+        "role": said.role,
+        "act": said.act,
+        "workflow": said.workflow,
+        "order_name": said.order_id,
+        "detail": said.detail,
+        "commitments": said.commitments,
+        "digest": digest,
+    }
+
+
+def said_of(row: Any) -> Said:
+    """What a stored line says."""
+    return Said(row.seq, row.at, row.role, row.act, row.workflow, row.order_name, row.detail, row.commitments)
+
+
+async def head_of(connection: AsyncConnection) -> tuple[Head, bytes] | None:
+    """Where the chain ends, and the head's seal; None before the first line."""
+    row = (await connection.execute(select(audit_head).where(audit_head.c.id == HEAD))).one_or_none()
+    return _head(row) if row else None
+
+
+def _head(row: Any) -> tuple[Head, bytes]:
+    head = Head(row.seq, bytes(row.digest), row.first, bytes(row.checkpoint), row.names_erased)
+    return head, bytes(row.seal)
+
+
+async def _locked_head(connection: AsyncConnection) -> Head:
+    """The head, ours until the commit: so lines are numbered in the order in which they are committed."""
+    query = select(audit_head).where(audit_head.c.id == HEAD).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        await insert_missing(connection, audit_head, [_head_row(Head(), b"")])
+        row = (await connection.execute(query)).one()
+    return _head(row)[0]
+
+
+def _head_row(head: Head, seal: bytes) -> dict[str, Any]:
+    return {"id": HEAD, "seal": seal, **structs.asdict(head)}
+
+
+async def _move_head(connection: AsyncConnection, chain: Chain, head: Head) -> None:
+    await connection.execute(
+        update(audit_head).where(audit_head.c.id == HEAD).values(_head_row(head, chain.seal(head)))
+    )
+
+
+async def erase_names(connection: AsyncConnection, keyring: Keyring, addresses: Iterable[str]) -> int:
+    """Forget these addresses as names of callers and as people that lines are about; how many names went.
+
+    The chain stays whole; that so many are gone is written into its head, so that others cannot be taken away too.
+    """
+    forms = {form for a in addresses for form in (clean(a), *both_forms(clean(a)))}
+    keys = {who_key(keyring, f"{kind}{form}") for form in forms for kind in ("", *KINDS)}
+    keys |= {person_key(keyring, form) for form in forms}
+    head = await _locked_head(connection)
+    gone: Any = await connection.execute(delete(audit_names).where(audit_names.c.key.in_(keys)))
+    if gone.rowcount:
+        head = structs.replace(head, names_erased=head.names_erased + gone.rowcount)
+        await _move_head(connection, Chain(keyring), head)
+    return int(gone.rowcount)
+
+
+async def take_over(connection: AsyncConnection, keyring: Keyring, now: datetime) -> int:
+    """Chain what releases before wrote, oldest first; how many. Each line says when it was written."""
+    query = select(audit).order_by(audit.c.at, audit.c.id).limit(TAKEN_OVER).with_for_update(skip_locked=True)
+    rows = (await connection.execute(query)).all()
+    if rows:
+        await connection.execute(delete(audit).where(audit.c.id.in_([r.id for r in rows])))
+        lines = [
+            AuditLine(
+                r.who if r.who.startswith(KINDS) else f"earlier:{r.who}",
+                r.role,
+                r.act,
+                r.workflow,
+                r.order_name,
+                detail={"written": r.at.isoformat()},
+            )
+            for r in rows
+        ]
+        await write_audit(connection, keyring, lines, now)
+    return len(rows)
+
+
+async def forget(connection: AsyncConnection, keyring: Keyring, before: datetime) -> int:
+    """Let go of the oldest lines, if they were written before then, some at a time; how many went."""
+    head = await _locked_head(connection)
+    kept = select(func.min(audit_lines.c.seq)).where(audit_lines.c.at >= before)
+    first = (await connection.execute(kept)).scalar_one_or_none() or head.seq + 1
+    first = min(first, head.first + FORGOTTEN)
+    if first <= head.first:
+        return 0
+    last = (await connection.execute(select(audit_lines.c.digest).where(audit_lines.c.seq == first - 1))).scalar()
+    if last is None:
+        return 0
+    query = select(audit_lines.c.commitments).where(audit_lines.c.seq < first)
+    promised = sum(len(msgspec.json.decode(c)) for c in (await connection.execute(query)).scalars())
+    await connection.execute(delete(audit_lines).where(audit_lines.c.seq < first))
+    gone: Any = await connection.execute(delete(audit_names).where(audit_names.c.seq < first))
+    erased = head.names_erased - (promised - gone.rowcount)
+    moved = structs.replace(head, first=first, checkpoint=bytes(last), names_erased=erased)
+    await _move_head(connection, Chain(keyring), moved)
+    return first - head.first

@@ -53,6 +53,7 @@ desk_sessions = Table(
     Index("desk_sessions_by_subject", "subject"),
 )
 
+# Of releases before lines were chained; replicas of theirs still write here, and what they wrote is taken over.
 audit = Table(
     "audit",
     metadata,
@@ -64,6 +65,49 @@ audit = Table(
     Column("workflow", Text, nullable=False, server_default=""),
     Column("order_name", Text, nullable=False, server_default=""),
     Index("audit_by_time", "at"),
+)
+
+# Who saw and did what. `digest` is over the line, its commitments to names, and the digest of the line before.
+audit_lines = Table(
+    "audit_lines",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("workflow", Text, nullable=False, server_default=""),
+    Column("order_name", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default="{}"),
+    Column("commitments", Text, nullable=False, server_default="{}"),
+    Column("digest", LargeBinary(32), nullable=False),
+    Index("audit_lines_by_time", "at"),
+    Index("audit_lines_by_act", "act", "seq"),
+    Index("audit_lines_by_order", "order_name", "seq"),
+)
+
+# The names that lines are committed to, apart from them so that they can be forgotten; found by `key`, a keyed digest.
+AUDIT_NAME: Final = Label("audit.name")
+audit_names = Table(
+    "audit_names",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", Text, primary_key=True),
+    Column("key", LargeBinary(16), nullable=False),
+    sealed("sealed_name", AUDIT_NAME),
+    Index("audit_names_by_key", "key", "seq"),
+)
+
+# One row: the chain's last line, and the line before its first (`checkpoint`), under a keyed digest of its own.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("checkpoint", LargeBinary(32), nullable=False),
+    Column("names_erased", BigInteger, nullable=False),
+    Column("seal", LargeBinary(32), nullable=False),
 )
 
 stream = Table(

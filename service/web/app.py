@@ -8,6 +8,7 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
+from service.web.audited import AUDIT, Act, Audit
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
 from service.web.events import MAX_REQUEST_BYTES
@@ -15,7 +16,7 @@ from service.web.gate import expect, gate
 from service.web.openapi import get_openapi
 from service.web.problems import problems
 from service.web.queries import checked
-from service.web.routes import API, OPERATIONS, PAGES, Route
+from service.web.routes import API, OPERATIONS, PAGES, Handler, Route
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = "/static/"
@@ -46,7 +47,18 @@ def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
         # aiohttp's own pattern leaves out braces; an order's id may hold them.
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
         handler = route.handler if route.lenient else checked(route.handler, route.query)
+        handler = told_of(handler, route.audit or Act(f"{route.method} {route.path}"))
         app.router.add_route(route.method, path, handler, name=None, expect_handler=expect)
+
+
+def told_of(handler: Handler, audit: Audit) -> Handler:
+    """`handler`, told what the audit log is to say of it."""
+
+    async def told(request: web.Request) -> web.StreamResponse:
+        request[AUDIT] = audit
+        return await handler(request)
+
+    return told
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -8,7 +8,9 @@ from aiohttp import web
 from msgspec import structs
 
 from service.ledger import sessions
+from service.ledger.audit import write_audit
 from service.ledger.keys import Caller, Role, caller_of, looks_like_key
+from service.web import audited
 from service.web.bodies import form_of
 from service.web.broadcast import Standing
 from service.web.clients import refuse_guess
@@ -42,12 +44,26 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
             if not await request.app[CONTEXT].limits.call(caller.identity):
                 raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
             request[CALLER] = caller
-            return await handler(request)
+            return await _audited(request, handler)
 
         guarded.needs_role = role  # type: ignore[attr-defined]
         return guarded
 
     return decorate
+
+
+async def _audited(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The handler's answer, once what it shows or did is in the audit log."""
+    await audited.before(request)
+    try:
+        response = await handler(request)
+    except web.HTTPException as redirect:
+        if redirect.status < 400:
+            await audited.after(request)
+        raise
+    if response.status < 400:
+        await audited.after(request)
+    return response
 
 
 def may(caller: Caller, role: Role) -> bool:
@@ -106,6 +122,8 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
     """Sign `caller` in: the cookie is not readable by scripts, and not sent along by other sites' forms."""
     context = request.app[CONTEXT]
     session = Session(new_session_id(), caller.name, caller.role, caller.key_id)
+    request[CALLER] = caller
+    line = audited.audit_line(request, "signed_in")
     async with context.core.ledger.transaction() as connection:
         await sessions.begin(
             connection,
@@ -117,6 +135,7 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
             key_id=session.key_id,
             account=account,
         )
+        await write_audit(connection, context.core.keyring, [line], context.core.time.now())
     secure = context.settings.public_url.startswith("https://")
     value = context.sessions.issue(session)
     response.set_cookie(COOKIE, value, max_age=LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/")

@@ -12,10 +12,10 @@ from service.dispatch.compose import Composer
 from service.dispatch.route import Route
 from service.dispatch.settle import Settler
 from service.intake.intake import Intake
-from service.ledger.audit import AuditLine
 from service.ledger.keys import Caller, Role
 from service.readiness import Readiness
 from service.settings import Settings
+from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
 from service.web.limits import Limits
 from service.web.session import Sessions
@@ -35,15 +35,10 @@ class Context(Struct, frozen=True):
     stream: Broadcaster
     limits: Limits
     sessions: Sessions
+    auditor: Auditor
     open_to: Role | None = None
 
 
 CONTEXT: Final = web.AppKey("context", Context)
 CALLER: Final = web.RequestKey("caller", Caller)
 BY_COOKIE: Final = web.RequestKey("by_cookie", bool)
-
-
-def audit_line(request: web.Request, act: str, workflow: str = "", order_id: str = "") -> AuditLine:
-    """A line about what the caller does."""
-    caller = request[CALLER]
-    return AuditLine(caller.name, caller.role, act, workflow, order_id)

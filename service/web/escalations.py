@@ -13,9 +13,10 @@ from service.ledger import incidents, provider_health
 from service.ledger.audit import write_audit
 from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
 from service.ledger.wakeups import announce
+from service.web.audited import audit_line
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, limit_of, number_of, uuid_of
-from service.web.context import CALLER, CONTEXT, audit_line
+from service.web.context import CALLER, CONTEXT
 from service.web.problems import Problem
 from service.web.shapes import EscalationPage, Handled, Remark, Snooze
 
@@ -136,7 +137,8 @@ async def _handled_of_provider(request: web.Request, incident_id: UUID, act: Act
             raise Problem(409, "Not possible any more", "the incident is not open any more")
         if act != "comment":
             await provider_health.act_on(connection, incident, _STATE_AFTER[act], teams, core.team_ways, now)
-        await write_audit(connection, [audit_line(request, f"escalation.{act}", "", incident.provider)], now)
+        line = audit_line(request, f"escalation.{act}", provider=incident.provider)
+        await write_audit(connection, core.keyring, [line], now)
         await announce(connection, {"relay", "stream"}, core.wakeups.origin)
     core.wakeups.wake({"relay", "stream"})
     return True

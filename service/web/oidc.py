@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from service.domain.events import clean
 from service.ledger.keys import ACCOUNT, Caller, Role
+from service.web.audited import record_stranger
 from service.web.auth import begin_session, may
 from service.web.context import CONTEXT
 from service.web.desk.sign_in import safe_next
@@ -84,9 +85,14 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     said: Any = context.sessions.unsign(request.cookies.get(STATE_COOKIE, ""), "oidc", STATE_LIFE_S)
     if not settings.oidc_issuer or said is None or request.query.get("state") != said["state"]:
         raise Problem(403, "Refused", "the sign-in was not begun here, or took too long; begin again at /desk/sign-in")
-    claims = await _claims(request, said)
+    try:
+        claims = await _claims(request, said)
+    except Problem:
+        await record_stranger(request, "sign_in.failed", why="the identity provider's answer could not be trusted")
+        raise
     role = _role(claims.get(settings.oidc_role_claim))
     if role is None:
+        await record_stranger(request, "sign_in.failed", why="the account has no role for the desk")
         raise Problem(403, "Not allowed", f"your account has no role for the desk in its {settings.oidc_role_claim!r}")
     account = str(claims["sub"])
     name = clean(str(claims.get("preferred_username") or claims.get("name") or account))[:120]

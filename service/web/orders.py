@@ -10,13 +10,13 @@ from service.core import NoSuchOrder
 from service.domain.causes import IssueRaised, LinkRevoked, NoticeOrdered
 from service.domain.errors import Rejection
 from service.domain.workflow import Workflow
-from service.ledger.audit import write_audit
 from service.ledger.order_search import Listed, Search, Sort, as_csv, open_escalations_of, search
 from service.ledger.orders import find
 from service.ledger.views import order_view
+from service.web.audited import address_in, audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, moment_of
-from service.web.context import CALLER, CONTEXT, Context, audit_line
+from service.web.context import CALLER, CONTEXT, Context
 from service.web.preview import preview
 from service.web.problems import Problem
 from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer, NoticeOrder, OrderLine, OrderPage
@@ -45,6 +45,7 @@ async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
     async with context.core.ledger.reading() as connection:
         everything = structs.replace(wanted, limit=MOST_CSV, cursor="")
         rows, _ = await search(connection, context.core.keyring, everything, now)
+    noted(request, "orders.exported", rows=len(rows))
     headers = {"Content-Disposition": f'attachment; filename="orders-{now:%Y-%m-%d}.csv"'}
     return web.Response(text=as_csv(rows, now), content_type="text/csv", headers=headers)
 
@@ -60,6 +61,7 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
     for name in ("workflow", "status", "stage", "assignee", "recipient", "q"):
         if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
             raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
+    note_search(request)
     statuses = tuple(s for s in q.get("status", "").split(",") if s)
     asked_for = statuses or q.get("stage") or q.get("q") or flag_of(request, "archived")
     packs = request.app[CONTEXT].core.packs
@@ -94,6 +96,15 @@ def _countries(request: web.Request) -> tuple[str, ...]:
     return tuple(dict.fromkeys(r for r in regions if r))
 
 
+def note_search(request: web.Request) -> None:
+    """For the audit log: by what is searched, and for whom."""
+    q = request.query
+    asked = (_address(q.get("recipient", "")), _address(q.get("q", "")).strip())
+    people = [a for text in asked for country in (None, *_countries(request)) for a in address_in(text, country)]
+    people = people or [q["recipient"]] if q.get("recipient") else people
+    noted(request, "orders.searched" if people else "", people, by=sorted(name for name, value in q.items() if value))
+
+
 def _address(text: str) -> str:
     """A phone number whose plus sign a query string has turned into a blank."""
     return f"+{text.strip()}" if text.startswith(" ") else text
@@ -124,7 +135,7 @@ def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
 
 @needs("agent")
 async def get_order(request: web.Request) -> web.StreamResponse:
-    """State, people, timeline, messages, clocks, escalations; that it was looked at is kept."""
+    """State, people, timeline, messages, clocks, escalations."""
     return answer(await load_view(request))
 
 
@@ -135,11 +146,8 @@ async def load_view(request: web.Request) -> dict[str, Any]:
     pack = context.core.packs.find(name)
     view = None
     if pack is not None and "\x00" not in order_id:
-        async with context.core.ledger.transaction() as connection:
+        async with context.core.ledger.reading() as connection:
             view = await order_view(connection, context.core.keyring, pack.workflow, order_id)
-            if view is not None:
-                line = audit_line(request, "order.seen", name, order_id)
-                await write_audit(connection, [line], context.core.time.now())
     if pack is None or view is None:
         raise Problem(404, "No such order", "no order of this workflow has this id")
     return {**view, **_help(pack.workflow, view["status"])}
@@ -176,6 +184,7 @@ async def post_notice(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     cause = NoticeOrdered(order.reason, request[CALLER].name, tuple(order.channels))
     if order.preview:
+        noted(request, "notice.previewed")
         return answer(NoticeAnswer(True, order.reason, await preview(context, name, cause)))
     result = await context.core.act(name, cause, [audit_line(request, f"notice.sent {order.reason}", *name)])
     assert result.decision is not None

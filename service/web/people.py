@@ -6,9 +6,10 @@ from service.canonical import canonical_address, country_of, spellings
 from service.domain.address_keys import address_key
 from service.erasing import erase_order
 from service.ledger.erasing import orders_of_person
+from service.web.audited import audit_line
 from service.web.auth import needs
 from service.web.bodies import answer
-from service.web.context import CONTEXT, audit_line
+from service.web.context import CONTEXT
 from service.web.problems import Problem
 from service.web.shapes import Erased
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from service.web import (
+    audit,
     callbacks,
     contract,
     dead,
@@ -23,6 +24,8 @@ from service.web import (
     tracking,
     unsubscribe,
 )
+from service.web.audited import Act, Audit, Unaudited
+from service.web.desk import audit as audit_page
 from service.web.desk import board, sign_in, tools
 from service.web.desk import lifecycle as lifecycle_page
 from service.web.desk import orders as order_pages
@@ -37,6 +40,7 @@ class Route(Struct, frozen=True):
 
     Parameters that are not declared are refused, unless the route is `lenient`: addresses that others call for us, and
     the customer's link, to which mail programs and click counters add parameters of their own.
+    `audit`: what the audit log says of it; a route that declares nothing is kept there under its method and path.
     """
 
     method: str
@@ -48,6 +52,7 @@ class Route(Struct, frozen=True):
     query: dict[str, str] = {}
     media: str = "application/json"
     lenient: bool = False
+    audit: Audit | None = None
 
 
 _COUNTRY = {"country": "ISO 3166: where a number without a country code is"}
@@ -67,88 +72,162 @@ _ESCALATIONS = {
     "workflow": "its name", "severity": "low to critical", "older_than": "such as 10m", "limit": "1 to 1000",
     "offset": "how many to leave out",
 }  # fmt: skip
+_AUDIT = {
+    "who": "a name, with or without its kind: key:NAME, oidc:NAME, cli:USER", "act": "its name, or its first words",
+    "order": "an order id", "person": "a phone number or email address that lines are about",
+    "from": "since this day or moment", "to": "before this day or moment", "cursor": "from the page before",
+    "limit": "1 to 1000",
+}  # fmt: skip
 _LIFECYCLE = {"workflow": "its name", "since": "so far back, such as 30d"}
 _NEXT = {"next": "where at the desk to go on"}
 
+_PROBE = Unaudited("shows whether the service works, and nothing of orders or people")
+_NUMBERS = Unaudited("shows numbers, of nobody in particular")
+_PUBLIC = Unaudited("is public")
+_OWN = Unaudited("a customer's own page of their own order, opened by mail programs and link previews too")
+_TIMELINE = Unaudited("reads nothing; what it changes stands in the order's timeline and the inbox of events")
+
 OPERATIONS = (
-    Route("GET", "/healthz", ops.healthz),
-    Route("GET", "/readyz", ops.readyz),
-    Route("GET", "/metrics", ops.metrics, media="text/plain"),
+    Route("GET", "/healthz", ops.healthz, audit=_PROBE),
+    Route("GET", "/readyz", ops.readyz, audit=_PROBE),
+    Route("GET", "/metrics", ops.metrics, media="text/plain", audit=_NUMBERS),
 )
 API = (
-    Route("POST", "/v1/events", events.post_events, body=dict, answer=shapes.EventResults),
-    Route("GET", "/v1/orders", orders.list_orders, answer=shapes.OrderPage, query=_LIST),
-    Route("GET", "/v1/orders/{workflow}/{order_id}", orders.get_order, answer=shapes.OrderDocument),
+    Route("POST", "/v1/events", events.post_events, body=dict, answer=shapes.EventResults, audit=_TIMELINE),
+    Route("GET", "/v1/orders", orders.list_orders, answer=shapes.OrderPage, query=_LIST, audit=Act("orders.listed")),
+    Route("GET", "/v1/audit", audit.get_audit, answer=shapes.AuditPage, query=_AUDIT, audit=Act("audit.read")),
+    Route(
+        "GET", "/v1/orders/{workflow}/{order_id}", orders.get_order, answer=shapes.OrderDocument,
+        audit=Act("order.seen"),
+    ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/notices", orders.post_notice, shapes.NoticeOrder,
         shapes.NoticeAnswer, 201,
+        audit=Act("notice.sent"),
     ),
     Route(
-        "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, shapes.IssueReport, shapes.Escalated, 201
+        "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, shapes.IssueReport, shapes.Escalated, 201,
+        audit=Act("issue.reported"),
     ),
-    Route("GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, answer=shapes.LinkAnswer),
-    Route("POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, answer=shapes.LinkAnswer),
-    Route("GET", "/v1/escalations", escalations.list_escalations, answer=shapes.EscalationPage, query=_ESCALATIONS),
+    Route(
+        "GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, answer=shapes.LinkAnswer,
+        audit=Act("link.made"),
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, answer=shapes.LinkAnswer,
+        audit=Act("links.revoked"),
+    ),
+    Route(
+        "GET", "/v1/escalations", escalations.list_escalations, answer=shapes.EscalationPage, query=_ESCALATIONS,
+        audit=Act("escalations.listed"),
+    ),
     Route(
         "GET", "/v1/escalations/stream", stream.stream, media="text/event-stream",
         query={
             "team": "only this team's", "workflow": "only this workflow's",
             "last_event_id": "go on after this one, where a header cannot be sent",
         },
+        audit=Act("escalations.streamed", before=True),
     ),
-    Route("POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge, shapes.Remark, shapes.Handled),
-    Route("POST", "/v1/escalations/{id}/resolve", escalations.resolve, shapes.Remark, shapes.Handled),
-    Route("POST", "/v1/escalations/{id}/snooze", escalations.snooze, shapes.Snooze, shapes.Handled),
-    Route("POST", "/v1/escalations/{id}/comment", escalations.comment, shapes.Remark, shapes.Handled),
+    Route(
+        "POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge, shapes.Remark, shapes.Handled,
+        audit=Act("escalation.acknowledge"),
+    ),
+    Route(
+        "POST", "/v1/escalations/{id}/resolve", escalations.resolve, shapes.Remark, shapes.Handled,
+        audit=Act("escalation.resolve"),
+    ),
+    Route(
+        "POST", "/v1/escalations/{id}/snooze", escalations.snooze, shapes.Snooze, shapes.Handled,
+        audit=Act("escalation.snooze"),
+    ),
+    Route(
+        "POST", "/v1/escalations/{id}/comment", escalations.comment, shapes.Remark, shapes.Handled,
+        audit=Act("escalation.comment"),
+    ),
     Route(
         "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, answer=shapes.LifecycleMetrics,
         query=_LIFECYCLE,
+        audit=_NUMBERS,
     ),
-    Route("GET", "/v1/subscriptions", subscriptions.list_subscriptions, answer=shapes.Subscriptions),
     Route(
-        "POST", "/v1/subscriptions", subscriptions.subscribe, shapes.SubscriptionOrder, shapes.SubscriptionLine, 201
+        "GET", "/v1/subscriptions", subscriptions.list_subscriptions, answer=shapes.Subscriptions,
+        audit=Act("subscriptions.listed"),
     ),
-    Route("DELETE", "/v1/subscriptions/{id}", subscriptions.unsubscribe, status=204),
     Route(
-        "GET", "/v1/dead-letters", dead.list_dead, answer=shapes.DeadLetterPage, query={"limit": "1 to 500"}
+        "POST", "/v1/subscriptions", subscriptions.subscribe, shapes.SubscriptionOrder, shapes.SubscriptionLine, 201,
+        audit=Act("subscription.made"),
     ),
-    Route("POST", "/v1/dead-letters/{number}/replay", dead.replay_dead, answer=shapes.Count, query=_LETTER),
-    Route("DELETE", "/v1/dead-letters/{number}", dead.drop_dead, answer=shapes.Count, query=_LETTER),
+    Route("DELETE", "/v1/subscriptions/{id}", subscriptions.unsubscribe, status=204, audit=Act("subscription.ended")),
     Route(
-        "GET", "/v1/suppressions", suppressions.list_suppressions, answer=shapes.Suppressions, query=_SUPPRESSED
+        "GET", "/v1/dead-letters", dead.list_dead, answer=shapes.DeadLetterPage, query={"limit": "1 to 500"},
+        audit=Act("dead_letters.listed"),
+    ),
+    Route(
+        "POST", "/v1/dead-letters/{number}/replay", dead.replay_dead, answer=shapes.Count, query=_LETTER,
+        audit=Act("dead_letter.replay", before=True),
+    ),
+    Route(
+        "DELETE", "/v1/dead-letters/{number}", dead.drop_dead, answer=shapes.Count, query=_LETTER,
+        audit=Act("dead_letter.drop", before=True),
+    ),
+    Route(
+        "GET", "/v1/suppressions", suppressions.list_suppressions, answer=shapes.Suppressions, query=_SUPPRESSED,
+        audit=Act("suppressions.listed"),
     ),
     Route(
         "DELETE", "/v1/suppressions", suppressions.lift_suppression, answer=shapes.Count,
         query={**_SUPPRESSED, "channel": "sms, whatsapp, email or push"},
+        audit=Act("suppression.lifted"),
     ),
-    Route("DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased, query=_COUNTRY),
-    Route("GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"}),
+    Route(
+        "DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased, query=_COUNTRY,
+        audit=Act("person.erased", before=True),
+    ),
+    Route(
+        "GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"},
+        audit=_OWN,
+    ),
 )  # fmt: skip
 PAGES = (
-    Route("POST", "/callbacks/twilio/status", callbacks.twilio_status, lenient=True),
-    Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound, lenient=True),
-    Route("GET", "/asyncapi.json", contract.get_asyncapi),
-    Route("GET", "/schemas/{type}.json", contract.get_schema),
-    Route("GET", "/t/{token}", tracking.get_tracking_page, lenient=True),
-    Route("GET", "/u/{token}", unsubscribe.get_page, lenient=True),
-    Route("POST", "/u/{token}", unsubscribe.unsubscribe, lenient=True),
-    Route("GET", "/desk", board.board, query=_ESCALATIONS),
-    Route("GET", "/desk/board", board.board_rows, query=_ESCALATIONS),
-    Route("GET", "/desk/orders", order_pages.orders, query=_LIST),
-    Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order),
-    Route("POST", "/desk/orders/{workflow}/{order_id}/preview", order_pages.preview_notice),
-    Route("POST", "/desk/orders/{workflow}/{order_id}/notices", order_pages.send_notice),
-    Route("POST", "/desk/orders/{workflow}/{order_id}/issues", order_pages.report_issue),
-    Route("POST", "/desk/orders/{workflow}/{order_id}/suppressions", order_pages.lift_suppression),
-    Route("GET", "/desk/inbox", tools.inbox),
-    Route("GET", "/desk/messages/{id}", tools.mail),
-    Route("GET", "/desk/dead", tools.dead),
-    Route("POST", "/desk/dead/{number}/{act:replay|drop}", tools.act_on_dead, query=_LETTER),
-    Route("GET", "/desk/health", tools.health),
-    Route("GET", "/desk/lifecycle", lifecycle_page.lifecycle, query=_LIFECYCLE),
-    Route("GET", "/desk/sign-in", sign_in.show_sign_in, query=_NEXT),
-    Route("POST", "/desk/sign-in", sign_in.sign_in),
-    Route("POST", "/desk/sign-out", sign_in.sign_out),
-    Route("GET", "/desk/sign-in/oidc", begin_oidc, query=_NEXT),
-    Route("GET", "/desk/sign-in/oidc/callback", end_oidc, lenient=True),
+    Route("GET", "/desk/audit", audit_page.audit, query=_AUDIT, audit=Act("audit.read")),
+    Route("POST", "/callbacks/twilio/status", callbacks.twilio_status, lenient=True, audit=_TIMELINE),
+    Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound, lenient=True, audit=_TIMELINE),
+    Route("GET", "/asyncapi.json", contract.get_asyncapi, audit=_PUBLIC),
+    Route("GET", "/schemas/{type}.json", contract.get_schema, audit=_PUBLIC),
+    Route("GET", "/t/{token}", tracking.get_tracking_page, lenient=True, audit=_OWN),
+    Route("GET", "/u/{token}", unsubscribe.get_page, lenient=True, audit=_OWN),
+    Route("POST", "/u/{token}", unsubscribe.unsubscribe, lenient=True, audit=_OWN),
+    Route("GET", "/desk", board.board, query=_ESCALATIONS, audit=Act("escalations.listed", renews=True)),
+    Route("GET", "/desk/board", board.board_rows, query=_ESCALATIONS, audit=Act("escalations.listed", renews=True)),
+    Route("GET", "/desk/orders", order_pages.orders, query=_LIST, audit=Act("orders.listed")),
+    Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order, audit=Act("order.seen")),
+    Route(
+        "POST", "/desk/orders/{workflow}/{order_id}/preview", order_pages.preview_notice, audit=Act("notice.previewed")
+    ),
+    Route("POST", "/desk/orders/{workflow}/{order_id}/notices", order_pages.send_notice, audit=Act("notice.sent")),
+    Route("POST", "/desk/orders/{workflow}/{order_id}/issues", order_pages.report_issue, audit=Act("issue.reported")),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/suppressions",
+        order_pages.lift_suppression,
+        audit=Act("suppression.lifted"),
+    ),
+    Route("GET", "/desk/inbox", tools.inbox, audit=Act("inbox.seen", renews=True)),
+    Route("GET", "/desk/messages/{id}", tools.mail, audit=Act("mail.seen")),
+    Route("GET", "/desk/dead", tools.dead, audit=Act("dead_letters.listed")),
+    Route(
+        "POST",
+        "/desk/dead/{number}/{act:replay|drop}",
+        tools.act_on_dead,
+        query=_LETTER,
+        audit=Act("dead_letter", before=True),
+    ),
+    Route("GET", "/desk/health", tools.health, audit=_NUMBERS),
+    Route("GET", "/desk/lifecycle", lifecycle_page.lifecycle, query=_LIFECYCLE, audit=_NUMBERS),
+    Route("GET", "/desk/sign-in", sign_in.show_sign_in, query=_NEXT, audit=_PUBLIC),
+    Route("POST", "/desk/sign-in", sign_in.sign_in, audit=Act("signed_in")),
+    Route("POST", "/desk/sign-out", sign_in.sign_out, audit=Act("signed_out")),
+    Route("GET", "/desk/sign-in/oidc", begin_oidc, query=_NEXT, audit=_PUBLIC),
+    Route("GET", "/desk/sign-in/oidc/callback", end_oidc, lenient=True, audit=Act("signed_in")),
 )

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from service.ledger.audit_reading import Line
+
 Words = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -295,6 +297,13 @@ class LifecycleMetrics(Struct):
     measures: list[dict[str, Any]]
     stages: list[dict[str, Any]]
     promises: list[dict[str, Any]]
+
+
+class AuditPage(Struct):
+    """Lines of the audit log, newest first. Names that were forgotten are "(erased)"."""
+
+    lines: list[Line]
+    cursor: str
 
 
 class ProblemDetails(Struct):

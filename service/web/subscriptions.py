@@ -1,6 +1,7 @@
 """`/v1/subscriptions`: who gets which report by mail, and when."""
 
 from datetime import time
+from email.utils import parseaddr
 from typing import Final
 
 from aiohttp import web
@@ -9,8 +10,10 @@ from service.domain.calendars import Schedule, zone_of
 from service.domain.errors import Rejection
 from service.domain.lifecycle import require_known
 from service.ledger import digests, outbox, schedules
+from service.ledger.audit import write_audit
 from service.ledger.engine import new_uuid
 from service.ledger.schedules import Subscription
+from service.web.audited import audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, uuid_of
 from service.web.context import CALLER, CONTEXT
@@ -38,12 +41,16 @@ async def subscribe(request: web.Request) -> web.StreamResponse:
     require_known("report", wanted.report, workflow.reports, "report")
     report = workflow.reports[wanted.report]
     now = core.time.now()
+    noted(request, people=[wanted.email], report=report.name, every=wanted.every)
+    noted(request, outside=_is_outside(request, wanted.email))
+    line = audit_line(request, "subscription.made", workflow.name)
     if wanted.every == "now":
         async with core.ledger.transaction() as connection:
             letter = await digests.report_letter(
                 connection, core.keyring, workflow.name, report, wanted.email, new_uuid().hex, now
             )
             await outbox.put(connection, [letter], now)
+            await write_audit(connection, core.keyring, [line], now)
         core.wakeups.wake({"relay"})
         return answer(Count(1), 202)
     if wanted.every not in report.every:
@@ -64,6 +71,7 @@ async def subscribe(request: web.Request) -> web.StreamResponse:
         made = await schedules.subscribe(
             connection, core.keyring, workflow.name, report.name, schedule, wanted.email, request[CALLER].name, now
         )
+        await write_audit(connection, core.keyring, [line], now)
     core.wakeups.wake({"clock"})
     return answer(_line(made), 201)
 
@@ -76,7 +84,15 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     async with core.ledger.transaction() as connection:
         if not await schedules.unsubscribe(connection, key):
             raise Problem(404, "No such subscription", "there is no subscription with this id")
+        line = audit_line(request, "subscription.ended", subscription=str(key))
+        await write_audit(connection, core.keyring, [line], core.time.now())
     return web.Response(status=204)
+
+
+def _is_outside(request: web.Request, email: str) -> bool | None:
+    """Whether a report goes to another domain than the one that our mails come from; None where that is not known."""
+    ours = parseaddr(request.app[CONTEXT].settings.email_from)[1].rpartition("@")[2].lower()
+    return email.rpartition("@")[2].lower() != ours if ours else None
 
 
 def _line(s: Subscription) -> SubscriptionLine:

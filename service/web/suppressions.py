@@ -9,9 +9,10 @@ from service.ledger.audit import write_audit
 from service.ledger.suppressed import lift, suppressed
 from service.mail_address import canonical_mail
 from service.settings import CHANNELS
+from service.web.audited import audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer
-from service.web.context import CONTEXT, audit_line
+from service.web.context import CONTEXT
 from service.web.shapes import Count, SuppressionLine, Suppressions
 
 MOST_LETTERS: Final = 320
@@ -22,6 +23,7 @@ async def list_suppressions(request: web.Request) -> web.StreamResponse:
     """Of one person's address; it is never listed whose addresses there are."""
     core = request.app[CONTEXT].core
     address = _recipient(request.query.get("recipient", ""))
+    noted(request, people=[address])
     async with core.ledger.reading() as connection:
         found = await suppressed(connection, core.keyring, [address])
     return answer(Suppressions([SuppressionLine(s.channel, s.address, s.why, s.at) for s in found]))
@@ -40,9 +42,11 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
     address = _recipient(recipient)
     if channel not in CHANNELS:
         raise Rejection(f"channel: one of {', '.join(CHANNELS)} is expected")
+    noted(request, people=[address])
+    line = audit_line(request, "suppression.lifted", channel=channel)
     async with core.ledger.transaction() as connection:
         lifted = await lift(connection, core.keyring, channel, address)
-        await write_audit(connection, [audit_line(request, f"suppression.lifted {channel}")], core.time.now())
+        await write_audit(connection, core.keyring, [line], core.time.now())
     return lifted
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.domain.calendars import Schedule
 from service.keyring import SealBroken
 from service.ledger import schedules, tables_admin
+from service.ledger.audit import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
 from tests.support.events import event, minutes, person
 from tests.support.providers import Sent
@@ -36,6 +37,8 @@ async def two_of_everything(world: World) -> None:
             await schedules.subscribe(
                 connection, world.ledger.keyring, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW
             )
+            line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")
+            await write_audit(connection, world.ledger.keyring, [line], NOW)
     await world.settled()
     world.providers.behave = too_busy
     for n in (1, 2):

@@ -11,8 +11,9 @@ from service.domain.causes import IssueRaised, NoticeOrdered
 from service.domain.errors import Rejection
 from service.ledger.order_search import open_escalations_of, search
 from service.ledger.orders import find
+from service.web.audited import audit_line
 from service.web.bodies import form_of
-from service.web.context import CALLER, CONTEXT, audit_line
+from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import desk, render
 from service.web.orders import csv_answer, line_of, load_view, order_name, search_of
 from service.web.preview import preview

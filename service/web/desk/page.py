@@ -31,6 +31,7 @@ LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk/inbox", "Inbox", "agent"),
     ("/desk/dead", "Dead letters", "supervisor"),
     ("/desk/health", "Health", "supervisor"),
+    ("/desk/audit", "Audit", "admin"),
 )
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

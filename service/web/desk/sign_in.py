@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from service.ledger import sessions
-from service.ledger.keys import caller_of, looks_like_key
+from service.ledger.audit import write_audit
+from service.ledger.keys import Caller, caller_of, looks_like_key
+from service.web.audited import audit_line, record_stranger
 from service.web.auth import CSRF_FIELD, begin_session, may, session_of
 from service.web.bodies import form_of
 from service.web.clients import refuse_guess
-from service.web.context import CONTEXT
+from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.problems import Problem
 from service.web.session import COOKIE, new_session_id
@@ -75,8 +77,10 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         refused = await refuse_guess(request, "sign-in", Problem(401, "That key is not known, or was revoked."))
         if refused.status != 401:
             raise refused
+        await record_stranger(request, "sign_in.failed", why="the key is not known, or was revoked")
         return await _page(request, after, refused.title, 401)
     if not may(caller, "agent"):
+        await record_stranger(request, "sign_in.failed", why=f"the role {caller.role} has nothing to see at the desk")
         return await _page(request, after, f"The role {caller.role} has nothing to see at the desk.", 403)
     response = web.HTTPSeeOther(after)
     await begin_session(request, response, caller)
@@ -91,8 +95,10 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
         raise Problem(403, "Refused", "reload the page and try again")
     if session is not None:
         core = request.app[CONTEXT].core
+        request[CALLER] = Caller(session.name, session.role, session.key_id, session.id)
         async with core.ledger.transaction() as connection:
             await sessions.end(connection, core.keyring, session.id, core.time.now())
+            await write_audit(connection, core.keyring, [audit_line(request, "signed_out")], core.time.now())
     response = web.HTTPSeeOther("/desk/sign-in")
     response.del_cookie(COOKIE, path="/")
     raise response

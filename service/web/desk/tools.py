@@ -7,19 +7,17 @@ from sqlalchemy import func, select
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
 from service.domain.notices import AHEAD
-from service.ledger import audit, housekeeping, outbox
+from service.ledger import housekeeping, outbox
 from service.ledger.columns import stands_in
 from service.ledger.tables import notifications
 from service.ledger.views import message_view, recent_messages
-from service.web.auth import may
 from service.web.bodies import uuid_of
-from service.web.context import CALLER, CONTEXT
+from service.web.context import CONTEXT
 from service.web.dead import change_letter, letters_of
 from service.web.desk.page import desk, render
 
 SHOWN: Final = 60
 LETTERS: Final = 100
-AUDIT_LINES: Final = 30
 # Mails come from templates and data: no scripts, nothing from elsewhere, its own styles only.
 MAIL_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 
@@ -67,14 +65,13 @@ async def act_on_dead(request: web.Request) -> web.StreamResponse:
 
 @desk("supervisor")
 async def health(request: web.Request) -> web.StreamResponse:
-    """Queues, lag, providers, breakers; who did what, for admins."""
+    """Queues, lag, providers, breakers."""
     context = request.app[CONTEXT]
     core, now = context.core, context.core.time.now()
     async with core.ledger.reading() as connection:
         oldest = await housekeeping.oldest_pending(connection, context.routes)
         leaving = await outbox.oldest(connection, now)
         waiting = await connection.execute(select(func.count()).where(stands_in(notifications.c.state, *AHEAD)))
-        lines = await audit.newest(connection, AUDIT_LINES) if may(request[CALLER], "admin") else []
     numbers: list[tuple[str, Any]] = [("messages waiting", waiting.scalar_one())]
     numbers.append(("oldest for the broker", _age(now, leaving)))
     for queue in (INTAKE, DEAD):
@@ -92,7 +89,6 @@ async def health(request: web.Request) -> web.StreamResponse:
             for p in route.providers
         ],
         "packs": [p.workflow for p in core.packs],
-        "audit": lines,
     }
     return await render(request, "health.html.j2", values, here="/desk/health")
 

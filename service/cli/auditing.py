@@ -1,0 +1,34 @@
+"""The lines that commands leave in the audit log: who ran them on which machine."""
+
+import getpass
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.keyring import Keyring
+from service.ledger.audit import AuditLine, write_audit
+
+
+def user() -> str:
+    """Who runs this command, as the system calls them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:{os.getuid()}"
+
+
+async def keep(
+    connection: AsyncConnection,
+    keyring: Keyring,
+    act: str,
+    workflow: str = "",
+    order_id: str = "",
+    subject: str = "",
+    **detail: Any,
+) -> None:
+    """A line about this command, in the running transaction; `subject`: the key or account that it is about."""
+    line = AuditLine(user(), "operator", act, workflow, order_id, socket.gethostname(), subject=subject, detail=detail)
+    await write_audit(connection, keyring, [line], datetime.now(UTC))

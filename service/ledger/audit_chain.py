@@ -1,0 +1,87 @@
+"""The arithmetic of the audit log: how a line hangs on the one before, and how names are committed to, not held.
+
+A line's digest is keyed (HMAC-SHA256 with a key of the installation) over what it says, over salted digests of the
+names that belong to it, and over the digest of the line before. So nobody without the key can change, add or take away
+a line unnoticed, and a name can be forgotten without breaking the chain: its salted digest stays, which says nothing.
+"""
+
+import hmac
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from service.keyring import Keyring
+
+START: Final = b""
+SALT_BYTES: Final = 16
+
+
+class SaltedName(Struct, frozen=True):
+    """A name as it is sealed beside its line."""
+
+    salt: bytes
+    name: str
+
+    def commitment(self) -> str:
+        """What the line holds of it."""
+        return sha256(self.salt + self.name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Said(Struct, frozen=True):
+    """What a line says, without names. `commitments`: part (who, from, about) to salted digest."""
+
+    seq: int
+    at: datetime
+    role: str
+    act: str
+    workflow: str
+    order_id: str
+    detail: str
+    commitments: str
+
+
+class Head(Struct, frozen=True):
+    """Where the chain ends and begins. `checkpoint`: the digest of the line before `first`, which was forgotten."""
+
+    seq: int = 0
+    digest: bytes = START
+    first: int = 1
+    checkpoint: bytes = START
+    names_erased: int = 0
+
+
+def salted(name: str) -> SaltedName:
+    """A name with a salt of its own, so that equal names cannot be told from their digests."""
+    return SaltedName(os.urandom(SALT_BYTES), name)
+
+
+def plain(values: Mapping[str, object]) -> str:
+    """A mapping as text, always the same way."""
+    return msgspec.json.encode(dict(sorted(values.items()))).decode()
+
+
+class Chain:
+    """Digests with the installation's key."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._key = keyring.subkey("audit").encode()
+
+    def next(self, before: bytes, said: Said) -> bytes:
+        """The digest of a line that follows on one with the digest `before`."""
+        moment = said.at.astimezone(UTC).isoformat(timespec="microseconds")
+        words = (str(said.seq), moment, said.role, said.act, said.workflow, said.order_id, said.detail)
+        return self._mac(before.hex(), *words, said.commitments)
+
+    def seal(self, head: Head) -> bytes:
+        """The head's own, so that the chain cannot be cut at its end and the head moved along."""
+        return self._mac(
+            "head", str(head.seq), head.digest.hex(), str(head.first), head.checkpoint.hex(), str(head.names_erased)
+        )
+
+    def _mac(self, *parts: str) -> bytes:
+        return hmac.new(self._key, msgspec.json.encode(parts), sha256).digest()

@@ -1,0 +1,125 @@
+"""What each route leaves in the audit log. A route declares its act; what declares nothing is kept under its own path.
+
+A look is kept before its answer is given, and not given when it cannot be kept (503). An act that changes an order is
+kept with its change, in one transaction; one that cannot be is kept before it is tried.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.canonical import canonical_address
+from service.ledger.audit import AuditLine
+from service.ledger.keys import ACCOUNT, Caller
+from service.web.clients import address_of
+from service.web.context import CALLER, CONTEXT
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Act(Struct, frozen=True):
+    """A look or an act. `before`: kept before it is tried. `renews`: a page that asks for itself again and again."""
+
+    name: str
+    before: bool = False
+    renews: bool = False
+
+
+class Unaudited(Struct, frozen=True):
+    """Why a route leaves no line."""
+
+    why: str
+
+
+Audit = Act | Unaudited
+AUDIT: Final[web.RequestKey[Audit]] = web.RequestKey("audit", object)  # type: ignore[arg-type]
+_NOTED: Final = web.RequestKey("audit_noted", dict[str, Any])
+_IN_LINE: Final = web.RequestKey("audit_in_line", bool)
+
+
+def name_of(caller: Caller) -> str:
+    """Who it is, with the kind of name: no account can be called as a key is."""
+    if caller.key_id is None:
+        return caller.name if caller.name.startswith(ACCOUNT) else f"demo:{caller.name}"
+    return f"key:{caller.name}"
+
+
+def noted(request: web.Request, act: str = "", people: Sequence[str] = (), **detail: object) -> None:
+    """Say more exactly what this request is: another act, which people it asks for, and details without data."""
+    said = request.setdefault(_NOTED, {"act": "", "people": (), "detail": {}})
+    said["act"] = act or said["act"]
+    said["people"] = (*said["people"], *people)
+    said["detail"] |= detail
+
+
+def address_in(text: str, country: str | None = None) -> tuple[str, ...]:
+    """The address that a search is for, or none when it is for something else."""
+    try:
+        return (canonical_address(text, country),) if text else ()
+    except ValueError:
+        return (text,) if "@" in text else ()
+
+
+def audit_line(request: web.Request, act: str, workflow: str = "", order_id: str = "", **detail: object) -> AuditLine:
+    """A line about what the caller does, to be written with what it changes."""
+    request[_IN_LINE] = True
+    return _line(request, act, workflow, order_id, detail)
+
+
+def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: dict[str, Any]) -> AuditLine:
+    caller = request[CALLER]
+    said = request.get(_NOTED, {"people": (), "detail": {}})
+    return AuditLine(
+        name_of(caller),
+        caller.role,
+        act,
+        workflow,
+        order_id,
+        address_of(request),
+        tuple(dict.fromkeys(said["people"])),
+        {**said["detail"], **detail},
+    )
+
+
+async def before(request: web.Request) -> None:
+    """Keep an act that must not happen unrecorded."""
+    act = request.get(AUDIT)
+    if isinstance(act, Act) and act.before:
+        await _record(request, act.name)
+
+
+async def after(request: web.Request) -> None:
+    """Keep what was looked at or done, unless its own transaction did, before the answer is given."""
+    act = request.get(AUDIT)
+    if request.get(_IN_LINE) or act is None or isinstance(act, Unaudited) or act.before:
+        return
+    said = request.get(_NOTED, {"act": ""})
+    if not act.renews:
+        await _record(request, said["act"] or act.name)
+        return
+    key = (name_of(request[CALLER]), address_of(request), act.name, request.path_qs)
+    auditor = request.app[CONTEXT].auditor
+    if not auditor.is_repeat(*key):
+        await _record(request, said["act"] or act.name)
+        auditor.remember(*key)
+
+
+async def _record(request: web.Request, act: str) -> None:
+    path = request.match_info
+    line = _line(request, act, path.get("workflow", ""), path.get("order_id", ""), _path_detail(request))
+    await request.app[CONTEXT].auditor.record(line)
+
+
+def _path_detail(request: web.Request) -> dict[str, Any]:
+    """What the path names besides an order, such as a subscription or the place of a dead letter."""
+    named = {k: v for k, v in request.match_info.items() if k in ("id", "number", "act", "list")}
+    return {k: v for k, v in named.items() if _PLAIN.fullmatch(v)}
+
+
+async def record_stranger(request: web.Request, act: str, **detail: object) -> None:
+    """Keep what somebody tries who is nobody that we know, such as signing in with a wrong key."""
+    line = AuditLine("nobody:", "", act, origin=address_of(request), detail=detail)
+    await request.app[CONTEXT].auditor.record(line)
