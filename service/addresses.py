@@ -206,6 +206,8 @@ def broker_urls(value: str) -> tuple[str, ...]:
 
 
 def _check_port(url: str) -> None:
+    if not urlsplit(url).hostname and not url.startswith("memory"):
+        raise ValueError("names no host; write amqp://user:password@host:5672/")
     try:
         urlsplit(url).port  # noqa: B018 - it raises for what is no port
     except ValueError:

@@ -11,7 +11,6 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from service import shipped
 from service.broker.memory import MemoryBroker
 from service.broker.port import INTAKE, Broker
 from service.broker.rabbitmq import RabbitBroker
@@ -45,7 +44,7 @@ from service.relay.relay import Relay
 from service.relay.teams import TeamTransport, unheard
 from service.reload import Reloader
 from service.settings import Settings, SettingsError
-from service.starting import FIRST_CONNECT_S, connect_broker
+from service.starting import FIRST_CONNECT_S, check_roles, connect_broker, not_listening, packs_in
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
 from service.web import app as web_app
@@ -56,7 +55,7 @@ from service.web.limits import Limits as HttpLimits
 from service.web.server import Runner
 from service.web.session import Sessions
 from service.webhooks import WebhookClient
-from service.workflows.packs import Packs, build_all
+from service.workflows.packs import Packs
 
 log = structlog.get_logger(__name__)
 
@@ -80,13 +79,10 @@ class App:
         broker: Broker | None = None,
         open_to: Role | None = None,
     ) -> None:
-        if unknown := set(roles) - set(ROLES):
-            raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
         self.settings = settings
         self.roles = tuple(roles)
-        if settings.workflows == shipped.PACKS:
-            log.warning("packs.shipped", folder=str(shipped.PACKS), hint="STAGEBELL_WORKFLOWS names your own")
-        self.packs = Packs(build_all(settings.workflows))
+        check_roles(self.roles, ROLES, settings.broker_url if broker is None else "")
+        self.packs = Packs(packs_in(settings.workflows))
         self.ledger = ledger_of(settings)
         self.time = time or SteadyTime(settings.time_speed)
         self.wakeups = Wakeups()
@@ -258,7 +254,8 @@ class App:
             await site.start()
         except OSError as error:
             if has_web:
-                raise SettingsError(f"STAGEBELL_HTTP_PORT: cannot listen: {error.strerror}") from error
+                place = f"{self.settings.http_host}:{self.settings.http_port}"
+                raise not_listening("STAGEBELL_HTTP_PORT", place, error) from error
             log.warning("health.not_served", port=self.settings.http_port, error=error.strerror)
             return
         self.port = addresses[0][1] if (addresses := self._runner.addresses) else self.settings.http_port
@@ -271,7 +268,7 @@ class App:
         try:
             self._closers.append(await mail_in.serve(self.settings.mail_in, postbox))
         except OSError as error:
-            raise SettingsError(f"STAGEBELL_MAIL_IN: cannot listen: {error.strerror}") from error
+            raise not_listening("STAGEBELL_MAIL_IN", self.settings.mail_in, error) from error
 
     def _broadcaster(self) -> Broadcaster:
         broadcaster = Broadcaster(self.core)

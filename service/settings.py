@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValue
 
-from service import addresses, setting_names, shipped
+from service import addresses, setting_names, setting_values, shipped
 from service.mail_address import canonical_domain, sender_of
 from service.setting_names import PREFIX
 from service.webhook_targets import Network, networks_of
@@ -23,11 +24,7 @@ class SettingsError(Exception):
     """The settings cannot be used; the text names each one and what to write instead."""
 
 
-def _no_slash(url: str) -> str:
-    return url.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_no_slash)]
+Url = Annotated[str, AfterValidator(setting_values.web_address)]
 
 
 class TwilioAccount(BaseSettings):
@@ -169,9 +166,14 @@ class Settings(BaseSettings):
     @field_validator("smtp_url", "smtp_backup_url")
     @classmethod
     def _known_smtp(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if url and urlsplit(url).scheme not in ("smtp", "smtps", "smtp+starttls"):
-            raise ValueError("write smtp://, smtps:// or smtp+starttls://user:password@host:port")
+        setting_values.mail_relay(value.get_secret_value())
+        return value
+
+    @field_validator("team_urls")
+    @classmethod
+    def _known_ways(cls, value: dict[str, list[SecretStr]]) -> dict[str, list[SecretStr]]:
+        for url in (u for urls in value.values() for u in urls):
+            setting_values.way_to_team(url.get_secret_value())
         return value
 
     @field_validator("email_from")
@@ -201,8 +203,8 @@ class Settings(BaseSettings):
     @field_validator("fcm_credentials")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError(f"no file at {value}; it is the service account's JSON key")
+        if value is not None:
+            setting_values.service_account(value)
         return value
 
     @model_validator(mode="after")
@@ -215,6 +217,12 @@ class Settings(BaseSettings):
     def _public(self) -> "Settings":
         if not self.public_url:
             self.public_url = f"http://{self.http_host}:{self.http_port}"
+        return self
+
+    @model_validator(mode="after")
+    def _accounts_are_whole(self) -> "Settings":
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret.get_secret_value()):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, as the provider gave them")
         return self
 
     @model_validator(mode="after")
@@ -270,6 +278,10 @@ def load(**overrides: object) -> Settings:
     lines += setting_names.unknown(said, fields)
     try:
         settings = Settings(**(values | overrides))  # type: ignore[arg-type]
+    except UnreadableValue as error:
+        field = str(error).split('"')[1].upper() if '"' in str(error) else ""
+        lines.append(f"{PREFIX}{field}: write JSON, such as " + '{"finance": ["slack://…"]}')
+        raise SettingsError("\n".join(lines)) from None
     except ValidationError as error:
         lines += [
             f"{PREFIX}{'_'.join(str(s) for s in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"

@@ -1,14 +1,19 @@
-"""The first connections of a process: waits for what is starting itself, names at once what says no."""
+"""The first steps of a process: waits for what is starting itself, names at once what says no or could not work."""
 
 import asyncio
+import os
+import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Final
 
 import structlog
 
+from service import shipped
 from service.broker.port import Broker, BrokerLost, BrokerRefused
 from service.settings import SettingsError
+from service.workflows.packs import Pack, build_all
 
 log = structlog.get_logger(__name__)
 FIRST_CONNECT_S: Final = 30.0
@@ -19,6 +24,7 @@ async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
     """Connect and declare; raises SettingsError when the broker says no, or none answered in time."""
     teams = tuple(teams)
     deadline = time.monotonic() + FIRST_CONNECT_S
+    told = ""
     while True:
         try:
             await broker.connect(teams)
@@ -31,5 +37,41 @@ async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
                     f"STAGEBELL_BROKER_URL: no broker answered within {FIRST_CONNECT_S:.0f} s: {lost}:"
                     " does it run there, and may it be reached from here?"
                 ) from lost
-            log.warning("broker.waiting", error=str(lost))
+            if str(lost) != told:
+                told = str(lost)
+                log.warning("broker.waiting", setting="STAGEBELL_BROKER_URL", error=told, at_most_s=FIRST_CONNECT_S)
             await asyncio.sleep(PAUSE_S)
+
+
+def check_roles(roles: Collection[str], known: Collection[str], broker_url: str) -> None:
+    """Raises SettingsError for roles that nobody has, or of which nothing could come."""
+    if unknown := set(roles) - set(known):
+        raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(known)}")
+    if not roles:
+        raise SettingsError(f"--roles: names none; known: {', '.join(known)}")
+    if broker_url.startswith("memory") and "intake" in roles and "web" not in roles:
+        raise SettingsError(
+            "STAGEBELL_BROKER_URL: memory:// lives inside one process, so that intake alone would never hear of an"
+            " event; set amqp://user:password@host:5672/, or run the role web in the same process"
+        )
+
+
+def packs_in(folder: Path) -> list[Pack]:
+    """The packs that the settings name; raises SettingsError where there are none, PackError for what is in them."""
+    if folder == shipped.PACKS:
+        log.warning("packs.shipped", folder=str(folder), hint="STAGEBELL_WORKFLOWS names your own")
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        raise SettingsError(f"STAGEBELL_WORKFLOWS: no folder that can be read at {folder}; name the one with the packs")
+    if not any(folder.glob("*/workflow.yaml")) and not (folder / "workflow.yaml").is_file():
+        raise SettingsError(
+            f"STAGEBELL_WORKFLOWS: no pack in {folder}; a pack is a folder with a workflow.yaml (stagebell new NAME)"
+        )
+    return build_all(folder)
+
+
+def not_listening(setting: str, place: str, error: OSError) -> SettingsError:
+    """Why nobody can listen at `place`, and what to set; `setting` holds the port."""
+    if isinstance(error, socket.gaierror):
+        return SettingsError(f"{setting.replace('_PORT', '_HOST')}: {place} is no address of this machine")
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return SettingsError(f"{setting}: cannot listen at {place}: {why}; stop what listens there, or set another one")

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _leave(why: str) -> None:
-    errors.print(why, style="red", markup=False, highlight=False)
+    errors.print(why, style="red", markup=False, highlight=False, soft_wrap=True)  # a sentence stays a line
     sys.exit(1)
 
 

@@ -33,6 +33,7 @@ async def reach(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_s: float 
     Raises SettingsError when none did, and at once when the database says no.
     """
     deadline = time.monotonic() + wait_s
+    told = ""
     while True:
         try:
             return await work()
@@ -44,7 +45,9 @@ async def reach(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_s: float 
                 raise
             if ledger.is_sqlite or time.monotonic() > deadline:
                 raise SettingsError(f"STAGEBELL_DATABASE_URL: no database answered: {said}: {_look(ledger)}") from error
-            log.warning("database.waiting", error=said)
+            if said != told:
+                told = said
+                log.warning("database.waiting", setting="STAGEBELL_DATABASE_URL", error=said, at_most_s=wait_s)
             await asyncio.sleep(PAUSE_S)
 
 
@@ -54,6 +57,8 @@ def _refused(error: Exception, said: str) -> str:
         return "give the right authority with sslrootcert=FILE, and the host's name as the certificate has it"
     if "rejected SSL upgrade" in said:
         return "the server speaks no TLS: turn it on there (ssl = on), or leave sslmode out"
+    if "file is not a database" in said:  # SQLITE_NOTADB
+        return "another program's file, or a damaged one: name another, or restore it"
     code = _code(error)
     return next((remedy for prefix, remedy in _REMEDIES.items() if code.startswith(prefix)), "")
 

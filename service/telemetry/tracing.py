@@ -28,7 +28,10 @@ def configure() -> None:
         return
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if exporter != "otlp" or protocol not in (None, "", "http/protobuf"):
-        raise ValueError("OTEL_…: traces leave by OTLP as http/protobuf alone (port 4318 of a collector), or by none")
+        raise ValueError(
+            "OTEL_EXPORTER_OTLP_PROTOCOL: traces leave as http/protobuf alone; write that and a collector's port 4318,"
+            " or OTEL_TRACES_EXPORTER=none"
+        )
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider

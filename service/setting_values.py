@@ -1,0 +1,61 @@
+"""What the values of settings must be: one that could not work is refused at the start, with what to write instead.
+
+Each function takes the value, raises ValueError with the remedy, and never repeats a value that may hold a secret.
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
+# Google, "Service account credentials": without these no token is given.
+_ACCOUNT: Final = ("project_id", "client_email", "private_key", "token_uri")
+
+
+def web_address(value: str) -> str:
+    """An address of HTTP without its last slash; empty stays empty."""
+    try:
+        parts = urlsplit(value)
+        ok = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        ok = False
+    if value and not ok:
+        raise ValueError("write https://host or http://host:port")
+    return value.rstrip("/")
+
+
+def mail_relay(url: str) -> None:
+    """A mail relay's address."""
+    try:
+        parts = urlsplit(url)
+        ok = parts.scheme in SMTP_SCHEMES and parts.hostname and (parts.port or 1)
+    except ValueError:
+        ok = False
+    if url and not ok:
+        raise ValueError(
+            "write smtp://, smtps:// or smtp+starttls://user:password@host:port;"
+            " a password's @ : / are written %40 %3A %2F"
+        )
+
+
+def service_account(path: Path) -> None:
+    """A readable key file of a Google service account."""
+    remedy = "it is the service account's JSON key (Firebase console, Project settings, Service accounts)"
+    if not path.is_file():
+        raise ValueError(f"no file at {path}; {remedy}")
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; let the service's user read it") from None
+    except ValueError:
+        raise ValueError(f"{path} is no JSON; {remedy}") from None
+    missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
+    if missing:
+        raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
+
+
+def way_to_team(url: str) -> None:
+    """An address of Apprise, or `webhook+https://`."""
+    if "://" not in url:
+        raise ValueError("write an Apprise address such as slack://…, or webhook+https://host/path")
