@@ -12,7 +12,7 @@ from service.core import Core
 from service.domain.workflow import Team
 from service.erasing import erase_order
 from service.ledger import audit as audit_lines
-from service.ledger import digests, escalations, inbox, incidents, outbox, schedules
+from service.ledger import digests, escalations, idempotency, inbox, incidents, outbox, schedules
 from service.ledger.erasing import old_orders
 from service.ledger.orders import OrderName
 from service.ledger.outbox import Outgoing
@@ -63,12 +63,13 @@ class CalendarDue:
         return len(due)
 
     async def forget_old(self) -> int:
-        """Let go of what retention says: people of long-ended orders, old stream lines, old inbox rows."""
+        """Let go of what retention says: people of long-ended orders, old stream lines, inbox rows, answers of acts."""
         core, now = self._core, self._core.time.now()
         names: list[OrderName] = []
         async with core.ledger.transaction() as connection:
             await escalations.forget_stream(connection, now)
             await inbox.forget(connection, now - INBOX_KEPT)
+            await idempotency.forget(connection, now)
             if self._retention is not None:
                 names = await old_orders(connection, now - self._retention, RETENTION_BATCH)
         for name in names:

@@ -12,6 +12,7 @@ from service.domain.address_keys import address_key
 from service.domain.notices import AHEAD, Snapshot
 from service.keyring import Keyring
 from service.ledger.commit import person_digests
+from service.ledger.idempotency import erase_answers
 from service.ledger.records import Recipient, history_line, notification_of, seal_json, snapshot_of, unseal_json
 from service.ledger.tables import (
     ESCALATION_DETAIL,
@@ -26,7 +27,7 @@ from service.ledger.tables import (
     timeline,
 )
 
-_PERSONAL = ("note", "by", "detail", "comment", "was", "to", "why")
+_PERSONAL = ("note", "by", "detail", "comment", "was", "to", "why", "asked")
 _KEEPS_NAMES = ("status_changed", "adopted", "pack_changed", "clock_moved")
 
 
@@ -76,6 +77,7 @@ async def scrub(
     await _blank_escalations(connection, keyring, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if addresses is not None:
+        await erase_answers(connection)
         gone = gone.where(order_people.c.digest.in_(person_digests(keyring, addresses)))
     await connection.execute(gone)
     return len(theirs)

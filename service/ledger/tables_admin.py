@@ -53,6 +53,21 @@ desk_sessions = Table(
     Index("desk_sessions_by_subject", "subject"),
 )
 
+ACT_ANSWER: Final = Label("act.answer")
+acts_once = Table(
+    "acts_once",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("request", LargeBinary(16), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("claim", Uuid, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("lease_until", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    sealed("sealed_answer", ACT_ANSWER, nullable=True),
+    Index("acts_once_by_end", "expires_at"),
+)
+
 # Of releases before lines were chained; replicas of theirs still write here, and what they wrote is taken over.
 audit = Table(
     "audit",

@@ -1,7 +1,7 @@
 """Who may do what: API keys in the Authorization header, sessions of the desk, and the roles they carry."""
 
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Final
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from service.web.bodies import form_of
 from service.web.broadcast import Standing
 from service.web.clients import refuse_guess
 from service.web.context import BY_COOKIE, CALLER, CONTEXT, Context
+from service.web.once import once_by_header
 from service.web.problems import Problem
 from service.web.session import COOKIE, LIFE_S, Session, new_session_id
 
@@ -44,7 +45,7 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
             if not await request.app[CONTEXT].limits.call(caller.identity):
                 raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
             request[CALLER] = caller
-            return await _audited(request, handler)
+            return await _audited(request, partial(once_by_header, handler=handler))
 
         guarded.needs_role = role  # type: ignore[attr-defined]
         return guarded

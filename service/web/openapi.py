@@ -13,6 +13,7 @@ from service import __version__
 from service.domain.events import DATA_TYPES
 from service.web.contract import components as event_components
 from service.web.contract import envelope_name
+from service.web.once import HEADER, LONGEST_KEY, REPLAYED
 from service.web.routes import API, OPERATIONS, Route
 from service.web.shapes import ProblemDetails
 
@@ -30,6 +31,11 @@ _REFUSALS: Final = {
     "429": "too many requests",
     "503": "a part of the service is away; try again",
 }
+_ONCE: Final = {
+    "name": HEADER, "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    "description": "the act counts once under this key, for 24 h: the same request gets the same answer "
+    f"(`{REPLAYED}: true`), another one 422, and 409 while the first is under way",
+}  # fmt: skip
 _OPEN: Final = ("/healthz", "/readyz", "/metrics", "/t/{token}.json")
 
 
@@ -72,6 +78,8 @@ def _operation(route: Route) -> dict[str, Any]:
         {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
         for name, meaning in route.query.items()
     ]
+    if role and route.method == "POST":
+        parameters.append(_ONCE)
     summary = (getdoc(route.handler) or "").partition("\n")[0]
     operation: dict[str, Any] = {"summary": summary, "parameters": parameters, "responses": _responses(route)}
     if role:

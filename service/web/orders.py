@@ -1,5 +1,7 @@
 """`/v1/orders...`: lists, one order whole, manual notices, reported issues, its tracking link."""
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,12 +19,15 @@ from service.web.audited import address_in, audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, moment_of
 from service.web.context import CALLER, CONTEXT, Context
+from service.web.once import HEADER, once
 from service.web.preview import preview
 from service.web.problems import Problem
 from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer, NoticeOrder, OrderLine, OrderPage
 
 SORTS: Final[tuple[Sort, ...]] = ("activity", "submitted", "expected_end", "due")
 MOST_CSV: Final = 50_000
+SAME_CLICK: Final = timedelta(seconds=10)
+Send = Callable[[web.Request, NoticeOrdered], Awaitable[web.StreamResponse]]
 
 
 @needs("agent")
@@ -186,9 +191,29 @@ async def post_notice(request: web.Request) -> web.StreamResponse:
     if order.preview:
         noted(request, "notice.previewed")
         return answer(NoticeAnswer(True, order.reason, await preview(context, name, cause)))
-    result = await context.core.act(name, cause, [audit_line(request, f"notice.sent {order.reason}", *name)])
+    return await told_once(request, cause, _send)
+
+
+async def _send(request: web.Request, cause: NoticeOrdered) -> web.StreamResponse:
+    name, context = order_name(request), request.app[CONTEXT]
+    result = await context.core.act(name, cause, [audit_line(request, f"notice.sent {cause.reason}", *name)])
     assert result.decision is not None
-    return answer(NoticeAnswer(False, order.reason, await preview(context, name, cause, result.decision)), 201)
+    return answer(NoticeAnswer(False, cause.reason, await preview(context, name, cause, result.decision)), 201)
+
+
+async def told_once(request: web.Request, cause: NoticeOrdered, send: Send) -> web.StreamResponse:
+    """A doubled click tells once: the same notice by the same caller within 10 s, unless keys tell them apart.
+
+    Whoever comes second gets the answer of the first; raises Problem.
+    """
+
+    async def sent(request: web.Request) -> web.StreamResponse:
+        return await send(request, cause)
+
+    if HEADER in request.headers:
+        return await sent(request)
+    asked = [*order_name(request), cause.reason, *sorted(set(cause.channels))]
+    return await once(request, "\x00".join(["notice", *asked]), asked, sent, SAME_CLICK, patient=True)
 
 
 @needs("agent")

@@ -15,7 +15,8 @@ from service.web.audited import audit_line
 from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import desk, render
-from service.web.orders import csv_answer, line_of, load_view, order_name, search_of
+from service.web.once import once_by_form
+from service.web.orders import csv_answer, line_of, load_view, order_name, search_of, told_once
 from service.web.preview import preview
 from service.web.suppressions import lift_as_asked
 
@@ -135,6 +136,14 @@ async def preview_notice(request: web.Request) -> web.StreamResponse:
 async def send_notice(request: web.Request) -> web.StreamResponse:
     """Send it, and show the order again."""
     cause = await _notice(request)
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        return await told_once(request, cause, _send)
+
+    return await once_by_form(request, send)
+
+
+async def _send(request: web.Request, cause: NoticeOrdered) -> web.StreamResponse:
     name = order_name(request)
     await request.app[CONTEXT].core.act(name, cause, [audit_line(request, f"notice.sent {cause.reason}", *name)])
     raise web.HTTPSeeOther(_path(*name))
@@ -152,6 +161,10 @@ async def lift_suppression(request: web.Request) -> web.StreamResponse:
 @desk("agent")
 async def report_issue(request: web.Request) -> web.StreamResponse:
     """Escalate at once, and show the order again."""
+    return await once_by_form(request, _report)
+
+
+async def _report(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     reason, detail = form.get("reason", ""), form.get("detail", "")[:2000]
     name = order_name(request)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import uuid4
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -71,6 +72,7 @@ async def render(
         "caller": caller,
         "signed_in": session is not None,
         "csrf": context.sessions.csrf_token(session.id if session else OPEN_SESSION),
+        "form_id": uuid4().hex,
         "links": LINKS,
         "here": here,
         "can": lambda role: caller is not None and may(caller, role),

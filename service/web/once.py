@@ -1,0 +1,129 @@
+"""`Idempotency-Key`: a POST that acts counts once, however often it is sent.
+
+The key is kept for 24 hours per caller. The same key with the same request replays the answer, with
+`Idempotent-Replayed: true`; with another request it is refused (422); while the first is under way it is a conflict
+(409). What was refused, or ended in a fault of ours, frees the key for another try.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from service.ledger import idempotency
+from service.ledger.engine import new_uuid
+from service.ledger.idempotency import Answered, Claim, Earlier
+from service.web.audited import noted
+from service.web.bodies import form_of
+from service.web.context import CALLER, CONTEXT
+from service.web.problems import Problem
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FORM_FIELD: Final = "form_id"
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotent-Replayed"
+KEPT: Final = timedelta(hours=24)
+LONGEST_KEY: Final = 255
+# Those who sent no key wait for the first of them, and get its answer.
+PATIENCE_S: Final = 10.0
+LOOK_EVERY_S: Final = 0.05
+_KEPT_HEADERS: Final = (hdrs.CONTENT_TYPE, hdrs.LOCATION)
+
+
+async def once_by_header(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """`handler`, once for the key that a POST has in its head; raises Problem."""
+    key = request.headers.get(HEADER)
+    if key is None or request.method != hdrs.METH_POST:
+        return await handler(request)
+    key = key.strip()
+    if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        detail = f"{HEADER}: 1 to {LONGEST_KEY} plain characters are expected, such as a UUID"
+        raise Problem(400, "Not readable", detail)
+    return await once(request, f"header {key}", _asked(request, await request.read()), handler)
+
+
+async def once(
+    request: web.Request, key: str, asked: list[str], handler: Handler, kept: timedelta = KEPT, *, patient: bool = False
+) -> web.StreamResponse:
+    """`handler`, once for this caller and key. `patient`: whoever comes second waits for the first; raises Problem."""
+    core = request.app[CONTEXT].core
+    act = idempotency.act_id(core.keyring, request[CALLER].identity, key)
+    digest = core.keyring.digest("asked", *asked)
+    looks = round(PATIENCE_S / LOOK_EVERY_S) if patient else 0
+    while True:
+        found = await _claim(request, Claim(act, new_uuid()), digest, kept)
+        if isinstance(found, Claim):
+            return await _act(request, found, handler)
+        if found.done or not found.same_request or not looks:
+            return _again(request, found)
+        looks -= 1
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def once_by_form(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """`handler`, once for a page's form as it was filled in: a doubled click, a page sent again; raises Problem."""
+    form_id = (await form_of(request)).get(FORM_FIELD, "")
+    if not form_id or HEADER in request.headers:
+        return await handler(request)
+    asked = [form_id, *_asked(request, await request.read())]
+    return await once(request, "\x00".join(["form", *asked]), asked, handler, patient=True)
+
+
+def _asked(request: web.Request, body: bytes) -> list[str]:
+    return [request.method, request.path_qs, body.decode("latin-1")]
+
+
+async def _claim(request: web.Request, wanted: Claim, asked: bytes, kept: timedelta) -> Claim | Earlier:
+    core = request.app[CONTEXT].core
+    try:
+        async with core.ledger.transaction() as connection:
+            return await idempotency.claim(connection, core.keyring, wanted, asked, core.time.now(), kept)
+    except Exception:
+        # The commit may have been done and not answered: nobody would use the claim.
+        await _settle(request, wanted, None)
+        raise
+
+
+def _again(request: web.Request, found: Earlier) -> web.StreamResponse:
+    if not found.same_request:
+        raise Problem(422, "Not accepted", f"{HEADER}: was used before for another request; take a new one")
+    if not found.done:
+        retry = {"Retry-After": "1"}
+        raise Problem(409, "Under way", "the same request is being worked on; ask again in a moment", retry)
+    if found.answer is None:
+        raise Problem(409, "Done before", "it was done; its answer is no longer kept, as somebody's data was erased")
+    noted(request, "answer.replayed")
+    headers = {**found.answer.headers, REPLAYED: "true"}
+    return web.Response(status=found.answer.status, body=found.answer.body, headers=headers)
+
+
+async def _act(request: web.Request, held: Claim, handler: Handler) -> web.StreamResponse:
+    """Do it, and keep the answer; a refusal frees the key."""
+    kept: Answered | None = None
+    try:
+        response = await _answered(request, handler)
+        if isinstance(response, web.Response) and response.status < 400 and isinstance(response.body, bytes | None):
+            headers = {str(name): response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            kept = Answered(response.status, response.body or b"", headers)
+    finally:
+        # Also when the caller hangs up: what was done is kept for the next try.
+        await asyncio.shield(_settle(request, held, kept))
+    return response
+
+
+async def _settle(request: web.Request, held: Claim, kept: Answered | None) -> None:
+    core = request.app[CONTEXT].core
+    async with core.ledger.transaction() as connection:
+        if kept is None:
+            await idempotency.let_go(connection, held)
+        else:
+            await idempotency.finish(connection, core.keyring, held, kept)
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPRedirection as moved:
+        return web.Response(status=moved.status, headers={hdrs.LOCATION: moved.headers[hdrs.LOCATION]})
