@@ -24,7 +24,9 @@ def _exposed() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
-            endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}[metric._type]
+            endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}[
+                str(metric._type)
+            ]
             found |= {metric._name + ending: set(metric._labelnames) for ending in endings}
     return found
 
