@@ -1,43 +1,147 @@
 """Forgetting, the one way through: decided like every other change, and sealed columns scrubbed with its commit."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.canonical import canonical_order, spellings
 from service.core import Core
 from service.domain.address_keys import address_key
 from service.domain.causes import PersonErased
-from service.domain.erasure import addresses_of, reach_of
+from service.domain.erasure import Told, Traces, addresses_of, reach_of
 from service.domain.order import Order
 from service.ledger.audit import AuditLine, write_audit
-from service.ledger.erasing import scrub
-from service.ledger.orders import OrderName, lock_named
+from service.ledger.erasing import escalations_of, orders_of_people, scrub, told_in
+from service.ledger.erasing_elsewhere import scrub_elsewhere
+from service.ledger.orders import OrderName, find, lock_named
+from service.ledger.outbox import Outgoing
+from service.ledger.suppressed import suppressed
 
 
-async def erase_order(
-    core: Core, name: OrderName, addresses: frozenset[str] | None, audit: Sequence[AuditLine] = ()
-) -> int:
-    """Forget these addresses (None: everybody) in one order; how many messages were blanked."""
+class Kept(Struct):
+    """What is not forgotten, and why."""
+
+    kind: str
+    count: int
+    why: str
+
+
+class Erasure(Struct):
+    """What erasing a person did. `erased`: how much, by kind."""
+
+    orders: int
+    messages: int
+    erased: dict[str, int]
+    kept: list[Kept]
+
+
+class Letters(Struct, frozen=True):
+    """How the broker's dead letters are reached from here. `forget` drops those that name the person."""
+
+    forget: Callable[[Traces], Awaitable[int]]
+    names: Callable[[Outgoing, Traces], bool]
+
+
+class _Known(Struct, frozen=True):
+    orders: tuple[OrderName, ...]
+    traces: Traces
+    escalations: frozenset[str]
+    elsewhere: int
+
+
+async def erase_person(
+    core: Core, known_as: Sequence[str], letters: Letters, audit: Callable[[Counter[str]], AuditLine]
+) -> Erasure:
+    """Forget whoever has this address, in any of its spellings, everywhere; raises BrokerLost before anything changed.
+
+    Broken off, it can be called again: what leads to the person, their place in orders, goes last.
+    """
+    known = await _look(core, known_as)
+    done: Counter[str] = Counter({"dead letters": await letters.forget(known.traces)})
+    async with core.ledger.transaction() as connection:
+        done += await scrub_elsewhere(
+            connection, core.keyring, known.traces, known.escalations, lambda m: letters.names(m, known.traces)
+        )
+    for name in known.orders:
+        done += await erase_order(core, name, known_as)
+        done["orders"] += 1
+    async with core.ledger.transaction() as connection:
+        opted_out = len(await suppressed(connection, core.keyring, sorted(known.traces.addresses)))
+        await write_audit(connection, core.keyring, [audit(done)], core.time.now())
+    counts = {kind: done[kind] for kind in sorted(done) if kind not in ("orders", "messages")}
+    return Erasure(done["orders"], done["messages"], counts, _kept(opted_out, known.elsewhere, done["orders"]))
+
+
+async def _look(core: Core, known_as: Sequence[str]) -> _Known:
+    """Where the person is known, and by what else; nothing is changed."""
+    traces = Traces(frozenset(known_as))
+    async with core.ledger.reading() as connection:
+        names = await orders_of_people(connection, core.keyring, known_as)
+        ids = []
+        for name in names:
+            order = await find(connection, core.keyring, *name)
+            if order is not None:
+                ids.append(order.id)
+                traces = traces.united(await _traces(core, connection, order, known_as))
+        calls = await escalations_of(connection, ids)
+        others = set(await orders_of_people(connection, core.keyring, traces.addresses)) - set(names)
+    return _Known(tuple(names), traces, calls, len(others))
+
+
+async def _traces(core: Core, connection: AsyncConnection, order: Order, known_as: Iterable[str]) -> Traces:
+    """By what the order knows the person."""
+    region = _region(core, order)
+    told = await told_in(connection, core.keyring, order.id, region)
+    return reach_of(canonical_order(order, region), told, known_as).united(_as_written(order, region, told, known_as))
+
+
+def _as_written(order: Order, region: str, told: Sequence[Told], known_as: Iterable[str]) -> Traces:
+    """The same people's addresses as an earlier release kept them: the index has digests of these."""
+    reach = reach_of(canonical_order(order, region), told, known_as).addresses
+    kept = {a for people in order.recipients.values() for p in people for a in addresses_of(p)}
+    kept |= addresses_of(order.assignee) if order.assignee else set()
+    return Traces(frozenset(a for a in kept if not reach.isdisjoint(map(address_key, spellings(a, [region])))))
+
+
+def _region(core: Core, order: Order) -> str:
+    pack = core.packs.find(order.workflow, order.version)
+    return pack.workflow.region if pack else ""
+
+
+def _kept(opted_out: int, elsewhere: int, orders: int) -> list[Kept]:
+    found = [
+        Kept("opt-outs", opted_out, "the law wants them honoured: kept as keyed digests, which hold no address"),
+        Kept(
+            "orders under other addresses",
+            elsewhere,
+            "the person's other addresses take part in these, perhaps as somebody else's too: erase by them as well",
+        ),
+        Kept("orders without people", orders, "what is counted and timed: statuses, clocks, prices, measures"),
+        Kept("audit lines of this erasure", 1, "shows that it was done; it names the person by a keyed digest alone"),
+    ]
+    return [k for k in found if k.count]
+
+
+async def erase_order(core: Core, name: OrderName, addresses: Iterable[str] | None) -> Counter[str]:
+    """Forget whoever has these addresses (None: everybody) in one order; how much went, by kind."""
     now = core.time.now()
     batch = core.batch(now)
-    cause = PersonErased(addresses or frozenset(), everybody=addresses is None)
     async with core.ledger.transaction() as connection:
         orders = await lock_named(connection, core.keyring, [name])
         if name not in orders:
-            return 0
+            return Counter()
         await core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
+        region = _region(core, orders[name])
+        order, traces = canonical_order(orders[name], region), None
+        cause = PersonErased(everybody=True)
         if addresses is not None:
-            region = core.packs.for_order(name[0], orders[name].version).workflow.region
-            addresses = _reached(orders[name], addresses, region)
+            traces = await _traces(core, connection, orders[name], addresses)
+            cause = PersonErased(traces.addresses, traces.names)
+        orders[name] = order
         core.decide_named(batch, orders, [(name, cause, "")], now)
         await core.write(connection, batch)
-        blanked = await scrub(connection, core.keyring, orders[name].id, addresses, now)
-        await write_audit(connection, core.keyring, audit, now)
+        done = await scrub(connection, core.keyring, order.id, traces, region, now)
     core.committed(batch)
-    return blanked
-
-
-def _reached(order: Order, addresses: frozenset[str], region: str) -> frozenset[str]:
-    """Every address of these people, and as an earlier release kept it: its messages and digests say it so."""
-    reached = reach_of(canonical_order(order, region), addresses)
-    kept = {a for people in order.recipients.values() for p in people for a in addresses_of(p)}
-    return reached | {a for a in kept if not reached.isdisjoint(map(address_key, spellings(a, [region])))}
+    return done

@@ -55,9 +55,10 @@ class EscalationHandled(Struct, frozen=True):
 
 
 class PersonErased(Struct, frozen=True):
-    """Somebody is to be forgotten: everybody at one of these addresses, or everybody at all."""
+    """Somebody is to be forgotten: everybody at one of these addresses, or everybody at all; `names` are theirs."""
 
     addresses: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     everybody: bool = False
 
 

@@ -1,37 +1,138 @@
-"""Forgetting a person: who and where goes, what is counted and timed stays."""
+"""Forgetting a person: everything that says who and where goes, what is counted and timed stays.
 
-from collections.abc import Mapping
+Whoever asks names one address. What else the order ever knew of the person hangs on it: the address before a change,
+the mail beside the number, the message that went to both.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from html import unescape
+from math import isfinite
+from typing import Any, Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from service.domain.address_keys import address_key
+from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import PersonErased
 from service.domain.draft import Draft
 from service.domain.order import Order
 from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
 
+# No number that is dialled is shorter, and none longer (ITU-T E.164, §6.2.1); prices and counts rarely are as long.
+FEWEST_DIGITS: Final = 8
+MOST_DIGITS: Final = 15
+# A number written nationally shares its last digits with the one that has a country's code.
+NATIONAL_DIGITS: Final = 8
+# From here on, Unicode has the scripts of China, Japan and Korea.
+_WITHOUT_BLANKS: Final = 0x2E80
+
+
+class Told(Struct, frozen=True):
+    """To whom a message went: the same notice, audience and place in it are the same person on every channel."""
+
+    notice: str
+    audience: str
+    person: int
+    address: str
+    name: str = ""
+
+
+class Traces(Struct, frozen=True):
+    """By what a person is known: comparable addresses, and names."""
+
+    addresses: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+    def united(self, other: "Traces") -> "Traces":
+        """What both know."""
+        return Traces(self.addresses | other.addresses, self.names | other.names)
+
+    def named_in(self, value: Any, *, exactly: bool = False) -> bool:
+        """Whether a text, number, list or mapping names the person, however an address is written.
+
+        `exactly`: by a whole name, not by one word of it.
+        """
+        if isinstance(value, Mapping):
+            return any(self.named_in(x, exactly=exactly) for pair in value.items() for x in pair)
+        if isinstance(value, (list, tuple)):
+            return any(self.named_in(x, exactly=exactly) for x in value)
+        if isinstance(value, bool) or value is None:
+            return False
+        return self._in_text(unescape(str(value)), exactly=exactly)
+
+    def _in_text(self, text: str, *, exactly: bool) -> bool:
+        lowered = text.casefold()
+        whole = [" ".join(name.casefold().split()) for name in self.names]
+        if any(_stands_in(w, lowered) for w in (whole if exactly else {w for name in whole for w in _words(name)})):
+            return True
+        digits = "".join(c for c in text if c.isascii() and c.isdigit())
+        for address in self.addresses:
+            if address.startswith("+"):
+                forms = (form.removeprefix("+") for form in both_forms(address))
+                if any(form in digits or form[-NATIONAL_DIGITS:] in digits for form in forms):
+                    return True
+            elif address and address.casefold() in "".join(lowered.split()):
+                return True
+        return False
+
+
+def _stands_in(word: str, text: str) -> bool:
+    """Whether it is there as a word of its own, unless its script writes words without blanks between them."""
+    if not word or word not in text:
+        return False
+    runs_on = any(ord(c) >= _WITHOUT_BLANKS for c in word)
+    return runs_on or re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+
+
+def _words(name: str) -> list[str]:
+    """A name whole, and each of its words, as templates may greet by one of them."""
+    return [w for w in {name, *name.split()} if len(w) > 1 or w == name]
+
 
 def addresses_of(person: Person | Assignee) -> frozenset[str]:
-    """Where a person can be reached, comparably written."""
-    found = (person.phone, person.whatsapp, person.email)
-    return frozenset(address_key(a) for a in found if a)
+    """Where a person can be reached now or could be before, comparably written; app tokens and webhooks as they are."""
+    found = {address_key(a) for a in (person.phone, person.whatsapp, person.email, *person.former) if a}
+    found |= set(person.push_tokens)
+    if isinstance(person, Person) and person.webhook:
+        found.add(person.webhook)
+    return frozenset(found)
 
 
-def reach_of(order: Order, addresses: frozenset[str]) -> frozenset[str]:
-    """Every address, app tokens too, of the people in this order who have one of these."""
-    everybody: list[Person | Assignee] = [p for people in order.recipients.values() for p in people]
-    everybody += [order.assignee] if order.assignee else []
-    theirs = [p for p in everybody if not addresses_of(p).isdisjoint(addresses)]
-    tokens = {address_key(token) for p in theirs for token in p.push_tokens}
-    return addresses.union(tokens, *(addresses_of(p) for p in theirs))
+def reach_of(order: Order, told: Sequence[Told], addresses: Iterable[str]) -> Traces:
+    """Everything by which the order knows whoever has one of these addresses, or had it before."""
+    reach = {address_key(a) for a in addresses} | set(addresses)
+    names: set[str] = set()
+    slots: set[tuple[str, str, int]] = set()
+    people = [p for group in order.recipients.values() for p in group]
+    everybody: list[Person | Assignee] = [*people, *([order.assignee] if order.assignee else [])]
+    before = -1
+    while before != len(reach) + len(slots):
+        before = len(reach) + len(slots)
+        for person in everybody:
+            if not reach.isdisjoint(addresses_of(person)):
+                reach |= addresses_of(person)
+                names.add(person.name)
+        for t in told:
+            slot = (t.notice, t.audience, t.person)
+            if slot in slots or not reach.isdisjoint({t.address, address_key(t.address)} - {""}):
+                slots.add(slot)
+                names.add(t.name)
+                reach |= {t.address, address_key(t.address)}
+    return Traces(frozenset(reach - {""}), frozenset(names - {""}))
+
+
+def slots_of(told: Sequence[Told], traces: Traces) -> frozenset[tuple[str, str, int]]:
+    """The places in notices that were the person's."""
+    theirs = [t for t in told if not traces.addresses.isdisjoint({t.address, address_key(t.address)})]
+    return frozenset((t.notice, t.audience, t.person) for t in theirs)
 
 
 def erase(draft: Draft, cause: PersonErased) -> None:
     """Take these people out of the order, and free text and loose attributes with them."""
     order = draft.order
+    traces = Traces(cause.addresses, cause.names)
 
     def goes(person: Person | Assignee) -> bool:
         return cause.everybody or not addresses_of(person).isdisjoint(cause.addresses)
@@ -45,19 +146,27 @@ def erase(draft: Draft, cause: PersonErased) -> None:
         assignee=assignee,
         previous_assignee="",
         note=None,
-        attributes=_impersonal(draft.workflow, order.attributes),
+        attributes=_impersonal(draft.workflow, order.attributes, traces),
+        payment=structs.replace(order.payment, reference=None) if order.payment else None,
         escalations={k: structs.replace(e, detail="", by="") for k, e in order.escalations.items()},
         links=order.links + 1,
     )
     draft.log("person_erased", draft.now)
 
 
-def _impersonal(workflow: Workflow, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers, dates, and what the pack's clocks and measures go by."""
+def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> dict[str, Any]:
+    """Numbers, dates, and what the pack's clocks and measures go by; nothing that tells of a person."""
     needed = {m.path for c in workflow.clocks.values() for m in (c.when, c.unless, *(v.when for v in c.variants)) if m}
     needed |= {n.when.path for n in workflow.notices.values() if n.when}
     needed |= {measure.path for measure in workflow.measures.values()}
-    return {k: v for k, v in attributes.items() if f"attributes.{k}" in needed or _is_plain(v)}
+    personal = {name for name, a in workflow.attributes.items() if a.personal}
+    kept = {}
+    for name, value in attributes.items():
+        if name in personal or traces.named_in(value):
+            continue
+        if f"attributes.{name}" in needed or (_is_plain(value) and not _may_be_number_to_dial(value)):
+            kept[name] = value
+    return kept
 
 
 def _is_plain(value: Any) -> bool:
@@ -67,3 +176,10 @@ def _is_plain(value: Any) -> bool:
         except ValueError:
             return False
     return isinstance(value, (bool, int, float))
+
+
+def _may_be_number_to_dial(value: Any) -> bool:
+    """A whole number as long as phone numbers are; whose it is cannot be told, so it goes."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value) or int(value) != value:
+        return False
+    return FEWEST_DIGITS <= len(str(abs(int(value)))) <= MOST_DIGITS

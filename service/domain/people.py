@@ -6,7 +6,7 @@ alone changes that person, or comes to those who are known, or takes the place o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec import UNSET, structs
 
@@ -14,6 +14,9 @@ from service.domain.address_keys import address_key
 from service.domain.events import AssigneeGiven, PersonGiven
 from service.domain.persons import Assignee, Person
 
+P = TypeVar("P", Person, Assignee)
+# An order with more changes of address than this is a mistake of its publisher; the person index still has them all.
+FORMER_KEPT: Final = 20
 People = Mapping[str, tuple[Person, ...]]
 Given = Mapping[str, PersonGiven | tuple[PersonGiven, ...] | None]
 
@@ -65,7 +68,8 @@ def merged_assignee(known: Assignee | None, given: AssigneeGiven | None) -> Assi
     if given is None:
         return None
     same = known if known is not None and (known.role, known.id) == (given.role, given.id) else None
-    return structs.replace(same or Assignee(given.role, given.id), **_said(given))
+    was = same or Assignee(given.role, given.id)
+    return _with_former(was, structs.replace(was, **_said(given)))
 
 
 def _with_one(before: tuple[Person, ...], said: PersonGiven) -> tuple[Person, ...]:
@@ -102,7 +106,17 @@ def places_of(person: Person | PersonGiven) -> frozenset[str]:
 
 
 def _updated(was: Person | None, now: PersonGiven) -> Person:
-    return structs.replace(was or Person(), **_said(now))
+    known = was or Person()
+    return _with_former(known, structs.replace(known, **_said(now)))
+
+
+def _with_former(was: P, now: P) -> P:
+    """`now` with the addresses of `was` that it has no more, the newest last."""
+    here = (now.phone, now.whatsapp, now.email)
+    left: tuple[str, ...] = tuple(a for a in (was.phone, was.whatsapp, was.email) if a and a not in here)
+    if not left:
+        return now
+    return structs.replace(now, former=tuple(dict.fromkeys((*now.former, *left)))[-FORMER_KEPT:])
 
 
 def _said(now: PersonGiven | AssigneeGiven) -> dict[str, Any]:

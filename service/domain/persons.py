@@ -6,7 +6,8 @@ from msgspec import Struct
 class Person(Struct, frozen=True, omit_defaults=True):
     """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
 
-    Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted.
+    Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted;
+    `former`: addresses that they had before, so that erasure finds what went there.
     """
 
     name: str = ""
@@ -21,6 +22,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     muted: tuple[str, ...] = ()
     id: str = ""
     country: str | None = None
+    former: tuple[str, ...] = ()
 
 
 class Assignee(Struct, frozen=True, omit_defaults=True):
@@ -35,3 +37,4 @@ class Assignee(Struct, frozen=True, omit_defaults=True):
     push_tokens: tuple[str, ...] = ()
     locale: str | None = None
     country: str | None = None
+    former: tuple[str, ...] = ()

@@ -1,6 +1,10 @@
 """The dead letters: what was refused, why, and another try after the mend."""
 
+import zlib
+from base64 import b64decode
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -17,11 +21,14 @@ from service.broker.port import (
     Delivery,
     Message,
 )
+from service.domain.erasure import Traces
+from service.domain.events import MAX_BODY_BYTES
 from service.intake.cloudevents import attributes_of
 from service.intake.loop import incoming
 from service.intake.reading import Incoming
 from service.intake.replays import REPLAY, REPLAY_TYPE, opened_letter, sealed_letter
 from service.keyring import Keyring
+from service.ledger.outbox import Outgoing
 
 _OURS: Final = (REASON_HEADER, AT_HEADER, ROUTING_KEY_HEADER)
 # What the broker adds when it gives a message up (RabbitMQ, "Dead Letter Exchanges").
@@ -121,6 +128,48 @@ class DeadLetters:
         finally:
             await taken.close()
         return len(chosen)
+
+    async def forget(self, traces: Traces) -> int:
+        """Drop the letters that name this person; how many. Raises BrokerLost."""
+        taken = await self._broker.take(DEAD, await self._broker.depth(DEAD))
+        try:
+            theirs = [d for d in taken.deliveries if names(self._opened(d), traces)]
+            for delivery in theirs:
+                await taken.remove(delivery)
+        finally:
+            await taken.close()
+        return len(theirs)
+
+    def waiting_names(self, message: Outgoing, traces: Traces) -> bool:
+        """Whether a letter that still waits in the outbox names this person."""
+        letter = Incoming(message.body, message.content_type, None, message.headers, message_id=message.message_id)
+        return names(opened_letter(letter, self._keyring), traces)
+
+
+def names(message: Incoming, traces: Traces) -> bool:
+    """Whether what was refused names the person, in whichever coding it came."""
+    if traces.named_in(dict(message.headers), exactly=True):
+        return True
+    return any(traces.named_in(said, exactly=True) for said in _readings(message.body))
+
+
+def _readings(body: bytes) -> Iterator[Any]:
+    """What the bytes may say: as text of the usual codings, inflated, and what is in it as base64."""
+    with suppress(zlib.error):
+        # As much as an event may have; whatever is longer was never taken.
+        body = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_BODY_BYTES)
+    for coding in ("utf-8", "utf-16-le", "utf-16-be"):
+        text = body.decode(coding, "replace")
+        try:
+            document = msgspec.json.decode(text.lstrip("\ufeff"))
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            yield text
+            continue
+        yield document
+        inner = document.get("data_base64") if isinstance(document, dict) else None
+        if isinstance(inner, str):
+            with suppress(ValueError):
+                yield b64decode(inner).decode("utf-8", "replace")
 
 
 def _routing_key(delivery: Delivery) -> str:

@@ -66,7 +66,7 @@ class Batch:
         order = decision.order
         written = self._new if before is None or order.id in self._new else self._changed
         written[order.id] = (workflow, order)
-        if before is None or before.recipients != order.recipients:
+        if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
             self._index_people(order)
         for entry in decision.entries:
             sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
@@ -119,6 +119,10 @@ class Batch:
                 for address in (person.phone, person.whatsapp, person.email):
                     if address:
                         self._people[person_digest(self._keyring, address), order.id] = None
+        if (a := order.assignee) is not None:
+            for address in (a.phone, a.whatsapp, a.email):
+                if address:
+                    self._people[assignee_digest(self._keyring, address), order.id] = None
 
     def count(self) -> None:
         """Add what this batch did to the metrics; once it is committed."""
@@ -163,6 +167,11 @@ def person_digests(keyring: Keyring, spellings: Iterable[str]) -> list[bytes]:
     """Under which a person's orders stand: earlier releases kept the digest of a number's other form too."""
     forms = {form for spelling in spellings for form in both_forms(clean(spelling))}
     return sorted(keyring.digest("person", form) for form in forms)
+
+
+def assignee_digest(keyring: Keyring, address: str) -> bytes:
+    """Finds the orders that somebody handles or handled; lists by recipient do not look for it."""
+    return keyring.digest("assignee", address_key(clean(address)))
 
 
 def outcome_message(n: Notification, workflow: str, order_id: str, now: datetime) -> Outgoing:

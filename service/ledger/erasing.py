@@ -1,22 +1,34 @@
 """Forgetting what sealed columns say of people, in the transaction that forgets them in the order."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.address_keys import address_key
-from service.domain.notices import AHEAD, Snapshot
+from service.canonical import spellings
+from service.domain.erasure import Told, Traces, slots_of
+from service.domain.notices import AHEAD, Notification, Snapshot
 from service.keyring import Keyring
-from service.ledger.commit import person_digests
-from service.ledger.idempotency import erase_answers
-from service.ledger.records import Recipient, history_line, notification_of, seal_json, snapshot_of, unseal_json
+from service.ledger.commit import assignee_digest, person_digests
+from service.ledger.engine import padded
+from service.ledger.records import (
+    Recipient,
+    history_line,
+    history_of,
+    notification_of,
+    seal_json,
+    snapshot_of,
+    unseal_json,
+)
 from service.ledger.tables import (
     ESCALATION_DETAIL,
     MESSAGE_RECIPIENT,
+    MESSAGE_WORDS,
     NOTICE_SNAPSHOT,
     TIMELINE_DETAIL,
     escalations,
@@ -27,19 +39,28 @@ from service.ledger.tables import (
     timeline,
 )
 
-_PERSONAL = ("note", "by", "detail", "comment", "was", "to", "why", "asked")
-_KEEPS_NAMES = ("status_changed", "adopted", "pack_changed", "clock_moved")
+# What a line of the timeline may still say: names of the pack's, numbers and times. Whatever is not listed goes.
+_KEPT: Final = frozenset({
+    "notice", "channel", "audience", "messages", "status", "stage", "pack", "event", "reason", "team", "severity",
+    "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
+    "started", "stopped", "seconds", "noticed_late_s", "told", "warned", "state", "field",
+})  # fmt: skip
+_TYPED: Final = ("sms", "whatsapp", "email")
+_KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved")
 
 
-async def orders_of_person(
-    connection: AsyncConnection, keyring: Keyring, spellings: Iterable[str]
+def _digests(keyring: Keyring, addresses: Iterable[str]) -> list[bytes]:
+    """By what the index finds these people, as recipients and as assignees."""
+    addresses = list(addresses)
+    return [*person_digests(keyring, addresses), *(assignee_digest(keyring, a) for a in addresses)]
+
+
+async def orders_of_people(
+    connection: AsyncConnection, keyring: Keyring, addresses: Iterable[str]
 ) -> list[tuple[str, str]]:
-    """(workflow, order id) of every order in which the person with one of these addresses takes part."""
-    query = (
-        select(orders.c.workflow, orders.c.order_id)
-        .where(orders.c.id.in_(_ids_of_person(keyring, spellings)))
-        .order_by(orders.c.id)
-    )
+    """(workflow, order id) of every order in which somebody with one of these addresses takes part, or did."""
+    theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(keyring, addresses)))
+    query = select(orders.c.workflow, orders.c.order_id).where(orders.c.id.in_(theirs)).order_by(orders.c.id)
     return [(row.workflow, row.order_id) for row in await connection.execute(query)]
 
 
@@ -63,24 +84,50 @@ async def old_orders(connection: AsyncConnection, before: datetime, limit: int) 
     return [(row.workflow, row.order_id) for row in await connection.execute(query)]
 
 
+async def escalations_of(connection: AsyncConnection, order_ids: Sequence[UUID]) -> frozenset[str]:
+    """Ids of these orders' escalations."""
+    query = select(escalations.c.id).where(escalations.c.order_id.in_(padded(order_ids)))
+    return frozenset(str(k) for k in (await connection.execute(query)).scalars()) if order_ids else frozenset()
+
+
+async def told_in(connection: AsyncConnection, keyring: Keyring, order_id: UUID, region: str) -> list[Told]:
+    """To whom each message of the order went."""
+    return [told_of(notification_of(keyring, row), region) for row in await _messages(connection, order_id)]
+
+
+async def _messages(connection: AsyncConnection, order_id: UUID) -> Sequence[Any]:
+    return (await connection.execute(select(notifications).where(notifications.c.order_id == order_id))).all()
+
+
+def told_of(n: Notification, region: str) -> Told:
+    """To whom a message goes; earlier releases kept addresses as they were written, in the pack's `region`."""
+    address = spellings(n.address, [region])[-1] if n.address and n.channel in _TYPED else n.address
+    return Told(n.notice_id.hex, n.audience, n.person, address, n.name)
+
+
 async def scrub(
-    connection: AsyncConnection, keyring: Keyring, order_id: UUID, addresses: frozenset[str] | None, now: datetime
-) -> int:
-    """Blank messages to these addresses (None: to all), and free text of the order; how many messages."""
-    rows = (await connection.execute(select(notifications).where(notifications.c.order_id == order_id))).all()
-    theirs = [
-        row for row in rows if addresses is None or address_key(notification_of(keyring, row).address) in addresses
-    ]
+    connection: AsyncConnection, keyring: Keyring, order_id: UUID, traces: Traces | None, region: str, now: datetime
+) -> Counter[str]:
+    """Blank what went to this person (None: to everybody) and what names them in the order; how much, by kind."""
+    rows = await _messages(connection, order_id)
+    told = {row.id: told_of(notification_of(keyring, row), region) for row in rows}
+    slots = slots_of(list(told.values()), traces) if traces else frozenset()
+    theirs = [r for r in rows if traces is None or (told[r.id].notice, told[r.id].audience, told[r.id].person) in slots]
+    others = {row.id: row for row in rows} if traces is not None else {}
+    for row in theirs:
+        others.pop(row.id, None)
+    done = Counter({"messages": len(theirs)})
     await _blank_messages(connection, keyring, theirs, now)
-    await _blank_snapshots(connection, keyring, order_id)
-    await _blank_timeline(connection, keyring, order_id)
-    await _blank_escalations(connection, keyring, order_id)
+    if traces is not None:
+        done["texts to others"] = await _blank_texts(connection, keyring, list(others.values()), traces)
+    done["snapshots"] = await _blank_snapshots(connection, keyring, order_id)
+    done["timeline lines"] = await _blank_timeline(connection, keyring, order_id, traces or Traces())
+    done["escalation details"] = await _blank_escalations(connection, keyring, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
-    if addresses is not None:
-        await erase_answers(connection)
-        gone = gone.where(order_people.c.digest.in_(person_digests(keyring, addresses)))
+    if traces is not None:
+        gone = gone.where(order_people.c.digest.in_(_digests(keyring, traces.addresses)))
     await connection.execute(gone)
-    return len(theirs)
+    return done
 
 
 async def _blank_messages(connection: AsyncConnection, keyring: Keyring, rows: Sequence[Any], now: datetime) -> None:
@@ -95,7 +142,7 @@ async def _blank_messages(connection: AsyncConnection, keyring: Keyring, rows: S
                 "k": row.id,
                 "recipient": seal_json(keyring, blank, MESSAGE_RECIPIENT.of(row.id)),
                 "to_state": "suppressed" if waits else row.state,
-                "said": row.history + line,
+                "said": _without_words(row.history) + line,
             }
         )
     if changes:
@@ -104,6 +151,7 @@ async def _blank_messages(connection: AsyncConnection, keyring: Keyring, rows: S
             statement.values(
                 sealed_recipient=bindparam("recipient"),
                 sealed_message=None,
+                error="",
                 state=bindparam("to_state"),
                 history=bindparam("said"),
             ),
@@ -111,7 +159,28 @@ async def _blank_messages(connection: AsyncConnection, keyring: Keyring, rows: S
         )
 
 
-async def _blank_snapshots(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> None:
+def _without_words(history: str) -> str:
+    """Which states and when; a provider's words may name whom it could not reach."""
+    lines = [
+        {k: v for k, v in said.items() if k in ("state", "at", "provider", "code")} for said in history_of(history)
+    ]
+    return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
+
+
+async def _blank_texts(connection: AsyncConnection, keyring: Keyring, rows: Sequence[Any], traces: Traces) -> int:
+    """Texts that went to others and name the person; how many."""
+    named = [
+        {"k": row.id}
+        for row in rows
+        if row.sealed_message and traces.named_in(unseal_json(keyring, row.sealed_message, MESSAGE_WORDS.of(row.id)))
+    ]
+    if named:
+        statement = update(notifications).where(notifications.c.id == bindparam("k")).values(sealed_message=None)
+        await connection.execute(statement, named)
+    return len(named)
+
+
+async def _blank_snapshots(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> int:
     query = select(notices.c.id, notices.c.sealed_snapshot).where(notices.c.order_id == order_id)
     changes = []
     for row in (await connection.execute(query)).all():
@@ -119,28 +188,33 @@ async def _blank_snapshots(connection: AsyncConnection, keyring: Keyring, order_
         kept = Snapshot(order_id=s.order_id, status=s.status, stage=s.stage, eta=s.eta, price=s.price)
         changes.append({"k": row.id, "sealed": seal_json(keyring, kept, NOTICE_SNAPSHOT.of(row.id))})
     await _set_sealed(connection, notices, notices.c.sealed_snapshot.key, changes)
+    return len(changes)
 
 
-async def _blank_escalations(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> None:
+async def _blank_escalations(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> int:
     known = (await connection.execute(select(escalations.c.id).where(escalations.c.order_id == order_id))).scalars()
     blank = {"detail": "", "by": ""}
     changes = [{"k": k, "sealed": seal_json(keyring, blank, ESCALATION_DETAIL.of(k))} for k in known]
     await _set_sealed(connection, escalations, escalations.c.sealed_detail.key, changes)
+    return len(changes)
 
 
-async def _blank_timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> None:
+async def _blank_timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID, traces: Traces) -> int:
     query = select(timeline).where(timeline.c.order_id == order_id)
+    changed = 0
     for row in (await connection.execute(query)).all():
         place = TIMELINE_DETAIL.of(order_id, row.n)
         detail = unseal_json(keyring, row.sealed_detail, place)
-        keeps = ("was", "to") if row.kind in _KEEPS_NAMES else ()
-        kept = {k: v for k, v in detail.items() if k not in _PERSONAL or k in keeps}
+        keeps = {*_KEPT, *(("was", "to") if row.kind in _KEEPS_NAMES else ())}
+        kept = {k: v for k, v in detail.items() if k in keeps and not traces.named_in(v, exactly=True)}
         if kept != detail:
+            changed += 1
             await connection.execute(
                 update(timeline)
                 .where(timeline.c.order_id == order_id, timeline.c.n == row.n)
                 .values(sealed_detail=seal_json(keyring, kept, place))
             )
+    return changed
 
 
 async def _set_sealed(connection: AsyncConnection, table: Any, column: str, changes: Iterable[dict[str, Any]]) -> None:

@@ -114,20 +114,22 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: 
     if rows:
         leased = update(outbox).where(outbox.c.id == bindparam("k")).values(leased_until=now + LEASE)
         await connection.execute(leased, [{"k": row.id} for row in rows])
-    return [
-        Outgoing(
-            exchange=row.exchange,
-            routing_key=row.routing_key,
-            message_id=row.message_id,
-            body=row.body,
-            content_type=row.content_type,
-            headers=msgspec.json.decode(row.headers),
-            id=row.id,
-            attempts=row.attempts,
-            created=row.created_at,
-        )
-        for row in rows
-    ]
+    return [outgoing_of(row) for row in rows]
+
+
+def outgoing_of(row: Any) -> Outgoing:
+    """A message from its row."""
+    return Outgoing(
+        exchange=row.exchange,
+        routing_key=row.routing_key,
+        message_id=row.message_id,
+        body=row.body,
+        content_type=row.content_type,
+        headers=msgspec.json.decode(row.headers),
+        id=row.id,
+        attempts=row.attempts,
+        created=row.created_at,
+    )
 
 
 def _goes(way: Way) -> ColumnElement[bool]:

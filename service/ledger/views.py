@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -60,7 +60,7 @@ def _addresses(order: Order) -> set[str]:
 def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
     stage = workflow.stages[order.stage]
     shown = order.status in workflow.contact_from
-    assignee = to_builtins(order.assignee) if order.assignee and shown else None
+    assignee = to_builtins(structs.replace(order.assignee, former=())) if order.assignee and shown else None
     return {
         "workflow": order.workflow,
         "order_id": order.order_id,
@@ -72,7 +72,9 @@ def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
         "updated": order.updated,
         "status_since": order.status_since,
         "pack": order.version,
-        "recipients": to_builtins(order.recipients),
+        "recipients": to_builtins(
+            {a: tuple(structs.replace(p, former=()) for p in people) for a, people in order.recipients.items()}
+        ),
         "assignee": assignee,
         "eta": order.eta,
         "appointment": to_builtins(order.appointment, builtin_types=(datetime,)),

@@ -1,37 +1,131 @@
-"""`DELETE /v1/people/{recipient}`: forgets a person everywhere; counts and clocks stay."""
+"""`/v1/people/{address}`: a person's data for the person, their orders for a publisher's app, and forgetting them."""
+
+from collections import Counter
+from typing import Final
 
 from aiohttp import web
 
+from service.broker.port import BrokerLost
 from service.canonical import canonical_address, country_of, spellings
 from service.domain.address_keys import address_key
-from service.erasing import erase_order
-from service.ledger.erasing import orders_of_person
-from service.web.audited import audit_line
+from service.domain.erasure import addresses_of
+from service.domain.readers import pick_locale
+from service.erasing import Letters, erase_person
+from service.ledger import person_data
+from service.ledger.audit import AuditLine
+from service.ledger.erasing import orders_of_people
+from service.ledger.order_search import Listed, Search, search
+from service.ledger.orders import find_by_id
+from service.ledger.person_data import Gathered
+from service.web.audited import audit_line, noted
 from service.web.auth import needs
-from service.web.bodies import answer
+from service.web.bodies import answer, limit_of
 from service.web.context import CONTEXT
+from service.web.dead import letters_of
 from service.web.problems import Problem
-from service.web.shapes import Erased
+from service.web.shapes import PersonOrderLine, PersonOrders
+
+MOST_LETTERS: Final = 320
+
+
+def address_of(request: web.Request) -> tuple[str, ...]:
+    """What the path's address is known as, its canonical form last; a national number needs `?country=`.
+
+    Raises Problem.
+    """
+    text, country = request.match_info["address"].strip(), request.query.get("country", "")
+    if not text or len(text) > MOST_LETTERS or "\x00" in text:
+        raise Problem(422, "Not accepted", "address: a phone number or mail address is expected")
+    known = country_of(country)
+    if country and known is None:
+        raise Problem(422, "Not accepted", "country: two letters of ISO 3166 are expected, such as IN")
+    try:
+        found = canonical_address(text, known)
+    except ValueError as error:
+        hint = "" if "+" in text or "@" in text or known else "; write +..., or say whose with ?country="
+        raise Problem(422, "Not accepted", f"address: {error}{hint}") from None
+    noted(request, people=[found])
+    written = (a for a in spellings(text, [known] if known else ()) if a != found)
+    return (*written, found)
 
 
 @needs("admin")
-async def erase_person(request: web.Request) -> web.StreamResponse:
-    """`recipient` is a phone number or email address."""
-    core = request.app[CONTEXT].core
-    address = request.match_info["recipient"].strip()
-    if not address or "\x00" in address:
-        raise Problem(422, "Not accepted", "recipient: a phone number or email address is expected")
-    country = country_of(request.query.get("country", ""))
+async def erase(request: web.Request) -> web.StreamResponse:
+    """Forget the person everywhere, and say what was erased and what was kept and why."""
+    core, letters = request.app[CONTEXT].core, letters_of(request)
+    known_as = address_of(request)
+
+    def line(done: Counter[str]) -> AuditLine:
+        return audit_line(request, "person.erased", counts=dict(sorted(done.items())))
+
     try:
-        canonical = canonical_address(address, country)
-    except ValueError as error:
-        hint = "" if country or "@" in address else "; say its country with ?country= (ISO 3166)"
-        raise Problem(422, "Not accepted", f"recipient: {error}{hint}") from None
-    known_as = spellings(address, [country] if country else [])
+        done = await erase_person(core, known_as, Letters(letters.forget, letters.waiting_names), line)
+    except BrokerLost as lost:
+        raise Problem(503, "Unavailable", "the broker did not answer; nothing was erased, try again") from lost
+    return answer(done)
+
+
+@needs("admin")
+async def get_person(request: web.Request) -> web.StreamResponse:
+    """Everything that is known of the person, to be handed to them (GDPR, article 15)."""
+    context = request.app[CONTEXT]
+    core, known_as = context.core, address_of(request)
+    found = Gathered(known_as)
     async with core.ledger.reading() as connection:
-        known = await orders_of_person(connection, core.keyring, known_as)
-    messages = 0
-    line = audit_line(request, "person.erased")
-    for name in known:
-        messages += await erase_order(core, name, frozenset({address_key(canonical), address_key(address)}), [line])
-    return answer(Erased(len(known), messages))
+        for name in await orders_of_people(connection, core.keyring, known_as):
+            if (pack := core.packs.find(name[0])) is not None:
+                await found.add(connection, core.keyring, name, pack.workflow)
+        data = await person_data.finish(connection, core.keyring, found, _kept_for(context.settings.retention_days))
+    return answer(data)
+
+
+def _kept_for(days: int) -> str:
+    """How long, in words."""
+    return f"{days} days after the end of each order" if days else "until it is erased"
+
+
+@needs("publisher")
+async def get_orders_of_person(request: web.Request) -> web.StreamResponse:
+    """A customer's list of orders for an app: those that customers may see, the newest first."""
+    context = request.app[CONTEXT]
+    core, address = context.core, address_of(request)[-1]
+    unlisted = {
+        (pack.workflow.name, status.name)
+        for pack in core.packs
+        for status in pack.workflow.statuses.values()
+        if not (status.listed and status.tracked)
+    }
+    wanted = Search(
+        recipient=address,
+        unlisted=tuple(sorted(unlisted)),
+        cursor=request.query.get("cursor", ""),
+        limit=limit_of(request, 50, 200),
+    )
+    async with core.ledger.reading() as connection:
+        page, cursor = await search(connection, core.keyring, wanted, core.time.now())
+    lines = [await _line(request, listed, address) for listed in page]
+    return answer(PersonOrders([line for line in lines if line], cursor))
+
+
+async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrderLine | None:
+    """An order as its customer sees it in a list."""
+    context = request.app[CONTEXT]
+    pack = context.core.packs.find(listed.workflow)
+    async with context.core.ledger.reading() as connection:
+        order = await find_by_id(connection, context.core.keyring, listed.id)
+    if pack is None or order is None:
+        return None
+    people = [p for ps in order.recipients.values() for p in ps if address_key(address) in addresses_of(p)]
+    locale = pick_locale(pack.workflow.locales, people[0].locale if people else None)
+    stage = pack.workflow.stages.get(order.stage)
+    return PersonOrderLine(
+        workflow=order.workflow,
+        order_id=order.order_id,
+        status=order.status,
+        stage=order.stage,
+        stage_title=stage.titles.get(locale, order.stage) if stage else order.stage,
+        final=listed.final,
+        eta=order.eta,
+        updated=order.updated,
+        link=f"{context.settings.public_url}/t/{context.composer.link_token(order.id, order.links)}",
+    )

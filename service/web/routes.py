@@ -6,6 +6,8 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
+from service.erasing import Erasure
+from service.ledger.person_data import PersonData
 from service.web import (
     audit,
     callbacks,
@@ -181,8 +183,16 @@ API = (
         audit=Act("suppression.lifted"),
     ),
     Route(
-        "DELETE", "/v1/people/{recipient}", people.erase_person, answer=shapes.Erased, query=_COUNTRY,
-        audit=Act("person.erased", before=True),
+        "GET", "/v1/people/{address}", people.get_person, answer=PersonData, query=_COUNTRY, audit=Act("person.seen"),
+    ),
+    Route(
+        "GET", "/v1/people/{address}/orders", people.get_orders_of_person, answer=shapes.PersonOrders,
+        query={**_COUNTRY, "cursor": "from the page before", "limit": "1 to 200"},
+        audit=Act("person.orders_listed"),
+    ),
+    Route(
+        "DELETE", "/v1/people/{address}", people.erase, answer=Erasure, query=_COUNTRY,
+        audit=Act("person.erasure_asked", before=True),
     ),
     Route(
         "GET", "/t/{token}.json", tracking.get_tracking_data, answer=shapes.Tracking, query={"lang": "a language"},

@@ -177,13 +177,6 @@ class Handled(Struct):
     handled: int
 
 
-class Erased(Struct):
-    """How many orders knew the person and how many messages were blanked."""
-
-    orders: int
-    messages: int
-
-
 class SubscriptionOrder(Struct, forbid_unknown_fields=True):
     """A report for an address: now, or every day, week or month at a local time.
 
@@ -303,6 +296,27 @@ class AuditPage(Struct):
     """Lines of the audit log, newest first. Names that were forgotten are "(erased)"."""
 
     lines: list[Line]
+    cursor: str
+
+
+class PersonOrderLine(Struct):
+    """An order as its customer's app lists it; `link` is its tracking page."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    eta: datetime | None
+    updated: datetime
+    link: str
+
+
+class PersonOrders(Struct):
+    """A page of a person's orders, the newest first; `cursor` is empty at the end."""
+
+    orders: list[PersonOrderLine]
     cursor: str
 
 

@@ -67,7 +67,7 @@ async def seen_calls(world: World) -> list[tuple[Route, str, Any]]:
         "snooze": {"minutes": 5},
         "subscriptions": {
             "workflow": "device_pickup",
-            "report": "open",
+            "report": "open_orders",
             "email": "out@elsewhere.example",
             "every": "day",
         },

@@ -28,9 +28,9 @@ def merged(known: tuple[Person, ...], *said: PersonGiven, as_list: bool = False)
 
 def test_what_is_left_out_keeps_its_value_and_null_removes_it() -> None:
     (after,) = merged((ASHA,), given(id="c-1", email=None, locale="en"))
-    assert after == msgspec.structs.replace(ASHA, email=None, locale="en")
+    assert after == msgspec.structs.replace(ASHA, email=None, locale="en", former=("asha@example.com",))
     (after,) = merged((ASHA,), given(muted=None, channels=None, push_tokens=None, name=None, phone=None))
-    assert after == Person(id="c-1", email="asha@example.com", locale="hi", country="IN")
+    assert after == Person(id="c-1", email="asha@example.com", locale="hi", country="IN", former=("+919812345678",))
 
 
 @pytest.mark.parametrize(

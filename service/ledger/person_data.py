@@ -1,0 +1,176 @@
+"""What is known of one person, for the person (GDPR, article 15): their own part of orders, nothing of others'."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, to_builtins
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.canonical import canonical_order
+from service.domain.erasure import Traces, addresses_of, reach_of, slots_of
+from service.domain.order import Order
+from service.domain.workflow import Workflow
+from service.keyring import Keyring
+from service.ledger.erasing import told_of
+from service.ledger.orders import OrderName, find
+from service.ledger.records import notification_of
+from service.ledger.schedules import listed
+from service.ledger.suppressed import suppressed
+from service.ledger.tables import notifications
+from service.ledger.views import message_view
+
+
+class PersonOrder(Struct):
+    """One order, as far as it concerns the person. `roles`: how they take part, and how they can be reached there."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    created: datetime
+    updated: datetime
+    roles: list[dict[str, Any]]
+    eta: datetime | None
+    appointment: Any
+    price: Any
+    payment: Any
+    attributes: dict[str, Any]
+    note: str
+
+
+class PersonMessage(Struct):
+    """One message that was written to the person; codes are masked."""
+
+    workflow: str
+    order_id: str
+    notice: str
+    channel: str
+    address: str
+    state: str
+    created: datetime
+    sent: datetime | None
+    provider: str
+    title: str
+    text: str
+
+
+class PersonData(Struct):
+    """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays."""
+
+    addresses: list[str]
+    names: list[str]
+    orders: list[PersonOrder]
+    messages: list[PersonMessage]
+    opt_outs: list[dict[str, Any]]
+    preferences: list[dict[str, Any]]
+    subscriptions: list[dict[str, Any]]
+    recipients: list[str]
+    kept_for: str
+
+
+class Gathered:
+    """What was found, order by order."""
+
+    def __init__(self, known_as: Sequence[str]) -> None:
+        self._known_as = known_as
+        self.traces = Traces(frozenset(known_as[-1:]))
+        self.orders: list[PersonOrder] = []
+        self.messages: list[PersonMessage] = []
+        self.preferences: list[dict[str, Any]] = []
+
+    async def add(self, connection: AsyncConnection, keyring: Keyring, name: OrderName, workflow: Workflow) -> None:
+        """Their part of one order."""
+        found = await find(connection, keyring, *name)
+        if found is None:
+            return
+        order = canonical_order(found, workflow.region)
+        query = select(notifications).where(notifications.c.order_id == order.id).order_by(notifications.c.id)
+        rows = (await connection.execute(query)).all()
+        told = {row.id: told_of(notification_of(keyring, row), workflow.region) for row in rows}
+        traces = reach_of(order, list(told.values()), self._known_as)
+        slots = slots_of(list(told.values()), traces)
+        self.traces = self.traces.united(traces)
+        self.orders.append(_order(order, workflow, traces))
+        self.preferences += _preferences(order, traces)
+        self.messages += [
+            _message(order, message_view(keyring, row))
+            for row in rows
+            if (told[row.id].notice, told[row.id].audience, told[row.id].person) in slots
+        ]
+
+
+def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
+    roles = [
+        {"audience": audience, **to_builtins(p)}
+        for audience, people in order.recipients.items()
+        for p in people
+        if not traces.addresses.isdisjoint(addresses_of(p))
+    ]
+    if order.assignee and not traces.addresses.isdisjoint(addresses_of(order.assignee)):
+        roles.append({"audience": "assignee", **to_builtins(order.assignee)})
+    personal = {n for n, a in workflow.attributes.items() if a.personal}
+    said = {n: v for n, v in order.attributes.items() if n in personal or traces.named_in(v)}
+    note = order.note.text if order.note and (order.note.public or traces.named_in(order.note.text)) else ""
+    stage = workflow.stages.get(order.stage)
+    return PersonOrder(
+        workflow=order.workflow,
+        order_id=order.order_id,
+        status=order.status,
+        stage=stage.titles.get(workflow.default_locale, order.stage) if stage else order.stage,
+        created=order.created,
+        updated=order.updated,
+        roles=roles,
+        eta=order.eta,
+        appointment=to_builtins(order.appointment, builtin_types=(datetime,)),
+        price=to_builtins(order.price),
+        payment=to_builtins(order.payment),
+        attributes=said,
+        note=note,
+    )
+
+
+def _preferences(order: Order, traces: Traces) -> list[dict[str, Any]]:
+    """What they wished in this order, where they wished anything."""
+    return [
+        {
+            "workflow": order.workflow,
+            "order_id": order.order_id,
+            "channels": p.channels,
+            "muted": p.muted,
+            "locale": p.locale,
+            "timezone": p.timezone,
+        }
+        for people in order.recipients.values()
+        for p in people
+        if not traces.addresses.isdisjoint(addresses_of(p)) and (p.channels is not None or p.muted or p.locale)
+    ]
+
+
+def _message(order: Order, m: dict[str, Any]) -> PersonMessage:
+    kept = {f: m[f] for f in PersonMessage.__struct_fields__ if f in m}
+    return PersonMessage(workflow=order.workflow, order_id=order.order_id, **kept)
+
+
+async def finish(connection: AsyncConnection, keyring: Keyring, found: Gathered, kept_for: str) -> PersonData:
+    """What is known of them outside of orders."""
+    addresses = sorted(found.traces.addresses)
+    opted = await suppressed(connection, keyring, addresses)
+    reports = await listed(connection, keyring)
+    used = {m.provider for m in found.messages if m.provider}
+    return PersonData(
+        addresses=addresses,
+        names=sorted(found.traces.names),
+        orders=found.orders,
+        messages=found.messages,
+        opt_outs=[{"channel": s.channel, "address": s.address, "since": s.at, "why": s.why} for s in opted],
+        preferences=found.preferences,
+        subscriptions=[
+            {"workflow": s.workflow, "report": s.name, "every": s.schedule.every}
+            for s in reports
+            if s.target.get("email", "").lower() in found.traces.addresses
+        ],
+        recipients=sorted(used),
+        kept_for=kept_for,
+    )

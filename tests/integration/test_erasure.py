@@ -1,0 +1,222 @@
+"""After erasure nothing of a person is found anywhere; their data and orders are given to whom they belong."""
+
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import LargeBinary, select
+
+from service.domain.calendars import Schedule
+from service.intake.dead_letters import DeadLetters
+from service.keyring import SealBroken
+from service.ledger import audit, audit_reading, schedules
+from service.ledger.columns import LABEL, metadata
+from service.ledger.suppressed import suppress as opt_out
+from service.ledger.tables import REPORT_MAIL, outbox
+from tests.integration.conftest import Caller
+from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
+from tests.support.world import World
+
+PHONE, OLD_PHONE, MAIL, OLD_MAIL = "+919812345678", "+919811100011", "asha@example.com", "old.asha@example.org"
+TO_ASHA = {"customer": CUSTOMER}
+NAME, OLD_NAME = "Ashalata", "Miss Ashalata Rao"
+WORDS = ("Ashalata", "9812345678", "9811100011", "asha@example.com", "old.asha", "token-asha", "upstairs", "9812366009")
+
+
+async def everything(world: World) -> dict[str, str]:
+    """Every column of every table, opened where it is sealed, and every dead letter: a new table cannot be forgotten."""
+    found: dict[str, str] = {}
+    keyring = world.ledger.keyring
+    async with world.ledger.reading() as connection:
+        for table in metadata.tables.values():
+            keys = list(table.primary_key.columns)
+            for row in await connection.execute(select(table)):
+                key = tuple(row._mapping[k] for k in keys)
+                for column in table.columns:
+                    value = row._mapping[column]
+                    if isinstance(value, bytes) and LABEL in column.info:
+                        value = keyring.unseal(value, column.info[LABEL].of(*key))
+                    elif table is outbox and column.name == "body":
+                        with suppress(SealBroken):
+                            value = keyring.unseal(value, REPORT_MAIL.of(row.message_id))
+                    elif isinstance(column.type, LargeBinary):
+                        continue
+                    if isinstance(value, bytes):
+                        value = value.decode("utf-8", "replace")
+                    where = f"{table.name}.{column.name}"
+                    found[where] = found.get(where, "") + f"\n{value}"
+    letters = await DeadLetters(world.app.broker, keyring).look(1000)
+    found["dead letters"] = "\n".join(f"{x.reason} {x.opened.body!r} {x.opened.headers}" for x in letters)
+    return found
+
+
+def named(found: dict[str, str], words: tuple[str, ...] = WORDS) -> list[str]:
+    return [f"{word} in {where}" for where, text in found.items() for word in words if word in text]
+
+
+async def lived(world: World) -> None:
+    """A person who changed their name, number and mail during the order, and left traces wherever one can."""
+    asha = {**CUSTOMER, "name": OLD_NAME, "phone": OLD_PHONE, "whatsapp": OLD_PHONE, "email": OLD_MAIL}
+    await world.accept(
+        event("A-1", "created", recipients={"customer": asha}, attributes={"floor": 3, "alt_phone": 919812366009}),
+        event(
+            "A-1",
+            "vendor_accepted",
+            minutes(1),
+            assignee=VENDOR,
+            note={"text": "Ashalata lives upstairs", "public": True},
+        ),
+    )
+    await world.settled()
+    now = {"name": NAME, "phone": PHONE, "whatsapp": PHONE, "email": MAIL}
+    await world.accept(
+        event("A-1", "vendor_en_route", minutes(2), recipients={"customer": now}),
+        event(
+            "A-1",
+            at=minutes(3),
+            kind="order.issue_reported",
+            issue={"reason": "double_deduction", "detail": "upstairs"},
+        ),
+        event("A-1", at=minutes(4), kind="order.note_added", note={"text": "call +91-98111-00011", "public": False}),
+        event("B-1", "created", recipients={"customer": person(2)}, note={"text": "another one", "public": True}),
+    )
+    await world.settled()
+    async with world.ledger.transaction() as connection:
+        daily = Schedule("day", world.clock.now().time(), "UTC")
+        await schedules.subscribe(
+            connection,
+            world.ledger.keyring,
+            "device_pickup",
+            "open_orders",
+            daily,
+            MAIL,
+            f"oidc:{MAIL}",
+            world.clock.now(),
+        )
+        line = audit.AuditLine(f"oidc:{OLD_MAIL}", "agent", "order.seen", "device_pickup", "A-1")
+        await audit.write_audit(connection, world.ledger.keyring, [line], world.clock.now())
+    (verdict,) = await world.take(event("A-2", "no_such_status", recipients={"customer": {"phone": "098123 45678"}}))
+    assert verdict.outcome == "rejected"
+    await world.take(event("A-3", "no_such_status", recipients={"customer": person(3)}))
+    await world.settled()
+
+
+@pytest.mark.parametrize("asked", [PHONE, "%2B91-98123%2045678", OLD_PHONE, MAIL, "OLD.Asha@example.org"])
+async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, caller: Caller, asked: str) -> None:
+    await lived(world)
+    admin = await caller("admin")
+    assert len(named(await everything(world))) > 15
+    path = asked if "%" in asked else quote(asked)
+    status, answer = await admin.call("DELETE", f"/v1/people/{path}")
+    assert status == 200, answer
+    assert named(await everything(world)) == []
+    assert answer["orders"] == 1
+    assert answer["messages"] >= 4
+    assert answer["erased"]["dead letters"] == 1
+    assert answer["erased"]["subscriptions"] == 1
+    assert {k["kind"] for k in answer["kept"]} >= {"orders without people", "audit lines of this erasure"}
+    assert all(k["why"] for k in answer["kept"])
+    other = await world.view("B-1")
+    assert other["recipients"]["customer"], "others stay as they are"
+    assert len(await DeadLetters(world.app.broker, world.ledger.keyring).look(10)) == 1
+    async with world.ledger.reading() as connection:
+        assert (await audit_reading.verify(connection, world.ledger.keyring)).problems == []
+        about = await audit_reading.search(connection, world.ledger.keyring, audit_reading.Wanted(act="person.erased"))
+    assert about[0].who == "key:admin"
+    again = (await admin.call("DELETE", f"/v1/people/{path}"))[1]
+    assert (again["orders"], again["messages"]) == (0, 0)
+
+
+async def test_whoever_handles_orders_is_forgotten_too(world: World, caller: Caller) -> None:
+    await lived(world)
+    admin = await caller("admin")
+    status, answer = await admin.call("DELETE", f"/v1/people/{quote(VENDOR['phone'])}")
+    assert (status, answer["orders"]) == (200, 1)
+    assert named(await everything(world), ("Ravi", VENDOR["phone"][1:])) == []
+    assert (await world.view("A-1"))["recipients"]["customer"], "the customer stays"
+
+
+async def test_opt_outs_stay_and_are_told_of(world: World, caller: Caller) -> None:
+    await world.accept(event("A-1", "created", recipients=TO_ASHA))
+    async with world.ledger.transaction() as connection:
+        await opt_out(connection, world.ledger.keyring, "sms", PHONE, ["+1500"], world.clock.now(), "said STOP")
+    admin = await caller("admin")
+    (told,) = [
+        k for k in (await admin.call("DELETE", f"/v1/people/{quote(PHONE)}"))[1]["kept"] if k["kind"] == "opt-outs"
+    ]
+    assert told["count"] == 1
+    assert "law" in told["why"]
+
+
+async def test_a_national_number_needs_its_country(world: World, caller: Caller) -> None:
+    await world.accept(event("A-1", "created", recipients=TO_ASHA))
+    admin = await caller("admin")
+    for method in ("GET", "DELETE"):
+        for bad in ("98123%2045678", "98123%2045678?country=ZZ", "nobody", "%20", "a@b@c", "%2B1"):
+            assert (await admin.call(method, f"/v1/people/{bad}"))[0] == 422, bad
+    status, found = await admin.get("/v1/people/098123%2045678?country=in")
+    assert status == 200
+    assert len(found["orders"]) == 1
+    assert (await admin.call("DELETE", "/v1/people/098123%2045678?country=IN"))[1]["orders"] == 1
+
+
+async def test_a_person_gets_their_data_and_nothing_of_others(world: World, caller: Caller) -> None:
+    await lived(world)
+    admin, agent = await caller("admin"), await caller("agent")
+    assert (await agent.get(f"/v1/people/{quote(PHONE)}"))[0] == 403
+    status, data = await admin.get(f"/v1/people/{quote(PHONE)}")
+    assert status == 200
+    assert {PHONE, OLD_PHONE, MAIL, OLD_MAIL} <= set(data["addresses"])
+    (order,) = data["orders"]
+    assert (order["order_id"], order["roles"][0]["name"], order["roles"][0]["former"]) == (
+        "A-1",
+        NAME,
+        [OLD_PHONE, OLD_MAIL],
+    )
+    assert {m["address"] for m in data["messages"]} >= {PHONE, OLD_PHONE, OLD_MAIL}
+    assert any(m["text"] for m in data["messages"])
+    assert data["subscriptions"] == [{"workflow": "device_pickup", "report": "open_orders", "every": "day"}]
+    assert any(name.startswith("twilio") for name in data["recipients"])
+    assert data["kept_for"] == "until it is erased"
+    assert "C2" not in str(data)
+    assert (await admin.get("/v1/people/nobody%40example.com"))[1]["orders"] == []
+
+
+async def test_codes_stay_masked_in_a_persons_data(world: World, caller: Caller) -> None:
+    code = {"otp": {"value": "739184", "expires": "2099-01-01T00:00:00Z"}}
+    await world.accept(
+        event("A-1", "created", recipients=TO_ASHA), event("A-1", "payment_initiated", minutes(1), secrets=code)
+    )
+    await world.settled()
+    data = (await (await caller("admin")).get(f"/v1/people/{quote(PHONE)}"))[1]
+    assert "739184" not in str(data)
+    assert "••••••" in str(data)
+
+
+async def test_an_app_lists_a_customers_orders(world: World, caller: Caller) -> None:
+    shop: dict[str, Any] = {"recipients": {"customer": {**CUSTOMER, "locale": "fr"}}, "workflow": "marketing_services"}
+    await world.accept(
+        event("A-1", "created", recipients=TO_ASHA),
+        event("A-2", "created", minutes(1), recipients=TO_ASHA, eta="2026-03-02T10:00:00Z"),
+    )
+    await world.take(
+        *(event(f"M-{n}", s, minutes(2), **shop) for n, s in enumerate(("draft", "pending_quotes", "archived")))
+    )
+    publisher, agent = await caller("publisher"), await caller("agent")
+    assert (await agent.get(f"/v1/people/{quote(PHONE)}/orders"))[0] == 403
+    status, page = await publisher.get(f"/v1/people/{quote(PHONE)}/orders")
+    assert status == 200
+    workflows = {p.workflow.name: p.workflow for p in world.app.packs}
+    for line in page["orders"]:
+        declared = workflows[line["workflow"]].statuses[line["status"]]
+        assert declared.listed
+        assert declared.tracked
+    by_id = {line["order_id"]: line for line in page["orders"]}
+    assert {"A-1", "A-2"} <= by_id.keys()
+    assert by_id["A-2"]["eta"] == "2026-03-02T10:00:00Z"
+    nobody = await caller("")
+    assert (await nobody.get(by_id["A-1"]["link"].removeprefix("https://track.example")))[0] == 200
+    first = (await publisher.get(f"/v1/people/{quote(PHONE)}/orders?limit=1"))[1]
+    assert first["cursor"]
+    assert (await publisher.get(f"/v1/people/{quote('+919800099999')}/orders"))[1]["orders"] == []

@@ -1,0 +1,96 @@
+"""Who a person is in an order, and what names them: addresses before a change, other channels, every spelling."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from msgspec import structs
+
+from service.domain.erasure import Told, Traces, _impersonal, addresses_of, reach_of
+from service.domain.events import PersonGiven
+from service.domain.order import Order
+from service.domain.people import merged_people
+from service.domain.persons import Assignee, Person
+from service.domain.workflow import Attribute
+from tests.support.packs import device_pickup
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+ASHA = Person(name="Asha Rao", phone="+919812345678", email="asha@example.com", push_tokens=("T-1",))
+
+
+def order(**more: object) -> Order:
+    moments = dict.fromkeys(("created", "updated", "event_time", "status_since", "stage_since"), NOW)
+    return Order(UUID(int=0), "device_pickup", "A-1", "1", "created", "received", **moments, **more)  # type: ignore[arg-type]
+
+
+def test_a_former_number_leads_to_the_person_and_back() -> None:
+    before = {"customer": (ASHA,)}
+    after = merged_people(before, {"customer": PersonGiven(phone="+919800011111")})
+    assert after["customer"][0].former == ("+919812345678",)
+    for asked in ("+919812345678", "+919800011111", "asha@example.com"):
+        reach = reach_of(order(recipients=after), [], {asked})
+        assert {"+919812345678", "+919800011111", "asha@example.com", "T-1"} <= reach.addresses
+        assert reach.names == {"Asha Rao"}
+
+
+def test_messages_to_the_same_place_of_a_notice_are_the_same_person() -> None:
+    told = [
+        Told("n1", "customer", 0, "+919812345678", "Asha"),
+        Told("n1", "customer", 0, "old@example.com", "Asha R."),
+        Told("n2", "customer", 0, "old@example.com", "Asha R."),
+        Told("n2", "customer", 0, "+4917612345678", "Asha R."),
+        Told("n1", "customer", 1, "ben@example.com", "Ben"),
+    ]
+    reach = reach_of(order(), told, {"+919812345678"})
+    assert reach.addresses == {"+919812345678", "old@example.com", "+4917612345678"}
+    assert reach.names == {"Asha", "Asha R."}
+
+
+def test_assignees_and_both_forms_of_a_number() -> None:
+    vendor = Assignee("vendor", "v-9", "Ravi", phone="+5215512345678")
+    assert addresses_of(vendor) == {"+525512345678"}
+    assert reach_of(order(assignee=vendor), [], {"+5215512345678"}).names == {"Ravi"}
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("call 098123 45678", True),
+        (919812345678, True),
+        ("+91-98123-45678", True),
+        ("Mail ASHA@Example.com", True),
+        ({"x": ["to: Asha"]}, True),
+        ("for Mrs. Rao&#39;s flat", True),
+        ("Raoul was here", False),
+        ("+919812345679", False),
+        (True, False),
+        (None, False),
+    ],
+)
+def test_what_names_a_person(said: object, named: bool) -> None:
+    traces = Traces(frozenset({"+919812345678", "asha@example.com"}), frozenset({"Asha Rao"}))
+    assert traces.named_in(said) is named
+
+
+def test_exactly_asks_for_the_whole_name() -> None:
+    traces = Traces(names=frozenset({"Asha Rao", "王小明"}))
+    assert traces.named_in("asha  was here") is True
+    assert traces.named_in("asha was here", exactly=True) is False
+    assert traces.named_in("ASHA RAO was here", exactly=True) is True
+    assert traces.named_in("王小明様", exactly=True) is True
+
+
+def test_attributes_that_tell_of_a_person_go() -> None:
+    workflow = device_pickup().workflow
+
+    workflow = structs.replace(workflow, attributes={"floor": Attribute("floor", "number", personal=True)})
+    said = {
+        "alt_phone": 919812366009,
+        "alt_text": "098123 66009",
+        "floor": 3,
+        "rooms": 4,
+        "amount": 12500.5,
+        "bought": "2026-01-01T00:00:00Z",
+        "nested": {"a": 1},
+    }
+    assert _impersonal(workflow, said, Traces()) == {"rooms": 4, "amount": 12500.5, "bought": "2026-01-01T00:00:00Z"}
