@@ -38,6 +38,7 @@ class Result(Struct, frozen=True):
     outcome: Literal["accepted", "late", "rejected"]
     reason: str = ""
     decision: Decision | None = None
+    rejection: Rejection | None = None
 
 
 class Core:
@@ -128,7 +129,7 @@ class Core:
             known = canonical_order(before, pack.workflow.region) if before else None
             decision = decide(known, cause, pack.workflow, now, order_uuid(new_uuid()))
         except Rejection as rejection:
-            return Result("rejected", rejection.reason), None
+            return Result("rejected", rejection.reason, rejection=rejection), None
         batch.add(pack.workflow, before, decision, traceparent)
         return Result(decision.outcome, decision=decision), decision.order
 
@@ -143,7 +144,7 @@ class Core:
             await self.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
             (result,) = self.decide_named(batch, orders, [(name, cause, "")], now)
             if result.outcome == "rejected":
-                raise Rejection(result.reason)
+                raise result.rejection or Rejection(result.reason)
             await self.write(connection, batch)
             await write_audit(connection, self.keyring, audit, now)
         self.committed(batch)

@@ -31,7 +31,9 @@ _NUMBER = re.compile(r"^-?\d{1,30}(\.\d{1,30})?$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
 
 
-def checked(given: Mapping[str, Any], declared: Mapping[str, Attribute], timezone: str) -> dict[str, Any]:
+def checked(
+    given: Mapping[str, Any], declared: Mapping[str, Attribute], timezone: str, where: str = "data.attributes"
+) -> dict[str, Any]:
     """The attributes in the form in which they are kept; raises Rejection naming the one that is of another type.
 
     Attributes that the pack does not declare stay as they came; `null` stays, too, and clears.
@@ -43,7 +45,7 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Attribute], timezon
         kind = declared[name].type
         value = _as(kind, given[name], timezone)
         if value is None:
-            raise Rejection(f"data.attributes.{name}: {WORDS[kind]} is expected")
+            raise Rejection(f"{where}.{name}: {WORDS[kind]} is expected")
         kept[name] = value
     return kept
 

@@ -1,7 +1,8 @@
 """Everything that can change an order: an event, a due clock, what became of a message, a person's act."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -29,11 +30,12 @@ class MessageSettled(Struct, frozen=True):
 
 
 class NoticeOrdered(Struct, frozen=True):
-    """An agent sends a manual notice."""
+    """An agent sends a manual notice, having filled in what it asks."""
 
     reason: str
     by: str
     channels: tuple[str, ...] = ()
+    inputs: Mapping[str, Any] = {}
 
 
 class IssueRaised(Struct, frozen=True):

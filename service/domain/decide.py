@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, erasure, lifecycle, planning, readers, sla, triggers
+from service.domain import asking, attributes, erasure, lifecycle, planning, readers, sla, triggers
 from service.domain import escalation as escalations
 from service.domain.causes import (
     Cause,
@@ -259,10 +259,13 @@ def _on_message(draft: Draft, cause: MessageSettled) -> None:
 def _on_manual_notice(draft: Draft, cause: NoticeOrdered) -> None:
     manual = {n.name for n in draft.workflow.notices.values() if n.manual}
     lifecycle.require_known("manual notice", cause.reason, manual, "reason")
-    known = draft.workflow.notices[cause.reason].channels
+    notice = draft.workflow.notices[cause.reason]
     for channel in cause.channels:
-        lifecycle.require_known("channel", channel, known, "channels")
-    planning.tell(draft, cause.reason, draft.now, channels=cause.channels, by=cause.by or "an agent")
+        lifecycle.require_known("channel", channel, notice.channels, "channels")
+    asking.require_offered(draft.workflow, notice, draft.order.status)
+    asked = asking.answers(notice, draft.order, cause.inputs, draft.workflow.timezone, draft.now)
+    by = cause.by or "an agent"
+    planning.tell(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)
 
 
 def _on_escalation(draft: Draft, cause: EscalationHandled) -> None:

@@ -7,3 +7,7 @@ class Rejection(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NotNow(Rejection):
+    """It would be right in another status of the order, and is not in this one."""

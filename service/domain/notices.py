@@ -99,6 +99,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     attributes: Mapping[str, Any] = {}
     people: Mapping[str, str] = {}
     contacts: Mapping[str, Mapping[str, str]] = {}
+    asked: Mapping[str, Any] = {}
 
 
 class PlannedNotice(Struct, frozen=True):

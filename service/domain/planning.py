@@ -1,8 +1,11 @@
 """From a notice to its notifications: one per channel and recipient, with the order as it is at that moment."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from service.domain import sla
 from service.domain.draft import Draft
@@ -24,6 +27,7 @@ def tell(
     secrets: dict[str, Secret] | None = None,
     channels: tuple[str, ...] = (),
     by: str = "",
+    asked: Mapping[str, Any] | None = None,
 ) -> None:
     """Plan the notice `name`, told since `at`, and start its promise."""
     notice = draft.workflow.notices[name]
@@ -54,13 +58,13 @@ def tell(
             stage_rank=stage.rank,
             supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
             valid_until=valid_until,
-            context=snapshot(order, draft.workflow),
+            context=replace(snapshot(order, draft.workflow), asked=asked or {}),
             notifications=notifications,
             secret=secret,
         )
     )
     messages = [f"{n.channel} to {n.audience}" for n in notifications]
-    draft.log("notice_planned", at, notice=name, by=by, messages=messages)
+    draft.log("notice_planned", at, notice=name, by=by, asked=asked, messages=messages)
     for n in notifications:
         if n.state == "suppressed":
             draft.log("notice_suppressed", at, notice=name, channel=n.channel, audience=n.audience, why=n.error)

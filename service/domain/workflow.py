@@ -90,6 +90,23 @@ class OnChange(Struct, frozen=True):
     statuses: frozenset[str] = frozenset()
 
 
+class Attribute(Struct, frozen=True):
+    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person."""
+
+    name: str
+    type: AttributeType
+    titles: Mapping[str, str] = {}
+    personal: bool = False
+
+
+class Ask(Struct, frozen=True):
+    """What an agent fills in: the order's value at `default` stands in; `ahead`: a date that must lie ahead."""
+
+    attribute: Attribute
+    default: str | None = None
+    ahead: bool = False
+
+
 class Notice(Struct, frozen=True):
     """One thing worth telling; becomes one notification per channel and recipient.
 
@@ -97,6 +114,7 @@ class Notice(Struct, frozen=True):
     `after`: told only where one of these was told before, as to somebody who has heard of the order. `once`: not told
     again to the same order. `when`: told only of orders that match. `on_assigned`: told when somebody of this role
     (`assignee`: of any) gets the order, first or anew; `on_assignee_change`: only when it passes from one to another.
+    `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
     """
 
     name: str
@@ -116,6 +134,8 @@ class Notice(Struct, frozen=True):
     valid_for: timedelta = timedelta(hours=24)
     when_unknown: WhenUnknown = "resend"
     manual: Mapping[str, str] = {}
+    statuses: frozenset[str] = frozenset()
+    asks: Mapping[str, Ask] = {}
     content: Mapping[str, Content] = {}
 
 
@@ -208,15 +228,6 @@ class Team(Struct, frozen=True):
     digest_at: str = ""
     incident_over: int = 10
     incident_within: timedelta = timedelta(minutes=1)
-
-
-class Attribute(Struct, frozen=True):
-    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person."""
-
-    name: str
-    type: AttributeType
-    titles: Mapping[str, str] = {}
-    personal: bool = False
 
 
 class Report(Struct, frozen=True):

@@ -1,17 +1,20 @@
 """`/v1/orders...`: lists, one order whole, manual notices, reported issues, its tracking link."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 from msgspec import structs
 
 from service.canonical import country_of
 from service.core import NoSuchOrder
+from service.domain import asking
 from service.domain.causes import IssueRaised, LinkRevoked, NoticeOrdered
 from service.domain.errors import Rejection
-from service.domain.workflow import Workflow
+from service.domain.order import Order
+from service.domain.workflow import Notice, Workflow
 from service.ledger.order_search import Listed, Search, Sort, as_csv, open_escalations_of, search
 from service.ledger.orders import find
 from service.ledger.views import order_view
@@ -149,28 +152,45 @@ async def load_view(request: web.Request) -> dict[str, Any]:
     context = request.app[CONTEXT]
     name, order_id = request.match_info["workflow"], request.match_info["order_id"]
     pack = context.core.packs.find(name)
-    view = None
+    view = order = None
     if pack is not None and "\x00" not in order_id:
         async with context.core.ledger.reading() as connection:
             view = await order_view(connection, context.core.keyring, pack.workflow, order_id)
-    if pack is None or view is None:
+            order = await find(connection, context.core.keyring, name, order_id)
+    if pack is None or view is None or order is None:
         raise Problem(404, "No such order", "no order of this workflow has this id")
-    return {**view, **_help(pack.workflow, view["status"])}
+    return {**view, **_help(pack.workflow, order, context.core.time.now())}
 
 
-def _help(workflow: Workflow, status: str) -> dict[str, Any]:
+def _help(workflow: Workflow, order: Order, now: datetime) -> dict[str, Any]:
+    locale = workflow.default_locale
     return {
         "answers": [
             {"question": a.question, "check": a.check, "do": a.do, "say": a.say}
             for a in workflow.answers
-            if not a.statuses or status in a.statuses
+            if not a.statuses or order.status in a.statuses
         ],
         "manual_notices": [
-            {"reason": n.name, "title": n.manual.get(workflow.default_locale, n.name), "channels": n.channels}
-            for n in workflow.notices.values()
-            if n.manual
+            {
+                "reason": n.name,
+                "title": n.manual.get(locale, n.name),
+                "channels": n.channels,
+                "asks": asks_of(workflow, n, order, now),
+            }
+            for n in asking.offered(workflow, order.status)
         ],
     }
+
+
+def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> list[dict[str, Any]]:
+    """What an agent fills in for this notice, with what stands in now while they do not."""
+    found = []
+    for name, ask in notice.asks.items():
+        default = asking.standing_in(ask, order, workflow.timezone, now)
+        title = ask.attribute.titles.get(workflow.default_locale, name.replace("_", " "))
+        said = {"name": name, "title": title, "type": ask.attribute.type, "ahead": ask.ahead}
+        found.append({**said, "required": default is None, "default": default})
+    return found
 
 
 def order_name(request: web.Request) -> tuple[str, str]:
@@ -187,7 +207,7 @@ async def post_notice(request: web.Request) -> web.StreamResponse:
     order = await body_of(request, NoticeOrder)
     name = order_name(request)
     context = request.app[CONTEXT]
-    cause = NoticeOrdered(order.reason, request[CALLER].name, tuple(order.channels))
+    cause = NoticeOrdered(order.reason, request[CALLER].name, tuple(order.channels), order.inputs)
     if order.preview:
         noted(request, "notice.previewed")
         return answer(NoticeAnswer(True, order.reason, await preview(context, name, cause)))
@@ -212,7 +232,8 @@ async def told_once(request: web.Request, cause: NoticeOrdered, send: Send) -> w
 
     if HEADER in request.headers:
         return await sent(request)
-    asked = [*order_name(request), cause.reason, *sorted(set(cause.channels))]
+    inputs = msgspec.json.encode(cause.inputs, order="sorted").decode()
+    asked = [*order_name(request), cause.reason, inputs, *sorted(set(cause.channels))]
     return await once(request, "\x00".join(["notice", *asked]), asked, sent, SAME_CLICK, patient=True)
 
 

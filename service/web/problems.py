@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.core import NoSuchOrder
-from service.domain.errors import Rejection
+from service.domain.errors import NotNow, Rejection
 from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem_response(problem.status, problem.title, problem.detail, problem.headers, **problem.members)
     except NoSuchOrder:
         return problem_response(404, "No such order", "no order of this workflow has this id")
+    except NotNow as rejection:
+        return problem_response(409, "Not possible now", rejection.reason)
     except Rejection as rejection:
         return problem_response(422, "Not accepted", rejection.reason)
     except web.HTTPException as error:

@@ -101,10 +101,14 @@ class Suppressions(Struct):
 
 
 class NoticeOrder(Struct, forbid_unknown_fields=True):
-    """A manual notice: one of the workflow's manual reasons, over some of its channels (none: all)."""
+    """A manual notice: one of the workflow's manual reasons, over some of its channels (none: all).
+
+    `inputs`: what the notice asks (`manual_notices` of the order says so), each by its name.
+    """
 
     reason: Name
     channels: Annotated[list[Name], Meta(max_length=8)] = []
+    inputs: Annotated[dict[str, Any], Meta(max_length=20)] = {}
     preview: bool = False
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from service.domain.workflow import (
     Answer,
+    Ask,
     Attribute,
     Content,
     Level,
@@ -169,5 +170,7 @@ def _notice(name: str, yaml: NoticeYaml) -> Notice:
         valid_for=yaml.valid_for,
         when_unknown=yaml.when_unknown,
         manual=yaml.manual,
+        statuses=frozenset(yaml.in_),
+        asks={n: Ask(Attribute(n, a.type, a.title), a.default, a.ahead) for n, a in yaml.asks.items()},
         content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
     )

@@ -153,6 +153,7 @@ def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
         for key, trigger in (("on_note", notice.on_note), ("on_change", notice.on_change)):
             if trigger:
                 yield ("notices", name, key, "in"), trigger.in_
+        yield ("notices", name, "in"), notice.in_
     for entered, rule in y.statuses.items():
         for need in rule.needs:
             yield ("statuses", entered, "needs"), need.from_

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
+from msgspec import structs
 
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
@@ -199,7 +200,10 @@ def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[
         attributes={name: _SAMPLES[a.type] for name, a in workflow.attributes.items()},
         contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},
     )
-    bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage)
+    # What an agent fills in is there, however little the order has.
+    asked = {name: _SAMPLES[ask.attribute.type] for name, ask in notice.asks.items()}
+    full = structs.replace(full, asked=asked)
+    bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage, asked=asked)
     secrets = {notice.secret: "481920"} if notice.secret else {}
     for label, snapshot, name in (("full data", full, "Asha"), ("only what every order has", bare, "")):
         yield label, template_values(

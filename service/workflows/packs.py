@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from service.domain.lifecycle import require_known
 from service.domain.workflow import Workflow
-from service.workflows import lint, lint_teams, lint_templates
+from service.workflows import lint, lint_asks, lint_teams, lint_templates
 from service.workflows.build import build, build_team
 from service.workflows.lint import Problem, Source
 from service.workflows.schema import TeamYaml
@@ -154,7 +154,7 @@ def _read(file: Path, version: str) -> tuple[Source | None, tuple[Problem, ...]]
         return None, tuple(unreadable)
     source, found = lint.read(file)
     if source:
-        found = lint.check(source)
+        found = [*lint.check(source), *lint_asks.check(source)]
     return (None if found else source), tuple(found)
 
 

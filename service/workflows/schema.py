@@ -8,6 +8,7 @@ from service.domain.calendars import Every
 from service.domain.workflow import AttributeType, MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
 from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
+from service.workflows.schema_asks import Asks
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
 from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part, Titles, one_or_many, texts
 
@@ -119,7 +120,9 @@ class NoticeYaml(Part):
     secret: Ident | None = None
     valid_for: Duration = Field(default="24h", validate_default=True)
     when_unknown: WhenUnknown = "resend"
-    manual: Titles = {}
+    manual: Annotated[Titles, Field(description="its titles: agents send it")] = {}
+    in_: Annotated[Idents, Field(alias="in", description="a manual notice: the statuses in which it may be sent")] = []
+    asks: Annotated[Asks, Field(description="a manual notice: what the agent fills in")] = {}
     whatsapp_content: dict[str, ContentYaml] = {}
 
 

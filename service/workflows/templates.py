@@ -38,7 +38,7 @@ NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
         "payment", "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale", "audience",
-        "people", "contacts",
+        "people", "contacts", "asked",
     }
 )  # fmt: skip
 

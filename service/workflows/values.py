@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from service.domain import attributes
+from service.domain import asking, attributes
 from service.domain.calendars import zone_of
 from service.domain.notices import Snapshot
 from service.domain.workflow import Workflow
@@ -48,5 +48,6 @@ def template_values(
         "audience": audience,
         "people": snapshot.people,
         "contacts": snapshot.contacts,
+        "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
         "zone": zone_of(timezone, workflow.timezone),
     }

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -124,7 +125,13 @@ async def test_an_agent_previews_and_sends(desk: World, browser: Browser) -> Non
     await page.get_by_role("searchbox").fill("+919812345678")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/desk/orders/device_pickup/ORD-1")
+    asked = page.get_by_label("New time")
+    await expect(asked).to_be_hidden()
     await page.get_by_label("Reason").select_option("traffic_delay")
+    await expect(page.locator("#preview")).to_contain_text("inputs.new_time")
+    soon = desk.app.time.now().astimezone(ZoneInfo("Asia/Kolkata")) + timedelta(hours=1)
+    await asked.fill(f"{soon:%Y-%m-%dT%H:%M}")
+    await asked.blur()
     preview = page.locator("#preview .preview").first
     await expect(preview).to_contain_text("1 segment")
     words = await preview.locator(".text").inner_text()

@@ -166,7 +166,7 @@ async def test_orders_are_found_and_paged(world: World, caller: Caller) -> None:
 
 
 async def test_a_manual_notice_is_previewed_then_sent(world: World, caller: Caller) -> None:
-    await begun(world)
+    await begun(world, eta=(NOON + minutes(25)).isoformat())
     agent = await caller("agent")
     order = {"reason": "traffic_delay", "channels": ["sms"], "preview": True}
     status, shown = await agent.post(f"{ORDER}/notices", order)

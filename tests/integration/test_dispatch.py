@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.ledger.tables import notices, notifications
 from tests.integration.conftest import Caller
-from tests.support.events import CUSTOMER, VENDOR, event, minutes
+from tests.support.events import CUSTOMER, NOON, VENDOR, event, minutes
 from tests.support.providers import TOKEN, Sent
 from tests.support.world import World
 
@@ -184,7 +184,11 @@ async def test_whatsapp_undelivered_falls_back_when_the_sms_was_never_planned(wo
     await world.settled()
     agent = await caller("agent")
     before = len(world.providers.of("sms"))
-    order = {"reason": "traffic_delay", "channels": ["whatsapp"]}
+    order = {
+        "reason": "traffic_delay",
+        "channels": ["whatsapp"],
+        "inputs": {"new_time": (NOON + timedelta(hours=1)).isoformat()},
+    }
     assert (await agent.post("/v1/orders/device_pickup/D-1/notices", order))[0] == 201
     await world.settled()
     assert len(world.providers.of("sms")) == before

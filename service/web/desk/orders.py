@@ -7,8 +7,11 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from service.core import NoSuchOrder
+from service.domain.attributes import moment_of
+from service.domain.calendars import zone_of
 from service.domain.causes import IssueRaised, NoticeOrdered
 from service.domain.errors import Rejection
+from service.domain.workflow import Workflow
 from service.ledger.order_search import open_escalations_of, search
 from service.ledger.orders import find
 from service.web.audited import audit_line
@@ -98,6 +101,11 @@ async def order(request: web.Request) -> web.StreamResponse:
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view["final"] else "",
         "promise": running[0] if running else None,
         "timeline": list(reversed(view["timeline"])),
+        "asked": [
+            {"reason": n["reason"], "title": n["title"], "fields": [_field(w, n["reason"], a) for a in n["asks"]]}
+            for n in view["manual_notices"]
+            if n["asks"]
+        ],
         "channels": list(dict.fromkeys(c for n in view["manual_notices"] for c in n["channels"])),
         "reasons": [
             {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}
@@ -118,7 +126,36 @@ async def _notice(request: web.Request) -> NoticeOrdered:
     fitting = tuple(c for c in chosen if notice is None or c in notice.channels)
     if notice is not None and not fitting:
         raise Rejection("channels: choose at least one that this message has")
-    return NoticeOrdered(reason, request[CALLER].name, fitting)
+    inputs = {
+        name: _given(ask.attribute.type, form.get(f"{reason}.{name}", ""))
+        for name, ask in (notice.asks if notice else {}).items()
+    }
+    return NoticeOrdered(reason, request[CALLER].name, fitting, inputs)
+
+
+_INPUTS: Final = {"datetime": "datetime-local", "date": "date", "number": "number"}
+
+
+def _field(w: Workflow, reason: str, ask: dict[str, Any]) -> dict[str, Any]:
+    """A field of the form; moments are shown, and read, in the pack's time zone."""
+    kind, value = ask["type"], ask["default"]
+    title = ask["title"]
+    if kind == "datetime":
+        title = f"{title} ({w.timezone})"
+        moment = moment_of(value, w.timezone) if value else None
+        value = f"{moment.astimezone(zone_of(w.timezone)):%Y-%m-%dT%H:%M}" if moment else ""
+    elif kind == "date" and value:
+        value = value[:10]
+    return {"name": f"{reason}.{ask['name']}", "title": title, "type": _INPUTS.get(kind, "text"), "value": value or ""}
+
+
+def _given(kind: str, text: str) -> Any:
+    """A field's text as the API takes it; what cannot be read stays as it is, and is refused by its name."""
+    if kind == "list":
+        return [part.strip() for part in text.split(",") if part.strip()] or None
+    if kind == "money" and len(parts := text.split()) == 2:
+        return {"amount": parts[0], "currency": parts[1].upper()}
+    return text.strip()
 
 
 @desk("agent")

@@ -42,6 +42,16 @@ if (refreshed) {
   setInterval(() => { if (!document.hidden && target()) htmx.trigger(target(), "refresh"); }, refreshed * 1000);
 }
 
+// Of what messages ask, only the fields of the chosen one.
+const reason = document.getElementById("reason");
+if (reason) {
+  const choose = () => {
+    for (const f of document.querySelectorAll("fieldset[data-for]")) f.hidden = f.dataset.for !== reason.value;
+  };
+  choose();
+  reason.addEventListener("change", choose);
+}
+
 const board = document.body.hasAttribute("data-board");
 if (board) {
   const rows = document.getElementById("rows");

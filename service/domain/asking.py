@@ -1,0 +1,86 @@
+"""Manual notices: in which statuses they are offered, and what the agent fills in. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import to_builtins
+
+from service.domain import attributes
+from service.domain.attributes import moment_of
+from service.domain.errors import NotNow, Rejection
+from service.domain.order import Order
+from service.domain.workflow import Ask, Notice, Workflow
+
+LONGEST: Final = 500
+
+
+def offered(workflow: Workflow, status: str) -> tuple[Notice, ...]:
+    """The manual notices that may be sent in `status`."""
+    return tuple(n for n in workflow.notices.values() if n.manual and (not n.statuses or status in n.statuses))
+
+
+def require_offered(workflow: Workflow, notice: Notice, status: str) -> None:
+    """Raises NotNow for a manual notice that makes no sense in `status`."""
+    if notice not in offered(workflow, status):
+        known = ", ".join(s for s in workflow.statuses if s in notice.statuses)
+        raise NotNow(f"reason: {notice.name!r} is not sent in {status!r}; it is in {known}")
+
+
+def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, now: datetime) -> dict[str, Any]:
+    """What the notice says of `inputs`, checked, with the order's own values where nothing is given; raises Rejection.
+
+    Blank counts as not given. A date that must lie ahead is refused when it does not, and a default of that kind does
+    not count: an ETA that is past says nothing.
+    """
+    for name in inputs:
+        if name not in notice.asks:
+            known = ", ".join(notice.asks) or "nothing"
+            raise Rejection(f"inputs.{name:.60}: is not asked for {notice.name!r}; asked is {known}")
+    declared = {name: ask.attribute for name, ask in notice.asks.items()}
+    given = {name: value for name, value in inputs.items() if value is not None and value != ""}
+    for name, value in given.items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            raise Rejection(f"inputs.{name}: at most {LONGEST} characters are taken")
+    kept = attributes.checked(given, declared, zone, "inputs")
+    for name, ask in notice.asks.items():
+        if name not in kept and (default := standing_in(ask, order, zone, now)) is not None:
+            kept[name] = default
+        if name not in kept:
+            raise Rejection(f"inputs.{name}: is needed for {notice.name!r}: {attributes.WORDS[ask.attribute.type]}")
+        if ask.attribute.type == "datetime" and _is_day(kept[name]):
+            raise Rejection(f"inputs.{name}: a time of day is needed, too, such as 2026-12-27T10:00")
+        if ask.ahead and not _is_ahead(kept[name], zone, now):
+            raise Rejection(f"inputs.{name}: must lie ahead")
+    return kept
+
+
+def standing_in(ask: Ask, order: Order, zone: str, now: datetime) -> Any:
+    """The order's own value for what is asked, in the form in which it is kept; None where none counts."""
+    value = to_builtins(order.value(ask.default)) if ask.default else None
+    if (
+        value is None
+        or (ask.attribute.type == "datetime" and _is_day(value))
+        or (ask.ahead and not _is_ahead(value, zone, now))
+    ):
+        return None
+    try:
+        return attributes.checked({"x": value}, {"x": ask.attribute}, zone)["x"]
+    except Rejection:
+        return None
+
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == len("2026-12-27")
+
+
+def _is_ahead(value: Any, zone: str, now: datetime) -> bool:
+    moment = moment_of(value, zone)
+    return moment is not None and moment > now
+
+
+def values(notice: Notice | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was filled in, as templates get it; None for what was erased since."""
+    asks = notice.asks if notice else {}
+    said = attributes.values(asked, {name: ask.attribute for name, ask in asks.items()})
+    return {**dict.fromkeys(asks), **said}

@@ -1,0 +1,53 @@
+"""What may be wrong with manual notices: keys that nothing would read, values that nobody would be there to fill in."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from service.domain.order import DATA_FIELDS
+from service.workflows.lint import Problem, Source
+from service.workflows.schema import NoticeYaml, WorkflowYaml
+
+DATES: Final = ("date", "datetime")
+
+
+def check(source: Source) -> Iterator[Problem]:
+    """All problems of `in` and `asks`."""
+    told = dict(_told_by(source.yaml))
+    for name, notice in source.yaml.notices.items():
+        if not notice.manual:
+            for key in ("in", "asks"):
+                if key in notice.model_fields_set or f"{key}_" in notice.model_fields_set:
+                    said = f"{name}: {key!r} is for notices that agents send; give it 'manual'"
+                    yield source.problem(("notices", name, key), said)
+            continue
+        if notice.asks and (by := told.get(name) or _trigger(notice)):
+            said = f"{name}: {by} tells it, too, and nobody is there to fill in what it asks"
+            yield source.problem(("notices", name, "asks"), said)
+        yield from _asks(source, name, notice)
+
+
+def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Problem]:
+    for asked, ask in notice.asks.items():
+        where = ("notices", name, "asks", asked)
+        if ask.ahead and ask.type not in DATES:
+            yield source.problem(where, f"{asked}: only a date can lie ahead; its type is {ask.type}")
+        if ask.default and ask.default.partition(".")[0] not in DATA_FIELDS:
+            said = f"{asked}: no order has {ask.default!r}; known are {', '.join(DATA_FIELDS)} and what is below them"
+            yield source.problem(where, said)
+        for locale in source.yaml.locales if ask.title else ():
+            if locale not in ask.title:
+                yield source.problem(where, f"{asked}: no title in {locale!r}")
+
+
+def _trigger(notice: NoticeYaml) -> str:
+    keys = ("on_assignee_change", "on_assigned", "on_note", "on_change")
+    return next((key for key in keys if getattr(notice, key)), "")
+
+
+def _told_by(y: WorkflowYaml) -> Iterator[tuple[str, str]]:
+    for name, status in y.statuses.items():
+        yield from ((tell, f"status {name}") for tell in status.tells)
+    for name, clock in y.clocks.items():
+        tells = [clock.tell, clock.at_warning.tell if clock.at_warning else None]
+        yield from ((tell, f"clock {name}") for tell in tells if tell)
+    yield from ((f.tell, f"follow-up {name}") for name, f in y.follow_ups.items())

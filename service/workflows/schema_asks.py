@@ -1,0 +1,26 @@
+"""What an agent fills in for a manual notice, as a pack says it."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from service.domain.workflow import AttributeType
+from service.workflows.schema_words import AttributeName, DataPath, Part, Titles
+
+
+class AskYaml(Part):
+    """A value that the agent gives; without a `default` that counts, the notice is not sent without it."""
+
+    type: AttributeType
+    title: Titles = {}
+    default: Annotated[DataPath | None, Field(description="stands in while the agent gives none, such as eta")] = None
+    ahead: Annotated[bool, Field(description="a date that must lie ahead; a default that is past does not count")] = (
+        False
+    )
+
+
+def _typed(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+Asks = dict[AttributeName, Annotated[AskYaml, BeforeValidator(_typed, json_schema_input_type=AttributeType | AskYaml)]]
