@@ -101,7 +101,7 @@ class Worker:
             until = min(until, reopens)
         if pause := self._route.until_admitted():
             asyncio.get_running_loop().call_later(pause, self._wake.set)
-        if not self._sending and not self._wake.is_set() and (due := await self._next_due()):
+        if not self._is_full and not self._wake.is_set() and (due := await self._next_due()):
             until = min(until, due)
         await self._core.time.wait(self._wake, until)
 
