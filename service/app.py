@@ -210,6 +210,7 @@ class App:
             await asyncio.sleep(ALIGN_EVERY_S)
             with contextlib.suppress(Exception):
                 await self._align()
+            with contextlib.suppress(Exception):
                 metrics.queue_depth.labels(INTAKE).set(await self.broker.depth(INTAKE))
 
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:

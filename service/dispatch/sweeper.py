@@ -10,12 +10,16 @@ import structlog
 
 from service.core import Core
 from service.ledger import housekeeping, outbox
+from service.ledger.escalations import TEAMS
 from service.ledger.wakeups import dispatch_topic
+from service.letters import MAIL
 from service.rounds import keep_going
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 EVERY: Final = timedelta(seconds=1)
+# Calls to teams and mails have ways of their own: what a dead address waits for is no trouble of the broker.
+_NOT_THE_BROKERS: Final = (TEAMS, MAIL)
 
 
 class Sweeper:
@@ -40,7 +44,7 @@ class Sweeper:
             lapsed = await housekeeping.recover_lapsed(connection, now)
             await housekeeping.erase_expired_secrets(connection, now)
             waiting = await housekeeping.oldest_pending(connection, self._channels)
-            oldest = await outbox.oldest(connection, now)
+            oldest = await outbox.oldest(connection, now, but=_NOT_THE_BROKERS)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)
             self._core.wakeups.wake(dispatch_topic(channel) for channel in self._channels)

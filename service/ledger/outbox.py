@@ -159,11 +159,11 @@ async def release(connection: AsyncConnection, ids: Iterable[UUID], until: datet
         await connection.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
 
 
-async def oldest(connection: AsyncConnection, now: datetime) -> datetime | None:
-    """When the longest-waiting message that may leave was written."""
+async def oldest(connection: AsyncConnection, now: datetime, *, but: Collection[str] = ()) -> datetime | None:
+    """When the longest-waiting message that may leave was written, tried or not; none for the exchanges `but`."""
     query = (
         select(outbox.c.created_at)
-        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
+        .where(or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now), outbox.c.exchange.not_in(sorted(but)))
         .order_by(outbox.c.id)
         .limit(1)
     )
