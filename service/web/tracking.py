@@ -157,4 +157,7 @@ def _babel(locale: str) -> Any:
 
 
 def _when(moment: datetime, locale: str, zone: str) -> str:
-    return format_datetime(moment.astimezone(zone_of(zone)), "EEE d MMM, H:mm", locale=_babel(locale))
+    """As messages write it (`moment` in templates): 12 or 24 hours, by the reader's language."""
+    there = moment.astimezone(zone_of(zone))
+    day = format_datetime(there, "EEE d MMM", locale=_babel(locale))
+    return f"{day}, {format_time(there, 'short', locale=_babel(locale))}"

@@ -1,5 +1,6 @@
 """Whatever a pack's text says, checking and rendering it ends soon; and lines end where they were written to end."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from jinja2 import TemplateError
 
+from service.cli.explaining import rule_in_words
 from service.workflows.bounds import keep_line_ends
 from service.workflows.durations import WorkingTime, in_words, parse_duration
 from service.workflows.templates import UNRENDERABLE, PackTemplates
 from service.workflows.yaml_lines import MAX_VALUES, YamlError, load
+from tests.support.packs import all_packs
 
 SOON_S = 5.0
 LAUGHS = "\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12))])
@@ -145,3 +148,9 @@ def test_a_length_is_said_in_words(length: timedelta | WorkingTime, words: str) 
     assert in_words(length) == words
     if isinstance(length, timedelta) and length:
         assert parse_duration(words) == length
+
+
+def test_explain_says_promises_in_words() -> None:
+    said = [rule_in_words(spec) for pack in all_packs() for spec in pack.workflow.clocks.values()]
+    assert not [words for words in said if re.search(r"\d:\d\d", words)]
+    assert any("10 minutes" in words or "2 days" in words for words in said)
