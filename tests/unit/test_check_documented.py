@@ -1,12 +1,14 @@
 """docs/check.md has a row for each message that `stagebell check` can give."""
 
 import ast
+import pkgutil
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from service.workflows import bounds, durations, lint, lint_teams, lint_templates, packs, yaml_lines
+import service.workflows
 from tests.support.world import ROOT
 
 ROWS = [
@@ -20,13 +22,10 @@ def _messages(module: object) -> list[str]:
     """Every text with which a problem is made, its values as `…`."""
     tree = ast.parse(Path(module.__file__).read_text())  # type: ignore[attr-defined]
     # A text may be put into a variable first.
-    named = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name) and isinstance(node.value, ast.JoinedStr | ast.Constant)
-    }
+    named: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named.setdefault(node.targets[0].id, []).append(node.value)
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -34,10 +33,8 @@ def _messages(module: object) -> list[str]:
             if name in SAYS and len(node.args) > SAYS[name]:
                 said: ast.AST = node.args[SAYS[name]]
                 said = said.left if isinstance(said, ast.BinOp) else said
-                said = named.get(said.id, said) if isinstance(said, ast.Name) else said
-                if text := _text(said):
-                    found.append(text)
-    return found
+                found += [_text(one) for one in (named.get(said.id, []) if isinstance(said, ast.Name) else [said])]
+    return [text for text in found if text]
 
 
 def _text(node: ast.AST) -> str:
@@ -48,7 +45,7 @@ def _text(node: ast.AST) -> str:
     return ""
 
 
-MODULES = (lint, lint_teams, lint_templates, packs, yaml_lines, durations, bounds)
+MODULES = [import_module(f"service.workflows.{m.name}") for m in pkgutil.iter_modules(service.workflows.__path__)]
 
 
 @pytest.mark.parametrize("message", sorted({m for module in MODULES for m in _messages(module)}))
