@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from service.app import App
-from service.broker.port import ORDERS, BrokerRefused, Message
+from service.broker.port import ORDERS, BrokerLost, BrokerRefused, Message
 from service.broker.rabbitmq import RabbitBroker
 from service.keyring import Keyring
 from service.ledger.connecting import PostgresWay
@@ -116,7 +116,7 @@ async def test_tls_that_is_refused_is_named(
 ) -> None:
     other = tmp_path / "other.crt"
     with running(Postgres, tls=True) as stranger:
-        other.write_bytes(stranger.authority.read_bytes())  # type: ignore[union-attr]
+        other.write_bytes(stranger.authority.read_bytes())
     query = query.format(other=other, authority=tls_postgres.authority)
     ledger = Ledger(f"postgresql+asyncpg://stagebell@{host}:{tls_postgres.port}/postgres?{query}", Keyring(KEY))
     with pytest.raises(SettingsError, match="STAGEBELL_DATABASE_URL: the database refused") as refused:
@@ -236,3 +236,18 @@ async def test_a_queue_of_another_kind_is_named(rabbit_url: str) -> None:
     await broker.close()
     await channel.queue_delete("escalations.tech")
     await connection.close()
+
+
+@pytest.mark.long
+async def test_a_broker_with_tls() -> None:
+    with closing(Rabbit(tls=True)) as node:
+        url = f"amqps://guest:guest@localhost:{node.tls_port}/"
+        async with asyncio.timeout(30):
+            broker = RabbitBroker(f"{url}?cafile={node.authority}")
+            await broker.connect(TEAMS)
+            assert await broker.publish([Message(ORDERS, "order.note_added", b"{}")]) == [True]
+            await broker.close()
+            stranger = RabbitBroker(url)
+            with pytest.raises(BrokerLost, match="certificate verify failed"):
+                await stranger.connect(TEAMS)
+            await stranger.close()

@@ -28,6 +28,15 @@ async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     return connection
 
 
+def make_certificate(certificate: Path, key: Path) -> None:
+    """One that names `localhost` and is its own authority, for two days."""
+    subprocess.run(
+        ["openssl", "req", "-new", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.socket() as s:
@@ -90,11 +99,7 @@ class Postgres:
 
     def _certify(self) -> None:
         key = self.home / "server.key"
-        subprocess.run(
-            ["openssl", "req", "-new", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(self.authority)],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        make_certificate(self.authority, key)
         key.chmod(0o600)
         if os.getuid() == 0:
             shutil.chown(key, "postgres", "postgres")
@@ -199,7 +204,7 @@ class PgBouncer:
 class Rabbit:
     """A RabbitMQ node with its own name, ports, data and Erlang port mapper."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-mq-"))
         self.port, self.dist_port, self.epmd_port = free_port(), free_port(), free_port()
         self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
@@ -207,6 +212,7 @@ class Rabbit:
         (self.home / "plugins").write_text("[].")
         (self.home / "rabbitmq.conf").write_text(
             "consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n"
+            + (self._certify() if tls else "")
         )
         self.environment = {
             **os.environ,
@@ -226,6 +232,20 @@ class Rabbit:
         }
         self.bin = Path("/usr/lib/rabbitmq/bin")
         self.process = self.start()
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that a client must trust; it names `localhost`."""
+        return self.home / "server.crt"
+
+    def _certify(self) -> str:
+        key = self.home / "server.key"
+        make_certificate(self.authority, key)
+        self.tls_port = free_port()
+        return (
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\nssl_options.cacertfile = {self.authority}\n"
+            f"ssl_options.certfile = {self.authority}\nssl_options.keyfile = {key}\n"
+        )
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start (again) on the same data."""
