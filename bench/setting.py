@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.nodes import Postgres, Rabbit, free_port, running
-from tests.support.providers import _service_account
+from tests.support.providers import service_account
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,7 +70,7 @@ async def prepared() -> AsyncIterator[Setting]:
             assert isinstance(postgres, Postgres)
             url = f"http://127.0.0.1:{port}"
             credentials = folder / "fcm.json"
-            credentials.write_text(json.dumps(_service_account(url)))
+            credentials.write_text(json.dumps(service_account(url)))
             yield Setting(rabbit, postgres, await postgres.create("bench"), url, credentials, folder, free_port())
     finally:
         provider.terminate()

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from aiolimiter import AsyncLimiter
+from msgspec.structs import replace
 
 from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
@@ -101,20 +102,20 @@ class Route:
                     await self._limiter.acquire()
             except TimeoutError:
                 return Deferred("", "the channel's rate limit is reached"), ""
-        answer: SendAnswer | None = None
-        sender, resting = "", False
+        answers: list[tuple[SendAnswer, str]] = []
+        resting: list[Provider] = []
         where = destination_of(message.address)
         for provider in self._in_turn(message):
             if self._resting(provider, where):
-                resting = True
+                resting.append(provider)
                 continue
-            sender = provider.sender
             answer = await self._ask(provider, where, message, deadline)
             if not isinstance(answer, Transient | Refused) and not _is_unable(answer):
-                break
-        if answer is None or (resting and _is_unable(answer)):
-            answer = self._deferred(where)
-        return answer, sender
+                return answer, provider.sender
+            answers.append((answer, provider.sender))
+        if resting or not answers:
+            answers.append((self._deferred(where, resting), ""))
+        return _hopeful(answers)
 
     def _in_turn(self, message: Outgoing) -> Sequence[Provider]:
         """In order of preference; a code goes first by those that work."""
@@ -187,18 +188,18 @@ class Route:
         else:
             self._narrow.pop((name, where), None)
 
-    def _deferred(self, where: str) -> Deferred:
-        """Nobody was asked: why, and when to look again."""
+    def _deferred(self, where: str, resting: Sequence[Provider]) -> Deferred:
+        """These were not asked: why, and when to look again."""
         now = self._clock.now()
         opens = []
-        for provider in self.providers:
+        for provider in resting:
             narrow = self._narrow.get((provider.name, where))
             times = [b.rest_until() for b in (self._breakers[provider.name], narrow) if b]
             opens.append(max((t for t in times if t), default=now))
         wait = max(0.0, (min(opens, default=now) - now).total_seconds())
-        words = [w for p in self.providers if (w := self._health.words_of(self.channel, p.name, where))]
+        words = [w for p in resting if (w := self._health.words_of(self.channel, p.name, where))]
         why = f"waits: {'; '.join(words)}" if words else "waits: every provider of this channel is left alone for now"
-        return Deferred(self.providers[0].name if self.providers else "", why, wait)
+        return Deferred(resting[0].name if resting else "", why, wait)
 
     async def find(self, provider_name: str, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """Ask the provider that was tried whether it has the message; all of them, where nobody wrote down which."""
@@ -215,6 +216,24 @@ class Route:
         """Close all providers."""
         for provider in self.providers:
             await provider.close()
+
+
+def _hopeful(answers: Sequence[tuple[SendAnswer, str]]) -> tuple[SendAnswer, str]:
+    """Of the answers of providers that did not take a message, the one to go on with: that of whoever may soonest.
+
+    Who cannot carry it at all is asked no more while another may; of two that are as near, the later was asked last.
+    """
+    able = [a for a in answers if not _is_unable(a[0])]
+    asked = [a for a in able if not isinstance(a[0], Deferred)]
+    soonest = min((getattr(a, "at_least", 0.0) for a, _ in able), default=0.0)
+    near = [a for a in asked or able if getattr(a[0], "at_least", 0.0) <= soonest]
+    return (near or [_sooner(a, soonest) for a in asked or able] or answers)[-1]
+
+
+def _sooner(answered: tuple[SendAnswer, str], seconds: float) -> tuple[SendAnswer, str]:
+    """The same words, tried again when another provider may be asked."""
+    answer, sender = answered
+    return (replace(answer, at_least=seconds) if isinstance(answer, Transient | Refused | Deferred) else answer), sender
 
 
 def _is_unable(answer: SendAnswer) -> bool:

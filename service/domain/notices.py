@@ -50,6 +50,8 @@ SETTLE_UNKNOWN_AFTER: Final = timedelta(minutes=2)
 FRESH_ENOUGH: Final = timedelta(seconds=60)
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=5)
+# So long before its deadline what waits for a provider is tried a last time.
+LAST_TRY: Final = timedelta(seconds=10)
 MAX_BACKOFF_DOUBLINGS: Final = 12
 
 
@@ -223,13 +225,22 @@ def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Not
             return _retry(n, answer, now + retry_delay(n.attempts, jitter, at_least))
         case Refused(at_least=at_least):
             # The provider's breaker holds it back; once that closes, nothing else should.
-            return _retry(n, answer, now + max(FIRST_RETRY, timedelta(seconds=at_least)))
+            return _retry(n, answer, _in_time(n, now, at_least))
         case Deferred(provider, error, at_least):
-            at = now + max(FIRST_RETRY, timedelta(seconds=at_least))
             kept = replace(n, attempts=max(0, n.attempts - 1), provider=provider or n.provider)
-            return _retry(kept, Transient(kept.provider, n.error_code, error), at)
+            return _retry(kept, Transient(kept.provider, n.error_code, error), _in_time(n, now, at_least))
         case Lookup(missing):
             return _give_up_waiting(n, missing, now)
+
+
+def _in_time(n: Notification, now: datetime, at_least: float) -> datetime:
+    """When to try again what only waits for a provider: within its own deadline once more, if there is time for that.
+
+    The provider may be mended, or found to be by another process, before its rest is over here.
+    """
+    at = now + max(FIRST_RETRY, timedelta(seconds=at_least))
+    last = n.valid_until - LAST_TRY
+    return last if at >= n.valid_until and last >= now + FIRST_RETRY else at
 
 
 def _retry(n: Notification, answer: Transient | Refused, at: datetime) -> Notification:

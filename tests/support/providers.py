@@ -64,7 +64,7 @@ class Providers(StandIn):
         """Listen, and write a service account's key file that points here."""
         await self.listen()
         self.credentials = folder / "fcm.json"
-        self.credentials.write_text(json.dumps(_service_account(self.url)))
+        self.credentials.write_text(json.dumps(service_account(self.url)))
 
     async def _answer(self, request: web.Request, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
         words = (sent.channel, sent.to, sent.text, str(sent.form.get("notification", "")))
@@ -131,7 +131,8 @@ class Providers(StandIn):
         return [s for s in self.sent if s.channel == channel and to in (None, s.to)]
 
 
-def _service_account(url: str) -> dict[str, str]:
+def service_account(url: str) -> dict[str, str]:
+    """A key file's content, for a token address of ours."""
     key = rsa.generate_private_key(65537, 2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return {

@@ -12,6 +12,7 @@ from service.domain.notices import (
     RECEIPT_RANK,
     Accepted,
     Answer,
+    Deferred,
     Lookup,
     NoAnswer,
     Notification,
@@ -165,3 +166,17 @@ def test_stale_is_worse_than_silent(waited: int, passed_by: bool, supersedable: 
         grace=timedelta(seconds=60), opted_out=False,
     )  # fmt: skip
     assert (verdict and verdict[0]) == state
+
+
+@pytest.mark.parametrize("answer", [Refused("t", "20003", "x", "address", 300.0), Deferred("t", "rests", 300.0)])
+def test_what_waits_for_a_provider_is_tried_once_more_within_its_deadline(answer: Answer) -> None:
+    code = replace(N, valid_until=NOON + timedelta(minutes=4))
+    waiting = settle(code, answer, NOON, 0.5)
+    assert waiting.state == "retrying"
+    assert NOON < waiting.not_before < code.valid_until
+    last = settle(replace(waiting, state="sending"), answer, waiting.not_before + timedelta(seconds=1), 0.5)
+    assert last.state in ("retrying", "expired")
+    assert (
+        settle(replace(waiting, state="sending"), answer, code.valid_until - timedelta(seconds=1), 0.5).state
+        == "expired"
+    )

@@ -1,9 +1,11 @@
 """A channel's rate limit: so many at once, then as fast as the limit lets more pass."""
 
+import pytest
+
 from service.dispatch.channels.capture import CaptureProvider
-from service.dispatch.channels.port import Outgoing
+from service.dispatch.channels.port import Outgoing, SendAnswer
 from service.dispatch.route import Route
-from service.domain.notices import Accepted
+from service.domain.notices import Accepted, Deferred, Lookup, Permanent, Refused, Transient
 from service.timekeeping import ManualTime
 from service.workflows.templates import Rendered
 from tests.support.events import NOON
@@ -20,3 +22,65 @@ async def test_no_more_are_begun_than_the_rate_lets_pass() -> None:
     assert route.until_admitted() == 2
     assert Route("sms", [CaptureProvider()], ManualTime(NOON), concurrent=60, per_second=7).room(60) == 7
     assert Route("sms", [CaptureProvider()], ManualTime(NOON), concurrent=60).room(60) == 60
+
+
+class Scripted:
+    """A provider that gives one answer."""
+
+    def __init__(self, name: str, answer: SendAnswer) -> None:
+        self.name = self.sender = name
+        self.answer = answer
+
+    async def send(self, message: Outgoing) -> SendAnswer:
+        return self.answer
+
+    async def find(self, message: Outgoing, others: frozenset[str]) -> Lookup:
+        return Lookup()
+
+    async def close(self) -> None:
+        pass
+
+
+UNABLE = Permanent("b", "smtputf8", "no SMTPUTF8", "unable")
+DOWN = Transient("a", "connect", "refused")
+GREYLISTED = Transient("b", "450", "greylisted", 300.0)
+REFUSES = Refused("a", "535", "no")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (DOWN, UNABLE, DOWN),
+        (REFUSES, UNABLE, REFUSES),
+        (UNABLE, DOWN, DOWN),
+        (UNABLE, UNABLE, UNABLE),
+        (DOWN, GREYLISTED, DOWN),
+        (GREYLISTED, DOWN, DOWN),
+        (GREYLISTED, GREYLISTED, GREYLISTED),
+        (DOWN, REFUSES, REFUSES),
+    ],
+)
+async def test_a_message_goes_on_with_whoever_may_take_it_soonest(
+    first: SendAnswer, second: SendAnswer, kept: SendAnswer
+) -> None:
+    providers = [Scripted("a", first), Scripted("b", second)]
+    route = Route("email", providers, ManualTime(NOON), concurrent=10)
+    answer, _ = await route.send(MESSAGE)
+    assert answer == kept
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_what_one_relay_cannot_carry_waits_while_the_other_rests(order: int) -> None:
+    clock = ManualTime(NOON)
+    resting, unable = Scripted("a", REFUSES), Scripted("b", Transient("b", "450", "later"))
+    route = Route("email", [resting, unable][::order], clock, concurrent=10)
+    await route.send(MESSAGE)
+    assert route.is_open(resting)
+    unable.answer = UNABLE
+    answer, _ = await route.send(MESSAGE)
+    assert isinstance(answer, Deferred)
+    assert 0 < answer.at_least <= 30
+    unable.answer = GREYLISTED
+    answer, _ = await route.send(MESSAGE)
+    assert isinstance(answer, Transient)
+    assert 0 < answer.at_least <= 30, "the one that rests may be asked before"

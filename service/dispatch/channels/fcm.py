@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
     ClientSession,
@@ -16,10 +17,10 @@ from aiohttp import (
 from google.oauth2 import service_account
 
 from service.dispatch.channels.fcm_token import NoToken, TokenSource
-from service.dispatch.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown
+from service.dispatch.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown, text_of
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.twilio_codes import kind_of_status
-from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S
+from service.dispatch.channels.twilio_codes import BAD_REQUEST, kind_of_status
+from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S, untrusted
 from service.dispatch.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
@@ -35,6 +36,11 @@ _MESSAGE: Final = frozenset({"INVALID_ARGUMENT"})
 _LATER: Final = frozenset({"QUOTA_EXCEEDED", "UNAVAILABLE"})
 # It hits the tokens of Apple's devices, or those of another project: which these are, no token shows.
 _SOME: Final = frozenset({"SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR"})
+# Google's ErrorInfo: what a 400 names that is about our key or project, not about the message.
+_KEY_REASONS: Final = frozenset(
+    {"API_KEY_INVALID", "API_KEY_EXPIRED", "SERVICE_DISABLED", "BILLING_DISABLED", "CONSUMER_INVALID",
+     "CONSUMER_SUSPENDED", "USER_PROJECT_DENIED", "ACCOUNT_STATE_INVALID"}
+)  # fmt: skip
 _UNSURE: Final = frozenset({"INTERNAL", "UNSPECIFIED_ERROR"})
 
 
@@ -64,23 +70,29 @@ class FcmProvider:
             if failed.refused:
                 return Refused(self.name, failed.code, failed.words)
             return Transient(self.name, "token", failed.words)
+        except ClientConnectorCertificateError as error:
+            return untrusted(self.name, error)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
             return Transient(self.name, "connect", type(error).__name__)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
             return NoAnswer(self.name, type(error).__name__)
         return answer_to(self.name, answer, message) if isinstance(answer, TurnedAway) else answer
 
-    async def _post(self, message: Outgoing, token: str) -> Accepted | TurnedAway:
+    async def _post(self, message: Outgoing, token: str) -> Accepted | NoAnswer | TurnedAway:
         async with self._session.post(
             self._url,
             data=msgspec.json.encode(_payload(message)),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             allow_redirects=False,
         ) as response:
-            text = await response.text(errors="replace")
-            if response.status == OK:
-                return Accepted(self.name, field_of(json_object(text), "name"))
-            return TurnedAway(response.status, text, response.headers.get("Retry-After"))
+            text = await text_of(response)
+            body = json_object(text)
+            if response.status != OK or isinstance(body.get("error"), dict):
+                status = response.status if response.status != OK else _status_within(body["error"])
+                return TurnedAway(status, text, response.headers.get("Retry-After"))
+            if not (name := field_of(body, "name")):
+                return NoAnswer(self.name, "an answer without the message's name")
+            return Accepted(self.name, name)
 
     async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
         """FCM cannot be asked after a message."""
@@ -119,9 +131,13 @@ def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) ->
         return Permanent(provider, code, told, "unregistered")
     if said in _SOME:
         return Refused(provider, code, words or told, "address")
+    reason = _detail(no, "reason")
+    if reason in _KEY_REASONS:
+        return Refused(provider, reason, words or told)
     if code in _MESSAGE:
         return Permanent(provider, code, told)
-    kind = "later" if said in _LATER or (status == "UNAVAILABLE" and error) else kind_of_status(no.status)
+    by_status = kind_of_status(no.status, foreign=bool(no.text.strip()) and not error)
+    kind = "later" if said in _LATER or (status == "UNAVAILABLE" and error) else by_status
     if said and said not in _LATER | _UNSURE:
         tell_unknown(provider, said, no.status, kind)
     if kind == "later" or (kind == "unsure" and no.retry_after is not None and said not in _UNSURE):
@@ -131,10 +147,21 @@ def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) ->
     return NoAnswer(provider, told) if kind == "unsure" else Permanent(provider, code, told)
 
 
+def _status_within(error: dict[str, Any]) -> int:
+    """The HTTP status that an error names which came under a yes."""
+    status = error.get("code")
+    return status if isinstance(status, int) and status in range(BAD_REQUEST, 600) else BAD_REQUEST
+
+
 def _error_code(no: TurnedAway) -> str:
+    return _detail(no, "errorCode")
+
+
+def _detail(no: TurnedAway, name: str) -> str:
+    """A field of the error's details: FCM's own (`errorCode`), or Google's ErrorInfo (`reason`)."""
     error = no.json.get("error")
     details = error.get("details") if isinstance(error, dict) else None
     for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict) and (code := field_of(detail, "errorCode")):
+        if isinstance(detail, dict) and (code := field_of(detail, name)):
             return code
     return ""

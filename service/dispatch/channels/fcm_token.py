@@ -96,7 +96,8 @@ class TokenSource:
             self._failed = None
         except google.auth.exceptions.RefreshError as error:
             raise _refusal(error) from None
-        except (google.auth.exceptions.GoogleAuthError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:
+            # Such as a page in place of an answer, which google-auth reads as if it were one.
             raise NoToken("token", f"no access token: {type(error).__name__}", refused=False) from None
 
 

@@ -1,11 +1,13 @@
 """Answers of providers that speak HTTP: what every such channel reads alike."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import structlog
+from aiohttp import ClientError, ClientResponse
 
 from service.telemetry import metrics
 
@@ -14,6 +16,12 @@ DEFAULT_RETRY_AFTER_S: Final = 1.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 _told: Final[set[tuple[str, str, int]]] = set()
 TOLD_AT_MOST: Final = 1000
+# Answers of providers have a few kilobytes; what is longer is a proxy's page, and its beginning will do.
+READ_AT_MOST: Final = 256 * 1024
+READ_OF_YES: Final = 4 * 1024 * 1024
+SUCCESS: Final = range(200, 300)
+# What a status says does not wait for the words that follow it.
+WORDS_WITHIN_S: Final = 1.0
 
 
 class TurnedAway(Exception):
@@ -31,12 +39,39 @@ class TurnedAway(Exception):
         return json_object(self.text)
 
 
+async def text_of(response: ClientResponse) -> str:
+    """The body as text, its beginning at least; raises what the network raises only where the answer is yes.
+
+    A status that is not yes is an answer by itself: nothing was taken. A body that breaks off, drips, or is in no
+    charset takes nothing from that. Let the rest go with the connection.
+    """
+    kept = bytearray()
+    is_yes = response.status in SUCCESS
+    try:
+        async with asyncio.timeout(None if is_yes else WORDS_WITHIN_S):
+            async for chunk in response.content.iter_chunked(READ_AT_MOST):
+                kept += chunk
+                if len(kept) >= (READ_OF_YES if is_yes else READ_AT_MOST):
+                    response.close()
+                    break
+    except (ClientError, OSError, TimeoutError):
+        response.close()
+        if is_yes:
+            raise
+    try:
+        return kept.decode(response.charset or "utf-8", "replace")
+    except LookupError:
+        return kept.decode("utf-8", "replace")
+
+
 def json_object(text: str) -> dict[str, Any]:
-    """A JSON object; empty for anything else."""
+    """A JSON object, alone or as the only one of a list (so some of Google's front ends); empty for anything else."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
         return {}
+    if isinstance(body, list) and len(body) == 1:
+        (body,) = body
     return body if isinstance(body, dict) else {}
 
 

@@ -20,25 +20,36 @@ Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "
 GREYLISTED_S: Final = 300.0
 GREYLIST_CODES: Final = (450, 451)
 CLOSING: Final = 421
+# "A password transition is needed" (RFC 4954, §4): people have to do it.
+NEEDS_CHANGE: Final = 432
 TRANSIENT: Final = 400
 PERMANENT: Final = 500
 
 # Answers about commands and authentication, whatever command they answer: RFC 5321, §4.2.2; RFC 4954, §6; RFC 7504.
 _ABOUT_US: Final = frozenset({500, 502, 503, 504, 521, 523, 524, 525, 530, 534, 535, 538})
-_ENHANCED: Final = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})\b[:\s]*")
+_ENHANCED: Final = re.compile(r"^\s*#?([245])\.(\d{1,3})\.(\d{1,3})\b[:\s]*")
+# qmail and its children write it at the end, in brackets: "(#5.7.1)".
+_ENHANCED_AT_END: Final = re.compile(r"\(#([245])\.(\d{1,3})\.(\d{1,3})\)\s*$")
 # X.1.7, X.1.8: the sender's address; X.4.5: congestion, with Google our sending limit; X.3.2, X.3.5: the system takes
-# no mail, or is set up wrongly; 5.2.252: Exchange's SendAsDenied.
-_SENDER_STATUS: Final = frozenset({(1, 7), (1, 8), (4, 5), (3, 2), (3, 5), (2, 252)})
+# no mail, or is set up wrongly; 5.2.252: Exchange's SendAsDenied; 5.1.90: Exchange's daily limit of our own mailbox.
+_SENDER_STATUS: Final = frozenset({(1, 7), (1, 8), (1, 90), (4, 5), (3, 2), (3, 5), (2, 252)})
 # Policies that belong to one mailbox or its domain: moved owners (RFC 7293) and Exchange's restricted recipients.
 _READERS_POLICY: Final = frozenset({(7, n) for n in (17, 18, 19, 124, 128, 129, *range(131, 138))})
 _RELAY_WORDS: Final = re.compile(
-    r"""relay(?:ing)?\ (?:access\ |is\ |operation\ )*(?:denied|disallowed|not\ |prohibited|refused)
+    r"""relay(?:ing)?\ (?:access\ |is\ |operation\ |to\ \S+\ )*(?:denied|disallowed|not\ |prohibited|refused)
+    |allowed\ rcpthosts|delivery\ is\ not\ allowed\ to\ this\ address|not\ local\ to\ this\ server
     |\b(?:to|cannot|not)\ relay\b
     |authenti\w*\ (?:is\ )?(?:required|failed|unsuccessful|disabled)
     |unauthenticated|not\ authenticated|must\ (?:issue|auth)
     |sender\ (?:address\ |domain\ )?(?:rejected|denied|refused|verif|is\ not|not\ )|verified\ sender|sender\ identity
-    |(?:not|un)\ ?verified|(?:send|sending)\ as\b|not\ (?:allowed|authorized|permitted)\ to\ send|from\ address""",
+    |(?:not|un)\ ?verified|(?:send|sending)\ as\b|sendasdenied
+    |not\ (?:allowed|authorized|permitted)\ to\ send|from\ address""",
     re.IGNORECASE | re.VERBOSE,
+)
+_NO_RELAYING: Final = re.compile(
+    r"relay(?:ing)? (?:access |is |operation )*(?:denied|disallowed|prohibited|refused)|relay not permitted"
+    r"|\b(?:unable|cannot|not permitted) to relay\b|authenti\w* (?:is )?required|not owned by user",
+    re.IGNORECASE,
 )
 _POLICY_WORDS: Final = re.compile(
     r"""\bblock(?:ed|ing|list)|black\ ?list|deny\ ?list|dnsbl|\brbl\b|spamhaus|reputation|\bspam\b|unsolicited|\bbulk\b
@@ -70,9 +81,11 @@ def answer_of(
     if code < TRANSIENT or code >= PERMANENT + 100:
         # No refusal that the standard knows. Once the mail is out, such an answer says nothing of it.
         unclear = f"an unexpected answer: {words}"
-        return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, str(code), unclear)
+        # Who greets us so speaks no SMTP: that is trouble of the relay, like no connection.
+        said_by = "connect" if stage in ("connect", "ehlo") else str(code)
+        return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, said_by, unclear)
     if code < PERMANENT:
-        if _LONG_QUOTA.search(said) and code != CLOSING:
+        if code != CLOSING and (_LONG_QUOTA.search(said) or code == NEEDS_CHANGE or _turns_us_away(stage, said)):
             return Refused(provider, str(code), words)
         return Transient(provider, str(code), words, GREYLISTED_S if code in GREYLIST_CODES else 0.0)
     if stage in ("connect", "ehlo", "starttls", "auth"):
@@ -83,6 +96,12 @@ def answer_of(
     return Permanent(provider, str(code), words, "bad_address" if about == "reader" else "refused")
 
 
+def _turns_us_away(stage: Stage, said: str) -> bool:
+    """Whether a 4xx is a set-up that no waiting mends: relays that are told to be gentle (Postfix's soft_bounce and
+    defer_unauth_destination, Exim's `defer`) say 454 or 450 where others say 554."""
+    return stage in ("mail", "rcpt", "data") and bool(_NO_RELAYING.search(said))
+
+
 _About = Literal["us", "reader", "message"]
 _Status = tuple[int, int] | None
 
@@ -90,7 +109,7 @@ _Status = tuple[int, int] | None
 def _split(text: str) -> tuple[_Status, str]:
     """Subject and detail of the enhanced status code, and the words without it, which stands in every line."""
     lines = text.encode("utf-8", "replace").decode().splitlines()
-    found = next((m for line in lines if (m := _ENHANCED.match(line))), None)
+    found = next((m for line in lines if (m := _ENHANCED.match(line) or _ENHANCED_AT_END.search(line))), None)
     said = " ".join(_ENHANCED.sub("", line) for line in lines)
     return ((int(found[2]), int(found[3])) if found else None), said
 

@@ -5,12 +5,14 @@ from typing import Final, Literal, cast
 
 Kind = Literal["us", "country", "address", "message", "opted_out", "later", "unsure"]
 
-# HTTP, where no published code says more (RFC 9110, §15). What is wrong with our login, our address or our way of
-# asking concerns every message alike.
-_US: Final = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 421, 426, 451, 511})
+# HTTP, where no published code says more (RFC 9110, §15; RFC 6585): what was sent cannot be read or is too long. Every
+# other 4xx is about our login, our address or our way of asking, which concern every message alike; so are those of
+# no standard, which are said by what stands between (nginx's 444 and 494 to 499, load balancers' 460 to 463).
+_MESSAGE: Final = frozenset({400, 413, 414, 422, 431})
 _LATER: Final = frozenset({408, 409, 425, 429})
+NETWORK_SIGN_IN: Final = 511
 REDIRECT: Final = 300
-CLIENT_ERROR: Final = 400
+BAD_REQUEST: Final = 400
 SERVER_ERROR: Final = 500
 # Smaller numbers are HTTP's own.
 FIRST_CODE: Final = 1000
@@ -34,17 +36,22 @@ def _read() -> tuple[frozenset[int], dict[int, Kind]]:
 KNOWN, _KINDS = _read()
 
 
-def kind_of(code: int, status: int) -> tuple[Kind, bool]:
+def kind_of(code: int, status: int, *, foreign: bool = False) -> tuple[Kind, bool]:
     """What an answer that is not yes means, and whether its code is published."""
     if code >= FIRST_CODE and code in _KINDS:
         return _KINDS[code], True
-    return kind_of_status(status), code < FIRST_CODE
+    return kind_of_status(status, foreign=foreign), code < FIRST_CODE
 
 
-def kind_of_status(status: int) -> Kind:
-    """The same by HTTP status alone: a server that broke off may have taken the message before."""
+def kind_of_status(status: int, *, foreign: bool = False) -> Kind:
+    """The same by HTTP status alone: a server that broke off may have taken the message before.
+
+    `foreign`: the body is not the provider's. Then a plain 400 tells of the way there (a wrong port, a gateway).
+    """
     if status in _LATER:
         return "later"
-    if status in _US or REDIRECT <= status < CLIENT_ERROR:
+    if status in _MESSAGE and not (foreign and status == BAD_REQUEST):
+        return "message"
+    if REDIRECT <= status < SERVER_ERROR or status == NETWORK_SIGN_IN:
         return "us"
-    return "unsure" if status >= SERVER_ERROR or status < REDIRECT else "message"
+    return "unsure"

@@ -6,10 +6,12 @@ bounded from outside; its `max_retries` repeats a POST that is not idempotent, s
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
     ClientSession,
@@ -18,13 +20,23 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
+from msgspec import Struct
 from twilio.base.exceptions import TwilioException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from service.dispatch.channels.http_answers import DEFAULT_RETRY_AFTER_S, TurnedAway, field_of, seconds_of, tell_unknown
+from service.dispatch.channels.http_answers import (
+    DEFAULT_RETRY_AFTER_S,
+    SUCCESS,
+    TurnedAway,
+    field_of,
+    json_object,
+    seconds_of,
+    tell_unknown,
+    text_of,
+)
 from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.twilio_codes import FIRST_CODE, Kind, kind_of
+from service.dispatch.channels.twilio_codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
 from service.dispatch.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.settings import TwilioAccount
@@ -32,11 +44,25 @@ from service.settings import TwilioAccount
 # Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
 LONGEST_VALIDITY_S: Final = 36_000
 CONNECT_TIMEOUT_S: Final = 5.0
-SUCCESS: Final = range(200, 300)
 TOO_MANY: Final = 429
 UNAVAILABLE: Final = 503
 LOOK_BACK: Final = timedelta(minutes=30)
 LISTED_AT_MOST: Final = 50
+# Ends of a message that its creation may name already (Messages resource, "Message Status").
+_FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
+_ERROR_STATUSES: Final = frozenset(map(str, range(400, 600)))
+
+
+class _Answer(Struct, frozen=True):
+    """An answer that is read already, as far as it goes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    async def text(self) -> str:
+        """aiohttp's text."""
+        return self.body
 
 
 class _Bounded:
@@ -47,8 +73,9 @@ class _Bounded:
         self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60))
 
     async def request(self, **kwargs: Any) -> Any:
-        """aiohttp's request."""
-        return await self._session.request(**{**kwargs, "timeout": self._timeout})
+        """aiohttp's request, read to its end or as far as it can be."""
+        async with self._session.request(**{**kwargs, "timeout": self._timeout}) as response:
+            return _Answer(response.status, response.headers, await text_of(response))
 
     async def close(self) -> None:
         """aiohttp's close."""
@@ -66,8 +93,9 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
         """Send; raises TurnedAway. What the SDK keeps of the last request for its tests is let go."""
         response = await super().request(*args, **kwargs)
         self._test_only_last_response = self._test_only_last_request = None
-        if response.status_code not in SUCCESS:
-            raise TurnedAway(response.status_code, str(response.text), response.headers.get("Retry-After"))
+        status, text = response.status_code, str(response.text)
+        if status not in SUCCESS or (inner := _no_within(text)):
+            raise TurnedAway(status if status not in SUCCESS else inner, text, response.headers.get("Retry-After"))
         return response
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
@@ -99,14 +127,16 @@ class TwilioProvider:
         try:
             async with asyncio.timeout(self._timeout_s):
                 created = await self._client.messages.create_async(**self._parameters(message))
-            return Accepted(self.name, str(created.sid or ""))
+            return _taken_as(self.name, created)
         except TurnedAway as no:
             return answer_to(self.name, no, message)
+        except ClientConnectorCertificateError as error:
+            return untrusted(self.name, error)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
             return Transient(self.name, "connect", type(error).__name__)
         except (TimeoutError, ServerDisconnectedError, ClientError, OSError) as error:
             return NoAnswer(self.name, type(error).__name__)
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
 
     def _parameters(self, message: Outgoing) -> dict[str, Any]:
@@ -138,7 +168,8 @@ class TwilioProvider:
         try:
             async with asyncio.timeout(self._timeout_s):
                 listed = await self._client.messages.list_async(to=prefix + message.address, limit=LISTED_AT_MOST)
-        except (TurnedAway, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+        except (TurnedAway, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError,
+                AttributeError):  # fmt: skip
             return Lookup()
         since = datetime.now(UTC) - LOOK_BACK
         for made in listed:
@@ -151,12 +182,38 @@ class TwilioProvider:
         """The HTTP client is shared and closed by whoever made it."""
 
 
+def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
+    """Nobody was asked: whoever answers there cannot prove to be the provider. Waiting alone does not mend that."""
+    said = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+    return Refused(provider, "tls", f"the provider's certificate is not trusted: {words_of(str(said))}")
+
+
+def _no_within(text: str) -> int:
+    """The HTTP status that an error object names which came under a yes, through a gateway that hides it; else 0."""
+    body = json_object(text)
+    status = field_of(body, "status")
+    is_error = not body.get("sid") and bool(field_of(body, "code")) and bool(field_of(body, "message"))
+    return (int(status) if status in _ERROR_STATUSES else BAD_REQUEST) if is_error else 0
+
+
+def _taken_as(provider: str, created: Any) -> SendAnswer:
+    """What a yes says: a message with a name is taken, unless it tells at once that it failed."""
+    sid = str(created.sid or "")
+    if not sid:
+        return NoAnswer(provider, "an answer without the message's sid")
+    code = str(created.error_code or "")
+    if str(created.status) in _FAILED and code.isdigit():
+        no = TurnedAway(BAD_REQUEST, json.dumps({"code": int(code), "message": str(created.error_message or "")}))
+        return answer_to(provider, no)
+    return Accepted(provider, sid)
+
+
 def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) -> SendAnswer:
     """Twilio's no in the domain's words: by its code, else by HTTP status. Its own words are kept for people."""
     body = no.json
     said = field_of(body, "code")
     code = int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
-    kind, is_known = kind_of(code, no.status)
+    kind, is_known = kind_of(code, no.status, foreign=bool(no.text.strip()) and not body)
     if not is_known:
         tell_unknown("twilio", str(code), no.status, kind)
     if kind == "unsure" and no.status == UNAVAILABLE and no.retry_after is not None:
