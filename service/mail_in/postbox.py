@@ -4,6 +4,7 @@ Only the signed name in the recipient's address proves which message a mail is a
 come to an address of their own, and hold the mail they are about, with that name in it.
 """
 
+import asyncio
 import re
 from datetime import datetime
 from typing import Final
@@ -64,7 +65,8 @@ class Postbox:
 
     async def take(self, addressee: Addressee, content: bytes) -> None:
         """Do what the mail asks for; raises what the database raises, so that the sender tries again."""
-        report = read(content, is_bounce_address=addressee.purpose == "bounce")
+        # In a thread: a mail may be made to be read slowly, and pages are served from here.
+        report = await asyncio.to_thread(read, content, is_bounce_address=addressee.purpose == "bounce")
         message = addressee.message or self._named_in(content)
         stored = await self._find(message) if message else None
         if stored is None:

@@ -1,5 +1,8 @@
 """What mails that came in report: reports by the standards, those that programs write without, and everything else."""
 
+import base64
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +50,38 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
         (dsn("failed", "5.6.1"), Report("bounced", "5.6.1"), False),
         (dsn("failed", "4.4.1"), Report("bounced", "4.4.1"), False),
         (dsn("failed", "", "smtp; 550 5.1.10 null MX"), Report("bounced", "5.1.10"), True),
+        # Exim writes 5.0.0 whatever happened; what the server said stands beside it.
+        (dsn("failed", "5.0.0", "smtp; 550-5.7.26 Unauthenticated email"), Report("bounced", "5.7.26"), False),
+        (dsn("failed", "5.0.0", "smtp; 552 5.2.2 mailbox full"), Report("bounced", "5.2.2"), False),
+        (dsn("failed", "5.0.0", "smtp; 550 5.1.1 unknown"), Report("bounced", "5.1.1"), True),
+        (dsn("failed", "5.0.0", "smtp; 550 Your IP is blocked"), Report("bounced", "5.0.0", True), False),
+        (dsn("failed", "5.1.8", "smtp; 550 5.1.8 bad outbound sender"), Report("bounced", "5.1.8", True), False),
+        (dsn("failed", "5.4.5", "daily quota"), Report("bounced", "5.4.5", True), False),
+        (dsn("failed", "5.4.7", "smtp; timed out"), Report("bounced", "5.4.7"), False),
+        (dsn("failed", "5.4.6", "smtp; loop"), Report("bounced", "5.4.6"), False),
+        (dsn("failed", "5.4.4", "smtp; host not found"), Report("bounced", "5.4.4"), True),
+        (dsn("failed", "5.5.0", "smtp;550 5.5.0 mailbox unavailable"), Report("bounced", "5.5.0"), True),
+        # RFC 6533: reports of addresses beyond ASCII, as they are or encoded.
+        (
+            dsn("failed", "5.1.1").replace(b"message/delivery-status", b"message/global-delivery-status"),
+            Report("bounced", "5.1.1"),
+            True,
+        ),
+        (
+            b"Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + base64.b64encode(b"Reporting-MTA: dns; x\n\nAction: failed\nStatus: 5.1.1\n"),
+            Report("bounced", "5.1.1"),
+            True,
+        ),
+        # Absence notices talk of mail that is not delivered, too.
+        (plain("Automatic reply: Your order", "Mail could not be delivered to my desk"), Report("automatic"), False),
+        (plain("Out of office", "Mail will not be delivered to my phone until 550 days"), Report("automatic"), False),
+        (plain("Hello", "my parcel could not be delivered"), Report("other"), False),
+        (
+            plain("failure notice", "<a@b>:\nRemote host said: 554 Your IP is blocked by spamhaus"),
+            Report("bounced", "5.0.0", True),
+            False,
+        ),
         (dsn("", "5.1.1"), Report("bounced", "5.1.1"), True),
         (dsn("delayed", "4.4.1"), Report("delayed", "4.4.1"), False),
         (dsn("delivered", "2.0.0"), Report("delivered", "2.0.0"), False),
@@ -96,3 +131,16 @@ def test_a_reply_that_quotes_a_bounce_is_a_reply() -> None:
 @given(st.binary(max_size=400), st.sampled_from([dsn("failed", "5.1.1"), arf("abuse"), b""]), st.integers(0, 900))
 def test_no_mail_is_too_broken_to_read(noise: bytes, mail: bytes, at: int) -> None:
     read(mail[:at] + noise + mail[at:], is_bounce_address=True)
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 300_000,
+        dsn("failed", "5.1.1").replace(b"Final-", b"A: b\r\n\r\n" * 400_000 + b"Final-"),
+    ],
+)
+def test_a_mail_made_to_be_read_slowly_is_read_as_far_as_reports_go(mail: bytes) -> None:
+    began = time.process_time()
+    read(mail, is_bounce_address=True)
+    assert time.process_time() - began < 5
