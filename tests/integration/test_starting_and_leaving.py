@@ -1,7 +1,6 @@
 """A process that waits for its database and broker, one that is told to go, and a disk that is full."""
 
 import asyncio
-import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -85,7 +84,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", there], check=True)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
 async def test_a_full_disk_is_told_by_readiness_and_nothing_is_called_accepted(
     tmp_path: Path, small_disk: Path, providers: Providers, mailbox: Mailbox
 ) -> None:
