@@ -24,14 +24,26 @@ from service.mail_address import canonical_mail
 # ISO 3166 has GB; people write UK.
 _ALIASES: Final = {"UK": "GB"}
 _SCHEMES: Final = re.compile(r"^(?:(?:whatsapp|tel|sms|smsto|callto)\s*:\s*)+", re.IGNORECASE)
-_WA_LINK: Final = re.compile(r"^(?:https?://)?wa\.me/\+?(?=[0-9])", re.IGNORECASE)
+_WA_LINK: Final = re.compile(
+    r"^(?:https?://)?(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?phone=)\+?(?=[0-9])([0-9]+).*", re.IGNORECASE
+)
+# WhatsApp's own ids have their country's code and no plus sign.
+_WA_ID: Final = re.compile(r"^\s*whatsapp\s*:\s*[1-9]", re.IGNORECASE)
 _EXTENSION: Final = re.compile(r"(?:ext|extn|extension|x|#)[\s.:=]*[0-9]+$|;\s*ext\s*=", re.IGNORECASE)
 _CONTEXT: Final = re.compile(r";\s*phone-context\s*=\s*(\+[0-9.\-() ]+)", re.IGNORECASE)
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-# Mexico's form with a 1 after the country's code, that phonenumbers takes for too long since it was dropped; and 044
-# and 045, with which mobiles were called nationally before.
+# RFC 3966: what else a `tel:` address may say of a number.
+_PARAMETER: Final = re.compile(r";\s*(?!ext)[a-z][a-z-]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
+# Two plus signs, or one before a way to call abroad: fields that add what was there already.
+_PLUSES: Final = re.compile(r"^[\s('\"=]*\+[\s(]*(?:\++|0\s*0)[\s(]*(?=[1-9])")
+# A spreadsheet's idea of a number.
+_DECIMAL: Final = re.compile(r"^(\+?[0-9]{7,15})\.0+$")
+# Two numbers in one, the second by its last digits (`98123 45678/79`): read as one it would be somebody else's.
+_TWO: Final = re.compile(r"(?:[0-9][\s.()-]*){7}/\s*[0-9]{1,2}$")
+# Mexico's form with a 1 after the country's code, that phonenumbers takes for too long since it was dropped; and 01,
+# 044 and 045, with which numbers were called nationally before.
 _MEXICO_OLD: Final = re.compile(r"\+521[0-9]{10}")
-_MEXICO_TRUNK: Final = re.compile(r"^(?:\+52)?04[45](?=[0-9]{10}$)")
+_MEXICO_TRUNK: Final = re.compile(r"^(?:\+52)?(?:04[45]|01)(?=[0-9]{10}$)")
 _TOO: Final[Mapping[int, str]] = {
     ValidationResult.TOO_SHORT: "it has too few digits",
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "its area code is missing",
@@ -77,6 +89,8 @@ def _read_number(text: str, country: str | None) -> str:
     plain = _plain(text)
     if _EXTENSION.search(plain):
         raise ValueError("it has an extension, which no message can reach")
+    if _TWO.search(plain):
+        raise ValueError("it is two numbers in one; send one of them")
     if any(unicodedata.category(c)[0] == "L" for c in plain):
         raise ValueError("it has letters")
     digits = re.sub(r"[^0-9+]", "", plain)
@@ -88,7 +102,7 @@ def _read_number(text: str, country: str | None) -> str:
         plain = _MEXICO_TRUNK.sub("+52", digits) if _MEXICO_TRUNK.search(digits) else plain
     number, why = _parsed(plain, country)
     if number is None and "+" not in plain:
-        for prefix in _ABROAD:
+        for prefix in ("", *_ABROAD) if _WA_ID.match(text) else _ABROAD:
             if digits.startswith(prefix):
                 number, _ = _parsed("+" + digits.removeprefix(prefix), None)
                 if number is not None:
@@ -106,10 +120,11 @@ def _plain(text: str) -> str:
     # Format characters (zero width, direction marks) are nothing; line ends and other blanks are blanks.
     seen = "".join(" " if unicodedata.category(c)[0] in "ZC" else c for c in folded if unicodedata.category(c) != "Cf")
     ascii_digits = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in seen).strip()
-    without = _WA_LINK.sub("+", _SCHEMES.sub("", ascii_digits).strip())
+    without = _WA_LINK.sub(r"+\1", _SCHEMES.sub("", ascii_digits).strip())
     if context := _CONTEXT.search(without):
         without = f"{context[1]} {without[: context.start()].strip()}"
-    return without
+    without = _PLUSES.sub("+", _PARAMETER.sub("", without))
+    return _DECIMAL.sub(r"\1", without)
 
 
 def _parsed(text: str, country: str | None) -> tuple[PhoneNumber | None, str]:

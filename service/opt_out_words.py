@@ -1,7 +1,8 @@
 """What a message says about messages: stop, start or neither. The words are data, in `opt_out_words.yaml`.
 
 The whole message must be such a word, but for marks and politeness: anything longer is a reply. The words of all
-languages count for everybody, whatever the languages of the pack: people write in their own.
+languages count for everybody, whatever the languages of the pack: people write in their own. Packs may add words that
+end messages (`opt_out_words`), of languages that the file does not have.
 """
 
 import unicodedata
@@ -18,8 +19,11 @@ _ACCENTS: Final = ("\u0300", "\u036f")
 _LONGEST: Final = 200
 
 
-def wish_of(text: str, channel: str) -> Wish | None:
-    """What a customer's message on this channel asks for, if it is nothing but that."""
+def wish_of(text: str, channel: str, more: Iterable[str] = ()) -> Wish | None:
+    """What a customer's message on this channel asks for, if it is nothing but that.
+
+    `more`: the packs' own words for stop.
+    """
     if len(text) > _LONGEST:
         return None
     said = _impolite(_plain(text))
@@ -27,7 +31,7 @@ def wish_of(text: str, channel: str) -> Wish | None:
         return None
     stop, sms, start = _words("stop"), _words("stop_sms"), _words("start")
     stops = stop | sms if channel == "sms" else stop
-    if _is_one_of(said, stops):
+    if _is_one_of(said, stops | _joined(more)):
         return "stop"
     return "start" if _is_one_of(said, start) else None
 
@@ -64,7 +68,11 @@ def _data() -> Mapping[str, Mapping[str, Iterable[str]]]:
 
 @lru_cache(maxsize=8)
 def _words(kind: str) -> frozenset[str]:
-    return frozenset(_plain(w).replace(" ", "") for words in _data()[kind].values() for w in words)
+    return _joined(w for words in _data()[kind].values() for w in words)
+
+
+def _joined(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(_plain(w).replace(" ", "") for w in words) - {""}
 
 
 @lru_cache(maxsize=1)

@@ -26,8 +26,11 @@ async def publish_file(name: str) -> int:
         )
     try:
         text = _read(name)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         typer.echo(f"{name}: {error}", err=True)
+        return 1
+    except UnicodeDecodeError as error:
+        typer.echo(f"{name}: events are written in UTF-8, and byte {error.start} is not", err=True)
         return 1
     messages, wrong = _messages(name, text)
     broker = RabbitBroker(settings.broker_url)
@@ -64,7 +67,9 @@ def batched(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
 
 
 def _read(name: str) -> str:
-    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    """The text, whatever the terminal's own encoding is, without the mark that some editors put before it."""
+    raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _messages(name: str, text: str) -> tuple[list[Message], int]:

@@ -96,11 +96,12 @@ def _money(value: Any) -> dict[str, str] | None:
 def _moment(value: Any, timezone: str) -> str | None:
     if not isinstance(value, str):
         return None
-    text = value.strip()
+    text = value.strip().upper()
     try:
-        if _DAY.match(text):
+        # ISO 8601's other ways to write a day are days, too: 20261227, 2026-W52-7.
+        if ":" not in text and "T" not in text and " " not in text:
             day = date.fromisoformat(text)
-            return text if EARLIEST.date() <= day < LATEST.date() else None
+            return day.isoformat() if EARLIEST.date() <= day < LATEST.date() else None
         moment = datetime.fromisoformat(text)
         known = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(timezone))
         utc = known.astimezone(UTC)

@@ -278,6 +278,7 @@ class Workflow(Struct, frozen=True):
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
+    `opt_out_words`: what ends messages, beside the usual words.
     """
 
     name: str
@@ -312,6 +313,7 @@ class Workflow(Struct, frozen=True):
     promised: frozenset[str] = frozenset()
     region: str = ""
     reply_to: str = ""
+    opt_out_words: tuple[str, ...] = ()
 
     @property
     def default_locale(self) -> str:

@@ -9,6 +9,7 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from service import opt_outs
+from service.canonical import spellings
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.dispatch.settle import Outcome
 from service.domain.events import clean
@@ -73,11 +74,15 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     """STOP ends messages to the person on that channel, whatever our sender; START to any of them allows all again."""
     form, _ = await _signed(request)
     context = request.app[CONTEXT]
-    channel = "whatsapp" if form.get("From", "").startswith("whatsapp:") else "sms"
-    person = form.get("From", "").removeprefix("whatsapp:").strip()
+    channel, person = _sender(form.get("From", ""))
+    if not channel:
+        # RCS, Messenger: nothing is sent there, so there is nothing to end.
+        log.info("inbound.other_channel")
+        return web.Response(text=EMPTY_TWIML, content_type="text/xml")
+    more = [w for pack in context.core.packs for w in pack.workflow.opt_out_words]
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
     said = form.get("OptOutType", "").strip().upper()
-    wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel)
+    wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel, more)
     if wish == "stop":
         await opt_outs.stop(context.core, channel, person, senders, "they wrote so")
     elif wish == "start":
@@ -85,6 +90,17 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     if wish:
         log.info("optout.changed", channel=channel, stopped=wish == "stop")
     return web.Response(text=EMPTY_TWIML, content_type="text/xml")
+
+
+def _sender(text: str) -> tuple[str, str]:
+    """Channel and canonical number; no channel where it is none of ours. Raises Problem where nobody is named."""
+    scheme, _, number = text.strip().rpartition(":")
+    if not number:
+        raise Problem(400, "Not readable", "From is missing")
+    if scheme.lower() not in ("", "whatsapp"):
+        return "", ""
+    # Short codes and names of other senders are no numbers, and stay as they are.
+    return scheme.lower() or "sms", spellings(number)[-1]
 
 
 async def _signed(request: web.Request) -> tuple[Form, TwilioAccount]:

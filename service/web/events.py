@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES
-from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_be_json
+from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_be_json, media_type_of
 from service.intake.intake import Verdict
 from service.intake.reading import Incoming
 from service.ledger.faults import is_weather
@@ -41,11 +42,15 @@ async def post_events(request: web.Request) -> web.StreamResponse:
 
 
 async def _messages(request: web.Request) -> list[Incoming]:
-    body = await request.read()
+    body = (await request.read()).removeprefix(b"\xef\xbb\xbf")
     media_type = request.content_type
     headers = from_http(request.headers)
     is_binary = any(name.lower() == "ce-specversion" for name in headers) and media_type not in (STRUCTURED, BATCH)
     if media_type == BATCH or (not is_binary and media_type in (JSON, STRUCTURED) and body.lstrip()[:1] == b"["):
+        try:
+            media_type_of(request.headers.get("Content-Type"))
+        except Rejection as rejection:
+            raise Problem(415, "Unsupported media type", rejection.reason) from None
         return _batch(body)
     traceparent = {"traceparent": request.headers["traceparent"]} if "traceparent" in request.headers else {}
     if media_type not in (JSON, STRUCTURED) and not (is_binary and may_be_json(media_type)):

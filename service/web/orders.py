@@ -80,7 +80,7 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
         stage=q.get("stage", ""),
         assignee=q.get("assignee", ""),
         recipient=_address(q.get("recipient", "")),
-        countries=_countries(request),
+        countries=countries_of(request),
         q=_address(q.get("q", "")).strip(),
         overdue=flag_of(request, "overdue"),
         open_only=bool(flag_of(request, "open")),
@@ -93,7 +93,7 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
     )
 
 
-def _countries(request: web.Request) -> tuple[str, ...]:
+def countries_of(request: web.Request) -> tuple[str, ...]:
     """Where a number without a country code is looked for: as asked, else where the packs are at home."""
     if asked := request.query.get("country", ""):
         country = country_of(asked)
@@ -108,7 +108,7 @@ def note_search(request: web.Request) -> None:
     """For the audit log: by what is searched, and for whom."""
     q = request.query
     asked = (_address(q.get("recipient", "")), _address(q.get("q", "")).strip())
-    people = [a for text in asked for country in (None, *_countries(request)) for a in address_in(text, country)]
+    people = [a for text in asked for country in (None, *countries_of(request)) for a in address_in(text, country)]
     people = people or [q["recipient"]] if q.get("recipient") else people
     noted(request, "orders.searched" if people else "", people, by=sorted(name for name, value in q.items() if value))
 

@@ -68,7 +68,7 @@ _LIST = {
     "format": "csv for a table of all",
 }  # fmt: skip
 _LETTER = {"key": "the letter's own; without it, whatever stands at that place by now"}
-_SUPPRESSED = {"recipient": "a phone number or email address"}
+_SUPPRESSED = {"recipient": "a phone number or email address", **_COUNTRY}
 _ESCALATIONS = {
     "state": "active (not resolved), open, acknowledged, snoozed or resolved", "team": "its name",
     "workflow": "its name", "severity": "low to critical", "older_than": "such as 10m", "limit": "1 to 1000",

@@ -4,6 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
+from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.ledger.audit import write_audit
 from service.ledger.suppressed import lift, suppressed
@@ -13,6 +14,7 @@ from service.web.audited import audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer
 from service.web.context import CONTEXT
+from service.web.orders import countries_of
 from service.web.shapes import Count, SuppressionLine, Suppressions
 
 MOST_LETTERS: Final = 320
@@ -22,10 +24,10 @@ MOST_LETTERS: Final = 320
 async def list_suppressions(request: web.Request) -> web.StreamResponse:
     """Of one person's address; it is never listed whose addresses there are."""
     core = request.app[CONTEXT].core
-    address = _recipient(request.query.get("recipient", ""))
-    noted(request, people=[address])
+    known_as = _recipient(request, request.query.get("recipient", ""))
+    noted(request, people=known_as)
     async with core.ledger.reading() as connection:
-        found = await suppressed(connection, core.keyring, [address])
+        found = await suppressed(connection, core.keyring, known_as)
     return answer(Suppressions([SuppressionLine(s.channel, s.address, s.why, s.at) for s in found]))
 
 
@@ -39,25 +41,30 @@ async def lift_suppression(request: web.Request) -> web.StreamResponse:
 async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:
     """Lift the suppression of one channel and address, with a line of audit; raises Rejection."""
     core = request.app[CONTEXT].core
-    address = _recipient(recipient)
+    known_as = _recipient(request, recipient)
+    if len(known_as) > 1:
+        raise Rejection("recipient: may be a number of several countries; say which with ?country= (ISO 3166)")
     if channel not in CHANNELS:
         raise Rejection(f"channel: one of {', '.join(CHANNELS)} is expected")
-    noted(request, people=[address])
+    noted(request, people=known_as)
     line = audit_line(request, "suppression.lifted", channel=channel)
     async with core.ledger.transaction() as connection:
-        lifted = await lift(connection, core.keyring, channel, address)
+        lifted = await lift(connection, core.keyring, channel, known_as[0])
         await write_audit(connection, core.keyring, [line], core.time.now())
     return lifted
 
 
-def _recipient(text: str) -> str:
-    """A phone number or mail address; a plus sign that a query string turned into a blank is one again."""
+def _recipient(request: web.Request, text: str) -> tuple[str, ...]:
+    """What this person's address may be, in canonical form: a number of each country in which it can be one.
+
+    A plus sign that a query string turned into a blank is one again; an app's token stays as it is. Raises Rejection.
+    """
     address = f"+{text.strip()}" if text.startswith(" ") else text.strip()
     if not address or len(address) > MOST_LETTERS or "\x00" in address:
         raise Rejection("recipient: a phone number or email address is expected")
     if "@" not in address:
-        return address
+        return spellings(address, countries_of(request))[1:] or (address,)
     try:
-        return canonical_mail(address)
+        return (canonical_mail(address),)
     except ValueError as error:
         raise Rejection(f"recipient: {error}") from None

@@ -46,6 +46,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
         region=yaml.region,
+        opt_out_words=tuple(w for words in yaml.opt_out_words.values() for w in words),
         reply_to=yaml.reply_to,
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),

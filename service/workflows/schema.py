@@ -10,7 +10,17 @@ from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_asks import Asks
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
-from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part, Titles, one_or_many, texts
+from service.workflows.schema_words import (
+    AttributeName,
+    DataPath,
+    Ident,
+    Idents,
+    OptOutWord,
+    Part,
+    Titles,
+    one_or_many,
+    texts,
+)
 
 CHANNELS = ("sms", "whatsapp", "push", "email", "webhook")
 Channel = Literal["sms", "whatsapp", "push", "email", "webhook"]
@@ -308,6 +318,10 @@ class WorkflowYaml(Part):
     contacts: Annotated[Idents, Field(description="audiences whose phone and mail messages may show")] = []
     notices: dict[Ident, NoticeYaml] = {}
     fallback: dict[Channel, Channel] = {}
+    opt_out_words: Annotated[
+        dict[str, list[OptOutWord]],
+        Field(description="by language: whole messages that end messages, beside the usual"),
+    ] = {}
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}
     teams: dict[Ident, TeamYaml] = {}

@@ -5,8 +5,10 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+from msgspec import structs
 from twilio.request_validator import RequestValidator
 
+from service import opt_outs
 from service.dispatch.settle import Outcome
 from service.domain.notices import Receipt
 from service.ledger.tables_admin import suppressions
@@ -163,3 +165,54 @@ async def test_search_and_erasure_find_by_any_spelling(world: World, caller: Cal
     status, erased = await admin.call("DELETE", "/v1/people/%2B52%2055%201234%205678")
     assert (status, erased["orders"]) == (200, 1)
     assert "5512345678" not in str(await world.view("O-2"))
+
+
+async def test_a_wish_and_its_lines_are_one_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends between the two would leave an order in which nobody sees why nothing goes out."""
+    await told(world, "O-1", phone=ASHA)
+
+    async def broken(*_: Any) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.app.core, "write", broken)
+        with pytest.raises(ConnectionResetError):
+            await opt_outs.stop(world.app.core, "sms", ASHA, [OURS], "they wrote so")
+    assert not await lines(world, "opted_out", "O-1")
+    await told(world, "O-1", "at_location")
+    assert await states(world, "O-1", "sms") == ["sent", "sent"]
+    assert await say(world, "STOP") == 200
+    assert len(await lines(world, "opted_out", "O-1")) == 1
+
+
+async def test_suppressions_are_found_and_lifted_by_any_spelling(world: World, caller: Caller) -> None:
+    agent = await caller("agent")
+    await say(world, "STOP")
+    for spelling in (ASHA, " 91 98123 45678", "00919812345678", "98123 45678&country=in", "०९८१२३४५६७८&country=IN"):
+        status, found = await agent.get(f"/v1/suppressions?recipient={spelling}")
+        assert (status, [s["channel"] for s in found["suppressions"]]) == (200, ["sms"]), spelling
+    status, answer = await agent.call("DELETE", "/v1/suppressions?channel=sms&recipient=98123 45678&country=GB")
+    assert (status, answer["count"]) == (200, 0)
+    status, answer = await agent.call("DELETE", "/v1/suppressions?channel=sms&recipient=098123-45678&country=IN")
+    assert (status, answer["count"]) == (200, 1)
+    assert (await agent.get(f"/v1/suppressions?recipient={ASHA}"))[1]["suppressions"] == []
+    status, refused = await agent.get("/v1/suppressions?recipient=9812345678&country=India")
+    assert (status, "ISO 3166" in refused["detail"]) == (422, True)
+
+
+async def test_senders_that_are_nobody_or_of_other_channels_change_nothing(world: World) -> None:
+    assert await say(world, "STOP", person="") == 400
+    assert await say(world, "STOP", person="", channel="whatsapp") == 400
+    assert await say(world, "STOP", person="rcs:" + ASHA) == 200
+    assert await say(world, "STOP", person="messenger:1234567890123") == 200
+    await told(world, "O-1", phone=ASHA)
+    assert await states(world, "O-1", "sms") == ["sent"]
+
+
+async def test_a_packs_own_words_end_messages(world: World) -> None:
+    pack = world.app.packs.get("repair")
+    changed = structs.replace(pack.workflow, opt_out_words=("थांबवा",))
+    world.app.packs.replace([world.app.packs.get("device_pickup"), structs.replace(pack, workflow=changed)])
+    await say(world, "कृपया थांबवा!")
+    await told(world, "O-1", phone=ASHA)
+    assert await states(world, "O-1", "sms") == ["suppressed"]

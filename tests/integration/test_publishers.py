@@ -103,6 +103,21 @@ async def test_an_empty_batch_is_a_batch(world: World, caller: Caller) -> None:
     assert (status, answer["results"]) == (200, [])
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "application/cloudevents-batch+json"])
+async def test_a_batch_may_begin_with_a_byte_order_mark_and_is_utf_8(
+    world: World, caller: Caller, media_type: str
+) -> None:
+    publisher = await caller("publisher")
+    body = b"\xef\xbb\xbf [" + json.dumps(event("BOM-1", "created")).encode() + b"]"
+    url = world.http + "/v1/events"
+    key = {"Authorization": f"Bearer {await key_for(world, 'publisher', 'bom')}"}
+    async with publisher.session.post(url, data=body, headers={**key, "Content-Type": media_type}) as response:
+        assert (response.status, (await response.json())["results"][0]["outcome"]) == (200, "accepted")
+    headers = {**key, "Content-Type": f"{media_type}; charset=utf-16"}
+    async with publisher.session.post(url, data=body, headers=headers) as response:
+        assert (response.status, "utf-8" in await response.text()) == (415, True)
+
+
 async def test_a_file_is_published_in_its_order(world: World, tmp_path: Path) -> None:
     if world.settings.broker_url.startswith("memory"):
         return
@@ -114,7 +129,8 @@ async def test_a_file_is_published_in_its_order(world: World, tmp_path: Path) ->
         lines.append(event(f"F-{n}", kind="order.issue_reported", issue={"reason": "app_error"}))
         lines.append(event(f"F-{n}", "assigned"))
     file = tmp_path / "events.jsonl"
-    file.write_text("\n".join(json.dumps(e, ensure_ascii=False) for e in lines) + "\n", encoding="utf-8")
+    text = "\r\n".join(json.dumps(e, ensure_ascii=False) for e in lines) + "\r\n\r\n"
+    file.write_bytes(text.encode("utf-8-sig"))  # as editors on Windows write it
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "service", "publish", str(file)],
