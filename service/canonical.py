@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final, TypeVar
+from zoneinfo import available_timezones
 
 import phonenumbers
 from msgspec import UNSET, structs
@@ -19,6 +20,7 @@ from service.domain.events import AssigneeGiven, Event, EventData, EventWarning,
 from service.domain.order import Order
 from service.domain.people import as_list, matched
 from service.domain.persons import Assignee, Person
+from service.domain.unknown_fields import step
 from service.mail_address import canonical_mail
 
 # ISO 3166 has GB; people write UK.
@@ -169,7 +171,7 @@ def canonical_event(event: Event, region: str, known: Order | None) -> Event:
     changes: dict[str, object] = {}
     if data.recipients is not UNSET and data.recipients:
         changes["recipients"] = {
-            audience: _audience(f"data.recipients.{audience}", audience, said, region, known, warnings)
+            audience: _audience(step("data.recipients", audience), audience, said, region, known, warnings)
             for audience, said in data.recipients.items()
         }
     if data.assignee is not UNSET and data.assignee is not None:
@@ -217,9 +219,22 @@ def _person(where: str, p: E, known_country: str | None, region: str, warnings: 
         changes[field], problem = _address(field, text, country or region or None)
         if problem:
             warnings.append(EventWarning(f"{where}.{field}", problem))
+    if isinstance(p, PersonGiven):
+        if p.timezone:
+            changes["timezone"] = zone = _zones().get(p.timezone.strip().lower())
+            if zone is None:
+                warnings.append(EventWarning(f"{where}.timezone", "is no time zone, such as Asia/Kolkata"))
+        if p.channels:
+            changes["channels"] = tuple(dict.fromkeys(c.strip().lower() for c in p.channels))
     if p.push_tokens:
         changes["push_tokens"] = tuple(dict.fromkeys(token for t in p.push_tokens if (token := t.strip())))
     return structs.replace(p, **changes) if changes else p
+
+
+@lru_cache(maxsize=1)
+def _zones() -> Mapping[str, str]:
+    """The names of the IANA's database, by how people may write them."""
+    return {name.lower(): name for name in available_timezones()}
 
 
 def _address(field: str, text: str, country: str | None) -> tuple[str | None, str]:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from service.domain.errors import Rejection
 from service.domain.quoting import quoted
+from service.domain.unknown_fields import unknown_fields
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_RECIPIENTS: Final = 100
@@ -223,8 +224,11 @@ def decode(body: bytes) -> Event:
     if len(body) > MAX_BODY_BYTES:
         raise Rejection(f"the event is {len(body)} bytes; at most {MAX_BODY_BYTES} are taken")
     envelope = _parsed(_envelope_decoder, body, "")
-    data = _parsed(_data_decoders[envelope.type], _data_of(envelope), "data")
-    return _checked(envelope, data)
+    raw = _data_of(envelope)
+    data = _parsed(_data_decoders[envelope.type], raw, "data")
+    event = _checked(envelope, data)
+    unknown = unknown_fields(raw, data, "data")
+    return structs.replace(event, warnings=tuple(EventWarning(*u) for u in unknown)) if unknown else event
 
 
 def _data_of(envelope: Envelope) -> bytes | msgspec.Raw:

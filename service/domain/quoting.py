@@ -20,8 +20,12 @@ _FEWEST_OF_A_NUMBER: Final = 7
 
 def quoted(text: str) -> str:
     """`text` in quotes, if it has the form of a name in a pack or of a media type; otherwise how long it is."""
-    is_name = _NAME.fullmatch(text) and not _CODE.search(text) and sum(c.isdigit() for c in text) <= _MOST_DIGITS
-    return repr(text) if is_name else _unsaid(text)
+    return repr(text) if is_name(text) else _unsaid(text)
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` has the form of a name in a pack, and neither a code's nor a telephone number's."""
+    return bool(_NAME.fullmatch(text)) and not _CODE.search(text) and sum(c.isdigit() for c in text) <= _MOST_DIGITS
 
 
 def reference(text: str) -> str:

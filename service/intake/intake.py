@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER
 from service.canonical import canonical_event
 from service.core import Core, Result
+from service.domain import wishes
 from service.domain.causes import Happened
 from service.domain.errors import Rejection
 from service.domain.events import Event, EventWarning
@@ -180,6 +181,8 @@ class Intake:
         """The event as everything else sees it: every address in its one form, or taken out and warned of."""
         pack = self._core.packs.find(event.data.workflow)
         event = canonical_event(event, pack.workflow.region if pack else "", known)
+        if pack and (unheeded := tuple(wishes.unheeded(event.data, pack.workflow, known))):
+            event = structs.replace(event, warnings=(*event.warnings, *unheeded))
         for warning in event.warnings:
             order_id = event.order_id if known else reference(event.order_id)
             log.warning("event.warning", order_id=order_id, event_id=reference(event.id), field=warning.field)
