@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,19 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
         said += done.stdout
     assert "kitchen/not_in_the_oven" in said
     assert "Crumbs: your cake" in said
+
+
+def test_the_backup_of_sqlite_works_as_written(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^\.venv/bin/python -c .*$", (ROOT / "docs/upgrading.md").read_text(), re.M)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    with closing(sqlite3.connect(tmp_path / "stagebell.db")) as running:
+        running.execute("PRAGMA journal_mode=WAL")
+        running.execute("CREATE TABLE orders (id TEXT)")
+        running.execute("INSERT INTO orders VALUES ('ORD-1')")
+        running.commit()
+        subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True, timeout=60)
+    with closing(sqlite3.connect(tmp_path / "stagebell.backup.db")) as backup:
+        assert backup.execute("SELECT id FROM orders").fetchall() == [("ORD-1",)]
 
 
 README_BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)

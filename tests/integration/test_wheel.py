@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.test_tutorial import ACTIVATE, BLOCK
 from tests.support.nodes import free_port
 from tests.support.world import ROOT
 
@@ -61,6 +62,31 @@ def test_it_plays_checks_and_makes_packs_in_an_empty_folder(installed: Path, tmp
     checked = stagebell(installed, tmp_path, "check")
     assert checked.stdout.startswith("cakes ")
     assert "device_pickup" not in checked.stdout
+
+
+@pytest.mark.long
+def test_the_tutorial_works_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    command = tmp_path / "bin/stagebell"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m service "$@"\n')
+    command.chmod(0o755)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    env |= {"PYTHONPATH": str(installed), "STAGEBELL_HTTP_PORT": str(free_port())}
+    env["PATH"] = f"{command.parent}:{env['PATH']}"
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    said = ""
+    for kind, file, text in BLOCK.findall((ROOT / "docs/tutorial.md").read_text()):
+        if kind == "yaml":
+            (folder / file).write_text(text)
+            continue
+        script = text.replace(ACTIVATE, "")  # as the tutorial says of a Stagebell that was installed
+        done = subprocess.run(
+            ["bash", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout
+    assert "kitchen/not_in_the_oven" in said
 
 
 def test_a_folder_that_is_named_and_not_there_is_an_error(installed: Path, tmp_path: Path) -> None:
