@@ -95,7 +95,7 @@ class App:
             raise SettingsError(
                 f"STAGEBELL_PROVIDER_TEAM: no pack has a team {settings.provider_team!r}; known: {known}"
             )
-        self.health = ProviderHealth(self.core, settings.provider_team)
+        self.health = ProviderHealth(self.core, settings.provider_team, self._limits())
         self.intake = Intake(self.core)
         self.settler = Settler(self.core)
         mail_domain = settings.mail_domain if settings.mail_in else ""
@@ -213,9 +213,12 @@ class App:
             with contextlib.suppress(Exception):
                 metrics.queue_depth.labels(INTAKE).set(await self.broker.depth(INTAKE))
 
-    def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
+    def _limits(self) -> Limits:
         s = self.settings
-        limits = Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
+        return Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
+
+    def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
+        limits = self._limits()
         outcomes = OutcomeWriter(self.settler)
         self._background("outcomes", outcomes.run())
         workers = [Worker(self.core, route, self.composer, outcomes, limits) for route in self.routes.values()]

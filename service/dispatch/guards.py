@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.domain.address_keys import address_key
 from service.keyring import Keyring
 from service.ledger import caps
+from service.ledger.cap_incidents import NearCap
 from service.ledger.caps import Cap, Reservation
 from service.ledger.claims import Claimed
 from service.telemetry import metrics
@@ -113,6 +114,23 @@ def _over(cap: Cap, *, is_code: bool) -> str:
 
 async def _warn(connection: AsyncConnection, keyring: Keyring, channel: str, cap: Cap, now: datetime) -> None:
     """Once a day for each cap of a channel, whichever number or prefix comes near it first."""
-    if await caps.is_first_today(connection, keyring.digest("cap-near", channel, cap.name), now):
+    if await caps.is_first_today(connection, _near_mark(keyring, channel, cap.name), now):
         log.warning("cap.near", channel=channel, cap=cap.name, a_day=cap.most, used="four fifths")
         metrics.caps_near.labels(channel, cap.name).inc()
+
+
+def _near_mark(keyring: Keyring, channel: str, name: str) -> bytes:
+    return keyring.digest("cap-near", channel, name)
+
+
+async def near(connection: AsyncConnection, keyring: Keyring, limits: Limits, now: datetime) -> list[NearCap]:
+    """The caps of which four fifths were used at some time today, by whichever process."""
+    every = (("number", limits.per_number), ("prefix", limits.per_prefix), ("all", limits.in_all))
+    found = {
+        _near_mark(keyring, channel, name): NearCap(channel, name, most)
+        for channel in PHONE_CHANNELS
+        for name, most in every
+        if most
+    }
+    marked = await caps.marked(connection, found, now) if found else set()
+    return [cap for mark, cap in found.items() if mark in marked]

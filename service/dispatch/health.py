@@ -14,8 +14,11 @@ import structlog
 from msgspec import Struct
 
 from service.core import Core
+from service.dispatch import guards
+from service.dispatch.guards import Limits
 from service.domain.notices import Refused, RefusedScope
 from service.domain.workflow import Team, Workflow
+from service.ledger import cap_incidents
 from service.ledger import provider_health as rows
 from service.ledger.incidents import PROVIDER_REFUSED
 from service.ledger.provider_health import SOME, Key, Refusal
@@ -73,11 +76,15 @@ class Silent:
 
 
 class ProviderHealth:
-    """The loop that writes it down, one in each process. `called`: PROVIDER_TEAM, or empty."""
+    """The loop that writes it down, one in each process. `called`: PROVIDER_TEAM, or empty.
 
-    def __init__(self, core: Core, called: str = "") -> None:
+    The same team hears of caps (`limits`) that are near their end.
+    """
+
+    def __init__(self, core: Core, called: str = "", limits: Limits | None = None) -> None:
         self._core = core
         self._called = called
+        self._limits = limits or Limits()
         self._refusing: dict[Key, Refusal] = {}
         self._news: dict[Key, Refusal | None] = {}
         self._wake = core.wakeups.subscribe(TOPIC)
@@ -157,15 +164,18 @@ class ProviderHealth:
         """What is new, and what others wrote; open and resolve the incidents of it."""
         core, now = self._core, self._core.time.now()
         news = dict(self._news)
-        team, severity = self._team()
         if not news and not self._refusing:
             async with core.ledger.reading() as connection:
-                if await rows.is_quiet(connection):
+                near = await guards.near(connection, core.keyring, self._limits, now)
+                if not near and await rows.is_quiet(connection):
                     return
         async with core.ledger.transaction() as connection:
             if news:
                 await rows.note(connection, news, now)
-            changed = await rows.keep_incidents(connection, team, severity, core.team_ways, now)
+            changed = await rows.keep_incidents(connection, *self._team(PROVIDER_REFUSED), core.team_ways, now)
+            near = await guards.near(connection, core.keyring, self._limits, now)
+            called = self._team(cap_incidents.CAP_NEAR)
+            changed = await cap_incidents.keep(connection, near, called, core.team_ways, now) or changed
             if news or changed:
                 await announce(connection, {TOPIC, "relay", "stream"}, core.wakeups.origin)
             written = {refusal.key: refusal for refusal in await rows.refusing(connection)}
@@ -185,14 +195,12 @@ class ProviderHealth:
         for channel, provider, _ in before ^ set(self._refusing):
             self._show(channel, provider)
 
-    def _team(self) -> tuple[Team | None, str]:
-        """Whom to call, and how severe it is: as a pack's reason `provider_refused` says, or high."""
+    def _team(self, reason: str) -> tuple[Team | None, str]:
+        """Whom to call, and how severe it is: as a pack's reason of that name says, or high."""
         found = team_called(self._called, [pack.workflow for pack in self._core.packs])
         if found is None:
             return None, "high"
-        reasons = [
-            r for p in self._core.packs if (r := p.workflow.reasons.get(PROVIDER_REFUSED)) and r.team == found.name
-        ]
+        reasons = [r for p in self._core.packs if (r := p.workflow.reasons.get(reason)) and r.team == found.name]
         return found, reasons[0].severity if reasons else "high"
 
 

@@ -165,6 +165,13 @@ _ADD: Final = (
 )
 
 
+async def marked(connection: AsyncConnection, marks: Iterable[bytes], now: datetime) -> set[bytes]:
+    """Which of these marks were set on this day."""
+    c = send_counts.c
+    query = select(c.scope).where(c.day == day_of(now), c.scope.in_(padded(list(marks))))
+    return set((await connection.execute(query)).scalars())
+
+
 async def is_first_today(connection: AsyncConnection, mark: bytes, now: datetime) -> bool:
     """Whether nobody set this mark before on this day; sets it."""
     insert = dialect_insert(connection)

@@ -27,11 +27,12 @@ Announced = tuple[str, dict[str, Any], Team]
 
 
 class ProviderTrouble(Struct, frozen=True):
-    """Why an incident of a provider is opened; `detail` is shown to people."""
+    """Why an incident is opened that no order raised; `detail` is shown to people."""
 
     provider: str
     channel: str
     detail: str
+    reason: str = PROVIDER_REFUSED
 
 
 class Change(Struct, frozen=True):
@@ -113,11 +114,11 @@ async def open_new(connection: AsyncConnection, order: Order, escalation: Escala
 async def open_for_provider(
     connection: AsyncConnection, trouble: ProviderTrouble, team: Team, severity: str, now: datetime
 ) -> Announced:
-    """A new incident that no order raised: a provider refuses us."""
+    """A new incident that no order raised: a provider refuses us, or a cap is near its end."""
     values = {
         "id": new_uuid(),
         "team": team.name,
-        "reason": PROVIDER_REFUSED,
+        "reason": trouble.reason,
         "severity": severity,
         "state": "open",
         "orders": 0,

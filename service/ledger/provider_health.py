@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.domain.workflow import Team
 from service.ledger import outbox
 from service.ledger.escalations import announcement, serialise, stream_row
-from service.ledger.incidents import PROVIDER_REFUSED, Announced, ProviderTrouble, open_for_provider, step_of
+from service.ledger.incidents import Announced, ProviderTrouble, open_for_provider, step_of
 from service.ledger.tables_admin import incidents, provider_health, stream
 from service.ledger.upsert import upsert
 
@@ -151,7 +151,7 @@ async def publish(connection: AsyncConnection, told: list[Announced], ways: Mapp
     lines, outgoing = [], []
     for key, body, team in told:
         outgoing += announcement(key, body, team, ways, now)
-        lines.append(stream_row(team.name, PROVIDER_REFUSED, body, now))
+        lines.append(stream_row(team.name, str(body["data"]["reason"]), body, now))
     if lines:
         await connection.execute(insert(stream), lines)
     await outbox.put(connection, outgoing, now)

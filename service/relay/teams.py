@@ -74,6 +74,8 @@ def in_words(body: Mapping[str, Any], desk: str, now: datetime) -> tuple[str, st
         return str(data["title"]), str(data["text"])
     step = str(body["type"]).partition(".")[2]
     reason = str(data["reason"]).replace("_", " ")
+    if data.get("provider") and reason != "provider refused":
+        return f"{step}: {reason} ({data['severity']})", f"{data['detail']}: {desk}/desk"
     if data.get("provider"):
         return f"{step}: {data['provider']} refuses us ({data['severity']})", f"{data['detail']}: {desk}/desk/health"
     if data.get("incident"):

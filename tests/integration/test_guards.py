@@ -1,6 +1,7 @@
 """Toll fraud: countries that are not served, and caps a day for a number, a number range and the channel."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,9 @@ from aiohttp import web
 from sqlalchemy import select, update
 
 from service.ledger.tables import notifications
-from service.ledger.tables_admin import send_counts
+from service.ledger.tables_admin import send_counts, stream
 from service.telemetry import metrics
+from tests.support.client import Client
 from tests.support.events import NOON, VENDOR, event
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import World, settings_for
@@ -196,4 +198,34 @@ async def test_codes_keep_their_share_and_somebody_is_warned_in_time(
     await world.settled()
     codes = [m for m in (await world.view("C-code"))["messages"] if m["channel"] == "sms" and m["address"]]
     assert [m["state"] for m in codes].count("sent") == 1
+    await world.close()
+
+
+async def test_a_cap_near_its_end_is_an_incident_once_a_day_whoever_came_near_it(
+    parts: dict[str, Any], providers: Providers, mailbox: Mailbox
+) -> None:
+    _, world = await sent_to([f"+9198123456{n:02d}" for n in range(4)], parts, providers, mailbox, max_sms_per_day=5)
+
+    async def told() -> list[str]:
+        query = select(stream.c.team, stream.c.kind, stream.c.body).where(stream.c.reason == "cap_near")
+        async with world.ledger.reading() as connection:
+            rows = (await connection.execute(query.order_by(stream.c.seq))).all()
+        assert {row.team for row in rows} <= {"tech"}
+        assert all("MAX_SMS_PER_DAY" in json.loads(row.body)["data"]["detail"] for row in rows)
+        return [row.kind for row in rows]
+
+    async def is_told() -> bool:
+        await world.move(seconds=5)
+        return await told() == ["opened"]
+
+    await world.until(is_told, "Tech is warned before the cap bites")
+    for _ in range(3):
+        await world.app.health.write()
+    assert await told() == ["opened"]
+    client = Client(world, "")
+    assert (await client.get("/readyz"))[1]["status"] == "ok", "nothing limps yet"
+    await client.close()
+    world.clock.advance(seconds=24 * 3600)
+    await world.app.health.write()
+    assert await told() == ["opened", "resolved"]
     await world.close()
