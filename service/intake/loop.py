@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -15,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 100
 PREFETCH: Final = 200
+# A hundred events of the usual size, about a kilobyte.
+MOST_BYTES: Final = 128 * 1024
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 WATCHDOG_S: Final = 600.0
@@ -52,13 +55,31 @@ async def _consume(subscription: Subscription, intake: Intake, stopping: asyncio
             if not taking.done():
                 taking.cancel()
                 return
-            deliveries = taking.result()
-            await intake.take_patiently([incoming(d) for d in deliveries])
-            passing("intake.before_ack")
-            await subscription.ack(deliveries)
+            for deliveries in in_parts(taking.result()):
+                await intake.take_patiently([incoming(d) for d in deliveries])
+                passing("intake.before_ack")
+                await subscription.ack(deliveries)
     finally:
         stop.cancel()
         await subscription.close()
+
+
+def in_parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """In order, at most so many bytes at once; whatever is larger goes alone.
+
+    Events that name many people plan many messages each: behind a hundred of them in one transaction everybody else's
+    event would wait for all.
+    """
+    part: list[Delivery] = []
+    size = 0
+    for delivery in deliveries:
+        if part and size + len(delivery.body) > MOST_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(delivery)
+        size += len(delivery.body)
+    if part:
+        yield part
 
 
 def incoming(delivery: Delivery) -> Incoming:
