@@ -70,8 +70,9 @@ async def open_orders_of_person(connection: AsyncConnection, keyring: Keyring, a
     return list((await connection.execute(query.order_by(orders.c.id))).scalars())
 
 
-def _ids_of_person(keyring: Keyring, spellings: Iterable[str]) -> Select[tuple[UUID]]:
-    return select(order_people.c.order_id).where(order_people.c.digest.in_(person_digests(keyring, spellings)))
+def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[UUID]]:
+    """Of the orders in which they are told something, or which they handle."""
+    return select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(keyring, addresses)))
 
 
 async def old_orders(connection: AsyncConnection, before: datetime, limit: int) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
-from service.ledger.commit import person_digests
+from service.ledger.commit import assignee_digest, person_digests
 from service.ledger.tables import escalations, order_people, orders
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
@@ -119,7 +119,7 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     if s.q:
         named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
         # Two looks by an index each; together in one condition they read every order there is.
-        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q, s))))
+        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q, s, or_assigned=True))))
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None:
         found.append(late if s.overdue else ~late)
@@ -136,8 +136,12 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     return found
 
 
-def _with_person(keyring: Keyring, address: str, s: Search) -> Select[Any]:
-    digests = person_digests(keyring, spellings(address, s.countries))
+def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool = False) -> Select[Any]:
+    """The orders that tell this person something; with `or_assigned` those that they handle, or handled, too."""
+    known_as = spellings(address, s.countries)
+    digests = person_digests(keyring, known_as)
+    if or_assigned:
+        digests += [assignee_digest(keyring, form) for form in known_as]
     return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
 
 

@@ -317,6 +317,25 @@ async def test_a_person_is_erased_and_counts_stay(world: World, caller: Caller) 
     assert (await admin.get("/v1/orders?recipient=%2B919812345678"))[1]["orders"] == []
 
 
+async def test_what_the_calendar_missed_in_an_outage_comes_once_and_then_at_its_time(
+    world: World, caller: Caller
+) -> None:
+    await world.accept(event("M-1", "pending_quotes", workflow="marketing_services"))
+    supervisor = await caller("supervisor")
+    order = {"workflow": "marketing_services", "report": "orders", "email": "boss@example.com", "every": "day"}
+    assert (await supervisor.post("/v1/subscriptions", {**order, "at": "09:00", "timezone": "Asia/Kolkata"}))[0] == 201
+
+    def mails() -> int:
+        return sum(m.to == "boss@example.com" for m in world.mailbox.mails)
+
+    # Nothing runs for two weeks, and it comes back at noon.
+    for moment, count in ((NOON + timedelta(days=14), 1), (NOON + timedelta(days=14, hours=20), 1),
+                          (NOON + timedelta(days=14, hours=21), 2)):  # fmt: skip
+        world.clock.move_to(moment)
+        await world.quiet()
+        assert mails() == count, moment
+
+
 async def test_reports_are_mailed_now_and_by_the_calendar(world: World, caller: Caller) -> None:
     for status in ("pending_quotes", "cancelled", "archived"):
         await world.accept(event("M-1", status, minutes(0), workflow="marketing_services"))

@@ -216,3 +216,16 @@ async def test_a_packs_own_words_end_messages(world: World) -> None:
     await say(world, "कृपया थांबवा!")
     await told(world, "O-1", phone=ASHA)
     assert await states(world, "O-1", "sms") == ["suppressed"]
+
+
+async def test_whoever_only_handles_an_order_is_found_and_their_stop_is_said_there(
+    world: World, caller: Caller
+) -> None:
+    await world.accept(event("O-1", "vendor_en_route", assignee={**VENDOR, "phone": "98000 00000"}))
+    agent = await caller("agent")
+    for asked in ("q=98000-00000", "q=%2B919800000000"):
+        assert [o["order_id"] for o in (await agent.get(f"/v1/orders?{asked}"))[1]["orders"]] == ["O-1"]
+    assert (await agent.get("/v1/orders?recipient=%2B919800000000"))[1]["orders"] == []
+    await say(world, "STOP", person=VENDOR["phone"])
+    (line,) = await lines(world, "opted_out", "O-1")
+    assert line["audience"] == "vendor"
