@@ -6,7 +6,7 @@ A number becomes E.164, read with the country of its person or pack where it is 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -195,11 +195,25 @@ def _audience(
     if said is None:
         return None
     named = as_list(said)
-    before = matched(known.recipients.get(audience, ()) if known else (), named)
+    there = known.recipients.get(audience, ()) if known else ()
+    before = matched(there, [_as_known(p, there) for p in named])
     countries = [was.country if was else None for was in before]
     if isinstance(said, PersonGiven):
         return _person(where, said, countries[0], region, warnings)
     return tuple(_person(f"{where}[{n}]", p, countries[n], region, warnings) for n, p in enumerate(named))
+
+
+def _as_known(p: PersonGiven, known: Sequence[Person]) -> PersonGiven:
+    """Written nationally and without a country, a number is that of whoever is known by it in their own country."""
+    changes: dict[str, str] = {}
+    for field in ("phone", "whatsapp"):
+        text = getattr(p, field)
+        for who in known if text and not p.country else ():
+            number, _ = _number(text, who.country) if who.country else ("", "")
+            if number and number in (who.phone, who.whatsapp):
+                changes[field] = number
+                break
+    return structs.replace(p, **changes) if changes else p
 
 
 def _person(where: str, p: E, known_country: str | None, region: str, warnings: list[EventWarning]) -> E:

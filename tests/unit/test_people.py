@@ -1,13 +1,17 @@
 """Persons of later events: matched, kept, filled in, removed."""
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from service.domain.events import AssigneeGiven, PersonGiven
+from service.canonical import canonical_event
+from service.domain.events import AssigneeGiven, PersonGiven, decode
+from service.domain.order import Order
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Person
+from tests.support.events import NOON, encoded, event
 
 ASHA = Person(
     id="c-1", name="Asha", phone="+919812345678", email="asha@example.com", locale="hi", muted=("traffic",),
@@ -105,3 +109,18 @@ def test_an_assignee_keeps_what_is_left_out_until_it_is_another_one() -> None:
 def test_orders_of_earlier_releases_are_read() -> None:
     old = b'{"name":"Asha","phone":"+91 98123 45678","push_tokens":["t"],"muted":["x"]}'
     assert msgspec.json.decode(old, type=Person).phone == "+91 98123 45678"
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_a_number_written_nationally_again_is_of_whom_it_was_before(as_list: bool) -> None:
+    """Read with the pack's country alone it would be a stranger's, and theirs would be gone."""
+    known = (Person(name="A", phone="+447400123456", country="GB"), Person(name="B", phone="+919822222222"))
+    said: Any = {"phone": "07400 123456", "email": "a@example.com"}
+    order = Order(UUID(int=0), "device_pickup", "O-1", "1", "created", "order_created", NOON, NOON, NOON, NOON, NOON)
+    order = msgspec.structs.replace(order, recipients={"customer": known})
+    named = [said, {"phone": "098222 22222"}] if as_list else said
+    later = event("O-1", kind="order.updated", recipients={"customer": named})
+    read = canonical_event(decode(encoded(later)), "IN", order)
+    assert read.data.recipients
+    after = merged_people(order.recipients, read.data.recipients)["customer"]
+    assert after == (msgspec.structs.replace(known[0], email="a@example.com"), known[1])
