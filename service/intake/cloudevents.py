@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from service.domain.errors import Rejection
+from service.domain.quoting import quoted
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -81,7 +82,10 @@ def as_structured(
 
 
 def _of_binary(attributes: Mapping[str, Any], data: bytes) -> bytes:
-    named = {k: _text(k, v) for k, v in attributes.items() if k not in ("data", "data_base64", "datacontenttype")}
+    own = ("data", "data_base64", "datacontenttype")
+    # AMQP has a value for "nothing", which is no text, and lists, which are no attributes.
+    simple = {k: v for k, v in attributes.items() if v is not None and not isinstance(v, (list, dict))}
+    named = {k: _text(k, v) for k, v in simple.items() if k not in own}
     try:
         return msgspec.json.encode({**named, "data": msgspec.Raw(data.removeprefix(b"\xef\xbb\xbf") or b"null")})
     except (UnicodeEncodeError, ValueError):
@@ -94,8 +98,14 @@ def _text(name: str, value: Any) -> str:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     if name == "time" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return _moment(float(value)).isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, (bytes, bytearray)):
-        return bytes(value).decode("utf-8", errors="replace")
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            # With marks in place of what is not readable, two orders would become one.
+            raise Rejection(f"{quoted(name)}: is not text in UTF-8") from None
     return value if isinstance(value, str) else str(value)
 
 

@@ -62,6 +62,12 @@ FORMS: dict[str, tuple[bytes, str | None, str | None, dict[str, Any]]] = {
     "binary, time as AMQP's own": (BODY, "application/json", None, amqp(time=NOON.replace(tzinfo=None))),
     "binary, time in milliseconds": (BODY, "application/json", None, amqp(time=int(NOON.timestamp() * 1000))),
     "binary, time in seconds": (BODY, "application/json", None, amqp(time=int(NOON.timestamp()))),
+    "binary, extensions of all types": (
+        BODY,
+        "application/json",
+        None,
+        amqp(none=None, flag=False, some=[1], table={"a": b"\xff"}, n=1.5),
+    ),
     "binary, texts as bytes": (BODY, "application/json", None, {k: v.encode() for k, v in amqp().items()}),
 }
 
@@ -89,6 +95,10 @@ def test_every_form_is_the_same_event(form: str) -> None:
         (structured(specversion="0.3"), None, None, {}, "specversion: "),
         (BODY, "application/json", None, amqp(time=10**30), "time: "),
         (BODY, "application/json", None, amqp(time=True), "time: "),
+        (BODY, "application/json", None, amqp(subject=None), "subject"),
+        (BODY, "application/json", None, amqp(subject=["O-1"]), "subject"),
+        (BODY, "application/json", None, amqp(subject={"a": 1}), "subject"),
+        (BODY, "application/json", None, amqp(subject=b"O-\xff"), "subject.*UTF-8"),
     ],
 )
 def test_what_is_no_event_of_ours_is_refused_by_its_field(
