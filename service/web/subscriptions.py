@@ -5,6 +5,7 @@ from email.utils import parseaddr
 from typing import Final
 
 from aiohttp import web
+from msgspec import structs
 
 from service.domain.calendars import Schedule, zone_of
 from service.domain.errors import Rejection
@@ -13,6 +14,7 @@ from service.ledger import digests, outbox, schedules
 from service.ledger.audit import write_audit
 from service.ledger.engine import new_uuid
 from service.ledger.schedules import Subscription
+from service.mail_address import canonical_mail
 from service.web.audited import audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, uuid_of
@@ -37,6 +39,10 @@ async def subscribe(request: web.Request) -> web.StreamResponse:
     """Send a report now, or regularly from now on."""
     core = request.app[CONTEXT].core
     wanted = await body_of(request, SubscriptionOrder)
+    try:
+        wanted = structs.replace(wanted, email=canonical_mail(wanted.email))
+    except ValueError as error:
+        raise Rejection(f"email: {error}") from None
     workflow = core.packs.get(wanted.workflow).workflow
     require_known("report", wanted.report, workflow.reports, "report")
     report = workflow.reports[wanted.report]

@@ -370,6 +370,11 @@ async def test_reports_are_mailed_now_and_by_the_calendar(world: World, caller: 
     assert len(made) == 3
     assert (await supervisor.call("DELETE", f"/v1/subscriptions/{made[0]['id']}"))[0] == 204
     assert (await supervisor.post("/v1/subscriptions", {**order, "report": "none"}))[0] == 422
+    for email in ("not mail", "boss@example.com, other@example.com", "Boss <boss@example.com>", "boss@localhost, x"):
+        refused, problem = await supervisor.post("/v1/subscriptions", {**order, "every": "day", "email": email})
+        assert (refused, problem["detail"].startswith("email: ")) == (422, True), email
+    mixed = {**order, "every": "day", "email": " Info@BÜCHER.example"}
+    assert (await supervisor.post("/v1/subscriptions", mixed))[1]["email"] == "Info@xn--bcher-kva.example"
     for every, day in (("week", 7), ("week", 31), ("day", 3), ("month", 32)):
         refused, problem = await supervisor.post("/v1/subscriptions", {**order, "every": every, "day": day})
         assert refused == 422, (every, day)
