@@ -57,14 +57,8 @@ async def _changed(
         await _tell(core, ids[AT_ONCE:], cause, now)
 
 
-async def tell_orders(core: Core, cause: OptOutSaid, now: datetime) -> None:
-    """A line in every open order of the person, some of them at a time."""
-    async with core.ledger.reading() as connection:
-        ids = await open_orders_of_person(connection, core.keyring, cause.address)
-    await _tell(core, ids, cause, now)
-
-
 async def _tell(core: Core, ids: Sequence[UUID], cause: OptOutSaid, now: datetime) -> None:
+    """A line in each of these orders, some of them at a time."""
     for begin in range(0, len(ids), AT_ONCE):
         batch = core.batch(now)
         async with core.ledger.transaction() as connection:

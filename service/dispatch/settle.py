@@ -11,9 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service import opt_outs
 from service.core import Core
 from service.dispatch.channels import twilio_codes
-from service.domain.causes import MessageSettled, OptOutSaid
+from service.domain.causes import MessageSettled
 from service.domain.draft import Decision
 from service.domain.notices import (
     ENDS,
@@ -33,9 +34,7 @@ from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.orders import lock_by_id
 from service.ledger.records import history_line
-from service.ledger.suppressed import suppress
 from service.ledger.wakeups import dispatch_topic
-from service.opt_outs import tell_orders
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -73,6 +72,7 @@ class Settler:
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Apply these; the orders' locks come first, as everywhere."""
+        await self._learn_opt_outs(outcomes)
         now = self._core.time.now()
         batch = self._core.batch(now)
         keyring = self._core.keyring
@@ -82,9 +82,8 @@ class Settler:
             stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
             before = dict(stored)
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
-            learned: list[OptOutSaid] = []
             for outcome in outcomes:
-                await self._apply(connection, stored, outcome, now, changed, learned)
+                await self._apply(connection, stored, outcome, now, changed)
             siblings = await self._siblings(connection, changed)
             for n, outcome in changed.values():
                 home = stored[n.id]
@@ -102,8 +101,20 @@ class Settler:
         self._core.committed(batch, {*await self._may_go_on(changed, stored), *batch.woken})
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, now)
-        for said in learned:
-            await tell_orders(self._core, said, now)
+
+    async def _learn_opt_outs(self, outcomes: Sequence[Outcome]) -> None:
+        """What providers say of readers who want nothing, kept with its lines before their messages are settled.
+
+        A process that ends in between leaves messages that are asked for again, and no wish that nobody sees.
+        """
+        for outcome in outcomes:
+            if not (code := _opt_out_code(outcome.news)):
+                continue
+            async with self._core.ledger.reading() as connection:
+                stored = await rows.find(connection, self._core.keyring, outcome.notification_id)
+            if stored and (n := stored.notification).address:
+                why = f"the provider says that they opted out ({code})"
+                await opt_outs.stop(self._core, n.channel, n.address, [outcome.sender], why)
 
     async def _may_go_on(
         self, changed: Mapping[UUID, tuple[Notification, Outcome]], stored: Mapping[UUID, Stored]
@@ -127,9 +138,7 @@ class Settler:
         outcome: Outcome,
         now: datetime,
         changed: dict[UUID, tuple[Notification, Outcome]],
-        learned: list[OptOutSaid],
     ) -> None:
-        keyring = self._core.keyring
         row = stored.get(outcome.notification_id)
         if row is None:
             return
@@ -138,10 +147,6 @@ class Settler:
             return
         before = row.notification
         after = self._after(row, outcome, now)
-        if code := _opt_out_code(outcome.news):
-            said = OptOutSaid(before.channel, before.address, f"the provider says that they opted out ({code})")
-            if await suppress(connection, keyring, said.channel, said.address, [outcome.sender], now, said.why):
-                learned.append(said)
         if after is before:
             if isinstance(outcome.news, Receipt):
                 line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
+from service import opt_outs
 from service.core import Core
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
 from service.dispatch.route import Route
@@ -112,7 +113,9 @@ class Postbox:
 
     async def _complained(self, stored: Stored, now: datetime) -> None:
         """Whoever calls our mail spam gets no more of it."""
-        await self._silence(stored.notification.address, now, "complained of spam")
+        if address := stored.notification.address:
+            senders = [p.sender for p in self._routes[CHANNEL].providers]
+            await opt_outs.stop(self._core, CHANNEL, address, senders, "complained of spam")
         line = history_line("complained", now, "the reader called this mail spam: no more mail goes there")
         await self._note(stored, line)
 
