@@ -13,10 +13,14 @@ from service.dispatch.channels.fcm import FcmProvider
 from service.dispatch.channels.port import Outgoing, SendAnswer
 from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
 from service.dispatch.guarded import asked
-from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient
+from service.dispatch.route import Route
+from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient, settle
 from service.settings import TwilioAccount
+from service.timekeeping import ManualTime
 from service.workflows.templates import Rendered
+from tests.support.events import NOON
 from tests.support.providers import service_account
+from tests.unit.test_answers import Called, Scripted, sending
 
 MESSAGE = Outgoing("n-1", "+919812345678", Rendered(text="hello there", title="hello"), 60, "http://localhost/cb")
 HTML, JSON = "text/html", "application/json"
@@ -179,5 +183,15 @@ async def test_google_gives_no_token_and_nothing_is_sent(
 ) -> None:
     server, url = odd
     server.token, server.answer = token, http(200, '{"name":"projects/x/messages/1"}')
-    said = await firebase(url, tmp_path)
-    assert type(said) is means, said
+    called = Called()
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(service_account(url)))
+    first, second = FcmProvider(file, url, 2, 2.0), Scripted("second", Accepted("second"))
+    route = Route("push", [first, second], ManualTime(NOON), concurrent=10, timeout_s=2.0, health=called)
+    said, _ = await route.send(MESSAGE)
+    assert isinstance(said, Accepted), "the next provider is asked"
+    assert route.is_open(first) is bool(called.seen) is (means is Refused)
+    alone = await asked("push", first, MESSAGE, 3.0)
+    assert type(alone) is means, alone
+    assert settle(sending(), alone, NOON, 0.5).state == "retrying"
+    await route.close()

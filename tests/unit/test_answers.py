@@ -12,15 +12,17 @@ from uuid import UUID
 
 import pytest
 
-from service.dispatch.channels import fcm, twilio_codes, twilio_provider
+from service.dispatch.channels import fcm, smtp_answers, twilio_codes, twilio_provider
 from service.dispatch.channels.http_answers import TurnedAway
 from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.dispatch.channels.smtp_answers import Stage
 from service.dispatch.health import Seen, Silent
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Lookup, Notification, Refused, settle
 from service.timekeeping import ManualTime
 from service.workflows.templates import Rendered
 from tests.support.events import NOON
+from tests.unit.test_smtp_answers import ROWS as SMTP_ROWS
 
 ADDRESS: Final = "+919812345678"
 MESSAGE: Final = Outgoing("n-1", ADDRESS, Rendered(text="Your code is 481920", title="Hello Asha"), 60, "")
@@ -58,7 +60,13 @@ def firebase(status: int, code: Any, retry_after: str | None = None) -> SendAnsw
     return fcm.answer_to("first", TurnedAway(status, text, retry_after), MESSAGE)
 
 
-ANSWERS: Final[dict[str, Callable[..., SendAnswer]]] = {"twilio": twilio, "fcm": firebase}
+def relay(stage: Stage, code: int, text: str) -> SendAnswer:
+    return smtp_answers.answer_of("first", stage, code, text, MESSAGE)
+
+
+ANSWERS: Final[dict[str, Callable[..., SendAnswer]]] = {"twilio": twilio, "fcm": firebase, "smtp": relay}
+# What the rows of SMTP's own table mean here.
+WHOSE: Final = {"us": "us", "later": "later", "reader": "address", "message": "message", "nobody knows": "unsure"}
 
 
 def rows(provider: str, means: str, *answers: tuple[Any, ...]) -> list[Any]:
@@ -106,7 +114,11 @@ ROWS: Final = [
     *rows("fcm", "later", (503, "UNAVAILABLE"), (503, "/UNAVAILABLE"), (429, "QUOTA_EXCEEDED"), (429, "")),
     *rows("fcm", "pause", (503, "UNAVAILABLE", "30"), (429, "QUOTA_EXCEEDED", "60"), (503, "", "30")),
     *rows("fcm", "unsure", (500, "INTERNAL"), (500, "/INTERNAL"), (500, ""), (502, "<html>"), (503, "")),
-    *rows("fcm", "us", (403, "NEVER_SEEN")),
+    *rows("fcm", "us", (403, "NEVER_SEEN"), (400, "<html>Bad Request</html>")),
+    *rows("twilio", "us", (400, "<html>The plain HTTP request was sent to HTTPS port</html>"), (418, ""), (444, ""),
+          (451, ""), (495, ""), (511, "")),
+    *rows("twilio", "message", (400, ""), (413, "<html>"), (431, "")),
+    *(row for said in SMTP_ROWS for row in rows("smtp", WHOSE[said[3]], said[:3])),
 ]  # fmt: skip
 
 
@@ -168,7 +180,8 @@ async def test_what_follows_from_an_answer(provider: str, answer: tuple[Any, ...
 
 
 def test_the_table_is_long_enough() -> None:
-    assert len(ROWS) >= 120
+    assert len(ROWS) >= 300
+    assert {row.values[0] for row in ROWS} == {"twilio", "fcm", "smtp"}
 
 
 def test_every_published_code_of_twilio_has_a_class() -> None:

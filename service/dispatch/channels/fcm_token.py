@@ -110,5 +110,5 @@ def _refusal(error: google.auth.exceptions.RefreshError) -> NoToken:
         if body:
             break
     code = str(body.get("error") or "token")[:60]
-    words = words_of(str(body.get("error_description") or text))
+    words = words_of(str(body.get("error_description") or ("" if body else text)))
     return NoToken(code, words, refused=not getattr(error, "retryable", False))
