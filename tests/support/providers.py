@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.support.forgetting import Losses
+from tests.support.published import fcm_problems, twilio_problems
 from tests.support.standin import StandIn
 
 ACCOUNT = "AC" + "0" * 32
@@ -90,6 +91,7 @@ class Providers(StandIn):
     async def _twilio(self, request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"].startswith("Basic ")
         form = {k: str(v) for k, v in (await request.post()).items()}
+        assert (wrong := twilio_problems(form)) == [], wrong
         to = form["To"]
         channel = "whatsapp" if to.startswith("whatsapp:") else "sms"
         sid = f"SM{len(self.seen):032d}"
@@ -111,7 +113,9 @@ class Providers(StandIn):
 
     async def _fcm(self, request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"] == "Bearer fcm-access-token"
-        message = (await request.json())["message"]
+        body = await request.json()
+        assert (wrong := fcm_problems(body)) == [], wrong
+        message = body["message"]
         sent = Sent("push", message["token"], message["notification"]["body"], message)
         return await self._answer(request, sent, {"name": f"projects/{PROJECT}/messages/{len(self.seen)}"}, 200)
 

@@ -81,7 +81,7 @@ class FcmProvider:
     async def _post(self, message: Outgoing, token: str) -> Accepted | NoAnswer | TurnedAway:
         async with self._session.post(
             self._url,
-            data=msgspec.json.encode(_payload(message)),
+            data=msgspec.json.encode(payload(message)),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             allow_redirects=False,
         ) as response:
@@ -103,14 +103,15 @@ class FcmProvider:
         await self._session.close()
 
 
-def _payload(message: Outgoing) -> dict[str, Any]:
+def payload(message: Outgoing) -> dict[str, Any]:
+    """The body of messages:send (FCM HTTP v1, `SendMessageRequest`)."""
     ttl = max(0, min(message.ttl_s, LONGEST_TTL_S))
     return {
         "message": {
             "token": message.address,
             "notification": {"title": message.rendered.title, "body": message.rendered.text},
             "data": message.data,
-            "android": {"ttl": f"{ttl}s", "priority": "high"},
+            "android": {"ttl": f"{ttl}s", "priority": "HIGH"},
             "apns": {"headers": {"apns-expiration": str(int(time.time()) + ttl), "apns-priority": "10"}},
             "webpush": {"headers": {"TTL": str(ttl), "Urgency": "high"}},
         }

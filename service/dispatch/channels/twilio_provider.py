@@ -126,7 +126,7 @@ class TwilioProvider:
         """POST Messages.json; Twilio's answer in the domain's words."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                created = await self._client.messages.create_async(**self._parameters(message))
+                created = await self._client.messages.create_async(**self.parameters(message))
             return _taken_as(self.name, created)
         except TurnedAway as no:
             return answer_to(self.name, no, message)
@@ -139,7 +139,8 @@ class TwilioProvider:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
 
-    def _parameters(self, message: Outgoing) -> dict[str, Any]:
+    def parameters(self, message: Outgoing) -> dict[str, Any]:
+        """What creates the message, by the SDK's names."""
         prefix = "whatsapp:" if self._whatsapp else ""
         parameters: dict[str, Any] = {
             "to": prefix + message.address,
