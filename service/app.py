@@ -163,7 +163,7 @@ class App:
         """What goes on, only slower or later."""
         parts = {"listen": self._listener.trouble or "ok"} if self._listener else {}
         for channel, route in self.routes.items():
-            alone = [p.name for p in route.providers if route.is_open(p)]
+            alone = [p.name for p in route.providers if route.is_left_alone(p)]
             parts |= {f"provider.{channel}.{name}": "left alone for now" for name in alone}
         for refusal in self.health.known():
             parts[f"provider.{refusal.channel}.{refusal.provider}"] = refusal.in_words

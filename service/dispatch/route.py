@@ -84,6 +84,11 @@ class Route:
         """Whether this provider is left alone."""
         return self._breakers[provider.name].is_open
 
+    def is_left_alone(self, provider: Provider) -> bool:
+        """The same, unless another process has found out that it works: then the next message here may show it."""
+        breaker = self._breakers[provider.name]
+        return breaker.is_open and breaker.rest_until() is not None
+
     def ask_now(self, provider: str, scope: str) -> None:
         """Another process says that this provider works again: the next message finds out."""
         breaker = self._narrow.get((provider, scope)) if scope else self._breakers.get(provider)
@@ -118,8 +123,16 @@ class Route:
         return _hopeful(answers)
 
     def _in_turn(self, message: Outgoing) -> Sequence[Provider]:
-        """In order of preference; a code goes first by those that work."""
-        return sorted(self.providers, key=self.is_open) if message.urgent else self.providers
+        """In order of preference; a code goes first by those that work.
+
+        Anything else first asks one that refused us and whose rest is over: a backup would else be asked no more while
+        the first one works, and be said to refuse us long after it was mended. Its no costs the message a moment.
+        """
+        if message.urgent:
+            return sorted(self.providers, key=self.is_open)
+        now = self._clock.now()
+        due = {p.name for p in self.providers if (b := self._breakers[p.name]).is_refused and b.room(now, 1)}
+        return sorted(self.providers, key=lambda p: p.name not in due)
 
     def _resting(self, provider: Provider, where: str) -> bool:
         now = self._clock.now()

@@ -84,3 +84,38 @@ async def test_what_one_relay_cannot_carry_waits_while_the_other_rests(order: in
     answer, _ = await route.send(MESSAGE)
     assert isinstance(answer, Transient)
     assert 0 < answer.at_least <= 30, "the one that rests may be asked before"
+
+
+async def test_a_backup_that_refused_us_is_asked_again_while_the_first_one_works() -> None:
+    clock = ManualTime(NOON)
+    first, backup = Scripted("a", REFUSES), Scripted("b", Refused("b", "535", "no"))
+    route = Route("email", [first, backup], clock, concurrent=10)
+    await route.send(MESSAGE)
+    assert route.is_open(first)
+    assert route.is_open(backup)
+    first.answer, backup.answer = Accepted("a"), Accepted("b")
+    clock.advance(seconds=31)
+    assert [(await route.send(MESSAGE))[0] for _ in range(3)] == [Accepted("a"), Accepted("b"), Accepted("a")]
+    assert not route.is_open(backup)
+
+
+async def test_a_code_tries_out_nobody_while_another_works() -> None:
+    clock = ManualTime(NOON)
+    first, backup = Scripted("a", Accepted("a")), Scripted("b", REFUSES)
+    route = Route("email", [backup, first], clock, concurrent=10)
+    await route.send(MESSAGE)
+    clock.advance(seconds=31)
+    backup.answer = Accepted("b")
+    code = Outgoing("n-2", "+919812345678", Rendered(text="hello"), 60, "", urgent=True)
+    assert (await route.send(code))[0] == Accepted("a")
+    assert (await route.send(MESSAGE))[0] == Accepted("b")
+
+
+async def test_what_another_process_found_to_work_is_left_alone_no_more() -> None:
+    provider = Scripted("a", REFUSES)
+    route = Route("email", [provider], ManualTime(NOON), concurrent=10)
+    await route.send(MESSAGE)
+    assert route.is_left_alone(provider)
+    route.ask_now("a", "")
+    assert not route.is_left_alone(provider)
+    assert route.room(10) == 1
