@@ -1,7 +1,8 @@
 """What an event says that nothing here reads: told to its publisher, so that a misspelt field is not lost. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Struct
 from service.domain.quoting import is_name
 
 MOST: Final = 10
+_NESTED: Final = (dict, list)
 
 
 def unknown_fields(raw: bytes | msgspec.Raw, decoded: Struct, under: str) -> list[tuple[str, str]]:
@@ -19,32 +21,38 @@ def unknown_fields(raw: bytes | msgspec.Raw, decoded: Struct, under: str) -> lis
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # A number beyond all bounds inside of what nobody reads.
         return []
-    found = _of_struct(said, decoded, under)
-    return [pair for pair, _ in zip(found, range(MOST), strict=False)]
+    found: list[tuple[str, str]] = []
+    _of_struct(said, decoded, under, found)
+    return found[:MOST]
 
 
-def _of_struct(said: Mapping[str, Any], decoded: Struct, path: str) -> Iterator[tuple[str, str]]:
-    fields = decoded.__struct_fields__
+@cache
+def _fields(kind: type[Struct]) -> frozenset[str]:
+    return frozenset(kind.__struct_fields__)
+
+
+def _of_struct(said: Mapping[str, Any], decoded: Struct, path: str, found: list[tuple[str, str]]) -> None:
+    known = _fields(type(decoded))
     for name, value in said.items():
-        if name not in fields:
-            near = get_close_matches(name, fields, 1)
+        if name not in known:
+            near = get_close_matches(name, known, 1) if len(found) < MOST else []
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield step(path, name), f"is not known here and was not used{hint}"
-        elif value:
-            yield from _within(value, getattr(decoded, name), f"{path}.{name}")
+            found.append((step(path, name), f"is not known here and was not used{hint}"))
+        elif value.__class__ in _NESTED:
+            _within(value, getattr(decoded, name), f"{path}.{name}", found)
 
 
-def _within(said: Any, decoded: Any, path: str) -> Iterator[tuple[str, str]]:
+def _within(said: Any, decoded: Any, path: str, found: list[tuple[str, str]]) -> None:
     if isinstance(decoded, Struct):
-        yield from _of_struct(said, decoded, path)
+        _of_struct(said, decoded, path, found)
     elif isinstance(decoded, tuple):
         for n, (one, value) in enumerate(zip(said, decoded, strict=True)):
             if isinstance(value, Struct):
-                yield from _of_struct(one, value, f"{path}[{n}]")
+                _of_struct(one, value, f"{path}[{n}]", found)
     elif isinstance(decoded, dict):
         for name, value in decoded.items():
             if isinstance(value, (Struct, tuple)):
-                yield from _within(said[name], value, step(path, name))
+                _within(said[name], value, step(path, name), found)
 
 
 def step(path: str, name: str) -> str:
