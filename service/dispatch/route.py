@@ -22,6 +22,8 @@ from service.timekeeping import TimeSource
 TROUBLE: Final = frozenset({"connect", "token"})
 # A message that is refused where others pass waits by itself.
 REFUSED_ALONE_S: Final = 300.0
+# Another process may find out before that a provider works again: nobody waits longer without looking.
+LOOK_AGAIN_S: Final = 30.0
 REMEMBERED: Final = 10_000
 # A provider bounds itself, and knows best what its silence means: it is let go only after that.
 GRACE_S: Final = 1.0
@@ -209,7 +211,7 @@ class Route:
             narrow = self._narrow.get((provider.name, where))
             times = [b.rest_until() for b in (self._breakers[provider.name], narrow) if b]
             opens.append(max((t for t in times if t), default=now))
-        wait = max(0.0, (min(opens, default=now) - now).total_seconds())
+        wait = min(LOOK_AGAIN_S, max(0.0, (min(opens, default=now) - now).total_seconds()))
         words = [w for p in resting if (w := self._health.words_of(self.channel, p.name, where))]
         why = f"waits: {'; '.join(words)}" if words else "waits: every provider of this channel is left alone for now"
         return Deferred(resting[0].name if resting else "", why, wait)

@@ -119,3 +119,16 @@ async def test_what_another_process_found_to_work_is_left_alone_no_more() -> Non
     route.ask_now("a", "")
     assert not route.is_left_alone(provider)
     assert route.room(10) == 1
+
+
+async def test_a_message_that_nobody_was_asked_for_waits_no_longer_than_another_process_may_need() -> None:
+    clock = ManualTime(NOON)
+    provider = Scripted("a", REFUSES)
+    route = Route("push", [provider], clock, concurrent=10)
+    for _ in range(6):
+        await route.send(MESSAGE)
+        clock.advance(seconds=301)
+    await route.send(MESSAGE)
+    answer, _ = await route.send(MESSAGE)
+    assert isinstance(answer, Deferred)
+    assert answer.at_least == 30
