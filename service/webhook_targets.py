@@ -18,7 +18,16 @@ NOT_ALLOWED: Final = "the address is in a network that WEBHOOK_ALLOW does not na
 # What Python of some versions takes for global, and nobody outside should be called by.
 _NEVER: Final = tuple(
     ip_network(text)
-    for text in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "::/96", "64:ff9b:1::/48", "fec0::/10", "5f00::/16")
+    for text in (
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "::/96",
+        "64:ff9b:1::/48",
+        "fec0::/10",
+        "5f00::/16",
+        "3fff::/20",
+    )
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _LOW_32: Final = 0xFFFFFFFF

@@ -5,6 +5,7 @@ the mail beside the number, the message that went to both.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import unescape
@@ -63,19 +64,30 @@ class Traces(Struct, frozen=True):
         return self._in_text(unescape(str(value)), exactly=exactly)
 
     def _in_text(self, text: str, *, exactly: bool) -> bool:
-        lowered = text.casefold()
-        whole = [" ".join(name.casefold().split()) for name in self.names]
+        lowered = _folded(text)
+        whole = [_folded(name) for name in self.names]
         if any(_stands_in(w, lowered) for w in (whole if exactly else {w for name in whole for w in _words(name)})):
             return True
-        digits = "".join(c for c in text if c.isascii() and c.isdigit())
+        digits = "".join(c for c in lowered if c.isascii() and c.isdigit())
         for address in self.addresses:
             if address.startswith("+"):
                 forms = (form.removeprefix("+") for form in both_forms(address))
                 if any(form in digits or form[-NATIONAL_DIGITS:] in digits for form in forms):
                     return True
-            elif address and address.casefold() in "".join(lowered.split()):
+            elif address and "".join(_folded(address).split()) in "".join(lowered.split()):
                 return True
         return False
+
+
+def _folded(text: str) -> str:
+    """Comparable: one spelling of each letter (Unicode, TR15), ASCII digits for those of all scripts, single blanks.
+
+    What does not show (zero width, direction marks, soft hyphens) is nothing.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+        text = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in text if unicodedata.category(c) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", text.casefold()).split())
 
 
 def _stands_in(word: str, text: str) -> bool:

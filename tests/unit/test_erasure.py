@@ -94,3 +94,16 @@ def test_attributes_that_tell_of_a_person_go() -> None:
         "nested": {"a": 1},
     }
     assert _impersonal(workflow, said, Traces()) == {"rooms": 4, "amount": 12500.5, "bought": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ring ९८१२३ ४५६७८", "＋９１ ９８１２３-４５６７８", "٩٨١٢٣٤٥٦٧٨", "98\u200b123\u00ad45678", "Jose\u0301 Rao was out",
+        "JOSÉ\u00a0\n RAO", "Ｊｏｓé Rao", "Jo\u200bsé Rao", "jose.rao＠example.com", "JOSE.RAO@EXAMPLE\u200b.COM",
+    ],
+)  # fmt: skip
+def test_a_person_is_named_in_whatever_characters(text: str) -> None:
+    traces = Traces(frozenset({"+919812345678", "jose.rao@example.com"}), frozenset({"José  Rao"}))
+    assert traces.named_in(text, exactly=True)
+    assert not traces.named_in("José rang ९८१२३ on Raoul's phone", exactly=True)
