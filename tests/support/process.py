@@ -60,6 +60,7 @@ class Process:
     async def ready(self, within: float = 30) -> float:
         """Wait for /readyz; how long it took in seconds."""
         began = time.monotonic()
+        answer = "no answer"
         async with aiohttp.ClientSession() as session:
             while time.monotonic() - began < within:
                 if self.process.poll() is not None:
@@ -68,10 +69,11 @@ class Process:
                     async with session.get(f"http://127.0.0.1:{self.port}/readyz") as response:
                         if response.status == 200:
                             return time.monotonic() - began
+                        answer = f"{response.status} {await response.text()}"
                 except aiohttp.ClientError:
                     pass
                 await asyncio.sleep(0.05)
-        raise AssertionError(f"not ready:\n{self.log.read_text()[-3000:]}")
+        raise AssertionError(f"not ready: {answer}\n{self.log.read_text()[-3000:]}")
 
     def kill(self) -> None:
         """SIGKILL."""
