@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
 
-from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    InvalidURL,
+    NonHttpUrlClientError,
+    TCPConnector,
+)
 from msgspec import Struct
 from standardwebhooks.webhooks import Webhook
 
@@ -70,6 +78,11 @@ class WebhookClient:
             if isinstance(error.os_error, TargetNotAllowed):
                 return Posted("refused", NOT_ALLOWED)
             return Posted("later", type(error).__name__)
+        except (
+            InvalidURL,
+            NonHttpUrlClientError,
+        ) as error:  # such as http://2130706433/: no later try makes an address of it
+            return Posted("refused", type(error).__name__)
         except (TimeoutError, ClientError, OSError, ValueError) as error:
             return Posted("later", type(error).__name__)
 

@@ -1,11 +1,14 @@
 """Which addresses webhooks may go to."""
 
 import socket
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
 
+from service.keyring import Keyring
 from service.webhook_targets import TargetNotAllowed, guarded_sockets, is_allowed, networks_of
+from service.webhooks import WebhookClient
 
 REFUSED = (
     "127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
@@ -48,3 +51,13 @@ def test_no_socket_is_made_for_what_is_refused() -> None:
     ):
         with pytest.raises(TargetNotAllowed):
             make(info)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://2130706433/", "http://127.1/", "http://0/", "http://[::1", "ftp://127.0.0.1/", "file:///etc/passwd"]
+)
+async def test_what_is_no_address_is_not_tried_again(url: str) -> None:
+    client = WebhookClient(Keyring("a secret key for tests, as long as they are"), 1.0)
+    posted = await client.post(url, "m-1", "{}", datetime(2026, 1, 1, tzinfo=UTC))
+    await client.close()
+    assert posted.outcome == "refused"
