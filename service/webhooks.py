@@ -78,10 +78,8 @@ class WebhookClient:
             if isinstance(error.os_error, TargetNotAllowed):
                 return Posted("refused", NOT_ALLOWED)
             return Posted("later", type(error).__name__)
-        except (
-            InvalidURL,
-            NonHttpUrlClientError,
-        ) as error:  # such as http://2130706433/: no later try makes an address of it
+        except (InvalidURL, NonHttpUrlClientError) as error:
+            # Such as http://2130706433/: no later try makes an address of it.
             return Posted("refused", type(error).__name__)
         except (TimeoutError, ClientError, OSError, ValueError) as error:
             return Posted("later", type(error).__name__)
