@@ -12,6 +12,8 @@ from service.keyring import SealBroken
 from service.ledger import schedules, tables_admin
 from service.ledger.audit import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
+from tests.integration.conftest import Caller
+from tests.support.client import Client
 from tests.support.events import event, minutes, person
 from tests.support.providers import Sent
 from tests.support.world import World
@@ -25,7 +27,7 @@ async def too_busy(_sent: Sent) -> web.StreamResponse:
     return web.json_response({"code": 20429}, status=429)
 
 
-async def two_of_everything(world: World) -> None:
+async def two_of_everything(world: World, agent: Client) -> None:
     """Rows in every table that has sealed columns, at least two each, some with a code."""
     for n in (1, 2):
         await world.accept(
@@ -40,6 +42,10 @@ async def two_of_everything(world: World) -> None:
             line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")
             await write_audit(connection, world.ledger.keyring, [line], NOW)
     await world.settled()
+    for n in (1, 2):
+        issue, once = {"reason": "app_error"}, {"Idempotency-Key": f"act-{n}"}
+        status, _ = await agent.call("POST", f"/v1/orders/device_pickup/S-{n}/issues", issue, headers=once)
+        assert status < 300
     world.providers.behave = too_busy
     for n in (1, 2):
         code = {"otp": {"value": f"48192{n}", "expires": "2099-01-01T00:00:00Z"}}
@@ -53,8 +59,8 @@ async def sealed_values(connection: AsyncConnection, column: Column[Any]) -> lis
     return [(tuple(row[:-1]), row[-1]) for row in await connection.execute(query)]
 
 
-async def test_no_sealed_column_of_any_table_opens_in_another_row(world: World) -> None:
-    await two_of_everything(world)
+async def test_no_sealed_column_of_any_table_opens_in_another_row(world: World, caller: Caller) -> None:
+    await two_of_everything(world, await caller("agent"))
     keyring, opened = world.ledger.keyring, []
     async with world.ledger.transaction() as connection:
         values = {column: await sealed_values(connection, column) for column in SEALED}
@@ -74,8 +80,8 @@ async def test_no_sealed_column_of_any_table_opens_in_another_row(world: World) 
     assert opened == []
 
 
-async def test_a_row_with_anothers_state_is_not_shown(world: World) -> None:
-    await two_of_everything(world)
+async def test_a_row_with_anothers_state_is_not_shown(world: World, caller: Caller) -> None:
+    await two_of_everything(world, await caller("agent"))
     orders = metadata.tables["orders"]
     async with world.ledger.transaction() as connection:
         (_, first), (key, _) = await sealed_values(connection, orders.c.sealed_state)
