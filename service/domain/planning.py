@@ -32,11 +32,8 @@ def tell(
     """Plan the notice `name`, told since `at`, and start its promise."""
     notice = draft.workflow.notices[name]
     order = draft.order
-    if notice.after and not by and notice.after.isdisjoint(order.told):
-        draft.log("notice_skipped", at, notice=name, why=f"{' or '.join(sorted(notice.after))} was not told before")
-        return
-    if notice.once and not by and name in order.told:
-        draft.log("notice_skipped", at, notice=name, why="it is told once, and was told before")
+    if not by and (why := _why_skipped(notice, order)):
+        draft.log("notice_skipped", at, notice=name, why=why)
         return
     if name not in order.told:
         draft.set(told=(*order.told, name))
@@ -72,6 +69,13 @@ def tell(
         if r.instead_of and n.state != "suppressed":
             draft.log("fallback_planned", at, notice=name, failed=r.instead_of, channel=n.channel, why="no address")
     sla.arm_notify(draft, name, notice_id, at)
+
+
+def _why_skipped(notice: Notice, order: Order) -> str:
+    """Why an order is not told this of itself, by what it was told before; empty when it is."""
+    if notice.after and notice.after.isdisjoint(order.told):
+        return f"{' or '.join(sorted(notice.after))} was not told before"
+    return "it is told once, and was told before" if notice.once and notice.name in order.told else ""
 
 
 def _secret_of(notice: Notice, secrets: dict[str, Secret], at: datetime) -> tuple[str | None, datetime]:

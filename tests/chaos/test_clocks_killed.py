@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos import clock_rounds
 from tests.support.providers import Mailbox, Providers
 
 
+@pytest.mark.long
 async def test_two_clock_processes_of_which_one_is_always_being_killed(
     tmp_path: Path, postgres_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
 ) -> None:

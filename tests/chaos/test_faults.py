@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 
+import pytest
 from aiohttp import web
 
 from service.failpoints import POINTS
@@ -33,6 +34,7 @@ async def test_killed_at_every_named_point(scene: Scene) -> None:
     assert len(found.doubled) <= found.kills * 4 * 2, found.doubled
 
 
+@pytest.mark.long
 async def test_random_kills_of_two_dispatchers_under_load(scene: Scene) -> None:
     await scene.start(("intake,clock,relay,web", "dispatch", "dispatch"))
     dice = random.Random(3)
@@ -50,6 +52,7 @@ async def test_random_kills_of_two_dispatchers_under_load(scene: Scene) -> None:
     assert len(found.doubled) <= found.kills * 60, found.doubled
 
 
+@pytest.mark.long
 async def test_connections_drop_and_nodes_restart(scene: Scene, rabbit: Rabbit, postgres: Postgres) -> None:
     await scene.start()
     publishing = asyncio.create_task(scene.publish(40, 8, per_second=40))

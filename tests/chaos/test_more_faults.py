@@ -23,6 +23,7 @@ async def all_is_well(scene: Scene, caught: int = 0) -> None:
     assert len(found.doubled) + len(found.withheld) <= caught, (found.doubled, found.withheld)
 
 
+@pytest.mark.long
 async def test_stopped_gently_under_load(scene: Scene) -> None:
     """SIGTERM finishes what is under way: nothing is lost, and nothing doubled."""
     await scene.start()
@@ -35,6 +36,7 @@ async def test_stopped_gently_under_load(scene: Scene) -> None:
     await all_is_well(scene)
 
 
+@pytest.mark.long
 async def test_stopped_while_the_database_keeps_silent(scene: Scene) -> None:
     """It ends in time all the same, and whoever comes next finds everything."""
     await scene.start()
@@ -49,6 +51,7 @@ async def test_stopped_while_the_database_keeps_silent(scene: Scene) -> None:
     await all_is_well(scene, caught=10 * 30)
 
 
+@pytest.mark.long
 async def test_two_intakes_of_which_the_active_one_dies(scene: Scene) -> None:
     await scene.start(("intake,relay,clock", "intake,dispatch"))
     publishing = asyncio.create_task(scene.publish(30, 31, per_second=40))

@@ -104,6 +104,7 @@ async def check(
         assert dead.declaration_result.message_count == sum(refused for _, refused in wanted.values())
 
 
+@pytest.mark.long
 async def test_500_mixed_orders(service: Process, rabbit_url: str, providers: Providers, mailbox: Mailbox) -> None:
     start = datetime.now(UTC) - timedelta(seconds=60)
     await check(

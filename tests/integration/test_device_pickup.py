@@ -62,6 +62,7 @@ async def test_redelivery_changes_nothing(world: World) -> None:
 
 
 async def test_late_event_is_kept_and_sends_nothing_but_fills_gaps(world: World) -> None:
+    world.clock.advance(minutes=2)
     await world.accept(event("ORD-3", "assigned", minutes(2), assignee=VENDOR))
     (verdict,) = await world.take(event("ORD-3", "created", minutes(1), recipients={"customer": CUSTOMER}))
     assert verdict.outcome == "late"

@@ -150,6 +150,7 @@ async def test_an_older_replica_keeps_bound_seals_away(postgres_url: str) -> Non
     await ledger.close()
 
 
+@pytest.mark.long
 async def test_rotate_beside_a_running_service(
     tmp_path: Path, postgres_url: str, rabbit_url: str, providers: Providers, mailbox: Mailbox
 ) -> None:

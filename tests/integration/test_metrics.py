@@ -17,6 +17,7 @@ from service import app as service_app
 from service.app import App
 from service.domain.notices import Accepted
 from service.ledger.tables_admin import stream
+from service.telemetry import metrics
 from tests.integration.test_receipts import receipt
 from tests.support.client import Client, key_for
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event
@@ -153,6 +154,7 @@ async def test_every_documented_metric_moves(
     there = str(URL(rabbit_url).with_port(network.port))
     parts = {"database_url": postgres_url, "broker_url": there, "team_urls": dead_end, "max_sms_per_day": 5}
     settings = settings_for(providers, mailbox, **parts)
+    metrics.listening.set(0)  # as other tests may have left it
     seen = Seen()
     await wait_at_the_broker(seen, settings, rabbit_url)
     world = World(settings, providers, mailbox)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from jsonschema import Draft7Validator
 
@@ -67,6 +68,7 @@ def test_the_dockerfile_runs_as_nobody_special_and_says_when_it_is_healthy() -> 
     assert all(re.search(r":\d+\.\d+\.\d+", line) for line in text.splitlines() if line.startswith("FROM "))
 
 
+@pytest.mark.long
 def test_what_the_dockerfile_runs_works_step_by_step() -> None:
     done = subprocess.run(
         [ROOT / "tests/support/docker-steps.sh"], capture_output=True, text=True, timeout=240, check=False

@@ -20,7 +20,7 @@ BLOCK = re.compile(r"```(\w+)(?: file=(\S+))?\n(.*?)```", re.S)
 
 
 def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
-    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    base = {k: v for k, v in os.environ.items() if not k.startswith(("STAGEBELL_", "MAKE", "MFLAGS", "ARGS"))}
     env = {**base, "PYTHONPATH": str(ROOT), "STAGEBELL_HTTP_PORT": str(free_port())}
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
     said = ""

@@ -100,7 +100,7 @@ async def test_posting_never_raises(receiver: Receiver) -> None:
         receiver.answers = [status]
         assert (await client.post(receiver.url, "m", "{}", datetime.now(UTC))).outcome == outcome
     assert (await client.post("http://127.0.0.1:1/", "m", "{}", datetime.now(UTC))).outcome == "later"
-    assert (await client.post("http://[bad", "m", "{}", datetime.now(UTC))).outcome == "later"
+    assert (await client.post("http://[bad", "m", "{}", datetime.now(UTC))).outcome == "refused"
     await client.close()
 
 

@@ -77,7 +77,7 @@ class Model:
         if time > now + 5 * MINUTE:
             return "rejected"
         at = min(time, now)
-        if self.status is not None and self.newest is not None and time < self.newest:
+        if self.status is not None and self.newest is not None and at < self.newest:
             if self.eta is None and eta is not None:
                 self.eta = eta
                 self._follow(at, any_event=False)
@@ -88,7 +88,7 @@ class Model:
             self.pass_time(at)
         if self.status != status:
             self.since = at
-        self.status, self.newest, self.eta = status, time, eta or self.eta
+        self.status, self.newest, self.eta = status, at, eta or self.eta
         self._follow(at, any_event=True)
         return "accepted"
 
