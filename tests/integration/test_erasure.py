@@ -179,7 +179,7 @@ async def test_a_person_gets_their_data_and_nothing_of_others(world: World, call
     assert data["subscriptions"] == [{"workflow": "device_pickup", "report": "open_orders", "every": "day"}]
     assert any(name.startswith("twilio") for name in data["recipients"])
     assert data["kept_for"] == "until it is erased"
-    assert "C2" not in str(data)
+    assert "'C2'" not in str(data)  # as a name: a link's token may hold these letters
     assert (await admin.get("/v1/people/nobody%40example.com"))[1]["orders"] == []
 
 

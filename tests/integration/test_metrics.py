@@ -154,7 +154,9 @@ async def test_every_documented_metric_moves(
     there = str(URL(rabbit_url).with_port(network.port))
     parts = {"database_url": postgres_url, "broker_url": there, "team_urls": dead_end, "max_sms_per_day": 5}
     settings = settings_for(providers, mailbox, **parts)
-    metrics.listening.set(0)  # as other tests may have left it
+    # As other tests may have left them.
+    metrics.listening.set(0)
+    metrics.provider_refuses.clear()
     seen = Seen()
     await wait_at_the_broker(seen, settings, rabbit_url)
     world = World(settings, providers, mailbox)
