@@ -231,9 +231,14 @@ def decode(body: bytes) -> Event:
     return structs.replace(event, warnings=tuple(EventWarning(*u) for u in unknown)) if unknown else event
 
 
+def is_json(media_type: str) -> bool:
+    """Whether data of this type is JSON (RFC 6839, §3.1)."""
+    return media_type in ("application/json", "text/json") or media_type.endswith("+json")
+
+
 def _data_of(envelope: Envelope) -> bytes | msgspec.Raw:
     media_type = (envelope.datacontenttype or "application/json").partition(";")[0].strip().lower()
-    if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
+    if not is_json(media_type):
         raise Rejection("datacontenttype: the data of an event must be application/json")
     if envelope.data_base64 is None:
         if not bytes(envelope.data):

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from service.domain.errors import Rejection
+from service.domain.events import is_json
 from service.domain.quoting import quoted
 
 STRUCTURED: Final = "application/cloudevents+json"
@@ -27,8 +28,8 @@ _QUOTED = re.compile(r'^"((?:[^"\\]|\\.)*)"$', re.DOTALL)
 
 
 def may_be_json(media_type: str) -> bool:
-    """Whether data of this type is JSON (RFC 6839, §3.1), or nobody said: some clients call any bytes octets."""
-    return media_type in ("", "application/octet-stream", JSON, "text/json") or media_type.endswith("+json")
+    """Whether data of this type is JSON, or nobody said: some clients call any bytes octets."""
+    return media_type in ("", "application/octet-stream") or is_json(media_type)
 
 
 def media_type_of(content_type: str | None) -> str:
