@@ -188,7 +188,7 @@ class App:
         webhooks = WebhookClient(keyring, self.settings.provider_timeout, self.settings.webhook_allow)
         self._closers.append(webhooks.close)
         teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url, self.time)
-        mail = MailTransport(keyring, letter_sender(self.settings, self._closers))
+        mail = MailTransport(keyring, letter_sender(self.settings, self.routes["email"]))
         return Relay(self.core, self.broker, {TEAMS: teams, MAIL: mail})
 
     def _background(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:

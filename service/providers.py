@@ -19,8 +19,9 @@ from service.dispatch.route import Route
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
 from service.ledger.engine import Ledger
-from service.letters import Letter
+from service.letters import MAIL, Letter
 from service.settings import CHANNELS, NEEDED, Settings, SettingsError
+from service.telemetry import metrics
 from service.timekeeping import TimeSource
 from service.webhooks import WebhookClient
 from service.workflows.templates import Rendered
@@ -102,7 +103,7 @@ def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
             if account.whatsapp_from:
                 found["whatsapp"].append(TwilioProvider(account, "whatsapp", http, s.provider_timeout))
     if ready["email"]:
-        found["email"] += _relays(s)
+        found["email"] += [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
     if s.fcm_credentials is not None:
         # Google's libraries take their time to load: only those wait who use them.
         from service.dispatch.channels.fcm import FcmProvider
@@ -111,18 +112,16 @@ def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
     return found
 
 
-def _relays(s: Settings) -> list[SmtpProvider]:
-    return [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
+def letter_sender(settings: Settings, route: Route) -> Callable[[Letter, str], Awaitable[bool]] | None:
+    """Sends report mails the way that mail to customers goes; None where mail is not configured.
 
-
-def letter_sender(settings: Settings, closers: Closers) -> Callable[[Letter, str], Awaitable[bool]] | None:
-    """Sends report mails by the first relay that takes them; None where mail is not configured."""
+    So a relay that refuses us is left alone, and told of, whoever meets it first.
+    """
     if not settings.configured_channels()["email"]:
         return None
-    relays = _relays(settings)
-    closers.extend(relay.close for relay in relays)
 
     async def post(letter: Letter, message_id: str) -> bool:
+        """Whether there is nothing left to do: it was taken, or its reader does not get mail by any relay."""
         message = Outgoing(
             notification_id=message_id,
             address=letter.address,
@@ -131,9 +130,16 @@ def letter_sender(settings: Settings, closers: Closers) -> Callable[[Letter, str
             callback_url="",
             attachment=Attachment(letter.file_name, letter.file),
         )
-        for relay in relays:
-            if isinstance(await relay.send(message), Accepted | Permanent):
-                return True
-        return False
+        answer, _ = await route.send(message)
+        if isinstance(answer, Accepted):
+            return True
+        is_over = isinstance(answer, Permanent) and answer.kind != "unable"
+        said = {"message_id": message_id, "provider": answer.provider, "why": answer.error}
+        if is_over:
+            log.error("report.refused", **said)
+            metrics.relay_given_up.labels(MAIL).inc()
+        else:
+            log.warning("report.not_taken", **said)
+        return is_over
 
     return post

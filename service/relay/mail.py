@@ -25,7 +25,7 @@ class MailTransport:
         return msgspec.json.decode(plain, type=Letter)
 
     async def send(self, message: Outgoing) -> bool:
-        """Whether the mail relay took it or refused it for good."""
+        """Whether it needs no more tries: a mail relay took it, or its reader takes none."""
         try:
             letter = self._letter(message)
         except (SealBroken, msgspec.DecodeError):

@@ -37,7 +37,7 @@ provider_unknown_codes = Counter(
     "stagebell_provider_unknown_codes", "Answers with a code that the provider's published list lacks.", ["provider"]
 )
 queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
-relay_given_up = Counter("stagebell_relay_given_up", "Calls that no way took for a day.", ["exchange"])
+relay_given_up = Counter("stagebell_relay_given_up", "Calls and report mails that never arrived.", ["exchange"])
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")
 listening = Gauge("stagebell_listening", "1 while news of other processes is heard at once (PostgreSQL).")
 stream_listeners = Gauge("stagebell_stream_listeners", "Open readers of the escalation stream.")

@@ -48,8 +48,8 @@ async def told(world: World, numbers: range) -> None:
         await world.accept(event(f"T-{n}", "payment_initiated", recipients=customer, secrets=secrets))
 
 
-async def counted(world: World) -> dict[str, int]:
-    query = select(notifications.c.state, func.count()).where(notifications.c.channel == "sms")
+async def counted(world: World, channel: str = "sms") -> dict[str, int]:
+    query = select(notifications.c.state, func.count()).where(notifications.c.channel == channel)
     async with world.ledger.reading() as connection:
         rows = await connection.execute(query.group_by(notifications.c.state))
         return dict(rows.tuples().all())
@@ -94,7 +94,7 @@ async def test_a_moody_account_costs_nothing(
             return set(found) == {"sent"} and found["sent"] >= orders + 4
 
         await world.until(all_out)
-        await world.until(lambda: _is_resolved(world))
+        await world.until(lambda: is_resolved(world))
         # What hung at the first account is in nobody's hands: no reader has a message twice.
         texts = Counter((s.to, s.text) for s in providers.of("sms"))
         assert len({to for to, _ in texts}) == orders + 4
@@ -109,7 +109,7 @@ async def test_a_moody_account_costs_nothing(
         await world.close()
 
 
-async def _is_resolved(world: World) -> bool:
+async def is_resolved(world: World) -> bool:
     world.clock.advance(seconds=6)
     told_of = await announced(world)
     return bool(told_of) and told_of[-1][0] == "resolved"

@@ -60,6 +60,11 @@ class Relay:
         """As a firewall that forgot them: connections made so far get no answer any more, and no end."""
         self._silenced = set(range(1, self.connections + 1))
 
+    def hang_up(self) -> None:
+        """Close every connection, as a relay that was started again."""
+        for writer in list(self._writers):
+            writer.close()
+
     def accepted(self) -> list[Taken]:
         """The mails that were taken."""
         return [m for m in self.mails if m.accepted]
@@ -68,8 +73,7 @@ class Relay:
         """Stop listening, hang up."""
         self._ended.set()
         self._server.close()
-        for writer in self._writers:
-            writer.close()
+        self.hang_up()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
