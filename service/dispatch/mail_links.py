@@ -19,16 +19,25 @@ TOKEN_LENGTH: Final = 39  # 24 bytes in base32
 def mail_token(keyring: Keyring, purpose: Purpose, notification_id: UUID) -> str:
     """The signed name of a message for one purpose, in lower case."""
     token = keyring.token(purpose, notification_id, whole=True)
-    return b32encode(urlsafe_b64decode(token + "=" * (-len(token) % 4))).decode().rstrip("=").lower()
+    return _in_base32(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+
+
+def _in_base32(raw: bytes) -> str:
+    return b32encode(raw).decode().rstrip("=").lower()
 
 
 def read_mail_token(keyring: Keyring, purpose: Purpose, token: str) -> UUID | None:
-    """The message that was signed for `purpose`, in whatever case the token came; None for anything else."""
+    """The message that was signed for `purpose`, in whatever case the token came; None for anything else.
+
+    Three bits of the last letter are spare: with others than we wrote, it is another spelling, and none of ours.
+    """
     if len(token) != TOKEN_LENGTH or not token.isascii():
         return None
     try:
         raw = b32decode(token.upper() + "=" * (-len(token) % 8))
     except (BinasciiError, ValueError):
+        return None
+    if _in_base32(raw) != token.lower():
         return None
     return keyring.read_token(purpose, urlsafe_b64encode(raw).decode().rstrip("="))
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import BindParameter, Select, bindparam, select, update
+from sqlalchemy import BindParameter, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, gives_place_back
@@ -20,6 +20,8 @@ from service.ledger.records import history_line, notification_of
 from service.ledger.tables import notices, notifications, orders
 
 WAITING: Final = ("pending", "retrying")
+# Of what changes no state, in characters: a few hundred lines.
+LONGEST_HISTORY: Final = 32_000
 UNSETTLED: Final = (*AHEAD, "unknown")
 
 
@@ -191,9 +193,12 @@ _WRITE: Final = (
 
 
 async def note(connection: AsyncConnection, notification_id: UUID, line: str) -> None:
-    """Add to the history what changes no state: a receipt that came too late."""
+    """Add to the history what changes no state: a receipt that came too late, a reply.
+
+    Whoever has the address of a mail may write to it as often as they like: a long history takes no more of these.
+    """
     await connection.execute(
         update(notifications)
-        .where(notifications.c.id == notification_id)
+        .where(notifications.c.id == notification_id, func.length(notifications.c.history) < LONGEST_HISTORY)
         .values(history=notifications.c.history + line)
     )

@@ -52,8 +52,11 @@ class Postbox:
 
     def addressee(self, address: str) -> Addressee | None:
         """Whom this recipient's address stands for, in whatever case it comes; None: nobody here."""
-        local, _, domain = address.strip("<>").rpartition("@")
-        if domain.lower().removesuffix(".") != self._domain:
+        local, at, domain = address.strip("<>").rpartition("@")
+        # RFC 5321, §4.5.1: the postmaster is here without a domain, too.
+        if not at and domain.lower() == "postmaster":
+            return Addressee("complaint")
+        if not address.isascii() or domain.lower().removesuffix(".") != self._domain:
             return None
         name, _, token = local.lower().partition("+")
         if name in COMPLAINTS:

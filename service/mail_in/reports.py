@@ -6,6 +6,8 @@ Pure: bytes in, a `Report` out; nothing of a mail's text is kept but status code
 
 import base64
 import email
+import email.errors
+import email.header
 import quopri
 import re
 from binascii import Error as BinasciiError
@@ -16,8 +18,17 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from service.dispatch.channels.smtp_answers import answer_of
-from service.domain.notices import Refused
+from service.mail_in.report_words import (
+    SAYS_NO,
+    STATUS,
+    is_about_us,
+    is_away,
+    is_bounce,
+    is_delay,
+    is_from_a_server,
+    is_passing,
+    reply_class,
+)
 
 Kind = Literal["bounced", "delayed", "delivered", "complaint", "automatic", "other"]
 
@@ -26,25 +37,12 @@ MOST_BLOCKS: Final = 20
 READ_OF_TEXT: Final = 20_000
 # A report stands before the mail that it returns; what follows may be as large as its sender liked.
 READ_OF_MAIL: Final = 64 * 1024
-# RFC 3463, §2: class, subject, detail. RFC 5321's three digits for those who give no more.
-_STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_REPLY_CODE: Final = re.compile(r"(?m)(?:^|[\s:>])([45])\d\d[ -]")
-# How programs that write no report begin theirs: qmail, Exim, sendmail, Domino, Exchange.
-_BOUNCE_WORDS: Final = re.compile(
-    r"undeliver|not be delivered|delivery (?:has )?fail|failure notice|returned mail|permanent error"
-    r"|delivery status notification|unable to deliver|user unknown|no such user",
-    re.IGNORECASE,
+# A few kilobytes; what stands after them is the mail that comes back.
+READ_OF_REPORT: Final = 32 * 1024
+_LATE_REPORT: Final = re.compile(
+    rb"(?im)^content-type:[ \t]*(?:\r?\n[ \t]+)?message/(?:(?:global-)?delivery-status|feedback-report)\b"
 )
-_DELAY_WORDS: Final = re.compile(
-    r"delayed|will (?:be )?(?:keep|continue|retry|tried)|warning: could not send", re.IGNORECASE
-)
-# Who writes reports (RFC 3464, §2.1.1 wants an empty return path; RFC 2142 names the postmaster).
-_SERVERS: Final = re.compile(r"(?i)mailer-?daemon|postmaster|mail delivery (?:sub)?system|microsoftexchange")
-# How programs begin the subject of absence notices that do not call themselves automatic.
-_AWAY_WORDS: Final = re.compile(
-    r"(?i)\s*(?:auto(?:matic|mated)?[- ]?(?:reply|response|antwort)|out of (?:the )?office|abwesenheit|automatische"
-    r" antwort|r[eé]ponse automatique|respuesta autom[aá]tica|risposta automatica|ooo\b)"
-)
+_REFUSAL: Final = re.compile(r"[45]\d\d[ -][^\n]*(?:\n[ \t>]*[45]\d\d[ -][^\n]*)*")
 _RANK: Final = {"failed": 3, "delivered": 2, "delayed": 1}
 # RFC 5965, §3.5 and IANA's list: a reader who says "this is no spam" complains of nothing.
 _NO_COMPLAINTS: Final = frozenset({"not-spam", "auth-failure", "virus", "dmarc"})
@@ -54,11 +52,14 @@ class Report(Struct, frozen=True):
     """`status` is the enhanced code (`5.1.1`) where one was given.
 
     `is_about_us`: the words or the code tell of our sender, quota or standing, whatever else the code says.
+    `is_passing`: where the code is vague, the words tell of what passes (a full mailbox, a host that did not answer in
+    time) or of this one mail (its size, its content).
     """
 
     kind: Kind
     status: str = ""
     is_about_us: bool = False
+    is_passing: bool = False
 
     @property
     def is_permanent(self) -> bool:
@@ -67,7 +68,7 @@ class Report(Struct, frozen=True):
         A full mailbox, a mail too big or unfit for it (X.6), a system's troubles (X.3), the way there (X.4: 5.4.6 and
         5.4.7 are loops and time that ran out), our standing and policy (X.7) say nothing of that.
         """
-        if self.kind != "bounced" or not self.status.startswith("5.") or self.is_about_us:
+        if self.kind != "bounced" or not self.status.startswith("5.") or self.is_about_us or self.is_passing:
             return False
         subject = self.status.split(".")[1]
         return subject in ("0", "1", "5") or self.status in ("5.2.0", "5.2.1", "5.4.1", "5.4.4")
@@ -78,6 +79,8 @@ def read(content: bytes, *, is_bounce_address: bool) -> Report:
     try:
         mail = email.message_from_bytes(content[:READ_OF_MAIL], policy=compat32)
         parts = list(_parts(mail))
+        if len(content) > READ_OF_MAIL and mail.get_content_maintype() == "multipart":
+            parts += _late_report(content)
     except (ValueError, LookupError, RecursionError, AttributeError, TypeError):
         return Report("other")
     for part in parts:
@@ -85,7 +88,7 @@ def read(content: bytes, *, is_bounce_address: bool) -> Report:
             return _complaint(part)
     for part in parts:
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
-            return _delivery(part)
+            return _delivery(part, _first_text(parts))
     if _is_automatic(mail):
         return Report("automatic")
     return _in_words(mail, parts) if is_bounce_address else Report("other")
@@ -98,6 +101,14 @@ def _parts(mail: Message) -> Iterator[Message]:
         yield part
 
 
+def _late_report(content: bytes) -> list[Message]:
+    """A report behind a longer text than is read: Exchange explains itself in pages of HTML."""
+    if not (found := _LATE_REPORT.search(content)):
+        return []
+    part, *_ = re.split(rb"\r?\n--", content[found.start() : found.start() + READ_OF_REPORT], maxsplit=1)
+    return [email.message_from_bytes(part, policy=compat32)]
+
+
 def _complaint(part: Message) -> Report:
     fields = _blocks(part)
     kind = next((str(f["Feedback-Type"]).strip().lower() for f in fields if f["Feedback-Type"]), "other")
@@ -105,10 +116,21 @@ def _complaint(part: Message) -> Report:
 
 
 def _blocks(part: Message) -> list[Message]:
-    """A report's groups of fields. The parser makes mails of them, each in its own way: read from the text again."""
+    """A report's groups of fields. The parser makes mails of them, each in its own way: read from the text again.
+
+    Some servers part the fields of one group by empty lines: a group goes on until a field of it comes again.
+    """
     text = _decoded(_as_text(part), str(part["Content-Transfer-Encoding"] or "").strip().lower())
     blocks = re.split(r"\r?\n[ \t]*\r?\n", text.strip(), maxsplit=MOST_BLOCKS)[:MOST_BLOCKS]
-    return [email.message_from_string(block + "\n\n", policy=compat32) for block in blocks]
+    groups: list[Message] = []
+    for block in blocks:
+        fields = email.message_from_string(block + "\n\n", policy=compat32)
+        if not groups or any(name in groups[-1] for name in fields):
+            groups.append(fields)
+            continue
+        for name, value in fields.items():
+            groups[-1][name] = value
+    return groups
 
 
 def _as_text(part: Message) -> str:
@@ -132,12 +154,12 @@ def _decoded(text: str, encoding: str) -> str:
     return text
 
 
-def _delivery(part: Message) -> Report:
-    """The gravest thing that happened to any recipient: each mail of ours has one."""
+def _delivery(part: Message, text: str) -> Report:
+    """The gravest thing that happened to any recipient: each mail of ours has one. `text`: what is told to people."""
     worst = Report("other")
     rank = 0
     for fields in _blocks(part):
-        action = str(fields["Action"] or "").split(";")[0].strip().lower()
+        action = str(fields["Action"] or "").split(";")[0].split("(")[0].strip().lower()
         diagnosis = str(fields["Diagnostic-Code"] or "")
         shown = _most_telling(str(fields["Status"] or ""), diagnosis)
         if not action and shown:
@@ -147,29 +169,25 @@ def _delivery(part: Message) -> Report:
             kinds: dict[str, Kind] = {"failed": "bounced", "delivered": "delivered", "delayed": "delayed"}
             # A failure without a code is one for good: "failed" is what the sender gave up on (RFC 3464, §2.3.3).
             shown = shown or ("5.0.0" if action == "failed" else "")
-            worst = Report(kinds[action], shown, action == "failed" and _is_about_us(shown, diagnosis))
+            worst = _bounced(shown, diagnosis, text) if action == "failed" else Report(kinds[action], shown)
     return worst
+
+
+def _bounced(shown: str, diagnosis: str, text: str) -> Report:
+    """What an end means: by its code, then by the server's words, which some (Exim) write for people only."""
+    words = diagnosis.strip()
+    if not words and (quoted := _REFUSAL.search(text)):
+        words = quoted[0]
+    return Report("bounced", shown, is_about_us(shown, words), is_passing(shown, words or text))
 
 
 def _most_telling(status: str, diagnosis: str) -> str:
     """The report's code; where that says nothing (Exim writes 5.0.0 whatever happened), the server's own."""
-    first, second = _STATUS.search(status), _STATUS.search(diagnosis)
-    if first and second and first[2] == "0" and first[1] == second[1]:
+    first, second = STATUS.search(status), STATUS.search(diagnosis)
+    if first and second and first[2] == "0" and second[1] != "2":
         return second[0]
     found = first or second
     return found[0] if found else ""
-
-
-def _is_about_us(status: str, words: str) -> bool:
-    """As an answer to RCPT TO would be read: the words of a refusal are the same, whoever passes them on.
-
-    Not asked where the code says all that there is to say (policy, X.7).
-    """
-    if status.startswith("5.7."):
-        return False
-    said = _STATUS.sub("", re.sub(r"(?i)^\s*(?:smtp|x-\w+)\s*;\s*", "", words))
-    said = re.sub(r"^\s*[45]\d\d[ -]\s*", "", " ".join(said.split()))[:2000]
-    return isinstance(answer_of("", "rcpt", 550, f"{status} {said}"), Refused)
 
 
 def _is_automatic(mail: Message) -> bool:
@@ -177,27 +195,47 @@ def _is_automatic(mail: Message) -> bool:
     said = str(mail["Auto-Submitted"] or "").split(";")[0].strip().lower()
     return (
         said == "auto-replied"
-        or bool(_AWAY_WORDS.match(str(mail["Subject"] or "")))
+        or is_away(_subject(mail))
         or bool(mail["X-Autoreply"] or mail["X-Autorespond"])
         or str(mail["Precedence"] or "").strip().lower() == "auto_reply"
     ) and not mail["X-Failed-Recipients"]
 
 
 def _in_words(mail: Message, parts: list[Message]) -> Report:
-    subject = str(mail["Subject"] or "")
-    text = next((t for p in parts if p.get_content_maintype() == "text" and (t := _text(p))), "")[:READ_OF_TEXT]
-    from_a_server = bool(_SERVERS.search(str(mail["From"] or ""))) or not str(mail["Return-Path"] or "x").strip("<> ")
-    looked_at = subject + "\n" + text[:2000] if from_a_server else subject
-    if not mail["X-Failed-Recipients"] and not _BOUNCE_WORDS.search(looked_at) and not _DELAY_WORDS.search(subject):
+    subject, text = _subject(mail), _first_text(parts)
+    from_a_server = is_from_a_server(str(mail["From"] or ""))
+    of_a_server = from_a_server or not str(mail["Return-Path"] or "x").strip("<> ")
+    looked_at = subject + "\n" + text[:2000] if of_a_server else subject
+    # Who reports in a language that nobody here reads still gives the code.
+    says_no = from_a_server and bool(SAYS_NO.search(text))
+    if not (mail["X-Failed-Recipients"] or is_bounce(looked_at) or is_delay(subject, "") or says_no):
         return Report("other")
-    status = next((m for m in _STATUS.finditer(text) if m[1] != "2"), None)
-    code = _REPLY_CODE.search(text)
-    grave = (status[1] if status else code[1] if code else "5") == "5"
-    if not grave or _DELAY_WORDS.search(subject):
+    status = next((m for m in STATUS.finditer(text) if m[1] != "2"), None)
+    grave = status[1] if status else reply_class(text) or "5"
+    if is_delay(subject, text if grave == "4" else ""):
         return Report("delayed", status[0] if status else "")
-    shown = status[0] if status else "5.0.0"
-    refusal = re.search(r"[45]\d\d[ -][^\n]*(?:\n[ \t>]*[45]\d\d[ -][^\n]*)*", text)
-    return Report("bounced", shown, _is_about_us(shown, refusal[0] if refusal else ""))
+    # Who says nothing of going on has given up, whatever the last answer was: qmail ends with 4.4.1.
+    return _bounced(status[0] if status else f"{grave}.0.0", "", text)
+
+
+def _subject(mail: Message) -> str:
+    """As it is shown; as it came, where it cannot be decoded."""
+    said = str(mail["Subject"] or "")
+    try:
+        return str(email.header.make_header(email.header.decode_header(said)))
+    except (ValueError, LookupError, email.errors.HeaderParseError):
+        return said
+
+
+def _first_text(parts: list[Message]) -> str:
+    """What is told to people, in one part or several; not the mail that comes back."""
+    texts: list[str] = []
+    for part in parts:
+        if part.get_content_type() in ("message/rfc822", "text/rfc822-headers"):
+            break
+        if part.get_content_maintype() == "text":
+            texts.append(_text(part)[:READ_OF_TEXT])
+    return "\n".join(texts)[:READ_OF_TEXT]
 
 
 def _text(part: Message) -> str:

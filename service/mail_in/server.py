@@ -18,6 +18,8 @@ from service.mail_in.postbox import Addressee, Postbox
 log = structlog.get_logger(__name__)
 MOST_CONNECTIONS: Final = 50
 MOST_BYTES: Final = 5 * 1024 * 1024
+# RFC 5321, §4.5.3.1.6 asks for 1000; bounces bring back HTML of one line, and who is refused for that tells nobody.
+LONGEST_LINE: Final = 1024 * 1024
 IDLE_S: Final = 60.0
 SESSION_S: Final = 300.0
 MOST_REFUSED: Final = 20
@@ -40,6 +42,7 @@ class _Handler:
         if addressee is None:
             session.refused = getattr(session, "refused", 0) + 1  # type: ignore[attr-defined]
             if session.refused > MOST_REFUSED:  # type: ignore[attr-defined]
+                asyncio.get_running_loop().call_soon(server.transport.close)
                 return "421 4.7.0 too many unknown recipients"
             return "550 5.1.1 no such address here"
         envelope.rcpt_tos.append(address)
@@ -65,6 +68,8 @@ class _Handler:
 
 class _Bounded(SMTP):
     """Beside aiosmtpd's own idle limit: how many may be connected, and how long any of them may stay."""
+
+    line_length_limit = LONGEST_LINE
 
     def __init__(self, handler: _Handler, **options: Any) -> None:
         self._handler = handler

@@ -1,6 +1,7 @@
 """Mail that comes in over the real port: bounces, complaints, replies; and one click that ends mails."""
 
 import asyncio
+import contextlib
 import re
 import shutil
 import smtplib
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from service.dispatch.mail_links import mail_token
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
+from service.ledger.records import history_line
+from service.ledger.tables import notifications
 from tests.integration.conftest import Caller
-from tests.support.events import event
+from tests.support.events import NOON, event
 from tests.support.nodes import free_port
 from tests.support.providers import Mail, Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
@@ -197,10 +201,55 @@ async def test_only_signed_addresses_are_taken_one_a_mail(mail_world: World) -> 
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
             await deliver(mail_world, nobody, dsn("failed", "5.1.1"))
         assert next(iter(refused.value.recipients.values()))[0] == 550
+    # Three bits of a token's last letter are spare; some letters beyond ASCII have a small form within it.
+    spare = "abcdefghijklmnopqrstuvwxyz234567"
+    odd = f"bounce+{token[:-1]}{spare[spare.index(token[-1]) ^ 1]}@{HOME}"
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        await deliver(mail_world, odd, dsn("failed", "5.1.1"))
     assert await state_of(mail_world) == ["email sent"]
     with pytest.raises((smtplib.SMTPResponseException, smtplib.SMTPServerDisconnected)):
         await deliver(mail_world, mail.sender, b"x" * 6_000_000)
     assert await state_of(mail_world) == ["email sent"]
+
+
+async def test_who_tries_out_addresses_is_let_go_and_the_postmaster_is_there(mail_world: World) -> None:
+    host, port = mail_world.settings.mail_in.partition("://")[2].split(":")
+
+    codes: list[int] = []
+
+    def try_out() -> None:
+        with smtplib.LMTP(host, int(port)) as client:
+            client.ehlo()
+            client.mail("")
+            with contextlib.suppress(smtplib.SMTPServerDisconnected):
+                while len(codes) < 40:
+                    codes.append(client.rcpt(f"bounce+{'a' * 39}@{HOME}")[0])
+
+    def postmaster() -> int:
+        with smtplib.LMTP(host, int(port)) as client:
+            client.ehlo()
+            client.mail("")
+            return client.rcpt("postmaster")[0]
+
+    assert await asyncio.to_thread(postmaster) == 250
+    await asyncio.to_thread(try_out)
+    assert codes == [550] * 20 + [421]
+
+
+async def test_a_bounce_with_long_lines_is_taken_and_a_bombed_address_keeps_a_history_of_bounded_length(
+    mail_world: World,
+) -> None:
+    mail = await mailed(mail_world)
+    reply_to = str(mail.message["Reply-To"])
+    async with mail_world.ledger.transaction() as connection:
+        long = history_line("replied", NOON, "before") * 1000
+        await connection.execute(update(notifications).values(history=notifications.c.history + long))
+    before = await kinds(mail_world)
+    await deliver(mail_world, reply_to, plain("Re: Your order", "again"))
+    assert await kinds(mail_world) == before
+    await deliver(mail_world, mail.sender, dsn("failed", "5.2.2").replace(b"Your mail", b"<p>" * 60_000))
+    await mail_world.settled()
+    assert await state_of(mail_world) == ["email undelivered", "sms sent"]
 
 
 async def test_one_click_ends_mails_and_a_link_only_shows(mail_world: World, caller: Caller) -> None:

@@ -102,6 +102,11 @@ def _turns_us_away(stage: Stage, said: str) -> bool:
     return stage in ("mail", "rcpt", "data") and bool(_NO_RELAYING.search(said))
 
 
+def is_about_content(words: str) -> bool:
+    """Whether a refusal is about this one mail: what is in it, or its size."""
+    return bool(_CONTENT_WORDS.search(words) or _SIZE_WORDS.search(words))
+
+
 _About = Literal["us", "reader", "message"]
 _Status = tuple[int, int] | None
 
@@ -142,7 +147,7 @@ def _of_data(code: int, status: _Status, said: str) -> _About:
     subject = status[0] if status else 0
     if _is_about_us(code, status, said):
         return "us"
-    if _CONTENT_WORDS.search(said) or _SIZE_WORDS.search(said) or subject in (2, 6) or status in _READERS_POLICY:
+    if is_about_content(said) or subject in (2, 6) or status in _READERS_POLICY:
         return "message"
     if subject == 1:
         return "reader"
