@@ -18,13 +18,13 @@ from service.ledger.orders import lock_by_id
 AT_ONCE: Final = 100
 
 
-async def stop(core: Core, channel: str, address: str, senders: Iterable[str], why: str) -> None:
-    """Write to this person no more over this channel, whatever our sender."""
+async def stop(core: Core, channel: str, address: str, senders: Iterable[str], why: str) -> bool:
+    """Write to this person no more over this channel, whatever our sender; whether that is news."""
 
     async def suppress(connection: AsyncConnection, now: datetime) -> bool:
         return await suppressed.suppress(connection, core.keyring, channel, address, senders, now, why)
 
-    await _changed(core, OptOutSaid(channel, address, why), suppress)
+    return await _changed(core, OptOutSaid(channel, address, why), suppress)
 
 
 async def start(core: Core, channel: str, address: str, why: str) -> None:
@@ -38,7 +38,7 @@ async def start(core: Core, channel: str, address: str, why: str) -> None:
 
 async def _changed(
     core: Core, cause: OptOutSaid, change: Callable[[AsyncConnection, datetime], Awaitable[bool]]
-) -> None:
+) -> bool:
     """Keep the wish, and the lines in the person's open orders, in one commit: no crash keeps one without the other.
 
     Of somebody with more than `AT_ONCE` open orders, which no customer has, the others say it after that commit.
@@ -55,6 +55,7 @@ async def _changed(
     core.committed(batch)
     if is_news:
         await _tell(core, ids[AT_ONCE:], cause, now)
+    return is_news
 
 
 async def _tell(core: Core, ids: Sequence[UUID], cause: OptOutSaid, now: datetime) -> None:

@@ -116,9 +116,11 @@ class Postbox:
 
     async def _complained(self, stored: Stored, now: datetime) -> None:
         """Whoever calls our mail spam gets no more of it."""
-        if address := stored.notification.address:
-            senders = [p.sender for p in self._routes[CHANNEL].providers]
-            await opt_outs.stop(self._core, CHANNEL, address, senders, "complained of spam")
+        if not (address := stored.notification.address):
+            return
+        senders = [p.sender for p in self._routes[CHANNEL].providers]
+        if not await opt_outs.stop(self._core, CHANNEL, address, senders, "complained of spam"):
+            return
         line = history_line("complained", now, "the reader called this mail spam: no more mail goes there")
         await self._note(stored, line)
 

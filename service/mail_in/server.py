@@ -42,7 +42,8 @@ class _Handler:
         if addressee is None:
             session.refused = getattr(session, "refused", 0) + 1  # type: ignore[attr-defined]
             if session.refused > MOST_REFUSED:  # type: ignore[attr-defined]
-                asyncio.get_running_loop().call_soon(server.transport.close)
+                if server.transport is not None:
+                    asyncio.get_running_loop().call_soon(server.transport.close)
                 return "421 4.7.0 too many unknown recipients"
             return "550 5.1.1 no such address here"
         envelope.rcpt_tos.append(address)

@@ -17,6 +17,8 @@ from service.web.problems import Problem, problem_response
 BODY_WITHIN_S: Final = 30.0
 TOO_SLOW: Final = 408
 UNCOMPRESSED: Final = ("", "identity")
+# Nobody reads what is posted there, and mail programs post it as multipart/form-data (RFC 8058, §3.2).
+BODY_UNREAD: Final = frozenset({"/u/{token}"})
 
 
 @web.middleware
@@ -43,7 +45,7 @@ def _refusal(request: web.Request) -> web.Response | None:
     if compressed(request):
         detail = "compressed bodies are not taken; send it as it is, without Content-Encoding"
         return problem_response(415, "Unsupported media type", detail)
-    if request.content_type.startswith("multipart/"):
+    if request.content_type.startswith("multipart/") and not _is_unread(request):
         detail = "multipart bodies are not taken; send a form as application/x-www-form-urlencoded"
         return problem_response(415, "Unsupported media type", detail)
     try:
@@ -53,6 +55,11 @@ def _refusal(request: web.Request) -> web.Response | None:
     if "\x00" in request.query_string:
         return problem_response(400, "Not readable", "the query holds NUL")
     return None
+
+
+def _is_unread(request: web.Request) -> bool:
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in BODY_UNREAD
 
 
 def compressed(request: web.BaseRequest) -> bool:

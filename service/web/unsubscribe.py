@@ -51,10 +51,10 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     n, now = stored.notification, context.core.time.now()
     if n.address:
         senders = [p.sender for p in context.routes["email"].providers]
-        await opt_outs.stop(context.core, "email", n.address, senders, "unsubscribed")
-        async with context.core.ledger.transaction() as connection:
-            line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
-            await rows.note(connection, n.id, line)
+        if await opt_outs.stop(context.core, "email", n.address, senders, "unsubscribed"):
+            async with context.core.ledger.transaction() as connection:
+                line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
+                await rows.note(connection, n.id, line)
     log.info("optout.changed", channel="email", stopped=True, notification_id=str(n.id))
     return _page(request, stored, done=True)
 
