@@ -71,8 +71,8 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
     """Seconds from the breaches to the last reader's last line; what was missed; whether slow readers are let go."""
     url = await postgres.create("stream")
     app = await new_app(url, SteadyTime())
-    async with app.ledger.transaction() as connection:
-        key = await keys.create(connection, app.ledger.keyring, "supervisor", "bench", datetime.now(UTC))
+    async with app.ledger.transaction() as tx:
+        key = await keys.create(tx, "supervisor", "bench", datetime.now(UTC))
     port = free_port()
     env = environment(folder, url, "memory://", port, CALLS_PER_MINUTE="1000000", STREAMS_PER_KEY="0")
     process = Process(folder, env)

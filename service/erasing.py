@@ -4,20 +4,20 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.canonical import canonical_order, spellings
 from service.core import Core
 from service.domain.address_keys import address_key
 from service.domain.causes import PersonErased
 from service.domain.erasure import Told, Traces, addresses_of, reach_of
-from service.domain.order import Order
+from service.domain.order import Order, OrderRef
 from service.ledger.audit import AuditLine, write_audit
 from service.ledger.erasing import escalations_of, orders_of_people, scrub, told_in
 from service.ledger.erasing_elsewhere import scrub_elsewhere
-from service.ledger.orders import OrderName, find, lock_named
+from service.ledger.orders import find
 from service.ledger.outbox import Outgoing
 from service.ledger.suppressed import suppressed
+from service.ledger.transaction import Transaction
 
 
 class Kept(Struct):
@@ -45,7 +45,7 @@ class Letters(Struct, frozen=True):
 
 
 class _Known(Struct, frozen=True):
-    orders: tuple[OrderName, ...]
+    orders: tuple[OrderRef, ...]
     traces: Traces
     escalations: frozenset[str]
     elsewhere: int
@@ -60,16 +60,14 @@ async def erase_person(
     """
     known = await _look(core, known_as)
     done: Counter[str] = Counter({"dead letters": await letters.forget(known.traces)})
-    async with core.ledger.transaction() as connection:
-        done += await scrub_elsewhere(
-            connection, core.keyring, known.traces, known.escalations, lambda m: letters.names(m, known.traces)
-        )
+    async with core.ledger.transaction() as tx:
+        done += await scrub_elsewhere(tx, known.traces, known.escalations, lambda m: letters.names(m, known.traces))
     for name in known.orders:
         done += await erase_order(core, name, known_as)
         done["orders"] += 1
-    async with core.ledger.transaction() as connection:
-        opted_out = len(await suppressed(connection, core.keyring, sorted(known.traces.addresses)))
-        await write_audit(connection, core.keyring, [audit(done)], core.time.now())
+    async with core.ledger.transaction() as tx:
+        opted_out = len(await suppressed(tx, sorted(known.traces.addresses)))
+        await write_audit(tx, [audit(done)], core.time.now())
     counts = {kind: done[kind] for kind in sorted(done) if kind not in ("orders", "messages")}
     return Erasure(done["orders"], done["messages"], counts, _kept(opted_out, known.elsewhere, done["orders"]))
 
@@ -77,23 +75,23 @@ async def erase_person(
 async def _look(core: Core, known_as: Sequence[str]) -> _Known:
     """Where the person is known, and by what else; nothing is changed."""
     traces = Traces(frozenset(known_as))
-    async with core.ledger.reading() as connection:
-        names = await orders_of_people(connection, core.keyring, known_as)
+    async with core.ledger.reading() as tx:
+        names = await orders_of_people(tx, known_as)
         ids = []
         for name in names:
-            order = await find(connection, core.keyring, *name)
+            order = await find(tx, *name)
             if order is not None:
                 ids.append(order.id)
-                traces = traces.united(await _traces(core, connection, order, known_as))
-        calls = await escalations_of(connection, ids)
-        others = set(await orders_of_people(connection, core.keyring, traces.addresses)) - set(names)
+                traces = traces.united(await _traces(core, tx, order, known_as))
+        calls = await escalations_of(tx, ids)
+        others = set(await orders_of_people(tx, traces.addresses)) - set(names)
     return _Known(tuple(names), traces, calls, len(others))
 
 
-async def _traces(core: Core, connection: AsyncConnection, order: Order, known_as: Iterable[str]) -> Traces:
+async def _traces(core: Core, tx: Transaction, order: Order, known_as: Iterable[str]) -> Traces:
     """By what the order knows the person."""
     region = _region(core, order)
-    told = await told_in(connection, core.keyring, order.id, region)
+    told = await told_in(tx, order.id, region)
     return reach_of(canonical_order(order, region), told, known_as).united(_as_written(order, region, told, known_as))
 
 
@@ -124,24 +122,19 @@ def _kept(opted_out: int, elsewhere: int, orders: int) -> list[Kept]:
     return [k for k in found if k.count]
 
 
-async def erase_order(core: Core, name: OrderName, addresses: Iterable[str] | None) -> Counter[str]:
+async def erase_order(core: Core, name: OrderRef, addresses: Iterable[str] | None) -> Counter[str]:
     """Forget whoever has these addresses (None: everybody) in one order; how much went, by kind."""
-    now = core.time.now()
-    batch = core.batch(now)
-    async with core.ledger.transaction() as connection:
-        orders = await lock_named(connection, core.keyring, [name])
-        if name not in orders:
+    async with core.unit_of_work() as u:
+        await u.lock([name])
+        if (stored := u.order(name)) is None:
             return Counter()
-        await core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
-        region = _region(core, orders[name])
-        order, traces = canonical_order(orders[name], region), None
+        region = _region(core, stored)
+        order, traces = canonical_order(stored, region), None
         cause = PersonErased(everybody=True)
         if addresses is not None:
-            traces = await _traces(core, connection, orders[name], addresses)
+            traces = await _traces(core, u.tx, stored, addresses)
             cause = PersonErased(traces.addresses, traces.names)
-        orders[name] = order
-        core.decide_named(batch, orders, [(name, cause, "")], now)
-        await core.write(connection, batch)
-        done = await scrub(connection, core.keyring, order.id, traces, region, now)
-    core.committed(batch)
-    return done
+        u.put(order)
+        u.decide(name, cause)
+        await u.write()
+        return await scrub(u.tx, order.id, traces, region, u.now)

@@ -43,20 +43,20 @@ class KeyWatch:
 
     async def say(self) -> None:
         """This process runs, and does as the ledger says."""
-        now, keyring = await self._ledger.now(), self._ledger.keyring
-        async with self._ledger.transaction() as connection:
-            await look(connection, keyring)
-            await key_processes.say(connection, self._name, keyring, now, reseals=self._reseals)
+        now = await self._ledger.now()
+        async with self._ledger.transaction() as tx:
+            await look(tx)
+            await key_processes.say(tx, self._name, now, reseals=self._reseals)
 
     async def carry_on(self) -> None:
         """One round of what is not as it should be for good: the form of seals, and what they are sealed with."""
         now = await self._ledger.now()
-        async with self._ledger.reading() as connection:
-            state = await look(connection, self._ledger.keyring)
+        async with self._ledger.reading() as tx:
+            state = await look(tx)
             if state.is_settled:
                 return
-            processes = await key_processes.running(connection, now)
-            older = await key_processes.older_releases(connection)
+            processes = await key_processes.running(tx, now)
+            older = await key_processes.older_releases(tx)
         if self._name != min((p.name for p in processes if p.reseals), default=""):
             return
         if state.form == UNBOUND:
@@ -65,9 +65,9 @@ class KeyWatch:
             done = await reseal(self._ledger)
             log.info("keys.resealed", rows=done.resealed, left=done.left, unreadable=done.unreadable)
             if not (done.resealed or done.left):
-                async with self._ledger.transaction() as connection:
-                    await settle(connection, self._ledger.keyring, state)
-                    await key_processes.forget_gone(connection, now)
+                async with self._ledger.transaction() as tx:
+                    await settle(tx, state)
+                    await key_processes.forget_gone(tx, now)
                 log.info("keys.settled", previous_may_go=True)
 
     async def _bind_when_alone(self, older: int) -> None:
@@ -79,11 +79,11 @@ class KeyWatch:
             return
         self._no_older_since = self._no_older_since or time.monotonic()
         if time.monotonic() - self._no_older_since >= NONE_SEEN_FOR_S:
-            async with self._ledger.transaction() as connection:
-                await begin_bound(connection, self._ledger.keyring)
+            async with self._ledger.transaction() as tx:
+                await begin_bound(tx)
 
     async def close(self) -> None:
         """Say that this process ends, so that nobody waits for it."""
         with contextlib.suppress(Exception):
-            async with self._ledger.transaction() as connection:
-                await key_processes.unsay(connection, self._name)
+            async with self._ledger.transaction() as tx:
+                await key_processes.unsay(tx, self._name)

@@ -80,8 +80,8 @@ class Watch:
             if self._database == OK and time.monotonic() - self._asked_at < ASK_EVERY_S:
                 return self._database
             try:
-                async with asyncio.timeout(ANSWER_WITHIN_S), self._ledger.transaction() as connection:
-                    await prove_writing(connection)
+                async with asyncio.timeout(ANSWER_WITHIN_S), self._ledger.transaction() as tx:
+                    await prove_writing(tx)
                 self._database = OK
             except TimeoutError:
                 self._database = f"no answer within {ANSWER_WITHIN_S:.0f} s"

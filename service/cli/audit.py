@@ -21,8 +21,8 @@ async def verify(expected: str) -> int:
     """Say whether the chain is whole; the exit code."""
     async with open_ledger() as ledger:
         for _ in range(2):
-            async with ledger.reading() as connection:
-                found = await audit_reading.verify(connection, ledger.keyring, expected)
+            async with ledger.reading() as tx:
+                found = await audit_reading.verify(tx, expected)
             if not found.problems:
                 break  # else once more: lines may have been forgotten by retention meanwhile
     for problem in found.problems:
@@ -50,14 +50,14 @@ def moment(name: str, text: str | None) -> datetime | None:
 async def export(since: datetime | None, until: datetime | None, *, as_csv: bool) -> int:
     """Print all lines, oldest first, as JSON lines or CSV; the exit code."""
     async with open_ledger() as ledger:
-        async with ledger.transaction() as connection:
-            await keep(connection, ledger.keyring, "audit.exported")
+        async with ledger.transaction() as tx:
+            await keep(tx, "audit.exported")
         writer = csv.writer(sys.stdout)
         if as_csv:
             writer.writerow(COLUMNS)
-        async with ledger.reading() as connection:
+        async with ledger.reading() as tx:
             wanted = Wanted(since=since, until=until)
-            async for line in audit_reading.oldest_first(connection, ledger.keyring, wanted):
+            async for line in audit_reading.oldest_first(tx, wanted):
                 if as_csv:
                     writer.writerow(_cells(line))
                 else:

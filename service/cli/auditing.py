@@ -6,10 +6,8 @@ import socket
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from service.keyring import Keyring
 from service.ledger.audit import AuditLine, write_audit
+from service.ledger.transaction import Transaction
 
 
 def user() -> str:
@@ -21,8 +19,7 @@ def user() -> str:
 
 
 async def keep(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     act: str,
     workflow: str = "",
     order_id: str = "",
@@ -31,4 +28,4 @@ async def keep(
 ) -> None:
     """A line about this command, in the running transaction; `subject`: the key or account that it is about."""
     line = AuditLine(user(), "operator", act, workflow, order_id, socket.gethostname(), subject=subject, detail=detail)
-    await write_audit(connection, keyring, [line], datetime.now(UTC))
+    await write_audit(tx, [line], datetime.now(UTC))

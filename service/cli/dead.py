@@ -33,8 +33,8 @@ async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
     try:
         # The ledger keeps the key that what waits in queues is sealed with.
         async with open_ledger(settings) as ledger:
-            async with ledger.transaction() as connection:
-                await keep(connection, ledger.keyring, act, **detail)
+            async with ledger.transaction() as tx:
+                await keep(tx, act, **detail)
             yield DeadLetters(broker, ledger.keyring)
     finally:
         await broker.close()

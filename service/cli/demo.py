@@ -157,8 +157,8 @@ def _plain() -> Any:
 
 
 async def _fresh(app: App, seen: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    async with app.ledger.reading() as connection:
-        messages = await recent_messages(connection, app.core.keyring, 200)
+    async with app.ledger.reading() as tx:
+        messages = await recent_messages(tx, 200)
     fresh = [m for m in reversed(messages) if m["id"] not in seen and m["state"] != "sending"]
     seen.update({m["id"]: m for m in fresh})
     return fresh
@@ -185,11 +185,11 @@ def _words(m: dict[str, Any]) -> str:
 
 
 async def _print_summary(app: App, console: Console, played: list[Played]) -> None:
-    async with app.ledger.reading() as connection:
+    async with app.ledger.reading() as tx:
 
         async def count(*columns: Any, where: Any = None) -> list[tuple[Any, ...]]:
             query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
-            found = await connection.execute(query if where is None else query.where(where))
+            found = await tx.execute(query if where is None else query.where(where))
             return [tuple(row) for row in found]
 
         by_status = await count(orders.c.status)

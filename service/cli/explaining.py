@@ -29,11 +29,11 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     if pack is None:
         typer.echo(f"no workflow {workflow_name!r} is installed in {settings.workflows}", err=True)
         return 1
-    async with open_ledger(settings) as ledger, ledger.transaction() as connection:
-        view = await order_view(connection, ledger.keyring, pack.workflow, order_id)
-        refusals = await refusing(connection)
+    async with open_ledger(settings) as ledger, ledger.transaction() as tx:
+        view = await order_view(tx, pack.workflow, order_id)
+        refusals = await refusing(tx)
         if view is not None:
-            await keep(connection, ledger.keyring, "order.explained", workflow_name, order_id)
+            await keep(tx, "order.explained", workflow_name, order_id)
     if view is None:
         typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
         return 1

@@ -38,9 +38,9 @@ async def rotate_keys(*, alone: bool = False) -> int:
         if state.fingerprint != keyring.newest:
             if not await _wait_for(ledger, "know", "the new key", lambda p: keyring.newest in p.knows):
                 return 1
-            async with ledger.transaction() as connection:
-                await begin_key(connection, keyring)
-                await keep(connection, keyring, "key.rotation_begun")
+            async with ledger.transaction() as tx:
+                await begin_key(tx)
+                await keep(tx, "key.rotation_begun")
         state = await _state(ledger)
         if not await _wait_for(ledger, "seal with", "the new key yet", lambda p: p.does(state)):
             return 1
@@ -48,13 +48,13 @@ async def rotate_keys(*, alone: bool = False) -> int:
 
 
 async def _state(ledger: Ledger) -> KeyState:
-    async with ledger.reading() as connection:
-        return await look(connection, ledger.keyring)
+    async with ledger.reading() as tx:
+        return await look(tx)
 
 
 async def _begin_bound(ledger: Ledger, *, alone: bool) -> bool:
-    async with ledger.reading() as connection:
-        older = await key_processes.older_releases(connection)
+    async with ledger.reading() as tx:
+        older = await key_processes.older_releases(tx)
     if older and not alone:
         typer.echo(
             f"{older} connections have no name, as those of an older release, which could not read what is sealed now:"
@@ -62,8 +62,8 @@ async def _begin_bound(ledger: Ledger, *, alone: bool) -> bool:
             err=True,
         )
         return False
-    async with ledger.transaction() as connection:
-        await begin_bound(connection, ledger.keyring)
+    async with ledger.transaction() as tx:
+        await begin_bound(tx)
     return True
 
 
@@ -88,8 +88,8 @@ async def _wait_for(ledger: Ledger, verb: str, what: str, is_ready: Callable[[Pr
 
 async def _others(ledger: Ledger, is_ready: Callable[[Process], bool]) -> Sequence[Process]:
     now = await ledger.now()
-    async with ledger.reading() as connection:
-        return [p for p in await key_processes.running(connection, now) if not is_ready(p)]
+    async with ledger.reading() as tx:
+        return [p for p in await key_processes.running(tx, now) if not is_ready(p)]
 
 
 async def _reseal(ledger: Ledger, state: KeyState) -> int:
@@ -100,8 +100,8 @@ async def _reseal(ledger: Ledger, state: KeyState) -> int:
         total += done.resealed
         if not (done.resealed or done.left):
             break
-    async with ledger.transaction() as connection:
-        state = await settle(connection, ledger.keyring, state)
+    async with ledger.transaction() as tx:
+        state = await settle(tx, state)
     if not state.is_settled:
         typer.echo("the key was changed meanwhile; run this again", err=True)
         return 1

@@ -86,9 +86,9 @@ async def create_key(role: str, name: str) -> int:
         typer.echo(f"--role: unknown role {role!r}; known: {', '.join(keys.ROLES)}", err=True)
         return 1
     try:
-        async with open_ledger() as ledger, ledger.transaction() as connection:
-            key = await keys.create(connection, ledger.keyring, role, name, datetime.now(UTC))
-            await keep(connection, ledger.keyring, "key.created", subject=f"key:{name}", role=role)
+        async with open_ledger() as ledger, ledger.transaction() as tx:
+            key = await keys.create(tx, role, name, datetime.now(UTC))
+            await keep(tx, "key.created", subject=f"key:{name}", role=role)
     except Rejection as rejection:
         typer.echo(rejection.reason, err=True)
         return 1
@@ -99,20 +99,20 @@ async def create_key(role: str, name: str) -> int:
 
 async def list_keys() -> None:
     """One line a key."""
-    async with open_ledger() as ledger, ledger.reading() as connection:
-        for name, role, made, revoked in await keys.listed(connection):
+    async with open_ledger() as ledger, ledger.reading() as tx:
+        for name, role, made, revoked in await keys.listed(tx):
             typer.echo(f"{name}  {role}  {made:%Y-%m-%d}" + (f"  revoked {revoked:%Y-%m-%d}" if revoked else ""))
 
 
 async def revoke_keys(name: str) -> int:
     """The exit code: 1 when there is no such key."""
     now = datetime.now(UTC)
-    async with open_ledger() as ledger, ledger.transaction() as connection:
-        ended = await keys.revoke(connection, name, now)
-        out = await sessions.end_named(connection, ledger.keyring, name, now)
+    async with open_ledger() as ledger, ledger.transaction() as tx:
+        ended = await keys.revoke(tx, name, now)
+        out = await sessions.end_named(tx, name, now)
         if ended or out:
             account = name if name.startswith(keys.ACCOUNT) else f"key:{name}"
-            await keep(connection, ledger.keyring, "key.revoked", subject=account, keys=ended, sessions=out)
+            await keep(tx, "key.revoked", subject=account, keys=ended, sessions=out)
     if not ended and not out:
         typer.echo(f"there is no key {name!r} that is not revoked, and nobody is signed in by that name", err=True)
         return 1
@@ -123,6 +123,6 @@ async def revoke_keys(name: str) -> int:
 async def print_webhook_secret(url: str) -> None:
     """The receiver checks signatures with this."""
     async with open_ledger() as ledger:
-        async with ledger.transaction() as connection:
-            await keep(connection, ledger.keyring, "webhook_secret.shown")
+        async with ledger.transaction() as tx:
+            await keep(tx, "webhook_secret.shown")
         typer.echo(secret_for(ledger.keyring, url))

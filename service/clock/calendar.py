@@ -6,18 +6,18 @@ from typing import Final
 
 import structlog
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
+from service.domain.order import OrderRef
 from service.domain.workflow import Team
 from service.erasing import erase_order
 from service.ledger import audit as audit_lines
 from service.ledger import digests, escalations, idempotency, inbox, incidents, outbox, schedules
 from service.ledger.erasing import old_orders
-from service.ledger.orders import OrderName
 from service.ledger.outbox import Outgoing
 from service.ledger.schedules import DIGEST, Subscription
 from service.ledger.tables_admin import stream
+from service.ledger.transaction import Transaction
 
 log = structlog.get_logger(__name__)
 # Publishers and brokers repeat within hours or days, not months.
@@ -37,8 +37,8 @@ class CalendarDue:
         """Bring the teams' digests in line with the packs."""
         core = self._core
         wanted = [t for t in self._teams().values() if core.team_ways.get(t.name)]
-        async with core.ledger.transaction() as connection:
-            await schedules.keep_digests(connection, core.keyring, wanted, core.time.now())
+        async with core.ledger.transaction() as tx:
+            await schedules.keep_digests(tx, wanted, core.time.now())
 
     def _teams(self) -> Mapping[str, Team]:
         return {team.name: team for pack in self._core.packs for team in pack.workflow.teams.values()}
@@ -46,18 +46,18 @@ class CalendarDue:
     async def fire_due(self) -> int:
         """Send what is due now; how many."""
         core, now = self._core, self._core.time.now()
-        async with core.ledger.transaction() as connection:
-            due = await schedules.claim_due(connection, core.keyring, now)
+        async with core.ledger.transaction() as tx:
+            due = await schedules.claim_due(tx, now)
             outgoing: list[Outgoing] = []
             for s in due:
-                outgoing += await self._content(connection, s)
+                outgoing += await self._content(tx, s)
             lines = []
-            for key, body, team in await incidents.flush(connection, self._teams(), now):
+            for key, body, team in await incidents.flush(tx, self._teams(), now):
                 outgoing += escalations.announcement(key, body, team, core.team_ways, now)
                 lines.append(escalations.stream_row(team.name, str(body["data"]["reason"]), body, now))
             if lines:
-                await connection.execute(insert(stream), lines)
-            await outbox.put(connection, outgoing, now)
+                await tx.execute(insert(stream), lines)
+            await outbox.put(tx, outgoing, now)
         if outgoing:
             core.wakeups.wake({"relay", "stream"})
         return len(due)
@@ -65,13 +65,13 @@ class CalendarDue:
     async def forget_old(self) -> int:
         """Let go of what retention says: people of long-ended orders, old stream lines, inbox rows, answers of acts."""
         core, now = self._core, self._core.time.now()
-        names: list[OrderName] = []
-        async with core.ledger.transaction() as connection:
-            await escalations.forget_stream(connection, now)
-            await inbox.forget(connection, now - INBOX_KEPT)
-            await idempotency.forget(connection, now)
+        names: list[OrderRef] = []
+        async with core.ledger.transaction() as tx:
+            await escalations.forget_stream(tx, now)
+            await inbox.forget(tx, now - INBOX_KEPT)
+            await idempotency.forget(tx, now)
             if self._retention is not None:
-                names = await old_orders(connection, now - self._retention, RETENTION_BATCH)
+                names = await old_orders(tx, now - self._retention, RETENTION_BATCH)
         for name in names:
             await erase_order(core, name, None)
         return len(names) + await self._look_after_audit(now)
@@ -79,25 +79,25 @@ class CalendarDue:
     async def _look_after_audit(self, now: datetime) -> int:
         """Chain what older replicas wrote, let go of what is too old, and say in the log where the chain ends."""
         core = self._core
-        async with core.ledger.transaction() as connection:
-            moved = await audit_lines.take_over(connection, core.keyring, now)
+        async with core.ledger.transaction() as tx:
+            moved = await audit_lines.take_over(tx, now)
             if self._audit is not None:
-                moved += await audit_lines.forget(connection, core.keyring, now - self._audit)
-            stored = await audit_lines.head_of(connection)
+                moved += await audit_lines.forget(tx, now - self._audit)
+            stored = await audit_lines.head_of(tx)
         if stored is not None and not moved:
             log.info("audit.head", line=stored[0].seq, digest=stored[0].digest.hex())
         return moved
 
-    async def _content(self, connection: AsyncConnection, s: Subscription) -> list[Outgoing]:
+    async def _content(self, tx: Transaction, s: Subscription) -> list[Outgoing]:
         core, now = self._core, self._core.time.now()
         if s.kind == DIGEST:
             team = self._teams().get(s.name)
             ways = core.team_ways.get(s.name, 0)
-            return await digests.team_digest(connection, team, ways, s.id.hex, now) if team else []
+            return await digests.team_digest(tx, team, ways, s.id.hex, now) if team else []
         pack = core.packs.find(s.workflow)
         report = pack.workflow.reports.get(s.name) if pack else None
         if report is None:
             log.warning("report.unknown", workflow=s.workflow, report=s.name)
             return []
         address = s.target["email"]
-        return [await digests.report_letter(connection, core.keyring, s.workflow, report, address, s.id.hex, now)]
+        return [await digests.report_letter(tx, s.workflow, report, address, s.id.hex, now)]

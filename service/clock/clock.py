@@ -12,7 +12,7 @@ from service.domain.causes import ClockDue
 from service.domain.sla import wake_at
 from service.failpoints import passing
 from service.ledger import schedules
-from service.ledger.orders import lock_due, next_wake, postpone
+from service.ledger.orders import next_wake, postpone
 from service.rounds import keep_going
 from service.telemetry import metrics
 
@@ -52,9 +52,9 @@ class Clock:
         if now >= self._forget_at:
             busy = await self._calendar.forget_old() > 0
             self._forget_at = now + (timedelta(0) if busy else FORGET_EVERY)
-        async with self._core.ledger.reading() as connection:
-            orders_due = await next_wake(connection) or now + LONGEST_SLEEP
-            calendar_due = await schedules.next_due(connection) or now + LONGEST_SLEEP
+        async with self._core.ledger.reading() as tx:
+            orders_due = await next_wake(tx) or now + LONGEST_SLEEP
+            calendar_due = await schedules.next_due(tx) or now + LONGEST_SLEEP
         if calendar_due <= now or now >= self._flush_at:
             await self._calendar.fire_due()
             self._flush_at = now + FLUSH_EVERY
@@ -67,26 +67,21 @@ class Clock:
 
     async def fire_due(self) -> int:
         """Decide for every order that is due now, up to a batch; how many."""
-        now = self._core.time.now()
-        batch = self._core.batch(now)
-        async with self._core.ledger.transaction() as connection:
-            due = await lock_due(connection, self._core.keyring, now, BATCH)
-            await self._core.recall_packs(connection, ((o.workflow, o.version) for o in due))
-            orders = {order.id: order for order in due}
+        async with self._core.unit_of_work(but=frozenset({"clock"})) as u:
+            due = await u.lock_due(BATCH)
             stuck = []
             for order in due:
-                result = self._core.decide_known(batch, orders, order.id, ClockDue(), now)
+                result = u.decide(order.ref, ClockDue())
                 if result.outcome == "rejected":
                     log.error("clock.stuck", order_id=order.order_id, reason=result.reason)
                     stuck.append(order.id)
-            await self._core.write(connection, batch)
-            await postpone(connection, stuck, now + STUCK_RETRY)
+            await u.write()
+            await postpone(u.tx, stuck, u.now + STUCK_RETRY)
             if due:
                 passing("clock.before_commit")
         if due:
             passing("clock.after_commit")
         for order in due:
             if (moment := wake_at(order)) is not None:
-                metrics.clock_lateness.observe(max(0.0, (now - moment).total_seconds()))
-        self._core.committed(batch, batch.woken - {"clock"})
+                metrics.clock_lateness.observe(max(0.0, (u.now - moment).total_seconds()))
         return len(due)

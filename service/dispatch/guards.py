@@ -9,7 +9,6 @@ from uuid import UUID
 import phonenumbers
 import structlog
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.address_keys import address_key
 from service.keyring import Keyring
@@ -17,6 +16,7 @@ from service.ledger import caps
 from service.ledger.cap_incidents import NearCap
 from service.ledger.caps import Cap, Reservation
 from service.ledger.claims import Claimed
+from service.ledger.transaction import Transaction
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -63,17 +63,15 @@ class Places(Struct, frozen=True):
         return notification_id in self.over or notification_id in self.later
 
 
-async def reserve(
-    connection: AsyncConnection, keyring: Keyring, sends: Sequence[Claimed], limits: Limits, now: datetime
-) -> Places:
+async def reserve(tx: Transaction, sends: Sequence[Claimed], limits: Limits, now: datetime) -> Places:
     """Take places for these sends, in the transaction that begins them; in their order, as far as there are any.
 
     A message waits while the places it lacks are held by sends that are not settled: these may be turned away yet.
     """
-    caps_of = {c.notification.id: _caps_of(c, keyring, limits) for c in sends}
+    caps_of = {c.notification.id: _caps_of(c, tx.keyring, limits) for c in sends}
     if not any(caps_of.values()):
         return Places()
-    used = await caps.lock(connection, (cap.scope for wanted in caps_of.values() for cap in wanted), now)
+    used = await caps.lock(tx, (cap.scope for wanted in caps_of.values() for cap in wanted), now)
     before = dict(used)
     taken: dict[UUID, Reservation] = {}
     over: dict[UUID, str] = {}
@@ -88,11 +86,11 @@ async def reserve(
         elif wanted:
             taken[n.id] = Reservation(caps.day_of(now), tuple(cap.scope for cap in wanted), n.secret)
             used |= {cap.scope: used[cap.scope].and_one_more(is_code=n.secret) for cap in wanted}
-    await caps.take(connection, taken.values())
+    await caps.take(tx, taken.values())
     for c in sends:
         for cap in caps_of[c.notification.id]:
             if not caps.is_near(cap.most, before[cap.scope].taken) and caps.is_near(cap.most, used[cap.scope].taken):
-                await _warn(connection, keyring, c.notification.channel, cap, now)
+                await _warn(tx, c.notification.channel, cap, now)
     return Places(taken, over, later)
 
 
@@ -112,9 +110,9 @@ def _over(cap: Cap, *, is_code: bool) -> str:
     return f"the cap of {cap.most} a day for this {of}{kept}"
 
 
-async def _warn(connection: AsyncConnection, keyring: Keyring, channel: str, cap: Cap, now: datetime) -> None:
+async def _warn(tx: Transaction, channel: str, cap: Cap, now: datetime) -> None:
     """Once a day for each cap of a channel, whichever number or prefix comes near it first."""
-    if await caps.is_first_today(connection, _near_mark(keyring, channel, cap.name), now):
+    if await caps.is_first_today(tx, _near_mark(tx.keyring, channel, cap.name), now):
         log.warning("cap.near", channel=channel, cap=cap.name, a_day=cap.most, used="four fifths")
         metrics.caps_near.labels(channel, cap.name).inc()
 
@@ -123,14 +121,14 @@ def _near_mark(keyring: Keyring, channel: str, name: str) -> bytes:
     return keyring.digest("cap-near", channel, name)
 
 
-async def near(connection: AsyncConnection, keyring: Keyring, limits: Limits, now: datetime) -> list[NearCap]:
+async def near(tx: Transaction, limits: Limits, now: datetime) -> list[NearCap]:
     """The caps of which four fifths were used at some time today, by whichever process."""
     every = (("number", limits.per_number), ("prefix", limits.per_prefix), ("all", limits.in_all))
     found = {
-        _near_mark(keyring, channel, name): NearCap(channel, name, most)
+        _near_mark(tx.keyring, channel, name): NearCap(channel, name, most)
         for channel in PHONE_CHANNELS
         for name, most in every
         if most
     }
-    marked = await caps.marked(connection, found, now) if found else set()
+    marked = await caps.marked(tx, found, now) if found else set()
     return [cap for mark, cap in found.items() if mark in marked]

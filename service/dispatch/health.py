@@ -142,10 +142,10 @@ class ProviderHealth:
 
     async def _forget_unused(self) -> None:
         """What refused us and is not used any more would do so for ever: nothing asks it."""
-        async with self._core.ledger.transaction() as connection:
-            for refusal in await rows.refusing(connection):
+        async with self._core.ledger.transaction() as tx:
+            for refusal in await rows.refusing(tx):
                 if refusal.provider not in self._used.get(refusal.channel, frozenset()):
-                    await rows.works(connection, refusal.key, self._core.time.now())
+                    await rows.works(tx, refusal.key, self._core.time.now())
         self._is_tidy = True
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -165,20 +165,20 @@ class ProviderHealth:
         core, now = self._core, self._core.time.now()
         news = dict(self._news)
         if not news and not self._refusing:
-            async with core.ledger.reading() as connection:
-                near = await guards.near(connection, core.keyring, self._limits, now)
-                if not near and await rows.is_quiet(connection):
+            async with core.ledger.reading() as tx:
+                near = await guards.near(tx, self._limits, now)
+                if not near and await rows.is_quiet(tx):
                     return
-        async with core.ledger.transaction() as connection:
+        async with core.ledger.transaction() as tx:
             if news:
-                await rows.note(connection, news, now)
-            changed = await rows.keep_incidents(connection, *self._team(PROVIDER_REFUSED), core.team_ways, now)
-            near = await guards.near(connection, core.keyring, self._limits, now)
+                await rows.note(tx, news, now)
+            changed = await rows.keep_incidents(tx, *self._team(PROVIDER_REFUSED), core.team_ways, now)
+            near = await guards.near(tx, self._limits, now)
             called = self._team(cap_incidents.CAP_NEAR)
-            changed = await cap_incidents.keep(connection, near, called, core.team_ways, now) or changed
+            changed = await cap_incidents.keep(tx, near, called, core.team_ways, now) or changed
             if news or changed:
-                await announce(connection, {TOPIC, "relay", "stream"}, core.wakeups.origin)
-            written = {refusal.key: refusal for refusal in await rows.refusing(connection)}
+                await announce(tx, {TOPIC, "relay", "stream"}, core.wakeups.origin)
+            written = {refusal.key: refusal for refusal in await rows.refusing(tx)}
         self._news = {k: v for k, v in self._news.items() if k not in news or news[k] is not v}
         if changed:
             core.wakeups.wake({"relay", "stream"})

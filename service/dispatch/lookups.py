@@ -14,6 +14,7 @@ from service.dispatch.route import Route
 from service.dispatch.settle import Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, Lookup
+from service.earlier_packs import recall
 from service.ledger import claims, housekeeping, notifications
 from service.ledger.housekeeping import Unanswered
 from service.rounds import keep_going
@@ -42,8 +43,8 @@ class Lookups:
 
     async def _round(self) -> int:
         """Settle a few at once; returns how many."""
-        async with self._core.ledger.transaction() as connection:
-            unanswered = await housekeeping.claim_unanswered(connection, self._core.time.now(), AT_ONCE)
+        async with self._core.ledger.transaction() as tx:
+            unanswered = await housekeeping.claim_unanswered(tx, self._core.time.now(), AT_ONCE)
         await asyncio.gather(*(self._settle(u) for u in unanswered if not self._outcomes.holds(u.id)))
         return len(unanswered)
 
@@ -53,13 +54,13 @@ class Lookups:
 
     async def _look_up(self, unanswered: Unanswered) -> Accepted | Lookup:
         """Ask the provider; where it cannot tell, the notice's policy decides."""
-        async with self._core.ledger.reading() as connection:
-            asked = await claims.find_composable(connection, self._core.keyring, unanswered.id)
-            others = await notifications.provider_ids(connection, unanswered.order_id, but=unanswered.id)
+        async with self._core.ledger.reading() as tx:
+            asked = await claims.find_composable(tx, unanswered.id)
+            others = await notifications.provider_ids(tx, unanswered.order_id, but=unanswered.id)
             if asked is None or asked.notification.channel not in self._routes:
                 return Lookup()
             # It is found by its words: those of the pack that its order goes by.
-            await self._core.recall_packs(connection, [(asked.workflow, asked.version)])
+            await recall(tx, self._core.packs, [(asked.workflow, asked.version)])
         with contextlib.suppress(Rejection, *UNRENDERABLE):
             composed = self._composer.compose(asked, 1)
             route = self._routes[asked.notification.channel]

@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service import opt_outs
 from service.core import Core
@@ -32,8 +31,8 @@ from service.domain.notices import (
 from service.ledger import housekeeping
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
-from service.ledger.orders import lock_by_id
 from service.ledger.records import history_line
+from service.ledger.transaction import Transaction
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
 
@@ -73,34 +72,30 @@ class Settler:
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Apply these; the orders' locks come first, as everywhere."""
         await self._learn_opt_outs(outcomes)
-        now = self._core.time.now()
-        batch = self._core.batch(now)
-        keyring = self._core.keyring
-        async with self._core.ledger.transaction() as connection:
-            orders = await lock_by_id(connection, keyring, (o.order_id for o in outcomes if o.concerns_order))
-            await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
-            stored = await rows.lock(connection, keyring, (o.notification_id for o in outcomes))
+        async with self._core.unit_of_work() as u:
+            orders = await u.lock_ids(o.order_id for o in outcomes if o.concerns_order)
+            stored = await rows.lock(u.tx, (o.notification_id for o in outcomes))
             before = dict(stored)
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
             for outcome in outcomes:
-                await self._apply(connection, stored, outcome, now, changed)
-            siblings = await self._siblings(connection, changed)
+                await self._apply(u.tx, stored, outcome, u.now, changed)
+            siblings = await self._siblings(u.tx, changed)
             for n, outcome in changed.values():
                 home = stored[n.id]
-                batch.report(n, home.workflow, home.order_name)
+                u.batch.report(n, home.workflow, home.order_name)
                 cause = MessageSettled(n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
-                if outcome.concerns_order and n.state in ENDS | REACHED:
-                    decision = self._core.decide_known(batch, orders, n.order_id, cause, now).decision
+                if (ref := orders.get(n.order_id)) and outcome.concerns_order and n.state in ENDS | REACHED:
+                    decision = u.decide(ref, cause).decision
                     # What one message's fallback planned, another's must not plan again.
                     siblings = _with_new(siblings, decision)
-            await self._core.write(connection, batch)
+            await u.write()
             # Last, as it locks the caps' counters, which every send needs.
-            await rows.write(connection, [n for n, _ in changed.values()], now, before)
+            await rows.write(u.tx, [n for n, _ in changed.values()], u.now, before)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
-            await housekeeping.erase_settled_secrets(connection, secret_notices)
-        self._core.committed(batch, {*await self._may_go_on(changed, stored), *batch.woken})
+            await housekeeping.erase_settled_secrets(u.tx, secret_notices)
+        self._core.wakeups.wake(await self._may_go_on(changed, stored))
         for n, outcome in changed.values():
-            self._tell(stored[n.id], n, outcome, now)
+            self._tell(stored[n.id], n, outcome, u.now)
 
     async def _learn_opt_outs(self, outcomes: Sequence[Outcome]) -> None:
         """What providers say of readers who want nothing, kept with its lines before their messages are settled.
@@ -110,8 +105,8 @@ class Settler:
         for outcome in outcomes:
             if not (code := _opt_out_code(outcome.news)):
                 continue
-            async with self._core.ledger.reading() as connection:
-                stored = await rows.find(connection, self._core.keyring, outcome.notification_id)
+            async with self._core.ledger.reading() as tx:
+                stored = await rows.find(tx, outcome.notification_id)
             if stored and (n := stored.notification).address:
                 why = f"the provider says that they opted out ({code})"
                 await opt_outs.stop(self._core, n.channel, n.address, [outcome.sender], why)
@@ -124,8 +119,8 @@ class Settler:
         Asked after the commit: whoever comes later looks by himself.
         """
         try:
-            async with self._core.ledger.reading() as connection:
-                channels = await rows.waiting_in(connection, (stored[id].lane for id in changed))
+            async with self._core.ledger.reading() as tx:
+                channels = await rows.waiting_in(tx, (stored[id].lane for id in changed))
         except Exception:
             # What was written is written; let them look for themselves.
             channels = {n.channel for n, _ in changed.values()}
@@ -133,7 +128,7 @@ class Settler:
 
     async def _apply(
         self,
-        connection: AsyncConnection,
+        tx: Transaction,
         stored: dict[UUID, Stored],
         outcome: Outcome,
         now: datetime,
@@ -150,9 +145,9 @@ class Settler:
         if after is before:
             if isinstance(outcome.news, Receipt):
                 line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")
-                await rows.note(connection, before.id, line)
+                await rows.note(tx, before.id, line)
             elif isinstance(outcome.news, Lookup):
-                await housekeeping.stop_waiting(connection, before.id)
+                await housekeeping.stop_waiting(tx, before.id)
             return
         stored[after.id] = replace(row, notification=after)
         changed[after.id] = (after, outcome)
@@ -168,13 +163,13 @@ class Settler:
         return settle(before, outcome.news, now, jitter)
 
     async def _siblings(
-        self, connection: AsyncConnection, changed: Mapping[UUID, tuple[Notification, Outcome]]
+        self, tx: Transaction, changed: Mapping[UUID, tuple[Notification, Outcome]]
     ) -> dict[UUID, tuple[Notification, ...]]:
         """What else was planned for notices of which a message was not told: it decides what follows."""
         notices = {n.notice_id for n, _ in changed.values() if n.state in NEEDS_SIBLINGS}
         if not notices:
             return {}
-        found = await rows.of_notices(connection, self._core.keyring, notices)
+        found = await rows.of_notices(tx, notices)
         together: dict[UUID, list[Notification]] = {}
         for row in found.values():
             n = row.notification

@@ -40,11 +40,11 @@ class Sweeper:
     async def sweep(self) -> None:
         """One round."""
         now = self._core.time.now()
-        async with self._core.ledger.transaction() as connection:
-            lapsed = await housekeeping.recover_lapsed(connection, now)
-            await housekeeping.erase_expired_secrets(connection, now)
-            waiting = await housekeeping.oldest_pending(connection, self._channels)
-            oldest = await outbox.oldest(connection, now, but=_NOT_THE_BROKERS)
+        async with self._core.ledger.transaction() as tx:
+            lapsed = await housekeeping.recover_lapsed(tx, now)
+            await housekeeping.erase_expired_secrets(tx, now)
+            waiting = await housekeeping.oldest_pending(tx, self._channels)
+            oldest = await outbox.oldest(tx, now, but=_NOT_THE_BROKERS)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)
             self._core.wakeups.wake(dispatch_topic(channel) for channel in self._channels)

@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.core import Core
 from service.dispatch import guards
@@ -24,10 +23,12 @@ from service.dispatch.route import Route
 from service.dispatch.settle import Ended, Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, before_sending
+from service.earlier_packs import recall
 from service.failpoints import passing
 from service.ledger import claims
 from service.ledger.claims import Claimed
 from service.ledger.faults import is_transient
+from service.ledger.transaction import Transaction
 from service.ledger.wakeups import dispatch_topic
 from service.rounds import keep_going
 from service.telemetry import metrics, tracing
@@ -106,8 +107,8 @@ class Worker:
         await self._core.time.wait(self._wake, until)
 
     async def _next_due(self) -> datetime | None:
-        async with self._core.ledger.reading() as connection:
-            return await claims.next_due(connection, self._route.channel, self._looked_at)
+        async with self._core.ledger.reading() as tx:
+            return await claims.next_due(tx, self._route.channel, self._looked_at)
 
     async def _round(self) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
@@ -149,8 +150,8 @@ class Worker:
             if not is_transient(error) or not tried.count:
                 raise
         fences = {c.notification.id: c.fence for c, _ in (*tried.ready, *tried.ended)}
-        async with self._core.ledger.reading() as connection:
-            ours = await claims.held(connection, fences)
+        async with self._core.ledger.reading() as tx:
+            ours = await claims.held(tx, fences)
         ready = [(c, x) for c, x in tried.ready if c.notification.id in ours]
         ended = [(c, x) for c, x in tried.ended if c.notification.id in ours]
         return _Begun(ready, ended, len(ours))
@@ -158,32 +159,27 @@ class Worker:
     async def _begin(self, room: int, begun: _Begun, codes_only: bool) -> None:
         """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
         now = self._core.time.now()
-        keyring = self._core.keyring
-        async with self._core.ledger.transaction() as connection:
-            claimed = await claims.claim(
-                connection, keyring, self._route.channel, now, limit=room, codes_only=codes_only
-            )
+        async with self._core.ledger.transaction() as tx:
+            claimed = await claims.claim(tx, self._route.channel, now, limit=room, codes_only=codes_only)
             if not claimed:
                 return
-            await self._core.recall_packs(connection, ((c.workflow, c.version) for c in claimed))
+            await recall(tx, self._core.packs, ((c.workflow, c.version) for c in claimed))
             ready, ended = self._prepare(claimed, now)
-            places = await self._reserve(connection, ready, now)
+            places = await self._reserve(tx, ready, now)
             ended += [(c, _over(places, c)) for c, _ in ready if c.notification.id in places.over]
             ready = [(c, x) for c, x in ready if not places.refuses(c.notification.id)]
             passing("dispatch.before_begin")
             # What is over a cap only by sends under way waits for how they end.
-            await claims.put_off(connection, places.later, now + POLL)
+            await claims.put_off(tx, places.later, now + POLL)
             said = [(c, x.shown) for c, x in ready]
-            await claims.begin(connection, keyring, said, now, now + self._lease, places.taken)
-            await claims.lease(connection, [c.notification.id for c, _ in ended], now + self._lease)
+            await claims.begin(tx, said, now, now + self._lease, places.taken)
+            await claims.lease(tx, [c.notification.id for c, _ in ended], now + self._lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
-    async def _reserve(
-        self, connection: AsyncConnection, ready: Sequence[tuple[Claimed, Composed]], now: datetime
-    ) -> Places:
+    async def _reserve(self, tx: Transaction, ready: Sequence[tuple[Claimed, Composed]], now: datetime) -> Places:
         if self._route.channel not in PHONE_CHANNELS:
             return Places()
-        return await guards.reserve(connection, self._core.keyring, [c for c, _ in ready], self._limits, now)
+        return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
 
     def _prepare(
         self, claimed: Sequence[Claimed], now: datetime

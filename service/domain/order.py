@@ -7,7 +7,7 @@ them the same way again. Times are UTC.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from msgspec import UNSET, Struct, structs
@@ -69,6 +69,13 @@ class Escalation(Struct, frozen=True):
     changes: int = 0
 
 
+class OrderRef(NamedTuple):
+    """How others name an order: `reference` is unique within its workflow."""
+
+    workflow: str
+    reference: str
+
+
 class Order(Struct, frozen=True, omit_defaults=True):
     """The state that `decide` works on.
 
@@ -105,6 +112,11 @@ class Order(Struct, frozen=True, omit_defaults=True):
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}
     busy_until: datetime | None = None
+
+    @property
+    def ref(self) -> OrderRef:
+        """How others name it."""
+        return OrderRef(self.workflow, self.order_id)
 
     def child(self, sequence: int) -> UUID:
         """The id of this order's `sequence`-th notice, notification, clock or escalation."""

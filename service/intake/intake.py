@@ -9,28 +9,26 @@ from typing import Final, Literal
 import structlog
 from msgspec import Struct, structs
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER
 from service.canonical import canonical_event
-from service.core import Core, Result
+from service.core import Core
 from service.domain import wishes
 from service.domain.causes import Happened
 from service.domain.errors import Rejection
 from service.domain.events import Event, EventWarning
-from service.domain.order import Order
+from service.domain.order import Order, OrderRef
 from service.domain.quoting import is_reference, reference
 from service.failpoints import passing
 from service.intake.cloudevents import STRUCTURED
 from service.intake.reading import Incoming, read
 from service.intake.replays import replay_opened, sealed_letter
 from service.ledger import inbox
-from service.ledger.commit import Batch
 from service.ledger.faults import is_weather
-from service.ledger.orders import OrderName, lock_named
 from service.ledger.outbox import Outgoing
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
+from service.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
@@ -102,10 +100,10 @@ class Intake:
     async def _take_suspect(self, message: Incoming) -> Verdict:
         """A message that came back may be what ended the last process: alone, and counted before it is tried."""
         seen = self._read(message)
-        async with self._core.ledger.transaction() as connection:
-            known = await inbox.outcomes(connection, [seen.key])
+        async with self._core.ledger.transaction() as tx:
+            known = await inbox.outcomes(tx, [seen.key])
             tried = seen.key not in known or known[seen.key].outcome == inbox.TRYING
-            attempts = await inbox.count_attempt(connection, seen.key, self._core.time.now()) if tried else 0
+            attempts = await inbox.count_attempt(tx, seen.key, self._core.time.now()) if tried else 0
         if attempts > MAX_ATTEMPTS:
             return await self._refuse(seen, None, bury=True, attempts=attempts)
         return (await self.take([message], bury=True))[0]
@@ -123,13 +121,11 @@ class Intake:
 
     async def _commit(self, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
         for attempt in range(RACE_RETRIES):
-            now = self._core.time.now()
-            batch = self._core.batch(now)
             try:
-                async with self._core.ledger.transaction() as connection:
-                    verdicts = await self._decide(connection, batch, reads, now, bury)
+                async with self._core.unit_of_work() as u:
+                    verdicts = await self._decide(u, reads, bury)
                     began_ns = time.time_ns()
-                    await self._core.write(connection, batch)
+                    await u.write()
                     passing("intake.before_commit")
                 tracing.record("commit", began_ns, (v.traceparent for v in verdicts), events=len(reads))
                 break
@@ -137,18 +133,13 @@ class Intake:
                 # Another intake took the same event or order first; what it wrote is seen on the next try.
                 if attempt == RACE_RETRIES - 1:
                     raise
-        self._core.committed(batch)
         for r, verdict in zip(reads, verdicts, strict=True):
-            _tell(r, verdict, now)
+            _tell(r, verdict, u.now)
         return verdicts
 
-    async def _decide(
-        self, connection: AsyncConnection, batch: Batch, reads: Sequence[_Read], now: datetime, bury: bool
-    ) -> list[Verdict]:
-        known = await inbox.outcomes(connection, (r.key for r in reads))
-        names = [(r.event.data.workflow, r.event.order_id) for r in reads if r.event]
-        orders = await lock_named(connection, self._core.keyring, names)
-        await self._core.recall_packs(connection, ((o.workflow, o.version) for o in orders.values()))
+    async def _decide(self, u: UnitOfWork, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+        known = await inbox.outcomes(u.tx, (r.key for r in reads))
+        await u.lock(OrderRef(r.event.data.workflow, r.event.order_id) for r in reads if r.event)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
         for r in reads:
@@ -156,25 +147,26 @@ class Intake:
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(_repeated(r, earlier))
                 continue
-            verdict = self._one(batch, orders, r, now)
+            verdict = self._one(u, r)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content)
             if verdict.outcome == "rejected" and bury:
-                batch.send(self._dead_letter(r, verdict.reason, now))
+                u.batch.send(self._dead_letter(r, verdict.reason, u.now))
             verdicts.append(verdict)
-        await inbox.record(connection, results, known, now)
+        await inbox.record(u.tx, results, known, u.now)
         return verdicts
 
-    def _one(self, batch: Batch, orders: dict[OrderName, Order], r: _Read, now: datetime) -> Verdict:
+    def _one(self, u: UnitOfWork, r: _Read) -> Verdict:
         if r.event is None:
             return Verdict("rejected", r.rejection)
         event = r.event
-        name = (event.data.workflow, event.order_id)
-        event = self._canonical(event, orders.get(name))
+        ref = OrderRef(event.data.workflow, event.order_id)
+        known = u.order(ref)
+        event = self._canonical(event, known)
         event_id = reference(event.id)
-        order_id = event.order_id if name in orders else reference(event.order_id)
+        order_id = event.order_id if known else reference(event.order_id)
         with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
-            result: Result = self._core.decide_named(batch, orders, [(name, Happened(event), carried)], now)[0]
+            result = u.decide(ref, Happened(event), carried)
         return Verdict(result.outcome, result.reason, event, carried)
 
     def _canonical(self, event: Event, known: Order | None) -> Event:
@@ -207,7 +199,6 @@ class Intake:
 
     async def _refuse(self, r: _Read, error: Exception | None, bury: bool, attempts: int = 0) -> Verdict:
         """A message that cannot be applied however often it is tried."""
-        now = self._core.time.now()
         if error is None:
             reason = f"the service ended {attempts - 1} times while it worked on this message; look at its log"
         else:
@@ -215,14 +206,11 @@ class Intake:
             order_id = reference(r.event.order_id) if r.event else None
             # Where, not in which words: an error may repeat what it could not work with.
             log.error("event.failed", order_id=order_id, error=type(error).__name__, where=frames(error))
-        batch = self._core.batch(now)
-        if bury:
-            batch.send(self._dead_letter(r, reason, now))
-        async with self._core.ledger.transaction() as connection:
-            known = await inbox.outcomes(connection, [r.key])
-            await inbox.record(connection, {r.key: inbox.Seen("rejected", reason)}, known, now)
-            await self._core.write(connection, batch)
-        self._core.committed(batch)
+        async with self._core.unit_of_work() as u:
+            if bury:
+                u.batch.send(self._dead_letter(r, reason, u.now))
+            known = await inbox.outcomes(u.tx, [r.key])
+            await inbox.record(u.tx, {r.key: inbox.Seen("rejected", reason)}, known, u.now)
         metrics.events.labels("rejected").inc()
         return Verdict("rejected", reason, r.event)
 

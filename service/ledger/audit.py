@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, structs
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.address_keys import both_forms
 from service.domain.events import clean
@@ -15,6 +14,7 @@ from service.keyring import Keyring
 from service.ledger.audit_chain import Chain, Head, Said, plain, salted
 from service.ledger.records import seal_json
 from service.ledger.tables_admin import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import insert_missing, insert_rows
 
 HEAD: Final = 1
@@ -52,21 +52,21 @@ def person_key(keyring: Keyring, address: str) -> bytes:
     return keyring.digest("audit-about", both_forms(clean(address))[0])
 
 
-async def write_audit(connection: AsyncConnection, keyring: Keyring, lines: Sequence[AuditLine], now: datetime) -> None:
+async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime) -> None:
     """Chain these lines in the running transaction; call it last, as others' lines wait from here to its commit."""
     if not lines:
         return
-    chain, head = Chain(keyring), await _locked_head(connection)
+    chain, head = Chain(tx.keyring), await _locked_head(tx)
     rows: list[dict[str, Any]] = []
     names: list[dict[str, Any]] = []
     for line in lines:
-        said, parts = _said(keyring, line, head.seq + 1, now)
+        said, parts = _said(tx.keyring, line, head.seq + 1, now)
         names += parts
         head = structs.replace(head, seq=said.seq, digest=chain.next(head.digest, said))
         rows.append(_row(said, head.digest))
-    await insert_rows(connection, audit_lines, rows)
-    await insert_rows(connection, audit_names, names)
-    await _move_head(connection, chain, head)
+    await insert_rows(tx, audit_lines, rows)
+    await insert_rows(tx, audit_names, names)
+    await _move_head(tx, chain, head)
 
 
 def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[Said, list[dict[str, Any]]]:
@@ -107,9 +107,9 @@ def said_of(row: Any) -> Said:
     return Said(row.seq, row.at, row.role, row.act, row.workflow, row.order_name, row.detail, row.commitments)
 
 
-async def head_of(connection: AsyncConnection) -> tuple[Head, bytes] | None:
+async def head_of(tx: Transaction) -> tuple[Head, bytes] | None:
     """Where the chain ends, and the head's seal; None before the first line."""
-    row = (await connection.execute(select(audit_head).where(audit_head.c.id == HEAD))).one_or_none()
+    row = (await tx.execute(select(audit_head).where(audit_head.c.id == HEAD))).one_or_none()
     return _head(row) if row else None
 
 
@@ -118,13 +118,13 @@ def _head(row: Any) -> tuple[Head, bytes]:
     return head, bytes(row.seal)
 
 
-async def _locked_head(connection: AsyncConnection) -> Head:
+async def _locked_head(tx: Transaction) -> Head:
     """The head, ours until the commit: so lines are numbered in the order in which they are committed."""
     query = select(audit_head).where(audit_head.c.id == HEAD).with_for_update()
-    row = (await connection.execute(query)).one_or_none()
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
-        await insert_missing(connection, audit_head, [_head_row(Head(), b"")])
-        row = (await connection.execute(query)).one()
+        await insert_missing(tx, audit_head, [_head_row(Head(), b"")])
+        row = (await tx.execute(query)).one()
     return _head(row)[0]
 
 
@@ -132,34 +132,32 @@ def _head_row(head: Head, seal: bytes) -> dict[str, Any]:
     return {"id": HEAD, "seal": seal, **structs.asdict(head)}
 
 
-async def _move_head(connection: AsyncConnection, chain: Chain, head: Head) -> None:
-    await connection.execute(
-        update(audit_head).where(audit_head.c.id == HEAD).values(_head_row(head, chain.seal(head)))
-    )
+async def _move_head(tx: Transaction, chain: Chain, head: Head) -> None:
+    await tx.execute(update(audit_head).where(audit_head.c.id == HEAD).values(_head_row(head, chain.seal(head))))
 
 
-async def erase_names(connection: AsyncConnection, keyring: Keyring, addresses: Iterable[str]) -> int:
+async def erase_names(tx: Transaction, addresses: Iterable[str]) -> int:
     """Forget these addresses as names of callers and as people that lines are about; how many names went.
 
     The chain stays whole; that so many are gone is written into its head, so that others cannot be taken away too.
     """
     forms = {form for a in addresses for form in (clean(a), *both_forms(clean(a)))}
-    keys = {who_key(keyring, f"{kind}{form}") for form in forms for kind in ("", *KINDS)}
-    keys |= {person_key(keyring, form) for form in forms}
-    head = await _locked_head(connection)
-    gone: Any = await connection.execute(delete(audit_names).where(audit_names.c.key.in_(keys)))
+    keys = {who_key(tx.keyring, f"{kind}{form}") for form in forms for kind in ("", *KINDS)}
+    keys |= {person_key(tx.keyring, form) for form in forms}
+    head = await _locked_head(tx)
+    gone: Any = await tx.execute(delete(audit_names).where(audit_names.c.key.in_(keys)))
     if gone.rowcount:
         head = structs.replace(head, names_erased=head.names_erased + gone.rowcount)
-        await _move_head(connection, Chain(keyring), head)
+        await _move_head(tx, Chain(tx.keyring), head)
     return int(gone.rowcount)
 
 
-async def take_over(connection: AsyncConnection, keyring: Keyring, now: datetime) -> int:
+async def take_over(tx: Transaction, now: datetime) -> int:
     """Chain what releases before wrote, oldest first; how many. Each line says when it was written."""
     query = select(audit).order_by(audit.c.at, audit.c.id).limit(TAKEN_OVER).with_for_update(skip_locked=True)
-    rows = (await connection.execute(query)).all()
+    rows = (await tx.execute(query)).all()
     if rows:
-        await connection.execute(delete(audit).where(audit.c.id.in_([r.id for r in rows])))
+        await tx.execute(delete(audit).where(audit.c.id.in_([r.id for r in rows])))
         lines = [
             AuditLine(
                 r.who if r.who.startswith(KINDS) else f"earlier:{r.who}",
@@ -171,26 +169,26 @@ async def take_over(connection: AsyncConnection, keyring: Keyring, now: datetime
             )
             for r in rows
         ]
-        await write_audit(connection, keyring, lines, now)
+        await write_audit(tx, lines, now)
     return len(rows)
 
 
-async def forget(connection: AsyncConnection, keyring: Keyring, before: datetime) -> int:
+async def forget(tx: Transaction, before: datetime) -> int:
     """Let go of the oldest lines, if they were written before then, some at a time; how many went."""
-    head = await _locked_head(connection)
+    head = await _locked_head(tx)
     kept = select(func.min(audit_lines.c.seq)).where(audit_lines.c.at >= before)
-    first = (await connection.execute(kept)).scalar_one_or_none() or head.seq + 1
+    first = (await tx.execute(kept)).scalar_one_or_none() or head.seq + 1
     first = min(first, head.first + FORGOTTEN)
     if first <= head.first:
         return 0
-    last = (await connection.execute(select(audit_lines.c.digest).where(audit_lines.c.seq == first - 1))).scalar()
+    last = (await tx.execute(select(audit_lines.c.digest).where(audit_lines.c.seq == first - 1))).scalar()
     if last is None:
         return 0
     query = select(audit_lines.c.commitments).where(audit_lines.c.seq < first)
-    promised = sum(len(msgspec.json.decode(c)) for c in (await connection.execute(query)).scalars())
-    await connection.execute(delete(audit_lines).where(audit_lines.c.seq < first))
-    gone: Any = await connection.execute(delete(audit_names).where(audit_names.c.seq < first))
+    promised = sum(len(msgspec.json.decode(c)) for c in (await tx.execute(query)).scalars())
+    await tx.execute(delete(audit_lines).where(audit_lines.c.seq < first))
+    gone: Any = await tx.execute(delete(audit_names).where(audit_names.c.seq < first))
     erased = head.names_erased - (promised - gone.rowcount)
     moved = structs.replace(head, first=first, checkpoint=bytes(last), names_erased=erased)
-    await _move_head(connection, Chain(keyring), moved)
+    await _move_head(tx, Chain(tx.keyring), moved)
     return first - head.first

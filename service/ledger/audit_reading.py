@@ -7,12 +7,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring, SealBroken
 from service.ledger.audit import KINDS, head_of, person_key, said_of, who_key
 from service.ledger.audit_chain import Chain, Head, SaltedName
 from service.ledger.tables_admin import AUDIT_NAME, audit_lines, audit_names
+from service.ledger.transaction import Transaction
 
 PAGE: Final = 1000
 MOST_PROBLEMS: Final = 50
@@ -79,30 +79,30 @@ def _conditions(keyring: Keyring, w: Wanted) -> list[ColumnElement[bool]]:
     return found
 
 
-async def search(connection: AsyncConnection, keyring: Keyring, wanted: Wanted) -> list[Line]:
+async def search(tx: Transaction, wanted: Wanted) -> list[Line]:
     """The newest lines first."""
-    query = select(audit_lines).where(*_conditions(keyring, wanted)).order_by(audit_lines.c.seq.desc())
+    query = select(audit_lines).where(*_conditions(tx.keyring, wanted)).order_by(audit_lines.c.seq.desc())
     if wanted.before_seq:
         query = query.where(audit_lines.c.seq < wanted.before_seq)
-    rows = (await connection.execute(query.limit(wanted.limit))).all()
-    return await _named(connection, keyring, rows)
+    rows = (await tx.execute(query.limit(wanted.limit))).all()
+    return await _named(tx, rows)
 
 
-async def oldest_first(connection: AsyncConnection, keyring: Keyring, wanted: Wanted) -> AsyncIterator[Line]:
+async def oldest_first(tx: Transaction, wanted: Wanted) -> AsyncIterator[Line]:
     """All of them, a page at a time."""
     last = 0
     while True:
-        query = select(audit_lines).where(*_conditions(keyring, wanted), audit_lines.c.seq > last)
-        rows = (await connection.execute(query.order_by(audit_lines.c.seq).limit(PAGE))).all()
-        for line in await _named(connection, keyring, rows):
+        query = select(audit_lines).where(*_conditions(tx.keyring, wanted), audit_lines.c.seq > last)
+        rows = (await tx.execute(query.order_by(audit_lines.c.seq).limit(PAGE))).all()
+        for line in await _named(tx, rows):
             yield line
         if len(rows) < PAGE:
             return
         last = rows[-1].seq
 
 
-async def _named(connection: AsyncConnection, keyring: Keyring, rows: Sequence[Any]) -> list[Line]:
-    names = await _names(connection, keyring, [r.seq for r in rows])
+async def _named(tx: Transaction, rows: Sequence[Any]) -> list[Line]:
+    names = await _names(tx, [r.seq for r in rows])
     return [_line(r, {part: kept.name for part, kept in names.get(r.seq, {}).items() if kept}) for r in rows]
 
 
@@ -124,30 +124,28 @@ def _line(row: Any, names: dict[str, str]) -> Line:
     )
 
 
-async def _names(
-    connection: AsyncConnection, keyring: Keyring, seqs: Sequence[int]
-) -> dict[int, dict[str, SaltedName | None]]:
+async def _names(tx: Transaction, seqs: Sequence[int]) -> dict[int, dict[str, SaltedName | None]]:
     """By line and part; None where what is sealed does not open."""
     found: dict[int, dict[str, SaltedName | None]] = {}
     if not seqs:
         return found
     query = select(audit_names).where(audit_names.c.seq.between(min(seqs), max(seqs)))
-    for row in await connection.execute(query):
+    for row in await tx.execute(query):
         try:
-            kept = _name_decoder.decode(keyring.unseal(row.sealed_name, AUDIT_NAME.of(row.seq, row.part)))
+            kept = _name_decoder.decode(tx.keyring.unseal(row.sealed_name, AUDIT_NAME.of(row.seq, row.part)))
         except (SealBroken, msgspec.DecodeError):
             kept = None
         found.setdefault(row.seq, {})[row.part] = kept
     return found
 
 
-async def verify(connection: AsyncConnection, keyring: Keyring, expected: str = "") -> Verdict:
+async def verify(tx: Transaction, expected: str = "") -> Verdict:
     """Go along the whole chain. `expected`: a head that was noted elsewhere, `NUMBER:DIGEST`, to be found in it."""
-    stored = await head_of(connection)
-    chain = Chain(keyring)
+    stored = await head_of(tx)
+    chain = Chain(tx.keyring)
     problems: list[str] = []
     if stored is None:
-        if (await connection.execute(select(func.count()).select_from(audit_lines))).scalar_one():
+        if (await tx.execute(select(func.count()).select_from(audit_lines))).scalar_one():
             problems.append("the head record is missing")
         if expected:
             problems.append(f"line {expected.partition(':')[0]}, noted elsewhere, is not there: all lines are missing")
@@ -159,8 +157,8 @@ async def verify(connection: AsyncConnection, keyring: Keyring, expected: str = 
     last = 0
     while len(problems) < MOST_PROBLEMS:
         query = select(audit_lines).where(audit_lines.c.seq > last, audit_lines.c.seq <= head.seq)
-        rows = (await connection.execute(query.order_by(audit_lines.c.seq).limit(PAGE))).all()
-        names = await _names(connection, keyring, [r.seq for r in rows])
+        rows = (await tx.execute(query.order_by(audit_lines.c.seq).limit(PAGE))).all()
+        names = await _names(tx, [r.seq for r in rows])
         for row in rows:
             walk.step(row, names.get(row.seq, {}))
         if len(rows) < PAGE:

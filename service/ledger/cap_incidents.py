@@ -10,7 +10,6 @@ from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.workflow import Team
 from service.ledger.caps import SMALL
@@ -18,6 +17,7 @@ from service.ledger.escalations import serialise
 from service.ledger.incidents import Announced, ProviderTrouble, open_for_provider, step_of
 from service.ledger.provider_health import publish
 from service.ledger.tables_admin import incidents
+from service.ledger.transaction import Transaction
 
 CAP_NEAR: Final = "cap_near"
 
@@ -49,7 +49,7 @@ class NearCap(Struct, frozen=True):
 
 
 async def keep(
-    connection: AsyncConnection,
+    tx: Transaction,
     near: list[NearCap],
     called: tuple[Team | None, str],
     ways: Mapping[str, int],
@@ -58,30 +58,30 @@ async def keep(
     """Open the incidents of caps that are near their end today, resolve those of other days; whether any changed."""
     team, severity = called
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if team is None or not await _is_due(connection, near, midnight):
+    if team is None or not await _is_due(tx, near, midnight):
         return False
-    await serialise(connection)
+    await serialise(tx)
     told: list[Announced] = []
-    warned = await _warned(connection, midnight)
+    warned = await _warned(tx, midnight)
     for cap in (c for c in near if c.subject not in warned):
         trouble = ProviderTrouble(cap.subject, cap.channel, cap.in_words, CAP_NEAR)
-        told.append(await open_for_provider(connection, trouble, team, severity, now))
+        told.append(await open_for_provider(tx, trouble, team, severity, now))
     over = (incidents.c.reason == CAP_NEAR) & (incidents.c.state != "resolved") & (incidents.c.opened_at < midnight)
-    for row in (await connection.execute(select(incidents).where(over))).all():
-        told.append(await step_of(connection, row, "resolved", "resolved", team, now))
-    await publish(connection, told, ways, now)
+    for row in (await tx.execute(select(incidents).where(over))).all():
+        told.append(await step_of(tx, row, "resolved", "resolved", team, now))
+    await publish(tx, told, ways, now)
     return bool(told)
 
 
-async def _is_due(connection: AsyncConnection, near: list[NearCap], midnight: datetime) -> bool:
+async def _is_due(tx: Transaction, near: list[NearCap], midnight: datetime) -> bool:
     """Without a lock: mostly there is nothing to do."""
     over = (incidents.c.reason == CAP_NEAR) & (incidents.c.state != "resolved") & (incidents.c.opened_at < midnight)
-    if (await connection.execute(select(incidents.c.id).where(over).limit(1))).first() is not None:
+    if (await tx.execute(select(incidents.c.id).where(over).limit(1))).first() is not None:
         return True
-    return bool(near) and not {cap.subject for cap in near} <= await _warned(connection, midnight)
+    return bool(near) and not {cap.subject for cap in near} <= await _warned(tx, midnight)
 
 
-async def _warned(connection: AsyncConnection, midnight: datetime) -> set[str]:
+async def _warned(tx: Transaction, midnight: datetime) -> set[str]:
     """Caps whose incident of this day was opened, whatever people have made of it since."""
     query = select(incidents.c.provider).where(incidents.c.reason == CAP_NEAR, incidents.c.opened_at >= midnight)
-    return set((await connection.execute(query)).scalars())
+    return set((await tx.execute(query)).scalars())

@@ -12,10 +12,10 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.ledger.engine import padded
 from service.ledger.tables_admin import send_counts
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import Rows, dialect_insert, insert_missing
 
 CODES_SHARE: Final = 5
@@ -96,20 +96,18 @@ def is_near(most: int, taken: int) -> bool:
     return taken * CODES_SHARE >= most * (CODES_SHARE - 1)
 
 
-async def lock(connection: AsyncConnection, scopes: Iterable[bytes], now: datetime) -> dict[bytes, Used]:
+async def lock(tx: Transaction, scopes: Iterable[bytes], now: datetime) -> dict[bytes, Used]:
     """What is used of these caps today, locked until the transaction ends."""
     day = day_of(now)
     ordered = padded(sorted(set(scopes)))
-    await insert_missing(connection, send_counts, [{"scope": s, "day": day, "n": 0} for s in dict.fromkeys(ordered)])
+    await insert_missing(tx, send_counts, [{"scope": s, "day": day, "n": 0} for s in dict.fromkeys(ordered)])
     query = (
         select(send_counts)
         .where(send_counts.c.day == day, send_counts.c.scope.in_(ordered))
         .order_by(send_counts.c.scope)
         .with_for_update()
     )
-    return {
-        row.scope: Used(row.n, row.unsettled, row.codes, row.codes_unsettled) for row in await connection.execute(query)
-    }
+    return {row.scope: Used(row.n, row.unsettled, row.codes, row.codes_unsettled) for row in await tx.execute(query)}
 
 
 def day_of(now: datetime) -> str:
@@ -117,9 +115,9 @@ def day_of(now: datetime) -> str:
     return f"{now:%Y-%m-%d}"
 
 
-async def take(connection: AsyncConnection, reservations: Iterable[Reservation]) -> None:
+async def take(tx: Transaction, reservations: Iterable[Reservation]) -> None:
     """Count these places as taken; lock their caps first."""
-    await _add(connection, [(r, 1, 1) for r in reservations])
+    await _add(tx, [(r, 1, 1) for r in reservations])
 
 
 class Settled(Struct, frozen=True):
@@ -130,13 +128,13 @@ class Settled(Struct, frozen=True):
     was_kept: bool = False
 
 
-async def settle(connection: AsyncConnection, settled: Sequence[Settled]) -> None:
+async def settle(tx: Transaction, settled: Sequence[Settled]) -> None:
     """Keep these places, or give them back."""
     changes = [(s.reservation, -1 if s.is_free else 0, 0 if s.was_kept else -1) for s in settled]
-    await _add(connection, [c for c in changes if c[1:] != (0, 0)])
+    await _add(tx, [c for c in changes if c[1:] != (0, 0)])
 
 
-async def _add(connection: AsyncConnection, changes: Iterable[tuple[Reservation, int, int]]) -> None:
+async def _add(tx: Transaction, changes: Iterable[tuple[Reservation, int, int]]) -> None:
     sums: Counter[tuple[str, bytes, str]] = Counter()
     for reservation, taken, unsettled in changes:
         for scope in reservation.scopes:
@@ -150,7 +148,7 @@ async def _add(connection: AsyncConnection, changes: Iterable[tuple[Reservation,
         for day, scope in sorted({key[:2] for key in sums})
     ]
     if rows:
-        await connection.execute(_ADD, rows)
+        await tx.execute(_ADD, rows)
 
 
 _ADD: Final = (
@@ -165,15 +163,15 @@ _ADD: Final = (
 )
 
 
-async def marked(connection: AsyncConnection, marks: Iterable[bytes], now: datetime) -> set[bytes]:
+async def marked(tx: Transaction, marks: Iterable[bytes], now: datetime) -> set[bytes]:
     """Which of these marks were set on this day."""
     c = send_counts.c
     query = select(c.scope).where(c.day == day_of(now), c.scope.in_(padded(list(marks))))
-    return set((await connection.execute(query)).scalars())
+    return set((await tx.execute(query)).scalars())
 
 
-async def is_first_today(connection: AsyncConnection, mark: bytes, now: datetime) -> bool:
+async def is_first_today(tx: Transaction, mark: bytes, now: datetime) -> bool:
     """Whether nobody set this mark before on this day; sets it."""
-    insert = dialect_insert(connection)
+    insert = dialect_insert(tx)
     statement = insert(send_counts).values(scope=mark, day=day_of(now), n=1).on_conflict_do_nothing()
-    return int((await connection.execute(statement)).rowcount) == 1
+    return int((await tx.execute(statement)).rowcount) == 1

@@ -8,7 +8,6 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, Snapshot
 from service.domain.turns import last_turn
@@ -20,6 +19,7 @@ from service.ledger.notifications import WAITING
 from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
 from service.ledger.suppressed import opted_out
 from service.ledger.tables import MESSAGE_WORDS, NOTICE_SECRET, notices, notifications, orders
+from service.ledger.transaction import Transaction
 
 
 class Claimed(Struct, frozen=True):
@@ -41,19 +41,17 @@ class Claimed(Struct, frozen=True):
     opted_out: bool = False
 
 
-async def claim(
-    connection: AsyncConnection, keyring: Keyring, channel: str, now: datetime, *, limit: int, codes_only: bool = False
-) -> list[Claimed]:
+async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes_only: bool = False) -> list[Claimed]:
     """Lock what is due on `channel`, one at a time in each lane; `begin` or `lease` each of them.
 
     Codes come first, then the orders take turns: nobody waits until the many messages of another order are out.
     """
     values = {"of_channel": channel, "now": now, "at_most": limit, "last": last_turn(now, codes_only=codes_only)}
-    rows = (await connection.execute(_DUE, values)).all()
+    rows = (await tx.execute(_DUE, values)).all()
     if not rows:
         return []
-    claimed = [_claimed(keyring, row) for row in rows]
-    silent = await opted_out(connection, keyring, channel, {c.notification.address for c in claimed})
+    claimed = [_claimed(tx.keyring, row) for row in rows]
+    silent = await opted_out(tx, channel, {c.notification.address for c in claimed})
     return [replace(c, opted_out=c.notification.address in silent) for c in claimed] if silent else claimed
 
 
@@ -113,10 +111,10 @@ def _due() -> Select[Any]:
 _DUE: Final = _due()
 
 
-async def find_composable(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Claimed | None:
+async def find_composable(tx: Transaction, notification_id: UUID) -> Claimed | None:
     """One notification with what is needed to say it again, not leased."""
-    row = (await connection.execute(_composable().where(notifications.c.id == notification_id))).one_or_none()
-    return _claimed(keyring, row) if row else None
+    row = (await tx.execute(_composable().where(notifications.c.id == notification_id))).one_or_none()
+    return _claimed(tx.keyring, row) if row else None
 
 
 def _claimed(keyring: Keyring, row: Any) -> Claimed:
@@ -143,10 +141,10 @@ def _secret(keyring: Keyring, row: Any) -> str | None:
     return keyring.unseal(row.sealed_secret, NOTICE_SECRET.of(row.notice_id)).decode()
 
 
-async def next_due(connection: AsyncConnection, channel: str, now: datetime) -> datetime | None:
+async def next_due(tx: Transaction, channel: str, now: datetime) -> datetime | None:
     """When the next notification of this channel may be sent, if none may now."""
     values = {"of_channel": channel, "now": now}
-    moment: datetime | None = (await connection.execute(_NEXT_DUE, values)).scalar_one()
+    moment: datetime | None = (await tx.execute(_NEXT_DUE, values)).scalar_one()
     return moment
 
 
@@ -158,8 +156,7 @@ _NEXT_DUE: Final = select(func.min(notifications.c.not_before)).where(
 
 
 async def begin(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     sends: Sequence[tuple[Claimed, Any]],
     now: datetime,
     until: datetime,
@@ -173,13 +170,13 @@ async def begin(
             "k": c.notification.id,
             "until": until,
             "line": line,
-            "sealed": seal_json(keyring, message, MESSAGE_WORDS.of(c.notification.id)),
+            "sealed": seal_json(tx.keyring, message, MESSAGE_WORDS.of(c.notification.id)),
             "places": encode(taken.get(c.notification.id)),
         }
         for c, message in sends
     ]
     if rows:
-        await connection.execute(_BEGIN, rows)
+        await tx.execute(_BEGIN, rows)
 
 
 _LEASE: Final = update(notifications).values(
@@ -196,24 +193,24 @@ _BEGIN: Final = _LEASE.where(notifications.c.id == bindparam("k")).values(
 )
 
 
-async def lease(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
+async def lease(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
     """Hold claimed notifications until then, without anything being sent."""
     if ids:
-        await connection.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
+        await tx.execute(_LEASE.where(notifications.c.id.in_(padded(ids))), {"until": until})
 
 
-async def put_off(connection: AsyncConnection, ids: Sequence[UUID], until: datetime) -> None:
+async def put_off(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
     """Leave claimed notifications waiting until then."""
     if ids:
-        await connection.execute(_PUT_OFF.where(notifications.c.id.in_(padded(ids))), {"until": until})
+        await tx.execute(_PUT_OFF.where(notifications.c.id.in_(padded(ids))), {"until": until})
 
 
 _PUT_OFF: Final = update(notifications).values(not_before=bindparam("until"))
 
 
-async def held(connection: AsyncConnection, fences: Mapping[UUID, int]) -> set[UUID]:
+async def held(tx: Transaction, fences: Mapping[UUID, int]) -> set[UUID]:
     """Those of these notifications that are leased under the fence given: by whoever knows it."""
     query = select(notifications.c.id, notifications.c.fence).where(
         notifications.c.id.in_(padded(sorted(fences))), notifications.c.state == "sending"
     )
-    return {row.id for row in await connection.execute(query) if fences[row.id] == row.fence}
+    return {row.id for row in await tx.execute(query) if fences[row.id] == row.fence}

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import bindparam, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.address_keys import address_key, both_forms
 from service.domain.draft import Decision
@@ -33,6 +32,7 @@ from service.ledger.tables import (
     timeline,
     visits,
 )
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import Rows, insert_missing, insert_rows, upsert
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
@@ -132,27 +132,25 @@ class Batch:
             e = change.step.escalation
             metrics.escalations.labels(e.team, e.reason, change.step.kind).inc()
 
-    async def write(self, connection: AsyncConnection) -> None:
+    async def write(self, tx: Transaction) -> None:
         """All rows, a statement a table."""
         new = [order_row(self._keyring, w, o) for w, o in self._new.values()]
         changed = [order_row(self._keyring, w, o) for w, o in self._changed.values()]
-        await insert_rows(connection, orders, new)
-        await _update_orders(connection, changed)
-        await insert_missing(connection, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
-        await insert_rows(connection, timeline, self._timeline)
-        await insert_rows(connection, notices, self._notices)
-        await insert_rows(connection, notifications, self._notifications)
+        await insert_rows(tx, orders, new)
+        await _update_orders(tx, changed)
+        await insert_missing(tx, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
+        await insert_rows(tx, timeline, self._timeline)
+        await insert_rows(tx, notices, self._notices)
+        await insert_rows(tx, notifications, self._notifications)
         codes = [row["lane"] for row in self._notifications if row["secret"] and row["state"] not in ENDS]
-        await let_ahead(connection, codes, self._now)
-        await insert_rows(connection, visits, self._visits)
+        await let_ahead(tx, codes, self._now)
+        await insert_rows(tx, visits, self._visits)
         measured = list(self._observations.values())
-        await upsert(connection, observations, measured, ("value", "at"), ("order_id", "measure"))
-        await upsert(connection, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
-        for message in await escalation_rows.write(
-            connection, self._keyring, self._escalations, self._targets, self._now
-        ):
+        await upsert(tx, observations, measured, ("value", "at"), ("order_id", "measure"))
+        await upsert(tx, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
             self.send(message)
-        await outbox_rows.put(connection, self._outgoing, self._now)
+        await outbox_rows.put(tx, self._outgoing, self._now)
 
 
 _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_late_s")
@@ -224,7 +222,7 @@ def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> dict[str, Any]
     }
 
 
-async def _update_orders(connection: AsyncConnection, rows: Rows) -> None:
+async def _update_orders(tx: Transaction, rows: Rows) -> None:
     if rows:
         statement = update(orders).where(orders.c.id == bindparam("k"))
-        await connection.execute(statement, [{"k": row.pop("id"), **row} for row in rows])
+        await tx.execute(statement, [{"k": row.pop("id"), **row} for row in rows])

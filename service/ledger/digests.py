@@ -5,15 +5,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Select, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.workflow import Report, Team
-from service.keyring import Keyring
 from service.ledger.columns import stands_in
 from service.ledger.escalations import TEAMS
 from service.ledger.order_search import Search, as_csv, search
 from service.ledger.outbox import Outgoing
 from service.ledger.tables import REPORT_MAIL, clocks, escalations, orders
+from service.ledger.transaction import Transaction
 from service.letters import MAIL, Letter
 
 NEAR: Final = timedelta(hours=24)
@@ -21,10 +20,10 @@ MOST_LINES: Final = 200
 MOST_ROWS: Final = 50_000
 
 
-async def team_digest(connection: AsyncConnection, team: Team, ways: int, key: str, now: datetime) -> list[Outgoing]:
+async def team_digest(tx: Transaction, team: Team, ways: int, key: str, now: datetime) -> list[Outgoing]:
     """What is open, overdue and near its breach for one team, by each of its ways."""
-    opened, of = await _open(connection, team.name)
-    overdue, near = await _promises(connection, team.name, now)
+    opened, of = await _open(tx, team.name)
+    overdue, near = await _promises(tx, team.name, now)
     lines = [f"{of} open, {overdue.total} overdue, {near.total} near"]
     lines += [*opened, *_more(len(opened), of, "open")]
     for kind, some in (("overdue", overdue), ("near", near)):
@@ -57,12 +56,12 @@ def _more(told: int, count: int, kind: str) -> list[str]:
     return [f"and {count - told} more {kind}"] if count > told else []
 
 
-async def _count(connection: AsyncConnection, query: Select[Any]) -> int:
+async def _count(tx: Transaction, query: Select[Any]) -> int:
     counted = select(func.count()).select_from(query.order_by(None).subquery())
-    return int((await connection.execute(counted)).scalar_one())
+    return int((await tx.execute(counted)).scalar_one())
 
 
-async def _open(connection: AsyncConnection, team: str) -> _Some:
+async def _open(tx: Transaction, team: str) -> _Some:
     query = (
         select(escalations)
         .where(escalations.c.team == team, ~stands_in(escalations.c.state, "resolved"))
@@ -70,12 +69,12 @@ async def _open(connection: AsyncConnection, team: str) -> _Some:
     )
     lines = [
         f"open: {row.order_name} {row.reason} ({row.severity}, {row.state}, since {row.opened_at:%d %b %H:%M} UTC)"
-        for row in await connection.execute(query.limit(MOST_LINES))
+        for row in await tx.execute(query.limit(MOST_LINES))
     ]
-    return _Some(lines, await _count(connection, query) if len(lines) == MOST_LINES else len(lines))
+    return _Some(lines, await _count(tx, query) if len(lines) == MOST_LINES else len(lines))
 
 
-async def _promises(connection: AsyncConnection, team: str, now: datetime) -> tuple[_Some, _Some]:
+async def _promises(tx: Transaction, team: str, now: datetime) -> tuple[_Some, _Some]:
     """What is overdue, and what will be within a day."""
     query = (
         select(clocks.c.name, clocks.c.due_at, orders.c.order_id)
@@ -87,17 +86,14 @@ async def _promises(connection: AsyncConnection, team: str, now: datetime) -> tu
     for where in (clocks.c.due_at <= now, (clocks.c.due_at > now) & (clocks.c.due_at <= now + NEAR)):
         lines = [
             f"{row.order_id} {row.name} (due {row.due_at:%d %b %H:%M} UTC)"
-            for row in await connection.execute(query.where(where).limit(MOST_LINES))
+            for row in await tx.execute(query.where(where).limit(MOST_LINES))
         ]
-        found.append(
-            _Some(lines, await _count(connection, query.where(where)) if len(lines) == MOST_LINES else len(lines))
-        )
+        found.append(_Some(lines, await _count(tx, query.where(where)) if len(lines) == MOST_LINES else len(lines)))
     return found[0], found[1]
 
 
 async def report_letter(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     workflow: str,
     report: Report,
     address: str,
@@ -113,7 +109,7 @@ async def report_letter(
         sort="submitted",
         limit=MOST_ROWS,
     )
-    rows, _ = await search(connection, keyring, wanted, now)
+    rows, _ = await search(tx, wanted, now)
     letter = Letter(
         address=address,
         subject=f"{report.title}: {len(rows)} orders",
@@ -123,6 +119,6 @@ async def report_letter(
     )
     message_id = f"{key}.{now:%Y%m%dT%H%M%S}"
     # An older replica, which may send it, reads only what it would have sealed itself.
-    seal = keyring.seal_in_transit if keyring.writes_bound else keyring.seal
+    seal = tx.keyring.seal_in_transit if tx.keyring.writes_bound else tx.keyring.seal
     sealed = seal(msgspec.json.encode(letter), REPORT_MAIL.of(message_id))
     return Outgoing(MAIL, f"report.{report.name}", message_id, sealed, "application/octet-stream")

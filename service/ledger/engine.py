@@ -9,11 +9,12 @@ from uuid import UUID
 
 import uuid_utils.compat
 from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from service.keyring import Keyring
 from service.ledger.connecting import POOL_SIZE, PostgresWay
+from service.ledger.transaction import Transaction
 
 T = TypeVar("T")
 SQLITE_BUSY_MS: Final = 30_000
@@ -44,21 +45,21 @@ class Ledger:
             self._readers = self.engine
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """One transaction; committed on leaving, undone by an exception."""
         if self.is_sqlite:
             # One writer at a time: waiting here in turn is kinder than SQLite's busy loop.
             async with self._writing, self.engine.begin() as connection:
-                yield connection
+                yield Transaction(connection, self.keyring)
         else:
             async with self.engine.begin() as connection:
-                yield connection
+                yield Transaction(connection, self.keyring)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Transaction]:
         """A connection for queries that change nothing."""
         async with self._readers.connect() as connection:
-            yield connection
+            yield Transaction(connection, self.keyring)
 
     async def now(self) -> datetime:
         """The database's clock; SQLite's is this machine's."""

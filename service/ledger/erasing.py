@@ -8,11 +8,11 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Select, bindparam, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.canonical import spellings
 from service.domain.erasure import Told, Traces, slots_of
 from service.domain.notices import AHEAD, Notification, Snapshot
+from service.domain.order import OrderRef
 from service.keyring import Keyring
 from service.ledger.commit import assignee_digest, person_digests
 from service.ledger.engine import padded
@@ -38,6 +38,7 @@ from service.ledger.tables import (
     orders,
     timeline,
 )
+from service.ledger.transaction import Transaction
 
 # What a line of the timeline may still say: names of the pack's, numbers and times. Whatever is not listed goes.
 _KEPT: Final = frozenset({
@@ -55,19 +56,17 @@ def _digests(keyring: Keyring, addresses: Iterable[str]) -> list[bytes]:
     return [*person_digests(keyring, addresses), *(assignee_digest(keyring, a) for a in addresses)]
 
 
-async def orders_of_people(
-    connection: AsyncConnection, keyring: Keyring, addresses: Iterable[str]
-) -> list[tuple[str, str]]:
-    """(workflow, order id) of every order in which somebody with one of these addresses takes part, or did."""
-    theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(keyring, addresses)))
+async def orders_of_people(tx: Transaction, addresses: Iterable[str]) -> list[OrderRef]:
+    """Every order in which somebody with one of these addresses takes part, or did."""
+    theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(tx.keyring, addresses)))
     query = select(orders.c.workflow, orders.c.order_id).where(orders.c.id.in_(theirs)).order_by(orders.c.id)
-    return [(row.workflow, row.order_id) for row in await connection.execute(query)]
+    return [OrderRef(row.workflow, row.order_id) for row in await tx.execute(query)]
 
 
-async def open_orders_of_person(connection: AsyncConnection, keyring: Keyring, address: str) -> list[UUID]:
+async def open_orders_of_person(tx: Transaction, address: str) -> list[UUID]:
     """Every order of theirs that has not ended."""
-    query = select(orders.c.id).where(orders.c.id.in_(_ids_of_person(keyring, [address])), ~orders.c.final)
-    return list((await connection.execute(query.order_by(orders.c.id))).scalars())
+    query = select(orders.c.id).where(orders.c.id.in_(_ids_of_person(tx.keyring, [address])), ~orders.c.final)
+    return list((await tx.execute(query.order_by(orders.c.id))).scalars())
 
 
 def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[UUID]]:
@@ -75,29 +74,29 @@ def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[U
     return select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(keyring, addresses)))
 
 
-async def old_orders(connection: AsyncConnection, before: datetime, limit: int) -> list[tuple[str, str]]:
+async def old_orders(tx: Transaction, before: datetime, limit: int) -> list[OrderRef]:
     """Ended orders that nobody touched since, and that still know somebody."""
     query = (
         select(orders.c.workflow, orders.c.order_id)
         .where(orders.c.final, orders.c.updated_at < before, orders.c.id.in_(select(order_people.c.order_id)))
         .limit(limit)
     )
-    return [(row.workflow, row.order_id) for row in await connection.execute(query)]
+    return [OrderRef(row.workflow, row.order_id) for row in await tx.execute(query)]
 
 
-async def escalations_of(connection: AsyncConnection, order_ids: Sequence[UUID]) -> frozenset[str]:
+async def escalations_of(tx: Transaction, order_ids: Sequence[UUID]) -> frozenset[str]:
     """Ids of these orders' escalations."""
     query = select(escalations.c.id).where(escalations.c.order_id.in_(padded(order_ids)))
-    return frozenset(str(k) for k in (await connection.execute(query)).scalars()) if order_ids else frozenset()
+    return frozenset(str(k) for k in (await tx.execute(query)).scalars()) if order_ids else frozenset()
 
 
-async def told_in(connection: AsyncConnection, keyring: Keyring, order_id: UUID, region: str) -> list[Told]:
+async def told_in(tx: Transaction, order_id: UUID, region: str) -> list[Told]:
     """To whom each message of the order went."""
-    return [told_of(notification_of(keyring, row), region) for row in await _messages(connection, order_id)]
+    return [told_of(notification_of(tx.keyring, row), region) for row in await _messages(tx, order_id)]
 
 
-async def _messages(connection: AsyncConnection, order_id: UUID) -> Sequence[Any]:
-    return (await connection.execute(select(notifications).where(notifications.c.order_id == order_id))).all()
+async def _messages(tx: Transaction, order_id: UUID) -> Sequence[Any]:
+    return (await tx.execute(select(notifications).where(notifications.c.order_id == order_id))).all()
 
 
 def told_of(n: Notification, region: str) -> Told:
@@ -106,49 +105,47 @@ def told_of(n: Notification, region: str) -> Told:
     return Told(n.notice_id.hex, n.audience, n.person, address, n.name)
 
 
-async def scrub(
-    connection: AsyncConnection, keyring: Keyring, order_id: UUID, traces: Traces | None, region: str, now: datetime
-) -> Counter[str]:
+async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: str, now: datetime) -> Counter[str]:
     """Blank what went to this person (None: to everybody) and what names them in the order; how much, by kind."""
-    rows = await _messages(connection, order_id)
-    told = {row.id: told_of(notification_of(keyring, row), region) for row in rows}
+    rows = await _messages(tx, order_id)
+    told = {row.id: told_of(notification_of(tx.keyring, row), region) for row in rows}
     slots = slots_of(list(told.values()), traces) if traces else frozenset()
     theirs = [r for r in rows if traces is None or (told[r.id].notice, told[r.id].audience, told[r.id].person) in slots]
     others = {row.id: row for row in rows} if traces is not None else {}
     for row in theirs:
         others.pop(row.id, None)
     done = Counter({"messages": len(theirs)})
-    await _blank_messages(connection, keyring, theirs, now)
+    await _blank_messages(tx, theirs, now)
     if traces is not None:
-        done["texts to others"] = await _blank_texts(connection, keyring, list(others.values()), traces)
-    done["snapshots"] = await _blank_snapshots(connection, keyring, order_id)
-    done["timeline lines"] = await _blank_timeline(connection, keyring, order_id, traces or Traces())
-    done["escalation details"] = await _blank_escalations(connection, keyring, order_id)
+        done["texts to others"] = await _blank_texts(tx, list(others.values()), traces)
+    done["snapshots"] = await _blank_snapshots(tx, order_id)
+    done["timeline lines"] = await _blank_timeline(tx, order_id, traces or Traces())
+    done["escalation details"] = await _blank_escalations(tx, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if traces is not None:
-        gone = gone.where(order_people.c.digest.in_(_digests(keyring, traces.addresses)))
-    await connection.execute(gone)
+        gone = gone.where(order_people.c.digest.in_(_digests(tx.keyring, traces.addresses)))
+    await tx.execute(gone)
     return done
 
 
-async def _blank_messages(connection: AsyncConnection, keyring: Keyring, rows: Sequence[Any], now: datetime) -> None:
+async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -> None:
     changes = []
     for row in rows:
-        n = notification_of(keyring, row)
+        n = notification_of(tx.keyring, row)
         blank = Recipient("", n.person, "", n.locale, n.timezone)
         waits = row.state in AHEAD and row.state != "sending"
         line = history_line("suppressed", now, "erased") if waits else ""
         changes.append(
             {
                 "k": row.id,
-                "recipient": seal_json(keyring, blank, MESSAGE_RECIPIENT.of(row.id)),
+                "recipient": seal_json(tx.keyring, blank, MESSAGE_RECIPIENT.of(row.id)),
                 "to_state": "suppressed" if waits else row.state,
                 "said": _without_words(row.history) + line,
             }
         )
     if changes:
         statement = update(notifications).where(notifications.c.id == bindparam("k"))
-        await connection.execute(
+        await tx.execute(
             statement.values(
                 sealed_recipient=bindparam("recipient"),
                 sealed_message=None,
@@ -168,59 +165,57 @@ def _without_words(history: str) -> str:
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 
-async def _blank_texts(connection: AsyncConnection, keyring: Keyring, rows: Sequence[Any], traces: Traces) -> int:
+async def _blank_texts(tx: Transaction, rows: Sequence[Any], traces: Traces) -> int:
     """Texts that went to others and name the person; how many."""
     named = [
         {"k": row.id}
         for row in rows
-        if row.sealed_message and traces.named_in(unseal_json(keyring, row.sealed_message, MESSAGE_WORDS.of(row.id)))
+        if row.sealed_message and traces.named_in(unseal_json(tx.keyring, row.sealed_message, MESSAGE_WORDS.of(row.id)))
     ]
     if named:
         statement = update(notifications).where(notifications.c.id == bindparam("k")).values(sealed_message=None)
-        await connection.execute(statement, named)
+        await tx.execute(statement, named)
     return len(named)
 
 
-async def _blank_snapshots(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> int:
+async def _blank_snapshots(tx: Transaction, order_id: UUID) -> int:
     query = select(notices.c.id, notices.c.sealed_snapshot).where(notices.c.order_id == order_id)
     changes = []
-    for row in (await connection.execute(query)).all():
-        s = snapshot_of(keyring, row.sealed_snapshot, row.id)
+    for row in (await tx.execute(query)).all():
+        s = snapshot_of(tx.keyring, row.sealed_snapshot, row.id)
         kept = Snapshot(order_id=s.order_id, status=s.status, stage=s.stage, eta=s.eta, price=s.price)
-        changes.append({"k": row.id, "sealed": seal_json(keyring, kept, NOTICE_SNAPSHOT.of(row.id))})
-    await _set_sealed(connection, notices, notices.c.sealed_snapshot.key, changes)
+        changes.append({"k": row.id, "sealed": seal_json(tx.keyring, kept, NOTICE_SNAPSHOT.of(row.id))})
+    await _set_sealed(tx, notices, notices.c.sealed_snapshot.key, changes)
     return len(changes)
 
 
-async def _blank_escalations(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> int:
-    known = (await connection.execute(select(escalations.c.id).where(escalations.c.order_id == order_id))).scalars()
+async def _blank_escalations(tx: Transaction, order_id: UUID) -> int:
+    known = (await tx.execute(select(escalations.c.id).where(escalations.c.order_id == order_id))).scalars()
     blank = {"detail": "", "by": ""}
-    changes = [{"k": k, "sealed": seal_json(keyring, blank, ESCALATION_DETAIL.of(k))} for k in known]
-    await _set_sealed(connection, escalations, escalations.c.sealed_detail.key, changes)
+    changes = [{"k": k, "sealed": seal_json(tx.keyring, blank, ESCALATION_DETAIL.of(k))} for k in known]
+    await _set_sealed(tx, escalations, escalations.c.sealed_detail.key, changes)
     return len(changes)
 
 
-async def _blank_timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID, traces: Traces) -> int:
+async def _blank_timeline(tx: Transaction, order_id: UUID, traces: Traces) -> int:
     query = select(timeline).where(timeline.c.order_id == order_id)
     changed = 0
-    for row in (await connection.execute(query)).all():
+    for row in (await tx.execute(query)).all():
         place = TIMELINE_DETAIL.of(order_id, row.n)
-        detail = unseal_json(keyring, row.sealed_detail, place)
+        detail = unseal_json(tx.keyring, row.sealed_detail, place)
         keeps = {*_KEPT, *(("was", "to") if row.kind in _KEEPS_NAMES else ())}
         kept = {k: v for k, v in detail.items() if k in keeps and not traces.named_in(v, exactly=True)}
         if kept != detail:
             changed += 1
-            await connection.execute(
+            await tx.execute(
                 update(timeline)
                 .where(timeline.c.order_id == order_id, timeline.c.n == row.n)
-                .values(sealed_detail=seal_json(keyring, kept, place))
+                .values(sealed_detail=seal_json(tx.keyring, kept, place))
             )
     return changed
 
 
-async def _set_sealed(connection: AsyncConnection, table: Any, column: str, changes: Iterable[dict[str, Any]]) -> None:
+async def _set_sealed(tx: Transaction, table: Any, column: str, changes: Iterable[dict[str, Any]]) -> None:
     rows = list(changes)
     if rows:
-        await connection.execute(
-            update(table).where(table.c.id == bindparam("k")).values({column: bindparam("sealed")}), rows
-        )
+        await tx.execute(update(table).where(table.c.id == bindparam("k")).values({column: bindparam("sealed")}), rows)

@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.broker.port import DEAD
 from service.domain.address_keys import address_key
 from service.domain.erasure import Traces
-from service.keyring import Keyring, SealBroken
+from service.keyring import SealBroken
 from service.ledger.audit import KINDS, erase_names
 from service.ledger.idempotency import erase_answers
 from service.ledger.outbox import Outgoing, outgoing_of
@@ -19,6 +18,7 @@ from service.ledger.records import unseal_json
 from service.ledger.schedules import listed
 from service.ledger.tables import REPORT_MAIL, outbox
 from service.ledger.tables_admin import schedules
+from service.ledger.transaction import Transaction
 from service.letters import MAIL
 
 PAGE: Final = 500
@@ -27,8 +27,7 @@ _WORDS: Final = ("by", "why", "detail")
 
 
 async def scrub_elsewhere(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     traces: Traces,
     escalations: frozenset[str],
     is_letter_of: Callable[[Outgoing], bool],
@@ -38,24 +37,24 @@ async def scrub_elsewhere(
     `is_letter_of`: whether a dead letter that waits names the person.
     """
     done: Counter[str] = Counter()
-    done["subscriptions"] = await _drop_subscriptions(connection, keyring, traces)
-    done["mails and calls that waited"] = await _scrub_outbox(connection, keyring, traces, escalations, is_letter_of)
-    await erase_answers(connection)
-    done["names in the audit log"] = await erase_names(connection, keyring, sorted(traces.addresses))
+    done["subscriptions"] = await _drop_subscriptions(tx, traces)
+    done["mails and calls that waited"] = await _scrub_outbox(tx, traces, escalations, is_letter_of)
+    await erase_answers(tx)
+    done["names in the audit log"] = await erase_names(tx, sorted(traces.addresses))
     return done
 
 
-async def _drop_subscriptions(connection: AsyncConnection, keyring: Keyring, traces: Traces) -> int:
+async def _drop_subscriptions(tx: Transaction, traces: Traces) -> int:
     theirs, made = [], []
-    for s in await listed(connection, keyring):
+    for s in await listed(tx):
         if address_key(s.target.get("email", "")) in traces.addresses:
             theirs.append(s.id)
         elif _is_called(s.created_by, traces):
             made.append(s.id)
     if theirs:
-        await connection.execute(delete(schedules).where(schedules.c.id.in_(theirs)))
+        await tx.execute(delete(schedules).where(schedules.c.id.in_(theirs)))
     if made:
-        await connection.execute(update(schedules).where(schedules.c.id.in_(made)).values(created_by=""))
+        await tx.execute(update(schedules).where(schedules.c.id.in_(made)).values(created_by=""))
     return len(theirs)
 
 
@@ -64,8 +63,7 @@ def _is_called(caller: str, traces: Traces) -> bool:
 
 
 async def _scrub_outbox(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     traces: Traces,
     escalations: frozenset[str],
     is_letter_of: Callable[[Outgoing], bool],
@@ -73,34 +71,32 @@ async def _scrub_outbox(
     last, gone = None, 0
     while True:
         query = select(outbox).order_by(outbox.c.id).limit(PAGE)
-        rows = (await connection.execute(query.where(outbox.c.id > last) if last else query)).all()
+        rows = (await tx.execute(query.where(outbox.c.id > last) if last else query)).all()
         for row in rows:
             if row.exchange == DEAD:
-                gone += await _drop(connection, row) if is_letter_of(outgoing_of(row)) else 0
+                gone += await _drop(tx, row) if is_letter_of(outgoing_of(row)) else 0
             else:
-                gone += await _scrub_waiting(connection, keyring, row, traces, escalations)
+                gone += await _scrub_waiting(tx, row, traces, escalations)
         if len(rows) < PAGE:
             return gone
         last = rows[-1].id
 
 
-async def _drop(connection: AsyncConnection, row: Any) -> int:
-    await connection.execute(delete(outbox).where(outbox.c.id == row.id))
+async def _drop(tx: Transaction, row: Any) -> int:
+    await tx.execute(delete(outbox).where(outbox.c.id == row.id))
     return 1
 
 
-async def _scrub_waiting(
-    connection: AsyncConnection, keyring: Keyring, row: Any, traces: Traces, escalations: frozenset[str]
-) -> int:
+async def _scrub_waiting(tx: Transaction, row: Any, traces: Traces, escalations: frozenset[str]) -> int:
     """One message that waits: a mail to the person is dropped, a call about their order says less."""
     if row.exchange == MAIL:
         try:
-            letter = unseal_json(keyring, row.body, REPORT_MAIL.of(row.message_id))
+            letter = unseal_json(tx.keyring, row.body, REPORT_MAIL.of(row.message_id))
         except (SealBroken, msgspec.DecodeError):
             return 0
         if address_key(letter.get("address", "")) not in traces.addresses:
             return 0
-        return await _drop(connection, row)
+        return await _drop(tx, row)
     try:
         body = msgspec.json.decode(row.body)
         data = body["data"]
@@ -109,5 +105,5 @@ async def _scrub_waiting(
     if str(data.get("escalation_id", "")) not in escalations or not any(word in data for word in _WORDS):
         return 0
     body["data"] = {k: v for k, v in data.items() if k not in _WORDS}
-    await connection.execute(update(outbox).where(outbox.c.id == row.id).values(body=msgspec.json.encode(body)))
+    await tx.execute(update(outbox).where(outbox.c.id == row.id).values(body=msgspec.json.encode(body)))
     return 1

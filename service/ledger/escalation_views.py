@@ -6,13 +6,13 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, case, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.columns import stands_in
 from service.ledger.records import unseal_json
 from service.ledger.tables import ESCALATION_DETAIL, clocks, escalations, orders
 from service.ledger.tables_admin import incidents, stream
+from service.ledger.transaction import Transaction
 
 _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
@@ -47,12 +47,10 @@ def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-async def listed(
-    connection: AsyncConnection, keyring: Keyring, wanted: Wanted, now: datetime
-) -> tuple[list[dict[str, Any]], int]:
+async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[dict[str, Any]], int]:
     """A page of escalations that stand alone, most urgent first, and how many there are in all."""
     alone = [*_where(wanted, now), escalations.c.incident_id.is_(None)]
-    total = await connection.execute(select(func.count()).select_from(escalations).where(*alone))
+    total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
     urgency = case(_URGENCY, value=escalations.c.severity, else_=4)
     query = (
         select(escalations)
@@ -61,11 +59,11 @@ async def listed(
         .limit(wanted.limit)
         .offset(wanted.offset)
     )
-    found = [escalation_view(keyring, row) for row in await connection.execute(query)]
+    found = [escalation_view(tx.keyring, row) for row in await tx.execute(query)]
     return found, int(total.scalar_one())
 
 
-async def listed_incidents(connection: AsyncConnection, wanted: Wanted) -> list[dict[str, Any]]:
+async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[dict[str, Any]]:
     """Incidents, newest first."""
     query = select(incidents).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
     if wanted.state == "active":
@@ -95,17 +93,17 @@ async def listed_incidents(connection: AsyncConnection, wanted: Wanted) -> list[
             "opened": row.opened_at,
             "changed": row.last_at,
         }
-        for row in await connection.execute(query)
+        for row in await tx.execute(query)
     ]
 
 
-async def home_of(connection: AsyncConnection, escalation_id: UUID) -> list[tuple[UUID, str, str]]:
+async def home_of(tx: Transaction, escalation_id: UUID) -> list[tuple[UUID, str, str]]:
     """(escalation, workflow, order id) of an escalation, or of every open member of an incident."""
     query = select(escalations.c.id, escalations.c.workflow, escalations.c.order_name).where(
         (escalations.c.id == escalation_id)
         | ((escalations.c.incident_id == escalation_id) & (escalations.c.state != "resolved"))
     )
-    return [(row.id, row.workflow, row.order_name) for row in await connection.execute(query)]
+    return [(row.id, row.workflow, row.order_name) for row in await tx.execute(query)]
 
 
 def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
@@ -131,9 +129,7 @@ def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
     }
 
 
-async def near_breach(
-    connection: AsyncConnection, wanted: Wanted, now: datetime, within: timedelta
-) -> list[dict[str, Any]]:
+async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> list[dict[str, Any]]:
     """Running clocks that will call a team within this time, the nearest first."""
     query = (
         select(clocks, orders.c.order_id.label("order_name"))
@@ -156,7 +152,7 @@ async def near_breach(
             "due": row.due_at,
             "warned": row.warn_at is not None and row.warn_at <= now,
         }
-        for row in await connection.execute(query)
+        for row in await tx.execute(query)
     ]
 
 
@@ -178,23 +174,23 @@ def mark_of(at: datetime) -> int:
     return round(at.timestamp() * 1_000_000)
 
 
-async def stream_after(connection: AsyncConnection, seq: int, limit: int) -> list[tuple[int, str, str, datetime]]:
+async def stream_after(tx: Transaction, seq: int, limit: int) -> list[tuple[int, str, str, datetime]]:
     """(number, kind, JSON, moment) of the stream's lines after `seq`."""
     query = select(stream.c.seq, stream.c.kind, stream.c.body, stream.c.at).where(stream.c.seq > seq)
-    rows = await connection.execute(query.order_by(stream.c.seq).limit(limit))
+    rows = await tx.execute(query.order_by(stream.c.seq).limit(limit))
     return [(row.seq, row.kind, row.body, row.at) for row in rows]
 
 
-async def stream_end(connection: AsyncConnection) -> StreamPlace:
+async def stream_end(tx: Transaction) -> StreamPlace:
     """The newest line."""
-    row = (await connection.execute(select(stream.c.seq, stream.c.at).order_by(stream.c.seq.desc()).limit(1))).first()
+    row = (await tx.execute(select(stream.c.seq, stream.c.at).order_by(stream.c.seq.desc()).limit(1))).first()
     return StreamPlace(row.seq, mark_of(row.at)) if row else StreamPlace()
 
 
-async def resumable(connection: AsyncConnection, seq: int, mark: int | None) -> bool:
+async def resumable(tx: Transaction, seq: int, mark: int | None) -> bool:
     """Whether everything after this place is still there; `mark` is None where only a number is known."""
     if mark:
-        at = (await connection.execute(select(stream.c.at).where(stream.c.seq == seq))).scalar_one_or_none()
+        at = (await tx.execute(select(stream.c.at).where(stream.c.seq == seq))).scalar_one_or_none()
         return at is not None and mark_of(at) == mark
-    first, last = (await connection.execute(select(func.min(stream.c.seq), func.max(stream.c.seq)))).one()
+    first, last = (await tx.execute(select(func.min(stream.c.seq), func.max(stream.c.seq)))).one()
     return seq == 0 if first is None else first - 1 <= seq <= last

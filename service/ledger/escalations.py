@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.calendars import quiet_until
 from service.domain.escalation import as_event
@@ -26,6 +25,7 @@ from service.ledger.outbox import Outgoing
 from service.ledger.records import seal_json
 from service.ledger.tables import ESCALATION_DETAIL, escalations, notices, notifications
 from service.ledger.tables_admin import stream
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
 TEAMS: Final = "teams"
@@ -36,17 +36,17 @@ _CHANGES: Final = (
 
 
 async def write(
-    connection: AsyncConnection, keyring: Keyring, changes: Sequence[Change], targets: Mapping[str, int], now: datetime
+    tx: Transaction, changes: Sequence[Change], targets: Mapping[str, int], now: datetime
 ) -> list[Outgoing]:
     """Write these steps; returns what must be published. `targets`: how many ways lead to each team."""
     if not changes:
         return []
-    changes = await _traced(connection, changes)
-    await serialise(connection)
-    members = await _assign(connection, changes, now)
+    changes = await _traced(tx, changes)
+    await serialise(tx)
+    members = await _assign(tx, changes, now)
     last = {c.step.escalation.id: c for c in changes}
-    rows = [_row(keyring, c, members.get(c.step.escalation.id)) for c in last.values()]
-    await upsert(connection, escalations, rows, _CHANGES)
+    rows = [_row(tx.keyring, c, members.get(c.step.escalation.id)) for c in last.values()]
+    await upsert(tx, escalations, rows, _CHANGES)
     outgoing: list[Outgoing] = []
     logged: list[dict[str, Any]] = []
     for c in changes:
@@ -59,15 +59,15 @@ async def write(
         team = c.workflow.teams[c.step.escalation.team]
         outgoing += announcement(key, body, team, targets, now, _said(c))
         logged.append(stream_row(c.step.escalation.team, c.step.escalation.reason, body, now))
-    for key, body, team in await incidents.update_for(connection, changes, members, now):
+    for key, body, team in await incidents.update_for(tx, changes, members, now):
         outgoing += announcement(key, body, team, targets, now)
         logged.append(stream_row(team.name, str(key.rpartition(".")[2]), body, now))
     if logged:
-        await connection.execute(insert(stream), logged)
+        await tx.execute(insert(stream), logged)
     return outgoing
 
 
-async def _traced(connection: AsyncConnection, changes: Sequence[Change]) -> Sequence[Change]:
+async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change]:
     """What a clock raised goes on with the trace of the newest event that told somebody of its order."""
     without = {c.order.id for c in changes if not c.traceparent and c.step.escalation.clocks}
     if not without:
@@ -78,29 +78,29 @@ async def _traced(connection: AsyncConnection, changes: Sequence[Change]) -> Seq
         .where(notifications.c.order_id.in_(padded(without)), notices.c.traceparent != "")
         .order_by(notices.c.id)
     )
-    known = {row.order_id: row.traceparent for row in await connection.execute(query)}
+    known = {row.order_id: row.traceparent for row in await tx.execute(query)}
     return [c if c.traceparent else structs.replace(c, traceparent=known.get(c.order.id, "")) for c in changes]
 
 
-async def serialise(connection: AsyncConnection) -> None:
+async def serialise(tx: Transaction) -> None:
     """One after the other: whoever writes escalations, incidents or lines of the stream."""
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
+    if tx.dialect.name == "postgresql":
+        await tx.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
 
 
-async def _assign(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
+async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
     """By escalation, the incident it belongs to, or now joins.
 
     The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders.
     """
-    known = await _known_members(connection, (c.step.escalation.id for c in changes))
+    known = await _known_members(tx, (c.step.escalation.id for c in changes))
     fresh: dict[tuple[str, str], list[Change]] = defaultdict(list)
     for c in changes:
         if c.step.kind == "opened" and c.step.escalation.clocks:
             fresh[c.step.escalation.team, c.step.escalation.reason].append(c)
     if not fresh:
         return known
-    of_order = await incidents.of_orders(connection, {c.order.id for some in fresh.values() for c in some})
+    of_order = await incidents.of_orders(tx, {c.order.id for some in fresh.values() for c in some})
     for kind, some in fresh.items():
         left = []
         for c in some:
@@ -108,42 +108,40 @@ async def _assign(connection: AsyncConnection, changes: Sequence[Change], now: d
                 known[c.step.escalation.id] = incident
             else:
                 left.append(c)
-        if left and (incident := await _incident_of(connection, kind, left, now)) is not None:
+        if left and (incident := await _incident_of(tx, kind, left, now)) is not None:
             known |= {c.step.escalation.id: incident for c in left}
     return known
 
 
-async def _incident_of(
-    connection: AsyncConnection, kind: tuple[str, str], fresh: Sequence[Change], now: datetime
-) -> UUID | None:
+async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[Change], now: datetime) -> UUID | None:
     """The incident that these belong to: one that is open and growing, or a new one when they are too many."""
     first = fresh[0]
     team = first.workflow.teams[kind[0]]
-    growing = await incidents.find_open(connection, *kind, now - max(team.incident_within, incidents.GROWS_FOR))
+    growing = await incidents.find_open(tx, *kind, now - max(team.incident_within, incidents.GROWS_FOR))
     if growing is not None:
         return growing
     since = now - team.incident_within
-    if await _opened_since(connection, *kind, since) + len(fresh) <= team.incident_over:
+    if await _opened_since(tx, *kind, since) + len(fresh) <= team.incident_over:
         return None
-    opened = await incidents.open_new(connection, first.order, first.step.escalation, now)
-    await incidents.take_in(connection, opened, *kind, since)
+    opened = await incidents.open_new(tx, first.order, first.step.escalation, now)
+    await incidents.take_in(tx, opened, *kind, since)
     return opened
 
 
-async def _known_members(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, UUID]:
+async def _known_members(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, UUID]:
     query = select(escalations.c.id, escalations.c.incident_id).where(
         escalations.c.id.in_(padded(set(ids))), escalations.c.incident_id.is_not(None)
     )
-    return {row.id: row.incident_id for row in await connection.execute(query)}
+    return {row.id: row.incident_id for row in await tx.execute(query)}
 
 
-async def _opened_since(connection: AsyncConnection, team: str, reason: str, since: datetime) -> int:
+async def _opened_since(tx: Transaction, team: str, reason: str, since: datetime) -> int:
     query = (
         select(func.count())
         .select_from(stream)
         .where(stream.c.team == team, stream.c.reason == reason, stream.c.kind == "opened", stream.c.at > since)
     )
-    return int((await connection.execute(query)).scalar_one())
+    return int((await tx.execute(query)).scalar_one())
 
 
 def announcement(
@@ -231,6 +229,6 @@ def _row(keyring: Keyring, change: Change, incident: UUID | None) -> dict[str, A
     }
 
 
-async def forget_stream(connection: AsyncConnection, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
+async def forget_stream(tx: Transaction, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
     """Let go of lines that no page can still be waiting for."""
-    await connection.execute(stream.delete().where(stream.c.at < now - kept))
+    await tx.execute(stream.delete().where(stream.c.at < now - kept))

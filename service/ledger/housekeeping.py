@@ -7,7 +7,6 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import and_, exists, func, literal, select, union_all, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import SETTLE_UNKNOWN_AFTER
 from service.ledger import caps
@@ -17,11 +16,12 @@ from service.ledger.engine import padded
 from service.ledger.notifications import UNSETTLED, WAITING
 from service.ledger.records import history_line
 from service.ledger.tables import notices, notifications
+from service.ledger.transaction import Transaction
 
 SETTLED_WITHIN: Final = timedelta(seconds=60)
 
 
-async def erase_settled_secrets(connection: AsyncConnection, notice_ids: Iterable[UUID]) -> None:
+async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> None:
     """Forget the secrets of these notices, where no message may still need them."""
     wanted = padded(set(notice_ids))
     if wanted:
@@ -29,12 +29,12 @@ async def erase_settled_secrets(connection: AsyncConnection, notice_ids: Iterabl
         is_of_notice = and_(notifications.c.order_id == notices.c.order_id, notifications.c.notice_id == notices.c.id)
         may_need_it = stands_in(notifications.c.state, *UNSETTLED)
         needed = exists(select(literal(1)).where(is_of_notice, may_need_it))
-        await connection.execute(update(notices).where(notices.c.id.in_(wanted), ~needed).values(sealed_secret=None))
+        await tx.execute(update(notices).where(notices.c.id.in_(wanted), ~needed).values(sealed_secret=None))
 
 
-async def erase_expired_secrets(connection: AsyncConnection, now: datetime) -> int:
+async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
     """Forget every secret whose time is over; returns how many."""
-    result = await connection.execute(
+    result = await tx.execute(
         update(notices)
         .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= now)
         .values(sealed_secret=None)
@@ -42,16 +42,16 @@ async def erase_expired_secrets(connection: AsyncConnection, now: datetime) -> i
     return int(result.rowcount)
 
 
-async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
+async def recover_lapsed(tx: Transaction, now: datetime) -> int:
     """Leases that ran out: back to pending before the send began, unknown after it; returns how many."""
     lapsed = and_(stands_in(notifications.c.state, "sending"), notifications.c.lease_until <= now)
     why = "the process that was sending it went away"
-    back = await connection.execute(
+    back = await tx.execute(
         update(notifications)
         .where(lapsed, ~notifications.c.begun)
         .values(state="pending", lease_until=None, history=notifications.c.history + history_line("pending", now, why))
     )
-    lost = await connection.execute(
+    lost = await tx.execute(
         update(notifications)
         .where(lapsed, notifications.c.begun)
         .values(
@@ -65,7 +65,7 @@ async def recover_lapsed(connection: AsyncConnection, now: datetime) -> int:
     )
     begun = lost.scalars().all()
     # It may have arrived: what it took under the caps counts, until its provider is sure that it did not.
-    await caps.settle(connection, [Settled(r, is_free=False) for kept in begun if (r := decode(kept))])
+    await caps.settle(tx, [Settled(r, is_free=False) for kept in begun if (r := decode(kept))])
     return int(back.rowcount) + len(begun)
 
 
@@ -77,7 +77,7 @@ class Unanswered(Struct, frozen=True):
     fence: int
 
 
-async def claim_unanswered(connection: AsyncConnection, now: datetime, limit: int) -> list[Unanswered]:
+async def claim_unanswered(tx: Transaction, now: datetime, limit: int) -> list[Unanswered]:
     """Unanswered sends whose waiting time is over: ours to settle for a while, then whoever comes next."""
     due = (
         select(notifications.c.id)
@@ -86,7 +86,7 @@ async def claim_unanswered(connection: AsyncConnection, now: datetime, limit: in
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    claimed = await connection.execute(
+    claimed = await tx.execute(
         update(notifications)
         .where(notifications.c.id.in_(due.scalar_subquery()))
         .values(not_before=now + SETTLED_WITHIN)
@@ -95,13 +95,13 @@ async def claim_unanswered(connection: AsyncConnection, now: datetime, limit: in
     return [Unanswered(row.id, row.order_id, row.fence) for row in claimed]
 
 
-async def stop_waiting(connection: AsyncConnection, notification_id: UUID) -> None:
+async def stop_waiting(tx: Transaction, notification_id: UUID) -> None:
     """It stays unknown: only a receipt can settle it now."""
     is_unknown = and_(notifications.c.id == notification_id, notifications.c.state == "unknown")
-    await connection.execute(update(notifications).where(is_unknown).values(not_before=None))
+    await tx.execute(update(notifications).where(is_unknown).values(not_before=None))
 
 
-async def oldest_pending(connection: AsyncConnection, channels: Iterable[str]) -> dict[str, datetime]:
+async def oldest_pending(tx: Transaction, channels: Iterable[str]) -> dict[str, datetime]:
     """By channel, since when the longest-waiting message may have been sent."""
     # A look at the index for each; grouped, it would be read from end to end.
     firsts = [
@@ -110,5 +110,5 @@ async def oldest_pending(connection: AsyncConnection, channels: Iterable[str]) -
         )
         for channel in channels
     ]
-    found = await connection.execute(union_all(*firsts)) if firsts else ()
+    found = await tx.execute(union_all(*firsts)) if firsts else ()
     return {row.channel: row.since for row in found if row.since is not None}

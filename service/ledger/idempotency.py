@@ -12,11 +12,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 from sqlalchemy import and_, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.records import seal_json
 from service.ledger.tables_admin import ACT_ANSWER, acts_once
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import dialect_insert
 
 # Longer than any request takes; a process that died in the middle of one holds its key no longer.
@@ -51,9 +51,7 @@ def act_id(keyring: Keyring, caller: str, key: str) -> UUID:
     return UUID(bytes=keyring.digest("act", caller, key))
 
 
-async def claim(
-    connection: AsyncConnection, keyring: Keyring, wanted: Claim, request: bytes, now: datetime, kept: timedelta
-) -> Claim | Earlier:
+async def claim(tx: Transaction, wanted: Claim, request: bytes, now: datetime, kept: timedelta) -> Claim | Earlier:
     """Begin to act under this key, or say what came of it before. `request` is a digest of what is asked."""
     act = wanted.id
     begun = {"request": request, "state": "running", "claim": wanted.claim, "sealed_answer": None}
@@ -61,36 +59,36 @@ async def claim(
     running = acts_once.c.state == "running"
     lapsed = and_(running, acts_once.c.lease_until <= now, acts_once.c.request == request)
     free = or_(and_(~running, acts_once.c.expires_at <= now), lapsed)
-    statement = dialect_insert(connection)(acts_once).values(id=act, **begun, **begun_at)
+    statement = dialect_insert(tx)(acts_once).values(id=act, **begun, **begun_at)
     statement = statement.on_conflict_do_update(index_elements=["id"], set_={**begun, **begun_at}, where=free)
-    if (await connection.execute(statement.returning(acts_once.c.id))).one_or_none() is not None:
+    if (await tx.execute(statement.returning(acts_once.c.id))).one_or_none() is not None:
         return wanted
-    row = (await connection.execute(select(acts_once).where(acts_once.c.id == act))).one_or_none()
+    row = (await tx.execute(select(acts_once).where(acts_once.c.id == act))).one_or_none()
     if row is None:  # let go of in between
         return Earlier(same_request=True, done=False)
     answer = None
     if row.sealed_answer is not None:
-        answer = msgspec.json.decode(keyring.unseal(row.sealed_answer, ACT_ANSWER.of(act)), type=Answered)
+        answer = msgspec.json.decode(tx.keyring.unseal(row.sealed_answer, ACT_ANSWER.of(act)), type=Answered)
     return Earlier(row.request == request, row.state == "done", answer)
 
 
-async def finish(connection: AsyncConnection, keyring: Keyring, held: Claim, answer: Answered) -> None:
+async def finish(tx: Transaction, held: Claim, answer: Answered) -> None:
     """Keep the answer, unless somebody else took over meanwhile."""
-    sealed = seal_json(keyring, answer, ACT_ANSWER.of(held.id))
+    sealed = seal_json(tx.keyring, answer, ACT_ANSWER.of(held.id))
     ours = and_(acts_once.c.id == held.id, acts_once.c.claim == held.claim)
-    await connection.execute(update(acts_once).where(ours).values(state="done", sealed_answer=sealed))
+    await tx.execute(update(acts_once).where(ours).values(state="done", sealed_answer=sealed))
 
 
-async def let_go(connection: AsyncConnection, held: Claim) -> None:
+async def let_go(tx: Transaction, held: Claim) -> None:
     """Nothing was done: the key is free again."""
-    await connection.execute(delete(acts_once).where(acts_once.c.id == held.id, acts_once.c.claim == held.claim))
+    await tx.execute(delete(acts_once).where(acts_once.c.id == held.id, acts_once.c.claim == held.claim))
 
 
-async def forget(connection: AsyncConnection, now: datetime) -> None:
+async def forget(tx: Transaction, now: datetime) -> None:
     """Let go of keys whose time is over."""
-    await connection.execute(delete(acts_once).where(acts_once.c.expires_at <= now, acts_once.c.lease_until <= now))
+    await tx.execute(delete(acts_once).where(acts_once.c.expires_at <= now, acts_once.c.lease_until <= now))
 
 
-async def erase_answers(connection: AsyncConnection) -> None:
+async def erase_answers(tx: Transaction) -> None:
     """Forget what was answered, as it may tell of somebody; that it was done stays."""
-    await connection.execute(update(acts_once).where(acts_once.c.sealed_answer.is_not(None)).values(sealed_answer=None))
+    await tx.execute(update(acts_once).where(acts_once.c.sealed_answer.is_not(None)).values(sealed_answer=None))

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.events import Event
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables import inbox
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import dialect_insert
 
 TRYING = "trying"
@@ -44,18 +44,16 @@ _OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.
 )
 
 
-async def outcomes(connection: AsyncConnection, keys: Iterable[bytes]) -> dict[bytes, Seen]:
+async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
     """What is known of events with these keys; unknown keys are left out."""
     wanted = padded(sorted(set(keys)))
     if not wanted:
         return {}
-    rows = await connection.execute(_OUTCOMES, {"keys": wanted})
+    rows = await tx.execute(_OUTCOMES, {"keys": wanted})
     return {row.key: Seen(row.outcome, "", row.attempts, row.content) for row in rows}
 
 
-async def record(
-    connection: AsyncConnection, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime
-) -> None:
+async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
     """Write what became of each event; `known` are those that have a row already."""
     there = set(known)
     new: list[dict[str, Any]] = []
@@ -67,21 +65,21 @@ async def record(
         else:
             new.append({"key": key, "received_at": now, **row})
     if new:
-        await connection.execute(inbox.insert(), new)
+        await tx.execute(inbox.insert(), new)
     if again:
-        await connection.execute(update(inbox).where(inbox.c.key == bindparam("k")), again)
+        await tx.execute(update(inbox).where(inbox.c.key == bindparam("k")), again)
 
 
-async def count_attempt(connection: AsyncConnection, key: bytes, now: datetime) -> int:
+async def count_attempt(tx: Transaction, key: bytes, now: datetime) -> int:
     """Note that work on this event begins; how often it has begun, this time included."""
-    statement = dialect_insert(connection)(inbox).values(key=key, received_at=now, outcome=TRYING, attempts=1)
+    statement = dialect_insert(tx)(inbox).values(key=key, received_at=now, outcome=TRYING, attempts=1)
     statement = statement.on_conflict_do_update(
         index_elements=[inbox.c.key], set_={"attempts": inbox.c.attempts + 1}
     ).returning(inbox.c.attempts)
-    attempts: int = (await connection.execute(statement)).scalar_one()
+    attempts: int = (await tx.execute(statement)).scalar_one()
     return attempts
 
 
-async def forget(connection: AsyncConnection, before: datetime) -> None:
+async def forget(tx: Transaction, before: datetime) -> None:
     """Let go of events that nobody can still be repeating."""
-    await connection.execute(inbox.delete().where(inbox.c.received_at < before))
+    await tx.execute(inbox.delete().where(inbox.c.received_at < before))

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.draft import EscalationChange
 from service.domain.order import Escalation, Order
@@ -16,6 +15,7 @@ from service.domain.workflow import Team, Workflow
 from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import escalations
 from service.ledger.tables_admin import incidents
+from service.ledger.transaction import Transaction
 
 SOURCE: Final = "/stagebell"
 TELL_EVERY: Final = timedelta(seconds=60)
@@ -44,7 +44,7 @@ class Change(Struct, frozen=True):
     traceparent: str = ""
 
 
-async def find_open(connection: AsyncConnection, team: str, reason: str, since: datetime) -> UUID | None:
+async def find_open(tx: Transaction, team: str, reason: str, since: datetime) -> UUID | None:
     """The incident that a further escalation joins: one that is open and still growing."""
     query = (
         select(incidents.c.id)
@@ -58,11 +58,11 @@ async def find_open(connection: AsyncConnection, team: str, reason: str, since: 
         .order_by(incidents.c.opened_at.desc())
         .limit(1)
     )
-    found: UUID | None = (await connection.execute(query)).scalar_one_or_none()
+    found: UUID | None = (await tx.execute(query)).scalar_one_or_none()
     return found
 
 
-async def of_orders(connection: AsyncConnection, order_ids: Collection[UUID]) -> dict[tuple[UUID, str], UUID]:
+async def of_orders(tx: Transaction, order_ids: Collection[UUID]) -> dict[tuple[UUID, str], UUID]:
     """By order and team, the open incident that one of the order's open escalations belongs to."""
     query = (
         select(escalations.c.order_id, escalations.c.team, escalations.c.incident_id)
@@ -73,10 +73,10 @@ async def of_orders(connection: AsyncConnection, order_ids: Collection[UUID]) ->
             incidents.c.state != "resolved",
         )
     )
-    return {(row.order_id, row.team): row.incident_id for row in await connection.execute(query)}
+    return {(row.order_id, row.team): row.incident_id for row in await tx.execute(query)}
 
 
-async def take_in(connection: AsyncConnection, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
+async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
     """What was called singly and led to the incident belongs to it: nothing more is told of it alone."""
     alone = (
         (escalations.c.team == team)
@@ -85,13 +85,13 @@ async def take_in(connection: AsyncConnection, incident_id: UUID, team: str, rea
         & escalations.c.incident_id.is_(None)
         & (escalations.c.changed_at > since)
     )
-    await connection.execute(update(escalations).where(alone).values(incident_id=incident_id))
+    await tx.execute(update(escalations).where(alone).values(incident_id=incident_id))
 
 
-async def open_new(connection: AsyncConnection, order: Order, escalation: Escalation, now: datetime) -> UUID:
+async def open_new(tx: Transaction, order: Order, escalation: Escalation, now: datetime) -> UUID:
     """A new incident, started by this escalation; nothing is told of it yet."""
     incident_id = new_uuid()
-    await connection.execute(
+    await tx.execute(
         insert(incidents).values(
             id=incident_id,
             team=escalation.team,
@@ -112,7 +112,7 @@ async def open_new(connection: AsyncConnection, order: Order, escalation: Escala
 
 
 async def open_for_provider(
-    connection: AsyncConnection, trouble: ProviderTrouble, team: Team, severity: str, now: datetime
+    tx: Transaction, trouble: ProviderTrouble, team: Team, severity: str, now: datetime
 ) -> Announced:
     """A new incident that no order raised: a provider refuses us, or a cap is near its end."""
     values = {
@@ -132,22 +132,22 @@ async def open_for_provider(
         "provider": trouble.provider,
         "detail": trouble.detail,
     }
-    await connection.execute(insert(incidents).values(**values))
-    row = (await connection.execute(select(incidents).where(incidents.c.id == values["id"]))).one()
+    await tx.execute(insert(incidents).values(**values))
+    row = (await tx.execute(select(incidents).where(incidents.c.id == values["id"]))).one()
     return _event(row, "opened", 1, 0, [], team, now)
 
 
-async def step_of(connection: AsyncConnection, row: Any, kind: str, state: str, team: Team, now: datetime) -> Announced:
+async def step_of(tx: Transaction, row: Any, kind: str, state: str, team: Team, now: datetime) -> Announced:
     """The next step of a provider's incident, which is in `state` after it; what is to be told of it."""
     change = row.changes + 1
     values = {"state": state, "changes": change, "last_at": now, "told_at": now}
-    await connection.execute(update(incidents).where(incidents.c.id == row.id).values(**values))
-    row = (await connection.execute(select(incidents).where(incidents.c.id == row.id))).one()
+    await tx.execute(update(incidents).where(incidents.c.id == row.id).values(**values))
+    row = (await tx.execute(select(incidents).where(incidents.c.id == row.id))).one()
     return _event(row, kind, change, 0, [], team, now)
 
 
 async def update_for(
-    connection: AsyncConnection, changes: Sequence[Change], members: Mapping[UUID, UUID], now: datetime
+    tx: Transaction, changes: Sequence[Change], members: Mapping[UUID, UUID], now: datetime
 ) -> list[Announced]:
     """Bring the incidents of these steps up to date; what is to be told of them."""
     touched: dict[UUID, list[Change]] = defaultdict(list)
@@ -158,12 +158,12 @@ async def update_for(
     for incident_id, steps in touched.items():
         team = steps[0].workflow.teams[steps[0].step.escalation.team]
         grew = any(s.step.kind == "opened" for s in steps)
-        if (announced := await _refresh(connection, incident_id, team, now, grew=grew)) is not None:
+        if (announced := await _refresh(tx, incident_id, team, now, grew=grew)) is not None:
             told.append(announced)
     return told
 
 
-async def flush(connection: AsyncConnection, teams: Mapping[str, Team], now: datetime) -> list[Announced]:
+async def flush(tx: Transaction, teams: Mapping[str, Team], now: datetime) -> list[Announced]:
     """Tell of incidents that grew since they were last told of, at most once a minute each."""
     query = select(incidents.c.id, incidents.c.team).where(
         incidents.c.state != "resolved",
@@ -171,21 +171,19 @@ async def flush(connection: AsyncConnection, teams: Mapping[str, Team], now: dat
         incidents.c.told_at <= now - TELL_EVERY,
     )
     told: list[Announced] = []
-    for row in (await connection.execute(query)).all():
+    for row in (await tx.execute(query)).all():
         team = teams.get(row.team)
-        if team is not None and (announced := await _refresh(connection, row.id, team, now, grew=False)) is not None:
+        if team is not None and (announced := await _refresh(tx, row.id, team, now, grew=False)) is not None:
             told.append(announced)
     return told
 
 
-async def _refresh(
-    connection: AsyncConnection, incident_id: UUID, team: Team, now: datetime, *, grew: bool
-) -> Announced | None:
-    row = (await connection.execute(select(incidents).where(incidents.c.id == incident_id))).one()
+async def _refresh(tx: Transaction, incident_id: UUID, team: Team, now: datetime, *, grew: bool) -> Announced | None:
+    row = (await tx.execute(select(incidents).where(incidents.c.id == incident_id))).one()
     is_member = escalations.c.incident_id == incident_id
     open_left = int(
         (
-            await connection.execute(
+            await tx.execute(
                 select(func.count()).select_from(escalations).where(is_member, escalations.c.state != "resolved")
             )
         ).scalar_one()
@@ -199,19 +197,19 @@ async def _refresh(
         values |= {"changes": row.changes + 1, "told_at": now, "told": open_left}
     if over:
         values["state"] = "resolved"
-    await connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
+    await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
     if not kind:
         return None
-    listed = await orders_of(connection, incident_id)
+    listed = await orders_of(tx, incident_id)
     return _event(row, kind, row.changes + 1, open_left, listed, team, now)
 
 
-async def set_state(connection: AsyncConnection, incident_id: UUID, state: str) -> None:
+async def set_state(tx: Transaction, incident_id: UUID, state: str) -> None:
     """A person took it."""
-    await connection.execute(update(incidents).where(incidents.c.id == incident_id).values(state=state))
+    await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(state=state))
 
 
-async def orders_of(connection: AsyncConnection, incident_id: UUID) -> list[dict[str, str]]:
+async def orders_of(tx: Transaction, incident_id: UUID) -> list[dict[str, str]]:
     """The orders of an incident, oldest first."""
     query = (
         select(escalations.c.workflow, escalations.c.order_name)
@@ -219,7 +217,7 @@ async def orders_of(connection: AsyncConnection, incident_id: UUID) -> list[dict
         .order_by(escalations.c.opened_at, escalations.c.id)
         .limit(MOST_LISTED)
     )
-    return [{"workflow": r.workflow, "order_id": r.order_name} for r in await connection.execute(query)]
+    return [{"workflow": r.workflow, "order_id": r.order_name} for r in await tx.execute(query)]
 
 
 def _event(

@@ -10,11 +10,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 from sqlalchemy import delete, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.keyring import Keyring
 from service.ledger.key_state import KeyState, write_state
 from service.ledger.tables import meta
+from service.ledger.transaction import Transaction
 
 SAID_EVERY_S: Final = 5.0
 # As long as the longest statement may take, and a reconnection after it.
@@ -42,38 +41,38 @@ class Process(Struct, frozen=True):
         return self.writes == state.fingerprint and self.writes_bound
 
 
-async def say(connection: AsyncConnection, name: str, keyring: Keyring, now: datetime, *, reseals: bool) -> None:
+async def say(tx: Transaction, name: str, now: datetime, *, reseals: bool) -> None:
     """This process runs, with these keys."""
-    process = Process(name, now, keyring.fingerprints, keyring.fingerprint, keyring.writes_bound, reseals)
-    await write_state(connection, {_PREFIX + name: msgspec.json.encode(process).decode()})
+    process = Process(name, now, tx.keyring.fingerprints, tx.keyring.fingerprint, tx.keyring.writes_bound, reseals)
+    await write_state(tx, {_PREFIX + name: msgspec.json.encode(process).decode()})
 
 
-async def unsay(connection: AsyncConnection, name: str) -> None:
+async def unsay(tx: Transaction, name: str) -> None:
     """This process ends."""
-    await connection.execute(delete(meta).where(meta.c.key == _PREFIX + name))
+    await tx.execute(delete(meta).where(meta.c.key == _PREFIX + name))
 
 
-async def running(connection: AsyncConnection, now: datetime) -> Sequence[Process]:
+async def running(tx: Transaction, now: datetime) -> Sequence[Process]:
     """Those that were seen lately, by name."""
     query = select(meta.c.value).where(meta.c.key.startswith(_PREFIX)).order_by(meta.c.key)
-    found = [msgspec.json.decode(value, type=Process) for value in (await connection.execute(query)).scalars()]
+    found = [msgspec.json.decode(value, type=Process) for value in (await tx.execute(query)).scalars()]
     return [p for p in found if p.seen > now - FORGOTTEN_AFTER]
 
 
-async def forget_gone(connection: AsyncConnection, now: datetime) -> None:
+async def forget_gone(tx: Transaction, now: datetime) -> None:
     """Drop the lines of processes that ended without a word."""
     query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(_PREFIX))
     gone = [
         row.key
-        for row in await connection.execute(query)
+        for row in await tx.execute(query)
         if msgspec.json.decode(row.value, type=Process).seen <= now - FORGOTTEN_AFTER
     ]
     if gone:
-        await connection.execute(delete(meta).where(meta.c.key.in_(gone)))
+        await tx.execute(delete(meta).where(meta.c.key.in_(gone)))
 
 
-async def older_releases(connection: AsyncConnection) -> int:
+async def older_releases(tx: Transaction) -> int:
     """How many connections look like those of a release that cannot read bound seals; SQLite shows none."""
-    if connection.dialect.name == "sqlite":
+    if tx.dialect.name == "sqlite":
         return 0
-    return int((await connection.execute(_OLDER)).scalar_one())
+    return int((await tx.execute(_OLDER)).scalar_one())

@@ -15,10 +15,10 @@ from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring, Label, SealBroken
 from service.ledger.tables import meta, orders
+from service.ledger.transaction import Transaction
 from service.ledger.upgrading import SchemaError
 from service.ledger.upsert import upsert
 
@@ -53,56 +53,64 @@ class KeyState(Struct, frozen=True):
         return self.form == BOUND and self.under == (self.fingerprint,)
 
 
-async def settle_keys(connection: AsyncConnection, keyring: Keyring) -> KeyState:
+async def settle_keys(
+    tx: Transaction,
+) -> KeyState:
     """Do as the ledger says; a new ledger, or one from before the root key, is told first. Raises WrongKey."""
-    known = await _known(connection)
+    known = await _known(tx)
     if ROOT not in known:
-        is_new = FINGERPRINT not in known and (await connection.execute(select(orders.c.id).limit(1))).first() is None
-        known |= _first_state(keyring, known, is_new=is_new)
-        await write_state(connection, known)
-    return _use(keyring, known)
+        is_new = FINGERPRINT not in known and (await tx.execute(select(orders.c.id).limit(1))).first() is None
+        known |= _first_state(tx.keyring, known, is_new=is_new)
+        await write_state(tx, known)
+    return _use(tx.keyring, known)
 
 
-async def look(connection: AsyncConnection, keyring: Keyring) -> KeyState:
+async def look(
+    tx: Transaction,
+) -> KeyState:
     """Do as the ledger says now; raises WrongKey."""
-    return _use(keyring, await _known(connection))
+    return _use(tx.keyring, await _known(tx))
 
 
-async def write_state(connection: AsyncConnection, values: Mapping[str, str]) -> None:
+async def write_state(tx: Transaction, values: Mapping[str, str]) -> None:
     """Set these lines of `meta`."""
     rows = [{"key": key, "value": value} for key, value in values.items()]
-    await upsert(connection, meta, rows, ("value",), ("key",))
+    await upsert(tx, meta, rows, ("value",), ("key",))
 
 
-async def begin_bound(connection: AsyncConnection, keyring: Keyring) -> KeyState:
+async def begin_bound(
+    tx: Transaction,
+) -> KeyState:
     """From now on seals are bound to their place; only when no process runs that cannot read them."""
-    known = await _locked(connection)
+    known = await _locked(tx)
     if known[FORM] == UNBOUND:
-        await write_state(connection, {FORM: MIXED})
-    return await look(connection, keyring)
+        await write_state(tx, {FORM: MIXED})
+    return await look(tx)
 
 
-async def begin_key(connection: AsyncConnection, keyring: Keyring) -> KeyState:
+async def begin_key(
+    tx: Transaction,
+) -> KeyState:
     """From now on SECRET_KEY as it is set seals; only when every process that runs knows it."""
-    known = await _locked(connection)
-    _use(keyring, known)
-    under = dict.fromkeys([keyring.newest, *known[UNDER].split()])
-    keyring.use(
-        fingerprint=keyring.newest,
-        root=keyring.root,
-        writes_bound=keyring.writes_bound,
-        refuses_unbound=keyring.refuses_unbound,
+    known = await _locked(tx)
+    _use(tx.keyring, known)
+    under = dict.fromkeys([tx.keyring.newest, *known[UNDER].split()])
+    tx.keyring.use(
+        fingerprint=tx.keyring.newest,
+        root=tx.keyring.root,
+        writes_bound=tx.keyring.writes_bound,
+        refuses_unbound=tx.keyring.refuses_unbound,
     )
-    await write_state(connection, {FINGERPRINT: keyring.newest, ROOT: sealed_root(keyring), UNDER: " ".join(under)})
-    return await look(connection, keyring)
+    await write_state(tx, {FINGERPRINT: tx.keyring.newest, ROOT: sealed_root(tx.keyring), UNDER: " ".join(under)})
+    return await look(tx)
 
 
-async def settle(connection: AsyncConnection, keyring: Keyring, state: KeyState) -> KeyState:
+async def settle(tx: Transaction, state: KeyState) -> KeyState:
     """Everything is sealed as this state says, unless it changed meanwhile: earlier keys and unbound seals are past."""
-    known = await _locked(connection)
+    known = await _locked(tx)
     if (known[FINGERPRINT], known[FORM]) == (state.fingerprint, state.form) and known[UNDER].split() == [*state.under]:
-        await write_state(connection, {FORM: BOUND, UNDER: state.fingerprint})
-    return await look(connection, keyring)
+        await write_state(tx, {FORM: BOUND, UNDER: state.fingerprint})
+    return await look(tx)
 
 
 def sealed_root(keyring: Keyring) -> str:
@@ -113,13 +121,13 @@ def sealed_root(keyring: Keyring) -> str:
 _KNOWN: Final = select(meta.c.key, meta.c.value).where(meta.c.key.in_([FINGERPRINT, ROOT, FORM, UNDER]))
 
 
-async def _known(connection: AsyncConnection) -> dict[str, str]:
-    return {row.key: row.value for row in await connection.execute(_KNOWN)}
+async def _known(tx: Transaction) -> dict[str, str]:
+    return {row.key: row.value for row in await tx.execute(_KNOWN)}
 
 
-async def _locked(connection: AsyncConnection) -> dict[str, str]:
+async def _locked(tx: Transaction) -> dict[str, str]:
     """As `_known`; nobody else changes it before this transaction ends."""
-    rows = await connection.execute(_KNOWN.order_by(meta.c.key).with_for_update())
+    rows = await tx.execute(_KNOWN.order_by(meta.c.key).with_for_update())
     return {row.key: row.value for row in rows}
 
 

@@ -9,12 +9,11 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.errors import Rejection
-from service.keyring import Keyring
 from service.ledger.engine import new_uuid
 from service.ledger.tables_admin import api_keys
+from service.ledger.transaction import Transaction
 
 Role = Literal["publisher", "agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
@@ -45,43 +44,43 @@ def looks_like_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-async def create(connection: AsyncConnection, keyring: Keyring, role: Role, name: str, now: datetime) -> str:
+async def create(tx: Transaction, role: Role, name: str, now: datetime) -> str:
     """A new key; this is the only time that it can be seen. Raises Rejection for a name that stands for an account."""
     if name.startswith(ACCOUNT):
         raise Rejection(f"name: those that begin with {ACCOUNT!r} are of people who sign in with company accounts")
     key = PREFIX + secrets.token_urlsafe(32)
-    await connection.execute(
+    await tx.execute(
         api_keys.insert().values(
-            id=new_uuid(), name=name, role=role, digest=keyring.digest("api-key", key), created_at=now
+            id=new_uuid(), name=name, role=role, digest=tx.keyring.digest("api-key", key), created_at=now
         )
     )
     return key
 
 
-async def caller_of(connection: AsyncConnection, keyring: Keyring, key: str) -> Caller | None:
+async def caller_of(tx: Transaction, key: str) -> Caller | None:
     """Whose key this is, if it is valid."""
     query = select(api_keys.c.id, api_keys.c.name, api_keys.c.role).where(
-        api_keys.c.digest == keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
+        api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
     )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await tx.execute(query)).one_or_none()
     return Caller(row.name, row.role, row.id) if row else None
 
 
-async def roles_of(connection: AsyncConnection, key_ids: Collection[UUID]) -> dict[UUID, Role]:
+async def roles_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Role]:
     """The roles of these keys; those that were revoked are missing."""
     query = select(api_keys.c.id, api_keys.c.role).where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
-    return {row.id: row.role for row in await connection.execute(query)}
+    return {row.id: row.role for row in await tx.execute(query)}
 
 
-async def revoke(connection: AsyncConnection, name: str, now: datetime) -> int:
+async def revoke(tx: Transaction, name: str, now: datetime) -> int:
     """End the keys with this name; how many."""
-    ended = await connection.execute(
+    ended = await tx.execute(
         update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
     )
     return int(ended.rowcount)
 
 
-async def listed(connection: AsyncConnection) -> list[tuple[str, str, datetime, datetime | None]]:
+async def listed(tx: Transaction) -> list[tuple[str, str, datetime, datetime | None]]:
     """(name, role, made, revoked) of all keys."""
-    rows = await connection.execute(select(api_keys).order_by(api_keys.c.created_at))
+    rows = await tx.execute(select(api_keys).order_by(api_keys.c.created_at))
     return [(row.name, row.role, row.created_at, row.revoked_at) for row in rows]

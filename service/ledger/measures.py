@@ -12,13 +12,12 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.events import clean
 from service.domain.workflow import PLANS, Measure, Workflow
-from service.keyring import Keyring
 from service.ledger.records import order_of
 from service.ledger.tables import clocks, observations, orders, visits
+from service.ledger.transaction import Transaction
 
 MOST_VISITS: Final = 500_000
 MOST_OUTLIERS: Final = 5
@@ -35,31 +34,29 @@ class _Visit(Struct, frozen=True):
     at: datetime
 
 
-async def lifecycle(
-    connection: AsyncConnection, keyring: Keyring, workflow: Workflow, since: datetime
-) -> dict[str, Any]:
+async def lifecycle(tx: Transaction, workflow: Workflow, since: datetime) -> dict[str, Any]:
     """Everything about orders that moved since then."""
-    lives = await _lives(connection, workflow.name, since)
-    counted = await connection.execute(
+    lives = await _lives(tx, workflow.name, since)
+    counted = await tx.execute(
         select(orders.c.status, func.count()).where(orders.c.workflow == workflow.name).group_by(orders.c.status)
     )
     by_status = {row[0]: int(row[1]) for row in counted}
-    averages = await _averages(connection, workflow.name, since)
+    averages = await _averages(tx, workflow.name, since)
     return {
         "workflow": workflow.name,
         "since": since,
         "orders": len(lives),
         "by_status": by_status,
         "measures": [
-            await _counted(connection, keyring, m, lives) if m.kind == "count" else _measured(m, lives, averages)
+            await _counted(tx, m, lives) if m.kind == "count" else _measured(m, lives, averages)
             for m in workflow.measures.values()
         ],
-        "stages": await _stages(connection, workflow, lives),
-        "promises": await _promises(connection, workflow, since),
+        "stages": await _stages(tx, workflow, lives),
+        "promises": await _promises(tx, workflow, since),
     }
 
 
-async def _lives(connection: AsyncConnection, workflow: str, since: datetime) -> dict[UUID, list[_Visit]]:
+async def _lives(tx: Transaction, workflow: str, since: datetime) -> dict[UUID, list[_Visit]]:
     query = (
         select(visits.c.order_id, visits.c.status, visits.c.stage, visits.c.at)
         .where(visits.c.workflow == workflow, visits.c.at >= since)
@@ -67,18 +64,18 @@ async def _lives(connection: AsyncConnection, workflow: str, since: datetime) ->
         .limit(MOST_VISITS)
     )
     lives: dict[UUID, list[_Visit]] = defaultdict(list)
-    for row in await connection.execute(query):
+    for row in await tx.execute(query):
         lives[row.order_id].append(_Visit(row.status, row.stage, row.at))
     return lives
 
 
-async def _averages(connection: AsyncConnection, workflow: str, since: datetime) -> dict[str, tuple[float, int]]:
+async def _averages(tx: Transaction, workflow: str, since: datetime) -> dict[str, tuple[float, int]]:
     query = (
         select(observations.c.measure, func.avg(observations.c.value), func.count())
         .where(observations.c.workflow == workflow, observations.c.at >= since)
         .group_by(observations.c.measure)
     )
-    return {row[0]: (float(row[1]), int(row[2])) for row in await connection.execute(query)}
+    return {row[0]: (float(row[1]), int(row[2])) for row in await tx.execute(query)}
 
 
 def _measured(
@@ -104,16 +101,14 @@ def _measured(
     return {"name": m.name, "title": m.title, "kind": m.kind, "value": value, "count": count, **goal, **more}
 
 
-async def _counted(
-    connection: AsyncConnection, keyring: Keyring, m: Measure, lives: Mapping[UUID, list[_Visit]]
-) -> dict[str, Any]:
+async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit]]) -> dict[str, Any]:
     """How often each value comes, the most frequent first: of the orders as they are now, so of nobody erased."""
     entered = [order_id for order_id, life in lives.items() if any(v.status in m.start for v in life)]
     values: Counter[str] = Counter()
     for begin in range(0, len(entered), AT_ONCE):
         part = select(orders.c.id, orders.c.sealed_state).where(orders.c.id.in_(entered[begin : begin + AT_ONCE]))
-        for row in await connection.execute(part):
-            value = order_of(keyring, row).value(m.path)
+        for row in await tx.execute(part):
+            value = order_of(tx.keyring, row).value(m.path)
             values[clean(str(value))[:LONGEST_VALUE] if value not in (None, "") else ""] += 1
     counted = [{"value": value, "count": n} for value, n in values.most_common(MOST_VALUES)]
     return {"name": m.name, "title": m.title, "kind": m.kind, "value": None, "count": len(entered), "values": counted}
@@ -136,9 +131,7 @@ def _percentiles(times: Sequence[float]) -> dict[str, float]:
     return {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98]}
 
 
-async def _stages(
-    connection: AsyncConnection, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]
-) -> list[dict[str, Any]]:
+async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]) -> list[dict[str, Any]]:
     """Time in each stage: from entering it to entering another one."""
     spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
     for order_id, life in lives.items():
@@ -153,7 +146,7 @@ async def _stages(
         times = sorted(spent.get(stage.name, []))
         seconds = [t for t, _ in times]
         outliers = [(t, o) for t, o in reversed(times) if t > _fence(seconds)]
-        names = await _names(connection, [o for _, o in outliers[:MOST_OUTLIERS]])
+        names = await _names(tx, [o for _, o in outliers[:MOST_OUTLIERS]])
         found.append(
             {
                 "stage": stage.name,
@@ -174,20 +167,20 @@ def _fence(seconds: Sequence[float]) -> float:
     return high + FENCE * (high - low)
 
 
-async def _names(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+async def _names(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, str]:
     if not ids:
         return {}
-    rows = await connection.execute(select(orders.c.id, orders.c.order_id).where(orders.c.id.in_(ids)))
+    rows = await tx.execute(select(orders.c.id, orders.c.order_id).where(orders.c.id.in_(ids)))
     return {row.id: row.order_id for row in rows}
 
 
-async def _promises(connection: AsyncConnection, workflow: Workflow, since: datetime) -> list[dict[str, Any]]:
+async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> list[dict[str, Any]]:
     """Kept and broken promises by clock and ISO week."""
     query = select(clocks.c.name, clocks.c.state, clocks.c.started_at).where(
         clocks.c.workflow == workflow.name, clocks.c.started_at >= since, clocks.c.state.in_(("met", "breached"))
     )
     counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for row in await connection.execute(query.limit(MOST_VISITS)):
+    for row in await tx.execute(query.limit(MOST_VISITS)):
         year, week, _ = row.started_at.isocalendar()
         counted[row.name, f"{year}-W{week:02d}"][row.state == "breached"] += 1
     found = []

@@ -7,17 +7,16 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import BindParameter, Select, bindparam, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.notices import AHEAD, Notification, gives_place_back
 from service.domain.turns import HEAD_START_MS, last_turn, turn_of
-from service.keyring import Keyring
 from service.ledger import caps
 from service.ledger.caps import Reservation, Settled, decode, encode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.records import history_line, notification_of
 from service.ledger.tables import notices, notifications, orders
+from service.ledger.transaction import Transaction
 
 WAITING: Final = ("pending", "retrying")
 # Of what changes no state, in characters: a few hundred lines.
@@ -59,28 +58,26 @@ _LOCK: Final = _FIND.with_for_update(of=notifications)
 _OF_NOTICES: Final = _stored().where(notices.c.id.in_(_IDS), notices.c.order_id == notifications.c.order_id)
 
 
-async def lock(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+async def lock(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Stored]:
     """Notifications as they stand, locked; take the locks of their orders first."""
-    return await _read(connection, keyring, _LOCK, ids)
+    return await _read(tx, _LOCK, ids)
 
 
-async def of_notices(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Stored]:
+async def of_notices(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Stored]:
     """All notifications of these notices; take the locks of their orders first."""
-    return await _read(connection, keyring, _OF_NOTICES, ids)
+    return await _read(tx, _OF_NOTICES, ids)
 
 
-async def find(connection: AsyncConnection, keyring: Keyring, notification_id: UUID) -> Stored | None:
+async def find(tx: Transaction, notification_id: UUID) -> Stored | None:
     """One notification, not locked."""
-    return (await _read(connection, keyring, _FIND, [notification_id])).get(notification_id)
+    return (await _read(tx, _FIND, [notification_id])).get(notification_id)
 
 
-async def _read(
-    connection: AsyncConnection, keyring: Keyring, query: Select[Any], ids: Iterable[UUID]
-) -> dict[UUID, Stored]:
+async def _read(tx: Transaction, query: Select[Any], ids: Iterable[UUID]) -> dict[UUID, Stored]:
     wanted = padded(sorted(set(ids)))
     return {
         row.id: Stored(
-            notification=notification_of(keyring, row),
+            notification=notification_of(tx.keyring, row),
             fence=row.fence,
             begun=row.begun,
             workflow=row.workflow,
@@ -89,24 +86,24 @@ async def _read(
             lane=row.lane,
             reservation=decode(row.reservation),
         )
-        for row in (await connection.execute(query, {"ids": wanted}) if wanted else ())
+        for row in (await tx.execute(query, {"ids": wanted}) if wanted else ())
     }
 
 
-async def provider_ids(connection: AsyncConnection, order_id: UUID, *, but: UUID) -> frozenset[str]:
+async def provider_ids(tx: Transaction, order_id: UUID, *, but: UUID) -> frozenset[str]:
     """What the providers call the messages of this order, but for one."""
     query = select(notifications.c.provider_id).where(
         notifications.c.order_id == order_id, notifications.c.id != but, notifications.c.provider_id != ""
     )
-    return frozenset((await connection.execute(query)).scalars())
+    return frozenset((await tx.execute(query)).scalars())
 
 
-async def waiting_in(connection: AsyncConnection, lanes: Iterable[bytes]) -> set[str]:
+async def waiting_in(tx: Transaction, lanes: Iterable[bytes]) -> set[str]:
     """The channels on which something waits in these lanes."""
     wanted = padded(sorted(set(lanes)))
     if not wanted:
         return set()
-    return set((await connection.execute(_WAITING_IN, {"lanes": wanted})).scalars())
+    return set((await tx.execute(_WAITING_IN, {"lanes": wanted})).scalars())
 
 
 _WAITING_IN: Final = (
@@ -121,12 +118,12 @@ _WAITING_IN: Final = (
 )
 
 
-async def let_ahead(connection: AsyncConnection, lanes: Iterable[bytes], now: datetime) -> None:
+async def let_ahead(tx: Transaction, lanes: Iterable[bytes], now: datetime) -> None:
     """Codes came into these lanes: what waits there goes as early as they do, so that no code waits behind a flood."""
     wanted = padded(sorted(set(lanes)))
     if wanted:
         last_code = last_turn(now, codes_only=True)
-        await connection.execute(_LET_AHEAD, {"lanes": wanted, "last_code": last_code})
+        await tx.execute(_LET_AHEAD, {"lanes": wanted, "last_code": last_code})
 
 
 _LET_AHEAD: Final = (
@@ -140,9 +137,7 @@ _LET_AHEAD: Final = (
 )
 
 
-async def write(
-    connection: AsyncConnection, changed: Sequence[Notification], now: datetime, before: Mapping[UUID, Stored]
-) -> None:
+async def write(tx: Transaction, changed: Sequence[Notification], now: datetime, before: Mapping[UUID, Stored]) -> None:
     """New states, each with its line of history; what their sends took under the caps is kept or given back."""
     rows = [
         {
@@ -165,10 +160,10 @@ async def write(
     ]
     if not rows:
         return
-    await connection.execute(_WRITE, rows)
+    await tx.execute(_WRITE, rows)
     was = [(before[n.id].notification, before[n.id].reservation, n) for n in changed]
     settled = [Settled(r, gives_place_back(old, new), old.state == "unknown") for old, r, new in was if r]
-    await caps.settle(connection, settled)
+    await caps.settle(tx, settled)
 
 
 _WRITE: Final = (
@@ -192,12 +187,12 @@ _WRITE: Final = (
 )
 
 
-async def note(connection: AsyncConnection, notification_id: UUID, line: str) -> None:
+async def note(tx: Transaction, notification_id: UUID, line: str) -> None:
     """Add to the history what changes no state: a receipt that came too late, a reply.
 
     Whoever has the address of a mail may write to it as often as they like: a long history takes no more of these.
     """
-    await connection.execute(
+    await tx.execute(
         update(notifications)
         .where(notifications.c.id == notification_id, func.length(notifications.c.history) < LONGEST_HISTORY)
         .values(history=notifications.c.history + line)

@@ -12,13 +12,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.commit import assignee_digest, person_digests
 from service.ledger.tables import escalations, order_people, orders
+from service.ledger.transaction import Transaction
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
 STUCK_AFTER: Final = timedelta(days=3)
@@ -80,20 +80,18 @@ class Listed(Struct, frozen=True):
     overdue: bool
 
 
-async def search(
-    connection: AsyncConnection, keyring: Keyring, wanted: Search, now: datetime
-) -> tuple[list[Listed], str]:
+async def search(tx: Transaction, wanted: Search, now: datetime) -> tuple[list[Listed], str]:
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
     column, newest_first = _SORTED_BY[wanted.sort]
     keyed = column if newest_first else _or_far(column)
-    query = select(orders).where(*_conditions(keyring, wanted, now)).limit(wanted.limit + 1)
+    query = select(orders).where(*_conditions(tx.keyring, wanted, now)).limit(wanted.limit + 1)
     query = query.order_by(keyed.desc(), orders.c.id.desc()) if newest_first else query.order_by(keyed, orders.c.id)
     if wanted.cursor:
         value, last = _read_cursor(wanted.cursor)
         beyond = keyed < value if newest_first else keyed > value
         next_id = orders.c.id < last if newest_first else orders.c.id > last
         query = query.where(or_(beyond, and_(keyed == value, next_id)))
-    rows = [_listed(row, now) for row in await connection.execute(query)]
+    rows = [_listed(row, now) for row in await tx.execute(query)]
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     return page, _cursor(page[-1], wanted.sort) if more else ""
@@ -180,13 +178,13 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None
 
 
-async def open_escalations_of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, int]:
+async def open_escalations_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, int]:
     """How many open escalations each of these orders has."""
     query: Select[Any] = select(escalations.c.order_id).where(
         escalations.c.order_id.in_(ids), escalations.c.state != "resolved"
     )
     found: dict[UUID, int] = {}
-    for row in await connection.execute(query):
+    for row in await tx.execute(query):
         found[row.order_id] = found.get(row.order_id, 0) + 1
     return found
 

@@ -6,15 +6,12 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.domain.order import Order
-from service.keyring import Keyring
+from service.domain.order import Order, OrderRef
 from service.ledger.engine import padded
 from service.ledger.records import order_of
 from service.ledger.tables import orders
-
-OrderName = tuple[str, str]
+from service.ledger.transaction import Transaction
 
 # Built once: building a statement costs more than sending it.
 _STATE: Final = select(orders.c.id, orders.c.sealed_state)
@@ -35,56 +32,54 @@ _LOCK_DUE: Final = (
 _NEXT_WAKE: Final = select(orders.c.wake_at).where(orders.c.wake_at.is_not(None)).order_by(orders.c.wake_at).limit(1)
 
 
-async def lock_named(
-    connection: AsyncConnection, keyring: Keyring, names: Iterable[OrderName]
-) -> dict[OrderName, Order]:
+async def lock_named(tx: Transaction, names: Iterable[OrderRef]) -> dict[OrderRef, Order]:
     """The orders with these (workflow, order id), locked; those that do not exist are left out."""
     wanted = padded(sorted(set(names)))
     if not wanted:
         return {}
-    found = [order_of(keyring, row) for row in await connection.execute(_LOCK_NAMED, {"names": wanted})]
-    return {(o.workflow, o.order_id): o for o in found}
+    found = [order_of(tx.keyring, row) for row in await tx.execute(_LOCK_NAMED, {"names": wanted})]
+    return {o.ref: o for o in found}
 
 
-async def lock_by_id(connection: AsyncConnection, keyring: Keyring, ids: Iterable[UUID]) -> dict[UUID, Order]:
+async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
     """The orders with these ids, locked."""
     wanted = padded(sorted(set(ids)))
     if not wanted:
         return {}
-    found = [order_of(keyring, row) for row in await connection.execute(_LOCK_BY_ID, {"ids": wanted})]
+    found = [order_of(tx.keyring, row) for row in await tx.execute(_LOCK_BY_ID, {"ids": wanted})]
     return {o.id: o for o in found}
 
 
-async def lock_due(connection: AsyncConnection, keyring: Keyring, now: datetime, limit: int) -> list[Order]:
+async def lock_due(tx: Transaction, now: datetime, limit: int) -> list[Order]:
     """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped."""
     values = {"now": now, "at_most": limit}
-    return [order_of(keyring, row) for row in await connection.execute(_LOCK_DUE, values)]
+    return [order_of(tx.keyring, row) for row in await tx.execute(_LOCK_DUE, values)]
 
 
-async def postpone(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> None:
+async def postpone(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
     """Orders that cannot be decided now, such as those whose pack is not installed, wait until then."""
     wanted = padded(ids)
     if wanted:
-        await connection.execute(update(orders).where(orders.c.id.in_(wanted)).values(wake_at=until))
+        await tx.execute(update(orders).where(orders.c.id.in_(wanted)).values(wake_at=until))
 
 
-async def next_wake(connection: AsyncConnection) -> datetime | None:
+async def next_wake(tx: Transaction) -> datetime | None:
     """The nearest moment at which any order wants to be woken."""
-    moment: datetime | None = (await connection.execute(_NEXT_WAKE)).scalar_one_or_none()
+    moment: datetime | None = (await tx.execute(_NEXT_WAKE)).scalar_one_or_none()
     return moment
 
 
-async def find(connection: AsyncConnection, keyring: Keyring, workflow: str, order_id: str) -> Order | None:
+async def find(tx: Transaction, workflow: str, order_id: str) -> Order | None:
     """One order, not locked."""
     query = select(orders.c.id, orders.c.sealed_state).where(
         orders.c.workflow == workflow, orders.c.order_id == order_id
     )
-    row = (await connection.execute(query)).one_or_none()
-    return order_of(keyring, row) if row else None
+    row = (await tx.execute(query)).one_or_none()
+    return order_of(tx.keyring, row) if row else None
 
 
-async def find_by_id(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> Order | None:
+async def find_by_id(tx: Transaction, order_id: UUID) -> Order | None:
     """One order, not locked."""
     query = _STATE.where(orders.c.id == order_id)
-    row = (await connection.execute(query)).one_or_none()
-    return order_of(keyring, row) if row else None
+    row = (await tx.execute(query)).one_or_none()
+    return order_of(tx.keyring, row) if row else None

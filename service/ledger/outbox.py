@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.broker.port import Way
 from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import outbox
+from service.ledger.transaction import Transaction
 
 LEASE: Final = timedelta(seconds=30)
 
@@ -38,12 +38,12 @@ class Outgoing(Struct, frozen=True):
     created: datetime | None = None
 
 
-async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: datetime) -> None:
+async def put(tx: Transaction, messages: Iterable[Outgoing], now: datetime) -> None:
     """Queue messages in the transaction of their cause."""
     messages = _last_held(messages)
     for m in messages:
         if m.about:
-            await _give_way(connection, m)
+            await _give_way(tx, m)
     rows = [
         {
             "id": new_uuid(),
@@ -61,7 +61,7 @@ async def put(connection: AsyncConnection, messages: Iterable[Outgoing], now: da
         for m in messages
     ]
     if rows:
-        await connection.execute(outbox.insert(), rows)
+        await tx.execute(outbox.insert(), rows)
 
 
 def _last_held(messages: Iterable[Outgoing]) -> list[Outgoing]:
@@ -74,9 +74,9 @@ def _last_held(messages: Iterable[Outgoing]) -> list[Outgoing]:
     return kept
 
 
-async def _give_way(connection: AsyncConnection, message: Outgoing) -> None:
+async def _give_way(tx: Transaction, message: Outgoing) -> None:
     """What is held about the same thing, and nobody has claimed since, is not to be said any more."""
-    await connection.execute(
+    await tx.execute(
         delete(outbox).where(
             outbox.c.lane == message.lane,
             outbox.c.message_id.startswith(f"{message.about}.", autoescape=True),
@@ -97,7 +97,7 @@ def _is_first(now: datetime) -> ColumnElement[bool]:
     return or_(outbox.c.lane == "", ~waits.exists())
 
 
-async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: Collection[Way] = ()) -> list[Outgoing]:
+async def claim(tx: Transaction, now: datetime, limit: int, *, but: Collection[Way] = ()) -> list[Outgoing]:
     """The oldest messages that nobody else is publishing, leased; none that go one of the ways `but`.
 
     Those that were refused before come last.
@@ -110,10 +110,10 @@ async def claim(connection: AsyncConnection, now: datetime, limit: int, *, but: 
         .limit(limit)
         .with_for_update(skip_locked=True, of=outbox)
     )
-    rows = (await connection.execute(query)).all()
+    rows = (await tx.execute(query)).all()
     if rows:
         leased = update(outbox).where(outbox.c.id == bindparam("k")).values(leased_until=now + LEASE)
-        await connection.execute(leased, [{"k": row.id} for row in rows])
+        await tx.execute(leased, [{"k": row.id} for row in rows])
     return [outgoing_of(row) for row in rows]
 
 
@@ -138,28 +138,28 @@ def _goes(way: Way) -> ColumnElement[bool]:
     return and_(outbox.c.exchange == exchange, alike)
 
 
-async def leased_until(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> set[UUID]:
+async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) -> set[UUID]:
     """Those of these messages whose lease ends exactly then: the lease of whoever chose that moment."""
     query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), outbox.c.leased_until == until)
-    return set((await connection.execute(query)).scalars())
+    return set((await tx.execute(query)).scalars())
 
 
-async def done(connection: AsyncConnection, ids: Iterable[UUID]) -> None:
+async def done(tx: Transaction, ids: Iterable[UUID]) -> None:
     """The broker has confirmed these."""
     wanted = padded(ids)
     if wanted:
-        await connection.execute(delete(outbox).where(outbox.c.id.in_(wanted)))
+        await tx.execute(delete(outbox).where(outbox.c.id.in_(wanted)))
 
 
-async def release(connection: AsyncConnection, ids: Iterable[UUID], until: datetime) -> None:
+async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
     """These could not be published; whoever comes after `until` may try."""
     wanted = padded(ids)
     if wanted:
         values = {"leased_until": until, "attempts": outbox.c.attempts + 1}
-        await connection.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
+        await tx.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
 
 
-async def oldest(connection: AsyncConnection, now: datetime, *, but: Collection[str] = ()) -> datetime | None:
+async def oldest(tx: Transaction, now: datetime, *, but: Collection[str] = ()) -> datetime | None:
     """When the longest-waiting message that may leave was written, tried or not; none for the exchanges `but`."""
     query = (
         select(outbox.c.created_at)
@@ -167,5 +167,5 @@ async def oldest(connection: AsyncConnection, now: datetime, *, but: Collection[
         .order_by(outbox.c.id)
         .limit(1)
     )
-    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
     return moment

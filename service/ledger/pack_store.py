@@ -4,31 +4,29 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.ledger.tables_admin import packs
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
 
-async def keep(
-    connection: AsyncConnection, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime
-) -> None:
+async def keep(tx: Transaction, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime) -> None:
     """Keep these (workflow, version), and by which rules they were checked last."""
     rows = [
         {"workflow": w, "version": v, "at": now, "files": files, "checked_by": checked_by}
         for (w, v), files in bundles.items()
     ]
-    await upsert(connection, packs, rows, ("checked_by",), keys=("workflow", "version"))
+    await upsert(tx, packs, rows, ("checked_by",), keys=("workflow", "version"))
 
 
-async def checked(connection: AsyncConnection, by: str) -> set[tuple[str, str]]:
+async def checked(tx: Transaction, by: str) -> set[tuple[str, str]]:
     """The (workflow, version) that these rules have checked."""
     query = select(packs.c.workflow, packs.c.version).where(packs.c.checked_by == by)
-    return {(row.workflow, row.version) for row in await connection.execute(query)}
+    return {(row.workflow, row.version) for row in await tx.execute(query)}
 
 
-async def find(connection: AsyncConnection, workflow: str, version: str) -> bytes | None:
+async def find(tx: Transaction, workflow: str, version: str) -> bytes | None:
     """The bundled files of one version."""
     query = select(packs.c.files).where(packs.c.workflow == workflow, packs.c.version == version)
-    files: bytes | None = (await connection.execute(query)).scalar_one_or_none()
+    files: bytes | None = (await tx.execute(query)).scalar_one_or_none()
     return files

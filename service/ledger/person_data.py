@@ -6,19 +6,18 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.canonical import canonical_order
 from service.domain.erasure import Traces, addresses_of, reach_of, slots_of
-from service.domain.order import Order
+from service.domain.order import Order, OrderRef
 from service.domain.workflow import Workflow
-from service.keyring import Keyring
 from service.ledger.erasing import told_of
-from service.ledger.orders import OrderName, find
+from service.ledger.orders import find
 from service.ledger.records import notification_of
 from service.ledger.schedules import listed
 from service.ledger.suppressed import suppressed
 from service.ledger.tables import notifications
+from service.ledger.transaction import Transaction
 from service.ledger.views import message_view
 
 
@@ -80,22 +79,22 @@ class Gathered:
         self.messages: list[PersonMessage] = []
         self.preferences: list[dict[str, Any]] = []
 
-    async def add(self, connection: AsyncConnection, keyring: Keyring, name: OrderName, workflow: Workflow) -> None:
+    async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
         """Their part of one order."""
-        found = await find(connection, keyring, *name)
+        found = await find(tx, *name)
         if found is None:
             return
         order = canonical_order(found, workflow.region)
         query = select(notifications).where(notifications.c.order_id == order.id).order_by(notifications.c.id)
-        rows = (await connection.execute(query)).all()
-        told = {row.id: told_of(notification_of(keyring, row), workflow.region) for row in rows}
+        rows = (await tx.execute(query)).all()
+        told = {row.id: told_of(notification_of(tx.keyring, row), workflow.region) for row in rows}
         traces = reach_of(order, list(told.values()), self._known_as)
         slots = slots_of(list(told.values()), traces)
         self.traces = self.traces.united(traces)
         self.orders.append(_order(order, workflow, traces))
         self.preferences += _preferences(order, traces)
         self.messages += [
-            _message(order, message_view(keyring, row))
+            _message(order, message_view(tx.keyring, row))
             for row in rows
             if (told[row.id].notice, told[row.id].audience, told[row.id].person) in slots
         ]
@@ -153,11 +152,11 @@ def _message(order: Order, m: dict[str, Any]) -> PersonMessage:
     return PersonMessage(workflow=order.workflow, order_id=order.order_id, **kept)
 
 
-async def finish(connection: AsyncConnection, keyring: Keyring, found: Gathered, kept_for: str) -> PersonData:
+async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
     """What is known of them outside of orders."""
     addresses = sorted(found.traces.addresses)
-    opted = await suppressed(connection, keyring, addresses)
-    reports = await listed(connection, keyring)
+    opted = await suppressed(tx, addresses)
+    reports = await listed(tx)
     used = {m.provider for m in found.messages if m.provider}
     return PersonData(
         addresses=addresses,

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.workflow import Team
 from service.ledger import outbox
 from service.ledger.escalations import announcement, serialise, stream_row
 from service.ledger.incidents import Announced, ProviderTrouble, open_for_provider, step_of
 from service.ledger.tables_admin import incidents, provider_health, stream
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
 Key = tuple[str, str, str]
@@ -55,10 +55,10 @@ class Refusal(Struct, frozen=True):
         return f"{self.provider} refuses us{what} since {self.since:%Y-%m-%d %H:%M} UTC ({said})"
 
 
-async def refusing(connection: AsyncConnection) -> list[Refusal]:
+async def refusing(tx: Transaction) -> list[Refusal]:
     """The providers that refuse us now."""
     query = select(provider_health).where(provider_health.c.state == "refuses")
-    rows = await connection.execute(query.order_by(provider_health.c.since))
+    rows = await tx.execute(query.order_by(provider_health.c.since))
     return [_refusal(row) for row in rows]
 
 
@@ -66,9 +66,9 @@ def _refusal(row: Row[Any]) -> Refusal:
     return Refusal(row.channel, row.provider, row.scope, row.code, row.words, row.since, row.seen_at)
 
 
-async def note(connection: AsyncConnection, news: Mapping[Key, Refusal | None], now: datetime) -> None:
+async def note(tx: Transaction, news: Mapping[Key, Refusal | None], now: datetime) -> None:
     """Write down what refuses us, and (None) what works again."""
-    already = {r.key: r.since for r in await refusing(connection)}
+    already = {r.key: r.since for r in await refusing(tx)}
     refused = [
         {
             "channel": r.channel, "provider": r.provider, "scope": r.scope, "state": "refuses",
@@ -77,61 +77,59 @@ async def note(connection: AsyncConnection, news: Mapping[Key, Refusal | None], 
         for r in news.values() if r is not None
     ]  # fmt: skip
     changes = ("state", "since", "seen_at", "code", "words")
-    await upsert(connection, provider_health, refused, changes, ("channel", "provider", "scope"))
+    await upsert(tx, provider_health, refused, changes, ("channel", "provider", "scope"))
     for key, refusal in news.items():
         if refusal is None:
-            await works(connection, key, now)
+            await works(tx, key, now)
 
 
-async def works(connection: AsyncConnection, key: Key, now: datetime) -> None:
+async def works(tx: Transaction, key: Key, now: datetime) -> None:
     """It takes our messages again."""
     h = provider_health.c
     is_it = (h.channel == key[0]) & (h.provider == key[1]) & (h.scope == key[2]) & (h.state == "refuses")
-    await connection.execute(update(provider_health).where(is_it).values(state="works", since=now))
+    await tx.execute(update(provider_health).where(is_it).values(state="works", since=now))
 
 
-async def is_quiet(connection: AsyncConnection) -> bool:
+async def is_quiet(tx: Transaction) -> bool:
     """Nothing refuses us, and no incident says so."""
     open_one = select(incidents.c.id).where(incidents.c.provider != "", incidents.c.state != "resolved").limit(1)
-    if (await connection.execute(open_one)).first() is not None:
+    if (await tx.execute(open_one)).first() is not None:
         return False
-    return not await refusing(connection)
+    return not await refusing(tx)
 
 
 async def keep_incidents(
-    connection: AsyncConnection, team: Team | None, severity: str, ways: Mapping[str, int], now: datetime
+    tx: Transaction, team: Team | None, severity: str, ways: Mapping[str, int], now: datetime
 ) -> bool:
     """Open the incidents of providers that refuse us, resolve those of providers that work; whether any changed."""
     h = provider_health.c
     forgotten = (h.scope == SOME) & (h.state == "refuses") & (h.seen_at < now - SOME_FORGOTTEN)
-    await connection.execute(update(provider_health).where(forgotten).values(state="works", since=now))
-    rows = (await connection.execute(select(provider_health))).all()
+    await tx.execute(update(provider_health).where(forgotten).values(state="works", since=now))
+    rows = (await tx.execute(select(provider_health))).all()
     refused = {row.provider for row in rows if row.state == "refuses"}
     worked = {row.provider: row.since for row in rows if row.state == "works" and row.provider not in refused}
     is_open = (incidents.c.provider != "") & (incidents.c.state != "resolved")
-    opened = {row.provider for row in await connection.execute(select(incidents.c.provider).where(is_open))}
+    opened = {row.provider for row in await tx.execute(select(incidents.c.provider).where(is_open))}
     if team is None or not (refused - opened or opened & set(worked)):
         return False
-    await serialise(connection)
+    await serialise(tx)
     told: list[Announced] = []
     for provider in sorted(refused - opened):
         mine = [_refusal(r) for r in rows if r.provider == provider and r.state == "refuses"]
-        told += await _open(connection, mine, team, severity, now)
-    for row in (await connection.execute(select(incidents).where(is_open))).all():
+        told += await _open(tx, mine, team, severity, now)
+    for row in (await tx.execute(select(incidents).where(is_open))).all():
         works_since = max((r.since for r in rows if r.provider == row.provider), default=None)
         if row.provider in worked and works_since is not None and works_since <= now - SETTLED_AFTER:
-            told.append(await step_of(connection, row, "resolved", "resolved", team, now))
-    await publish(connection, told, ways, now)
+            told.append(await step_of(tx, row, "resolved", "resolved", team, now))
+    await publish(tx, told, ways, now)
     return bool(told)
 
 
-async def _open(
-    connection: AsyncConnection, refusals: list[Refusal], team: Team, severity: str, now: datetime
-) -> list[Announced]:
+async def _open(tx: Transaction, refusals: list[Refusal], team: Team, severity: str, now: datetime) -> list[Announced]:
     """A new incident, or the last one again if it was resolved a moment ago; nothing if a person has just done so."""
     first = min(refusals, key=lambda r: r.since)
     last = (
-        await connection.execute(
+        await tx.execute(
             select(incidents)
             .where(incidents.c.provider == first.provider, incidents.c.last_at > now - SAME_WITHIN)
             .order_by(incidents.c.opened_at.desc())
@@ -140,31 +138,31 @@ async def _open(
     ).one_or_none()
     if last is None:
         trouble = ProviderTrouble(first.provider, first.channel, "; ".join(r.in_words for r in refusals))
-        return [await open_for_provider(connection, trouble, team, severity, now)]
+        return [await open_for_provider(tx, trouble, team, severity, now)]
     if first.since < last.last_at:
         return []
-    return [await step_of(connection, last, "reminded", "open", team, now)]
+    return [await step_of(tx, last, "reminded", "open", team, now)]
 
 
-async def publish(connection: AsyncConnection, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
+async def publish(tx: Transaction, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
     """To the exchange, the team's own ways and the pages."""
     lines, outgoing = [], []
     for key, body, team in told:
         outgoing += announcement(key, body, team, ways, now)
         lines.append(stream_row(team.name, str(body["data"]["reason"]), body, now))
     if lines:
-        await connection.execute(insert(stream), lines)
-    await outbox.put(connection, outgoing, now)
+        await tx.execute(insert(stream), lines)
+    await outbox.put(tx, outgoing, now)
 
 
-async def find_incident(connection: AsyncConnection, incident_id: UUID) -> Row[Any] | None:
+async def find_incident(tx: Transaction, incident_id: UUID) -> Row[Any] | None:
     """An incident of a provider."""
     query = select(incidents).where(incidents.c.id == incident_id, incidents.c.provider != "")
-    return (await connection.execute(query)).one_or_none()
+    return (await tx.execute(query)).one_or_none()
 
 
 async def act_on(
-    connection: AsyncConnection,
+    tx: Transaction,
     row: Row[Any],
     state: str,
     teams: Mapping[str, Team],
@@ -172,10 +170,10 @@ async def act_on(
     now: datetime,
 ) -> None:
     """A person takes a provider's incident, puts it off or closes it; it is told as others are."""
-    await serialise(connection)
+    await serialise(tx)
     team = teams.get(row.team)
     kind = {"acknowledged": "acknowledged", "resolved": "resolved"}.get(state, "reminded")
     if team is None:
-        await connection.execute(update(incidents).where(incidents.c.id == row.id).values(state=state, last_at=now))
+        await tx.execute(update(incidents).where(incidents.c.id == row.id).values(state=state, last_at=now))
         return
-    await publish(connection, [await step_of(connection, row, kind, state, team, now)], ways, now)
+    await publish(tx, [await step_of(tx, row, kind, state, team, now)], ways, now)

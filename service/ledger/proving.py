@@ -3,9 +3,8 @@
 import secrets
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from service.ledger.tables import meta
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
 ROW: Final = "proof_of_writing"
@@ -13,7 +12,7 @@ ROW: Final = "proof_of_writing"
 BYTES: Final = 8192
 
 
-async def prove_writing(connection: AsyncConnection) -> None:
+async def prove_writing(tx: Transaction) -> None:
     """Write as much as an event may take, in one row that is kept; raises the database's own error."""
     row = {"key": ROW, "value": secrets.token_hex(BYTES // 2)}
-    await upsert(connection, meta, [row], ("value",), ("key",))
+    await upsert(tx, meta, [row], ("value",), ("key",))

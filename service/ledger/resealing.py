@@ -54,8 +54,8 @@ async def _reseal_table(ledger: Ledger, table: Table, done: Pass) -> None:
         query = select(*keys, *columns).order_by(*keys).limit(LOOKED_AT)
         if after is not None:
             query = query.where(tuple_(*keys) > tuple_(*(literal(v, c.type) for v, c in zip(after, keys, strict=True))))
-        async with ledger.reading() as connection:
-            rows = (await connection.execute(query)).all()
+        async with ledger.reading() as tx:
+            rows = (await tx.execute(query)).all()
         if not rows:
             return
         after = tuple(rows[-1][: len(keys)])
@@ -73,8 +73,8 @@ async def _reseal_rows(ledger: Ledger, table: Table, wanted: list[tuple[Any, ...
     keys = list(table.primary_key.columns)
     columns = [c for c in table.columns if LABEL in c.info]
     query = select(*keys, *columns).where(tuple_(*keys).in_(wanted)).order_by(*keys).with_for_update(skip_locked=True)
-    async with ledger.transaction() as connection:
-        rows = (await connection.execute(query)).all()
+    async with ledger.transaction() as tx:
+        rows = (await tx.execute(query)).all()
         done.left += len(wanted) - len(rows)
         for row in rows:
             key = tuple(row[: len(keys)])
@@ -85,7 +85,7 @@ async def _reseal_rows(ledger: Ledger, table: Table, wanted: list[tuple[Any, ...
                     new[column] = sealed
                     here = and_(here, column == old)
             if new:
-                changed = await connection.execute(update(table).where(here).values(new))
+                changed = await tx.execute(update(table).where(here).values(new))
                 done.resealed += changed.rowcount
                 done.left += 1 - changed.rowcount
 
@@ -105,10 +105,10 @@ def _anew(keyring: Keyring, column: Any, key: tuple[Any, ...], old: bytes, done:
 async def _reseal_mail(ledger: Ledger, done: Pass) -> None:
     """Report mails that wait in the outbox since before bound seals."""
     query = select(outbox.c.id, outbox.c.message_id, outbox.c.body).where(outbox.c.exchange == MAIL)
-    async with ledger.transaction() as connection:
-        for row in (await connection.execute(query.with_for_update(skip_locked=True))).all():
+    async with ledger.transaction() as tx:
+        for row in (await tx.execute(query.with_for_update(skip_locked=True))).all():
             if not ledger.keyring.is_bound(row.body):
                 plain = ledger.keyring.unseal_unbound(row.body)
                 body = ledger.keyring.seal_in_transit(plain, REPORT_MAIL.of(row.message_id))
-                await connection.execute(update(outbox).where(outbox.c.id == row.id).values(body=body))
+                await tx.execute(update(outbox).where(outbox.c.id == row.id).values(body=body))
                 done.resealed += 1

@@ -7,7 +7,6 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.calendars import Every, Schedule, next_time
 from service.domain.workflow import Team
@@ -15,6 +14,7 @@ from service.keyring import Keyring
 from service.ledger.engine import new_uuid
 from service.ledger.records import seal_json, unseal_json
 from service.ledger.tables_admin import SCHEDULE_TARGET, schedules
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
 DIGEST: Final = "digest"
@@ -35,28 +35,27 @@ class Subscription(Struct, frozen=True):
     target: dict[str, str]
 
 
-async def keep_digests(connection: AsyncConnection, keyring: Keyring, teams: Iterable[Team], now: datetime) -> None:
+async def keep_digests(tx: Transaction, teams: Iterable[Team], now: datetime) -> None:
     """Every team that wants a daily digest has one, at the time its pack says; the others' are dropped."""
     wanted = {uuid5(_TEAMS, team.name): team for team in teams if team.digest_at}
-    there = await connection.execute(
+    there = await tx.execute(
         select(schedules.c.id, schedules.c.at, schedules.c.timezone).where(schedules.c.kind == DIGEST)
     )
     known = {row.id: (row.at, row.timezone) for row in there}
     gone = [k for k in known if k not in wanted]
     if gone:
-        await connection.execute(delete(schedules).where(schedules.c.id.in_(gone)))
+        await tx.execute(delete(schedules).where(schedules.c.id.in_(gone)))
     rows = [
-        _row(keyring, key, DIGEST, "", team.name, Schedule("day", time.fromisoformat(team.digest_at), team.timezone),
+        _row(tx.keyring, key, DIGEST, "", team.name, Schedule("day", time.fromisoformat(team.digest_at), team.timezone),
              now, "", {})
         for key, team in wanted.items()
         if known.get(key) != (team.digest_at, team.timezone)
     ]  # fmt: skip
-    await upsert(connection, schedules, rows, ("at", "timezone", "next_at"))
+    await upsert(tx, schedules, rows, ("at", "timezone", "next_at"))
 
 
 async def subscribe(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     workflow: str,
     report: str,
     schedule: Schedule,
@@ -66,8 +65,8 @@ async def subscribe(
 ) -> Subscription:
     """Send a report to an address from now on."""
     key = new_uuid()
-    row = _row(keyring, key, REPORT, workflow, report, schedule, now, by, {"email": email})
-    await connection.execute(schedules.insert().values(**row))
+    row = _row(tx.keyring, key, REPORT, workflow, report, schedule, now, by, {"email": email})
+    await tx.execute(schedules.insert().values(**row))
     return Subscription(key, REPORT, workflow, report, schedule, row["next_at"], by, {"email": email})
 
 
@@ -98,23 +97,21 @@ def _row(
     }
 
 
-async def unsubscribe(connection: AsyncConnection, subscription_id: UUID) -> bool:
+async def unsubscribe(tx: Transaction, subscription_id: UUID) -> bool:
     """Whether there was such a subscription."""
-    gone = await connection.execute(
-        delete(schedules).where(schedules.c.id == subscription_id, schedules.c.kind == REPORT)
-    )
+    gone = await tx.execute(delete(schedules).where(schedules.c.id == subscription_id, schedules.c.kind == REPORT))
     return bool(gone.rowcount)
 
 
-async def listed(connection: AsyncConnection, keyring: Keyring) -> list[Subscription]:
+async def listed(
+    tx: Transaction,
+) -> list[Subscription]:
     """All report subscriptions."""
     query = select(schedules).where(schedules.c.kind == REPORT).order_by(schedules.c.created_at)
-    return [_subscription(keyring, row) for row in await connection.execute(query)]
+    return [_subscription(tx.keyring, row) for row in await tx.execute(query)]
 
 
-async def claim_due(
-    connection: AsyncConnection, keyring: Keyring, now: datetime, limit: int = 50
-) -> Sequence[Subscription]:
+async def claim_due(tx: Transaction, now: datetime, limit: int = 50) -> Sequence[Subscription]:
     """What is due, locked and moved on to its next time in this transaction."""
     query = (
         select(schedules)
@@ -123,17 +120,17 @@ async def claim_due(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    due = [_subscription(keyring, row) for row in (await connection.execute(query)).all()]
+    due = [_subscription(tx.keyring, row) for row in (await tx.execute(query)).all()]
     for s in due:
         moved = update(schedules).where(schedules.c.id == s.id).values(next_at=next_time(s.schedule, now))
-        await connection.execute(moved)
+        await tx.execute(moved)
     return due
 
 
-async def next_due(connection: AsyncConnection) -> datetime | None:
+async def next_due(tx: Transaction) -> datetime | None:
     """When the next one is due."""
     query = select(schedules.c.next_at).order_by(schedules.c.next_at).limit(1)
-    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
     return moment
 
 

@@ -66,26 +66,26 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
     if ledger.direct is not None:
         await check_session(ledger.direct)
     target = revisions()[-1] if revision == "head" else revision
-    async with ledger.reading() as connection:
-        before = await connection.run_sync(_current)
-        done = before is not None and not await upgrading.left(connection) and (before >= target)
+    async with ledger.reading() as tx:
+        before = await tx.connection.run_sync(_current)
+        done = before is not None and not await upgrading.left(tx.connection) and (before >= target)
         if before is not None and before > revisions()[-1]:
-            await _accept_newer(connection, before)
+            await _accept_newer(tx.connection, before)
     if not done:
         await (_upgrade_sqlite(ledger, target) if ledger.is_sqlite else _upgrade_postgres(ledger, target))
     after = before if done else target
     if after is not None and after >= revisions()[-1]:
-        async with ledger.transaction() as connection:
+        async with ledger.transaction() as tx:
             if not ledger.is_sqlite:
                 # One process writes the first keys; the others find them.
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({KEYS_LOCK})"))
-            await settle_keys(connection, ledger.keyring)
+                await tx.execute(text(f"SELECT pg_advisory_xact_lock({KEYS_LOCK})"))
+            await settle_keys(tx)
     return before, after
 
 
 async def _upgrade_sqlite(ledger: Ledger, target: str) -> None:
-    async with ledger.transaction() as connection:
-        await connection.run_sync(_apply_missing, target)
+    async with ledger.transaction() as tx:
+        await tx.connection.run_sync(_apply_missing, target)
 
 
 def _apply_missing(connection: Connection, target: str) -> None:

@@ -10,11 +10,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.keyring import Keyring
 from service.ledger.keys import Role
 from service.ledger.tables_admin import api_keys, desk_sessions
+from service.ledger.transaction import Transaction
 
 LIFE: Final = timedelta(hours=12)
 
@@ -25,8 +25,7 @@ def digest_of(keyring: Keyring, session_id: str) -> bytes:
 
 
 async def begin(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     session_id: str,
     name: str,
     role: Role,
@@ -36,22 +35,22 @@ async def begin(
     account: str = "",
 ) -> None:
     """A new sign-in by a key or by an account elsewhere; an account's newest sign-in says the role of its others."""
-    await connection.execute(delete(desk_sessions).where(desk_sessions.c.created_at < now - LIFE))
-    subject = keyring.digest("desk-account", account or str(key_id))
+    await tx.execute(delete(desk_sessions).where(desk_sessions.c.created_at < now - LIFE))
+    subject = tx.keyring.digest("desk-account", account or str(key_id))
     if account:
-        await connection.execute(update(desk_sessions).where(desk_sessions.c.subject == subject).values(role=role))
+        await tx.execute(update(desk_sessions).where(desk_sessions.c.subject == subject).values(role=role))
     row = {
-        "id": digest_of(keyring, session_id),
+        "id": digest_of(tx.keyring, session_id),
         "subject": subject,
-        "named": keyring.digest("desk-name", name),
+        "named": tx.keyring.digest("desk-name", name),
         "role": role,
         "key_id": key_id,
         "created_at": now,
     }
-    await connection.execute(desk_sessions.insert().values(row))
+    await tx.execute(desk_sessions.insert().values(row))
 
 
-async def roles_of(connection: AsyncConnection, sessions: Collection[bytes], now: datetime) -> dict[bytes, Role]:
+async def roles_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Role]:
     """The roles that these sessions have now; those that are over are missing."""
     query = (
         select(desk_sessions.c.id, desk_sessions.c.role, desk_sessions.c.key_id, api_keys.c.role.label("key_role"))
@@ -63,25 +62,25 @@ async def roles_of(connection: AsyncConnection, sessions: Collection[bytes], now
         )
     )
     found: dict[bytes, Role] = {}
-    for row in await connection.execute(query):
+    for row in await tx.execute(query):
         role = row.role if row.key_id is None else row.key_role
         if role is not None:
             found[bytes(row.id)] = role
     return found
 
 
-async def end(connection: AsyncConnection, keyring: Keyring, session_id: str, now: datetime) -> int:
+async def end(tx: Transaction, session_id: str, now: datetime) -> int:
     """Sign out."""
-    return await _end(connection, desk_sessions.c.id == digest_of(keyring, session_id), now)
+    return await _end(tx, desk_sessions.c.id == digest_of(tx.keyring, session_id), now)
 
 
-async def end_named(connection: AsyncConnection, keyring: Keyring, name: str, now: datetime) -> int:
+async def end_named(tx: Transaction, name: str, now: datetime) -> int:
     """End the sessions of whoever signed in under this name; how many."""
-    return await _end(connection, desk_sessions.c.named == keyring.digest("desk-name", name), now)
+    return await _end(tx, desk_sessions.c.named == tx.keyring.digest("desk-name", name), now)
 
 
-async def _end(connection: AsyncConnection, those: ColumnElement[bool], now: datetime) -> int:
-    ended: Any = await connection.execute(
+async def _end(tx: Transaction, those: ColumnElement[bool], now: datetime) -> int:
+    ended: Any = await tx.execute(
         update(desk_sessions).where(those, desk_sessions.c.ended_at.is_(None)).values(ended_at=now)
     )
     return int(ended.rowcount)

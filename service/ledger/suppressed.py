@@ -11,13 +11,13 @@ from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.address_keys import address_key, both_forms
 from service.domain.readers import CHANNEL_ADDRESSES
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables_admin import suppressions
+from service.ledger.transaction import Transaction
 from service.ledger.upsert import dialect_insert
 
 # How a reason begins that the reader did not say: their mailbox gave the mail back.
@@ -42,28 +42,27 @@ _FIND: Final = (
 )
 
 
-async def suppressed(connection: AsyncConnection, keyring: Keyring, addresses: Iterable[str]) -> list[Suppressed]:
+async def suppressed(tx: Transaction, addresses: Iterable[str]) -> list[Suppressed]:
     """What is suppressed of these addresses, one line for a channel and address, as it first was."""
-    named = _by_digest(keyring, addresses)
+    named = _by_digest(tx.keyring, addresses)
     if not named:
         return []
     found: dict[tuple[str, str], Suppressed] = {}
-    for row in await connection.execute(_FIND, {"digests": padded(sorted(named))}):
+    for row in await tx.execute(_FIND, {"digests": padded(sorted(named))}):
         for address in named[row.digest]:
             found.setdefault((row.channel, address), Suppressed(row.channel, address, row.why, row.at))
     return list(found.values())
 
 
-async def lift(connection: AsyncConnection, keyring: Keyring, channel: str, address: str) -> int:
+async def lift(tx: Transaction, channel: str, address: str) -> int:
     """Allow messages to this reader again, whichever of our senders it was about; how many lines that took back."""
-    digests = [_digest(keyring, form) for form in both_forms(address)]
+    digests = [_digest(tx.keyring, form) for form in both_forms(address)]
     ours = (suppressions.c.channel == channel) & suppressions.c.digest.in_(digests)
-    return (await connection.execute(suppressions.delete().where(ours))).rowcount
+    return (await tx.execute(suppressions.delete().where(ours))).rowcount
 
 
 async def suppress(
-    connection: AsyncConnection,
-    keyring: Keyring,
+    tx: Transaction,
     channel: str,
     address: str,
     senders: Iterable[str],
@@ -71,25 +70,23 @@ async def suppress(
     why: str,
 ) -> bool:
     """Write to this reader no more over this channel; whether that is new."""
-    known = await opted_out(connection, keyring, channel, [address])
-    digest = _digest(keyring, address_key(address))
-    insert = dialect_insert(connection)
+    known = await opted_out(tx, channel, [address])
+    digest = _digest(tx.keyring, address_key(address))
+    insert = dialect_insert(tx)
     rows = [
         {"channel": channel, "digest": digest, "sender": s, "at": now, "why": why} for s in sorted({*senders} or {""})
     ]
-    await connection.execute(insert(suppressions).values(rows).on_conflict_do_nothing())
+    await tx.execute(insert(suppressions).values(rows).on_conflict_do_nothing())
     return not known
 
 
-async def opted_out(
-    connection: AsyncConnection, keyring: Keyring, channel: str, addresses: Collection[str]
-) -> frozenset[str]:
+async def opted_out(tx: Transaction, channel: str, addresses: Collection[str]) -> frozenset[str]:
     """Those of these addresses that want no messages on this channel."""
-    by_digest = _by_digest(keyring, addresses)
+    by_digest = _by_digest(tx.keyring, addresses)
     if not by_digest:
         return frozenset()
     values = {"of_channel": channel, "digests": padded(sorted(by_digest))}
-    found = (await connection.execute(_SUPPRESSED, values)).scalars()
+    found = (await tx.execute(_SUPPRESSED, values)).scalars()
     return frozenset(address for digest in found for address in by_digest.get(digest, ()))
 
 

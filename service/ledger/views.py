@@ -7,7 +7,6 @@ from uuid import UUID
 
 from msgspec import structs, to_builtins
 from sqlalchemy import Select, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.order import Order
 from service.domain.readers import CHANNEL_ADDRESSES, addresses
@@ -26,27 +25,26 @@ from service.ledger.tables import (
     orders,
     timeline,
 )
+from service.ledger.transaction import Transaction
 from service.workflows.values import MASK
 
 ALL_CHANNELS: Final = (*CHANNEL_ADDRESSES, "push")
 
 
-async def order_view(
-    connection: AsyncConnection, keyring: Keyring, workflow: Workflow, order_id: str
-) -> dict[str, Any] | None:
+async def order_view(tx: Transaction, workflow: Workflow, order_id: str) -> dict[str, Any] | None:
     """One order with its people, timeline, messages, clocks and escalations."""
-    order = await find(connection, keyring, workflow.name, order_id)
+    order = await find(tx, workflow.name, order_id)
     if order is None:
         return None
-    messages = await _messages(connection, keyring, order.id)
-    silent = await suppressed(connection, keyring, _addresses(order))
+    messages = await _messages(tx, order.id)
+    silent = await suppressed(tx, _addresses(order))
     return {
         **_facts(order, workflow),
         "people": _people(order, silent),
         "messages": messages,
-        "timeline": _merged(await _timeline(connection, keyring, order.id), messages),
-        "clocks": await _clocks(connection, order.id),
-        "escalations": await _escalations(connection, keyring, order.id),
+        "timeline": _merged(await _timeline(tx, order.id), messages),
+        "clocks": await _clocks(tx, order.id),
+        "escalations": await _escalations(tx, order.id),
         "suppressions": to_builtins(silent, builtin_types=(datetime,)),
     }
 
@@ -98,21 +96,21 @@ def _people(order: Order, silent: Sequence[Suppressed]) -> list[dict[str, Any]]:
     ]
 
 
-async def _timeline(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> list[dict[str, Any]]:
+async def _timeline(tx: Transaction, order_id: UUID) -> list[dict[str, Any]]:
     query = select(timeline).where(timeline.c.order_id == order_id).order_by(timeline.c.n)
     return [
         {
             "at": row.at,
             "kind": row.kind,
-            **unseal_json(keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n)),
+            **unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n)),
         }
-        for row in await connection.execute(query)
+        for row in await tx.execute(query)
     ]
 
 
-async def _messages(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> list[dict[str, Any]]:
+async def _messages(tx: Transaction, order_id: UUID) -> list[dict[str, Any]]:
     query = select(notifications).where(notifications.c.order_id == order_id).order_by(notifications.c.id)
-    return [message_view(keyring, row) for row in await connection.execute(query)]
+    return [message_view(tx.keyring, row) for row in await tx.execute(query)]
 
 
 def message_view(keyring: Keyring, row: Any) -> dict[str, Any]:
@@ -155,7 +153,7 @@ def _merged(entries: list[dict[str, Any]], messages: list[dict[str, Any]]) -> li
     return sorted(lines, key=lambda line: line["at"])
 
 
-async def _clocks(connection: AsyncConnection, order_id: UUID) -> list[dict[str, Any]]:
+async def _clocks(tx: Transaction, order_id: UUID) -> list[dict[str, Any]]:
     query = select(clocks).where(clocks.c.order_id == order_id).order_by(clocks.c.id)
     return [
         {
@@ -171,16 +169,16 @@ async def _clocks(connection: AsyncConnection, order_id: UUID) -> list[dict[str,
             "why": row.why,
             "noticed_late_s": row.noticed_late_s,
         }
-        for row in await connection.execute(query)
+        for row in await tx.execute(query)
     ]
 
 
-async def _escalations(connection: AsyncConnection, keyring: Keyring, order_id: UUID) -> list[dict[str, Any]]:
+async def _escalations(tx: Transaction, order_id: UUID) -> list[dict[str, Any]]:
     query = select(escalations).where(escalations.c.order_id == order_id).order_by(escalations.c.id)
-    return [escalation_view(keyring, row) for row in await connection.execute(query)]
+    return [escalation_view(tx.keyring, row) for row in await tx.execute(query)]
 
 
-async def recent_messages(connection: AsyncConnection, keyring: Keyring, limit: int) -> list[dict[str, Any]]:
+async def recent_messages(tx: Transaction, limit: int) -> list[dict[str, Any]]:
     """The newest messages with the order they belong to: for the inbox page."""
     query: Select[Any] = (
         select(notifications, orders.c.order_id.label("order_name"), orders.c.workflow)
@@ -190,6 +188,6 @@ async def recent_messages(connection: AsyncConnection, keyring: Keyring, limit: 
         .limit(limit)
     )
     return [
-        {**message_view(keyring, row), "order_id": row.order_name, "workflow": row.workflow}
-        for row in await connection.execute(query)
+        {**message_view(tx.keyring, row), "order_id": row.order_name, "workflow": row.workflow}
+        for row in await tx.execute(query)
     ]

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.ledger.transaction import Transaction
 
 PG_CHANNEL: Final = "stagebell"
 
@@ -41,11 +42,11 @@ def dispatch_topic(channel: str) -> str:
     return f"dispatch.{channel}"
 
 
-async def announce(connection: AsyncConnection, topics: Collection[str], origin: str) -> None:
+async def announce(tx: Transaction, topics: Collection[str], origin: str) -> None:
     """Wake the loops of other processes when this transaction commits (PostgreSQL only)."""
-    if topics and connection.dialect.name == "postgresql":
+    if topics and tx.dialect.name == "postgresql":
         said = ",".join([*sorted(topics), origin])
-        await connection.execute(_NOTIFY, {"channel": PG_CHANNEL, "topics": said})
+        await tx.execute(_NOTIFY, {"channel": PG_CHANNEL, "topics": said})
 
 
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :topics)")

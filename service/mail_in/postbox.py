@@ -95,8 +95,8 @@ class Postbox:
         return None
 
     async def _find(self, message: UUID) -> Stored | None:
-        async with self._core.ledger.reading() as connection:
-            return await rows.find(connection, self._core.keyring, message)
+        async with self._core.ledger.reading() as tx:
+            return await rows.find(tx, message)
 
     async def _reported(self, stored: Stored, report: Report, now: datetime) -> None:
         n = stored.notification
@@ -127,10 +127,10 @@ class Postbox:
     async def _silence(self, address: str, now: datetime, why: str) -> None:
         if not address:
             return
-        async with self._core.ledger.transaction() as connection:
+        async with self._core.ledger.transaction() as tx:
             senders = [p.sender for p in self._routes[CHANNEL].providers]
-            await suppress(connection, self._core.keyring, CHANNEL, address, senders, now, why)
+            await suppress(tx, CHANNEL, address, senders, now, why)
 
     async def _note(self, stored: Stored, line: str) -> None:
-        async with self._core.ledger.transaction() as connection:
-            await rows.note(connection, stored.notification.id, line)
+        async with self._core.ledger.transaction() as tx:
+            await rows.note(tx, stored.notification.id, line)

@@ -116,14 +116,14 @@ class Relay:
         now = self._core.time.now()
         claimed: list[Outgoing] = []
         try:
-            async with self._core.ledger.transaction() as connection:
-                claimed += await outbox.claim(connection, now, BATCH, but=self._busy)
+            async with self._core.ledger.transaction() as tx:
+                claimed += await outbox.claim(tx, now, BATCH, but=self._busy)
             return claimed
         except Exception as error:
             if not is_transient(error) or not claimed:
                 raise
-        async with self._core.ledger.reading() as connection:
-            ours = await outbox.leased_until(connection, [m.id for m in claimed if m.id], now + outbox.LEASE)
+        async with self._core.ledger.reading() as tx:
+            ours = await outbox.leased_until(tx, [m.id for m in claimed if m.id], now + outbox.LEASE)
         return [m for m in claimed if m.id in ours]
 
     async def _settle(self, done: Sequence[Outgoing], left: Sequence[Outgoing]) -> None:
@@ -137,10 +137,10 @@ class Relay:
                 finished += [m.id] if m.id else []
             else:
                 later[self._pause(m)].append(m)
-        async with self._core.ledger.transaction() as connection:
-            await outbox.done(connection, finished)
+        async with self._core.ledger.transaction() as tx:
+            await outbox.done(tx, finished)
             for pause, messages in later.items():
-                await outbox.release(connection, [m.id for m in messages if m.id], now + pause)
+                await outbox.release(tx, [m.id for m in messages if m.id], now + pause)
 
     def _pause(self, message: Outgoing) -> timedelta:
         if message.exchange not in self._transports:

@@ -58,8 +58,8 @@ class Player:
         later = select(func.min(notifications.c.not_before)).where(
             notifications.c.state.in_(BUSY), notifications.c.not_before > self._clock.now()
         )
-        async with self._core.ledger.reading() as connection:
-            moments = [await next_wake(connection), (await connection.execute(later)).scalar_one()]
+        async with self._core.ledger.reading() as tx:
+            moments = [await next_wake(tx), (await tx.execute(later)).scalar_one()]
         return min((m for m in moments if m), default=None)
 
     async def idle(self) -> None:
@@ -76,8 +76,8 @@ class Player:
             (notifications.c.state == "sending")
             | (notifications.c.state.in_(("pending", "retrying")) & (notifications.c.not_before <= now))
         )
-        async with self._core.ledger.reading() as connection:
-            wake = await next_wake(connection)
-            waiting = (await connection.execute(busy)).scalar_one()
-            leaving = (await connection.execute(select(func.count()).select_from(outbox))).scalar_one()
+        async with self._core.ledger.reading() as tx:
+            wake = await next_wake(tx)
+            waiting = (await tx.execute(busy)).scalar_one()
+            leaving = (await tx.execute(select(func.count()).select_from(outbox))).scalar_one()
         return not waiting and not leaving and (wake is None or wake > now)

@@ -61,8 +61,8 @@ def _moment(request: web.Request, name: str) -> datetime | None:
 async def lines_of(request: web.Request) -> tuple[list[Line], str]:
     """A page of lines, newest first, and the cursor of the next one; raises Rejection."""
     core, wanted = request.app[CONTEXT].core, wanted_of(request)
-    async with core.ledger.reading() as connection:
-        lines = await audit_reading.search(connection, core.keyring, wanted)
+    async with core.ledger.reading() as tx:
+        lines = await audit_reading.search(tx, wanted)
     return lines, str(lines[-1].seq) if len(lines) == wanted.limit else ""
 
 

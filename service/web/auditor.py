@@ -46,9 +46,9 @@ class Auditor:
             batch, self._waiting = self._waiting, []
             error: BaseException | None = None
             try:
-                async with self._ledger.transaction() as connection:
+                async with self._ledger.transaction() as tx:
                     lines = [line for group, _ in batch for line in group]
-                    await write_audit(connection, self._ledger.keyring, lines, self._time.now())
+                    await write_audit(tx, lines, self._time.now())
             except BaseException as raised:
                 error = raised
             for _, done in batch:

@@ -91,8 +91,8 @@ async def _caller(request: web.Request) -> Caller:
 async def _by_key(request: web.Request, context: Context, scheme: str, key: str) -> Caller:
     caller = None
     if scheme.lower() == "bearer" and looks_like_key(key):
-        async with context.core.ledger.reading() as connection:
-            caller = await caller_of(connection, context.core.keyring, key)
+        async with context.core.ledger.reading() as tx:
+            caller = await caller_of(tx, key)
     if caller is None:
         raise await refuse_guess(request, "key", _not_signed_in())
     return caller
@@ -114,8 +114,8 @@ async def session_of(request: web.Request) -> Session | None:
     if session is None:
         return None
     digest = sessions.digest_of(context.core.keyring, session.id)
-    async with context.core.ledger.reading() as connection:
-        role = (await sessions.roles_of(connection, [digest], context.core.time.now())).get(digest)
+    async with context.core.ledger.reading() as tx:
+        role = (await sessions.roles_of(tx, [digest], context.core.time.now())).get(digest)
     return structs.replace(session, role=role) if role else None
 
 
@@ -125,10 +125,9 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
     session = Session(new_session_id(), caller.name, caller.role, caller.key_id)
     request[CALLER] = caller
     line = audited.audit_line(request, "signed_in")
-    async with context.core.ledger.transaction() as connection:
+    async with context.core.ledger.transaction() as tx:
         await sessions.begin(
-            connection,
-            context.core.keyring,
+            tx,
             session.id,
             session.name,
             session.role,
@@ -136,7 +135,7 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
             key_id=session.key_id,
             account=account,
         )
-        await write_audit(connection, context.core.keyring, [line], context.core.time.now())
+        await write_audit(tx, [line], context.core.time.now())
     secure = context.settings.public_url.startswith("https://")
     value = context.sessions.issue(session)
     response.set_cookie(COOKIE, value, max_age=LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/")

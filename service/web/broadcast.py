@@ -114,8 +114,8 @@ class Broadcaster:
             try:
                 self._wake.clear()
                 if not ready:
-                    async with self._core.ledger.reading() as connection:
-                        self._last = await stream_end(connection)
+                    async with self._core.ledger.reading() as tx:
+                        self._last = await stream_end(tx)
                     ready = True
                 lines = await self.after(self._last.seq) if self._listeners else await self._skip()
                 if not lines and self._listeners:
@@ -131,14 +131,14 @@ class Broadcaster:
                     await self._wake.wait()
 
     async def _skip(self) -> list[Line]:
-        async with self._core.ledger.reading() as connection:
-            self._last = await stream_end(connection)
+        async with self._core.ledger.reading() as tx:
+            self._last = await stream_end(tx)
         return []
 
     async def _look_back(self) -> None:
         """Where the stream ends before the place we were at, the ledger is another: readers come back and are told."""
-        async with self._core.ledger.reading() as connection:
-            end = await stream_end(connection)
+        async with self._core.ledger.reading() as tx:
+            end = await stream_end(tx)
         if end.seq < self._last.seq:
             log.warning("stream.went_back", was=str(self._last), now=str(end))
             self._last = end
@@ -154,8 +154,8 @@ class Broadcaster:
 
     async def after(self, seq: int, limit: int = AT_ONCE) -> list[Line]:
         """Lines with higher numbers."""
-        async with self._core.ledger.reading() as connection:
-            return [Line.of(*row) for row in await stream_after(connection, seq, limit)]
+        async with self._core.ledger.reading() as tx:
+            return [Line.of(*row) for row in await stream_after(tx, seq, limit)]
 
     @property
     def last(self) -> StreamPlace:
@@ -171,8 +171,8 @@ class Broadcaster:
             place = None
         if place is None or place.seq > BIGGEST:
             return None
-        async with self._core.ledger.reading() as connection:
-            return place if await resumable(connection, place.seq, place.mark or None) else None
+        async with self._core.ledger.reading() as tx:
+            return place if await resumable(tx, place.seq, place.mark or None) else None
 
     async def look_after(self) -> None:
         """End the listeners that have gone, and those whose key or session is over or has another role by now."""
@@ -192,9 +192,9 @@ class Broadcaster:
     async def _check_standing(self) -> None:
         key_ids = {x.standing.key_id for x in self._listeners if x.standing.key_id}
         digests = {x.standing.session for x in self._listeners if x.standing.session}
-        async with self._core.ledger.reading() as connection:
-            by_key = await keys.roles_of(connection, key_ids)
-            by_session = await sessions.roles_of(connection, digests, self._core.time.now())
+        async with self._core.ledger.reading() as tx:
+            by_key = await keys.roles_of(tx, key_ids)
+            by_session = await sessions.roles_of(tx, digests, self._core.time.now())
         for listener in list(self._listeners):
             s = listener.standing
             if s.key_id and by_key.get(s.key_id) not in s.roles:

@@ -60,8 +60,8 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
         log.warning("receipt.unknown_status", notification_id=str(notification_id), status=word)
         metrics.receipts.labels("", "unknown").inc()
         return web.Response(status=204)
-    async with context.core.ledger.reading() as connection:
-        stored = await rows.find(connection, context.core.keyring, notification_id)
+    async with context.core.ledger.reading() as tx:
+        stored = await rows.find(tx, notification_id)
     if stored is None:
         return web.Response(status=204)
     receipt = Receipt(status, clean(form.get("MessageSid", ""))[:64], clean(form.get("ErrorCode", ""))[:16])  # type: ignore[arg-type]

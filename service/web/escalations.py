@@ -9,6 +9,7 @@ from aiohttp import web
 from service.core import NoSuchOrder
 from service.domain.causes import EscalationHandled
 from service.domain.errors import Rejection
+from service.domain.order import OrderRef
 from service.ledger import incidents, provider_health
 from service.ledger.audit import write_audit
 from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
@@ -32,9 +33,9 @@ async def list_escalations(request: web.Request) -> web.StreamResponse:
     """Most urgent first; what is not resolved unless `state` says otherwise."""
     context = request.app[CONTEXT]
     wanted = wanted_of(request)
-    async with context.core.ledger.reading() as connection:
-        found, total = await listed(connection, context.core.keyring, wanted, context.core.time.now())
-        gathered = await listed_incidents(connection, wanted)
+    async with context.core.ledger.reading() as tx:
+        found, total = await listed(tx, wanted, context.core.time.now())
+        gathered = await listed_incidents(tx, wanted)
     return answer(EscalationPage(found, gathered, total))
 
 
@@ -101,8 +102,8 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
             raise Problem(
                 422, "Not accepted", f"until: at most {LONGEST_SNOOZE.days} days from now; snooze it again then"
             )
-    async with core.ledger.reading() as connection:
-        homes = await home_of(connection, escalation_id)
+    async with core.ledger.reading() as tx:
+        homes = await home_of(tx, escalation_id)
     if not homes and await _handled_of_provider(request, escalation_id, act):
         return Handled(str(escalation_id), _STATE_AFTER[act], 1)
     if not homes:
@@ -112,15 +113,15 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
         cause = EscalationHandled(member, act, request[CALLER].name, said.comment, until)
         line = audit_line(request, f"escalation.{act}", workflow, order_id)
         try:
-            await core.act((workflow, order_id), cause, [line])
+            await core.act(OrderRef(workflow, order_id), cause, [line])
             handled += 1
         except (Rejection, NoSuchOrder) as error:
             refused = getattr(error, "reason", "its order is gone")
     if not handled:
         raise Problem(409, "Not possible any more", refused)
     if len(homes) > 1 and act == "acknowledge":
-        async with core.ledger.transaction() as connection:
-            await incidents.set_state(connection, escalation_id, "acknowledged")
+        async with core.ledger.transaction() as tx:
+            await incidents.set_state(tx, escalation_id, "acknowledged")
     return Handled(str(escalation_id), _STATE_AFTER[act], handled)
 
 
@@ -129,16 +130,16 @@ async def _handled_of_provider(request: web.Request, incident_id: UUID, act: Act
     core = request.app[CONTEXT].core
     now = core.time.now()
     teams = {name: team for pack in core.packs for name, team in pack.workflow.teams.items()}
-    async with core.ledger.transaction() as connection:
-        incident = await provider_health.find_incident(connection, incident_id)
+    async with core.ledger.transaction() as tx:
+        incident = await provider_health.find_incident(tx, incident_id)
         if incident is None:
             return False
         if incident.state == "resolved" and act != "comment":
             raise Problem(409, "Not possible any more", "the incident is not open any more")
         if act != "comment":
-            await provider_health.act_on(connection, incident, _STATE_AFTER[act], teams, core.team_ways, now)
+            await provider_health.act_on(tx, incident, _STATE_AFTER[act], teams, core.team_ways, now)
         line = audit_line(request, f"escalation.{act}", provider=incident.provider)
-        await write_audit(connection, core.keyring, [line], now)
-        await announce(connection, {"relay", "stream"}, core.wakeups.origin)
+        await write_audit(tx, [line], now)
+        await announce(tx, {"relay", "stream"}, core.wakeups.origin)
     core.wakeups.wake({"relay", "stream"})
     return True

@@ -24,5 +24,5 @@ async def get_lifecycle(request: web.Request) -> web.StreamResponse:
         known = ", ".join(p.workflow.name for p in core.packs)
         raise Problem(404, "No such workflow", f"workflow: known are {known}")
     since = core.time.now() - (duration_of(request, "since") or USUAL)
-    async with core.ledger.reading() as connection:
-        return answer(await lifecycle(connection, core.keyring, pack.workflow, since))
+    async with core.ledger.reading() as tx:
+        return answer(await lifecycle(tx, pack.workflow, since))

@@ -78,8 +78,8 @@ def _asked(request: web.Request, body: bytes) -> list[str]:
 async def _claim(request: web.Request, wanted: Claim, asked: bytes, kept: timedelta) -> Claim | Earlier:
     core = request.app[CONTEXT].core
     try:
-        async with core.ledger.transaction() as connection:
-            return await idempotency.claim(connection, core.keyring, wanted, asked, core.time.now(), kept)
+        async with core.ledger.transaction() as tx:
+            return await idempotency.claim(tx, wanted, asked, core.time.now(), kept)
     except Exception:
         # The commit may have been done and not answered: nobody would use the claim.
         await _settle(request, wanted, None)
@@ -115,11 +115,11 @@ async def _act(request: web.Request, held: Claim, handler: Handler) -> web.Strea
 
 async def _settle(request: web.Request, held: Claim, kept: Answered | None) -> None:
     core = request.app[CONTEXT].core
-    async with core.ledger.transaction() as connection:
+    async with core.ledger.transaction() as tx:
         if kept is None:
-            await idempotency.let_go(connection, held)
+            await idempotency.let_go(tx, held)
         else:
-            await idempotency.finish(connection, core.keyring, held, kept)
+            await idempotency.finish(tx, held, kept)
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:

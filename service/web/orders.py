@@ -13,7 +13,7 @@ from service.core import NoSuchOrder
 from service.domain import asking
 from service.domain.causes import IssueRaised, LinkRevoked, NoticeOrdered
 from service.domain.errors import Rejection
-from service.domain.order import Order
+from service.domain.order import Order, OrderRef
 from service.domain.workflow import Notice, Workflow
 from service.ledger.order_search import Listed, Search, Sort, as_csv, open_escalations_of, search
 from service.ledger.orders import find
@@ -40,9 +40,9 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
     wanted = search_of(request)
     if request.query.get("format") == "csv":
         return await csv_answer(request, wanted)
-    async with context.core.ledger.reading() as connection:
-        page, cursor = await search(connection, context.core.keyring, wanted, context.core.time.now())
-        escalated = await open_escalations_of(connection, [o.id for o in page])
+    async with context.core.ledger.reading() as tx:
+        page, cursor = await search(tx, wanted, context.core.time.now())
+        escalated = await open_escalations_of(tx, [o.id for o in page])
     return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor))
 
 
@@ -50,9 +50,9 @@ async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
     """Everything that the search finds, as a file."""
     context = request.app[CONTEXT]
     now = context.core.time.now()
-    async with context.core.ledger.reading() as connection:
+    async with context.core.ledger.reading() as tx:
         everything = structs.replace(wanted, limit=MOST_CSV, cursor="")
-        rows, _ = await search(connection, context.core.keyring, everything, now)
+        rows, _ = await search(tx, everything, now)
     noted(request, "orders.exported", rows=len(rows))
     headers = {"Content-Disposition": f'attachment; filename="orders-{now:%Y-%m-%d}.csv"'}
     return web.Response(text=as_csv(rows, now), content_type="text/csv", headers=headers)
@@ -154,9 +154,9 @@ async def load_view(request: web.Request) -> dict[str, Any]:
     pack = context.core.packs.find(name)
     view = order = None
     if pack is not None and "\x00" not in order_id:
-        async with context.core.ledger.reading() as connection:
-            view = await order_view(connection, context.core.keyring, pack.workflow, order_id)
-            order = await find(connection, context.core.keyring, name, order_id)
+        async with context.core.ledger.reading() as tx:
+            view = await order_view(tx, pack.workflow, order_id)
+            order = await find(tx, name, order_id)
     if pack is None or view is None or order is None:
         raise Problem(404, "No such order", "no order of this workflow has this id")
     return {**view, **_help(pack.workflow, order, context.core.time.now())}
@@ -193,32 +193,32 @@ def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> 
     return found
 
 
-def order_name(request: web.Request) -> tuple[str, str]:
-    """(workflow, order id) of the path; raises NoSuchOrder for what no order can be called."""
-    name = (request.match_info["workflow"], request.match_info["order_id"])
-    if "\x00" in name[0] + name[1] or request.app[CONTEXT].core.packs.find(name[0]) is None:
+def order_ref(request: web.Request) -> OrderRef:
+    """The order that the path names; raises NoSuchOrder for what no order can be called."""
+    ref = OrderRef(request.match_info["workflow"], request.match_info["order_id"])
+    if "\x00" in "".join(ref) or request.app[CONTEXT].core.packs.find(ref.workflow) is None:
         raise NoSuchOrder
-    return name
+    return ref
 
 
 @needs("agent")
 async def post_notice(request: web.Request) -> web.StreamResponse:
     """Preview a manual notice, or send it."""
     order = await body_of(request, NoticeOrder)
-    name = order_name(request)
+    ref = order_ref(request)
     context = request.app[CONTEXT]
     cause = NoticeOrdered(order.reason, request[CALLER].name, tuple(order.channels), order.inputs)
     if order.preview:
         noted(request, "notice.previewed")
-        return answer(NoticeAnswer(True, order.reason, await preview(context, name, cause)))
+        return answer(NoticeAnswer(True, order.reason, await preview(context, ref, cause)))
     return await told_once(request, cause, _send)
 
 
 async def _send(request: web.Request, cause: NoticeOrdered) -> web.StreamResponse:
-    name, context = order_name(request), request.app[CONTEXT]
-    result = await context.core.act(name, cause, [audit_line(request, f"notice.sent {cause.reason}", *name)])
+    ref, context = order_ref(request), request.app[CONTEXT]
+    result = await context.core.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
     assert result.decision is not None
-    return answer(NoticeAnswer(False, cause.reason, await preview(context, name, cause, result.decision)), 201)
+    return answer(NoticeAnswer(False, cause.reason, await preview(context, ref, cause, result.decision)), 201)
 
 
 async def told_once(request: web.Request, cause: NoticeOrdered, send: Send) -> web.StreamResponse:
@@ -233,7 +233,7 @@ async def told_once(request: web.Request, cause: NoticeOrdered, send: Send) -> w
     if HEADER in request.headers:
         return await sent(request)
     inputs = msgspec.json.encode(cause.inputs, order="sorted").decode()
-    asked = [*order_name(request), cause.reason, inputs, *sorted(set(cause.channels))]
+    asked = [*order_ref(request), cause.reason, inputs, *sorted(set(cause.channels))]
     return await once(request, "\x00".join(["notice", *asked]), asked, sent, SAME_CLICK, patient=True)
 
 
@@ -241,10 +241,10 @@ async def told_once(request: web.Request, cause: NoticeOrdered, send: Send) -> w
 async def post_issue(request: web.Request) -> web.StreamResponse:
     """Report an issue: it escalates at once."""
     issue = await body_of(request, IssueReport)
-    name = order_name(request)
+    ref = order_ref(request)
     cause = IssueRaised(issue.reason, request[CALLER].name, issue.detail)
     act = request.app[CONTEXT].core.act
-    result = await act(name, cause, [audit_line(request, f"issue.reported {issue.reason}", *name)])
+    result = await act(ref, cause, [audit_line(request, f"issue.reported {issue.reason}", *ref)])
     assert result.decision is not None
     # Clocks that were due in the same breath may have raised others: ours is the last.
     e = result.decision.escalations[-1].escalation
@@ -255,8 +255,8 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
 async def get_link(request: web.Request) -> web.StreamResponse:
     """The order's tracking page, for an agent to give to the customer."""
     context = request.app[CONTEXT]
-    async with context.core.ledger.reading() as connection:
-        order = await find(connection, context.core.keyring, *order_name(request))
+    async with context.core.ledger.reading() as tx:
+        order = await find(tx, *order_ref(request))
     if order is None:
         raise NoSuchOrder
     token = context.composer.link_token(order.id, order.links)
@@ -266,10 +266,10 @@ async def get_link(request: web.Request) -> web.StreamResponse:
 @needs("supervisor")
 async def revoke_links(request: web.Request) -> web.StreamResponse:
     """Make all tracking links of the order so far void."""
-    name = order_name(request)
+    ref = order_ref(request)
     context = request.app[CONTEXT]
     result = await context.core.act(
-        name, LinkRevoked(request[CALLER].name), [audit_line(request, "links.revoked", *name)]
+        ref, LinkRevoked(request[CALLER].name), [audit_line(request, "links.revoked", *ref)]
     )
     assert result.decision is not None
     order = result.decision.order

@@ -71,11 +71,11 @@ async def get_person(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     core, known_as = context.core, address_of(request)
     found = Gathered(known_as)
-    async with core.ledger.reading() as connection:
-        for name in await orders_of_people(connection, core.keyring, known_as):
+    async with core.ledger.reading() as tx:
+        for name in await orders_of_people(tx, known_as):
             if (pack := core.packs.find(name[0])) is not None:
-                await found.add(connection, core.keyring, name, pack.workflow)
-        data = await person_data.finish(connection, core.keyring, found, _kept_for(context.settings.retention_days))
+                await found.add(tx, name, pack.workflow)
+        data = await person_data.finish(tx, found, _kept_for(context.settings.retention_days))
     return answer(data)
 
 
@@ -101,8 +101,8 @@ async def get_orders_of_person(request: web.Request) -> web.StreamResponse:
         cursor=request.query.get("cursor", ""),
         limit=limit_of(request, 50, 200),
     )
-    async with core.ledger.reading() as connection:
-        page, cursor = await search(connection, core.keyring, wanted, core.time.now())
+    async with core.ledger.reading() as tx:
+        page, cursor = await search(tx, wanted, core.time.now())
     lines = [await _line(request, listed, address) for listed in page]
     return answer(PersonOrders([line for line in lines if line], cursor))
 
@@ -111,8 +111,8 @@ async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrd
     """An order as its customer sees it in a list."""
     context = request.app[CONTEXT]
     pack = context.core.packs.find(listed.workflow)
-    async with context.core.ledger.reading() as connection:
-        order = await find_by_id(connection, context.core.keyring, listed.id)
+    async with context.core.ledger.reading() as tx:
+        order = await find_by_id(tx, listed.id)
     if pack is None or order is None:
         return None
     people = [p for ps in order.recipients.values() for p in ps if address_key(address) in addresses_of(p)]

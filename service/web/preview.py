@@ -9,9 +9,10 @@ from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Notification, PlannedNotice
-from service.domain.order import Order
+from service.domain.order import Order, OrderRef
+from service.earlier_packs import recall
 from service.ledger.claims import Claimed
-from service.ledger.orders import OrderName, find
+from service.ledger.orders import find
 from service.web.context import Context
 from service.web.shapes import NoticeMessage
 from service.workflows.segments import measure
@@ -21,16 +22,16 @@ SHOWN_DIGITS: Final = 4
 
 
 async def preview(
-    context: Context, name: OrderName, cause: NoticeOrdered, decision: Decision | None = None
+    context: Context, name: OrderRef, cause: NoticeOrdered, decision: Decision | None = None
 ) -> list[NoticeMessage]:
     """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder."""
     core = context.core
     if decision is None:
-        async with core.ledger.reading() as connection:
-            order = await find(connection, core.keyring, *name)
+        async with core.ledger.reading() as tx:
+            order = await find(tx, *name)
             if order is None:
                 raise NoSuchOrder
-            await core.recall_packs(connection, [(order.workflow, order.version)])
+            await recall(tx, core.packs, [(order.workflow, order.version)])
         workflow = core.packs.for_order(order.workflow, order.version).workflow
         decision = decide(order, cause, workflow, core.time.now(), order.id)
     planned = [n for n in decision.notices if n.name == cause.reason]

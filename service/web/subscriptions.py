@@ -29,8 +29,8 @@ SUNDAY: Final = 6
 async def list_subscriptions(request: web.Request) -> web.StreamResponse:
     """Everybody who gets a report."""
     core = request.app[CONTEXT].core
-    async with core.ledger.reading() as connection:
-        found = await schedules.listed(connection, core.keyring)
+    async with core.ledger.reading() as tx:
+        found = await schedules.listed(tx)
     return answer(Subscriptions([_line(s) for s in found]))
 
 
@@ -51,12 +51,10 @@ async def subscribe(request: web.Request) -> web.StreamResponse:
     noted(request, outside=_is_outside(request, wanted.email))
     line = audit_line(request, "subscription.made", workflow.name)
     if wanted.every == "now":
-        async with core.ledger.transaction() as connection:
-            letter = await digests.report_letter(
-                connection, core.keyring, workflow.name, report, wanted.email, new_uuid().hex, now
-            )
-            await outbox.put(connection, [letter], now)
-            await write_audit(connection, core.keyring, [line], now)
+        async with core.ledger.transaction() as tx:
+            letter = await digests.report_letter(tx, workflow.name, report, wanted.email, new_uuid().hex, now)
+            await outbox.put(tx, [letter], now)
+            await write_audit(tx, [line], now)
         core.wakeups.wake({"relay"})
         return answer(Count(1), 202)
     if wanted.every not in report.every:
@@ -73,11 +71,11 @@ async def subscribe(request: web.Request) -> web.StreamResponse:
         timezone=wanted.timezone or workflow.timezone,
         day=wanted.day,
     )
-    async with core.ledger.transaction() as connection:
+    async with core.ledger.transaction() as tx:
         made = await schedules.subscribe(
-            connection, core.keyring, workflow.name, report.name, schedule, wanted.email, request[CALLER].name, now
+            tx, workflow.name, report.name, schedule, wanted.email, request[CALLER].name, now
         )
-        await write_audit(connection, core.keyring, [line], now)
+        await write_audit(tx, [line], now)
     core.wakeups.wake({"clock"})
     return answer(_line(made), 201)
 
@@ -87,11 +85,11 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     """End one."""
     core = request.app[CONTEXT].core
     key = uuid_of(request.match_info["id"], "subscription")
-    async with core.ledger.transaction() as connection:
-        if not await schedules.unsubscribe(connection, key):
+    async with core.ledger.transaction() as tx:
+        if not await schedules.unsubscribe(tx, key):
             raise Problem(404, "No such subscription", "there is no subscription with this id")
         line = audit_line(request, "subscription.ended", subscription=str(key))
-        await write_audit(connection, core.keyring, [line], core.time.now())
+        await write_audit(tx, [line], core.time.now())
     return web.Response(status=204)
 
 

@@ -26,8 +26,8 @@ async def list_suppressions(request: web.Request) -> web.StreamResponse:
     core = request.app[CONTEXT].core
     known_as = _recipient(request, request.query.get("recipient", ""))
     noted(request, people=known_as)
-    async with core.ledger.reading() as connection:
-        found = await suppressed(connection, core.keyring, known_as)
+    async with core.ledger.reading() as tx:
+        found = await suppressed(tx, known_as)
     return answer(Suppressions([SuppressionLine(s.channel, s.address, s.why, s.at) for s in found]))
 
 
@@ -48,9 +48,9 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
         raise Rejection(f"channel: one of {', '.join(CHANNELS)} is expected")
     noted(request, people=known_as)
     line = audit_line(request, "suppression.lifted", channel=channel)
-    async with core.ledger.transaction() as connection:
-        lifted = await lift(connection, core.keyring, channel, known_as[0])
-        await write_audit(connection, core.keyring, [line], core.time.now())
+    async with core.ledger.transaction() as tx:
+        lifted = await lift(tx, channel, known_as[0])
+        await write_audit(tx, [line], core.time.now())
     return lifted
 
 

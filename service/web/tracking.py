@@ -81,8 +81,8 @@ async def _order(request: web.Request) -> tuple[Order, Workflow]:
     order_id = context.core.keyring.subject_of(token)
     order = None
     if order_id is not None:
-        async with context.core.ledger.reading() as connection:
-            order = await find_by_id(connection, context.core.keyring, order_id)
+        async with context.core.ledger.reading() as tx:
+            order = await find_by_id(tx, order_id)
     if order is not None and _is_good(request, token, order):
         pack = context.core.packs.find(order.workflow, order.version)
         if pack is not None and pack.workflow.statuses[order.status].tracked:

@@ -52,9 +52,9 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     if n.address:
         senders = [p.sender for p in context.routes["email"].providers]
         if await opt_outs.stop(context.core, "email", n.address, senders, "unsubscribed"):
-            async with context.core.ledger.transaction() as connection:
+            async with context.core.ledger.transaction() as tx:
                 line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
-                await rows.note(connection, n.id, line)
+                await rows.note(tx, n.id, line)
     log.info("optout.changed", channel="email", stopped=True, notification_id=str(n.id))
     return _page(request, stored, done=True)
 
@@ -65,8 +65,8 @@ async def _message(request: web.Request) -> Stored:
     keyring = context.core.keyring
     message = read_mail_token(keyring, "unsubscribe", request.match_info["token"])
     if message is not None:
-        async with context.core.ledger.reading() as connection:
-            stored = await rows.find(connection, keyring, message)
+        async with context.core.ledger.reading() as tx:
+            stored = await rows.find(tx, message)
         if stored is not None:
             return stored
     raise await refuse_guess(request, "link", Problem(404, "No such page", "the link is not valid"))

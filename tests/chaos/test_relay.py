@@ -47,14 +47,14 @@ async def test_a_way_that_takes_nothing_holds_up_no_other(world: World) -> None:
     await without_its_own_relay(world)
     calls = [outbox.Outgoing("escalations", "escalation.tech.app_error", f"c-{n}", b"{}") for n in range(450)]
     news = [outbox.Outgoing("notifications", "notification.sent.sms", f"n-{n}", b"{}") for n in range(450)]
-    async with world.ledger.transaction() as connection:
-        await outbox.put(connection, [*calls, *news], world.clock.now())
+    async with world.ledger.transaction() as tx:
+        await outbox.put(tx, [*calls, *news], world.clock.now())
     broker, stopping = Deaf(), asyncio.Event()
     running = asyncio.create_task(Relay(world.app.core, broker).run(stopping))
 
     async def left(wanted: int) -> bool:
-        async with world.ledger.reading() as connection:
-            return (await connection.execute(select(func.count()).select_from(tables.outbox))).scalar_one() == wanted
+        async with world.ledger.reading() as tx:
+            return (await tx.execute(select(func.count()).select_from(tables.outbox))).scalar_one() == wanted
 
     await world.until(lambda: left(450), "only the calls are left")
     broker.hears.set()
@@ -67,10 +67,10 @@ async def test_unconfirmed_messages_stay(world: World) -> None:
     await without_its_own_relay(world)
     message = outbox.Outgoing("notifications", "notification.sent.sms", "m-1", b"{}")
     relay = Relay(world.app.core, Refusing())
-    async with world.ledger.transaction() as connection:
-        await outbox.put(connection, [message], world.clock.now())
+    async with world.ledger.transaction() as tx:
+        await outbox.put(tx, [message], world.clock.now())
     assert await relay.publish_waiting() == 0
-    async with world.ledger.transaction() as connection:
-        (kept,) = await outbox.claim(connection, world.clock.now(), 10)
+    async with world.ledger.transaction() as tx:
+        (kept,) = await outbox.claim(tx, world.clock.now(), 10)
     assert kept.message_id == "m-1"
     assert kept.attempts == 1

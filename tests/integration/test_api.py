@@ -467,8 +467,8 @@ async def test_bursts_become_one_incident(world: World, caller: Caller) -> None:
     world.clock.advance(seconds=61)
 
     async def told_of_all() -> bool:
-        async with world.ledger.reading() as connection:
-            lines = await stream_after(connection, 0, 1000)
+        async with world.ledger.reading() as tx:
+            lines = await stream_after(tx, 0, 1000)
         alone = [line for line in lines if not json.loads(line[2])["data"].get("incident")]
         assert len(alone) <= 12, "an incident from the first dozen"
         return len(json.loads(lines[-1][2])["data"].get("orders", ())) == 300

@@ -29,13 +29,13 @@ ROUTES = (*OPERATIONS, *API, *PAGES)
 
 
 async def lines(world: World, **wanted: Any) -> list[audit_reading.Line]:
-    async with world.ledger.reading() as connection:
-        return await audit_reading.search(connection, world.ledger.keyring, Wanted(**wanted))
+    async with world.ledger.reading() as tx:
+        return await audit_reading.search(tx, Wanted(**wanted))
 
 
 async def verified(world: World, expected: str = "") -> Verdict:
-    async with world.ledger.reading() as connection:
-        return await audit_reading.verify(connection, world.ledger.keyring, expected)
+    async with world.ledger.reading() as tx:
+        return await audit_reading.verify(tx, expected)
 
 
 def test_every_route_says_what_it_leaves_in_the_audit_log() -> None:
@@ -178,16 +178,16 @@ async def some_lines(world: World, caller: Caller, count: int = 6) -> Client:
 
 async def test_what_is_changed_or_taken_away_is_found(world: World, caller: Caller) -> None:
     await some_lines(world, caller)
-    async with world.ledger.reading() as connection:
-        head = dict((await connection.execute(select(audit_head))).one()._mapping)
-        third = dict((await connection.execute(select(audit_lines).where(audit_lines.c.seq == 3))).one()._mapping)
-        last = dict((await connection.execute(select(audit_lines).where(audit_lines.c.seq == 6))).one()._mapping)
+    async with world.ledger.reading() as tx:
+        head = dict((await tx.execute(select(audit_head))).one()._mapping)
+        third = dict((await tx.execute(select(audit_lines).where(audit_lines.c.seq == 3))).one()._mapping)
+        last = dict((await tx.execute(select(audit_lines).where(audit_lines.c.seq == 6))).one()._mapping)
     noted = (await verified(world)).head
 
     async def tried(*statements: Any) -> str:
-        async with world.ledger.transaction() as connection:
+        async with world.ledger.transaction() as tx:
             for statement in statements:
-                await connection.execute(statement)
+                await tx.execute(statement)
         return "; ".join((await verified(world, noted)).problems)
 
     line = audit_lines.c.seq
@@ -216,13 +216,13 @@ async def test_many_at_once_make_one_chain_and_cost_little(world: World, caller:
 
 async def test_a_look_that_cannot_be_kept_is_not_given(world: World, caller: Caller) -> None:
     agent = await some_lines(world, caller, 1)
-    async with world.ledger.transaction() as connection:
-        await connection.execute(text("ALTER TABLE audit_lines RENAME TO away"))
+    async with world.ledger.transaction() as tx:
+        await tx.execute(text("ALTER TABLE audit_lines RENAME TO away"))
     status, problem = await agent.get("/v1/orders/device_pickup/A-1")
     assert status == 503
     assert "asha" not in str(problem).lower()
-    async with world.ledger.transaction() as connection:
-        await connection.execute(text("ALTER TABLE away RENAME TO audit_lines"))
+    async with world.ledger.transaction() as tx:
+        await tx.execute(text("ALTER TABLE away RENAME TO audit_lines"))
     assert (await agent.get("/v1/orders/device_pickup/A-1"))[0] == 200
 
 
@@ -231,14 +231,13 @@ async def test_old_lines_are_forgotten_and_the_chain_stays_whole(world: World, c
     world.clock.advance(days=10)
     for _ in range(2):
         await agent.get("/v1/orders/device_pickup/A-1")
-    async with world.ledger.transaction() as connection:
-        keyring = world.ledger.keyring
-        assert await audit.forget(connection, keyring, world.clock.now() - timedelta(days=5)) == 3
-        assert await audit.forget(connection, keyring, world.clock.now() - timedelta(days=5)) == 0
+    async with world.ledger.transaction() as tx:
+        assert await audit.forget(tx, world.clock.now() - timedelta(days=5)) == 3
+        assert await audit.forget(tx, world.clock.now() - timedelta(days=5)) == 0
     found = await verified(world)
     assert (found.lines, found.problems) == (2, [])
-    async with world.ledger.transaction() as connection:
-        await connection.execute(delete(audit_lines).where(audit_lines.c.seq == 4))
+    async with world.ledger.transaction() as tx:
+        await tx.execute(delete(audit_lines).where(audit_lines.c.seq == 4))
     assert (await verified(world)).problems == ["line 4 is missing"]
 
 
@@ -246,11 +245,11 @@ async def test_names_are_forgotten_and_the_chain_stays_whole(world: World, calle
     await world.accept(event("A-1", "created"))
     agent = await caller("agent")
     await agent.get("/v1/orders?recipient=asha@example.com")
-    async with world.ledger.transaction() as connection:
-        keyring, now = world.ledger.keyring, world.clock.now()
+    async with world.ledger.transaction() as tx:
+        now = world.clock.now()
         line = audit.AuditLine("oidc:Asha@Example.com", "agent", "order.seen", "device_pickup", "A-1", "192.0.2.1")
-        await audit.write_audit(connection, keyring, [line], now)
-        assert await audit.erase_names(connection, keyring, ["asha@example.com"]) == 2
+        await audit.write_audit(tx, [line], now)
+        assert await audit.erase_names(tx, ["asha@example.com"]) == 2
     account, searched = await lines(world)
     assert (account.who, searched.who, searched.about) == (ERASED, "key:agent", [ERASED])
     found = await verified(world)
@@ -260,12 +259,12 @@ async def test_names_are_forgotten_and_the_chain_stays_whole(world: World, calle
 async def test_lines_of_earlier_releases_are_taken_over(world: World, caller: Caller) -> None:
     await some_lines(world, caller, 1)
     row = {"at": world.clock.now(), "who": "anna", "role": "agent", "act": "order.seen", "order_name": "A-1"}
-    async with world.ledger.transaction() as connection:
-        key = (await connection.execute(select(audit_names.c.seq).limit(1))).scalar_one()
+    async with world.ledger.transaction() as tx:
+        key = (await tx.execute(select(audit_names.c.seq).limit(1))).scalar_one()
         assert key == 1
-        await connection.execute(earlier.insert().values(id=new_uuid(), **row))
-        assert await audit.take_over(connection, world.ledger.keyring, world.clock.now()) == 1
-        assert (await connection.execute(select(func.count()).select_from(earlier))).scalar_one() == 0
+        await tx.execute(earlier.insert().values(id=new_uuid(), **row))
+        assert await audit.take_over(tx, world.clock.now()) == 1
+        assert (await tx.execute(select(func.count()).select_from(earlier))).scalar_one() == 0
     assert (await lines(world))[0].who == "earlier:anna"
     assert (await verified(world)).problems == []
 

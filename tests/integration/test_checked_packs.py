@@ -25,14 +25,14 @@ async def test_what_these_rules_have_checked_is_taken_as_it_is(
     await world.start()
     (folder / SMS).write_text("{{ brnd }}")
     broken = {("device_pickup", packs.version_of(folder / "device_pickup")): b""}
-    async with world.ledger.transaction() as connection:
-        await pack_store.keep(connection, broken, "other rules", world.clock.now())
+    async with world.ledger.transaction() as tx:
+        await pack_store.keep(tx, broken, "other rules", world.clock.now())
     await world.close()
     refused = App(world.settings, time=world.clock)
     with pytest.raises(PackError, match="undefined variable 'brnd'"):
         await refused.start()
-    async with refused.ledger.transaction() as connection:
-        await pack_store.keep(connection, broken, packs.rules(), world.clock.now())
+    async with refused.ledger.transaction() as tx:
+        await pack_store.keep(tx, broken, packs.rules(), world.clock.now())
     await refused.close()
     world.app = App(world.settings, time=world.clock)
     await world.start()

@@ -34,8 +34,8 @@ async def fired(world: World) -> None:
     """All that is due has been decided."""
 
     async def done() -> bool:
-        async with world.ledger.reading() as connection:
-            wake = await next_wake(connection)
+        async with world.ledger.reading() as tx:
+            wake = await next_wake(tx)
         return wake is None or wake > world.clock.now()
 
     await world.until(done, "clocks fired")
@@ -68,9 +68,9 @@ async def test_the_ledger_agrees_with_the_model(modelled: World) -> None:
         await fired(world)
         for model in models.values():
             model.pass_time(world.clock.now())
-    async with world.ledger.reading() as connection:
+    async with world.ledger.reading() as tx:
         query = select(orders.c.order_id, clocks.c.name, clocks.c.due_at).join(orders, orders.c.id == clocks.c.order_id)
-        rows = await connection.execute(query.where(clocks.c.state == "breached"))
+        rows = await tx.execute(query.where(clocks.c.state == "breached"))
         found = sorted((r.order_id, r.name, r.due_at) for r in rows)
     assert found == sorted((name, clock, at) for name, m in models.items() for clock, at in m.breaches)
     assert len(found) > 20

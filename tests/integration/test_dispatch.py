@@ -48,9 +48,9 @@ async def test_429_is_retried_no_sooner_than_asked(world: World) -> None:
     await world.until(lambda: len(world.providers.seen) == 1)
     await world.settled()
     world.providers.behave = None
-    async with world.ledger.reading() as connection:
+    async with world.ledger.reading() as tx:
         due = (
-            await connection.execute(select(notifications.c.not_before).where(notifications.c.state == "retrying"))
+            await tx.execute(select(notifications.c.not_before).where(notifications.c.state == "retrying"))
         ).scalar_one()
     assert due >= world.clock.now() + timedelta(seconds=30)
     world.clock.advance(seconds=29)
@@ -137,9 +137,9 @@ async def test_money_is_never_resent(world: World) -> None:
     world.clock.advance(minutes=10)
 
     async def left_to_a_receipt() -> bool:
-        async with world.ledger.reading() as connection:
+        async with world.ledger.reading() as tx:
             query = select(notifications.c.not_before).where(notifications.c.state == "unknown")
-            return (await connection.execute(query)).scalars().all() == [None]
+            return (await tx.execute(query)).scalars().all() == [None]
 
     await world.until(left_to_a_receipt, "given up asking")
     assert len(world.providers.seen) == 1
@@ -246,8 +246,8 @@ async def test_a_receipt_of_a_message_that_is_not_there_yet_is_kept(world: World
     await told(world)
     await world.settled()
     (message,) = [m for m in (await world.view("D-1"))["messages"] if m["channel"] == "sms"]
-    async with world.ledger.transaction() as connection:
-        await connection.execute(
+    async with world.ledger.transaction() as tx:
+        await tx.execute(
             update(notifications).where(notifications.c.channel == "sms").values(state="sending", begun=True)
         )
     assert (await receipt(world, message["id"], "delivered"))[0] == 204
@@ -325,9 +325,9 @@ async def test_a_lapsed_lease_goes_back_before_the_send_and_is_unknown_after_it(
     await told(world, phone="+919812345678", whatsapp="+919812345678")
     await world.settled()
     soon = world.clock.now() + timedelta(seconds=1)
-    async with world.ledger.transaction() as connection:
+    async with world.ledger.transaction() as tx:
         for channel, begun in (("sms", False), ("whatsapp", True)):
-            await connection.execute(
+            await tx.execute(
                 update(notifications)
                 .where(notifications.c.channel == channel)
                 .values(state="sending", begun=begun, lease_until=soon, sent_at=None, provider="twilio:000000")
@@ -378,10 +378,10 @@ async def test_a_stale_fence_writes_nothing(world: World) -> None:
 
     await told(world)
     await world.settled()
-    async with world.ledger.reading() as connection:
-        row = (await connection.execute(select(notifications).where(notifications.c.channel == "sms"))).one()
-    async with world.ledger.transaction() as connection:
-        await connection.execute(update(notifications).where(notifications.c.id == row.id).values(state="sending"))
+    async with world.ledger.reading() as tx:
+        row = (await tx.execute(select(notifications).where(notifications.c.channel == "sms"))).one()
+    async with world.ledger.transaction() as tx:
+        await tx.execute(update(notifications).where(notifications.c.id == row.id).values(state="sending"))
     await world.app.settler.write([Outcome(row.id, row.order_id, Permanent("x", "1", "old news"), row.fence - 1)])
     assert await states(world) == {"sms sending": 1}
 
@@ -454,8 +454,8 @@ async def test_the_code_is_erased_once_sent(world: World) -> None:
     otp = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
     await world.accept(event("D-1", "payment_initiated", recipients={"customer": CUSTOMER}, secrets=otp))
     await world.settled()
-    async with world.ledger.reading() as connection:
-        assert (await connection.execute(select(notices.c.sealed_secret))).scalars().all() == [None]
+    async with world.ledger.reading() as tx:
+        assert (await tx.execute(select(notices.c.sealed_secret))).scalars().all() == [None]
 
 
 async def test_twilio_gets_validity_and_a_callback(world: World) -> None:

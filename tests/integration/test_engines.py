@@ -88,8 +88,8 @@ async def test_tls_for_queries_and_for_listening(tls_postgres: Postgres, said: s
     query = said.format(authority=tls_postgres.authority)
     url = f"postgresql://stagebell@localhost:{tls_postgres.port}/postgres?{query}".rstrip("?")
     ledger = Ledger(url.replace("postgresql:", "postgresql+asyncpg:"), Keyring(KEY))
-    async with ledger.reading() as connection:
-        used = await connection.execute(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+    async with ledger.reading() as tx:
+        used = await tx.execute(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
         assert used.scalar_one() is True
     assert ledger.direct is not None
     wakeups = Wakeups()

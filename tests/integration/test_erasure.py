@@ -28,10 +28,10 @@ async def everything(world: World) -> dict[str, str]:
     """Every column of every table, opened where it is sealed, and every dead letter: a new table cannot be forgotten."""
     found: dict[str, str] = {}
     keyring = world.ledger.keyring
-    async with world.ledger.reading() as connection:
+    async with world.ledger.reading() as tx:
         for table in metadata.tables.values():
             keys = list(table.primary_key.columns)
-            for row in await connection.execute(select(table)):
+            for row in await tx.execute(select(table)):
                 key = tuple(row._mapping[k] for k in keys)
                 for column in table.columns:
                     value = row._mapping[column]
@@ -82,11 +82,10 @@ async def lived(world: World) -> None:
         event("B-1", "created", recipients={"customer": person(2)}, note={"text": "another one", "public": True}),
     )
     await world.settled()
-    async with world.ledger.transaction() as connection:
+    async with world.ledger.transaction() as tx:
         daily = Schedule("day", world.clock.now().time(), "UTC")
         await schedules.subscribe(
-            connection,
-            world.ledger.keyring,
+            tx,
             "device_pickup",
             "open_orders",
             daily,
@@ -95,7 +94,7 @@ async def lived(world: World) -> None:
             world.clock.now(),
         )
         line = audit.AuditLine(f"oidc:{OLD_MAIL}", "agent", "order.seen", "device_pickup", "A-1")
-        await audit.write_audit(connection, world.ledger.keyring, [line], world.clock.now())
+        await audit.write_audit(tx, [line], world.clock.now())
     (verdict,) = await world.take(event("A-2", "no_such_status", recipients={"customer": {"phone": "098123 45678"}}))
     assert verdict.outcome == "rejected"
     await world.take(event("A-3", "no_such_status", recipients={"customer": person(3)}))
@@ -120,9 +119,9 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     other = await world.view("B-1")
     assert other["recipients"]["customer"], "others stay as they are"
     assert len(await DeadLetters(world.app.broker, world.ledger.keyring).look(10)) == 1
-    async with world.ledger.reading() as connection:
-        assert (await audit_reading.verify(connection, world.ledger.keyring)).problems == []
-        about = await audit_reading.search(connection, world.ledger.keyring, audit_reading.Wanted(act="person.erased"))
+    async with world.ledger.reading() as tx:
+        assert (await audit_reading.verify(tx)).problems == []
+        about = await audit_reading.search(tx, audit_reading.Wanted(act="person.erased"))
     assert about[0].who == "key:admin"
     again = (await admin.call("DELETE", f"/v1/people/{path}"))[1]
     assert (again["orders"], again["messages"]) == (0, 0)
@@ -139,8 +138,8 @@ async def test_whoever_handles_orders_is_forgotten_too(world: World, caller: Cal
 
 async def test_opt_outs_stay_and_are_told_of(world: World, caller: Caller) -> None:
     await world.accept(event("A-1", "created", recipients=TO_ASHA))
-    async with world.ledger.transaction() as connection:
-        await opt_out(connection, world.ledger.keyring, "sms", PHONE, ["+1500"], world.clock.now(), "said STOP")
+    async with world.ledger.transaction() as tx:
+        await opt_out(tx, "sms", PHONE, ["+1500"], world.clock.now(), "said STOP")
     admin = await caller("admin")
     (told,) = [
         k for k in (await admin.call("DELETE", f"/v1/people/{quote(PHONE)}"))[1]["kept"] if k["kind"] == "opt-outs"

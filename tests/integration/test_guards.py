@@ -97,8 +97,8 @@ def busy(times: int) -> Any:
 
 async def counts(world: World) -> tuple[int, int]:
     """Places taken today under all caps, and those whose send is not settled."""
-    async with world.ledger.reading() as connection:
-        rows = (await connection.execute(select(send_counts).where(send_counts.c.n > 0))).all()
+    async with world.ledger.reading() as tx:
+        rows = (await tx.execute(select(send_counts).where(send_counts.c.n > 0))).all()
     return max((r.n for r in rows), default=0), max((r.unsettled for r in rows), default=0)
 
 
@@ -168,14 +168,14 @@ async def test_what_a_dead_process_left_counts_until_its_provider_is_sure(
     await world.until(lambda: settled_as(world, "U-0", "unknown"))
     assert await counts(world) == (1, 0), "it may have arrived"
     providers.behave = None
-    async with world.ledger.transaction() as connection:
+    async with world.ledger.transaction() as tx:
         # As a process leaves it that died before it could say which provider it asked.
-        await connection.execute(update(notifications).values(provider=""))
+        await tx.execute(update(notifications).values(provider=""))
     # The next day: the place goes back to the day on which it was taken.
     await world.move(hours=20)
     await world.until(lambda: settled_as(world, "U-0", "sent"))
-    async with world.ledger.reading() as connection:
-        rows = (await connection.execute(select(send_counts).order_by(send_counts.c.day))).all()
+    async with world.ledger.reading() as tx:
+        rows = (await tx.execute(select(send_counts).order_by(send_counts.c.day))).all()
     assert [(r.n, r.unsettled) for r in rows] == [(0, 0), (1, 0)]
     await world.close()
 
@@ -208,8 +208,8 @@ async def test_a_cap_near_its_end_is_an_incident_once_a_day_whoever_came_near_it
 
     async def told() -> list[str]:
         query = select(stream.c.team, stream.c.kind, stream.c.body).where(stream.c.reason == "cap_near")
-        async with world.ledger.reading() as connection:
-            rows = (await connection.execute(query.order_by(stream.c.seq))).all()
+        async with world.ledger.reading() as tx:
+            rows = (await tx.execute(query.order_by(stream.c.seq))).all()
         assert {row.team for row in rows} <= {"tech"}
         assert all("MAX_SMS_PER_DAY" in json.loads(row.body)["data"]["detail"] for row in rows)
         return [row.kind for row in rows]

@@ -48,8 +48,8 @@ async def ask(world: World, head: str, body: bytes = b"", patience_s: float = 5.
 
 async def link_of(world: World) -> str:
     await world.accept(event("A-1", "vendor_en_route", recipients={"customer": CUSTOMER}))
-    async with world.ledger.reading() as connection:
-        order = await find(connection, world.ledger.keyring, "device_pickup", "A-1")
+    async with world.ledger.reading() as tx:
+        order = await find(tx, "device_pickup", "A-1")
     assert order is not None
     return world.ledger.keyring.token(f"{LINK_PURPOSE}{order.links}", order.id)
 

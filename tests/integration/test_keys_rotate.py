@@ -28,17 +28,17 @@ SEALED = [c for table in metadata.tables.values() for c in table.columns if LABE
 
 
 async def state_of(ledger: Ledger) -> KeyState:
-    async with ledger.reading() as connection:
-        return await look(connection, ledger.keyring)
+    async with ledger.reading() as tx:
+        return await look(tx)
 
 
 async def all_sealed(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
     """By sealed column, (key, bytes) of every row."""
     found = {}
-    async with ledger.reading() as connection:
+    async with ledger.reading() as tx:
         for c in SEALED:
             keys = list(c.table.primary_key.columns)
-            found[str(c)] = [tuple(r) for r in await connection.execute(select(*keys, c).where(c.is_not(None)))]
+            found[str(c)] = [tuple(r) for r in await tx.execute(select(*keys, c).where(c.is_not(None)))]
     return found
 
 
@@ -46,15 +46,15 @@ async def as_an_older_release_left_it(ledger: Ledger) -> None:
     """Every seal unbound, and no word of keys but the fingerprint."""
     older = Keyring(OLD)
     older.use(fingerprint=older.newest, root=None, writes_bound=False, refuses_unbound=False)
-    async with ledger.transaction() as connection:
+    async with ledger.transaction() as tx:
         for c in SEALED:
             keys = list(c.table.primary_key.columns)
-            for row in (await connection.execute(select(*keys, c).where(c.is_not(None)))).all():
+            for row in (await tx.execute(select(*keys, c).where(c.is_not(None)))).all():
                 place = c.info[LABEL].of(*row[:-1])
                 sealed = older.seal(ledger.keyring.unseal(row[-1], place), place)
                 here = [k == v for k, v in zip(keys, row[:-1], strict=True)]
-                await connection.execute(update(c.table).where(*here).values({c: sealed}))
-        await connection.execute(meta.delete().where(meta.c.key != "secret_key_fingerprint"))
+                await tx.execute(update(c.table).where(*here).values({c: sealed}))
+        await tx.execute(meta.delete().where(meta.c.key != "secret_key_fingerprint"))
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ async def test_a_new_key_is_taken_up_while_others_write(filled: World) -> None:
     assert (await state_of(ledger)).fingerprint == Keyring(OLD).fingerprint, "the old key seals until all know the new"
     digest, token = ledger.keyring.digest("person", "x"), ledger.keyring.subkey("webhook x")
     filled.ledger.keyring.__init__(NEW, OLD)  # type: ignore[misc]  # as a restart with both keys does
-    async with ledger.transaction() as connection:
-        state = await begin_key(connection, ledger.keyring)
+    async with ledger.transaction() as tx:
+        state = await begin_key(tx)
     assert not state.is_settled
     await KeyWatch(filled.ledger, reseals=False).say()
     writing = asyncio.create_task(filled.accept(*(event(f"K-{n % 3}", "assigned", minutes(2 + n)) for n in range(3))))
@@ -85,18 +85,18 @@ async def test_a_new_key_is_taken_up_while_others_write(filled: World) -> None:
         if writing.done() and not (done.resealed or done.left):
             break
     await writing
-    async with ledger.transaction() as connection:
-        assert (await settle(connection, ledger.keyring, state)).is_settled
+    async with ledger.transaction() as tx:
+        assert (await settle(tx, state)).is_settled
     assert done.unreadable == 0
     for column, rows in (await all_sealed(ledger)).items():
         assert all(ledger.keyring.is_current(row[-1]) for row in rows), column
     alone = Ledger(filled.settings.database_url, Keyring(NEW))
     await migrate(alone)
     assert (alone.keyring.digest("person", "x"), alone.keyring.subkey("webhook x")) == (digest, token)
-    async with alone.reading() as connection:
+    async with alone.reading() as tx:
         for c in SEALED:
             keys = list(c.table.primary_key.columns)
-            for row in await connection.execute(select(*keys, c).where(c.is_not(None))):
+            for row in await tx.execute(select(*keys, c).where(c.is_not(None))):
                 assert alone.keyring.unseal(row[-1], c.info[LABEL].of(*row[:-1]))
     await alone.close()
     await ledger.close()
@@ -109,8 +109,8 @@ async def test_older_seals_stay_readable_and_become_bound_once_no_older_release_
     ledger = Ledger(filled.settings.database_url, Keyring(OLD))
     await migrate(ledger)
     before = ledger.keyring.digest("person", "x")
-    async with ledger.transaction() as connection:
-        (root,) = (await connection.execute(select(meta.c.value).where(meta.c.key == "root_key"))).scalars()
+    async with ledger.transaction() as tx:
+        (root,) = (await tx.execute(select(meta.c.value).where(meta.c.key == "root_key"))).scalars()
     await as_an_older_release_left_it(ledger)
     await ledger.close()
     assert root
@@ -139,14 +139,14 @@ async def test_an_older_replica_keeps_bound_seals_away(postgres_url: str) -> Non
 
     ledger = Ledger(postgres_url, Keyring(OLD))
     await migrate(ledger)
-    async with ledger.reading() as connection:
-        assert await key_processes.older_releases(connection) == 0
+    async with ledger.reading() as tx:
+        assert await key_processes.older_releases(tx) == 0
     older = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
-    async with ledger.reading() as connection:
-        assert await key_processes.older_releases(connection) == 1
+    async with ledger.reading() as tx:
+        assert await key_processes.older_releases(tx) == 1
     await older.close()
-    async with ledger.transaction() as connection:
-        assert (await begin_bound(connection, ledger.keyring)).form == BOUND, "a new database begins so"
+    async with ledger.transaction() as tx:
+        assert (await begin_bound(tx)).form == BOUND, "a new database begins so"
     await ledger.close()
 
 

@@ -178,11 +178,11 @@ async def test_every_documented_metric_moves(
     client = Client(world, await key_for(world, "supervisor"))
     answer = await client.session.get(f"{world.http}/v1/escalations/stream", headers=client._headers)
     await seen.until(world, "stagebell_stream_listeners")
-    async with world.ledger.transaction() as connection:
-        first = (await connection.execute(select(stream).order_by(stream.c.seq).limit(1))).one()._asdict()
+    async with world.ledger.transaction() as tx:
+        first = (await tx.execute(select(stream).order_by(stream.c.seq).limit(1))).one()._asdict()
         # More than the buffers between the two sides hold.
         line = {k: v for k, v in first.items() if k != "seq"} | {"body": first["body"] + " " * 6000}
-        await connection.execute(insert(stream), [line] * MORE_THAN_ANYBODY_READS)
+        await tx.execute(insert(stream), [line] * MORE_THAN_ANYBODY_READS)
     world.app.wakeups.wake_all()
     await seen.until(world, "stagebell_stream_dropped_total")
     await world.close()

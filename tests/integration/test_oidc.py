@@ -172,9 +172,9 @@ async def test_an_account_cannot_pose_as_a_key(browser: aiohttp.ClientSession, d
     issuer.claims = {"roles": "agent", "preferred_username": "Sue\r\nX"}
     _, _, text = await sign_in(browser, desk)
     assert "oidc:Sue X" in text
-    async with desk.ledger.transaction() as connection:
+    async with desk.ledger.transaction() as tx:
         with pytest.raises(Rejection, match="company accounts"):
-            await keys.create(connection, desk.ledger.keyring, "agent", "oidc:Sue X", desk.clock.now())
+            await keys.create(tx, "agent", "oidc:Sue X", desk.clock.now())
 
 
 async def test_the_newest_sign_in_says_the_role_and_a_name_ends_them_all(
@@ -187,6 +187,6 @@ async def test_the_newest_sign_in_says_the_role_and_a_name_ends_them_all(
         issuer.claims["roles"] = "agent"
         await sign_in(other, desk)
         assert (await browser.get(f"{desk.http}/desk/dead")).status == 403, "the older sign-in has the newer role"
-    async with desk.ledger.transaction() as connection:
-        assert await sessions.end_named(connection, desk.ledger.keyring, "oidc:asha.k", desk.clock.now()) == 2
+    async with desk.ledger.transaction() as tx:
+        assert await sessions.end_named(tx, "oidc:asha.k", desk.clock.now()) == 2
     assert (await browser.get(f"{desk.http}/desk", allow_redirects=False)).status == 302

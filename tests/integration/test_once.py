@@ -121,8 +121,8 @@ async def test_a_process_that_died_holds_its_key_for_a_lease(world: World) -> No
     dead, heir, late = (Claim(act, act.__class__(int=n)) for n in (1, 2, 3))
 
     async def claim(wanted: Claim, body: bytes, after: timedelta) -> Claim | Earlier:
-        async with ledger.transaction() as connection:
-            return await idempotency.claim(connection, ledger.keyring, wanted, body, now + after, timedelta(hours=24))
+        async with ledger.transaction() as tx:
+            return await idempotency.claim(tx, wanted, body, now + after, timedelta(hours=24))
 
     asked, other = b"a" * 16, b"b" * 16
     assert await claim(dead, asked, timedelta(0)) == dead
@@ -130,13 +130,13 @@ async def test_a_process_that_died_holds_its_key_for_a_lease(world: World) -> No
     assert await claim(heir, other, LEASE) == Earlier(same_request=False, done=False)
     assert await claim(heir, asked, LEASE) == heir
     answer = idempotency.Answered(201, b"{}")
-    async with ledger.transaction() as connection:
-        await idempotency.finish(connection, ledger.keyring, dead, idempotency.Answered(500, b""))
-        await idempotency.finish(connection, ledger.keyring, heir, answer)
+    async with ledger.transaction() as tx:
+        await idempotency.finish(tx, dead, idempotency.Answered(500, b""))
+        await idempotency.finish(tx, heir, answer)
     assert await claim(late, asked, LEASE) == Earlier(same_request=True, done=True, answer=answer)
-    async with ledger.transaction() as connection:
-        await idempotency.forget(connection, now + timedelta(hours=23))
+    async with ledger.transaction() as tx:
+        await idempotency.forget(tx, now + timedelta(hours=23))
     assert await claim(late, asked, timedelta(hours=23)) == Earlier(same_request=True, done=True, answer=answer)
-    async with ledger.transaction() as connection:
-        await idempotency.forget(connection, now + timedelta(hours=26))
+    async with ledger.transaction() as tx:
+        await idempotency.forget(tx, now + timedelta(hours=26))
     assert await claim(late, other, timedelta(hours=26)) == late

@@ -77,7 +77,7 @@ async def test_both_forms_of_a_number_are_one_person(world: World) -> None:
 async def test_what_an_earlier_release_kept_still_holds(world: World) -> None:
     """It asked by sender, and kept the digest of the number as Twilio wrote it."""
     digest = world.ledger.keyring.digest("address", "+5215512345678")
-    async with world.ledger.transaction() as connection:
+    async with world.ledger.transaction() as tx:
         old = {
             "channel": "whatsapp",
             "digest": digest,
@@ -85,7 +85,7 @@ async def test_what_an_earlier_release_kept_still_holds(world: World) -> None:
             "at": world.clock.now(),
             "why": "said STOP",
         }
-        await connection.execute(suppressions.insert().values(**old))
+        await tx.execute(suppressions.insert().values(**old))
     await told(world, "O-1", whatsapp="+525512345678")
     assert await states(world, "O-1", "whatsapp") == ["suppressed"]
     await say(world, "START", person="+5215512345678", channel="whatsapp")

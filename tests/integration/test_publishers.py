@@ -52,8 +52,8 @@ def by_kombu(url: str) -> None:
 
 
 async def reached(world: World, order_id: str, status: str) -> bool:
-    async with world.ledger.reading() as connection:
-        view = await order_view(connection, world.ledger.keyring, device_pickup().workflow, order_id)
+    async with world.ledger.reading() as tx:
+        view = await order_view(tx, device_pickup().workflow, order_id)
     return view is not None and view["status"] == status
 
 

@@ -93,15 +93,13 @@ async def test_what_can_be_no_address_is_told_to_the_publisher_and_the_order_goe
 async def test_orders_of_earlier_releases_are_put_right_when_they_are_next_decided(world: World) -> None:
     await told(world, customer={"phone": ASHA, "locale": "en"})
     keyring: Keyring = world.ledger.keyring
-    async with world.ledger.transaction() as connection:
-        order = await find(connection, keyring, "device_pickup", "A-1")
+    async with world.ledger.transaction() as tx:
+        order = await find(tx, "device_pickup", "A-1")
         assert order is not None
         (person,) = order.recipients["customer"]
         old = msgspec.structs.replace(person, phone="+91-98123 45678 ")
         order = msgspec.structs.replace(order, recipients={"customer": (old,)})
-        await connection.execute(
-            update(orders).values(sealed_state=seal_json(keyring, order, ORDER_STATE.of(order.id)))
-        )
+        await tx.execute(update(orders).values(sealed_state=seal_json(keyring, order, ORDER_STATE.of(order.id))))
     await world.accept(event("A-1", "at_location"))
     await world.settled()
     assert (await outcomes(world))[-1] == ("sms", ASHA, "sent")

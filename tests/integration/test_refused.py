@@ -36,9 +36,9 @@ async def told(world: World, order: str = "D-1", **more: Any) -> None:
 
 async def announced(world: World) -> list[tuple[str, str]]:
     """(kind, incident) of what the stream told of incidents of providers, in order."""
-    async with world.ledger.reading() as connection:
+    async with world.ledger.reading() as tx:
         query = select(stream.c.kind, stream.c.body).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
-        rows = await connection.execute(query)
+        rows = await tx.execute(query)
         return [(row.kind, json.loads(row.body)["data"]["escalation_id"]) for row in rows]
 
 
@@ -187,8 +187,8 @@ async def test_the_second_account_takes_over_and_people_hear_of_the_first(
         await world.settled()
         for n in range(11):
             assert {s for _, s in await world.messages(f"B-{n}", "sms")} == {"sent"}
-        async with world.ledger.reading() as connection:
-            opened = (await connection.execute(select(incidents.c.provider))).scalars().all()
+        async with world.ledger.reading() as tx:
+            opened = (await tx.execute(select(incidents.c.provider))).scalars().all()
         assert opened == ["twilio:000000"]
     finally:
         await world.close()

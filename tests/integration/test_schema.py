@@ -45,12 +45,12 @@ async def test_upgrades_from_empty_and_from_every_revision(empty_url: str, start
     await migrate(ledger)
     before, after = await migrate(ledger)
     assert before == after == revisions()[-1]
-    async with ledger.reading() as connection:
-        tables = await connection.run_sync(lambda c: set(inspect(c).get_table_names()))
-        columns = await connection.run_sync(
+    async with ledger.reading() as tx:
+        tables = await tx.connection.run_sync(lambda c: set(inspect(c).get_table_names()))
+        columns = await tx.connection.run_sync(
             lambda c: {t: {x["name"] for x in inspect(c).get_columns(t)} for t in inspect(c).get_table_names()}
         )
-        indexes = await connection.run_sync(
+        indexes = await tx.connection.run_sync(
             lambda c: {x["name"] for t in inspect(c).get_table_names() for x in inspect(c).get_indexes(t)}
         )
     assert tables == {*metadata.tables, "alembic_version"}
@@ -197,11 +197,9 @@ async def test_an_index_that_was_left_half_built_is_built_again(postgres: Postgr
     left = (
         '[{"builds": "orders_by_time", "sql": "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_by_time ON orders (id)"}]'
     )
-    async with ledger.transaction() as connection:
-        await connection.execute(
-            text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_by_time'::regclass")
-        )
-        await connection.execute(text(f"INSERT INTO meta VALUES ('{LEFT}', :left)"), {"left": left})
+    async with ledger.transaction() as tx:
+        await tx.execute(text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_by_time'::regclass"))
+        await tx.execute(text(f"INSERT INTO meta VALUES ('{LEFT}', :left)"), {"left": left})
     await migrate(ledger)
     assert "CREATE INDEX orders_by_time ON public.orders USING btree (id)" in await indexes(url)
     await ledger.close()
@@ -210,11 +208,11 @@ async def test_an_index_that_was_left_half_built_is_built_again(postgres: Postgr
 async def test_an_older_release_runs_on_a_newer_schema_until_something_was_taken_away(empty_url: str) -> None:
     ledger = Ledger(empty_url, Keyring(KEY))
     await migrate(ledger)
-    async with ledger.transaction() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9001'"))
+    async with ledger.transaction() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '9001'"))
     assert await migrate(ledger) == ("9001", "9001")
-    async with ledger.transaction() as connection:
-        await connection.execute(text(f"INSERT INTO meta VALUES ('{CONTRACTED}', '9001')"))
+    async with ledger.transaction() as tx:
+        await tx.execute(text(f"INSERT INTO meta VALUES ('{CONTRACTED}', '9001')"))
     with pytest.raises(NewerSchema, match="the database's schema is 9001, of a newer release"):
         await migrate(ledger)
     await ledger.close()

@@ -5,13 +5,13 @@ from typing import Any
 
 from aiohttp import web
 from sqlalchemy import Column, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.domain.calendars import Schedule
 from service.keyring import SealBroken
 from service.ledger import schedules, tables_admin
 from service.ledger.audit import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
+from service.ledger.transaction import Transaction
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, person
@@ -34,13 +34,11 @@ async def two_of_everything(world: World, agent: Client) -> None:
             event(f"S-{n}", "created", recipients={"customer": person(n)}),
             event(f"S-{n}", at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),
         )
-        async with world.ledger.transaction() as connection:
+        async with world.ledger.transaction() as tx:
             daily = Schedule("day", NOW.time(), "UTC")
-            await schedules.subscribe(
-                connection, world.ledger.keyring, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW
-            )
+            await schedules.subscribe(tx, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW)
             line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")
-            await write_audit(connection, world.ledger.keyring, [line], NOW)
+            await write_audit(tx, [line], NOW)
     await world.settled()
     for n in (1, 2):
         issue, once = {"reason": "app_error"}, {"Idempotency-Key": f"act-{n}"}
@@ -52,18 +50,18 @@ async def two_of_everything(world: World, agent: Client) -> None:
         await world.accept(event(f"S-{n}", "payment_initiated", minutes(2), secrets=code))
 
 
-async def sealed_values(connection: AsyncConnection, column: Column[Any]) -> list[tuple[tuple[Any, ...], bytes]]:
+async def sealed_values(tx: Transaction, column: Column[Any]) -> list[tuple[tuple[Any, ...], bytes]]:
     """(key, bytes) of two rows that have something in this column."""
     keys = list(column.table.primary_key.columns)
     query = select(*keys, column).where(column.is_not(None)).order_by(*keys).limit(2)
-    return [(tuple(row[:-1]), row[-1]) for row in await connection.execute(query)]
+    return [(tuple(row[:-1]), row[-1]) for row in await tx.execute(query)]
 
 
 async def test_no_sealed_column_of_any_table_opens_in_another_row(world: World, caller: Caller) -> None:
     await two_of_everything(world, await caller("agent"))
     keyring, opened = world.ledger.keyring, []
-    async with world.ledger.transaction() as connection:
-        values = {column: await sealed_values(connection, column) for column in SEALED}
+    async with world.ledger.transaction() as tx:
+        values = {column: await sealed_values(tx, column) for column in SEALED}
     assert {c for c, rows in values.items() if len(rows) < 2} == set(), "two rows are needed to swap"
     for column, rows in values.items():
         for key, _ in rows:
@@ -83,10 +81,10 @@ async def test_no_sealed_column_of_any_table_opens_in_another_row(world: World, 
 async def test_a_row_with_anothers_state_is_not_shown(world: World, caller: Caller) -> None:
     await two_of_everything(world, await caller("agent"))
     orders = metadata.tables["orders"]
-    async with world.ledger.transaction() as connection:
-        (_, first), (key, _) = await sealed_values(connection, orders.c.sealed_state)
-        await connection.execute(update(orders).where(orders.c.id == key[0]).values(sealed_state=first))
-        name = (await connection.execute(select(orders.c.order_id).where(orders.c.id == key[0]))).scalar_one()
+    async with world.ledger.transaction() as tx:
+        (_, first), (key, _) = await sealed_values(tx, orders.c.sealed_state)
+        await tx.execute(update(orders).where(orders.c.id == key[0]).values(sealed_state=first))
+        name = (await tx.execute(select(orders.c.order_id).where(orders.c.id == key[0]))).scalar_one()
     try:
         await world.view(name)
     except SealBroken:

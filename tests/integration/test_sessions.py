@@ -73,8 +73,8 @@ async def test_a_revoked_key_ends_its_sessions_and_streams(world: World) -> None
         for headers in ({"Cookie": cookie}, {"Authorization": f"Bearer {key}"})
     ]
     await asyncio.sleep(0.3)
-    async with world.ledger.transaction() as connection:
-        assert await keys.revoke(connection, "Sue", world.clock.now()) == 1
+    async with world.ledger.transaction() as tx:
+        assert await keys.revoke(tx, "Sue", world.clock.now()) == 1
     assert await status_of(world, cookie) == 401
     await asyncio.gather(*held)
 
@@ -87,8 +87,8 @@ async def test_a_lowered_role_holds_at_once(world: World, caller: Caller) -> Non
         for headers in ({"Cookie": cookie}, {"Authorization": f"Bearer {key}"}, {"Authorization": f"Bearer {kept}"})
     ]
     await asyncio.sleep(0.3)
-    async with world.ledger.transaction() as connection:
-        await connection.execute(update(api_keys).where(api_keys.c.name == "Sue").values(role="agent"))
+    async with world.ledger.transaction() as tx:
+        await tx.execute(update(api_keys).where(api_keys.c.name == "Sue").values(role="agent"))
     assert await status_of(world, cookie) == 403
     assert await status_of(world, cookie, "/v1/orders") == 200
     await asyncio.gather(*held[:2])
@@ -106,8 +106,8 @@ async def test_a_session_has_an_end(world: World) -> None:
 
 async def test_sessions_are_ended_by_name(world: World) -> None:
     cookie = await signed_in(world, await key_for(world, "supervisor", "Sue"))
-    async with world.ledger.transaction() as connection:
-        assert await sessions.end_named(connection, world.ledger.keyring, "Sue", datetime.now(UTC)) == 1
+    async with world.ledger.transaction() as tx:
+        assert await sessions.end_named(tx, "Sue", datetime.now(UTC)) == 1
     assert await status_of(world, cookie) == 401
 
 

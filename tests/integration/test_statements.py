@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as happening
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.ledger.transaction import Transaction
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event
 from tests.support.past import FILLED, fill, fill_outbox
@@ -64,12 +64,12 @@ def whole_reads(plan: dict[str, Any]) -> Iterator[str]:
         yield from whole_reads(part)
 
 
-async def wrong_plans(connection: AsyncConnection, said: Said) -> list[str]:
+async def wrong_plans(tx: Transaction, said: Said) -> list[str]:
     """Statements that read what grows from end to end, with the plan that PostgreSQL has for these values."""
     wrong = []
     for statement, values in said.items():
         row = values[0] if isinstance(values, list) else values
-        explained = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", row)).scalar_one()
+        explained = (await tx.connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", row)).scalar_one()
         plan = json.loads(explained) if isinstance(explained, str) else explained
         wrong += [f"{found}: {statement}" for found in whole_reads(plan[0]["Plan"])]
     return wrong
@@ -96,9 +96,9 @@ async def test_every_statement_finds_its_rows_by_an_index(world: World, caller: 
     for path in LOOKS:
         assert (await supervisor.get(path))[0] == 200, path
     heard = dict(said)
-    async with world.ledger.transaction() as connection:
-        await fill_outbox(connection, ROWS)
-        wrong = await wrong_plans(connection, heard)
-        await connection.rollback()
+    async with world.ledger.transaction() as tx:
+        await fill_outbox(tx, ROWS)
+        wrong = await wrong_plans(tx, heard)
+        await tx.connection.rollback()
     assert len(heard) > 40
     assert wrong == [], "\n".join(wrong)

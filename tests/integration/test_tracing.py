@@ -116,7 +116,7 @@ async def test_what_a_clock_raises_goes_on_with_the_orders_trace(world: World) -
     await world.accept({**event("T-4", "pending_vendor_assignment", NOON), "traceparent": said})
     await world.accept(event("T-5", "pending_vendor_assignment", NOON))
     await world.move(hours=2)
-    async with world.ledger.reading() as connection:
-        told = [json.loads(body) for body in (await connection.execute(select(stream.c.body))).scalars()]
+    async with world.ledger.reading() as tx:
+        told = [json.loads(body) for body in (await tx.execute(select(stream.c.body))).scalars()]
     traces = {b["subject"]: b.get("traceparent") for b in told if b["type"] == "escalation.opened"}
     assert traces == {"T-4": said, "T-5": None}

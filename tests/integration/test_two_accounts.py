@@ -50,15 +50,15 @@ async def told(world: World, numbers: range) -> None:
 
 async def counted(world: World, channel: str = "sms") -> dict[str, int]:
     query = select(notifications.c.state, func.count()).where(notifications.c.channel == channel)
-    async with world.ledger.reading() as connection:
-        rows = await connection.execute(query.group_by(notifications.c.state))
+    async with world.ledger.reading() as tx:
+        rows = await tx.execute(query.group_by(notifications.c.state))
         return dict(rows.tuples().all())
 
 
 async def announced(world: World) -> list[tuple[str, str]]:
-    async with world.ledger.reading() as connection:
+    async with world.ledger.reading() as tx:
         query = select(stream.c.kind, stream.c.body).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
-        rows = await connection.execute(query)
+        rows = await tx.execute(query)
         return [(row.kind, json.loads(row.body)["data"]["escalation_id"]) for row in rows]
 
 

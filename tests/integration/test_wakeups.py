@@ -21,12 +21,12 @@ async def test_news_wakes_other_processes_alone(postgres_url: str) -> None:
         for event in (here, there, elsewhere):
             await event.wait()  # all are woken once, as soon as they listen
             event.clear()
-        async with ledger.transaction() as connection:
-            await announce(connection, {"relay"}, ours.origin)
+        async with ledger.transaction() as tx:
+            await announce(tx, {"relay"}, ours.origin)
         await there.wait()
         answer = ours.subscribe("answer")
-        async with ledger.transaction() as connection:
-            await announce(connection, {"answer", "clock"}, theirs.origin)
+        async with ledger.transaction() as tx:
+            await announce(tx, {"answer", "clock"}, theirs.origin)
         await answer.wait()  # and so our own news has come by, too
     assert not here.is_set()
     assert not elsewhere.is_set()

@@ -23,11 +23,9 @@ from tests.support.world import World, settings_for
 
 async def _counts(world: World) -> tuple[int, int]:
     """Orders, and messages on their way to the dead letters."""
-    async with world.ledger.reading() as connection:
-        known = await connection.execute(select(func.count()).select_from(orders))
-        dead = await connection.execute(
-            select(func.count()).select_from(outbox).where(outbox.c.exchange.like("%dead%"))
-        )
+    async with world.ledger.reading() as tx:
+        known = await tx.execute(select(func.count()).select_from(orders))
+        dead = await tx.execute(select(func.count()).select_from(outbox).where(outbox.c.exchange.like("%dead%")))
         return int(known.scalar_one()), int(dead.scalar_one())
 
 

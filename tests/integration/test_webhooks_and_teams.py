@@ -283,14 +283,14 @@ async def through_the_night(world: World, until: datetime) -> None:
     """Let every clock ring at its time; what is held stays in the outbox meanwhile."""
 
     async def rung() -> bool:
-        async with world.ledger.reading() as connection:
-            wake = await next_wake(connection)
+        async with world.ledger.reading() as tx:
+            wake = await next_wake(tx)
         return wake is None or wake > world.clock.now()
 
     while world.clock.now() < until:
         await world.until(rung, "rung")
-        async with world.ledger.reading() as connection:
-            wake = await next_wake(connection)
+        async with world.ledger.reading() as tx:
+            wake = await next_wake(tx)
         world.clock.move_to(min(until, wake or until))
     await world.until(rung, "rung")
 

@@ -18,8 +18,8 @@ async def key_for(world: World, role: Role, name: str = "") -> str:
     """A new API key."""
     for _ in range(TRIES):
         with contextlib.suppress(DBAPIError):
-            async with world.ledger.transaction() as connection:
-                return await keys.create(connection, world.ledger.keyring, role, name or role, world.clock.now())
+            async with world.ledger.transaction() as tx:
+                return await keys.create(tx, role, name or role, world.clock.now())
     raise AssertionError("the database stays away")
 
 

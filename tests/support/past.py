@@ -4,8 +4,8 @@ Nothing waits in it, as in most quiet moments, and PostgreSQL's statistics say s
 """
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.ledger.transaction import Transaction
 from tests.support.nodes import connect
 
 FILLED = ("orders", "order_people", "timeline", "notices", "notifications", "clocks", "escalations", "inbox")
@@ -41,10 +41,10 @@ SELECT gen_random_uuid(), 'x' || n % 5, 'k', 'm' || n, '', '', now(), 0 FROM gen
 """
 
 
-async def fill_outbox(connection: AsyncConnection, rows: int) -> None:
+async def fill_outbox(tx: Transaction, rows: int) -> None:
     """So many messages that wait for a broker that was away for hours; nobody sees them before the commit."""
-    await connection.execute(text(_WAITING.format(rows=rows)))
-    await connection.execute(text("ANALYZE outbox"))
+    await tx.execute(text(_WAITING.format(rows=rows)))
+    await tx.execute(text("ANALYZE outbox"))
 
 
 async def fill(url: str, rows: int, *, logged: bool = True) -> None:

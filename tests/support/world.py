@@ -117,9 +117,9 @@ class World:
             "provider": "",
             "provider_id": "",
         }
-        async with self.ledger.transaction() as connection:
+        async with self.ledger.transaction() as tx:
             ours = notifications.c.channel == channel
-            await connection.execute(update(notifications).where(ours).values(**left, **more))
+            await tx.execute(update(notifications).where(ours).values(**left, **more))
 
     @property
     def lost_answers(self) -> int:
@@ -156,8 +156,8 @@ class World:
     async def _known(self, events: Sequence[dict[str, Any]]) -> list[Any]:
         """What became of these events so far; None of those that nobody took."""
         keys = [inbox.key_of(self.ledger.keyring, str(e.get("source")), str(e.get("id"))) for e in events]
-        async with self.ledger.reading() as connection:
-            found = await inbox.outcomes(connection, keys)
+        async with self.ledger.reading() as tx:
+            found = await inbox.outcomes(tx, keys)
         return [found[key].outcome if key in found else None for key in keys]
 
     async def accept(self, *events: dict[str, Any]) -> None:
@@ -199,9 +199,9 @@ class World:
                 & notifications.c.channel.not_in(resting)
             )
         )
-        async with self.ledger.reading() as connection:
-            sending = (await connection.execute(busy)).scalar_one()
-            leaving = (await connection.execute(select(func.count()).select_from(outbox))).scalar_one()
+        async with self.ledger.reading() as tx:
+            sending = (await tx.execute(busy)).scalar_one()
+            leaving = (await tx.execute(select(func.count()).select_from(outbox))).scalar_one()
         return not sending and not leaving
 
     async def move(self, **delta: float) -> None:
@@ -217,9 +217,9 @@ class World:
                 notifications.c.state.in_(("pending", "retrying")), notifications.c.not_before > self.clock.now()
             )
             due = [r.opens_at() for r in self.app.routes.values()]
-            async with self.ledger.reading() as connection:
-                due += [await next_wake(connection), await next_due(connection)]
-                due.append((await connection.execute(later)).scalar_one())
+            async with self.ledger.reading() as tx:
+                due += [await next_wake(tx), await next_due(tx)]
+                due.append((await tx.execute(later)).scalar_one())
             ahead = [d for d in due if d and d > self.clock.now()]
             self.clock.move_to(min([moment, *ahead]))
             await self.quiet()
@@ -228,8 +228,8 @@ class World:
         """Wait until the clocks have fired and the messages are out."""
 
         async def done() -> bool:
-            async with self.ledger.reading() as connection:
-                due = [await next_wake(connection), await next_due(connection)]
+            async with self.ledger.reading() as tx:
+                due = [await next_wake(tx), await next_due(tx)]
             return all(d is None or d > self.clock.now() for d in due) and await self._is_settled()
 
         await self.until(done, "quiet")
@@ -237,8 +237,8 @@ class World:
     async def view(self, order_id: str, workflow: str = "device_pickup") -> dict[str, Any]:
         """The order as the API shows it."""
         pack = self.app.packs.get(workflow)
-        async with self.ledger.reading() as connection:
-            view = await order_view(connection, self.ledger.keyring, pack.workflow, order_id)
+        async with self.ledger.reading() as tx:
+            view = await order_view(tx, pack.workflow, order_id)
         assert view is not None, f"no order {order_id}"
         return view
 

@@ -31,10 +31,10 @@ async def _values(request: web.Request) -> dict[str, Any]:
     core = request.app[CONTEXT].core
     wanted = wanted_of(request)
     now = core.time.now()
-    async with core.ledger.reading() as connection:
-        found, total = await listed(connection, core.keyring, wanted, now)
-        incidents = await listed_incidents(connection, wanted) if not wanted.offset else []
-        near = await near_breach(connection, wanted, now, NEAR)
+    async with core.ledger.reading() as tx:
+        found, total = await listed(tx, wanted, now)
+        incidents = await listed_incidents(tx, wanted) if not wanted.offset else []
+        near = await near_breach(tx, wanted, now, NEAR)
     kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
     return {
         "wanted": wanted,

@@ -18,8 +18,8 @@ async def lifecycle(request: web.Request) -> web.StreamResponse:
     core = request.app[CONTEXT].core
     pack = core.packs.find(request.query.get("workflow", "")) or next(iter(core.packs))
     since = duration_of(request, "since") or timedelta(days=90)
-    async with core.ledger.reading() as connection:
-        m = await measured(connection, core.keyring, pack.workflow, core.time.now() - since)
+    async with core.ledger.reading() as tx:
+        m = await measured(tx, pack.workflow, core.time.now() - since)
     values: dict[str, Any] = {
         "m": m,
         "title": pack.workflow.title,

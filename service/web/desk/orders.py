@@ -19,7 +19,7 @@ from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import desk, render
 from service.web.once import once_by_form
-from service.web.orders import csv_answer, line_of, load_view, order_name, search_of, told_once
+from service.web.orders import csv_answer, line_of, load_view, order_ref, search_of, told_once
 from service.web.preview import preview
 from service.web.suppressions import lift_as_asked
 
@@ -39,9 +39,9 @@ async def orders(request: web.Request) -> web.StreamResponse:
     if request.query.get("format") == "csv":
         return await csv_answer(request, wanted)
     now = core.time.now()
-    async with core.ledger.reading() as connection:
-        page, cursor = await search(connection, core.keyring, wanted, now)
-        escalated = await open_escalations_of(connection, [o.id for o in page])
+    async with core.ledger.reading() as tx:
+        page, cursor = await search(tx, wanted, now)
+        escalated = await open_escalations_of(tx, [o.id for o in page])
     if wanted.q and len(page) == 1 and not cursor:
         raise web.HTTPFound(_path(page[0].workflow, page[0].order_id))
     packs = [p.workflow for p in core.packs if wanted.workflow in ("", p.workflow.name)]
@@ -90,8 +90,8 @@ async def order(request: web.Request) -> web.StreamResponse:
     pack = context.core.packs.find(view["workflow"], view["pack"])
     assert pack is not None
     w = pack.workflow
-    async with context.core.ledger.reading() as connection:
-        stored = await find(connection, context.core.keyring, view["workflow"], view["order_id"])
+    async with context.core.ledger.reading() as tx:
+        stored = await find(tx, view["workflow"], view["order_id"])
     rank = w.stages[view["stage"]].rank
     ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
     running = sorted((c for c in view["clocks"] if c["state"] == "running"), key=lambda c: c["due"])
@@ -163,7 +163,7 @@ async def preview_notice(request: web.Request) -> web.StreamResponse:
     """The exact words, while the agent chooses."""
     try:
         cause = await _notice(request)
-        messages = await preview(request.app[CONTEXT], order_name(request), cause) if cause.reason else []
+        messages = await preview(request.app[CONTEXT], order_ref(request), cause) if cause.reason else []
         return await render(request, "preview.html.j2", {"messages": messages})
     except Rejection as rejection:
         return await render(request, "preview.html.j2", {"messages": [], "problem": rejection.reason})
@@ -181,18 +181,18 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
 
 
 async def _send(request: web.Request, cause: NoticeOrdered) -> web.StreamResponse:
-    name = order_name(request)
-    await request.app[CONTEXT].core.act(name, cause, [audit_line(request, f"notice.sent {cause.reason}", *name)])
-    raise web.HTTPSeeOther(_path(*name))
+    ref = order_ref(request)
+    await request.app[CONTEXT].core.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
+    raise web.HTTPSeeOther(_path(*ref))
 
 
 @desk("agent")
 async def lift_suppression(request: web.Request) -> web.StreamResponse:
     """Allow messages to an address again, and show the order again."""
     form = await form_of(request)
-    name = order_name(request)
+    ref = order_ref(request)
     await lift_as_asked(request, form.get("channel", ""), form.get("address", ""))
-    raise web.HTTPSeeOther(_path(*name))
+    raise web.HTTPSeeOther(_path(*ref))
 
 
 @desk("agent")
@@ -204,10 +204,10 @@ async def report_issue(request: web.Request) -> web.StreamResponse:
 async def _report(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     reason, detail = form.get("reason", ""), form.get("detail", "")[:2000]
-    name = order_name(request)
+    ref = order_ref(request)
     cause = IssueRaised(reason, request[CALLER].name, detail)
     try:
-        await request.app[CONTEXT].core.act(name, cause, [audit_line(request, f"issue.reported {reason}", *name)])
+        await request.app[CONTEXT].core.act(ref, cause, [audit_line(request, f"issue.reported {reason}", *ref)])
     except NoSuchOrder:
         raise web.HTTPNotFound from None
-    raise web.HTTPSeeOther(_path(*name))
+    raise web.HTTPSeeOther(_path(*ref))

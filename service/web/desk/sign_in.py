@@ -71,8 +71,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     key = form.get("key", "").strip()
     caller = None
     if looks_like_key(key):
-        async with context.core.ledger.reading() as connection:
-            caller = await caller_of(connection, context.core.keyring, key)
+        async with context.core.ledger.reading() as tx:
+            caller = await caller_of(tx, key)
     if caller is None:
         refused = await refuse_guess(request, "sign-in", Problem(401, "That key is not known, or was revoked."))
         if refused.status != 401:
@@ -96,9 +96,9 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
     if session is not None:
         core = request.app[CONTEXT].core
         request[CALLER] = Caller(session.name, session.role, session.key_id, session.id)
-        async with core.ledger.transaction() as connection:
-            await sessions.end(connection, core.keyring, session.id, core.time.now())
-            await write_audit(connection, core.keyring, [audit_line(request, "signed_out")], core.time.now())
+        async with core.ledger.transaction() as tx:
+            await sessions.end(tx, session.id, core.time.now())
+            await write_audit(tx, [audit_line(request, "signed_out")], core.time.now())
     response = web.HTTPSeeOther("/desk/sign-in")
     response.del_cookie(COOKIE, path="/")
     raise response

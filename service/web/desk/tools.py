@@ -26,8 +26,8 @@ MAIL_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:;
 async def inbox(request: web.Request) -> web.StreamResponse:
     """The newest messages as their readers see them."""
     core = request.app[CONTEXT].core
-    async with core.ledger.reading() as connection:
-        messages = await recent_messages(connection, core.keyring, SHOWN)
+    async with core.ledger.reading() as tx:
+        messages = await recent_messages(tx, SHOWN)
     return await render(request, "inbox.html.j2", {"messages": messages}, here="/desk/inbox")
 
 
@@ -36,8 +36,8 @@ async def mail(request: web.Request) -> web.StreamResponse:
     """One mail's HTML, in a box of its own."""
     core = request.app[CONTEXT].core
     key = uuid_of(request.match_info["id"], "message")
-    async with core.ledger.reading() as connection:
-        row = (await connection.execute(select(notifications).where(notifications.c.id == key))).one_or_none()
+    async with core.ledger.reading() as tx:
+        row = (await tx.execute(select(notifications).where(notifications.c.id == key))).one_or_none()
     html = message_view(core.keyring, row)["html"] if row else ""
     if not html:
         raise web.HTTPNotFound
@@ -68,10 +68,10 @@ async def health(request: web.Request) -> web.StreamResponse:
     """Queues, lag, providers, breakers."""
     context = request.app[CONTEXT]
     core, now = context.core, context.core.time.now()
-    async with core.ledger.reading() as connection:
-        oldest = await housekeeping.oldest_pending(connection, context.routes)
-        leaving = await outbox.oldest(connection, now)
-        waiting = await connection.execute(select(func.count()).where(stands_in(notifications.c.state, *AHEAD)))
+    async with core.ledger.reading() as tx:
+        oldest = await housekeeping.oldest_pending(tx, context.routes)
+        leaving = await outbox.oldest(tx, now)
+        waiting = await tx.execute(select(func.count()).where(stands_in(notifications.c.state, *AHEAD)))
     numbers: list[tuple[str, Any]] = [("messages waiting", waiting.scalar_one())]
     numbers.append(("oldest for the broker", _age(now, leaving)))
     for queue in (INTAKE, DEAD):

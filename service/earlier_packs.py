@@ -1,0 +1,24 @@
+"""The packs that orders under way began on, fetched from the ledger by whoever goes on with such an order."""
+
+from collections.abc import Iterable
+
+import structlog
+from msgspec import structs
+
+from service.ledger import pack_store
+from service.ledger.transaction import Transaction
+from service.workflows.packs import Pack, PackError, Packs, unbundle
+
+log = structlog.get_logger(__name__)
+
+
+async def recall(tx: Transaction, packs: Packs, versions: Iterable[tuple[str, str]]) -> None:
+    """Fetch the earlier packs that orders of these (workflow, version) go on by."""
+    for workflow, version in {v for v in versions if not packs.knows(*v)}:
+        bundled = await pack_store.find(tx, workflow, version)
+        pack = packs.get(workflow)
+        try:
+            pack = unbundle(bundled, version) if bundled else pack
+        except PackError as error:
+            log.error("pack.earlier_unusable", workflow=workflow, version=version, problems=len(error.problems))
+        packs.remember(Pack(structs.replace(pack.workflow, version=version), pack.templates))

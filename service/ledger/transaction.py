@@ -1,0 +1,23 @@
+"""What everything that reads or writes the ledger is handed: a connection, and the keys of its sealed columns."""
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.keyring import Keyring
+
+
+class Transaction:
+    """A running transaction, or a connection that only reads: `Ledger.transaction`, `Ledger.reading`."""
+
+    __slots__ = ("connection", "execute", "keyring")
+
+    def __init__(self, connection: AsyncConnection, keyring: Keyring) -> None:
+        self.connection = connection
+        self.keyring = keyring
+        # Run one statement, once or for each of a list of parameters; raises SQLAlchemy's DBAPIError.
+        self.execute = connection.execute
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database it is."""
+        return self.connection.dialect

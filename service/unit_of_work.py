@@ -1,0 +1,111 @@
+"""The unit of work: causes, the orders that they concern under lock, `decide`, and one commit of all that follows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from service.canonical import canonical_order
+from service.domain.causes import Cause
+from service.domain.decide import decide
+from service.domain.draft import Decision
+from service.domain.errors import Rejection
+from service.domain.order import Order, OrderRef, order_uuid
+from service.earlier_packs import recall
+from service.ledger.commit import Batch
+from service.ledger.engine import new_uuid
+from service.ledger.orders import lock_by_id, lock_due, lock_named
+from service.ledger.transaction import Transaction
+from service.ledger.wakeups import Wakeups, announce
+from service.workflows.packs import Packs
+
+
+class Result(Struct, frozen=True):
+    """What became of one cause."""
+
+    outcome: Literal["accepted", "late", "rejected"]
+    reason: str = ""
+    decision: Decision | None = None
+    rejection: Rejection | None = None
+
+
+class UnitOfWork:
+    """What is decided and committed together, at one moment (`now`, UTC).
+
+    `Orders.unit_of_work` opens it. Lock the orders first, decide each cause, and leave: what was decided is written,
+    other processes hear of it with the commit, and after it this one's loops are woken. An exception undoes all of it.
+    """
+
+    def __init__(self, tx: Transaction, now: datetime, packs: Packs, wakeups: Wakeups, batch: Batch) -> None:
+        self.tx = tx
+        self.now = now
+        self._packs = packs
+        self._wakeups = wakeups
+        self._batch = batch
+        self._orders: dict[OrderRef, Order] = {}
+        self._is_written = False
+
+    async def lock(self, refs: Iterable[OrderRef]) -> None:
+        """Lock these orders; those that do not exist yet may be made by a cause."""
+        await self._hold((await lock_named(self.tx, refs)).values())
+
+    async def lock_ids(self, ids: Iterable[UUID]) -> dict[UUID, OrderRef]:
+        """Lock the orders with these ids; which of them there are."""
+        found = await lock_by_id(self.tx, ids)
+        await self._hold(found.values())
+        return {order.id: order.ref for order in found.values()}
+
+    async def lock_due(self, limit: int) -> list[Order]:
+        """Lock up to so many orders that are to be woken now, longest due first; others' are left to them."""
+        due = await lock_due(self.tx, self.now, limit)
+        await self._hold(due)
+        return due
+
+    async def _hold(self, orders: Iterable[Order]) -> None:
+        held = {order.ref: order for order in orders}
+        await recall(self.tx, self._packs, ((o.workflow, o.version) for o in held.values()))
+        self._orders |= held
+
+    def order(self, ref: OrderRef) -> Order | None:
+        """The order as it stands after what was decided so far."""
+        return self._orders.get(ref)
+
+    def put(self, order: Order) -> None:
+        """Go on from this form of a locked order."""
+        self._orders[order.ref] = order
+
+    def decide(self, ref: OrderRef, cause: Cause, traceparent: str = "") -> Result:
+        """What follows from the cause; a refusal is an answer here, and writes nothing."""
+        before = self._orders.get(ref)
+        try:
+            pack = self._packs.for_order(ref.workflow, before.version if before else "")
+            known = canonical_order(before, pack.workflow.region) if before else None
+            decision = decide(known, cause, pack.workflow, self.now, order_uuid(new_uuid()))
+        except Rejection as rejection:
+            return Result("rejected", rejection.reason, rejection=rejection)
+        self._batch.add(pack.workflow, before, decision, traceparent)
+        self._orders[ref] = decision.order
+        return Result(decision.outcome, decision=decision)
+
+    @property
+    def batch(self) -> Batch:
+        """What is going to be written, for what belongs to no decision: messages to the broker, outcomes."""
+        return self._batch
+
+    async def write(self) -> None:
+        """Write now what was decided, for what has to follow it within the transaction; leaving does it else."""
+        self._is_written = True
+        await self._batch.write(self.tx)
+        await announce(self.tx, self._batch.woken, self._wakeups.origin)
+
+    async def finish(self) -> None:
+        """Before the commit: write what was not written yet."""
+        if not self._is_written:
+            await self.write()
+
+    def committed(self, but: frozenset[str]) -> None:
+        """After the commit: count what was done, and wake whoever has work by it."""
+        self._batch.count()
+        self._wakeups.wake(self._batch.woken - but)
