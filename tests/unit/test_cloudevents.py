@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,21 @@ def test_the_sdks_own_defaults_are_understood() -> None:
     got = read(body, None, None, **from_http(headers))
     assert got.order_id == "ORD-1"
     assert abs((got.time - datetime.now(UTC)).total_seconds()) < 60
+
+
+MESSAGES = json.loads((Path(__file__).parents[1] / "data/javascript_messages.json").read_text())
+
+
+@pytest.mark.parametrize("made", MESSAGES)
+@pytest.mark.parametrize("over", ["http", "amqp"])
+def test_the_official_javascript_sdks_messages_are_understood(made: str, over: str) -> None:
+    """As recorded; a long test compares them with the package, and sends them over the wires."""
+    headers, body = dict(MESSAGES[made]["headers"]), MESSAGES[made]["body"].encode()
+    content_type = headers.pop("content-type", None)
+    if over == "http" and made.startswith("kafka"):
+        headers = {k.replace("ce_", "ce-"): v for k, v in headers.items()}
+    got = read(body, content_type, None, **(from_http(headers) if over == "http" else headers))
+    assert (got.order_id, got.id, got.source, got.time, got.data) == ("JS-1", "e-1", "/js", NOON, EXPECTED.data)
 
 
 def test_a_structured_event_wins_over_headers_that_look_like_one() -> None:
