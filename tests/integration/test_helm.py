@@ -2,6 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -18,6 +22,17 @@ KUBERNETES = ("1.27", "1.30", "1.33")
 STOPS_WITHIN_S = 20  # docs/operating.md
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 NO_LOOKUP = {"keda.sh/v1alpha1"}  # not Kubernetes' own
+
+# Values that the schema refuses.
+WRONG: list[dict[str, Any]] = [
+    {"settings": {"SECRET_KEY": "in the open"}},
+    {"settings": {"MAX_SMS_PER_DAY": 1000000}},
+    {"image": {"tag": "latest"}},
+    {"secret": {"files": ["BROKER_URL"]}},
+    {"deployments": {"core": {"roles": "intake,wep", "replicas": 1, "resources": {}}}},
+    {"autoscalling": {}},
+    {"disruptionBudget": {"maxUnavailable": 0}},
+]
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -56,18 +71,7 @@ def test_the_values_fit_their_schema(more: dict[str, Any]) -> None:
     assert list(Draft7Validator(SCHEMA).iter_errors(values(more))) == []
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"settings": {"SECRET_KEY": "in the open"}},
-        {"settings": {"MAX_SMS_PER_DAY": 1000000}},
-        {"image": {"tag": "latest"}},
-        {"secret": {"files": ["BROKER_URL"]}},
-        {"deployments": {"core": {"roles": "intake,wep", "replicas": 1, "resources": {}}}},
-        {"autoscalling": {}},
-        {"disruptionBudget": {"maxUnavailable": 0}},
-    ],
-)
+@pytest.mark.parametrize("wrong", WRONG)
 def test_values_that_would_do_harm_or_nothing_are_refused(wrong: dict[str, Any]) -> None:
     assert list(Draft7Validator(SCHEMA).iter_errors(values(wrong)))
 
@@ -123,3 +127,49 @@ def test_each_deployment_has_a_budget_and_the_scaled_one_no_number_of_its_own() 
     assert "replicas" not in deployment["spec"]
     assert [t["type"] for t in scaled["spec"]["triggers"]] == ["rabbitmq", "prometheus"]
     assert ALL["autoscaling"]["enabled"]
+
+
+@pytest.mark.long
+def test_helms_own_library_renders_the_same(tmp_path: Path) -> None:
+    """Helm 4.2.3 by PyPI's `helm-python-sdk`, which carries Helm's Go code: same documents, same refusals."""
+    fetch = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "helm-python-sdk==0.2.2"]
+    subprocess.run(fetch, check=True, cwd=tmp_path, capture_output=True, timeout=240)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path)
+    asked = json.dumps({"renderings": RENDERINGS, "wrong": WRONG})
+    said = subprocess.run(
+        [sys.executable, "-c", BY_HELM, str(CHART)],
+        input=asked, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    answer = json.loads(said.stdout)
+    for name, texts in answer["rendered"].items():
+        theirs = [d for text in texts for d in yaml.safe_load_all(text) if d]
+        assert sorted(theirs, key=_name) == sorted(documents(name), key=_name)
+    assert [why.splitlines()[0] for why in answer["refused"]] == [
+        "values don't meet the specifications of the schema(s) in the following chart(s):"
+    ] * len(WRONG)
+
+
+# Runs in a process of its own: Helm's library brings Go's runtime with it.
+BY_HELM = """
+import json, sys
+import helm_python as helm
+
+asked = json.load(sys.stdin)
+where = {"name": "stagebell", "namespace": "default"}
+refused = []
+with helm.Chart.load(sys.argv[1]) as chart:
+    rendered = {n: list(chart.render(more, **where).values()) for n, more in asked["renderings"].items()}
+    for values in asked["wrong"]:
+        try:
+            chart.render(values, **where)
+            refused.append("it was taken")
+        except helm.HelmValuesError as error:
+            refused.append(str(error))
+print(json.dumps({"rendered": rendered, "refused": refused}))
+"""
+
+
+def _name(document: dict[str, Any]) -> tuple[str, str]:
+    return document["kind"], document["metadata"]["name"]
