@@ -1,6 +1,9 @@
-"""Every line of the lifecycles, as a case of a scenario file, through the whole service with a moved clock."""
+"""The cases of the scenario files through the whole service with a moved clock.
 
-from collections import Counter
+Each kind of thing that the parts around `decide` do has cases that say `on_real_parts`; the others, all of which are
+played against `decide` in tests/unit, come through here in the long form.
+"""
+
 from typing import Any
 
 import pytest
@@ -8,21 +11,22 @@ from aiohttp import web
 
 from tests.support.events import NOON
 from tests.support.providers import Sent
-from tests.support.scenarios import at, cases, escalated, play, told, written
+from tests.support.scenarios import cases, check, is_away, play
 from tests.support.world import World
 
-CASES = list(cases())
+CASES = [
+    pytest.param(
+        workflow, case, id=f"{workflow}: {case['name']}", marks=() if case.get("on_real_parts") else pytest.mark.long
+    )
+    for workflow, case in cases()
+]
 
 
 def silence(world: World, case: dict[str, Any]) -> None:
-    """Providers that are away: on some channels, from or until some moment."""
-    channels = case.get("silent", ["sms", "whatsapp", "push"] if "silent_after" in case else [])
+    """Providers that are away when the case says so."""
 
     def away(channel: str) -> bool:
-        passed = world.clock.now() - NOON
-        if "heals" in case and passed >= at(case["heals"]):
-            return False
-        return channel in channels and passed >= at(case.get("silent_after", 0))
+        return is_away(case, channel, world.clock.now() - NOON)
 
     async def behave(sent: Sent) -> web.StreamResponse | None:
         if not away(sent.channel):
@@ -34,30 +38,7 @@ def silence(world: World, case: dict[str, Any]) -> None:
     world.mailbox.refuse_rcpt = lambda _to: "451 later" if away("email") else None
 
 
-@pytest.mark.parametrize(("workflow", "case"), CASES, ids=[f"{w}: {c['name']}" for w, c in CASES])
+@pytest.mark.parametrize(("workflow", "case"), CASES)
 async def test_scenario(world: World, workflow: str, case: dict[str, Any]) -> None:
     silence(world, case)
-    view, refused = await play(world, workflow, case)
-    if "told" in case:
-        assert told(view) == case["told"]
-    for notice, when in case.get("told_of", {}).items():
-        assert {written(m["sent"]) for m in view["messages"] if m["notice"] == notice and m["sent"]} == {when}
-    if "escalations" in case:
-        assert escalated(view) == case["escalations"]
-    if "severity" in case:
-        assert view["escalations"][0]["severity"] == case["severity"]
-    if "clocks" in case:
-        states = {c["name"]: c["state"] for c in view["clocks"]}
-        assert {name: states.get(name) for name in case["clocks"]} == case["clocks"]
-    if "states" in case:
-        assert Counter(m["state"] for m in view["messages"]) == case["states"]
-    lines = {f"{written(t['at'])} {t['kind']} {t.get('clock', '')}".strip() for t in view["timeline"]}
-    assert set(case.get("timeline", ())) <= lines
-    assert len(refused) == len(case.get("refused", ()))
-    for reason, words in zip(refused, case.get("refused", ()), strict=True):
-        assert words in reason
-    mails = "\n".join(m.part("plain") for m in world.mailbox.mails)
-    assert all(words in mails for words in case.get("mail_has", ()))
-    assert not any(words in mails for words in case.get("mail_lacks", ()))
-    if "mailed_to" in case:
-        assert Counter(m.to for m in world.mailbox.mails if m.to in case["mailed_to"]) == case["mailed_to"]
+    check(case, await play(world, workflow, case))

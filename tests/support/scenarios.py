@@ -8,17 +8,22 @@
   escalations: ["24h vendor_ops provider_not_answering resolved"]
   clocks: {provider_answers: breached}
   refused: ["cannot follow"]
+  on_real_parts: true                          # played on database, broker and providers by `make test`, too
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
+from service.domain.notices import Accepted, Answer, Notification, Transient
 from service.workflows.durations import parse_duration
 from tests.support.events import NOON, event
+from tests.support.life import Life
 from tests.support.world import World
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
@@ -30,6 +35,14 @@ PEOPLE: dict[str, Any] = {
     "partner": {"name": "Pia", "email": "pia@example.com", "locale": "en", "timezone": "UTC"},
     "watchers": [{"name": "W1", "email": "w1@example.com"}, {"name": "W2", "email": "w2@example.com"}],
 }  # fmt: skip
+
+
+class Played(Struct, frozen=True):
+    """What a case led to: the order in the end, the reasons of refused events, and (address, text) of each mail."""
+
+    view: dict[str, Any]
+    refused: list[str]
+    mails: list[tuple[str, str]]
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -84,8 +97,35 @@ def _dated(value: Any) -> Any:
     return value
 
 
-async def play(world: World, workflow: str, case: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The order as it is in the end, and the reasons of refused events."""
+def is_away(case: dict[str, Any], channel: str, passed: timedelta) -> bool:
+    """Whether this channel's provider is away so long after the start: on some channels, from or until some moment."""
+    if "heals" in case and passed >= at(case["heals"]):
+        return False
+    channels = case.get("silent", ["sms", "whatsapp", "push"] if "silent_after" in case else [])
+    return channel in channels and passed >= at(case.get("silent_after", 0))
+
+
+def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
+    """The whole case straight against `decide`."""
+
+    def answer(n: Notification, now: datetime) -> Answer:
+        if is_away(case, n.channel, now - NOON):
+            return Transient("in memory", "429", "slow down", at_least=60.0)
+        return Accepted("in memory", str(n.id))
+
+    life.provider = answer
+    refused = []
+    for line in case["events"]:
+        life.travel_to(NOON + at(line["at"]))
+        if why := life.refusal(as_event(workflow, line, "S-1")):
+            refused.append(why)
+    if "until" in case:
+        life.travel_to(NOON + at(case["until"]))
+    return Played(life.view(), refused, life.mails)
+
+
+async def play(world: World, workflow: str, case: dict[str, Any]) -> Played:
+    """The whole case through the service."""
     refused = []
     for line in case["events"]:
         await world.travel_to(NOON + at(line["at"]))
@@ -95,7 +135,36 @@ async def play(world: World, workflow: str, case: dict[str, Any]) -> tuple[dict[
         await world.quiet()
     if "until" in case:
         await world.travel_to(NOON + at(case["until"]))
-    return await world.view("S-1", workflow), refused
+    mails = [(m.to, m.part("plain")) for m in world.mailbox.mails]
+    return Played(await world.view("S-1", workflow), refused, mails)
+
+
+def check(case: dict[str, Any], played: Played) -> None:
+    """Everything that the case says must follow did, whoever played it."""
+    view = played.view
+    if "told" in case:
+        assert told(view) == case["told"]
+    for notice, when in case.get("told_of", {}).items():
+        assert {written(m["sent"]) for m in view["messages"] if m["notice"] == notice and m["sent"]} == {when}
+    if "escalations" in case:
+        assert escalated(view) == case["escalations"]
+    if "severity" in case:
+        assert view["escalations"][0]["severity"] == case["severity"]
+    if "clocks" in case:
+        states = {c["name"]: c["state"] for c in view["clocks"]}
+        assert {name: states.get(name) for name in case["clocks"]} == case["clocks"]
+    if "states" in case:
+        assert Counter(m["state"] for m in view["messages"]) == case["states"]
+    lines = {f"{written(t['at'])} {t['kind']} {t.get('clock', '')}".strip() for t in view["timeline"]}
+    assert set(case.get("timeline", ())) <= lines
+    assert len(played.refused) == len(case.get("refused", ()))
+    for reason, words in zip(played.refused, case.get("refused", ()), strict=True):
+        assert words in reason
+    text = "\n".join(text for _, text in played.mails)
+    assert all(words in text for words in case.get("mail_has", ()))
+    assert not any(words in text for words in case.get("mail_lacks", ()))
+    if "mailed_to" in case:
+        assert Counter(to for to, _ in played.mails if to in case["mailed_to"]) == case["mailed_to"]
 
 
 def told(view: dict[str, Any]) -> list[str]:
