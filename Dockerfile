@@ -4,7 +4,7 @@ WORKDIR /app
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir uv==0.13.9
 COPY requirements/run.lock requirements/run.lock
 RUN /venv/bin/uv pip install --compile-bytecode --python /venv/bin/python --require-hashes -r requirements/run.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY templates templates
 RUN /venv/bin/uv pip install --compile-bytecode --python /venv/bin/python --no-deps . && /venv/bin/uv pip uninstall --python /venv/bin/python uv

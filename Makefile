@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 ARGS ?=
 
-.PHONY: run test test-long test-fast lint format services lock bench chaos audit docker-steps screenshots clean
+.PHONY: help run test test-long test-fast lint format services lock bench chaos audit docker-steps screenshots data-model clean
+
+help:  ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run  ## fresh machine to running service
 	@$(BIN)/stagebell demo $(ARGS)
@@ -24,7 +27,7 @@ test-long: $(VENV)/.dev services  ## the heavier forms too
 	@$(BIN)/python -m pytest -q $(ARGS)
 	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest -n 2 -q tests/integration -m "not uninterrupted"
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev  ## rules, format, types, rooms, packs
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
@@ -33,14 +36,17 @@ lint: $(VENV)/.dev
 	@rm -f .lint-imports.log
 	@$(BIN)/stagebell check templates > /dev/null
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev  ## puts right what ruff can put right
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
-services:
+services:  ## installs RabbitMQ, PostgreSQL and a browser for the tests, as root
 	@./tests/support/install-services.sh
 
 screenshots: $(VENV)/.dev services  ## the pictures in docs/, from a running demo
 	@$(BIN)/python docs/screenshots.py
+
+data-model: $(VENV)/.dev  ## docs/data-model.md from the tables
+	@$(BIN)/python docs/data_model.py
 
 bench: $(VENV)/.dev $(VENV)/.bench services  ## side by side with its peers; about 15 minutes
 	@$(BIN)/python -m bench $(ARGS)
@@ -57,8 +63,8 @@ docker-steps: $(VENV)/.uv  ## what the Dockerfile runs, step by step, without a 
 
 lock: $(VENV)/.uv  ## new lock files from pyproject.toml
 	@mkdir -p requirements
-	@$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK_FLAGS) -o requirements/run.lock
-	@$(BIN)/uv pip compile pyproject.toml --upgrade --group dev $(LOCK_FLAGS) -o requirements/dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --upgrade --extra apprise $(LOCK_FLAGS) -o requirements/run.lock
+	@$(BIN)/uv pip compile pyproject.toml --upgrade --extra apprise --group dev $(LOCK_FLAGS) -o requirements/dev.lock
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --group bench $(LOCK_FLAGS) -o requirements/bench.lock
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header
 
@@ -90,5 +96,5 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.uv
 	$(INSTALL)
 	@touch $@ $(VENV)/.run
 
-clean:
+clean:  ## removes the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -105,7 +105,7 @@ def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
     if ready["email"]:
         found["email"] += [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
     if s.fcm_credentials is not None:
-        # Google's libraries take their time to load: only those wait who use them.
+        # What signs tokens takes its time to load: only those wait who use it.
         from service.dispatch.channels.fcm import FcmProvider
 
         found["push"].append(FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout))

@@ -4,10 +4,13 @@ Each function takes the value, raises ValueError with the remedy, and never repe
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+# How an address of a team says that it is a signed webhook; every other one is Apprise's.
+WEBHOOK: Final = "webhook+"
 SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 # Google, "Service account credentials": without these no token is given.
 _ACCOUNT: Final = ("project_id", "client_email", "private_key", "token_uri")
@@ -53,9 +56,20 @@ def service_account(path: Path) -> None:
     missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
     if missing:
         raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
+    from joserfc.jwk import RSAKey
+
+    try:
+        RSAKey.import_key(str(said["private_key"]))
+    except ValueError:
+        raise ValueError(f"the 'private_key' of {path} is no RSA key in PEM; {remedy}") from None
 
 
 def way_to_team(url: str) -> None:
-    """An address of Apprise, or `webhook+https://`."""
+    """An address of Apprise, which is an extra of the package, or `webhook+https://`."""
     if "://" not in url:
         raise ValueError("write an Apprise address such as slack://…, or webhook+https://host/path")
+    if not url.startswith(WEBHOOK) and find_spec("apprise") is None:
+        raise ValueError(
+            "Apprise is not installed, so only webhook+https:// addresses can be called;"
+            " install it with: pip install 'stagebell[apprise]'"
+        )

@@ -13,13 +13,13 @@ import structlog
 
 from service.domain.workflow import Workflow
 from service.ledger.outbox import Outgoing
+from service.setting_values import WEBHOOK
 from service.timekeeping import TimeSource
 from service.webhooks import NOT_ALLOWED, WebhookClient
 
 log = structlog.get_logger(__name__)
 logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it prints addresses with their tokens
 TIMEOUT_S: Final = 30.0
-WEBHOOK: Final = "webhook+"
 _TYPES: Final = {"critical": "failure", "high": "failure"}
 _NEWS: Final = {"acknowledged": "info", "resolved": "success"}
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import date, time, timedelta
 from typing import Final
 
-import holidays
-
 from service.domain.calendars import Calendar, QuietHours, Spans
 from service.domain.workflow import CalendarBy, ClockSpec, Escalate, Match, Measure, Variant
 from service.workflows.durations import WorkingTime, parse_duration
@@ -26,6 +24,8 @@ def calendar(yaml: CalendarYaml) -> Calendar:
     """A working calendar with the holidays of the years around now; raises NotImplementedError for no such place."""
     special: dict[date, Spans] = {}
     if yaml.holidays:
+        import holidays  # loaded for the packs that name a place
+
         this_year = date.today().year  # noqa: DTZ011 - a year either way does not matter
         years = range(this_year - _YEARS_BACK, this_year + _YEARS_AHEAD)
         special |= dict.fromkeys(holidays.country_holidays(yaml.holidays, subdiv=yaml.region, years=years), ())

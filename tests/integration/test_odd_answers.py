@@ -173,6 +173,11 @@ TOKENS = [
     ("clock", http(400, json.dumps(GRANT)), Refused),
     ("client", http(401, '{"error":"invalid_client"}'), Refused),
     ("disabled", http(400, '{"error":"invalid_grant","error_description":"Account has been deleted"}'), Refused),
+    ("a no under a yes", http(200, json.dumps(GRANT)), Refused),
+    ("a yes that holds nothing", http(200, "{}"), Transient),
+    ("asked too often", http(429, "{}"), Transient),
+    ("a proxy's 502", http(502, "<h1>Bad Gateway</h1>", HTML), Transient),
+    ("in trouble", http(400, '{"error":"temporarily_unavailable"}'), Transient),
     ("forbidden page", http(403, "<h1>Forbidden</h1>", HTML), Refused),
 ]
 

@@ -1,6 +1,7 @@
 """An installed Stagebell, in an empty folder: no checkout beside it, and still packs to play, to check and to start from."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from service import __version__
 from tests.integration.test_tutorial import ACTIVATE, BLOCK
 from tests.support.nodes import free_port
 from tests.support.world import ROOT
 
-BUILT_FROM = ("service", "templates", "pyproject.toml", "README.md")
+BUILT_FROM = ("service", "templates", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,29 @@ def stagebell(installed: Path, folder: Path, *arguments: str) -> subprocess.Comp
         [sys.executable, "-P", "-m", "service", *arguments],
         cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+
+
+def test_what_the_wheel_holds(installed: Path) -> None:
+    """Code and what it reads beside it, the packs, the licence, the mark that types are meant to be read."""
+    code = {p.relative_to(ROOT) for p in (ROOT / "service").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    packs = {Path("service") / p.relative_to(ROOT) for p in (ROOT / "templates").rglob("*") if p.is_file()}
+    held = {p.relative_to(installed) for p in installed.rglob("*") if p.is_file()}
+    assert (code | packs) - held == set()
+    assert Path("service/py.typed") in held
+    assert {p.parts[0] for p in held} == {"service", f"stagebell-{__version__}.dist-info"}
+    (info,) = installed.glob("*.dist-info")
+    said = (info / "METADATA").read_text()
+    assert f"\nVersion: {__version__}\n" in said
+    assert "\nLicense-Expression: Apache-2.0\n" in said
+    assert "\nProvides-Extra: apprise\n" in said
+    assert (info / "licenses/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_the_version_is_written_once() -> None:
+    """The chart names the image of the same version; the package's own stands in `service/__init__.py` alone."""
+    chart = (ROOT / "deploy/helm/stagebell/Chart.yaml").read_text()
+    assert re.findall(r"(?m)^(?:version|appVersion): \"?([^\"\n]+)", chart) == [__version__] * 2
+    assert __version__ not in (ROOT / "pyproject.toml").read_text()
 
 
 def test_it_plays_checks_and_makes_packs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:

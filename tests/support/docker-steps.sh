@@ -6,7 +6,7 @@ uv=${UV:-.venv/bin/uv}
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 mkdir "$home/app"
-cp -r requirements pyproject.toml README.md service templates "$home/app/"
+cp -r requirements pyproject.toml README.md LICENSE service templates "$home/app/"
 cd "$home/app"
 uv=$(cd "$OLDPWD" && realpath "$uv")
 "$uv" venv -q "$home/venv"

@@ -15,6 +15,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from tests.support.forgetting import Losses
 from tests.support.published import fcm_problems, twilio_problems
@@ -65,7 +67,8 @@ class Providers(StandIn):
         """Listen, and write a service account's key file that points here."""
         await self.listen()
         self.credentials = folder / "fcm.json"
-        self.credentials.write_text(json.dumps(service_account(self.url)))
+        self.account = service_account(self.url)
+        self.credentials.write_text(json.dumps(self.account))
 
     async def _answer(self, request: web.Request, sent: Sent, usual: dict[str, Any], status: int) -> web.StreamResponse:
         words = (sent.channel, sent.to, sent.text, str(sent.form.get("notification", "")))
@@ -120,7 +123,12 @@ class Providers(StandIn):
         return await self._answer(request, sent, {"name": f"projects/{PROJECT}/messages/{len(self.seen)}"}, 200)
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        await request.post()
+        form = await request.post()
+        assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        grant = jwt.decode(str(form["assertion"]), RSAKey.import_key(self.account["private_key"]), algorithms=["RS256"])
+        assert grant.claims["iss"] == self.account["client_email"]
+        assert grant.claims["aud"] == self.account["token_uri"]
+        assert 0 < grant.claims["exp"] - grant.claims["iat"] <= 3600
         if self.give_token is not None:
             return await self.give_token(request)
         self.tokens_given += 1

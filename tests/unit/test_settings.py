@@ -1,5 +1,9 @@
 """Settings of mail: what can be no sender, and where mail comes in, are told at the start."""
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 
 from service.settings import SettingsError, load
@@ -39,3 +43,19 @@ def test_networks_for_webhooks_are_named_when_they_are_none(monkeypatch: pytest.
     monkeypatch.setenv("STAGEBELL_WEBHOOK_ALLOW", "10.0.0.0/8,intranet")
     with pytest.raises(SettingsError, match=r"STAGEBELL_WEBHOOK_ALLOW: 'intranet' is no network"):
         load(_env_file=None)
+
+
+def test_addresses_of_apprise_need_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    hook = "webhook+https://hooks.cedar.example/finance"
+    assert load(_env_file=None, team_urls={"finance": [hook]}).team_urls
+    with pytest.raises(SettingsError, match=r"STAGEBELL_TEAM_URLS: .*pip install 'stagebell\[apprise\]'"):
+        load(_env_file=None, team_urls={"finance": [hook, "slack://a/b/c"]})
+
+
+def test_a_key_file_whose_key_is_none_is_told_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    account = {"project_id": "p", "client_email": "a@p.example", "token_uri": "https://oauth2.example/token"}
+    file.write_text(json.dumps(account | {"private_key": "-----BEGIN PRIVATE KEY-----\nnone\n"}))
+    with pytest.raises(SettingsError, match=r"STAGEBELL_FCM_CREDENTIALS: the 'private_key' of .* is no RSA key"):
+        load(_env_file=None, fcm_credentials=file)

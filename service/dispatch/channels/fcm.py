@@ -1,4 +1,4 @@
-"""App push through Firebase Cloud Messaging's HTTP v1 API, with google-auth for its tokens."""
+"""App push through Firebase Cloud Messaging's HTTP v1 API."""
 
 import time
 from pathlib import Path
@@ -14,9 +14,8 @@ from aiohttp import (
     ConnectionTimeoutError,
     TCPConnector,
 )
-from google.oauth2 import service_account
 
-from service.dispatch.channels.fcm_token import NoToken, TokenSource
+from service.dispatch.channels.fcm_token import NoToken, ServiceAccount, TokenSource
 from service.dispatch.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown, text_of
 from service.dispatch.channels.port import Outgoing, SendAnswer
 from service.dispatch.channels.twilio_codes import BAD_REQUEST, kind_of_status
@@ -24,7 +23,6 @@ from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S, untrust
 from service.dispatch.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
-SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 # FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".
 LONGEST_TTL_S: Final = 2_419_200
 OK: Final = 200
@@ -50,13 +48,13 @@ class FcmProvider:
     name = "fcm"
 
     def __init__(self, credentials_file: Path, base_url: str, connections: int, timeout_s: float) -> None:
-        self._credentials = service_account.Credentials.from_service_account_file(str(credentials_file), scopes=[SCOPE])
-        self.sender = str(self._credentials.project_id)
+        account = ServiceAccount.read(credentials_file)
+        self.sender = account.project_id
         self._url = f"{base_url}/v1/projects/{self.sender}/messages:send"
         self._timeout_s = timeout_s
         timeout = ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
         self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60), timeout=timeout)
-        self._tokens = TokenSource(self._credentials, timeout_s)
+        self._tokens = TokenSource(account, timeout_s)
 
     async def send(self, message: Outgoing) -> SendAnswer:
         """POST messages:send; with a fresh token once, where Google does not know the one we have."""
