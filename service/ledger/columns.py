@@ -21,6 +21,8 @@ from service.keyring import Label
 
 metadata: Final = MetaData()
 LABEL: Final = "label"
+# A table's `info`: what a row of it is, for docs/data-model.md.
+ABOUT: Final = "about"
 
 
 class Instant(TypeDecorator[datetime]):

@@ -23,11 +23,17 @@ from sqlalchemy import (
 )
 
 from service.keyring import Label
-from service.ledger.columns import Instant, metadata, partial, sealed
+from service.ledger.columns import ABOUT, Instant, metadata, partial, sealed
 
 WAITING: Final = "state IN ('pending', 'retrying')"
 
-meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    info={ABOUT: "facts about the installation: schema steps under way, keys of the processes, the root key"},
+)
 
 inbox = Table(
     "inbox",
@@ -40,6 +46,7 @@ inbox = Table(
     # A keyed digest of what a taken event said: tells a repeat from another event under the same name.
     Column("content", LargeBinary(16)),
     Index("inbox_by_time", "received_at"),
+    info={ABOUT: "events that were taken, refused or tried, so that none counts twice"},
 )
 
 ORDER_STATE: Final = Label("order.state")
@@ -73,6 +80,7 @@ orders = Table(
     partial("orders_breached", "due_at", where="breached"),
     Index("orders_of_assignee", "assignee_id", "due_at"),
     partial("orders_near_due", "due_at", where="due_at IS NOT NULL"),
+    info={ABOUT: "one row an order: what lists and loops ask for, and its sealed state"},
 )
 
 visits = Table(
@@ -85,6 +93,7 @@ visits = Table(
     Column("stage", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Index("visits_by_time", "workflow", "at"),
+    info={ABOUT: "each entering of a status, for measures"},
 )
 
 observations = Table(
@@ -95,6 +104,7 @@ observations = Table(
     Column("workflow", Text, nullable=False),
     Column("value", Float, nullable=False),
     Column("at", Instant, nullable=False),
+    info={ABOUT: "values that a pack measures, one an order and measure"},
 )
 
 order_people = Table(
@@ -102,6 +112,7 @@ order_people = Table(
     metadata,
     Column("digest", LargeBinary(16), primary_key=True),
     Column("order_id", Uuid, primary_key=True),
+    info={ABOUT: "which orders a person is in, by keyed digests of their addresses"},
 )
 
 TIMELINE_DETAIL: Final = Label("timeline.detail")
@@ -113,6 +124,7 @@ timeline = Table(
     Column("at", Instant, nullable=False),
     Column("kind", Text, nullable=False),
     sealed("sealed_detail", TIMELINE_DETAIL),
+    info={ABOUT: "what happened in an order, as its page tells it"},
 )
 
 NOTICE_SNAPSHOT: Final = Label("notice.snapshot")
@@ -132,6 +144,7 @@ notices = Table(
     sealed("sealed_secret", NOTICE_SECRET, nullable=True),
     Column("traceparent", Text, nullable=False, server_default=""),
     partial("notices_with_secret", "valid_until", where="sealed_secret IS NOT NULL"),
+    info={ABOUT: "things worth telling, with the facts that their templates may use"},
 )
 
 MESSAGE_RECIPIENT: Final = Label("message.recipient")
@@ -177,6 +190,7 @@ notifications = Table(
     # Of all messages, not of those that are ahead: while nothing waits, PostgreSQL takes such a small index for free,
     # keeps that plan for the next burst, and reads the whole line once for each message in it.
     Index("notifications_of_lane", "lane", "id"),
+    info={ABOUT: "messages: one notice to one address on one channel, with its state and its attempts"},
 )
 
 clocks = Table(
@@ -199,6 +213,7 @@ clocks = Table(
     Index("clocks_of_order", "order_id"),
     partial("clocks_running", "due_at", where="state = 'running'"),
     Index("clocks_by_time", "workflow", "started_at"),
+    info={ABOUT: "the readable history of promises; the running ones are in their order's state"},
 )
 
 ESCALATION_DETAIL: Final = Label("escalation.detail")
@@ -226,6 +241,7 @@ escalations = Table(
     Index("escalations_by_change", "changed_at"),
     Index("escalations_by_reason", "team", "reason", "opened_at"),
     partial("escalations_open", "team", "opened_at", where="state <> 'resolved'"),
+    info={ABOUT: "calls to a team that an order raised"},
 )
 
 # Of a report mail that waits here as its `body`, with its `message_id`.
@@ -247,4 +263,5 @@ outbox = Table(
     Column("held_until", Instant),
     Index("outbox_in_turn", "attempts", "id"),
     partial("outbox_lanes", "lane", "id", where="lane <> ''"),
+    info={ABOUT: "what leaves for the broker, for teams and by report mail, written with its cause"},
 )

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
 
 from service.keyring import Label
-from service.ledger.columns import Instant, metadata, partial, sealed
+from service.ledger.columns import ABOUT, Instant, metadata, partial, sealed
 
 suppressions = Table(
     "suppressions",
@@ -15,6 +15,7 @@ suppressions = Table(
     Column("sender", Text, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("why", Text, nullable=False),
+    info={ABOUT: "opt-outs and dead addresses, by keyed digests"},
 )
 
 send_counts = Table(
@@ -27,6 +28,7 @@ send_counts = Table(
     Column("unsettled", BigInteger, nullable=False, server_default="0"),
     Column("codes", BigInteger, nullable=False, server_default="0"),
     Column("codes_unsettled", BigInteger, nullable=False, server_default="0"),
+    info={ABOUT: "messages of a day, for caps"},
 )
 
 api_keys = Table(
@@ -38,6 +40,7 @@ api_keys = Table(
     Column("digest", LargeBinary(16), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    info={ABOUT: "who may call the API; digests alone"},
 )
 
 desk_sessions = Table(
@@ -51,6 +54,7 @@ desk_sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Index("desk_sessions_by_subject", "subject"),
+    info={ABOUT: "sign-ins of the desk"},
 )
 
 ACT_ANSWER: Final = Label("act.answer")
@@ -66,6 +70,7 @@ acts_once = Table(
     Column("expires_at", Instant, nullable=False),
     sealed("sealed_answer", ACT_ANSWER, nullable=True),
     Index("acts_once_by_end", "expires_at"),
+    info={ABOUT: "answers of calls with an `Idempotency-Key`, and of doubled clicks"},
 )
 
 # Of releases before lines were chained; replicas of theirs still write here, and what they wrote is taken over.
@@ -80,6 +85,7 @@ audit = Table(
     Column("workflow", Text, nullable=False, server_default=""),
     Column("order_name", Text, nullable=False, server_default=""),
     Index("audit_by_time", "at"),
+    info={ABOUT: "looks and acts of releases before lines were chained"},
 )
 
 # Who saw and did what. `digest` is over the line, its commitments to names, and the digest of the line before.
@@ -98,6 +104,7 @@ audit_lines = Table(
     Index("audit_lines_by_time", "at"),
     Index("audit_lines_by_act", "act", "seq"),
     Index("audit_lines_by_order", "order_name", "seq"),
+    info={ABOUT: "who saw and did what, each line chained to the one before"},
 )
 
 # The names that lines are committed to, apart from them so that they can be forgotten; found by `key`, a keyed digest.
@@ -110,6 +117,7 @@ audit_names = Table(
     Column("key", LargeBinary(16), nullable=False),
     sealed("sealed_name", AUDIT_NAME),
     Index("audit_names_by_key", "key", "seq"),
+    info={ABOUT: "the names that audit lines are committed to, apart so that they can be erased"},
 )
 
 # One row: the chain's last line, and the line before its first (`checkpoint`), under a keyed digest of its own.
@@ -123,6 +131,7 @@ audit_head = Table(
     Column("checkpoint", LargeBinary(32), nullable=False),
     Column("names_erased", BigInteger, nullable=False),
     Column("seal", LargeBinary(32), nullable=False),
+    info={ABOUT: "one row: the end of the audit's chain and where it begins"},
 )
 
 stream = Table(
@@ -136,6 +145,7 @@ stream = Table(
     Column("body", Text, nullable=False),
     Index("stream_by_time", "at"),
     Index("stream_by_reason", "team", "reason", "kind", "at"),
+    info={ABOUT: "news of escalations in the order of their commits, for the live stream"},
 )
 
 incidents = Table(
@@ -159,6 +169,7 @@ incidents = Table(
     Column("detail", Text, nullable=False, server_default=""),
     partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
     partial("incidents_of_provider", "provider", "opened_at", where="provider <> ''"),
+    info={ABOUT: "many escalations of one cause, told as one; and providers that refuse us"},
 )
 
 provider_health = Table(
@@ -172,6 +183,7 @@ provider_health = Table(
     Column("seen_at", Instant, nullable=False),
     Column("code", Text, nullable=False, server_default=""),
     Column("words", Text, nullable=False, server_default=""),
+    info={ABOUT: "what is known of each provider: well, refusing, away"},
 )
 
 SCHEDULE_TARGET: Final = Label("schedule.target")
@@ -191,6 +203,7 @@ schedules = Table(
     Column("created_by", Text, nullable=False, server_default=""),
     sealed("sealed_target", SCHEDULE_TARGET),
     Index("schedules_due", "next_at"),
+    info={ABOUT: "reports and digests that are sent on a calendar"},
 )
 
 packs = Table(
@@ -201,4 +214,5 @@ packs = Table(
     Column("at", Instant, nullable=False),
     Column("files", LargeBinary, nullable=False),
     Column("checked_by", Text, nullable=False, server_default=""),
+    info={ABOUT: "every version of a workflow that orders go by"},
 )
