@@ -20,7 +20,8 @@ Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "
 GREYLISTED_S: Final = 300.0
 GREYLIST_CODES: Final = (450, 451)
 CLOSING: Final = 421
-# "A password transition is needed" (RFC 4954, §4): people have to do it.
+# At AUTH "a password transition is needed" (RFC 4954, §4): people have to do it. Elsewhere Exchange Online says so
+# that too many mails are handed over at once.
 NEEDS_CHANGE: Final = 432
 TRANSIENT: Final = 400
 PERMANENT: Final = 500
@@ -39,6 +40,8 @@ _RELAY_WORDS: Final = re.compile(
     r"""relay(?:ing)?\ (?:access\ |is\ |operation\ |to\ \S+\ )*(?:denied|disallowed|not\ |prohibited|refused)
     |allowed\ rcpthosts|delivery\ is\ not\ allowed\ to\ this\ address|not\ local\ to\ this\ server
     |\b(?:to|cannot|not)\ relay\b
+    |(?:turn\ on|use|enable)\ smtp[ -]auth|domain\ of\ sender|(?:invalid|unknown|bad)\ (?:envelope\ )?sender
+    |sender(?:'s)?\ domain\ must|return[ -]path|outboundspam|wascl|submission\ quota
     |authenti\w*\ (?:is\ )?(?:required|failed|unsuccessful|disabled)
     |unauthenticated|not\ authenticated|must\ (?:issue|auth)
     |sender\ (?:address\ |domain\ )?(?:rejected|denied|refused|verif|is\ not|not\ )|verified\ sender|sender\ identity
@@ -62,6 +65,8 @@ _OUR_QUOTA: Final = re.compile(
     r"(?:daily|hourly|monthly|sending|message|credits?|relay|account)\b[^.]{0,40}\b(?:quota|limit|exceeded)",
     re.IGNORECASE,
 )
+# What some say with a 4xx, 421 too (Mailgun), of a sender that nobody has set up.
+_NOT_SET_UP: Final = re.compile(r"not allowed to send|domain is (?:un|not )verified", re.IGNORECASE)
 # An account's quota of days or money will not heal in the minutes that a 4xx asks for.
 _LONG_QUOTA: Final = re.compile(r"\b(?:daily|monthly|credits?)\b[^.]{0,40}\b(?:quota|limit|exceeded)", re.IGNORECASE)
 _CONTENT_WORDS: Final = re.compile(
@@ -85,7 +90,8 @@ def answer_of(
         said_by = "connect" if stage in ("connect", "ehlo") else str(code)
         return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, said_by, unclear)
     if code < PERMANENT:
-        if code != CLOSING and (_LONG_QUOTA.search(said) or code == NEEDS_CHANGE or _turns_us_away(stage, said)):
+        needs_people = code == NEEDS_CHANGE and stage == "auth"
+        if _NOT_SET_UP.search(said) or needs_people or (code != CLOSING and _turns_us_away(stage, said)):
             return Refused(provider, str(code), words)
         return Transient(provider, str(code), words, GREYLISTED_S if code in GREYLIST_CODES else 0.0)
     if stage in ("connect", "ehlo", "starttls", "auth"):
@@ -97,8 +103,13 @@ def answer_of(
 
 
 def _turns_us_away(stage: Stage, said: str) -> bool:
-    """Whether a 4xx is a set-up that no waiting mends: relays that are told to be gentle (Postfix's soft_bounce and
-    defer_unauth_destination, Exim's `defer`) say 454 or 450 where others say 554."""
+    """Whether a 4xx is a set-up or a quota that no waiting mends.
+
+    Relays that are told to be gentle (Postfix's soft_bounce and defer_unauth_destination, Exim's `defer`) say 454 or
+    450 where others say 554.
+    """
+    if _LONG_QUOTA.search(said):
+        return True
     return stage in ("mail", "rcpt", "data") and bool(_NO_RELAYING.search(said))
 
 
