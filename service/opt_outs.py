@@ -5,7 +5,6 @@ from typing import Final
 
 from service.core import Core
 from service.domain.causes import OptOutSaid
-from service.domain.order import OrderRef
 from service.ledger import suppressed
 from service.ledger.erasing import open_orders_of_person
 from service.unit_of_work import UnitOfWork
@@ -32,23 +31,16 @@ async def start(core: Core, channel: str, address: str, why: str) -> None:
 
 
 async def _changed(core: Core, cause: OptOutSaid, change: Callable[[UnitOfWork], Awaitable[bool]]) -> bool:
-    """Keep the wish, and the lines in the person's open orders, in one commit: no crash keeps one without the other.
+    """Keep the wish, and the lines in all of the person's open orders, in one commit: none is kept without the others.
 
-    Of somebody with more than `AT_ONCE` open orders, which no customer has, the others say it after that commit.
+    Of somebody with many open orders, such as whoever handles them, `AT_ONCE` are asked for at a time.
     """
     async with core.unit_of_work() as u:
         ids = await open_orders_of_person(u.tx, cause.address)
         # Orders first, as whoever settles a message does: two who wait for each other would both be broken off.
-        orders = await u.lock_ids(ids[:AT_ONCE])
+        locked = [await u.lock_ids(ids[begin : begin + AT_ONCE]) for begin in range(0, len(ids), AT_ONCE)]
         is_news = await change(u)
-        if is_news:
-            _say(u, orders.values(), cause)
-    for begin in range(AT_ONCE, len(ids) if is_news else 0, AT_ONCE):
-        async with core.unit_of_work() as u:
-            _say(u, (await u.lock_ids(ids[begin : begin + AT_ONCE])).values(), cause)
+        for ref in (ref for some in locked for ref in some.values()):
+            if is_news:
+                u.decide(ref, cause)
     return is_news
-
-
-def _say(u: UnitOfWork, orders: Iterable[OrderRef], cause: OptOutSaid) -> None:
-    for ref in orders:
-        u.decide(ref, cause)

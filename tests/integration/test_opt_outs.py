@@ -6,12 +6,16 @@ from uuid import UUID
 import aiohttp
 import pytest
 from msgspec import structs
+from sqlalchemy import func, select
 from twilio.request_validator import RequestValidator
 
 from service import opt_outs
 from service.dispatch.settle import Outcome
 from service.domain.notices import Receipt
+from service.ledger import suppressed
+from service.ledger.tables import timeline
 from service.ledger.tables_admin import suppressions
+from service.unit_of_work import UnitOfWork
 from tests.integration.conftest import Caller
 from tests.integration.test_dispatch import refuse
 from tests.support.events import VENDOR, event
@@ -175,7 +179,7 @@ async def test_a_wish_and_its_lines_are_one_commit(world: World, monkeypatch: py
         raise ConnectionResetError
 
     with monkeypatch.context() as patched:
-        patched.setattr(world.app.core, "write", broken)
+        patched.setattr(UnitOfWork, "write", broken)
         with pytest.raises(ConnectionResetError):
             await opt_outs.stop(world.app.core, "sms", ASHA, [OURS], "they wrote so")
     assert not await lines(world, "opted_out", "O-1")
@@ -183,6 +187,34 @@ async def test_a_wish_and_its_lines_are_one_commit(world: World, monkeypatch: py
     assert await states(world, "O-1", "sms") == ["sent", "sent"]
     assert await say(world, "STOP") == 200
     assert len(await lines(world, "opted_out", "O-1")) == 1
+
+
+async def test_all_open_orders_say_so_or_none_however_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partner's orders of a week: a process that ends half-way leaves no wish that only some of them say."""
+    many = [event(f"O-{n}", "assigned", assignee=VENDOR) for n in range(2 * opt_outs.AT_ONCE + 5)]
+    assert {v.outcome for v in await world.take(*many)} == {"accepted"}
+    decide, calls = UnitOfWork.decide, iter(range(len(many)))
+
+    def breaks_half_way(*arguments: Any) -> Any:
+        if next(calls) > opt_outs.AT_ONCE:
+            raise ConnectionResetError
+        return decide(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(UnitOfWork, "decide", breaks_half_way)
+        with pytest.raises(ConnectionResetError):
+            await opt_outs.stop(world.app.core, "sms", VENDOR["phone"], [OURS], "they wrote so")
+
+    async def saying() -> int:
+        async with world.ledger.reading() as tx:
+            query = select(func.count()).select_from(timeline).where(timeline.c.kind == "opted_out")
+            return int((await tx.execute(query)).scalar_one())
+
+    assert await saying() == 0
+    async with world.ledger.reading() as tx:
+        assert not await suppressed.suppressed(tx, [VENDOR["phone"]])
+    assert await say(world, "STOP", person=VENDOR["phone"]) == 200
+    assert await saying() == len(many)
 
 
 async def test_suppressions_are_found_and_lifted_by_any_spelling(world: World, caller: Caller) -> None:
