@@ -1,8 +1,8 @@
-"""The calendar's part of the clock: digests and reports that are due, incidents that grew."""
+"""The calendar's part of the clock: digests and reports that are due, incidents that call again or grew."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import insert
@@ -12,7 +12,7 @@ from service.domain.order import OrderRef
 from service.domain.workflow import Team
 from service.erasing import erase_order
 from service.ledger import audit as audit_lines
-from service.ledger import digests, escalations, idempotency, inbox, incidents, outbox, schedules
+from service.ledger import digests, escalations, idempotency, inbox, incident_calls, incidents, outbox, schedules
 from service.ledger.erasing import old_orders
 from service.ledger.outbox import Outgoing
 from service.ledger.schedules import DIGEST, Subscription
@@ -43,6 +43,12 @@ class CalendarDue:
     def _teams(self) -> Mapping[str, Team]:
         return {team.name: team for pack in self._core.packs for team in pack.workflow.teams.values()}
 
+    def _team_of(self, incident: Any) -> Team | None:
+        """As the workflow of its orders calls it; those of providers are looked after by whoever opens them."""
+        pack = self._core.packs.find(incident.workflow)
+        known = pack.workflow.teams if pack else self._teams()
+        return None if incident.provider else known.get(incident.team)
+
     async def fire_due(self) -> int:
         """Send what is due now; how many."""
         core, now = self._core, self._core.time.now()
@@ -52,7 +58,8 @@ class CalendarDue:
             for s in due:
                 outgoing += await self._content(tx, s)
             lines = []
-            for key, body, team in await incidents.flush(tx, self._teams(), now):
+            again = await incident_calls.call_again(tx, self._team_of, now)
+            for key, body, team in (*again, *await incidents.flush(tx, self._team_of, now)):
                 outgoing += escalations.announcement(key, body, team, core.team_ways, now)
                 lines.append(escalations.stream_row(team.name, str(body["data"]["reason"]), body, now))
             if lines:

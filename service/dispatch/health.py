@@ -172,7 +172,9 @@ class ProviderHealth:
         async with core.ledger.transaction() as tx:
             if news:
                 await rows.note(tx, news, now)
-            changed = await rows.keep_incidents(tx, *self._team(PROVIDER_REFUSED), core.team_ways, now)
+            team, severity = self._team(PROVIDER_REFUSED)
+            changed = await rows.keep_incidents(tx, team, severity, core.team_ways, now)
+            changed = await rows.call_again(tx, team, core.team_ways, now) or changed
             near = await guards.near(tx, self._limits, now)
             called = self._team(cap_incidents.CAP_NEAR)
             changed = await cap_incidents.keep(tx, near, called, core.team_ways, now) or changed

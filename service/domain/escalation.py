@@ -39,14 +39,24 @@ def open_or_join(
         clocks=clocks,
         due=due,
         breached=at if clock_id else None,
-        next_level=at + team.levels[0].after if team.levels else None,
-        next_reminder=at + team.remind_every if team.remind_every else None,
+        next_level=first_level(team, at),
+        next_reminder=first_reminder(team, at),
         detail=detail,
         by=by,
     )
     draft.put_escalation("opened", at, opened)
     said = {"severity": opened.severity, "by": by, "detail": detail}
     draft.log("escalation_opened", at, reason=reason.name, team=team.name, **said)
+
+
+def first_level(team: Team, at: datetime) -> datetime | None:
+    """When what is opened at that moment goes up a level, if nobody takes it."""
+    return at + team.levels[0].after if team.levels else None
+
+
+def first_reminder(team: Team, at: datetime) -> datetime | None:
+    """When it calls again at its level."""
+    return at + team.remind_every if team.remind_every else None
 
 
 def _join(
@@ -139,7 +149,22 @@ def call_again(draft: Draft) -> None:
 
 def _call(draft: Draft, escalation: Escalation, due: datetime) -> None:
     team = draft.workflow.teams[escalation.team]
-    now = draft.now
+    kind, called, at = called_again(escalation, team, due, draft.now)
+    said: dict[str, object] = {"reason": escalation.reason, "team": team.name}
+    if kind == "raised":
+        said |= {"level": called.level, "to": team.levels[called.level - 1].to}
+    if escalation.state == "snoozed":
+        said["why"] = "its snooze is over"
+    elif at != due:
+        said["why"] = "once, for all that came due while nobody looked"
+    draft.put_escalation(kind, at, called)
+    draft.log(f"escalation_{kind}", at, **said)
+
+
+def called_again(
+    escalation: Escalation, team: Team, due: datetime, now: datetime
+) -> tuple[EscalationChangeKind, Escalation, datetime]:
+    """The call that was due then: which kind, the escalation after it, and the moment that it counts from."""
     level = escalation.level
     while level < len(team.levels) and escalation.opened + team.levels[level].after <= now:
         level += 1
@@ -152,16 +177,7 @@ def _call(draft: Draft, escalation: Escalation, due: datetime) -> None:
         next_level=escalation.opened + team.levels[level].after if level < len(team.levels) else None,
         next_reminder=reminder,
     )
-    kind: EscalationChangeKind = "raised" if level > escalation.level else "reminded"
-    said: dict[str, object] = {"reason": escalation.reason, "team": team.name}
-    if kind == "raised":
-        said |= {"level": level, "to": team.levels[level - 1].to}
-    if escalation.state == "snoozed":
-        said["why"] = "its snooze is over"
-    elif at != due:
-        said["why"] = "once, for all that came due while nobody looked"
-    draft.put_escalation(kind, at, called)
-    draft.log(f"escalation_{kind}", at, **said)
+    return "raised" if level > escalation.level else "reminded", called, at
 
 
 def _next_reminder(

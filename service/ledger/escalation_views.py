@@ -87,6 +87,8 @@ async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[dict[str, An
             "reason": row.reason,
             "severity": row.severity,
             "state": row.state,
+            "level": row.level,
+            "snoozed_until": row.snoozed_until,
             "open_orders": row.orders,
             "provider": row.provider,
             "detail": row.detail,

@@ -18,7 +18,7 @@ from service.domain.calendars import quiet_until
 from service.domain.escalation import as_event
 from service.domain.workflow import Team
 from service.keyring import Keyring
-from service.ledger import incidents
+from service.ledger import incidents, outages
 from service.ledger.engine import padded
 from service.ledger.incidents import SOURCE, Change
 from service.ledger.outbox import Outgoing
@@ -91,7 +91,8 @@ async def serialise(tx: Transaction) -> None:
 async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
     """By escalation, the incident it belongs to, or now joins.
 
-    The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders.
+    The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders. A promise
+    that a refusing provider alone has broken belongs to that one's incident.
     """
     known = await _known_members(tx, (c.step.escalation.id for c in changes))
     fresh: dict[tuple[str, str], list[Change]] = defaultdict(list)
@@ -100,12 +101,15 @@ async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> 
             fresh[c.step.escalation.team, c.step.escalation.reason].append(c)
     if not fresh:
         return known
-    of_order = await incidents.of_orders(tx, {c.order.id for some in fresh.values() for c in some})
+    every = [c for some in fresh.values() for c in some]
+    of_order = await incidents.of_orders(tx, {c.order.id for c in every})
+    of_outage = await outages.of_promises(tx, every, now)
     for kind, some in fresh.items():
         left = []
         for c in some:
-            if (incident := of_order.get((c.order.id, kind[0]))) is not None:
-                known[c.step.escalation.id] = incident
+            e = c.step.escalation
+            if (incident := of_outage.get(e.id) or of_order.get((c.order.id, e.team))) is not None:
+                known[e.id] = incident
             else:
                 left.append(c)
         if left and (incident := await _incident_of(tx, kind, left, now)) is not None:
@@ -123,7 +127,7 @@ async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[C
     since = now - team.incident_within
     if await _opened_since(tx, *kind, since) + len(fresh) <= team.incident_over:
         return None
-    opened = await incidents.open_new(tx, first.order, first.step.escalation, now)
+    opened = await incidents.open_new(tx, first.order, first.step.escalation, team, now)
     await incidents.take_in(tx, opened, *kind, since)
     return opened
 
@@ -157,6 +161,8 @@ def announcement(
     held: datetime | None = None
     if team.quiet is not None and data["severity"] != "critical":
         held = quiet_until(team.quiet, now, team.timezone)
+    if data.get("incident") and 0 < int(data["level"]) <= len(team.levels):
+        said = {**(said or {}), "to": team.levels[int(data["level"]) - 1].to}
     call = msgspec.json.encode({**body, "data": {**data, **(said or {})}})
     order = f"{data['workflow']}/{data['order_id']}"
     headers = {"traceparent": str(body["traceparent"])} if "traceparent" in body else {}

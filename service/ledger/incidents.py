@@ -1,7 +1,7 @@
 """Incidents: one alarm for the many escalations that one cause raises, with the list of their orders."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import func, insert, select, update
 
 from service.domain.draft import EscalationChange
+from service.domain.escalation import first_level, first_reminder
 from service.domain.order import Escalation, Order
 from service.domain.workflow import Team, Workflow
 from service.ledger.engine import new_uuid, padded
@@ -24,6 +25,8 @@ GROWS_FOR: Final = timedelta(minutes=5)
 MOST_LISTED: Final = 10_000
 PROVIDER_REFUSED: Final = "provider_refused"
 Announced = tuple[str, dict[str, Any], Team]
+# Whom a row of `incidents` calls, and how fast: packs may differ in that.
+TeamOf = Callable[[Any], Team | None]
 
 
 class ProviderTrouble(Struct, frozen=True):
@@ -88,7 +91,7 @@ async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, si
     await tx.execute(update(escalations).where(alone).values(incident_id=incident_id))
 
 
-async def open_new(tx: Transaction, order: Order, escalation: Escalation, now: datetime) -> UUID:
+async def open_new(tx: Transaction, order: Order, escalation: Escalation, team: Team, now: datetime) -> UUID:
     """A new incident, started by this escalation; nothing is told of it yet."""
     incident_id = new_uuid()
     await tx.execute(
@@ -106,17 +109,22 @@ async def open_new(tx: Transaction, order: Order, escalation: Escalation, now: d
             changes=0,
             subject=order.order_id,
             workflow=order.workflow,
+            **_first_calls(team, now),
         )
     )
     return incident_id
+
+
+def _first_calls(team: Team, now: datetime) -> dict[str, Any]:
+    """When it is raised and reminded, if nobody takes it."""
+    return {"level": 0, "level_at": first_level(team, now), "remind_at": first_reminder(team, now)}
 
 
 async def open_for_provider(
     tx: Transaction, trouble: ProviderTrouble, team: Team, severity: str, now: datetime
 ) -> Announced:
     """A new incident that no order raised: a provider refuses us, or a cap is near its end."""
-    values = {
-        "id": new_uuid(),
+    values: dict[str, Any] = {
         "team": team.name,
         "reason": trouble.reason,
         "severity": severity,
@@ -131,19 +139,30 @@ async def open_for_provider(
         "workflow": "",
         "provider": trouble.provider,
         "detail": trouble.detail,
+        **_first_calls(team, now),
     }
-    await tx.execute(insert(incidents).values(**values))
-    row = (await tx.execute(select(incidents).where(incidents.c.id == values["id"]))).one()
-    return _event(row, "opened", 1, 0, [], team, now)
+    incident_id = new_uuid()
+    await tx.execute(insert(incidents).values(id=incident_id, **values))
+    return await announced_of(tx, incident_id, "opened", team, now)
 
 
-async def step_of(tx: Transaction, row: Any, kind: str, state: str, team: Team, now: datetime) -> Announced:
-    """The next step of a provider's incident, which is in `state` after it; what is to be told of it."""
-    change = row.changes + 1
-    values = {"state": state, "changes": change, "last_at": now, "told_at": now}
+async def step_of(
+    tx: Transaction, row: Any, kind: str, state: str, team: Team, now: datetime, until: datetime | None = None
+) -> Announced:
+    """The next step of a provider's incident, which is in `state` after it (`until`); what is to be told of it."""
+    values: dict[str, Any] = {"state": state, "changes": row.changes + 1, "snoozed_until": until}
+    values |= {"last_at": now, "told_at": now}
+    if state == "open":
+        values |= _first_calls(team, now)
     await tx.execute(update(incidents).where(incidents.c.id == row.id).values(**values))
-    row = (await tx.execute(select(incidents).where(incidents.c.id == row.id))).one()
-    return _event(row, kind, change, 0, [], team, now)
+    return await announced_of(tx, row.id, kind, team, now)
+
+
+async def announced_of(tx: Transaction, incident_id: UUID, kind: str, team: Team, now: datetime) -> Announced:
+    """What is to be told of the incident as it now stands in the ledger."""
+    row = (await tx.execute(select(incidents).where(incidents.c.id == incident_id))).one()
+    listed = await orders_of(tx, incident_id) if row.orders else []
+    return _event(row, kind, row.changes, row.orders, listed, team, now)
 
 
 async def update_for(
@@ -163,16 +182,17 @@ async def update_for(
     return told
 
 
-async def flush(tx: Transaction, teams: Mapping[str, Team], now: datetime) -> list[Announced]:
+async def flush(tx: Transaction, team_of: TeamOf, now: datetime) -> list[Announced]:
     """Tell of incidents that grew since they were last told of, at most once a minute each."""
-    query = select(incidents.c.id, incidents.c.team).where(
+    query = select(incidents.c.id, incidents.c.team, incidents.c.workflow, incidents.c.provider).where(
         incidents.c.state != "resolved",
+        incidents.c.provider == "",
         incidents.c.orders > incidents.c.told,
         incidents.c.told_at <= now - TELL_EVERY,
     )
     told: list[Announced] = []
     for row in (await tx.execute(query)).all():
-        team = teams.get(row.team)
+        team = team_of(row)
         if team is not None and (announced := await _refresh(tx, row.id, team, now, grew=False)) is not None:
             told.append(announced)
     return told
@@ -188,6 +208,10 @@ async def _refresh(tx: Transaction, incident_id: UUID, team: Team, now: datetime
             )
         ).scalar_one()
     )
+    if row.provider:
+        # It ends with its own cause, and calls at its own times: see provider_health and incident_calls.
+        await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(orders=open_left))
+        return None
     last_at = now if grew else row.last_at
     due = now - row.told_at >= TELL_EVERY and open_left > row.told
     over = open_left == 0 and not grew
@@ -204,9 +228,16 @@ async def _refresh(tx: Transaction, incident_id: UUID, team: Team, now: datetime
     return _event(row, kind, row.changes + 1, open_left, listed, team, now)
 
 
-async def set_state(tx: Transaction, incident_id: UUID, state: str) -> None:
-    """A person took it."""
-    await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(state=state))
+async def set_state(tx: Transaction, incident_id: UUID, state: str, until: datetime | None) -> None:
+    """A person took it, or put it off until then."""
+    values = {"state": state, "snoozed_until": until}
+    await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
+
+
+async def let_go(tx: Transaction, incident_id: UUID) -> None:
+    """What is still open of it stands alone from now on, and calls by itself when it is due."""
+    left = (escalations.c.incident_id == incident_id) & (escalations.c.state != "resolved")
+    await tx.execute(update(escalations).where(left).values(incident_id=None))
 
 
 async def orders_of(tx: Transaction, incident_id: UUID) -> list[dict[str, str]]:
@@ -239,7 +270,7 @@ def _event(
             "team": row.team,
             "reason": row.reason,
             "severity": row.severity,
-            "level": 0,
+            "level": row.level,
             "state": "resolved" if kind == "resolved" else row.state,
             "opened": row.opened_at,
             "incident": True,

@@ -13,9 +13,9 @@ from msgspec import Struct
 from sqlalchemy import Row, insert, select, update
 
 from service.domain.workflow import Team
-from service.ledger import outbox
+from service.ledger import incident_calls, outbox
 from service.ledger.escalations import announcement, serialise, stream_row
-from service.ledger.incidents import Announced, ProviderTrouble, open_for_provider, step_of
+from service.ledger.incidents import Announced, ProviderTrouble, let_go, open_for_provider, step_of
 from service.ledger.tables_admin import incidents, provider_health, stream
 from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
@@ -25,6 +25,8 @@ Key = tuple[str, str, str]
 SOME: Final = "*"
 # Working again is believed after so long: a provider that goes on and off is one incident.
 SETTLED_AFTER: Final = timedelta(seconds=15)
+# Orders of its incident that are not told after so long have a trouble of their own.
+TOLD_WITHIN: Final = timedelta(minutes=5)
 # And one that refuses us again within this is the same one.
 SAME_WITHIN: Final = timedelta(minutes=15)
 # What only some messages met, and none does any more.
@@ -119,10 +121,16 @@ async def keep_incidents(
         told += await _open(tx, mine, team, severity, now)
     for row in (await tx.execute(select(incidents).where(is_open))).all():
         works_since = max((r.since for r in rows if r.provider == row.provider), default=None)
-        if row.provider in worked and works_since is not None and works_since <= now - SETTLED_AFTER:
+        if row.provider in worked and works_since is not None and works_since <= now - _settled_after(row):
+            await let_go(tx, row.id)
             told.append(await step_of(tx, row, "resolved", "resolved", team, now))
     await publish(tx, told, ways, now)
     return bool(told)
+
+
+def _settled_after(row: Row[Any]) -> timedelta:
+    """How long a provider works until its incident is over: a moment, once the orders in it were told."""
+    return TOLD_WITHIN if row.orders else SETTLED_AFTER
 
 
 async def _open(tx: Transaction, refusals: list[Refusal], team: Team, severity: str, now: datetime) -> list[Announced]:
@@ -142,6 +150,17 @@ async def _open(tx: Transaction, refusals: list[Refusal], team: Team, severity: 
     if first.since < last.last_at:
         return []
     return [await step_of(tx, last, "reminded", "open", team, now)]
+
+
+async def call_again(tx: Transaction, team: Team | None, ways: Mapping[str, int], now: datetime) -> bool:
+    """Incidents that no order raised, and nobody has taken, remind and go up the levels of `team`; whether any did."""
+
+    def called(incident: Any) -> Team | None:
+        return team if team is not None and incident.provider and incident.team == team.name else None
+
+    told = await incident_calls.call_again(tx, called, now)
+    await publish(tx, told, ways, now)
+    return bool(told)
 
 
 async def publish(tx: Transaction, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
@@ -168,12 +187,14 @@ async def act_on(
     teams: Mapping[str, Team],
     ways: Mapping[str, int],
     now: datetime,
+    until: datetime | None = None,
 ) -> None:
     """A person takes a provider's incident, puts it off or closes it; it is told as others are."""
     await serialise(tx)
     team = teams.get(row.team)
     kind = {"acknowledged": "acknowledged", "resolved": "resolved"}.get(state, "reminded")
     if team is None:
-        await tx.execute(update(incidents).where(incidents.c.id == row.id).values(state=state, last_at=now))
+        values = {"state": state, "last_at": now, "snoozed_until": until}
+        await tx.execute(update(incidents).where(incidents.c.id == row.id).values(**values))
         return
-    await publish(tx, [await step_of(tx, row, kind, state, team, now)], ways, now)
+    await publish(tx, [await step_of(tx, row, kind, state, team, now, until)], ways, now)

@@ -167,6 +167,10 @@ incidents = Table(
     # Of an incident that no order raised: the provider that refuses us, and its words without anybody's data.
     Column("provider", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("level", Integer, nullable=False, server_default="0"),
+    Column("level_at", Instant),
+    Column("remind_at", Instant),
+    Column("snoozed_until", Instant),
     partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
     partial("incidents_of_provider", "provider", "opened_at", where="provider <> ''"),
     info={ABOUT: "many escalations of one cause, told as one; and providers that refuse us"},

@@ -74,14 +74,9 @@ def in_words(body: Mapping[str, Any], desk: str, now: datetime) -> tuple[str, st
         return str(data["title"]), str(data["text"])
     step = str(body["type"]).partition(".")[2]
     reason = str(data["reason"]).replace("_", " ")
-    if data.get("provider") and reason != "provider refused":
-        return f"{step}: {reason} ({data['severity']})", f"{data['detail']}: {desk}/desk"
-    if data.get("provider"):
-        return f"{step}: {data['provider']} refuses us ({data['severity']})", f"{data['detail']}: {desk}/desk/health"
-    if data.get("incident"):
-        orders = f"{data['open_orders']} orders"
-        return f"{step}: {reason}, {orders}", f"{orders}: {desk}/desk"
     level = f", level {data['level']}" if data.get("level") else ""
+    if data.get("incident"):
+        return _incident_in_words(step, reason, level, data, desk)
     title = f"{step}: {reason}, order {data['order_id']} ({data['severity']}{level})"
     lines = [
         str(data.get("title", "")),
@@ -91,6 +86,18 @@ def in_words(body: Mapping[str, Any], desk: str, now: datetime) -> tuple[str, st
         f"{desk}/desk/orders/{quote(str(data['workflow']), safe='')}/{quote(str(data['order_id']), safe='')}",
     ]
     return title, "\n".join(line for line in lines if line)
+
+
+def _incident_in_words(step: str, reason: str, level: str, data: Mapping[str, Any], desk: str) -> tuple[str, str]:
+    whom = f"Called for {data['to']}. " if data.get("to") else ""
+    orders = f"{data['open_orders']} orders"
+    how = f"({data['severity']}{level})"
+    if not data.get("provider"):
+        return f"{step}: {reason}, {orders}{level}", f"{whom}{orders}: {desk}/desk"
+    if reason != "provider refused":
+        return f"{step}: {reason} {how}", f"{whom}{data['detail']}: {desk}/desk"
+    waiting = f"; {orders} wait" if data["open_orders"] else ""
+    return f"{step}: {data['provider']} refuses us {how}", f"{whom}{data['detail']}{waiting}: {desk}/desk/health"
 
 
 def _lateness(data: Mapping[str, Any], now: datetime) -> str:

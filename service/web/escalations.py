@@ -1,6 +1,6 @@
 """`/v1/escalations...`: lists, acts, and the live stream."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -104,10 +104,6 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
             )
     async with core.ledger.reading() as tx:
         homes = await home_of(tx, escalation_id)
-    if not homes and await _handled_of_provider(request, escalation_id, act):
-        return Handled(str(escalation_id), _STATE_AFTER[act], 1)
-    if not homes:
-        raise Problem(404, "No such escalation", "there is no escalation with this id")
     handled, refused = 0, ""
     for member, workflow, order_id in homes:
         cause = EscalationHandled(member, act, request[CALLER].name, said.comment, until)
@@ -117,15 +113,20 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
             handled += 1
         except (Rejection, NoSuchOrder) as error:
             refused = getattr(error, "reason", "its order is gone")
-    if not handled:
+    # Last, so that what broke off before can be asked for again.
+    of_provider = await _handled_of_provider(request, escalation_id, act, until)
+    if not homes and not of_provider:
+        raise Problem(404, "No such escalation", "there is no escalation with this id")
+    if not handled and not of_provider:
         raise Problem(409, "Not possible any more", refused)
-    if len(homes) > 1 and act == "acknowledge":
+    is_incident = escalation_id not in {member for member, _, _ in homes}
+    if is_incident and not of_provider and act in ("acknowledge", "snooze"):
         async with core.ledger.transaction() as tx:
-            await incidents.set_state(tx, escalation_id, "acknowledged")
-    return Handled(str(escalation_id), _STATE_AFTER[act], handled)
+            await incidents.set_state(tx, escalation_id, _STATE_AFTER[act], until)
+    return Handled(str(escalation_id), _STATE_AFTER[act], max(handled, 1))
 
 
-async def _handled_of_provider(request: web.Request, incident_id: UUID, act: Act) -> bool:
+async def _handled_of_provider(request: web.Request, incident_id: UUID, act: Act, until: datetime | None) -> bool:
     """Act on the incident of a provider, which no order raised; whether it is one. Raises Problem."""
     core = request.app[CONTEXT].core
     now = core.time.now()
@@ -137,7 +138,7 @@ async def _handled_of_provider(request: web.Request, incident_id: UUID, act: Act
         if incident.state == "resolved" and act != "comment":
             raise Problem(409, "Not possible any more", "the incident is not open any more")
         if act != "comment":
-            await provider_health.act_on(tx, incident, _STATE_AFTER[act], teams, core.team_ways, now)
+            await provider_health.act_on(tx, incident, _STATE_AFTER[act], teams, core.team_ways, now, until)
         line = audit_line(request, f"escalation.{act}", provider=incident.provider)
         await write_audit(tx, [line], now)
         await announce(tx, {"relay", "stream"}, core.wakeups.origin)

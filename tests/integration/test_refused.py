@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from service.ledger.tables_admin import incidents, stream
 from tests.integration.conftest import Caller
@@ -192,3 +192,111 @@ async def test_the_second_account_takes_over_and_people_hear_of_the_first(
         assert opened == ["twilio:000000"]
     finally:
         await world.close()
+
+
+async def steps(world: World) -> list[tuple[str, int, int]]:
+    """(kind, level, open orders) of what was told of the provider's incident, in order."""
+    async with world.ledger.reading() as tx:
+        query = select(stream.c.kind, stream.c.body).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        told_of = [(row.kind, json.loads(row.body)["data"]) for row in await tx.execute(query)]
+    return [(kind, data["level"], data["open_orders"]) for kind, data in told_of]
+
+
+async def until_steps(world: World, wanted: list[tuple[str, int]]) -> None:
+    found: list[tuple[str, int]] = []
+
+    async def are_told() -> bool:
+        found[:] = [(kind, level) for kind, level, _ in await steps(world)]
+        return found == wanted
+
+    try:
+        await world.until(are_told)
+    except AssertionError:
+        assert found == wanted
+        raise
+
+
+async def test_nobody_takes_it_and_it_goes_up_the_teams_levels(world: World, caller: Caller) -> None:
+    Door(world)
+    await told(world)
+    await until_steps(world, [("opened", 0)])
+    # Tech: levels after 10 and 30 min, a reminder every 30 min.
+    await world.move(minutes=9)
+    await until_steps(world, [("opened", 0)])
+    await world.move(minutes=1, seconds=6)
+    await until_steps(world, [("opened", 0), ("reminded", 1)])
+    await world.move(minutes=20)
+    raised = [("opened", 0), ("reminded", 1), ("reminded", 2)]
+    await until_steps(world, raised)
+    await world.move(minutes=30)
+    raised.append(("reminded", 2))
+    await until_steps(world, raised)
+    supervisor = await caller("supervisor")
+    (incident,) = [
+        i
+        for i in (await supervisor.get("/v1/escalations?team=tech"))[1]["incidents"]
+        if i["reason"] == "provider_refused"
+    ]
+    assert incident["level"] == 2
+    assert (await supervisor.post(f"/v1/escalations/{incident['id']}/snooze", {"minutes": 20}))[0] == 200
+    raised.append(("reminded", 2))
+    await world.move(minutes=19)
+    await until_steps(world, raised)
+    await world.move(minutes=1, seconds=6)
+    raised.append(("reminded", 2))
+    await until_steps(world, raised)
+    assert (await supervisor.post(f"/v1/escalations/{incident['id']}/acknowledge", {}))[0] == 200
+    raised.append(("acknowledged", 2))
+    await world.move(hours=3)
+    await until_steps(world, raised)
+
+
+async def test_promises_that_an_outage_breaks_are_its_incident_and_ring_not_by_themselves(
+    world: World, caller: Caller
+) -> None:
+    door = Door(world)
+    orders = [f"D-{n}" for n in range(15)]
+    for order in orders:
+        secrets = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
+        await world.accept(event(order, "payment_initiated", recipients={"customer": SMS_ONLY}, secrets=secrets))
+    await until_steps(world, [("opened", 0)])
+    await world.move(minutes=2)
+
+    async def alarms() -> dict[str, int]:
+        async with world.ledger.reading() as tx:
+            query = select(stream.c.reason, func.count()).where(stream.c.kind == "opened").group_by(stream.c.reason)
+            return dict((await tx.execute(query)).tuples().all())
+
+    assert await alarms() == {"provider_refused": 1}
+    assert {r for o in orders for _, r, s in await world.escalations(o) if s == "open"} == {"customer_not_notified"}
+    supervisor = await caller("supervisor")
+    page = (await supervisor.get("/v1/escalations?team=tech"))[1]
+    assert page["escalations"] == []
+    assert [(i["reason"], i["open_orders"]) for i in page["incidents"]] == [("provider_refused", len(orders))]
+    # Well again: all is told, and the incident ends with its orders.
+    door.shut = False
+    await world.move(seconds=61)
+
+    async def are_sent() -> bool:
+        return {s for o in orders for _, s in await world.messages(o, "sms")} == {"sent"}
+
+    await world.until(are_sent)
+    world.clock.advance(seconds=20)
+    await until_steps(world, [("opened", 0), ("resolved", 0)])
+    assert await alarms() == {"provider_refused": 1}
+    assert {s for o in orders for _, _, s in await world.escalations(o)} == {"resolved"}
+
+
+async def test_what_an_outage_did_not_break_rings_as_ever(world: World) -> None:
+    """A message that is late for another reason, beside an outage: its reader cannot be told, and Tech hears so."""
+    Door(world)
+    await told(world)
+    await until_steps(world, [("opened", 0)])
+    expires = "2026-03-02T08:00:00Z"
+    nobody = {"customer": {"name": "Asha"}}
+    secrets = {"otp": {"value": "481920", "expires": expires}}
+    await world.accept(event("N-1", "payment_initiated", recipients=nobody, secrets=secrets))
+    await world.move(minutes=2)
+    async with world.ledger.reading() as tx:
+        query = select(stream.c.reason).where(stream.c.kind == "opened", stream.c.body.contains("N-1"))
+        assert (await tx.execute(query)).scalars().all() == ["customer_not_notified"]
