@@ -116,7 +116,8 @@ async def run(
             await pause
         connection = await connect(database)
         broken = "SELECT count(*) FROM clocks WHERE state = 'breached' AND name IN ('no_vendor', 'not_moving', 'payment_waiting')"
-        while datetime.now(UTC) < all_due + timedelta(seconds=30):
+        patience = max(all_due, datetime.now(UTC)) + timedelta(seconds=30)
+        while datetime.now(UTC) < patience:
             found.breaches = await connection.fetchval(broken)
             if found.breaches >= len(found.expected) and not await connection.fetchval("SELECT count(*) FROM outbox"):
                 break
