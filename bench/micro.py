@@ -11,7 +11,7 @@ from bench.clocks import new_app
 from bench.contenders import event
 from bench.setting import ROOT
 from service.dispatch.compose import Composer
-from service.domain.causes import Happened
+from service.domain.causes import EventReceived
 from service.domain.decide import decide
 from service.domain.events import decode
 from service.domain.order import order_uuid
@@ -60,9 +60,9 @@ def measure() -> dict[str, float]:
     workflow = loaded.get("device_pickup").workflow
     keyring = Keyring("a secret key for benches, as long as any")
     body = msgspec.json.encode(event(1, 0))
-    happened = Happened(decode(body))
     now = datetime.now(UTC)
-    decision = decide(None, happened, workflow, now, order_uuid(new_uuid()))
+    happened = EventReceived(now, decode(body))
+    decision = decide(None, happened, workflow, order_uuid(new_uuid()))
     composer = Composer(loaded, keyring, "Bench", "https://t.example")
     (notice,) = decision.notices
     claims = [
@@ -84,7 +84,7 @@ def measure() -> dict[str, float]:
     ]
     return {
         "decode": timed(lambda: decode(body)),
-        "decide": timed(lambda: decide(None, happened, workflow, now, order_uuid(new_uuid()))),
+        "decide": timed(lambda: decide(None, happened, workflow, order_uuid(new_uuid()))),
         "seal rows": timed(lambda: Batch(keyring, now).add(workflow, None, decision)),
         "render": timed(lambda: [composer.compose(c, 60) for c in claims]),
     }

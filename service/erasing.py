@@ -8,7 +8,7 @@ from msgspec import Struct
 from service.canonical import canonical_order, spellings
 from service.core import Core
 from service.domain.address_keys import address_key
-from service.domain.causes import PersonErased
+from service.domain.causes import ErasePerson
 from service.domain.erasure import Told, Traces, addresses_of, reach_of
 from service.domain.order import Order, OrderRef
 from service.ledger.audit import AuditLine, write_audit
@@ -130,10 +130,10 @@ async def erase_order(core: Core, name: OrderRef, addresses: Iterable[str] | Non
             return Counter()
         region = _region(core, stored)
         order, traces = canonical_order(stored, region), None
-        cause = PersonErased(everybody=True)
+        cause = ErasePerson(u.now, everybody=True)
         if addresses is not None:
             traces = await _traces(core, u.tx, stored, addresses)
-            cause = PersonErased(traces.addresses, traces.names)
+            cause = ErasePerson(u.now, traces.addresses, traces.names)
         u.put(order)
         u.decide(name, cause)
         await u.write()

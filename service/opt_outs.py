@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from service.core import Core
-from service.domain.causes import OptOutSaid
+from service.domain.causes import OptOutChanged
 from service.ledger import suppressed
 from service.ledger.erasing import open_orders_of_person
 from service.unit_of_work import UnitOfWork
@@ -18,7 +18,7 @@ async def stop(core: Core, channel: str, address: str, senders: Iterable[str], w
     async def suppress(u: UnitOfWork) -> bool:
         return await suppressed.suppress(u.tx, channel, address, senders, u.now, why)
 
-    return await _changed(core, OptOutSaid(channel, address, why), suppress)
+    return await _changed(core, OptOutChanged(core.time.now(), channel, address, why), suppress)
 
 
 async def start(core: Core, channel: str, address: str, why: str) -> None:
@@ -27,10 +27,10 @@ async def start(core: Core, channel: str, address: str, why: str) -> None:
     async def lift(u: UnitOfWork) -> bool:
         return bool(await suppressed.lift(u.tx, channel, address))
 
-    await _changed(core, OptOutSaid(channel, address, why, lifted=True), lift)
+    await _changed(core, OptOutChanged(core.time.now(), channel, address, why, lifted=True), lift)
 
 
-async def _changed(core: Core, cause: OptOutSaid, change: Callable[[UnitOfWork], Awaitable[bool]]) -> bool:
+async def _changed(core: Core, cause: OptOutChanged, change: Callable[[UnitOfWork], Awaitable[bool]]) -> bool:
     """Keep the wish, and the lines in all of the person's open orders, in one commit: none is kept without the others.
 
     Of somebody with many open orders, such as whoever handles them, `AT_ONCE` are asked for at a time.

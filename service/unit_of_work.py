@@ -82,7 +82,7 @@ class UnitOfWork:
         try:
             pack = self._packs.for_order(ref.workflow, before.version if before else "")
             known = canonical_order(before, pack.workflow.region) if before else None
-            decision = decide(known, cause, pack.workflow, self.now, order_uuid(new_uuid()))
+            decision = decide(known, cause, pack.workflow, order_uuid(new_uuid()))
         except Rejection as rejection:
             return Result("rejected", rejection.reason, rejection=rejection)
         self._batch.add(pack.workflow, before, decision, traceparent)

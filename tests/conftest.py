@@ -7,6 +7,7 @@ from typing import Any
 
 import aio_pika
 import pytest
+from hypothesis import settings as hypothesis_settings
 from yarl import URL
 
 from service.broker.port import DEAD, ESCALATIONS, INTAKE, NOTIFICATIONS, ORDERS
@@ -19,6 +20,10 @@ from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
 from tests.support.world import World, settings_for
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
 

@@ -71,7 +71,7 @@ class Clock:
             due = await u.lock_due(BATCH)
             stuck = []
             for order in due:
-                result = u.decide(order.ref, ClockDue())
+                result = u.decide(order.ref, ClockDue(u.now))
                 if result.outcome == "rejected":
                     log.error("clock.stuck", order_id=order.order_id, reason=result.reason)
                     stuck.append(order.id)

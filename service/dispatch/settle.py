@@ -83,7 +83,7 @@ class Settler:
             for n, outcome in changed.values():
                 home = stored[n.id]
                 u.batch.report(n, home.workflow, home.order_name)
-                cause = MessageSettled(n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
+                cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
                 if (ref := orders.get(n.order_id)) and outcome.concerns_order and n.state in ENDS | REACHED:
                     decision = u.decide(ref, cause).decision
                     # What one message's fallback planned, another's must not plan again.

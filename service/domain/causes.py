@@ -1,4 +1,7 @@
-"""Everything that can change an order: an event, a due clock, what became of a message, a person's act."""
+"""Everything that can change an order: commands, which somebody gives, and events, which have happened.
+
+`at` is the moment at which the cause is decided about (UTC). A publisher's own time is in its event.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,44 +14,29 @@ from service.domain.events import Event
 from service.domain.notices import Notification
 
 
-class Happened(Struct, frozen=True):
-    """A publisher's event."""
+class SendNotice(Struct, frozen=True):
+    """Command of an agent: send a manual notice, `inputs` being what they filled in."""
 
-    event: Event
-
-
-class ClockDue(Struct, frozen=True):
-    """The order's nearest clock or escalation time has come."""
-
-
-class MessageSettled(Struct, frozen=True):
-    """A notification reached a new state; `siblings` are the others of its notice."""
-
-    notification: Notification
-    siblings: tuple[Notification, ...] = ()
-    drop_address: bool = False
-
-
-class NoticeOrdered(Struct, frozen=True):
-    """An agent sends a manual notice, having filled in what it asks."""
-
+    at: datetime
     reason: str
     by: str
     channels: tuple[str, ...] = ()
     inputs: Mapping[str, Any] = {}
 
 
-class IssueRaised(Struct, frozen=True):
-    """An agent reports an issue."""
+class ReportIssue(Struct, frozen=True):
+    """Command of an agent: report an issue, which escalates."""
 
+    at: datetime
     reason: str
     by: str
     detail: str = ""
 
 
-class EscalationHandled(Struct, frozen=True):
-    """A supervisor acts on an escalation."""
+class HandleEscalation(Struct, frozen=True):
+    """Command of a supervisor about one open escalation; `until` is when a snooze ends."""
 
+    at: datetime
     escalation_id: UUID
     act: Literal["acknowledge", "resolve", "snooze", "comment"]
     by: str
@@ -56,37 +44,53 @@ class EscalationHandled(Struct, frozen=True):
     until: datetime | None = None
 
 
-class PersonErased(Struct, frozen=True):
-    """Somebody is to be forgotten: everybody at one of these addresses, or everybody at all; `names` are theirs."""
+class ErasePerson(Struct, frozen=True):
+    """Command: forget everybody at one of these addresses, or everybody at all; `names` are theirs."""
 
+    at: datetime
     addresses: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     everybody: bool = False
 
 
-class OptOutSaid(Struct, frozen=True):
+class RevokeLinks(Struct, frozen=True):
+    """Command: the order's tracking links so far are void."""
+
+    at: datetime
+    by: str
+
+
+class EventReceived(Struct, frozen=True):
+    """A publisher's event came in."""
+
+    at: datetime
+    event: Event
+
+
+class ClockDue(Struct, frozen=True):
+    """The order's nearest clock or escalation time has come."""
+
+    at: datetime
+
+
+class MessageSettled(Struct, frozen=True):
+    """A message reached a new state; `siblings` are the others of its notice."""
+
+    at: datetime
+    notification: Notification
+    siblings: tuple[Notification, ...] = ()
+    drop_address: bool = False
+
+
+class OptOutChanged(Struct, frozen=True):
     """A person of the order wants no more messages on a channel, or wants them again (`lifted`)."""
 
+    at: datetime
     channel: str
     address: str
     why: str
     lifted: bool = False
 
 
-class LinkRevoked(Struct, frozen=True):
-    """The order's tracking links so far are void."""
-
-    by: str
-
-
-Cause = (
-    Happened
-    | ClockDue
-    | MessageSettled
-    | NoticeOrdered
-    | IssueRaised
-    | EscalationHandled
-    | PersonErased
-    | LinkRevoked
-    | OptOutSaid
-)
+Command = SendNotice | ReportIssue | HandleEscalation | ErasePerson | RevokeLinks
+Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged

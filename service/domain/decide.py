@@ -1,249 +1,45 @@
 """`decide`: what one cause does to one order. Pure: no I/O, no clock, no randomness."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec.structs import replace
-
-from service.domain import asking, attributes, erasure, lifecycle, planning, readers, sla, triggers
+from service.domain import asking, erasure, issues, lifecycle, planning, readers, sla, versions
 from service.domain import escalation as escalations
 from service.domain.causes import (
     Cause,
     ClockDue,
-    EscalationHandled,
-    Happened,
-    IssueRaised,
-    LinkRevoked,
+    ErasePerson,
+    EventReceived,
+    HandleEscalation,
     MessageSettled,
-    NoticeOrdered,
-    OptOutSaid,
-    PersonErased,
+    OptOutChanged,
+    ReportIssue,
+    RevokeLinks,
+    SendNotice,
 )
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
-from service.domain.events import (
-    Event,
-    EventData,
-    Issue,
-    IssueReportedData,
-    NoteAddedData,
-    OrderUpdatedData,
-    StatusChangedData,
-)
 from service.domain.notices import ENDS, FALLS_AWAY, REACHED
-from service.domain.order import Order, filled, role_of, updated
-from service.domain.quoting import reference
+from service.domain.order import Order
+from service.domain.receiving import receive
 from service.domain.workflow import Workflow
 
-MAX_AHEAD: Final = timedelta(minutes=5)
 
-
-def decide(order: Order | None, cause: Cause, workflow: Workflow, now: datetime, new_id: UUID) -> Decision:
+def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) -> Decision:
     """What `cause` leads to. `new_id` names the order if this is its first event; raises Rejection."""
-    if isinstance(cause, Happened):
-        return _on_event(order, cause.event, workflow, now, new_id)
+    if isinstance(cause, EventReceived):
+        return receive(order, cause, workflow, new_id)
     if order is None:
         raise Rejection("no such order")
-    draft = Draft(order, workflow, now, now)
-    _move_to_version(draft)
-    sla.tick(draft, planning.tell, now)
-    match cause:
-        case MessageSettled():
-            _on_message(draft, cause)
-        case NoticeOrdered():
-            _on_manual_notice(draft, cause)
-        case IssueRaised():
-            _escalate(draft, cause.reason, "reason", cause.detail, cause.by)
-        case EscalationHandled():
-            _on_escalation(draft, cause)
-        case PersonErased():
-            erasure.erase(draft, cause)
-        case OptOutSaid():
-            readers.say_opt_out(draft, cause)
-        case LinkRevoked():
-            draft.set(links=order.links + 1)
-            draft.log("links_revoked", by=cause.by)
-        case ClockDue():
-            pass
+    draft = Draft(order, workflow, cause.at, cause.at)
+    versions.move(draft)
+    sla.tick(draft, planning.tell, cause.at)
+    _HANDLERS[type(cause)](draft, cause)
     return draft.decision()
 
 
-def _on_event(order: Order | None, event: Event, workflow: Workflow, now: datetime, new_id: UUID) -> Decision:
-    if event.time > now + MAX_AHEAD:
-        ahead = round((event.time - now).total_seconds())
-        raise Rejection(f"time: {event.time.isoformat()} is {ahead} s in the future; at most 300 s are taken")
-    # A publisher's clock that runs ahead of ours counts as arrival, for the order of events as for clocks.
-    at = min(event.time, now)
-    data = _typed(event.data, workflow)
-    if isinstance(data, StatusChangedData):
-        lifecycle.require_known("status", data.status, workflow.statuses, "data.status")
-        if order is None:
-            return _first_event(event, data, workflow, now, at, new_id)
-        return _next_event(_draft(order, workflow, now, at), event, data)
-    if order is None:
-        raise Rejection(f"subject: no order {reference(event.order_id)} is known; its first event must give its status")
-    draft = _draft(order, workflow, now, at)
-    sla.tick(draft, planning.tell, at)
-    before = draft.order
-    draft.order, is_news = updated(before, data, at)
-    draft.observe(before)
-    public = bool(data.note and data.note.public)
-    draft.log(_KINDS[event.type], public=public, **_said(event, now))
-    _warn(draft, event)
-    if isinstance(data, OrderUpdatedData) and not is_news:
-        sla.sync(draft, by_event=False)
-        return draft.decision("late")
-    if isinstance(data, IssueReportedData):
-        _report(draft, data.issue, _actor(event))
-    if isinstance(data, NoteAddedData):
-        draft.set(note=data.note, note_by=role_of(draft.order, data))
-    _tell_all(draft, [*triggers.noted(draft, data), *_of_changes(draft, before)], data)
-    sla.sync(draft, by_event=True)
-    return draft.decision()
-
-
-# The lines of a timeline by the events that carry no status.
-_KINDS: Final = {
-    "order.note_added": "note_added",
-    "order.issue_reported": "issue_reported",
-    "order.updated": "data_updated",
-}
-
-
-def _of_changes(draft: Draft, before: Order) -> list[str]:
-    """Notices for what is other than before: the assignee, and watched values."""
-    return [*triggers.reassigned(draft, before), *triggers.assigned(draft, before), *triggers.changed(draft, before)]
-
-
-def _typed(data: EventData, workflow: Workflow) -> EventData:
-    """The data with its attributes as the pack declares them; raises Rejection naming one that is of another type."""
-    if not data.attributes or not workflow.attributes:
-        return data
-    return replace(data, attributes=attributes.checked(data.attributes, workflow.attributes, workflow.timezone))
-
-
-def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Draft:
-    draft = Draft(order, workflow, now, at)
-    _move_to_version(draft)
-    return draft
-
-
-def _move_to_version(draft: Draft) -> None:
-    """An order under way goes on by another version of its pack, where that pack says so."""
-    order, workflow = draft.order, draft.workflow
-    if order.version == workflow.version:
-        return
-    status = workflow.renamed.get(order.status, order.status)
-    if status not in workflow.statuses:
-        raise Rejection(f"the pack {workflow.version} has no status {status!r} and no new name for it")
-    draft.set(version=workflow.version, status=status, stage=workflow.statuses[status].stage)
-    draft.log("pack_changed", was=order.version, to=workflow.version, status=status)
-    sla.sync(draft, by_event=False)
-
-
-def _first_event(
-    event: Event, data: StatusChangedData, workflow: Workflow, now: datetime, at: datetime, new_id: UUID
-) -> Decision:
-    lifecycle.check_start(workflow, data.status)
-    status = workflow.statuses[data.status]
-    order = Order(
-        id=new_id,
-        workflow=workflow.name,
-        order_id=event.order_id,
-        version=workflow.version,
-        status=status.name,
-        stage=status.stage,
-        created=at,
-        updated=now,
-        event_time=at,
-        status_since=at,
-        stage_since=at,
-    )
-    draft = Draft(updated(order, data, at)[0], workflow, now, at)
-    lifecycle.check_needs(workflow, draft.order, data, "")
-    adopted = data.status not in workflow.starts
-    draft.log(
-        "adopted" if adopted else "status_changed",
-        to=status.name,
-        stage=status.stage,
-        pack=workflow.version,
-        **_said(event, now),
-    )
-    _warn(draft, event)
-    draft.set(note=data.note, note_by=role_of(draft.order, data))
-    draft.visit()
-    draft.observe(None)
-    _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data)
-    sla.sync(draft, by_event=True)
-    return draft.decision()
-
-
-def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision:
-    before, workflow = draft.order, draft.workflow
-    if draft.at < before.event_time:
-        draft.order = filled(before, data)
-        why = "an event that happened later was applied before"
-        draft.log("late_event", status=data.status, why=why, **_said(event, draft.now))
-        _warn(draft, event)
-        sla.sync(draft, by_event=False)
-        return draft.decision("late")
-    move = lifecycle.check_move(workflow, before.status, data.status)
-    sla.tick(draft, planning.tell, draft.at)
-    draft.order, _ = updated(draft.order, data, draft.at)
-    draft.set(event_time=draft.at, note=data.note, note_by=role_of(draft.order, data))
-    status = workflow.statuses[data.status]
-    if move == "enter":
-        changes: dict[str, object] = {"status": status.name, "stage": status.stage, "status_since": draft.at}
-        if status.stage != before.stage:
-            changes["stage_since"] = draft.at
-        draft.set(**changes)
-        lifecycle.check_needs(workflow, draft.order, data, before.status)
-        draft.log(
-            "status_changed",
-            was=before.status,
-            to=status.name,
-            stage=status.stage,
-            pack=workflow.version,
-            **_said(event, draft.now),
-        )
-        draft.visit()
-    else:
-        draft.log("data_updated", status=status.name, **_said(event, draft.now))
-    _warn(draft, event)
-    draft.observe(before)
-    tells = list(status.tells) if move == "enter" else []
-    _tell_all(draft, [*tells, *_of_changes(draft, before)], data)
-    sla.sync(draft, by_event=True)
-    return draft.decision()
-
-
-def _warn(draft: Draft, event: Event) -> None:
-    """What of the event could not be used stands beside it; its publisher was told."""
-    for warning in event.warnings:
-        draft.log("warning", field=warning.field, why=warning.problem, event=event.id)
-
-
-def _tell_all(draft: Draft, names: list[str], data: EventData) -> None:
-    used = set()
-    for name in triggers.told_together(draft, names):
-        used.add(draft.workflow.notices[name].secret)
-        planning.tell(draft, name, draft.at, secrets=data.secrets)
-    for name in data.secrets:
-        if name not in used:
-            draft.log("secret_dropped", name=name, why="no notice of this event uses it")
-
-
-def _report(draft: Draft, issue: Issue, by: str) -> None:
-    _escalate(draft, issue.reason, "data.issue.reason", issue.detail, by)
-
-
-def _escalate(draft: Draft, reason: str, where: str, detail: str, by: str) -> None:
-    lifecycle.require_known("reason", reason, draft.workflow.reasons, where)
-    escalations.open_or_join(draft, reason, draft.at, detail=detail, by=by or "a publisher")
-
-
-def _on_message(draft: Draft, cause: MessageSettled) -> None:
+def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     n = cause.notification
     if n.state in REACHED:
         sla.told(draft, n.notice_id, n.state)
@@ -256,7 +52,7 @@ def _on_message(draft: Draft, cause: MessageSettled) -> None:
         sla.fell_away(draft, n.notice_id, n.error)
 
 
-def _on_manual_notice(draft: Draft, cause: NoticeOrdered) -> None:
+def _send_notice(draft: Draft, cause: SendNotice) -> None:
     manual = {n.name for n in draft.workflow.notices.values() if n.manual}
     lifecycle.require_known("manual notice", cause.reason, manual, "reason")
     notice = draft.workflow.notices[cause.reason]
@@ -268,7 +64,11 @@ def _on_manual_notice(draft: Draft, cause: NoticeOrdered) -> None:
     planning.tell(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)
 
 
-def _on_escalation(draft: Draft, cause: EscalationHandled) -> None:
+def _report_issue(draft: Draft, cause: ReportIssue) -> None:
+    issues.report(draft, cause.reason, "reason", cause.detail, cause.by or "an agent")
+
+
+def _handle_escalation(draft: Draft, cause: HandleEscalation) -> None:
     found = escalations.find(draft.order, cause.escalation_id)
     if cause.act == "comment":
         draft.log("escalation_comment", reason=found.reason, team=found.team, by=cause.by, comment=cause.comment)
@@ -282,13 +82,22 @@ def _on_escalation(draft: Draft, cause: EscalationHandled) -> None:
         escalations.snooze(draft, found, cause.until, cause.by)
 
 
-def _actor(event: Event) -> str:
-    actor = event.data.actor
-    return (actor.name or actor.id) if actor else ""
+def _revoke_links(draft: Draft, cause: RevokeLinks) -> None:
+    draft.set(links=draft.order.links + 1)
+    draft.log("links_revoked", by=cause.by)
 
 
-def _said(event: Event, now: datetime) -> dict[str, Any]:
-    """What every line about an event says: who, which, in what words, and a time of its own that was ahead of ours."""
-    note = event.data.note.text if event.data.note else ""
-    ahead = event.time.isoformat() if event.time > now else ""
-    return {"by": _actor(event), "event": event.id, "note": note, "published_time": ahead}
+def _only_what_is_due(_draft: Draft, _cause: ClockDue) -> None:
+    """Every cause does what is due first; a due clock asks for nothing else."""
+
+
+_HANDLERS: Final[Mapping[type[Cause], Callable[[Draft, Any], None]]] = {
+    SendNotice: _send_notice,
+    ReportIssue: _report_issue,
+    HandleEscalation: _handle_escalation,
+    ErasePerson: erasure.erase,
+    RevokeLinks: _revoke_links,
+    ClockDue: _only_what_is_due,
+    MessageSettled: _settle_message,
+    OptOutChanged: readers.say_opt_out,
+}

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
 from msgspec import Struct, structs
 
 from service.domain import turns
 from service.domain.errors import Rejection
+from service.domain.events import Note, Payment
 from service.domain.notices import Notification, PlannedNotice
 from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
+from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
 
 EscalationChangeKind = Literal["opened", "joined", "acknowledged", "reminded", "raised", "snoozed", "resolved"]
@@ -63,6 +65,30 @@ class Decision(Struct, frozen=True):
         return not (self.entries or self.notices or self.extra or self.clocks or self.escalations)
 
 
+class OrderChanges(TypedDict, total=False):
+    """What a decision may change of its order."""
+
+    version: str
+    status: str
+    stage: str
+    updated: datetime
+    event_time: datetime
+    status_since: datetime
+    sequence: int
+    entries: int
+    recipients: Mapping[str, tuple[Person, ...]]
+    assignee: Assignee | None
+    payment: Payment | None
+    attributes: Mapping[str, Any]
+    note: Note | None
+    told: tuple[str, ...]
+    links: int
+    previous_assignee: str
+    clocks: Mapping[str, Clock]
+    escalations: Mapping[str, Escalation]
+    busy_until: datetime | None
+
+
 class Draft:
     """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC)."""
 
@@ -79,7 +105,7 @@ class Draft:
         self._visits: list[Visit] = []
         self._observations: dict[str, float] = {}
 
-    def set(self, **changes: Any) -> None:
+    def set(self, **changes: Unpack[OrderChanges]) -> None:
         """Change fields of the order."""
         self.order = structs.replace(self.order, **changes)
 

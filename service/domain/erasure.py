@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from service.domain.address_keys import address_key, both_forms
-from service.domain.causes import PersonErased
+from service.domain.causes import ErasePerson
 from service.domain.draft import Draft
 from service.domain.order import Order
 from service.domain.persons import Assignee, Person
@@ -141,7 +141,7 @@ def slots_of(told: Sequence[Told], traces: Traces) -> frozenset[tuple[str, str, 
     return frozenset((t.notice, t.audience, t.person) for t in theirs)
 
 
-def erase(draft: Draft, cause: PersonErased) -> None:
+def erase(draft: Draft, cause: ErasePerson) -> None:
     """Take these people out of the order, and free text and loose attributes with them."""
     order = draft.order
     traces = Traces(cause.addresses, cause.names)

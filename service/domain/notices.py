@@ -97,7 +97,6 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     price: Mapping[str, str] | None = None
     payment: Payment | None = None
     note: str = ""
-    issue: str = ""
     attributes: Mapping[str, Any] = {}
     people: Mapping[str, str] = {}
     contacts: Mapping[str, Mapping[str, str]] = {}
@@ -111,7 +110,6 @@ class PlannedNotice(Struct, frozen=True):
     name: str
     at: datetime
     planned: datetime
-    stage: str
     stage_rank: int
     supersedable: bool
     valid_until: datetime

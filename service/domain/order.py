@@ -104,7 +104,6 @@ class Order(Struct, frozen=True, omit_defaults=True):
     payment: Payment | None = None
     attributes: Mapping[str, Any] = {}
     note: Note | None = None
-    note_by: str = ""
     told: tuple[str, ...] = ()
     links: int = 0
     data_times: Mapping[str, datetime] = {}

@@ -51,7 +51,6 @@ def tell(
             name=name,
             at=at,
             planned=draft.now,
-            stage=stage.name,
             stage_rank=stage.rank,
             supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
             valid_until=valid_until,

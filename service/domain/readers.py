@@ -3,7 +3,7 @@
 One notice, one channel, one address is one message, however many roles of the order that address has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from service.domain.address_keys import address_key
 from service.domain.calendars import quiet_until
-from service.domain.causes import OptOutSaid
+from service.domain.causes import OptOutChanged
 from service.domain.draft import Draft
 from service.domain.notices import Notification
 from service.domain.order import Order
@@ -87,7 +87,7 @@ def audiences_at(order: Order, channel: str, address: str) -> str:
     return ", ".join(reached)
 
 
-def say_opt_out(draft: Draft, said: OptOutSaid) -> None:
+def say_opt_out(draft: Draft, said: OptOutChanged) -> None:
     """The order says it, so that whoever looks at it does not wait for an answer to what never went out."""
     audiences = audiences_at(draft.order, said.channel, said.address)
     draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
@@ -99,8 +99,7 @@ def drop_token(draft: Draft, audience: str, token: str) -> None:
         replace(p, push_tokens=tuple(t for t in p.push_tokens if t != token))
         for p in draft.order.recipients.get(audience, ())
     )
-    recipients: Mapping[str, object] = {**draft.order.recipients, audience: people}
-    draft.set(recipients=recipients)
+    draft.set(recipients={**draft.order.recipients, audience: people})
     draft.log("push_token_dropped", audience=audience, why="the app is no longer registered under it")
 
 

@@ -320,10 +320,6 @@ class Workflow(Struct, frozen=True):
         """The locale used when a recipient's own has no templates."""
         return self.locales[0]
 
-    def stage_of(self, status: str) -> Stage:
-        """The stage that customers see while the order is in `status`."""
-        return self.stages[self.statuses[status].stage]
-
     @property
     def unlisted(self) -> tuple[tuple[str, str], ...]:
         """This workflow's statuses that lists leave out unless asked for, each with the workflow's name."""

@@ -14,7 +14,7 @@ from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEAD
 from service.canonical import canonical_event
 from service.core import Core
 from service.domain import wishes
-from service.domain.causes import Happened
+from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
 from service.domain.events import Event, EventWarning
 from service.domain.order import Order, OrderRef
@@ -166,7 +166,7 @@ class Intake:
         order_id = event.order_id if known else reference(event.order_id)
         with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
-            result = u.decide(ref, Happened(event), carried)
+            result = u.decide(ref, EventReceived(u.now, event), carried)
         return Verdict(result.outcome, result.reason, event, carried)
 
     def _canonical(self, event: Event, known: Order | None) -> Event:

@@ -21,7 +21,6 @@ from service.ledger.tables import escalations, order_people, orders
 from service.ledger.transaction import Transaction
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
-STUCK_AFTER: Final = timedelta(days=3)
 # Keyset paging needs a value to compare: what has no date sorts behind everything that has one.
 _FIRST: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _FAR: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")

@@ -14,7 +14,7 @@ from service.web import audited
 from service.web.bodies import form_of
 from service.web.broadcast import Standing
 from service.web.clients import refuse_guess
-from service.web.context import BY_COOKIE, CALLER, CONTEXT, Context
+from service.web.context import CALLER, CONTEXT, Context
 from service.web.once import once_by_header
 from service.web.problems import Problem
 from service.web.session import COOKIE, LIFE_S, Session, new_session_id
@@ -74,7 +74,6 @@ def may(caller: Caller, role: Role) -> bool:
 
 async def _caller(request: web.Request) -> Caller:
     context = request.app[CONTEXT]
-    request[BY_COOKIE] = False
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme:
         return await _by_key(request, context, scheme, key.strip())
@@ -152,7 +151,6 @@ def standing_of(request: web.Request, role: Role) -> Standing:
 
 async def _check_origin(request: web.Request, context: Context, session_id: str) -> None:
     """A cookie goes along with any site's request: one that changes something must show our page's token."""
-    request[BY_COOKIE] = True
     if request.method in SAFE:
         return
     token = request.headers.get(CSRF_HEADER, "")

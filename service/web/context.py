@@ -41,4 +41,3 @@ class Context(Struct, frozen=True):
 
 CONTEXT: Final = web.AppKey("context", Context)
 CALLER: Final = web.RequestKey("caller", Caller)
-BY_COOKIE: Final = web.RequestKey("by_cookie", bool)

@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from service.core import NoSuchOrder
-from service.domain.causes import EscalationHandled
+from service.domain.causes import HandleEscalation
 from service.domain.errors import Rejection
 from service.domain.order import OrderRef
 from service.ledger import incidents, provider_health
@@ -106,7 +106,7 @@ async def handle(request: web.Request, act: Act, said: Remark | Snooze) -> Handl
         homes = await home_of(tx, escalation_id)
     handled, refused = 0, ""
     for member, workflow, order_id in homes:
-        cause = EscalationHandled(member, act, request[CALLER].name, said.comment, until)
+        cause = HandleEscalation(core.time.now(), member, act, request[CALLER].name, said.comment, until)
         line = audit_line(request, f"escalation.{act}", workflow, order_id)
         try:
             await core.act(OrderRef(workflow, order_id), cause, [line])

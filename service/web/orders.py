@@ -11,7 +11,7 @@ from msgspec import structs
 from service.canonical import country_of
 from service.core import NoSuchOrder
 from service.domain import asking
-from service.domain.causes import IssueRaised, LinkRevoked, NoticeOrdered
+from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef
 from service.domain.workflow import Notice, Workflow
@@ -30,7 +30,7 @@ from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer,
 SORTS: Final[tuple[Sort, ...]] = ("activity", "submitted", "expected_end", "due")
 MOST_CSV: Final = 50_000
 SAME_CLICK: Final = timedelta(seconds=10)
-Send = Callable[[web.Request, NoticeOrdered], Awaitable[web.StreamResponse]]
+Send = Callable[[web.Request, SendNotice], Awaitable[web.StreamResponse]]
 
 
 @needs("agent")
@@ -207,21 +207,22 @@ async def post_notice(request: web.Request) -> web.StreamResponse:
     order = await body_of(request, NoticeOrder)
     ref = order_ref(request)
     context = request.app[CONTEXT]
-    cause = NoticeOrdered(order.reason, request[CALLER].name, tuple(order.channels), order.inputs)
+    now = context.core.time.now()
+    cause = SendNotice(now, order.reason, request[CALLER].name, tuple(order.channels), order.inputs)
     if order.preview:
         noted(request, "notice.previewed")
         return answer(NoticeAnswer(True, order.reason, await preview(context, ref, cause)))
     return await told_once(request, cause, _send)
 
 
-async def _send(request: web.Request, cause: NoticeOrdered) -> web.StreamResponse:
+async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref, context = order_ref(request), request.app[CONTEXT]
     result = await context.core.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
     assert result.decision is not None
     return answer(NoticeAnswer(False, cause.reason, await preview(context, ref, cause, result.decision)), 201)
 
 
-async def told_once(request: web.Request, cause: NoticeOrdered, send: Send) -> web.StreamResponse:
+async def told_once(request: web.Request, cause: SendNotice, send: Send) -> web.StreamResponse:
     """A doubled click tells once: the same notice by the same caller within 10 s, unless keys tell them apart.
 
     Whoever comes second gets the answer of the first; raises Problem.
@@ -242,7 +243,7 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
     """Report an issue: it escalates at once."""
     issue = await body_of(request, IssueReport)
     ref = order_ref(request)
-    cause = IssueRaised(issue.reason, request[CALLER].name, issue.detail)
+    cause = ReportIssue(request.app[CONTEXT].core.time.now(), issue.reason, request[CALLER].name, issue.detail)
     act = request.app[CONTEXT].core.act
     result = await act(ref, cause, [audit_line(request, f"issue.reported {issue.reason}", *ref)])
     assert result.decision is not None
@@ -269,7 +270,7 @@ async def revoke_links(request: web.Request) -> web.StreamResponse:
     ref = order_ref(request)
     context = request.app[CONTEXT]
     result = await context.core.act(
-        ref, LinkRevoked(request[CALLER].name), [audit_line(request, "links.revoked", *ref)]
+        ref, RevokeLinks(context.core.time.now(), request[CALLER].name), [audit_line(request, "links.revoked", *ref)]
     )
     assert result.decision is not None
     order = result.decision.order

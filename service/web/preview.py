@@ -4,7 +4,7 @@ from typing import Final
 
 from service.core import NoSuchOrder
 from service.dispatch.compose import Composer
-from service.domain.causes import NoticeOrdered
+from service.domain.causes import SendNotice
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
@@ -22,7 +22,7 @@ SHOWN_DIGITS: Final = 4
 
 
 async def preview(
-    context: Context, name: OrderRef, cause: NoticeOrdered, decision: Decision | None = None
+    context: Context, name: OrderRef, cause: SendNotice, decision: Decision | None = None
 ) -> list[NoticeMessage]:
     """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder."""
     core = context.core
@@ -33,7 +33,7 @@ async def preview(
                 raise NoSuchOrder
             await recall(tx, core.packs, [(order.workflow, order.version)])
         workflow = core.packs.for_order(order.workflow, order.version).workflow
-        decision = decide(order, cause, workflow, core.time.now(), order.id)
+        decision = decide(order, cause, workflow, order.id)
     planned = [n for n in decision.notices if n.name == cause.reason]
     return [_message(context.composer, decision.order, notice, n) for notice in planned for n in notice.notifications]
 

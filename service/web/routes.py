@@ -34,7 +34,6 @@ from service.web.desk import orders as order_pages
 from service.web.oidc import begin_oidc, end_oidc
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-TEXT = "text"
 
 
 class Route(Struct, frozen=True):

@@ -37,7 +37,7 @@ UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, 
 NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
-        "payment", "note", "attributes", "secrets", "issue", "status", "stage", "notice", "locale", "audience",
+        "payment", "note", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
         "people", "contacts", "asked",
     }
 )  # fmt: skip

@@ -38,7 +38,6 @@ def template_values(
         "price": snapshot.price,
         "payment": snapshot.payment,
         "note": snapshot.note,
-        "issue": snapshot.issue,
         "attributes": attributes.values(snapshot.attributes, workflow.attributes),
         "secrets": secrets,
         "status": snapshot.status,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from service.domain.causes import ClockDue, Happened
+from service.domain.causes import ClockDue, EventReceived
 from service.domain.decide import decide
 from service.domain.errors import Rejection
 from service.domain.events import decode
@@ -38,7 +38,7 @@ class Clocks(RuleBasedStateMachine):
 
     def _decide(self, cause: object) -> str:
         try:
-            decision = decide(self.order, cause, PACK, self.now, order_uuid(UUID(int=1 << 90)))  # type: ignore[arg-type]
+            decision = decide(self.order, cause, PACK, order_uuid(UUID(int=1 << 90)))  # type: ignore[arg-type]
         except Rejection:
             return "rejected"
         if not decision.changes_nothing:
@@ -63,12 +63,12 @@ class Clocks(RuleBasedStateMachine):
         said: dict[str, Any] = {"eta": date.isoformat()} if date else {}
         body = encoded(event("M-1", status, time, workflow=WORKFLOW, **said))
         self.seen.append(body)
-        assert self._decide(Happened(decode(body))) == self.model.event(status, time, date, self.now)
+        assert self._decide(EventReceived(self.now, decode(body))) == self.model.event(status, time, date, self.now)
 
     @rule()
     def the_clock_looks(self) -> None:
         if self.order is not None:
-            self._decide(ClockDue())
+            self._decide(ClockDue(self.now))
             self.model.pass_time(self.now)
 
     @rule()

@@ -24,7 +24,7 @@ from service.domain.calendars import (
     quiet_until,
     working_between,
 )
-from service.domain.causes import Happened
+from service.domain.causes import EventReceived
 from service.domain.decide import decide
 from service.domain.events import decode
 from service.domain.order import order_uuid
@@ -207,7 +207,7 @@ def test_reminders_are_a_length_of_time_before_the_visit_wherever_it_is_and_move
             **said,
         )
         order = decide(
-            order, Happened(decode(encoded(e))), SERVICE, now + n * MINUTE, order_uuid(UUID(int=1 << 90))
+            order, EventReceived(now + n * MINUTE, decode(encoded(e))), SERVICE, order_uuid(UUID(int=1 << 90))
         ).order
         for name, before in (
             ("reminder_two_days", 48 * HOUR),

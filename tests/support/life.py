@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from service.canonical import canonical_event, canonical_order
 from service.domain import sla
-from service.domain.causes import Cause, ClockDue, Happened, MessageSettled
+from service.domain.causes import Cause, ClockDue, EventReceived, MessageSettled
 from service.domain.decide import decide
 from service.domain.draft import Decision, Entry, EscalationChange
 from service.domain.errors import Rejection
@@ -63,7 +63,7 @@ class Life:
     def take(self, said: Mapping[str, Any]) -> Decision:
         """An event arrives now; raises Rejection. What it leads to at this moment happens, too."""
         event = canonical_event(decode(encoded(dict(said))), self.pack.workflow.region, self.order)
-        decision = self.cause(Happened(event))
+        decision = self.cause(EventReceived(self.now, event))
         self.settle()
         return decision
 
@@ -78,7 +78,7 @@ class Life:
     def cause(self, cause: Cause) -> Decision:
         """Decide one cause and keep what follows, as a commit would; nothing is sent yet. Raises Rejection."""
         before = canonical_order(self.order, self.pack.workflow.region) if self.order else None
-        decision = decide(before, cause, self.pack.workflow, self.now, FIRST_ID)
+        decision = decide(before, cause, self.pack.workflow, FIRST_ID)
         # What the ledger keeps is what comes back.
         self.order = msgspec.json.decode(msgspec.json.encode(decision.order), type=Order)
         self.entries += decision.entries
@@ -93,7 +93,7 @@ class Life:
         """Let everything happen that is due at this moment: clocks ring, messages leave and are answered."""
         while True:
             if (due := self._wakes()) is not None and due <= self.now:
-                self.cause(ClockDue())
+                self.cause(ClockDue(self.now))
                 assert self._wakes() != due, "a clock that was due stays due"
             elif (n := self._next_message()) is not None:
                 self._send(n)
@@ -151,7 +151,7 @@ class Life:
         self.messages[before.id] = after
         if after.state in ENDS | REACHED:
             siblings = tuple(m for m in self.messages.values() if m.notice_id == after.notice_id)
-            self.cause(MessageSettled(after, siblings))
+            self.cause(MessageSettled(self.now, after, siblings))
 
     def text_of(self, n: Notification) -> str:
         """The words of a message, as its reader gets them."""

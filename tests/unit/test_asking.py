@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from service.domain.causes import Happened, NoticeOrdered
+from service.domain.causes import EventReceived, SendNotice
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import NotNow, Rejection
@@ -26,11 +26,11 @@ PAST = (NOON - timedelta(minutes=40)).isoformat()
 
 def order_in(status: str, **data: Any) -> Order:
     said = event("A-1", status, recipients={"customer": CUSTOMER}, assignee=VENDOR, **data)
-    return decide(None, Happened(decode(encoded(said))), PACK, NOON, order_uuid(new_uuid())).order
+    return decide(None, EventReceived(NOON, decode(encoded(said))), PACK, order_uuid(new_uuid())).order
 
 
 def sent(order: Order, reason: str = "traffic_delay", **inputs: Any) -> Decision:
-    return decide(order, NoticeOrdered(reason, "Meera", ("sms",), inputs), PACK, NOON, order.id)
+    return decide(order, SendNotice(NOON, reason, "Meera", ("sms",), inputs), PACK, order.id)
 
 
 def asked(decision: Decision) -> Mapping[str, Any]:
@@ -112,8 +112,8 @@ def test_every_type_reaches_templates_as_a_value(kind: AttributeType, given: Any
     notice = replace(PACK.notices["looking_into_it"], asks={"x": Ask(Attribute("x", kind))})
     workflow = replace(PACK, notices={**PACK.notices, notice.name: notice})
     order = order_in("assigned")
-    cause = NoticeOrdered(notice.name, "Meera", (), {"x": given})
-    (planned,) = decide(order, cause, workflow, NOON, order.id).notices
+    cause = SendNotice(NOON, notice.name, "Meera", (), {"x": given})
+    (planned,) = decide(order, cause, workflow, order.id).notices
     values = template_values(
         workflow, notice.name, planned.context, locale="en", timezone="", name="", brand="", link="",
         secrets={}, audience="customer",

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from service.domain.calendars import add_working, working_between
-from service.domain.causes import ClockDue, Happened
+from service.domain.causes import ClockDue, EventReceived
 from service.domain.decide import decide
 from service.domain.events import decode
 from service.domain.order import Order, order_uuid
@@ -49,7 +49,7 @@ def _pack(clock: str, calendars: str = WEEK) -> Workflow:
 
 def _step(workflow: Workflow, order: Order | None, status: str, at: datetime, **said: Any) -> Order:
     body = encoded(event("O-1", status, at, workflow="office", **said))
-    return decide(order, Happened(decode(body)), workflow, at, order_uuid(UUID(int=1 << 90))).order
+    return decide(order, EventReceived(at, decode(body)), workflow, order_uuid(UUID(int=1 << 90))).order
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_a_warning_may_tell_somebody_while_there_is_time() -> None:
     order = _step(
         pack, None, "waiting", FRIDAY, recipients={"customer": {"name": "Asha", "webhook": "https://x.example/h"}}
     )
-    warned = decide(order, ClockDue(), pack, FRIDAY + 4 * HOUR, order.id)
+    warned = decide(order, ClockDue(FRIDAY + 4 * HOUR), pack, order.id)
     assert [n.name for n in warned.notices] == ["hurry"]
-    late = decide(order, ClockDue(), pack, FRIDAY + 9 * HOUR, order.id)
+    late = decide(order, ClockDue(FRIDAY + 9 * HOUR), pack, order.id)
     assert not late.notices
     assert [e.kind for e in late.entries][:2] == ["clock_warned", "clock_breached"]
     with pytest.raises(PackError, match="unknown notice"):

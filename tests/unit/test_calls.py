@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.causes import ClockDue, EscalationHandled, Happened
+from service.domain.causes import ClockDue, EventReceived, HandleEscalation
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.events import decode
@@ -51,17 +51,17 @@ USUAL = _pack([10, 30], 30)
 
 def _first(workflow: Workflow = USUAL) -> Order:
     body = encoded(event("C-1", "waiting", NOON, workflow="calling"))
-    return decide(None, Happened(decode(body)), workflow, NOON, order_uuid(UUID(int=1 << 90))).order
+    return decide(None, EventReceived(NOON, decode(body)), workflow, order_uuid(UUID(int=1 << 90))).order
 
 
 def _due(order: Order, minutes: float, workflow: Workflow = USUAL) -> Decision:
-    return decide(order, ClockDue(), workflow, NOON + minutes * MINUTE, order.id)
+    return decide(order, ClockDue(NOON + minutes * MINUTE), workflow, order.id)
 
 
 def test_on_time_the_rhythm_is_kept() -> None:
     order, steps = _first(), []
     while (wake := wake_at(order)) is not None and wake <= NOON + 3 * timedelta(hours=1):
-        decision = decide(order, ClockDue(), USUAL, wake + timedelta(milliseconds=40), order.id)
+        decision = decide(order, ClockDue(wake + timedelta(milliseconds=40)), USUAL, order.id)
         order = decision.order
         steps += [
             (c.kind, c.at - NOON, c.escalation.level) for c in decision.escalations if c.escalation.reason == "slow"
@@ -92,9 +92,8 @@ def test_the_end_of_a_snooze_is_one_call_at_the_level_that_is_due() -> None:
     (slow,) = order.escalations.values()
     snoozed = decide(
         order,
-        EscalationHandled(slow.id, "snooze", "Ana", until=NOON + 100 * MINUTE),
+        HandleEscalation(NOON + 16 * MINUTE, slow.id, "snooze", "Ana", until=NOON + 100 * MINUTE),
         USUAL,
-        NOON + 16 * MINUTE,
         order.id,
     ).order
     steps = [c for c in _due(snoozed, 100).escalations if c.escalation.reason == "slow"]
@@ -108,11 +107,11 @@ def test_a_backlog_of_events_makes_no_calls_up() -> None:
     kinds: Counter[str] = Counter()
     for hour in range(1, 14 * 24, 3):
         body = encoded(event("C-1", "waiting", NOON + hour * 60 * MINUTE, workflow="calling"))
-        decision = decide(order, Happened(decode(body)), USUAL, now, order.id)
+        decision = decide(order, EventReceived(now, decode(body)), USUAL, order.id)
         order = decision.order
         kinds.update(c.kind for c in decision.escalations if c.escalation.reason == "slow")
     assert not kinds
-    assert len([c for c in decide(order, ClockDue(), USUAL, now, order.id).escalations if c.kind != "opened"]) <= 2
+    assert len([c for c in decide(order, ClockDue(now), USUAL, order.id).escalations if c.kind != "opened"]) <= 2
 
 
 @given(

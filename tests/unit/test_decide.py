@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.causes import Happened
+from service.domain.causes import EventReceived
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 def after(order: Order | None, said: dict[str, Any], arrives: timedelta) -> Decision:
     """The order once this event has come, so long after noon."""
     workflow = PACKS.get(said["data"]["workflow"]).workflow
-    return decide(order, Happened(decode(encoded(said))), workflow, NOON + arrives, order_uuid(new_uuid()))
+    return decide(order, EventReceived(NOON + arrives, decode(encoded(said))), workflow, order_uuid(new_uuid()))
 
 
 def planned(decision: Decision) -> list[str]:

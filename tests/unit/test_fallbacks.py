@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain.calendars import QuietHours
-from service.domain.causes import Happened, MessageSettled
+from service.domain.causes import EventReceived, MessageSettled
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.events import decode
@@ -28,8 +28,8 @@ def pack(channels: tuple[str, ...], fallback: dict[str, str], **notice: Any) -> 
 
 
 def told(workflow: Workflow, **recipients: Any) -> Decision:
-    happened = Happened(decode(encoded(event("F-1", NOTICE, recipients=recipients))))
-    return decide(None, happened, workflow, NOON, order_uuid(UUID(int=1 << 90)))
+    happened = EventReceived(NOON, decode(encoded(event("F-1", NOTICE, recipients=recipients))))
+    return decide(None, happened, workflow, order_uuid(UUID(int=1 << 90)))
 
 
 def planned(decision: Decision) -> list[Notification]:
@@ -44,8 +44,8 @@ def waiting(found: list[Notification]) -> list[tuple[str, str]]:
 def failed(workflow: Workflow, before: Decision, channel: str, **more: Any) -> Decision:
     ns = planned(before)
     (lost,) = [n for n in ns if n.channel == channel and n.state == "pending"]
-    cause = MessageSettled(replace(lost, state="failed"), tuple(ns))
-    return decide(more.get("order", before.order), cause, workflow, NOON, before.order.id)
+    cause = MessageSettled(NOON, replace(lost, state="failed"), tuple(ns))
+    return decide(more.get("order", before.order), cause, workflow, before.order.id)
 
 
 def test_a_channel_without_an_address_falls_back_at_once_and_on() -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from service.core import NoSuchOrder
 from service.domain.attributes import moment_of
 from service.domain.calendars import zone_of
-from service.domain.causes import IssueRaised, NoticeOrdered
+from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.workflow import Workflow
 from service.ledger.order_search import open_escalations_of, search
@@ -116,7 +116,7 @@ async def order(request: web.Request) -> web.StreamResponse:
     return await render(request, "order.html.j2", values, here="/desk/orders")
 
 
-async def _notice(request: web.Request) -> NoticeOrdered:
+async def _notice(request: web.Request) -> SendNotice:
     form = await form_of(request)
     reason = form.get("reason", "")
     pack = request.app[CONTEXT].core.packs.find(request.match_info["workflow"])
@@ -130,7 +130,7 @@ async def _notice(request: web.Request) -> NoticeOrdered:
         name: _given(ask.attribute.type, form.get(f"{reason}.{name}", ""))
         for name, ask in (notice.asks if notice else {}).items()
     }
-    return NoticeOrdered(reason, request[CALLER].name, fitting, inputs)
+    return SendNotice(request.app[CONTEXT].core.time.now(), reason, request[CALLER].name, fitting, inputs)
 
 
 _INPUTS: Final = {"datetime": "datetime-local", "date": "date", "number": "number"}
@@ -180,7 +180,7 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
     return await once_by_form(request, send)
 
 
-async def _send(request: web.Request, cause: NoticeOrdered) -> web.StreamResponse:
+async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref = order_ref(request)
     await request.app[CONTEXT].core.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
     raise web.HTTPSeeOther(_path(*ref))
@@ -205,7 +205,7 @@ async def _report(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     reason, detail = form.get("reason", ""), form.get("detail", "")[:2000]
     ref = order_ref(request)
-    cause = IssueRaised(reason, request[CALLER].name, detail)
+    cause = ReportIssue(request.app[CONTEXT].core.time.now(), reason, request[CALLER].name, detail)
     try:
         await request.app[CONTEXT].core.act(ref, cause, [audit_line(request, f"issue.reported {reason}", *ref)])
     except NoSuchOrder:

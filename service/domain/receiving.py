@@ -1,0 +1,188 @@
+"""What a publisher's event does to its order: the first one makes it, later ones move it or add to it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from service.domain import attributes, issues, lifecycle, planning, sla, triggers, versions
+from service.domain.causes import EventReceived
+from service.domain.draft import Decision, Draft
+from service.domain.errors import Rejection
+from service.domain.events import (
+    Event,
+    EventData,
+    IssueReportedData,
+    NoteAddedData,
+    OrderUpdatedData,
+    StatusChangedData,
+)
+from service.domain.order import Order, filled, updated
+from service.domain.quoting import reference
+from service.domain.workflow import Workflow
+
+MAX_AHEAD: Final = timedelta(minutes=5)
+
+
+def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_id: UUID) -> Decision:
+    """What an event leads to; `new_id` names the order if this is its first. Raises Rejection."""
+    event, now = cause.event, cause.at
+    if event.time > now + MAX_AHEAD:
+        ahead = round((event.time - now).total_seconds())
+        raise Rejection(f"time: {event.time.isoformat()} is {ahead} s in the future; at most 300 s are taken")
+    # A publisher's clock that runs ahead of ours counts as arrival, for the order of events as for clocks.
+    at = min(event.time, now)
+    data = _typed(event.data, workflow)
+    if isinstance(data, StatusChangedData):
+        lifecycle.require_known("status", data.status, workflow.statuses, "data.status")
+        if order is None:
+            return _first_event(event, data, workflow, now, at, new_id)
+        return _next_event(_draft(order, workflow, now, at), event, data)
+    if order is None:
+        raise Rejection(f"subject: no order {reference(event.order_id)} is known; its first event must give its status")
+    draft = _draft(order, workflow, now, at)
+    sla.tick(draft, planning.tell, at)
+    before = draft.order
+    draft.order, is_news = updated(before, data, at)
+    draft.observe(before)
+    public = bool(data.note and data.note.public)
+    draft.log(_KINDS[event.type], public=public, **_said(event, now))
+    _warn(draft, event)
+    if isinstance(data, OrderUpdatedData) and not is_news:
+        sla.sync(draft, by_event=False)
+        return draft.decision("late")
+    if isinstance(data, IssueReportedData):
+        issues.report(draft, data.issue.reason, "data.issue.reason", data.issue.detail, _actor(event) or "a publisher")
+    if isinstance(data, NoteAddedData):
+        draft.set(note=data.note)
+    _tell_all(draft, [*triggers.noted(draft, data), *_of_changes(draft, before)], data)
+    sla.sync(draft, by_event=True)
+    return draft.decision()
+
+
+# The lines of a timeline by the events that carry no status.
+_KINDS: Final = {
+    "order.note_added": "note_added",
+    "order.issue_reported": "issue_reported",
+    "order.updated": "data_updated",
+}
+
+
+def _of_changes(draft: Draft, before: Order) -> list[str]:
+    """Notices for what is other than before: the assignee, and watched values."""
+    return [*triggers.reassigned(draft, before), *triggers.assigned(draft, before), *triggers.changed(draft, before)]
+
+
+def _typed(data: EventData, workflow: Workflow) -> EventData:
+    """The data with its attributes as the pack declares them; raises Rejection naming one that is of another type."""
+    if not data.attributes or not workflow.attributes:
+        return data
+    return replace(data, attributes=attributes.checked(data.attributes, workflow.attributes, workflow.timezone))
+
+
+def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Draft:
+    draft = Draft(order, workflow, now, at)
+    versions.move(draft)
+    return draft
+
+
+def _first_event(
+    event: Event, data: StatusChangedData, workflow: Workflow, now: datetime, at: datetime, new_id: UUID
+) -> Decision:
+    lifecycle.check_start(workflow, data.status)
+    status = workflow.statuses[data.status]
+    order = Order(
+        id=new_id,
+        workflow=workflow.name,
+        order_id=event.order_id,
+        version=workflow.version,
+        status=status.name,
+        stage=status.stage,
+        created=at,
+        updated=now,
+        event_time=at,
+        status_since=at,
+        stage_since=at,
+    )
+    draft = Draft(updated(order, data, at)[0], workflow, now, at)
+    lifecycle.check_needs(workflow, draft.order, data, "")
+    adopted = data.status not in workflow.starts
+    draft.log(
+        "adopted" if adopted else "status_changed",
+        to=status.name,
+        stage=status.stage,
+        pack=workflow.version,
+        **_said(event, now),
+    )
+    _warn(draft, event)
+    draft.set(note=data.note)
+    draft.visit()
+    draft.observe(None)
+    _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data)
+    sla.sync(draft, by_event=True)
+    return draft.decision()
+
+
+def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision:
+    before, workflow = draft.order, draft.workflow
+    if draft.at < before.event_time:
+        draft.order = filled(before, data)
+        why = "an event that happened later was applied before"
+        draft.log("late_event", status=data.status, why=why, **_said(event, draft.now))
+        _warn(draft, event)
+        sla.sync(draft, by_event=False)
+        return draft.decision("late")
+    move = lifecycle.check_move(workflow, before.status, data.status)
+    sla.tick(draft, planning.tell, draft.at)
+    draft.order, _ = updated(draft.order, data, draft.at)
+    draft.set(event_time=draft.at, note=data.note)
+    status = workflow.statuses[data.status]
+    if move == "enter":
+        draft.set(status=status.name, stage=status.stage, status_since=draft.at)
+        lifecycle.check_needs(workflow, draft.order, data, before.status)
+        draft.log(
+            "status_changed",
+            was=before.status,
+            to=status.name,
+            stage=status.stage,
+            pack=workflow.version,
+            **_said(event, draft.now),
+        )
+        draft.visit()
+    else:
+        draft.log("data_updated", status=status.name, **_said(event, draft.now))
+    _warn(draft, event)
+    draft.observe(before)
+    tells = list(status.tells) if move == "enter" else []
+    _tell_all(draft, [*tells, *_of_changes(draft, before)], data)
+    sla.sync(draft, by_event=True)
+    return draft.decision()
+
+
+def _warn(draft: Draft, event: Event) -> None:
+    """What of the event could not be used stands beside it; its publisher was told."""
+    for warning in event.warnings:
+        draft.log("warning", field=warning.field, why=warning.problem, event=event.id)
+
+
+def _tell_all(draft: Draft, names: list[str], data: EventData) -> None:
+    used = set()
+    for name in triggers.told_together(draft, names):
+        used.add(draft.workflow.notices[name].secret)
+        planning.tell(draft, name, draft.at, secrets=data.secrets)
+    for name in data.secrets:
+        if name not in used:
+            draft.log("secret_dropped", name=name, why="no notice of this event uses it")
+
+
+def _actor(event: Event) -> str:
+    actor = event.data.actor
+    return (actor.name or actor.id) if actor else ""
+
+
+def _said(event: Event, now: datetime) -> dict[str, Any]:
+    """What every line about an event says: who, which, in what words, and a time of its own that was ahead of ours."""
+    note = event.data.note.text if event.data.note else ""
+    ahead = event.time.isoformat() if event.time > now else ""
+    return {"by": _actor(event), "event": event.id, "note": note, "published_time": ahead}

@@ -1,0 +1,18 @@
+"""Orders under way go on by another version of their pack, where that pack says so."""
+
+from service.domain import sla
+from service.domain.draft import Draft
+from service.domain.errors import Rejection
+
+
+def move(draft: Draft) -> None:
+    """Bring the order to the version at hand; raises Rejection when it has no place for the order's status."""
+    order, workflow = draft.order, draft.workflow
+    if order.version == workflow.version:
+        return
+    status = workflow.renamed.get(order.status, order.status)
+    if status not in workflow.statuses:
+        raise Rejection(f"the pack {workflow.version} has no status {status!r} and no new name for it")
+    draft.set(version=workflow.version, status=status, stage=workflow.statuses[status].stage)
+    draft.log("pack_changed", was=order.version, to=workflow.version, status=status)
+    sla.sync(draft, by_event=False)
