@@ -13,6 +13,8 @@ from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+# Seconds after which to ask again for what is away: a restart or a switchover takes a few.
+AGAIN_AFTER_S = "2"
 
 
 class Problem(Exception):
@@ -32,7 +34,9 @@ class Problem(Exception):
 def problem_response(
     status: int, title: str, detail: str = "", headers: dict[str, str] | None = None, **members: object
 ) -> web.Response:
-    """The problem as a response."""
+    """The problem as a response; every 503 says when to ask again (RFC 9110, §15.6.4)."""
+    if status == 503:
+        headers = {"Retry-After": AGAIN_AFTER_S, **(headers or {})}
     body: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if detail:
         body["detail"] = detail
@@ -61,7 +65,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem_response(error.status, error.reason, headers=headers)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         log.warning("http.unavailable", path=request.match_info.route.name or "", error=type(error).__name__)
-        return problem_response(503, "Unavailable", "the database did not answer; try again", {"Retry-After": "2"})
+        return problem_response(503, "Unavailable", "the database did not answer; try again")
     except (web.RequestPayloadError, HttpProcessingError):
         return problem_response(400, "Not readable", "the body is not what its headers say that it is")
     except Exception as error:

@@ -71,7 +71,16 @@ def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
 class Postgres:
     """A PostgreSQL server in a folder of its own."""
 
-    def __init__(self, *, small_disk: bool = False, counting: bool = False, tls: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        small_disk: bool = False,
+        counting: bool = False,
+        tls: bool = False,
+        durable: bool = False,
+        standby_of: "Postgres | None" = None,
+    ) -> None:
+        self.durable = durable
         self.options = ["-c", "shared_preload_libraries=pg_stat_statements"] if counting else []
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-pg-"))
         self.small_disk = small_disk
@@ -87,7 +96,11 @@ class Postgres:
         if os.getuid() == 0:
             shutil.chown(self.home, "postgres", "postgres")
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        self._run("initdb", "-D", str(self.data), "-U", "stagebell", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if standby_of:
+            there = ["-h", "127.0.0.1", "-p", str(standby_of.port), "-U", "stagebell"]
+            self._run("pg_basebackup", "-D", str(self.data), *there, "-R", "-c", "fast", "--no-sync")
+        else:
+            self._run("initdb", "-D", str(self.data), "-U", "stagebell", "-A", "trust", "-E", "UTF8", "--no-sync")
         if tls:
             self._certify()
         self.process = self.start()
@@ -117,7 +130,7 @@ class Postgres:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._as_user, str(self.bin / "postgres"), "-D", str(self.data), "-p", str(self.port),
-                 "-k", str(self.home), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+                 "-k", str(self.home), "-c", "listen_addresses=127.0.0.1", "-c", f"fsync={'on' if self.durable else 'off'}",
                  "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "log_min_messages=fatal", *self.options],
                 stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
@@ -141,6 +154,10 @@ class Postgres:
         except subprocess.TimeoutExpired:  # it hangs in its own end
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(20)
+
+    def promote(self) -> None:
+        """Make a primary of a standby."""
+        self._run("pg_ctl", "promote", "-D", str(self.data), "--wait")
 
     async def create(self, database: str) -> str:
         """An empty database; its URL."""
