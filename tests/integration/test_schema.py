@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from service.ledger.key_state import WrongKey
 from service.ledger.schema import CONTRACTED, MIGRATIONS, NewerSchema, migrate, revisions
 from service.ledger.upgrading import LEFT, SchemaError
 from tests.support.nodes import Postgres, connect
+from tests.support.writers import Writers
 
 FROZEN = Path(__file__).parents[1] / "data" / "migrations.sha256"
 
@@ -133,38 +133,14 @@ async def test_no_writer_waits_for_an_upgrade(postgres: Postgres) -> None:
     url = await fresh(postgres, "under_load")
     ledger = Ledger(url, Keyring(KEY))
     await migrate(ledger, "0003")
-    way = PostgresWay(url)
-    report = await way.connect()
+    report = await PostgresWay(url).connect()
     await report.execute("BEGIN; SELECT count(*) FROM orders; SELECT count(*) FROM notifications")
-    waits, stopping = [], asyncio.Event()
-
-    async def write(which: int) -> None:
-        connection = await way.connect()
-        n = 0
-        while not stopping.is_set():
-            began = time.monotonic()
-            async with connection.transaction():
-                await connection.execute(
-                    "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at,"
-                    " sealed_state) VALUES (gen_random_uuid(), 'w', $1, 's', 's', 0, false, now(), now(), '')",
-                    f"{which}-{n}",
-                )
-                await connection.execute(
-                    "INSERT INTO outbox (id, exchange, routing_key, message_id, content_type, body, created_at)"
-                    " VALUES (gen_random_uuid(), 'e', 'k', 'm', '', '', now())"
-                )
-                await connection.execute("UPDATE orders SET updated_at = now() WHERE order_id = $1", f"{which}-{n}")
-            waits.append(time.monotonic() - began)
-            n += 1
-        await connection.close()
-
-    writers = [asyncio.create_task(write(i)) for i in range(4)]
+    writers = Writers(url)
     upgrade = asyncio.create_task(migrate(ledger))
     await asyncio.sleep(1.5)
     await report.execute("COMMIT")
     before, after = await asyncio.wait_for(upgrade, 60)
-    stopping.set()
-    await asyncio.gather(*writers)
+    waits = await writers.stop()
     await report.close()
     await ledger.close()
     assert (before, after) == ("0003", revisions()[-1])

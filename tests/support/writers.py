@@ -1,0 +1,42 @@
+"""Writers of an older release, beside whom a schema is brought up to date."""
+
+import asyncio
+import time
+
+from service.ledger.connecting import PostgresWay
+
+
+class Writers:
+    """Several at once, each an order, a message that leaves, and a change of the order, again and again."""
+
+    def __init__(self, url: str, count: int = 4) -> None:
+        self.waits: list[float] = []
+        self._way = PostgresWay(url)
+        self._stopping = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._write(i)) for i in range(count)]
+
+    async def _write(self, which: int) -> None:
+        connection = await self._way.connect()
+        n = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            async with connection.transaction():
+                await connection.execute(
+                    "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at,"
+                    " sealed_state) VALUES (gen_random_uuid(), 'w', $1, 's', 's', 0, false, now(), now(), '')",
+                    f"{which}-{n}",
+                )
+                await connection.execute(
+                    "INSERT INTO outbox (id, exchange, routing_key, message_id, content_type, body, created_at)"
+                    " VALUES (gen_random_uuid(), 'e', 'k', 'm', '', '', now())"
+                )
+                await connection.execute("UPDATE orders SET updated_at = now() WHERE order_id = $1", f"{which}-{n}")
+            self.waits.append(time.monotonic() - began)
+            n += 1
+        await connection.close()
+
+    async def stop(self) -> list[float]:
+        """Seconds that each write took."""
+        self._stopping.set()
+        await asyncio.gather(*self._tasks)
+        return self.waits
