@@ -22,7 +22,8 @@ from service.ledger.schema import migrate
 from service.ledger.wakeups import Wakeups
 from service.settings import SettingsError
 from tests.support.events import NOON, event, person
-from tests.support.nodes import PgBouncer, Postgres, Rabbit, connect, free_port, running
+from tests.support.nodes import Postgres, Rabbit, connect, free_port, running
+from tests.support.pgbouncer import PgBouncer
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 

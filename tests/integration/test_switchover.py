@@ -149,7 +149,7 @@ async def test_when_its_broker_dies_the_next_address_is_used(
 ) -> None:
     """Two nodes that are no cluster: what waits on the dead one waits there until it is back."""
     with running(Rabbit) as first:
-        brokers = f"{first.url},{rabbit_url}"  # type: ignore[union-attr]
+        brokers = f"{first.url},{rabbit_url}"
         env = environment(tmp_path, postgres_url, brokers, providers, mailbox)
         with closing(Process(tmp_path, env)) as process:
             await process.ready()
