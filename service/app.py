@@ -97,7 +97,7 @@ class App:
             )
         self.health = ProviderHealth(self.core, settings.provider_team, self._limits())
         self.intake = Intake(self.core)
-        self.settler = Settler(self.core)
+        self.settler = Settler(self.core, self.health)
         mail_domain = settings.mail_domain if settings.mail_in else ""
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
         self.routes: dict[str, Route] = {}

@@ -21,7 +21,7 @@ from service.domain.workflow import Team, Workflow
 from service.ledger import cap_incidents
 from service.ledger import provider_health as rows
 from service.ledger.incidents import PROVIDER_REFUSED
-from service.ledger.provider_health import SOME, Key, Refusal
+from service.ledger.provider_health import LATER, SOME, Key, Refusal
 from service.ledger.wakeups import announce
 from service.rounds import keep_going
 from service.telemetry import metrics
@@ -34,18 +34,23 @@ AGAIN: Final = timedelta(minutes=1)
 
 
 class Seen(Struct, frozen=True):
-    """A refusal as a route saw it. `where`: the country or mail domain, if it concerns only that one."""
+    """A refusal as a route saw it. `where`: the country or mail domain, if it concerns only that one.
+
+    `later`: the provider had taken the message, and a receipt says that it was not delivered.
+    """
 
     channel: str
     provider: str
     where: str
     scope: RefusedScope
     answer: Refused
+    later: bool = False
 
     @property
     def key(self) -> Key:
         """The row it belongs to."""
-        return self.channel, self.provider, SOME if self.scope == "address" else self.where
+        scope = SOME if self.scope == "address" else self.where
+        return self.channel, self.provider, f"{LATER}{scope}" if self.later else scope
 
 
 class Health(Protocol):
@@ -60,6 +65,9 @@ class Health(Protocol):
     def words_of(self, channel: str, provider: str, where: str) -> str:
         """Why it is left alone, for people; empty where it does not refuse us."""
 
+    def fails_later(self, channel: str, provider: str, where: str) -> bool:
+        """Whether it takes messages that go there and does not deliver them, because of us."""
+
 
 class Silent:
     """Nobody listens."""
@@ -73,6 +81,10 @@ class Silent:
     def words_of(self, channel: str, provider: str, where: str) -> str:
         """Nothing."""
         return ""
+
+    def fails_later(self, channel: str, provider: str, where: str) -> bool:
+        """Nothing."""
+        return False
 
 
 class ProviderHealth:
@@ -127,6 +139,10 @@ class ProviderHealth:
             if (refusal := self._refusing.get((channel, provider, scope))) is not None:
                 return refusal.in_words
         return ""
+
+    def fails_later(self, channel: str, provider: str, where: str) -> bool:
+        """As receipts said lately."""
+        return any((channel, provider, f"{LATER}{to}") in self._refusing for to in ("", where))
 
     def known(self) -> list[Refusal]:
         """Who refuses us, as far as this process knows: a few seconds old at most."""

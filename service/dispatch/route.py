@@ -112,7 +112,7 @@ class Route:
         answers: list[tuple[SendAnswer, str]] = []
         resting: list[Provider] = []
         where = destination_of(message.address)
-        for provider in self._in_turn(message):
+        for provider in self._in_turn(message, where):
             if self._resting(provider, where):
                 resting.append(provider)
                 continue
@@ -124,17 +124,20 @@ class Route:
             answers.append((self._deferred(where, resting), ""))
         return _hopeful(answers)
 
-    def _in_turn(self, message: Outgoing) -> Sequence[Provider]:
+    def _in_turn(self, message: Outgoing, where: str) -> Sequence[Provider]:
         """In order of preference; a code goes first by those that work.
+
+        Who takes messages and then does not deliver them because of us is asked last: its yes is worth little.
 
         Anything else first asks one that refused us and whose rest is over: a backup would else be asked no more while
         the first one works, and be said to refuse us long after it was mended. Its no costs the message a moment.
         """
+        fails = {p.name for p in self.providers if self._health.fails_later(self.channel, p.name, where)}
         if message.urgent:
-            return sorted(self.providers, key=self.is_open)
+            return sorted(self.providers, key=lambda p: (p.name in fails, self.is_open(p)))
         now = self._clock.now()
         due = {p.name for p in self.providers if (b := self._breakers[p.name]).is_refused and b.room(now, 1)}
-        return sorted(self.providers, key=lambda p: p.name not in due)
+        return sorted(self.providers, key=lambda p: (p.name in fails, p.name not in due))
 
     def _resting(self, provider: Provider, where: str) -> bool:
         now = self._clock.now()

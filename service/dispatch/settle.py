@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from service import opt_outs
 from service.core import Core
 from service.dispatch.channels import twilio_codes
+from service.dispatch.destinations import destination_of
+from service.dispatch.health import Health, Seen, Silent
 from service.domain.causes import MessageSettled
 from service.domain.draft import Decision
 from service.domain.notices import (
@@ -24,6 +26,7 @@ from service.domain.notices import (
     Notification,
     Permanent,
     Receipt,
+    Refused,
     State,
     ended_unsent,
     settle,
@@ -66,8 +69,9 @@ class Outcome(Struct, frozen=True):
 class Settler:
     """Writes outcomes, a batch in one transaction."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, health: Health | None = None) -> None:
         self._core = core
+        self._health = health or Silent()
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Apply these; the orders' locks come first, as everywhere."""
@@ -96,6 +100,8 @@ class Settler:
         self._core.wakeups.wake(await self._may_go_on(changed, stored))
         for n, outcome in changed.values():
             self._tell(stored[n.id], n, outcome, u.now)
+            if (seen := _refused_later(n, outcome.news)) is not None:
+                self._health.refused(seen)
 
     async def _learn_opt_outs(self, outcomes: Sequence[Outcome]) -> None:
         """What providers say of readers who want nothing, kept with its lines before their messages are settled.
@@ -193,11 +199,31 @@ class Settler:
         )
 
 
+def _refused_later(n: Notification, news: Answer | Ended) -> Seen | None:
+    """What a receipt says of us: the message was taken and not delivered, for a reason that meets others too.
+
+    The message has ended, and its fallback goes out; whoever can mend it hears of it, and other messages go first by a
+    provider of which nothing like it is known.
+    """
+    if not isinstance(news, Receipt) or n.state != "undelivered":
+        return None
+    kind = twilio_codes.kind_of(int(news.code), HTTP_OK)[0] if _is_number(news.code) else "message"
+    if kind not in ("us", "country"):
+        return None
+    where = destination_of(n.address) if kind == "country" else ""
+    refused = Refused(n.provider, news.code, news.words, "destination" if where else "provider")
+    return Seen(n.channel, n.provider, where, refused.scope, refused, later=True)
+
+
+def _is_number(code: str) -> bool:
+    return code.isascii() and code.isdigit()
+
+
 def _opt_out_code(news: Answer | Ended) -> str:
     """By which code an answer or a receipt says that the reader told the provider to stop us; empty: by none."""
     if isinstance(news, Permanent):
         return news.code if news.kind == "opted_out" else ""
-    if not isinstance(news, Receipt) or not (news.code.isascii() and news.code.isdigit()):
+    if not isinstance(news, Receipt) or not _is_number(news.code):
         return ""
     return news.code if twilio_codes.kind_of(int(news.code), HTTP_OK)[0] == "opted_out" else ""
 

@@ -23,13 +23,16 @@ from service.ledger.upsert import upsert
 Key = tuple[str, str, str]
 # The scope of what is refused here and there, while other messages pass.
 SOME: Final = "*"
+# How the scope begins of what is taken and not delivered because of us, as receipts say; the country comes after it.
+LATER: Final = "later:"
 # Working again is believed after so long: a provider that goes on and off is one incident.
 SETTLED_AFTER: Final = timedelta(seconds=15)
 # Orders of its incident that are not told after so long have a trouble of their own.
 TOLD_WITHIN: Final = timedelta(minutes=5)
 # And one that refuses us again within this is the same one.
 SAME_WITHIN: Final = timedelta(minutes=15)
-# What only some messages met, and none does any more.
+# What only some messages met, and none does any more; and what receipts said, and none does any more: that later
+# messages are taken does not show that they arrive.
 SOME_FORGOTTEN: Final = timedelta(minutes=15)
 
 
@@ -52,8 +55,14 @@ class Refusal(Struct, frozen=True):
     @property
     def in_words(self) -> str:
         """For people."""
-        what = {"": "", SOME: " some messages"}.get(self.scope, f" messages to {self.scope}")
         said = f"{self.code}: {self.words}" if self.words else self.code
+        if self.scope.startswith(LATER):
+            where = f" to {to}" if (to := self.scope.removeprefix(LATER)) else ""
+            return (
+                f"{self.provider} takes messages{where} and does not deliver them, because of us, since"
+                f" {self.since:%Y-%m-%d %H:%M} UTC ({said})"
+            )
+        what = {"": "", SOME: " some messages"}.get(self.scope, f" messages to {self.scope}")
         return f"{self.provider} refuses us{what} since {self.since:%Y-%m-%d %H:%M} UTC ({said})"
 
 
@@ -105,7 +114,8 @@ async def keep_incidents(
 ) -> bool:
     """Open the incidents of providers that refuse us, resolve those of providers that work; whether any changed."""
     h = provider_health.c
-    forgotten = (h.scope == SOME) & (h.state == "refuses") & (h.seen_at < now - SOME_FORGOTTEN)
+    is_passing = (h.scope == SOME) | h.scope.startswith(LATER, autoescape=True)
+    forgotten = is_passing & (h.state == "refuses") & (h.seen_at < now - SOME_FORGOTTEN)
     await tx.execute(update(provider_health).where(forgotten).values(state="works", since=now))
     rows = (await tx.execute(select(provider_health))).all()
     refused = {row.provider for row in rows if row.state == "refuses"}

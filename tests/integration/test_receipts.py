@@ -1,18 +1,20 @@
 """Receipts over HTTP: what Twilio says later, in whatever form it comes, and what others send in its name."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 import pytest
+from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
 from service.broker.port import Message
 from service.dispatch.compose import CALLBACK_PURPOSE
+from service.ledger.tables_admin import stream
 from tests.support.events import CUSTOMER, VENDOR, event
-from tests.support.providers import TOKEN
-from tests.support.world import World
+from tests.support.providers import TOKEN, Mailbox, Providers
+from tests.support.world import World, settings_for
 
 INBOUND = "/callbacks/twilio/inbound"
 MULTIPART = "multipart/form-data; boundary=b"
@@ -140,3 +142,65 @@ async def _connect(world: World) -> Any:
 
     host, _, port = world.http.removeprefix("http://").partition(":")
     return await asyncio.open_connection(host, int(port))
+
+
+BACKUP = "AC" + "1" * 32
+
+
+@pytest.fixture
+async def two_accounts(parts: dict[str, Any], providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    """A service with a second account."""
+    backup = {
+        "twilio_backup_account_sid": BACKUP, "twilio_backup_auth_token": "other",
+        "twilio_backup_sms_from": "+15005550008", "twilio_backup_base_url": providers.url,
+    }  # fmt: skip
+    w = World(settings_for(providers, mailbox, **backup, **parts), providers, mailbox)
+    await w.start()
+    yield w
+    await w.close()
+
+
+async def incidents_told(world: World) -> list[str]:
+    async with world.ledger.reading() as tx:
+        query = select(stream.c.kind).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        return list((await tx.execute(query)).scalars())
+
+
+async def test_a_receipt_that_is_about_us_calls_people_and_others_go_another_way(two_accounts: World) -> None:
+    world = two_accounts
+
+    async def failed(order: str, phone: str, code: str) -> str:
+        """An SMS that the provider takes, then not delivers; by which account it went."""
+        person = {"phone": phone, "locale": "en"}
+        await world.accept(event(order, "vendor_en_route", recipients={"customer": person}, assignee=VENDOR))
+        await world.settled()
+        (sms,) = [m for m in (await world.view(order))["messages"] if m["channel"] == "sms"]
+        token = world.ledger.keyring.token(CALLBACK_PURPOSE, UUID(sms["id"]), whole=True)
+        fields = [("MessageSid", "SM1"), ("MessageStatus", "failed"), ("ErrorCode", code)]
+        assert await post(world, f"/callbacks/twilio/status?n={token}", fields) == 204
+        (sms,) = [m for m in (await world.view(order))["messages"] if m["channel"] == "sms"]
+        assert (sms["state"], sms["error_code"]) == ("undelivered", code)
+        return "backup" if BACKUP in world.providers.requests[-1].path else "main"
+
+    # About the reader (30003), the message (30007, 63016), the moment (63018): as ever.
+    for n, code in enumerate(("30003", "30007", "63016", "63018")):
+        assert await failed(f"R-{n}", f"+9198123456{n:02d}", code) == "main"
+    assert await incidents_told(world) == []
+    # About us: one account was suspended (30002); or it may not write to that country (21612).
+    assert await failed("R-10", "+919812345610", "21612") == "main"
+    await world.until(lambda: _told(world, ["opened"]))
+    assert await failed("R-11", "+447400123456", "30003") == "main"
+    assert await failed("R-12", "+919812345612", "30003") == "backup"
+    assert await failed("R-13", "+447400123457", "30002") == "main"
+    assert await failed("R-14", "+447400123458", "30003") == "backup"
+    # Twice seen, and then no more: after a while it is tried again, and the incident is over.
+    world.clock.advance(minutes=15, seconds=30)
+    await world.until(lambda: not world.app.health.known())
+    world.clock.advance(seconds=30)
+    await world.until(lambda: _told(world, ["opened", "resolved"]))
+    assert await failed("R-15", "+447400123459", "30003") == "main"
+
+
+async def _told(world: World, kinds: list[str]) -> bool:
+    found = [k for k in await incidents_told(world) if k != "reminded"]
+    return found == kinds
