@@ -7,6 +7,7 @@ come to an address of their own, and hold the mail they are about, with that nam
 import asyncio
 import re
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -23,13 +24,15 @@ from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.records import history_line
 from service.ledger.suppressed import suppress
-from service.mail_in.reports import Report, read
+from service.mail_in.reports import Report, as_written, read
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 CHANNEL: Final = "email"
 # RFC 2142: where people and feedback loops write; RFC 5321, §4.5.1 wants a postmaster everywhere.
 COMPLAINTS: Final = frozenset({"complaints", "abuse", "postmaster"})
+# A complaint holds a few: who sends thousands wants to keep us busy.
+MOST_NAMES: Final = 1000
 _PURPOSES: Final[dict[str, Purpose]] = {"bounce": "bounce", "reply": "reply"}
 _SIGNED: Final = re.compile(rb"(?i)\b(?:(bounce|reply)\+|(u)/)([a-z2-7]{%d})\b" % TOKEN_LENGTH)
 
@@ -71,7 +74,7 @@ class Postbox:
         """Do what the mail asks for; raises what the database raises, so that the sender tries again."""
         # In a thread: a mail may be made to be read slowly, and pages are served from here.
         report = await asyncio.to_thread(read, content, is_bounce_address=addressee.purpose == "bounce")
-        message = addressee.message or self._named_in(content)
+        message = addressee.message or await asyncio.to_thread(self._named_in, content)
         stored = await self._find(message) if message else None
         if stored is None:
             log.info("mail_in.dropped", kind=report.kind, why="no message of ours is named")
@@ -88,10 +91,11 @@ class Postbox:
 
     def _named_in(self, content: bytes) -> UUID | None:
         """The first of our signed names in a complaint: in the bounce address, or in the unsubscribe link."""
-        for found in _SIGNED.finditer(content):
-            purpose: Purpose = "unsubscribe" if found[2] else "bounce" if found[1].lower() == b"bounce" else "reply"
-            if message := read_mail_token(self._core.keyring, purpose, found[3].decode()):
-                return message
+        for text in as_written(content):
+            for found in islice(_SIGNED.finditer(text), MOST_NAMES):
+                purpose: Purpose = "unsubscribe" if found[2] else "bounce" if found[1].lower() == b"bounce" else "reply"
+                if message := read_mail_token(self._core.keyring, purpose, found[3].decode()):
+                    return message
         return None
 
     async def _find(self, message: UUID) -> Stored | None:

@@ -37,6 +37,8 @@ _AWAY: Final = re.compile(
     r"(?i)\s*(?:auto(?:matic|mated)?[- ]?(?:reply|response|antwort)|out of (?:the )?office|abwesenheit|automatische"
     r" antwort|r[eé]ponse automatique|respuesta autom[aá]tica|risposta automatica|ooo\b)"
 )
+# Outlook.com's Junk Mail Reporting Program passes the mail on without a report.
+_COMPLAINT: Final = re.compile(r"(?i)\s*complaint about message from \d+\.\d+\.\d+\.\d+")
 # What another day may mend: room in the mailbox, a host that answers, fewer mails in an hour.
 _PASSING: Final = re.compile(
     r"""\bfull\b|quota|over(?:drawn|\ its\ limit)|(?:insufficient|not\ enough)\ (?:system\ |disk\ )?(?:storage|space)
@@ -62,6 +64,11 @@ def is_delay(subject: str, text: str) -> bool:
 def is_away(subject: str) -> bool:
     """Whether a mail of this subject says that its writer is away."""
     return bool(_AWAY.match(subject))
+
+
+def is_complaint(subject: str) -> bool:
+    """Whether a mail of this subject brings one that its reader called spam."""
+    return bool(_COMPLAINT.match(subject))
 
 
 def is_from_a_server(sender: str) -> bool:

@@ -12,8 +12,10 @@ import quopri
 import re
 from binascii import Error as BinasciiError
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import Message
 from email.policy import compat32
+from itertools import islice
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -24,6 +26,7 @@ from service.mail_in.report_words import (
     is_about_us,
     is_away,
     is_bounce,
+    is_complaint,
     is_delay,
     is_from_a_server,
     is_passing,
@@ -39,6 +42,7 @@ READ_OF_TEXT: Final = 20_000
 READ_OF_MAIL: Final = 64 * 1024
 # A few kilobytes; what stands after them is the mail that comes back.
 READ_OF_REPORT: Final = 32 * 1024
+_BASE64: Final = re.compile(rb"(?m)^(?:[A-Za-z0-9+/]{40,76}\r?\n)+[A-Za-z0-9+/]{0,76}={0,2}")
 _LATE_REPORT: Final = re.compile(
     rb"(?im)^content-type:[ \t]*(?:\r?\n[ \t]+)?message/(?:(?:global-)?delivery-status|feedback-report)\b"
 )
@@ -86,12 +90,23 @@ def read(content: bytes, *, is_bounce_address: bool) -> Report:
     for part in parts:
         if part.get_content_type() == "message/feedback-report":
             return _complaint(part)
+    if is_complaint(_subject(mail)):
+        return Report("complaint")
     for part in parts:
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
             return _delivery(part, _first_text(parts))
     if _is_automatic(mail):
         return Report("automatic")
     return _in_words(mail, parts) if is_bounce_address else Report("other")
+
+
+def as_written(content: bytes) -> Iterator[bytes]:
+    """The mail as it came, then what is encoded in it: the mail that somebody complains of may come in base64."""
+    yield content
+    yield quopri.decodestring(content)
+    for block in islice(_BASE64.finditer(content), MOST_BLOCKS):
+        with suppress(BinasciiError, ValueError):
+            yield base64.b64decode(block[0])
 
 
 def _parts(mail: Message) -> Iterator[Message]:

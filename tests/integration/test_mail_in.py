@@ -1,6 +1,7 @@
 """Mail that comes in over the real port: bounces, complaints, replies; and one click that ends mails."""
 
 import asyncio
+import base64
 import contextlib
 import re
 import shutil
@@ -173,6 +174,25 @@ async def test_a_full_mailbox_is_no_reason_to_write_never_again(mail_world: Worl
     assert await state_of(mail_world) == ["email undelivered", "sms sent"]
     await mailed(mail_world, "M-2")
     assert await state_of(mail_world, "M-2") == ["email sent"]
+
+
+def passed_on(content: bytes) -> bytes:
+    """A mail that Outlook.com's reader called spam, as it is passed on."""
+    return (
+        b"From: staff@hotmail.com\r\nSubject: complaint about message from 192.0.2.1\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(content) + b"--b--\r\n"
+    )
+
+
+async def test_a_complaint_without_a_report_and_in_base64_counts(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    content = passed_on(mail.message.as_bytes())
+    await deliver(mail_world, f"abuse@{HOME}", content.replace(b"complaint about message from", b"Fwd: question to"))
+    assert (await mail_world.view("M-1"))["suppressions"] == []
+    await deliver(mail_world, f"abuse@{HOME}", content)
+    (line,) = (await mail_world.view("M-1"))["suppressions"]
+    assert line["why"] == "complained of spam"
 
 
 async def test_who_complains_gets_no_more_mail(mail_world: World) -> None:
