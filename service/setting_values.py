@@ -7,7 +7,9 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import idna
 
 # How an address of a team says that it is a signed webhook; every other one is Apprise's.
 WEBHOOK: Final = "webhook+"
@@ -17,15 +19,35 @@ _ACCOUNT: Final = ("project_id", "client_email", "private_key", "token_uri")
 
 
 def web_address(value: str) -> str:
-    """An address of HTTP without its last slash; empty stays empty."""
+    """An address of HTTP without its last slash, in ASCII as requests and headers need it; empty stays empty."""
     try:
         parts = urlsplit(value)
         ok = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError:
-        ok = False
-    if value and not ok:
-        raise ValueError("write https://host or http://host:port")
+        more = parts.query or parts.fragment or parts.username is not None or any(c.isspace() for c in value)
+        if ok and not more:
+            host, colon, port = parts.netloc.lower().partition(":")
+            host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+            value = urlunsplit((parts.scheme, f"{host}{colon}{port}", quote(parts.path, safe="/%~"), "", ""))
+    except (ValueError, UnicodeError):
+        ok = more = False
+    if value and (not ok or more):
+        raise ValueError("write https://host or http://host:port, and nothing but a path after it")
     return value.rstrip("/")
+
+
+def mail_port(value: str) -> str:
+    """Where this service listens for mail; empty stays empty."""
+    try:
+        parts = urlsplit(value)
+        ok = parts.scheme in ("lmtp", "smtp") and parts.hostname and parts.port is not None
+        more = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
+    except ValueError:
+        ok = more = False
+    if value and (not ok or more):
+        raise ValueError(
+            "write lmtp://host:port or smtp://host:port: where this service listens for mail; it knows no passwords"
+        )
+    return value
 
 
 def mail_relay(url: str) -> None:

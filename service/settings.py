@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -186,14 +185,7 @@ class Settings(BaseSettings):
     @field_validator("mail_in")
     @classmethod
     def _known_mail_in(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            ok = parts.scheme in ("lmtp", "smtp") and parts.hostname and parts.port is not None
-        except ValueError:
-            ok = False
-        if value and not ok:
-            raise ValueError("write lmtp://host:port or smtp://host:port: where this service listens for mail")
-        return value
+        return setting_values.mail_port(value)
 
     @field_validator("mail_domain")
     @classmethod

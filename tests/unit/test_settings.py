@@ -19,6 +19,11 @@ from service.settings import SettingsError, load
         ({"mail_in": "lmtp://127.0.0.1:99999", "mail_domain": "in.cedar.example"}, "STAGEBELL_MAIL_IN"),
         ({"mail_in": "lmtp://127.0.0.1:24", "mail_domain": "not a domain"}, "STAGEBELL_MAIL_DOMAIN"),
         ({"mail_in": "lmtp://127.0.0.1:24"}, "MAIL_IN needs MAIL_DOMAIN"),
+        ({"mail_in": "lmtp://us:secret@127.0.0.1:24", "mail_domain": "in.cedar.example"}, "it knows no passwords"),
+        ({"mail_in": "lmtp://127.0.0.1:24/in", "mail_domain": "in.cedar.example"}, "STAGEBELL_MAIL_IN"),
+        ({"public_url": "https://track.example?brand=cedar"}, "nothing but a path"),
+        ({"public_url": "https://us:secret@track.example"}, "nothing but a path"),
+        ({"public_url": "https://track .example"}, "nothing but a path"),
     ],
 )
 def test_mail_settings_that_cannot_work_are_named(wrong: dict[str, str], named: str) -> None:
@@ -59,3 +64,16 @@ def test_a_key_file_whose_key_is_none_is_told_at_the_start(tmp_path: Path) -> No
     file.write_text(json.dumps(account | {"private_key": "-----BEGIN PRIVATE KEY-----\nnone\n"}))
     with pytest.raises(SettingsError, match=r"STAGEBELL_FCM_CREDENTIALS: the 'private_key' of .* is no RSA key"):
         load(_env_file=None, fcm_credentials=file)
+
+
+@pytest.mark.parametrize(
+    ("written", "used"),
+    [
+        ("HTTPS://Track.Example/", "https://track.example"),
+        ("https://bücher.example:8443/sendung/ü", "https://xn--bcher-kva.example:8443/sendung/%C3%BC"),
+        ("https://[::1]:8443/a", "https://[::1]:8443/a"),
+        ("https://track.example/stagebell", "https://track.example/stagebell"),
+    ],
+)
+def test_a_public_address_is_what_headers_and_signatures_can_hold(written: str, used: str) -> None:
+    assert load(_env_file=None, public_url=written).public_url == used
