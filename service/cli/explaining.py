@@ -12,6 +12,7 @@ from rich.table import Table
 from service import settings as settings_module
 from service.cli.auditing import keep
 from service.cli.running import open_ledger
+from service.domain.clocks.kinds import KINDS
 from service.domain.workflow import ClockSpec, Workflow
 from service.ledger.provider_health import Refusal, refusing
 from service.ledger.views import order_view
@@ -91,17 +92,7 @@ def rule_in_words(spec: ClockSpec) -> str:
     """What a clock promises, in a sentence."""
     within = in_words(spec.within) + (" of working time" if spec.calendar or spec.calendar_by else "")
     statuses = ", ".join(sorted(spec.statuses)) or "any open status"
-    if spec.kind == "notify":
-        words = f"{spec.notice} must be {spec.until} within {within}"
-    elif spec.kind == "dwell":
-        since = ", since the last event" if spec.reset_by_any_event else ""
-        words = f"at most {within} in {statuses}{since}"
-    elif spec.kind == "follow_up":
-        words = f"{spec.tell} {within} after entering {statuses}"
-    elif spec.kind == "deadline":
-        words = f"{within} after {spec.date}, in {statuses}"
-    else:
-        words = f"{within} before {spec.date}, in {statuses}"
+    words = KINDS[spec.kind].in_words(spec, within, statuses)
     pauses = f"; pauses in {', '.join(sorted(spec.paused_in))}" if spec.paused_in else ""
     return words + pauses
 

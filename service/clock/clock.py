@@ -9,7 +9,7 @@ import structlog
 from service.clock.calendar import CalendarDue
 from service.core import Core
 from service.domain.causes import ClockDue
-from service.domain.sla import wake_at
+from service.domain.clocks.running import wake_at
 from service.failpoints import passing
 from service.ledger import schedules
 from service.ledger.orders import next_wake, postpone

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from service.domain import asking, erasure, issues, lifecycle, planning, readers, sla, versions
+from service.domain import asking, erasure, issues, lifecycle, planning, readers, telling, versions
 from service.domain import escalation as escalations
 from service.domain.causes import (
     Cause,
@@ -18,6 +18,7 @@ from service.domain.causes import (
     RevokeLinks,
     SendNotice,
 )
+from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
 from service.domain.notices import ENDS, FALLS_AWAY, REACHED
@@ -34,7 +35,7 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) 
         raise Rejection("no such order")
     draft = Draft(order, workflow, cause.at, cause.at)
     versions.move(draft)
-    sla.tick(draft, planning.tell, cause.at)
+    telling.tick(draft, cause.at)
     _HANDLERS[type(cause)](draft, cause)
     return draft.decision()
 
@@ -42,14 +43,14 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) 
 def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     n = cause.notification
     if n.state in REACHED:
-        sla.told(draft, n.notice_id, n.state)
+        running.told(draft, n.notice_id, n.state)
         return
     if cause.drop_address and n.channel == "push":
         readers.drop_token(draft, n.audience, n.address)
     if n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
     elif n.state in FALLS_AWAY and all(s.state in ENDS - REACHED for s in cause.siblings):
-        sla.fell_away(draft, n.notice_id, n.error)
+        running.fell_away(draft, n.notice_id, n.error)
 
 
 def _send_notice(draft: Draft, cause: SendNotice) -> None:
@@ -61,7 +62,7 @@ def _send_notice(draft: Draft, cause: SendNotice) -> None:
     asking.require_offered(draft.workflow, notice, draft.order.status)
     asked = asking.answers(notice, draft.order, cause.inputs, draft.workflow.timezone, draft.now)
     by = cause.by or "an agent"
-    planning.tell(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)
+    telling.tell(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)
 
 
 def _report_issue(draft: Draft, cause: ReportIssue) -> None:

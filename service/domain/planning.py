@@ -7,7 +7,6 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import sla
 from service.domain.draft import Draft
 from service.domain.events import Secret
 from service.domain.notices import Notification, PlannedNotice, Snapshot
@@ -19,7 +18,7 @@ from service.domain.workflow import Notice, Workflow
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
 
 
-def tell(
+def plan(
     draft: Draft,
     name: str,
     at: datetime,
@@ -28,13 +27,13 @@ def tell(
     channels: tuple[str, ...] = (),
     by: str = "",
     asked: Mapping[str, Any] | None = None,
-) -> None:
-    """Plan the notice `name`, told since `at`, and start its promise."""
+) -> UUID | None:
+    """Plan the notice `name`, called for `at` that moment; its id, or None where it is not told."""
     notice = draft.workflow.notices[name]
     order = draft.order
     if not by and (why := _why_skipped(notice, order)):
         draft.log("notice_skipped", at, notice=name, why=why)
-        return
+        return None
     if name not in order.told:
         draft.set(told=(*order.told, name))
     stage = draft.workflow.stages[order.stage]
@@ -67,7 +66,7 @@ def tell(
     for r, n in zip(readers, notifications, strict=True):
         if r.instead_of and n.state != "suppressed":
             draft.log("fallback_planned", at, notice=name, failed=r.instead_of, channel=n.channel, why="no address")
-    sla.arm_notify(draft, name, notice_id, at)
+    return notice_id
 
 
 def _why_skipped(notice: Notice, order: Order) -> str:

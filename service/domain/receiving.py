@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, issues, lifecycle, planning, sla, triggers, versions
+from service.domain import attributes, issues, lifecycle, telling, triggers, versions
 from service.domain.causes import EventReceived
+from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
 from service.domain.events import (
@@ -42,7 +43,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     if order is None:
         raise Rejection(f"subject: no order {reference(event.order_id)} is known; its first event must give its status")
     draft = _draft(order, workflow, now, at)
-    sla.tick(draft, planning.tell, at)
+    telling.tick(draft, at)
     before = draft.order
     draft.order, is_news = updated(before, data, at)
     draft.observe(before)
@@ -50,14 +51,14 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     draft.log(_KINDS[event.type], public=public, **_said(event, now))
     _warn(draft, event)
     if isinstance(data, OrderUpdatedData) and not is_news:
-        sla.sync(draft, by_event=False)
+        running.sync(draft, by_event=False)
         return draft.decision("late")
     if isinstance(data, IssueReportedData):
         issues.report(draft, data.issue.reason, "data.issue.reason", data.issue.detail, _actor(event) or "a publisher")
     if isinstance(data, NoteAddedData):
         draft.set(note=data.note)
     _tell_all(draft, [*triggers.noted(draft, data), *_of_changes(draft, before)], data)
-    sla.sync(draft, by_event=True)
+    running.sync(draft, by_event=True)
     return draft.decision()
 
 
@@ -120,7 +121,7 @@ def _first_event(
     draft.visit()
     draft.observe(None)
     _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data)
-    sla.sync(draft, by_event=True)
+    running.sync(draft, by_event=True)
     return draft.decision()
 
 
@@ -131,10 +132,10 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         why = "an event that happened later was applied before"
         draft.log("late_event", status=data.status, why=why, **_said(event, draft.now))
         _warn(draft, event)
-        sla.sync(draft, by_event=False)
+        running.sync(draft, by_event=False)
         return draft.decision("late")
     move = lifecycle.check_move(workflow, before.status, data.status)
-    sla.tick(draft, planning.tell, draft.at)
+    telling.tick(draft, draft.at)
     draft.order, _ = updated(draft.order, data, draft.at)
     draft.set(event_time=draft.at, note=data.note)
     status = workflow.statuses[data.status]
@@ -156,7 +157,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
     draft.observe(before)
     tells = list(status.tells) if move == "enter" else []
     _tell_all(draft, [*tells, *_of_changes(draft, before)], data)
-    sla.sync(draft, by_event=True)
+    running.sync(draft, by_event=True)
     return draft.decision()
 
 
@@ -170,7 +171,7 @@ def _tell_all(draft: Draft, names: list[str], data: EventData) -> None:
     used = set()
     for name in triggers.told_together(draft, names):
         used.add(draft.workflow.notices[name].secret)
-        planning.tell(draft, name, draft.at, secrets=data.secrets)
+        telling.tell(draft, name, draft.at, secrets=data.secrets)
     for name in data.secrets:
         if name not in used:
             draft.log("secret_dropped", name=name, why="no notice of this event uses it")

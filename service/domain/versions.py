@@ -1,6 +1,6 @@
 """Orders under way go on by another version of their pack, where that pack says so."""
 
-from service.domain import sla
+from service.domain.clocks import running
 from service.domain.draft import Draft
 from service.domain.errors import Rejection
 
@@ -15,4 +15,4 @@ def move(draft: Draft) -> None:
         raise Rejection(f"the pack {workflow.version} has no status {status!r} and no new name for it")
     draft.set(version=workflow.version, status=status, stage=workflow.statuses[status].stage)
     draft.log("pack_changed", was=order.version, to=workflow.version, status=status)
-    sla.sync(draft, by_event=False)
+    running.sync(draft, by_event=False)

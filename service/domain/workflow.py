@@ -13,10 +13,6 @@ from msgspec import Struct
 from service.domain.calendars import Calendar, Every, QuietHours
 
 ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up"]
-# These tell at their moment and promise nothing: they are never broken, and are skipped when noticed too late.
-PLANS: Final[frozenset[ClockKind]] = frozenset({"reminder", "follow_up"})
-# These count from entering one of their statuses, the others from a date or a notice.
-STAYS: Final[frozenset[ClockKind]] = frozenset({"dwell", "follow_up"})
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 Told = Literal["sent", "delivered"]

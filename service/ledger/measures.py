@@ -13,8 +13,9 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import func, select
 
+from service.domain.clocks.kinds import KINDS
 from service.domain.events import clean
-from service.domain.workflow import PLANS, Measure, Workflow
+from service.domain.workflow import Measure, Workflow
 from service.ledger.records import order_of
 from service.ledger.tables import clocks, observations, orders, visits
 from service.ledger.transaction import Transaction
@@ -186,7 +187,7 @@ async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> lis
     found = []
     for (name, week), (kept, broken) in sorted(counted.items()):
         spec = workflow.clocks.get(name)
-        if spec is None or spec.kind in PLANS:
+        if spec is None or not KINDS[spec.kind].is_promise:
             continue
         share = 100 * kept / (kept + broken)
         found.append(

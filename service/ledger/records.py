@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Row
 
+from service.domain.clocks.kinds import KINDS
+from service.domain.clocks.running import wake_at
 from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
-from service.domain.sla import wake_at
 from service.domain.turns import turn_of
 from service.domain.workflow import Workflow
 from service.keyring import Keyring, Place
@@ -71,14 +72,13 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, A
 
 def nearest_promise(order: Order, workflow: Workflow) -> datetime | None:
     """When the next promise about the order itself is broken: what people who work on it sort by."""
-    kinds = ("dwell", "deadline")
-    running = [c.due for c in order.clocks.values() if c.state == "running" and _kind(workflow, c.spec) in kinds]
+    running = [c.due for c in order.clocks.values() if c.state == "running" and _is_about_order(workflow, c.spec)]
     return min(running, default=None)
 
 
-def _kind(workflow: Workflow, clock: str) -> str:
+def _is_about_order(workflow: Workflow, clock: str) -> bool:
     spec = workflow.clocks.get(clock)
-    return spec.kind if spec else ""
+    return spec is not None and KINDS[spec.kind].is_about_order
 
 
 def order_of(keyring: Keyring, row: Any) -> Order:

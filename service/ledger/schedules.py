@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import delete, select, update
 
 from service.domain.calendars import Every, Schedule, next_time
+from service.domain.clocks.kinds.digest import schedule_of
 from service.domain.workflow import Team
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
@@ -37,7 +38,8 @@ class Subscription(Struct, frozen=True):
 
 async def keep_digests(tx: Transaction, teams: Iterable[Team], now: datetime) -> None:
     """Every team that wants a daily digest has one, at the time its pack says; the others' are dropped."""
-    wanted = {uuid5(_TEAMS, team.name): team for team in teams if team.digest_at}
+    digests = ((team, schedule_of(team)) for team in teams)
+    wanted = {uuid5(_TEAMS, team.name): (team.name, schedule) for team, schedule in digests if schedule}
     there = await tx.execute(
         select(schedules.c.id, schedules.c.at, schedules.c.timezone).where(schedules.c.kind == DIGEST)
     )
@@ -46,11 +48,10 @@ async def keep_digests(tx: Transaction, teams: Iterable[Team], now: datetime) ->
     if gone:
         await tx.execute(delete(schedules).where(schedules.c.id.in_(gone)))
     rows = [
-        _row(tx.keyring, key, DIGEST, "", team.name, Schedule("day", time.fromisoformat(team.digest_at), team.timezone),
-             now, "", {})
-        for key, team in wanted.items()
-        if known.get(key) != (team.digest_at, team.timezone)
-    ]  # fmt: skip
+        _row(tx.keyring, key, DIGEST, "", name, schedule, now, "", {})
+        for key, (name, schedule) in wanted.items()
+        if known.get(key) != (f"{schedule.at:%H:%M}", schedule.timezone)
+    ]
     await upsert(tx, schedules, rows, ("at", "timezone", "next_at"))
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
+from service.domain.clocks.kinds import KINDS
 from service.workflows import build, build_clocks
 from service.workflows.durations import WorkingTime, parse_duration
 from service.workflows.schema import ClockYaml, WorkflowYaml
@@ -178,11 +179,10 @@ def _settings(source: Source) -> Iterator[Problem]:
         declared = y.attributes.get(name)
         if declared and declared.type not in ("date", "datetime"):
             yield source.problem(where, f"attributes.{name} is used as a date, but is declared as {declared.type}")
-    needs = {"notify": "notice", "deadline": "date", "reminder": "date", "dwell": None}
     for name in y.follow_ups.keys() & y.clocks.keys():
         yield source.problem(("follow_ups", name), f"{name}: is the name of a clock already")
     for name, clock in y.clocks.items():
-        need = needs[clock.kind]
+        need = KINDS[clock.kind].needs
         if need and getattr(clock, need) is None:
             yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
         if not clock.tell and not clock.escalate:

@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from service.canonical import canonical_event, canonical_order
-from service.domain import sla
 from service.domain.causes import Cause, ClockDue, EventReceived, MessageSettled
+from service.domain.clocks import running
 from service.domain.decide import decide
 from service.domain.draft import Decision, Entry, EscalationChange
 from service.domain.errors import Rejection
@@ -111,7 +111,7 @@ class Life:
             self.settle()
 
     def _wakes(self) -> datetime | None:
-        return sla.wake_at(self.order) if self.order else None
+        return running.wake_at(self.order) if self.order else None
 
     def _next_message(self) -> Notification | None:
         """Whose turn it is: of one address on one channel, messages leave in the order in which they were planned."""

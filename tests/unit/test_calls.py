@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.causes import ClockDue, EventReceived, HandleEscalation
+from service.domain.clocks.running import wake_at
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.events import decode
 from service.domain.order import Order, order_uuid
-from service.domain.sla import wake_at
 from service.domain.workflow import Workflow
 from service.workflows import packs
 from tests.support.events import NOON, encoded, event

@@ -1,9 +1,8 @@
-"""Clocks: started, moved, paused and stopped by what happens to the order; they breach exactly once.
+"""Running clocks: started, moved, paused and stopped by what happens to the order; they breach exactly once.
 
-A clock of the order lives as long as its condition holds: a *dwell* while the order is in the clock's
-statuses, a *deadline* or *reminder* while the order has the date, a *notify* until the notice was sent.
-`sync` brings dwell, deadline and reminder clocks in line with the order after every event; `tick` does
-what is due. Times are UTC; a clock counts from the event's time, never later than its arrival.
+A clock lives as long as its condition holds, and its state stands in the order (`Order.clocks`) alone: rows of the
+ledger are written from it. `sync` brings the clocks in line with the order after every event; `promise` starts those of
+a notice; `tick` does what is due. Times are UTC; a clock counts from the event's time, never later than its arrival.
 """
 
 from collections.abc import Callable
@@ -13,10 +12,11 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
-from service.domain.calendars import Calendar, add_working, working_between
+from service.domain.clocks.kinds import KINDS
+from service.domain.clocks.timing import later, left, warn_time
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
-from service.domain.workflow import PLANS, STAYS, ClockSpec
+from service.domain.workflow import ClockSpec
 
 Tell = Callable[[Draft, str, datetime], None]
 
@@ -24,14 +24,15 @@ Tell = Callable[[Draft, str, datetime], None]
 def sync(draft: Draft, *, by_event: bool) -> None:
     """Start, move, pause, resume and stop the clocks that follow the order's status and dates."""
     for spec in draft.workflow.clocks.values():
-        if spec.kind != "notify":
+        if KINDS[spec.kind].follows_order:
             _sync_one(draft, spec, by_event)
 
 
 def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
     order = draft.order
     clock = order.clocks.get(spec.name)
-    basis = _basis(order, spec, draft.workflow.timezone) if _applies(draft, spec) else None
+    kind = KINDS[spec.kind]
+    basis = kind.basis(spec, order, draft.workflow.timezone) if _applies(draft, spec) else None
     if basis is None:
         if clock:
             stop(draft, spec.name, clock, draft.at, "the order moved on")
@@ -41,7 +42,7 @@ def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
         clock, basis = None, draft.at
     if clock is None:
         _arm(draft, spec, basis)
-    elif spec.kind not in STAYS and clock.basis != basis:
+    elif kind.restarts(clock.basis, basis):
         stop(draft, spec.name, clock, draft.at, "the date was moved", moved=True)
         _arm(draft, spec, basis)
     else:
@@ -52,10 +53,10 @@ def _relengthened(draft: Draft, spec: ClockSpec, clock: Clock) -> Clock:
     """The clock with another end, when the order turns out to be of another variant."""
     if not (spec.variants or spec.calendar_by) or clock.basis is None or clock.state != "running" or clock.left_s:
         return clock
-    due = _later(spec, draft.order, clock.basis, within(spec, draft.order))
+    due = KINDS[spec.kind].due(spec, draft.order, clock.basis)
     if due == clock.due:
         return clock
-    moved = replace(clock, due=due, warn=_warn_time(spec, draft.order, clock.started, due), warned=False)
+    moved = replace(clock, due=due, warn=warn_time(spec, draft.order, clock.started, due), warned=False)
     draft.put_clock(spec.name, moved)
     draft.log("clock_moved", clock=spec.name, due=due.isoformat(), why="the order is of another kind than was known")
     return moved
@@ -71,48 +72,15 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
     return (spec.when is None or order.matches(spec.when)) and not (spec.unless and order.matches(spec.unless))
 
 
-def _basis(order: Order, spec: ClockSpec, timezone: str) -> datetime | None:
-    """The moment from which the clock counts."""
-    if spec.kind in STAYS:
-        return order.status_since
-    date = order.date(spec.date or "", timezone, start_of_day=spec.kind == "reminder")
-    if date is None and spec.default_after and order.status in spec.default_in:
-        return order.status_since + spec.default_after
-    return date
-
-
-def within(spec: ClockSpec, order: Order) -> timedelta:
-    """The length of the promise for this order."""
-    return next((v.within for v in spec.variants if order.matches(v.when)), spec.within)
-
-
-def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:
-    """The calendar that counts for this order."""
-    chosen = spec.calendar_by
-    value = order.value(chosen.path) if chosen else None
-    found = chosen.calendars.get(str(value).lower()) if chosen and value is not None else None
-    return found or spec.calendar
-
-
-def _later(spec: ClockSpec, order: Order, start: datetime, amount: timedelta) -> datetime:
-    calendar = calendar_of(spec, order)
-    return add_working(calendar, start, amount) if calendar else start + amount
-
-
-def _left(spec: ClockSpec, order: Order, start: datetime, end: datetime) -> timedelta:
-    calendar = calendar_of(spec, order)
-    return working_between(calendar, start, end) if calendar else end - start
-
-
 def _arm(draft: Draft, spec: ClockSpec, basis: datetime) -> None:
-    length = within(spec, draft.order)
-    due = basis - length if spec.kind == "reminder" else _later(spec, draft.order, basis, length)
-    if spec.kind == "reminder" and due <= draft.now:
+    kind = KINDS[spec.kind]
+    due = kind.due(spec, draft.order, basis)
+    if kind.only_ahead and due <= draft.now:
         draft.log("reminder_skipped", clock=spec.name, due=due.isoformat(), why="its moment is already past")
         # Kept as a stopped clock, so that later events of the same date do not arm it again.
         draft.put_clock(spec.name, _clock(draft, spec, draft.at, due, basis=basis, state="cancelled"))
         return
-    clock = _clock(draft, spec, basis if spec.kind in STAYS else draft.at, due, basis=basis)
+    clock = _clock(draft, spec, kind.started(basis, draft.at), due, basis=basis)
     draft.put_clock(spec.name, clock)
     _pause_or_resume(draft, spec, clock)
 
@@ -132,7 +100,7 @@ def _clock(
         spec=spec.name,
         started=started,
         due=due,
-        warn=_warn_time(spec, draft.order, started, due),
+        warn=warn_time(spec, draft.order, started, due),
         basis=basis,
         notice_id=notice_id,
         state=state,
@@ -140,22 +108,14 @@ def _clock(
     )
 
 
-def _warn_time(spec: ClockSpec, order: Order, started: datetime, due: datetime) -> datetime | None:
-    if spec.warn_after is not None:
-        return _later(spec, order, started, spec.warn_after)
-    if spec.warn_at is None:
-        return None
-    return _later(spec, order, started, _left(spec, order, started, due) * spec.warn_at)
-
-
 def _pause_or_resume(draft: Draft, spec: ClockSpec, clock: Clock) -> None:
     pausing = draft.order.status in spec.paused_in
     if pausing and clock.state == "running":
-        left = _left(spec, draft.order, draft.at, clock.due).total_seconds()
-        draft.put_clock(spec.name, replace(clock, state="paused", left_s=left))
-        draft.log("clock_paused", clock=spec.name, left_s=round(left))
+        seconds = left(spec, draft.order, draft.at, clock.due).total_seconds()
+        draft.put_clock(spec.name, replace(clock, state="paused", left_s=seconds))
+        draft.log("clock_paused", clock=spec.name, left_s=round(seconds))
     elif not pausing and clock.state == "paused":
-        due = _later(spec, draft.order, draft.at, timedelta(seconds=clock.left_s))
+        due = later(spec, draft.order, draft.at, timedelta(seconds=clock.left_s))
         warn = _moved_warning(spec, draft, clock)
         draft.put_clock(spec.name, replace(clock, state="running", due=due, warn=warn))
         draft.log("clock_resumed", clock=spec.name, due=due.isoformat())
@@ -165,15 +125,16 @@ def _moved_warning(spec: ClockSpec, draft: Draft, clock: Clock) -> datetime | No
     """When a clock that goes on warns: as much of its own time before the breach as it would have before."""
     if clock.warn is None or clock.warned:
         return clock.warn
-    ahead = timedelta(seconds=clock.left_s) - _left(spec, draft.order, clock.warn, clock.due)
-    return _later(spec, draft.order, draft.at, max(ahead, timedelta(0)))
+    ahead = timedelta(seconds=clock.left_s) - left(spec, draft.order, clock.warn, clock.due)
+    return later(spec, draft.order, draft.at, max(ahead, timedelta(0)))
 
 
-def arm_notify(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
-    """Start the promise that this notice reaches its reader in time."""
+def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
+    """Start the promises that this notice reaches its reader in time; it was called for `at` that moment."""
     for spec in draft.workflow.clocks.values():
-        if spec.kind == "notify" and spec.notice == notice:
-            due = _later(spec, draft.order, at, within(spec, draft.order))
+        kind = KINDS[spec.kind]
+        if not kind.follows_order and spec.notice == notice:
+            due = kind.due(spec, draft.order, at)
             draft.put_clock(f"{spec.name}#{notice_id}", _clock(draft, spec, at, due, notice_id=notice_id))
 
 
@@ -201,7 +162,7 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
     """
     state: ClockState = clock.state if clock.state in ("breached", "met", "cancelled") else "met"
     spec = draft.workflow.clocks.get(clock.spec)
-    if state == "met" and clock.state != "met" and (moved or (spec and spec.kind in PLANS)):
+    if state == "met" and clock.state != "met" and (moved or (spec and not KINDS[spec.kind].is_promise)):
         state = "cancelled"
     draft.drop_clock(key, replace(clock, state=state, stopped=at, why=why))
     if spec is None or spec.escalate is None or spec.escalate.auto_resolve:
@@ -252,7 +213,7 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) 
             tell(draft, spec.warn_tell, due)
         return
     late = (draft.now - clock.due).total_seconds()
-    if spec.kind in PLANS:
+    if not KINDS[spec.kind].is_promise:
         if late > spec.late_by.total_seconds():
             draft.put_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="noticed too late"))
             draft.log(f"{spec.kind}_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")

@@ -1,0 +1,1 @@
+"""Clocks: promises and plans of an order. `kinds` has a file for each kind; `running` runs them."""
