@@ -64,7 +64,7 @@ async def keep(
     told: list[Announced] = []
     warned = await _warned(tx, midnight)
     for cap in (c for c in near if c.subject not in warned):
-        trouble = ProviderTrouble(cap.subject, cap.channel, cap.in_words, CAP_NEAR)
+        trouble = ProviderTrouble(cap.subject, cap.channel, cap.in_words, CAP_NEAR, is_warning=True)
         told.append(await open_for_provider(tx, trouble, team, severity, now))
     over = (incidents.c.reason == CAP_NEAR) & (incidents.c.state != "resolved") & (incidents.c.opened_at < midnight)
     for row in (await tx.execute(select(incidents).where(over))).all():

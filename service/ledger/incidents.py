@@ -30,12 +30,16 @@ TeamOf = Callable[[Any], Team | None]
 
 
 class ProviderTrouble(Struct, frozen=True):
-    """Why an incident is opened that no order raised; `detail` is shown to people."""
+    """Why an incident is opened that no order raised; `detail` is shown to people.
+
+    `is_warning`: nothing is broken yet, so it is told once, without reminders and levels.
+    """
 
     provider: str
     channel: str
     detail: str
     reason: str = PROVIDER_REFUSED
+    is_warning: bool = False
 
 
 class Change(Struct, frozen=True):
@@ -139,7 +143,7 @@ async def open_for_provider(
         "workflow": "",
         "provider": trouble.provider,
         "detail": trouble.detail,
-        **_first_calls(team, now),
+        **({} if trouble.is_warning else _first_calls(team, now)),
     }
     incident_id = new_uuid()
     await tx.execute(insert(incidents).values(id=incident_id, **values))
