@@ -480,6 +480,43 @@ async def test_bursts_become_one_incident(world: World, caller: Caller) -> None:
     assert (await supervisor.get("/v1/escalations"))[1]["incidents"] == []
 
 
+async def test_an_incident_of_orders_goes_up_levels_and_comes_back_from_its_snooze(
+    world: World, caller: Caller
+) -> None:
+    async def away(_sent: Any) -> web.StreamResponse:
+        return web.json_response({"code": 20429, "status": 429}, status=429, headers={"Retry-After": "6000"})
+
+    world.providers.behave = away
+    customer = {"customer": {"phone": "+919800000001"}}
+    await world.take(*(event(f"B-{n}", "inspection_completed", recipients=customer) for n in range(12)))
+    supervisor = await caller("supervisor")
+
+    async def told(wanted: list[tuple[str, int, str]]) -> bool:
+        async with world.ledger.reading() as tx:
+            lines = [(kind, json.loads(body)["data"]) for _, kind, body, _ in await stream_after(tx, 0, 1000)]
+        return [(kind, d["level"], d["state"]) for kind, d in lines if d.get("incident")] == wanted
+
+    # Tech: levels after 10 and 30 min; told once as it opens, then by its levels alone.
+    await world.move(seconds=61)
+    so_far = [("opened", 0, "open")]
+    await world.until(lambda: told(so_far))
+    await world.move(minutes=10, seconds=6)
+    so_far.append(("reminded", 1, "open"))
+    await world.until(lambda: told(so_far))
+    (incident,) = (await supervisor.get("/v1/escalations"))[1]["incidents"]
+    assert (await supervisor.post(f"/v1/escalations/{incident['id']}/snooze", {"minutes": 25}))[0] == 200
+    await world.move(minutes=24)
+    assert await told(so_far)
+    (snoozed,) = (await supervisor.get("/v1/escalations"))[1]["incidents"]
+    assert (snoozed["state"], snoozed["level"]) == ("snoozed", 1)
+    await world.move(minutes=1, seconds=6)
+    so_far.append(("reminded", 2, "open"))
+    await world.until(lambda: told(so_far))
+    assert (await supervisor.post(f"/v1/escalations/{incident['id']}/acknowledge", {}))[1]["handled"] == 12
+    await world.move(hours=2)
+    assert await told(so_far)
+
+
 def test_severities_are_ordered() -> None:
     assert SEVERITIES == ("low", "medium", "high", "critical")
 
