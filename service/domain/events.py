@@ -246,7 +246,7 @@ def _data_of(envelope: Envelope) -> bytes | msgspec.Raw:
         return envelope.data
     if bytes(envelope.data) not in (b"", b"null"):
         raise Rejection("data: comes twice, as data and as data_base64; send one of them")
-    return envelope.data_base64
+    return envelope.data_base64.removeprefix(b"\xef\xbb\xbf")
 
 
 def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: str) -> T:
@@ -269,8 +269,8 @@ def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: s
 def _checked(envelope: Envelope, data: EventData) -> Event:
     """The rules that a type cannot say: plain identifiers, sane dates."""
     for field, value in (("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)):
-        if _CONTROL.search(value):
-            raise Rejection(f"{field}: control characters are not allowed")
+        if value.isspace() or _CONTROL.search(value):
+            raise Rejection(f"{field}: {'is blank' if value.isspace() else 'control characters are not allowed'}")
     appointment = data.appointment or None
     dates: list[tuple[str, object]] = [("time", envelope.time), ("data.eta", data.eta)]
     if appointment:

@@ -4,7 +4,7 @@ Sources: CloudEvents 1.0.2, its JSON format, its HTTP protocol binding and its A
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ JSON: Final = "application/json"
 # AMQP binding, §3.1: `cloudEvents:` or `cloudEvents_`; `ce-` is HTTP's (§3.1.3), `ce_` what bridges between them leave.
 PREFIXES: Final = ("cloudevents:", "cloudevents_", "ce-", "ce_")
 # How clients call bytes that are not compressed; AMQP has no list of its own (kombu writes `utf-8` and `binary`).
-PLAIN_ENCODINGS: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "identity", "binary", "8bit", "7bit"})
+PLAIN_ENCODINGS: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii", "identity", "binary", "8bit", "7bit"})
 # Seconds since 1970 stay below this until the year 5138; milliseconds passed it in 1973.
 _LEAST_MILLISECONDS: Final = 1e11
 _QUOTED = re.compile(r'^"((?:[^"\\]|\\.)*)"$', re.DOTALL)
@@ -43,24 +43,45 @@ def media_type_of(content_type: str | None) -> str:
 
 def attributes_of(headers: Mapping[str, Any]) -> dict[str, Any]:
     """The CloudEvents attributes among a message's headers, by their names in lower case."""
-    found: dict[str, Any] = {}
-    for key, value in headers.items():
-        lowered = key.lower()
+    return {name: value for name, value, _ in _named(headers)}
+
+
+def _named(headers: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Attribute, value and the header that says it."""
+    for header, value in headers.items():
+        lowered = header.lower()
         for prefix in PREFIXES:
             if lowered.startswith(prefix):
-                found[lowered.removeprefix(prefix)] = value
-    return found
+                yield lowered.removeprefix(prefix), value, header
 
 
 def from_http(headers: Mapping[str, str]) -> dict[str, str]:
-    """The `ce-` headers, unquoted and percent-decoded (HTTP binding, §3.1.3.2)."""
-    return {name: _header_value(value) for name, value in headers.items() if name.lower().startswith("ce-")}
+    """The `ce-` headers in lower case, unquoted and percent-decoded (HTTP binding, §3.1.3.2).
+
+    Raises Rejection for one that is no UTF-8 then, or comes twice and differs.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered.startswith("ce-"):
+            _once(found, lowered, _header_value(lowered, value), name)
+    return found
 
 
-def _header_value(value: str) -> str:
-    quoted = _QUOTED.match(value.strip())
-    plain = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
-    return unquote(plain, errors="replace")
+def _once(found: dict[str, Any], key: str, value: Any, header: str) -> None:
+    """Keep it; raises Rejection when something else is there already: either of them may be what was meant."""
+    if found.setdefault(key, value) != value:
+        raise Rejection(f"{quoted(header)}: comes twice, and differs")
+
+
+def _header_value(name: str, value: str) -> str:
+    inside = _QUOTED.match(value.strip())
+    plain = re.sub(r"\\(.)", r"\1", inside[1]) if inside else value
+    try:
+        return unquote(plain, errors="strict")
+    except UnicodeDecodeError:
+        # "Encoded byte sequences which are invalid in UTF-8 MUST be rejected": two orders would become one, too.
+        raise Rejection(f"{quoted(name)}: is not text in UTF-8 after percent-decoding") from None
 
 
 def as_structured(
@@ -68,10 +89,12 @@ def as_structured(
 ) -> bytes:
     """The event as one JSON document; raises Rejection for what is no CloudEvent of JSON data."""
     if (content_encoding or "").lower() not in PLAIN_ENCODINGS:
-        raise Rejection("content encoding: compressed events are not taken; send plain JSON")
+        raise Rejection("content encoding: only plain JSON is taken, not compressed and not encoded otherwise")
     media_type = media_type_of(content_type)
-    attributes = attributes_of(headers)
-    if media_type != STRUCTURED and "specversion" in attributes:
+    attributes: dict[str, Any] = {}
+    for name, value, header in _named(headers) if media_type != STRUCTURED else ():
+        _once(attributes, name, value, header)
+    if "specversion" in attributes:
         if not may_be_json(media_type):
             raise Rejection("content type: the data of an event must be application/json")
         return _of_binary(attributes, body)

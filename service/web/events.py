@@ -44,8 +44,8 @@ async def post_events(request: web.Request) -> web.StreamResponse:
 async def _messages(request: web.Request) -> list[Incoming]:
     body = (await request.read()).removeprefix(b"\xef\xbb\xbf")
     media_type = request.content_type
-    headers = from_http(request.headers)
-    is_binary = any(name.lower() == "ce-specversion" for name in headers) and media_type not in (STRUCTURED, BATCH)
+    is_binary = "ce-specversion" in request.headers and media_type not in (STRUCTURED, BATCH)
+    headers = from_http(request.headers) if is_binary else {}
     if media_type == BATCH or (not is_binary and media_type in (JSON, STRUCTURED) and body.lstrip()[:1] == b"["):
         try:
             media_type_of(request.headers.get("Content-Type"))

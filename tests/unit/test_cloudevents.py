@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
+from multidict import CIMultiDict
 
 from service.domain.errors import Rejection
 from service.domain.events import Event, decode
@@ -49,6 +50,12 @@ FORMS: dict[str, tuple[bytes, str | None, str | None, dict[str, Any]]] = {
     "the data's type is null": (structured(datacontenttype=None), "application/cloudevents+json", None, {}),
     "other attributes are null": (structured(dataschema=None, traceparent=None, my=None), None, None, {}),
     "the data in base64": (structured(data=..., data_base64=b64encode(BODY).decode()), None, None, {}),
+    "the data in base64, behind a byte order mark": (
+        structured(data=..., data_base64=b64encode(b"\xef\xbb\xbf" + BODY).decode()),
+        None,
+        None,
+        {},
+    ),
     "the data in base64, data null": (structured(data=None, data_base64=b64encode(BODY).decode()), None, None, {}),
     "data of a JSON type of one's own": (structured(datacontenttype="application/vnd.orders+json"), None, None, {}),
     "extensions of all kinds": (structured(retries=3, urgent=True, region="eu"), None, None, {}),
@@ -93,6 +100,9 @@ def test_every_form_is_the_same_event(form: str) -> None:
         (structured(data=..., data_base64="%%%"), None, None, {}, "data_base64"),
         (structured(id=None), None, None, {}, "id: "),
         (structured(subject=7), None, None, {}, "subject: "),
+        (structured(subject="  "), None, None, {}, "subject: is blank"),
+        (structured(id="\u3000"), None, None, {}, "id: is blank"),
+        (BODY, "application/json", "base64", amqp(), "content encoding"),
         (structured(specversion="0.3"), None, None, {}, "specversion: "),
         (BODY, "application/json", None, amqp(time=10**30), "time: "),
         (BODY, "application/json", None, amqp(time=True), "time: "),
@@ -119,11 +129,33 @@ def test_what_is_no_event_of_ours_is_refused_by_its_field(
         ('"A \\"B\\""', 'A "B"'),
         ('"A%20B"', "A B"),
         ("plain", "plain"),
-        ("%E2%82", "\ufffd"),
+        ("a+b", "a+b"),
+        ("100%", "100%"),
+        ("%zz", "%zz"),
     ],
 )
 def test_header_values_over_http_are_decoded(sent: str, meant: str) -> None:
     assert from_http({"ce-subject": sent, "Accept": "x"}) == {"ce-subject": meant}
+
+
+@pytest.mark.parametrize("sent", ["%E2%82", "%FF", "%C0%A0", "%ED%A0%80", '"%FE"'])
+def test_a_header_value_that_is_no_utf_8_when_decoded_is_refused(sent: str) -> None:
+    """With marks in place of what is not readable, two orders would become one."""
+    with pytest.raises(Rejection, match="'ce-subject': is not text in UTF-8"):
+        from_http({"CE-Subject": sent})
+
+
+def test_a_header_that_comes_twice_says_one_thing() -> None:
+    twice = CIMultiDict([("ce-subject", "O%2D1"), ("Ce-Subject", "O-1")])
+    assert from_http(twice) == {"ce-subject": "O-1"}
+    twice.add("CE-SUBJECT", "O-2")
+    with pytest.raises(Rejection, match="comes twice, and differs"):
+        from_http(twice)
+    bridged = {**amqp(), "ce-subject": ATTRIBUTES["subject"]}
+    assert read(BODY, "application/json", None, **bridged) == EXPECTED
+    with pytest.raises(Rejection, match="'ce_subject': comes twice, and differs"):
+        read(BODY, "application/json", None, **bridged, ce_subject="another")
+    assert read(structured(), "application/cloudevents+json", None, **bridged, ce_subject="another") == EXPECTED
 
 
 @pytest.mark.parametrize("mode", ["structured", "binary"])
