@@ -9,11 +9,13 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from msgspec import Struct
 
 POSTGRES_PORT: Final = 5432
+BIGGEST_PORT: Final = 65535
+_ESCAPES: Final = "in a password, @ : / ? # , and % are written %40 %3A %2F %3F %23 %2C %25"
 CONNECT_WITHIN_S: Final = 5.0
 SQLITE: Final = "sqlite+aiosqlite://"
 POSTGRES: Final = "postgresql+asyncpg://"
@@ -36,6 +38,12 @@ _CANNOT: Final = {
     "gssencmode": "asyncpg encrypts by TLS alone; leave it out and set sslmode",
     "service": "write the service's host, user and database into the address",
 }
+
+
+# What aiormq reads (`Connection`, `TLSTransportFactory`); everything else of an address it would pass over.
+_BROKER_FILES: Final = ("cafile", "capath", "certfile", "keyfile")
+_BROKER_TLS: Final = (*_BROKER_FILES, "cadata", "no_verify_ssl")
+_BROKER_KNOWN: Final = (*_BROKER_TLS, "auth", "heartbeat", "timeout")
 
 
 class PostgresAddress(Struct, frozen=True):
@@ -74,10 +82,20 @@ def postgres_address(url: str) -> PostgresAddress:
 
     Of several hosts the primary is meant, unless `target_session_attrs` says otherwise: the service has to write.
     """
-    parts = urlsplit(url)
+    parts = _parts(url)
+    cut = (
+        "@" not in parts.netloc and "@" in url and not parts.netloc.rpartition(":")[2].isdigit() and ":" in parts.netloc
+    )
+    if cut or "@" in parts.path:
+        # Nothing of it is shown: what looks like a host or a port is half a password.
+        raise ValueError(f"the @ stands behind a / or a ?: {_ESCAPES}")
     query = _query(parts.query)
     login, _, where = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
+    database = parts.path.lstrip("/")
+    for name, said in (("host", where), ("user", user), ("password", password), ("dbname", database)):
+        if said and unquote(said) != query.get(name, unquote(said)):
+            raise ValueError(f"{name} is given twice: before the ? and after it; leave one of them out")
     hosts = _hosts(where or query.get("host", ""), query.get("port", ""))
     role = query.get("target_session_attrs", "primary" if len(hosts) > 1 else "any")
     if role not in _ROLES:
@@ -86,21 +104,35 @@ def postgres_address(url: str) -> PostgresAddress:
         hosts=hosts,
         user=unquote(user) or query.get("user"),
         password=unquote(password) or query.get("password"),
-        database=unquote(parts.path.lstrip("/")) or query.get("dbname") or query.get("database"),
+        database=unquote(database) or query.get("dbname"),
         passfile=query.get("passfile"),
         role=_ROLES[role],
         tls=_tls(query),
         server={name: query[name] for name in _SERVER if name in query},
         cache=_cache(query),
-        timeout_s=_number("connect_timeout", query["connect_timeout"])
-        if "connect_timeout" in query
-        else CONNECT_WITHIN_S,
+        timeout_s=_timeout(query.get("connect_timeout")),
     )
+
+
+def _parts(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.fragment or url.endswith("#"):
+        raise ValueError(f"a # ends an address: {_ESCAPES}")
+    return parts
+
+
+def _timeout(said: str | None) -> float:
+    seconds = CONNECT_WITHIN_S if said is None else _number("connect_timeout", said)
+    if seconds == 0:
+        # libpq takes it for "for ever": a host that is silent would cost the others their turn.
+        raise ValueError("connect_timeout=0: write seconds, 1 or more")
+    return seconds
 
 
 def _query(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
+    for given, value in parse_qsl(text, keep_blank_values=True):
+        name = "dbname" if given == "database" else given
         if name in _CANNOT and value not in ("disable", "prefer"):
             raise ValueError(f"{name}={value}: {_CANNOT[name]}")
         if name in _CANNOT:
@@ -144,8 +176,14 @@ def _hosts(where: str, ports: str) -> tuple[tuple[str, int], ...]:
         if not host:
             raise ValueError("a host between commas is empty")
         port = port or (apart[i] if len(apart) == len(names) else "".join(apart[:1]))
-        found.append((host, _number(f"the port of {host}", port) if port else POSTGRES_PORT))
+        found.append((host, _port(host, port) if port else POSTGRES_PORT))
     return tuple(found)
+
+
+def _port(host: str, said: str) -> int:
+    if not (said.isascii() and said.isdigit() and 0 < int(said) <= BIGGEST_PORT):
+        raise ValueError(f"the port of {host}={said}: write a number from 1 to {BIGGEST_PORT}")
+    return int(said)
 
 
 def _tls(query: Mapping[str, str]) -> dict[str, str]:
@@ -201,16 +239,29 @@ def broker_urls(value: str) -> tuple[str, ...]:
     if "memory" in schemes and len(urls) > 1:
         raise ValueError("memory:// stands alone; write amqp:// addresses, comma separated")
     for url in urls:
-        _check_port(url)
+        if not url.startswith("memory"):
+            _check_broker(url)
     return urls
 
 
-def _check_port(url: str) -> None:
-    if not urlsplit(url).hostname and not url.startswith("memory"):
-        raise ValueError("names no host; write amqp://user:password@host:5672/")
+def _check_broker(url: str) -> None:
+    parts = _parts(url)
     try:
-        urlsplit(url).port  # noqa: B018 - it raises for what is no port
+        port = parts.port
     except ValueError:
-        raise ValueError(
-            "the port of a broker is no number; a password's @ : / , are written %40 %3A %2F %2C"
-        ) from None
+        port = 0
+    if port == 0:
+        raise ValueError(f"the port of a broker is no number from 1 to {BIGGEST_PORT}: {_ESCAPES}")
+    if not parts.hostname:
+        raise ValueError("names no host; write amqp://user:password@host:5672/")
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in _BROKER_KNOWN:
+            raise ValueError(f"unknown parameter {name!r}{_near(name, _BROKER_KNOWN)}")
+        if name in _BROKER_TLS and parts.scheme != "amqps":
+            raise ValueError(f"{name} is for TLS: write amqps:// with it")
+        if name in _BROKER_FILES and not os.access(value, os.R_OK):
+            raise ValueError(f"{name}={value}: there is no such file that can be read")
+        if name == "no_verify_ssl" and value not in ("0", "1"):
+            raise ValueError(f"{name}={value}: write 0 or 1")
+        if name in ("heartbeat", "timeout"):
+            _number(name, value)

@@ -60,7 +60,7 @@ class Nodes:
                 connection = await aio_pika.connect(
                     url,
                     timeout=CALL_TIMEOUT_S,
-                    heartbeat=HEARTBEAT_S,
+                    heartbeat=None if "heartbeat=" in urlsplit(url).query else HEARTBEAT_S,
                     client_properties={"connection_name": "stagebell"},
                 )
             except LOST as error:

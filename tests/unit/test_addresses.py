@@ -64,6 +64,15 @@ def test_a_login_is_decoded() -> None:
         ("postgresql://a,b,c/db?port=1,2", "3 hosts and 2 ports"),
         ("postgresql://h/db?channel_binding=require", "asyncpg cannot bind channels"),
         ("postgresql://h/db?prepared_statement_cache_size=0&statement_cache_size=5", "differ"),
+        ("postgresql://h:0/db", "the port of h=0: write a number from 1 to 65535"),
+        ("postgresql://h:99999/db", "the port of h=99999"),
+        ("postgresql://h:\u0663/db", "write a number"),
+        ("postgresql://h/db?connect_timeout=0", "write seconds, 1 or more"),
+        ("postgresql://h/db?host=other", "host is given twice"),
+        ("postgresql://h/db?host=/run/postgresql", "host is given twice"),
+        ("postgresql://u@h/db?user=w", "user is given twice"),
+        ("postgresql://h/db?dbname=other", "dbname is given twice"),
+        ("postgresql://h?dbname=one&database=other", "dbname is given twice"),
         ("mysql://h/db", "write postgresql+asyncpg://"),
         ("", "write postgresql+asyncpg://"),
     ],
@@ -80,10 +89,27 @@ def test_verifying_needs_somebody_to_trust(monkeypatch: pytest.MonkeyPatch, tmp_
         database_url("postgresql://h/db?sslmode=verify-full")
 
 
-def test_no_password_is_told() -> None:
-    with pytest.raises(ValueError, match="slmode") as refused:
-        database_url("postgresql://u:geheim@h/db?slmode=require")
-    assert "geheim" not in str(refused.value)
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("u:geheim@h/db?slmode=require", "slmode"),
+        ("u:geheim@h/db?password=other", "password is given twice"),
+        ("u:geh#eim@h/db", "%23"),
+        ("u:geh/eim@h/db", "%2F"),
+        ("u:1/geheim@h/db", "%2F"),
+        ("u:geh?eim@h/db", "%3F"),
+    ],
+)
+def test_no_password_is_told(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as refused:
+        database_url(f"postgresql://{url}")
+    assert "geh" not in str(refused.value).replace("given", "")
+    assert "eim" not in str(refused.value)
+
+
+def test_what_is_said_twice_may_be_the_same() -> None:
+    address = postgres_address("postgresql+asyncpg://u%40x:p@h/db?user=u@x&host=h&dbname=db&database=db")
+    assert (address.user, address.hosts, address.database) == ("u@x", (("h", 5432),), "db")
 
 
 def test_several_brokers() -> None:
@@ -91,3 +117,30 @@ def test_several_brokers() -> None:
     for wrong in ("", "kafka://x", "memory://,amqp://a", "amqp://a,kafka://b", "amqp://u:p@ss:w/x@h"):
         with pytest.raises(ValueError, match=r"write|stands alone|no number"):
             broker_urls(wrong)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("amqp://h/?hartbeat=5", "did you mean heartbeat?"),
+        ("amqp://h/?heartbeat=often", "heartbeat=often: write a number"),
+        ("amqp://h/?reconnect_interval=5", "unknown parameter"),
+        ("amqp://h/?cafile=/etc/hosts", "cafile is for TLS: write amqps://"),
+        ("amqp://h/?no_verify_ssl=1", "write amqps://"),
+        ("amqps://h/?no_verify_ssl=false", "write 0 or 1"),
+        ("amqps://h/?cafile=/nowhere.pem", "no such file"),
+        ("amqp://h:0/", "no number from 1"),
+        ("amqp://h:99999/", "no number from 1"),
+        ("amqp://u:geh#eim@h/", "%23"),
+        ("amqp://u:geh/eim@h/", "%2F"),
+    ],
+)
+def test_a_brokers_address_is_read_word_by_word(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)) as refused:
+        broker_urls(f"amqp://other,{url}")
+    assert "eim" not in str(refused.value)
+
+
+def test_words_of_a_brokers_address_that_act() -> None:
+    for query in ("heartbeat=5&timeout=9", "auth=plain", "cafile=/etc/hosts&no_verify_ssl=0"):
+        assert broker_urls(f"amqps://h/v?{query}") == (f"amqps://h/v?{query}",)
