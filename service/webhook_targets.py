@@ -3,7 +3,8 @@
 Whoever publishes events names addresses that this service then calls from inside its network. What stands behind it
 (metadata services, admin ports, the database) must not be reached that way. The address is judged when the socket is
 made, after the name was resolved and for each address again: a name that changes in between changes nothing.
-Source: IANA, "Special-Purpose Address Registry" for IPv4 and IPv6; RFC 6052 §2.1 and RFC 8215 for NAT64.
+Source: IANA, "Special-Purpose Address Registry" for IPv4 and IPv6; RFC 6052 §2.1 and RFC 8215 for NAT64; RFC 5214 §6.1
+for ISATAP.
 """
 
 import socket
@@ -21,6 +22,7 @@ _NEVER: Final = tuple(
     for text in (
         "100.64.0.0/10",
         "192.0.0.0/24",
+        "168.63.129.16/32",  # answers inside of Azure only (Microsoft, "What is IP address 168.63.129.16?")
         "192.88.99.0/24",
         "::/96",
         "64:ff9b:1::/48",
@@ -31,6 +33,8 @@ _NEVER: Final = tuple(
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _LOW_32: Final = 0xFFFFFFFF
+# An interface's id in ISATAP, before the IPv4 address: for private and for public ones, whatever the network is.
+_ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
 class TargetNotAllowed(OSError):
@@ -77,6 +81,8 @@ def _embedded(address: Address) -> Address:
         return IPv4Address(int(address) & _LOW_32)
     if address.teredo:
         return address.teredo[1]
+    if int(address) >> 32 & _LOW_32 in _ISATAP:
+        return IPv4Address(int(address) & _LOW_32)
     return address.ipv4_mapped or address.sixtofour or address
 
 
