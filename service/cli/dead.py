@@ -14,6 +14,7 @@ from service.broker.port import BrokerLost
 from service.broker.rabbitmq import RabbitBroker
 from service.cli.auditing import keep
 from service.cli.running import open_ledger
+from service.cli.shown import add_row, plain
 from service.intake.dead_letters import DeadLetter, DeadLetters
 from service.settings import SettingsError
 
@@ -46,7 +47,7 @@ async def show_list(limit: int) -> None:
         found = await letters.look(limit)
     table = Table("#", "when", "type", "order", "reason", box=None)
     for letter in found:
-        table.add_row(str(letter.number), letter.at, letter.type, letter.order_id, letter.reason)
+        add_row(table, str(letter.number), letter.at, letter.type, letter.order_id, letter.reason)
     Console(highlight=False).print(table if found else "No dead letters.")
 
 
@@ -56,14 +57,14 @@ async def show_one(number: int) -> int:
         letter = _pick(await letters.look(number), number)
     if letter is None:
         return 1
-    typer.echo(f"reason: {letter.reason}\nat: {letter.at}\nrouting key: {letter.routing_key}")
+    typer.echo(plain(f"reason: {letter.reason}\nat: {letter.at}\nrouting key: {letter.routing_key}"))
     message = letter.opened
     if message.content_type or message.content_encoding:
-        typer.echo(f"content type: {message.content_type or ''} {message.content_encoding or ''}".rstrip())
+        typer.echo(plain(f"content type: {message.content_type or ''} {message.content_encoding or ''}".rstrip()))
     for name, value in message.headers.items():
-        typer.echo(f"{name}: {value}")
+        typer.echo(plain(f"{name}: {value}"))
     typer.echo("")
-    typer.echo(message.body.decode("utf-8", "backslashreplace"))
+    typer.echo(plain(message.body.decode("utf-8", "backslashreplace")))
     return 0
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from service import settings as settings_module
 from service.cli.auditing import keep
 from service.cli.running import open_ledger
+from service.cli.shown import add_row, plain
 from service.domain.clocks.kinds import KINDS
 from service.domain.workflow import ClockSpec, Workflow
 from service.ledger.provider_health import Refusal, refusing
@@ -41,8 +43,10 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     # Into a file or a pipe the tables go in full width.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(
-        f"[bold]{order_id}[/] {workflow_name}: {view['status']}, customers see {view['stage_title']!r}"
-        f" (since {_when(view['status_since'])}, pack {view['pack']})"
+        Text(plain(order_id), style="bold"),
+        f"{workflow_name}: {view['status']}, customers see {view['stage_title']!r}"
+        f" (since {_when(view['status_since'])}, pack {view['pack']})",
+        markup=False,
     )
     _print_timeline(console, view)
     _print_messages(console, view, refusals)
@@ -59,7 +63,7 @@ def _print_timeline(console: Console, view: dict[str, Any]) -> None:
     table = Table("when (UTC)", "what", "details", title="Timeline", title_justify="left", box=None)
     for line in view["timeline"]:
         details = ", ".join(f"{k} {v}" for k, v in line.items() if k not in _HIDDEN)
-        table.add_row(_when(line["at"]), line["kind"].replace("_", " "), details)
+        add_row(table, _when(line["at"]), line["kind"].replace("_", " "), details)
     console.print(table)
 
 
@@ -70,7 +74,7 @@ def _print_messages(console: Console, view: dict[str, Any], refusals: Sequence[R
         if m["state"] in ("pending", "retrying"):
             refused = "; ".join(r.in_words for r in refusals if r.channel == m["channel"])
             why = f"waits: {refused}" if refused else why
-        table.add_row(m["notice"], f"{m['audience']} by {m['channel']}", m["state"], why)
+        add_row(table, m["notice"], f"{m['audience']} by {m['channel']}", m["state"], why)
     console.print(table)
 
 
@@ -81,8 +85,8 @@ def _print_clocks(console: Console, view: dict[str, Any], workflow: Workflow) ->
         spec = workflow.clocks.get(c["name"])
         stopped = f"{_when(c['stopped'])} {c['why']}" if c["stopped"] else ""
         state = c["state"] + (f", noticed {c['noticed_late_s']:.1f} s late" if c["noticed_late_s"] else "")
-        table.add_row(
-            c["name"], rule_in_words(spec) if spec else "", _when(c["started"]), _when(c["warns"]), _when(c["due"]),
+        add_row(
+            table, c["name"], rule_in_words(spec) if spec else "", _when(c["started"]), _when(c["warns"]), _when(c["due"]),
             state, stopped,
         )  # fmt: skip
     console.print(table)
@@ -101,8 +105,8 @@ def _print_escalations(console: Console, view: dict[str, Any]) -> None:
     table = Table("reason", "team", "severity", "state", "opened", "causes", "detail", title="Escalations",
                   title_justify="left", box=None)  # fmt: skip
     for e in view["escalations"]:
-        table.add_row(
-            e["reason"], e["team"], e["severity"], f"{e['state']}, level {e['level']}", _when(e["opened"]),
+        add_row(
+            table, e["reason"], e["team"], e["severity"], f"{e['state']}, level {e['level']}", _when(e["opened"]),
             str(e["causes"]), e["detail"],
         )  # fmt: skip
     console.print(table)
