@@ -11,6 +11,7 @@ from datetime import datetime
 from html import unescape
 from math import isfinite
 from typing import Any, Final
+from urllib.parse import unquote
 
 from msgspec import Struct, structs
 
@@ -28,6 +29,9 @@ MOST_DIGITS: Final = 15
 NATIONAL_DIGITS: Final = 8
 # From here on, Unicode has the scripts of China, Japan and Korea.
 _WITHOUT_BLANKS: Final = 0x2E80
+_IN_ASCII: Final = "xn--"
+# Between the labels of a domain it is a dot (RFC 3490, §3.1).
+_IDEOGRAPHIC_DOT: Final = "\u3002"
 
 
 class Told(Struct, frozen=True):
@@ -61,7 +65,10 @@ class Traces(Struct, frozen=True):
             return any(self.named_in(x, exactly=exactly) for x in value)
         if isinstance(value, bool) or value is None:
             return False
-        return self._in_text(unescape(str(value)), exactly=exactly)
+        said = unescape(str(value))
+        # In the address of a page, or a form that was kept as it came, an @ is %40.
+        spelled = {said, unquote(said)} if "%" in said else {said}
+        return any(self._in_text(text, exactly=exactly) for text in spelled)
 
     def _in_text(self, text: str, *, exactly: bool) -> bool:
         lowered = _folded(text)
@@ -74,9 +81,25 @@ class Traces(Struct, frozen=True):
                 forms = (form.removeprefix("+") for form in both_forms(address))
                 if any(form in digits or form[-NATIONAL_DIGITS:] in digits for form in forms):
                     return True
-            elif address and "".join(_folded(address).split()) in "".join(lowered.split()):
+            elif address and any(form in "".join(lowered.split()) for form in _mail_forms(address)):
                 return True
         return False
+
+
+def _mail_forms(address: str) -> set[str]:
+    """A mail address as it is kept, its domain in ASCII, and as people write it (RFC 5890, §2.3.2.1)."""
+    local, at, domain = address.rpartition("@")
+    read = ".".join(_read_label(label) for label in domain.lower().split("."))
+    return {"".join(_folded(form).split()) for form in (address, f"{local}{at}{read}")}
+
+
+def _read_label(label: str) -> str:
+    if not label.startswith(_IN_ASCII):
+        return label
+    try:
+        return label.removeprefix(_IN_ASCII).encode().decode("punycode")
+    except UnicodeError:
+        return label
 
 
 def _folded(text: str) -> str:
@@ -85,7 +108,7 @@ def _folded(text: str) -> str:
     What does not show (zero width, direction marks, soft hyphens) is nothing.
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+        text = unicodedata.normalize("NFKC", text).replace(_IDEOGRAPHIC_DOT, ".")
         text = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in text if unicodedata.category(c) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", text.casefold()).split())
 

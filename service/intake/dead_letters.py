@@ -1,5 +1,6 @@
 """The dead letters: what was refused, why, and another try after the mend."""
 
+import re
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
@@ -33,6 +34,12 @@ from service.ledger.outbox import Outgoing
 _OURS: Final = (REASON_HEADER, AT_HEADER, ROUTING_KEY_HEADER)
 # What the broker adds when it gives a message up (RabbitMQ, "Dead Letter Exchanges").
 _BROKERS: Final = ("x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count")
+
+# How deep a person is looked for in what was packed: compressed, then written as text, then put into an event.
+_LAYERS: Final = 3
+_HEX: Final = re.compile(rb"[0-9a-fA-F\s]{8,}")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_=\-\s]{8,}")
+_PLAIN_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class DeadLetter(Struct, frozen=True):
@@ -153,23 +160,35 @@ def names(message: Incoming, traces: Traces) -> bool:
     return any(traces.named_in(said, exactly=True) for said in _readings(message.body))
 
 
-def _readings(body: bytes) -> Iterator[Any]:
-    """What the bytes may say: as text of the usual codings, inflated, and what is in it as base64."""
-    with suppress(zlib.error):
-        # As much as an event may have; whatever is longer was never taken.
-        body = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_BODY_BYTES)
-    for coding in ("utf-8", "utf-16-le", "utf-16-be"):
+def _readings(body: bytes, layers: int = _LAYERS) -> Iterator[Any]:
+    """What the bytes may say: as text of the usual codings, and what is packed in them."""
+    for coding in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         text = body.decode(coding, "replace")
         try:
-            document = msgspec.json.decode(text.lstrip("\ufeff"))
+            yield msgspec.json.decode(text.lstrip("\ufeff"))
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             yield text
-            continue
-        yield document
-        inner = document.get("data_base64") if isinstance(document, dict) else None
+    if layers:
+        for inner in _packed_in(body):
+            yield from _readings(inner, layers - 1)
+
+
+def _packed_in(body: bytes) -> Iterator[bytes]:
+    """What the bytes are when inflated, or read as base64 or hexadecimal, alone or as an event's `data_base64`."""
+    with suppress(zlib.error):
+        # As much as an event may have; whatever is longer was never taken.
+        yield zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_BODY_BYTES)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document = msgspec.json.decode(body)
+        inner = document.get("data_base64") if isinstance(document, dict) else document
         if isinstance(inner, str):
-            with suppress(ValueError):
-                yield b64decode(inner).decode("utf-8", "replace")
+            body = inner.encode()
+    with suppress(ValueError):
+        if _HEX.fullmatch(body):
+            yield bytes.fromhex(body.decode())
+        elif _BASE64.fullmatch(body):
+            bare = b"".join(body.translate(_PLAIN_BASE64, b"=").split())
+            yield b64decode(bare + b"=" * (-len(bare) % 4))
 
 
 def _routing_key(delivery: Delivery) -> str:

@@ -107,3 +107,16 @@ def test_a_person_is_named_in_whatever_characters(text: str) -> None:
     traces = Traces(frozenset({"+919812345678", "jose.rao@example.com"}), frozenset({"José  Rao"}))
     assert traces.named_in(text, exactly=True)
     assert not traces.named_in("José rang ९८१२३ on Raoul's phone", exactly=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jose@bücher.example", "JOSE@BÜCHER.example", "jose@bu\u0308cher\u3002example", "jose@xn--bcher-kva.example",
+        "https://x.example/?mail=jose%40b%C3%BCcher.example&x=1", "jose%40XN--BCHER-KVA.example", "%2B91%2098123%2045678",
+    ],
+)  # fmt: skip
+def test_a_mail_address_is_found_as_people_and_as_servers_write_its_domain(text: str) -> None:
+    traces = Traces(frozenset({"jose@xn--bcher-kva.example", "+919812345678", "a@xn--99999999999.example"}))
+    assert traces.named_in({"note": [text]}, exactly=True)
+    assert not traces.named_in("jose@bucher.example, 100%40", exactly=True)
