@@ -93,14 +93,18 @@ def _original(incoming: Incoming, plain: bytes) -> Incoming:
 
 
 def _opened_unbound(incoming: Incoming, document: dict[str, Any], sealed: bytes, keyring: Keyring) -> Incoming:
-    """A letter of an earlier release, which sealed the data alone."""
+    """A letter of an earlier release, which sealed the data alone: it would open under another order's envelope too.
+
+    So it comes without its codes, which nobody waits for any more: whoever can write to the queue could have moved it.
+    """
     try:
         plain = keyring.unseal_unbound(sealed)
     except SealBroken:
         return incoming
     if SEALED in document:
         return msgspec.structs.replace(incoming, body=plain)
-    return msgspec.structs.replace(incoming, body=msgspec.json.encode({**document, "data": msgspec.Raw(plain)}))
+    data = {k: v for k, v in _document(plain).items() if k != "secrets"}
+    return msgspec.structs.replace(incoming, body=msgspec.json.encode({**document, "data": data}))
 
 
 def _place(label: Label, shown: Mapping[str, Any]) -> Place:

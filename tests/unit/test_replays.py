@@ -105,7 +105,8 @@ def test_letters_of_earlier_releases_open() -> None:
         return base64.urlsafe_b64encode(old.seal(plain, place)).decode()
 
     data = {"workflow": "device_pickup", "status": "nowhere", "sealed": sealed(msgspec.json.encode(EVENT["data"]))}
-    assert decode(opened_letter(Incoming(encoded({**EVENT, "data": data})), KEYS).body) == decode(BODY)
+    without = encoded({**EVENT, "data": {k: v for k, v in EVENT["data"].items() if k != "secrets"}})
+    assert decode(opened_letter(Incoming(encoded({**EVENT, "data": data})), KEYS).body) == decode(without)
     assert opened_letter(Incoming(encoded({"sealed": sealed(BODY[:-20])})), KEYS).body == BODY[:-20]
 
 
