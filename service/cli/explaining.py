@@ -86,8 +86,8 @@ def _print_clocks(console: Console, view: dict[str, Any], workflow: Workflow) ->
         stopped = f"{_when(c['stopped'])} {c['why']}" if c["stopped"] else ""
         state = c["state"] + (f", noticed {c['noticed_late_s']:.1f} s late" if c["noticed_late_s"] else "")
         add_row(
-            table, c["name"], rule_in_words(spec) if spec else "", _when(c["started"]), _when(c["warns"]), _when(c["due"]),
-            state, stopped,
+            table, c["name"], rule_in_words(spec) if spec else "", _when(c["started"]), _when(c["warns"]),
+            _when(c["due"]), state, stopped,
         )  # fmt: skip
     console.print(table)
 
