@@ -52,6 +52,13 @@ def person_key(keyring: Keyring, address: str) -> bytes:
     return keyring.digest("audit-about", both_forms(clean(address))[0])
 
 
+def name_key(keyring: Keyring, part: str, name: str) -> bytes:
+    """What the name beside a line is found by: `part` says what it is of the line (who, from, subject, about)."""
+    if part == "from":
+        return keyring.digest("audit-from", name)
+    return who_key(keyring, name) if part in ("who", "subject") else bytes.fromhex(name)
+
+
 async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime) -> None:
     """Chain these lines in the running transaction; call it last, as others' lines wait from here to its commit."""
     if not lines:
@@ -70,20 +77,19 @@ async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime
 
 
 def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[Said, list[dict[str, Any]]]:
-    found = [("who", line.who, who_key(keyring, line.who))]
+    found = [("who", line.who)]
     if line.origin:
-        found.append(("from", line.origin, keyring.digest("audit-from", line.origin)))
+        found.append(("from", line.origin))
     if line.subject:
-        found.append(("subject", line.subject, who_key(keyring, line.subject)))
+        found.append(("subject", line.subject))
     for n, address in enumerate(line.people):
-        key = person_key(keyring, address)
-        found.append((f"about{n or ''}", key.hex(), key))
+        found.append((f"about{n or ''}", person_key(keyring, address).hex()))
     commitments, rows = {}, []
-    for part, name, key in found:
+    for part, name in found:
         kept = salted(name)
         commitments[part] = kept.commitment()
         sealed = seal_json(keyring, kept, AUDIT_NAME.of(seq, part))
-        rows.append({"seq": seq, "part": part, "key": key, "sealed_name": sealed})
+        rows.append({"seq": seq, "part": part, "key": name_key(keyring, part, name), "sealed_name": sealed})
     said = Said(seq, now, line.role, line.act, line.workflow, line.order_id, plain(line.detail), plain(commitments))
     return said, rows
 

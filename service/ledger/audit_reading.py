@@ -9,9 +9,9 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, func, or_, select
 
 from service.keyring import Keyring, SealBroken
-from service.ledger.audit import KINDS, head_of, person_key, said_of, who_key
+from service.ledger.audit import HEAD, KINDS, head_of, name_key, person_key, said_of, who_key
 from service.ledger.audit_chain import Chain, Head, SaltedName
-from service.ledger.tables_admin import AUDIT_NAME, audit_lines, audit_names
+from service.ledger.tables_admin import AUDIT_NAME, audit_head, audit_lines, audit_names
 from service.ledger.transaction import Transaction
 
 PAGE: Final = 1000
@@ -124,8 +124,10 @@ def _line(row: Any, names: dict[str, str]) -> Line:
     )
 
 
-async def _names(tx: Transaction, seqs: Sequence[int]) -> dict[int, dict[str, SaltedName | None]]:
-    """By line and part; None where what is sealed does not open."""
+async def _names(
+    tx: Transaction, seqs: Sequence[int], *, findable: bool = False
+) -> dict[int, dict[str, SaltedName | None]]:
+    """By line and part; None where what is sealed does not open or, if asked, is not found by what it says."""
     found: dict[int, dict[str, SaltedName | None]] = {}
     if not seqs:
         return found
@@ -134,6 +136,8 @@ async def _names(tx: Transaction, seqs: Sequence[int]) -> dict[int, dict[str, Sa
         try:
             kept = _name_decoder.decode(tx.keyring.unseal(row.sealed_name, AUDIT_NAME.of(row.seq, row.part)))
         except (SealBroken, msgspec.DecodeError):
+            kept = None
+        if findable and kept and name_key(tx.keyring, row.part, kept.name) != row.key:
             kept = None
         found.setdefault(row.seq, {})[row.part] = kept
     return found
@@ -158,14 +162,22 @@ async def verify(tx: Transaction, expected: str = "") -> Verdict:
     while len(problems) < MOST_PROBLEMS:
         query = select(audit_lines).where(audit_lines.c.seq > last, audit_lines.c.seq <= head.seq)
         rows = (await tx.execute(query.order_by(audit_lines.c.seq).limit(PAGE))).all()
-        names = await _names(tx, [r.seq for r in rows])
+        names = await _names(tx, [r.seq for r in rows], findable=True)
         for row in rows:
             walk.step(row, names.get(row.seq, {}))
         if len(rows) < PAGE:
             break
         last = rows[-1].seq
     walk.end()
+    if await _lines_beyond_the_head(tx):
+        problems.append("lines stand after the chain's end, which nobody chained")
     return Verdict(walk.whole, f"{head.seq}:{head.digest.hex()}", walk.erased, problems)
+
+
+async def _lines_beyond_the_head(tx: Transaction) -> bool:
+    """In one statement, as lines are written meanwhile, each together with the head."""
+    end = select(audit_head.c.seq).where(audit_head.c.id == HEAD).scalar_subquery()
+    return (await tx.execute(select(audit_lines.c.seq).where(audit_lines.c.seq > end).limit(1))).first() is not None
 
 
 class _Walk:
