@@ -66,6 +66,14 @@ async def caller_of(tx: Transaction, key: str) -> Caller | None:
     return Caller(row.name, row.role, row.id) if row else None
 
 
+async def revoked_name(tx: Transaction, key: str) -> str:
+    """How a key was called before it was revoked; empty for one that never was any."""
+    query = select(api_keys.c.name).where(
+        api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_not(None)
+    )
+    return str((await tx.execute(query)).scalar_one_or_none() or "")
+
+
 async def roles_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Role]:
     """The roles of these keys; those that were revoked are missing."""
     query = select(api_keys.c.id, api_keys.c.role).where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))

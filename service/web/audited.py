@@ -1,7 +1,8 @@
 """What each route leaves in the audit log. A route declares its act; what declares nothing is kept under its own path.
 
 A look is kept before its answer is given, and not given when it cannot be kept (503). An act that changes an order is
-kept with its change, in one transaction; one that cannot be is kept before it is tried.
+kept with its change, in one transaction; one that cannot be is kept before it is tried. Whoever is turned away leaves a
+line, too: the first time in ten minutes, so that a flood of them is no flood of lines.
 """
 
 import re
@@ -14,7 +15,7 @@ from msgspec import Struct
 from service.canonical import canonical_address
 from service.ledger.audit import AuditLine
 from service.ledger.keys import ACCOUNT, Caller
-from service.web.clients import address_of
+from service.web.clients import address_of, network_of
 from service.web.context import CALLER, CONTEXT
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -119,7 +120,31 @@ def _path_detail(request: web.Request) -> dict[str, Any]:
     return {k: v for k, v in named.items() if _PLAIN.fullmatch(v)}
 
 
-async def record_stranger(request: web.Request, act: str, **detail: object) -> None:
-    """Keep what somebody tries who is nobody that we know, such as signing in with a wrong key."""
-    line = AuditLine("nobody:", "", act, origin=address_of(request), detail=detail)
-    await request.app[CONTEXT].auditor.record(line)
+async def record_refused(request: web.Request, why: str) -> None:
+    """Keep that a caller whom we know tried what is not theirs to do; nothing of what they sent."""
+    caller, act, resource = request[CALLER], request.get(AUDIT), request.match_info.route.resource
+    tried = act.name if isinstance(act, Act) else f"{request.method} {resource.canonical if resource else ''}"
+    who = name_of(caller)
+    line = AuditLine(who, caller.role, "refused", origin=address_of(request), detail={"tried": tried, "why": why})
+    await request.app[CONTEXT].auditor.record_seldom(line, "refused", who, tried, why)
+
+
+async def record_stranger(request: web.Request, act: str, subject: str = "", **detail: object) -> None:
+    """Keep what somebody tries who is nobody that we know, such as signing in with a wrong key; a bounded number."""
+    auditor = request.app[CONTEXT].auditor
+    left_out = auditor.admits_stranger()
+    if left_out is None:
+        return
+    said = {**detail, "left_out_before": left_out} if left_out else detail
+    line = AuditLine("nobody:", "", act, origin=address_of(request), detail=said, subject=subject)
+    await auditor.record(line)
+
+
+async def record_wrong_key(request: web.Request, revoked: str) -> None:
+    """Keep that a key opened nothing, once in a while for each network. `revoked`: whose it was before its end."""
+    auditor, key = request.app[CONTEXT].auditor, ("key.refused", network_of(request), revoked)
+    if auditor.is_repeat(*key):
+        return
+    auditor.remember(*key)
+    subject, why = (f"key:{revoked}", "the key was revoked") if revoked else ("", "the key is not known")
+    await record_stranger(request, "key.refused", subject, why=why)

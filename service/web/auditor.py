@@ -1,4 +1,4 @@
-"""Writes the audit lines of looks: those that wait together in one transaction."""
+"""Writes the audit lines of looks and refusals: those that wait together in one transaction."""
 
 import asyncio
 from typing import Final
@@ -8,8 +8,11 @@ from service.ledger.engine import Ledger
 from service.timekeeping import TimeSource
 
 # Of pages that renew themselves: one line for so long, while the same reader looks at the same thing.
+# And of what is refused again and again, so that nobody fills the log by asking.
 RENEWED_S: Final = 600.0
 KEPT: Final = 10_000
+# About callers whom nobody knows, in as long a time: whoever has many addresses would fill it none the less.
+STRANGERS: Final = 100
 
 
 class Auditor:
@@ -21,6 +24,7 @@ class Auditor:
         self._waiting: list[tuple[list[AuditLine], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._seen: dict[tuple[str, ...], float] = {}
+        self._strangers, self._left_out, self._since = 0, 0, 0.0
 
     async def record(self, *lines: AuditLine) -> None:
         """Return once these are committed; raises what the database raises."""
@@ -29,6 +33,30 @@ class Auditor:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await done
+
+    async def record_seldom(self, line: AuditLine, *key: str) -> None:
+        """As `record`, unless a line with this key was kept a moment ago."""
+        if self.is_repeat(*key):
+            return
+        # At once, as a flood asks again before the first line is committed.
+        self.remember(*key)
+        try:
+            await self.record(line)
+        except BaseException:
+            self._seen.pop(key, None)
+            raise
+
+    def admits_stranger(self) -> int | None:
+        """How many lines about strangers were left out before this one; None: it is left out, too."""
+        now = asyncio.get_running_loop().time()
+        if now - self._since >= RENEWED_S:
+            self._since, self._strangers = now, 0
+        if self._strangers >= STRANGERS:
+            self._left_out += 1
+            return None
+        self._strangers += 1
+        before, self._left_out = self._left_out, 0
+        return before
 
     def is_repeat(self, *key: str) -> bool:
         """Whether this reader looked at this page a moment ago, so that their line stands for it."""

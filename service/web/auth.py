@@ -9,7 +9,7 @@ from msgspec import structs
 
 from service.ledger import sessions
 from service.ledger.audit import write_audit
-from service.ledger.keys import Caller, Role, caller_of, looks_like_key
+from service.ledger.keys import Caller, Role, caller_of, looks_like_key, revoked_name
 from service.web import audited
 from service.web.bodies import form_of
 from service.web.broadcast import Standing
@@ -30,6 +30,7 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf_token"
 OPEN_SESSION: Final = "open"
+HOME: Final = "/desk"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -39,12 +40,14 @@ def needs(role: Role) -> Callable[[Handler], Handler]:
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded(request: web.Request) -> web.StreamResponse:
-            caller = await _caller(request)
-            if role not in INCLUDES[caller.role]:
-                raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
+            caller = request[CALLER] = await _caller(request)
             if not await request.app[CONTEXT].limits.call(caller.identity):
                 raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
-            request[CALLER] = caller
+            if role not in INCLUDES[caller.role]:
+                # From the desk's front door whoever may not see the board is sent on to what they may see.
+                if request.path != HOME:
+                    await audited.record_refused(request, f"this needs the role {role}")
+                raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
             return await _audited(request, partial(once_by_header, handler=handler))
 
         guarded.needs_role = role  # type: ignore[attr-defined]
@@ -79,11 +82,9 @@ async def _caller(request: web.Request) -> Caller:
         return await _by_key(request, context, scheme, key.strip())
     session = await session_of(request)
     if session is not None:
-        await _check_origin(request, context, session.id)
-        return Caller(session.name, session.role, session.key_id, session.id)
+        return await _from_our_pages(request, Caller(session.name, session.role, session.key_id, session.id))
     if context.open_to is not None:
-        await _check_origin(request, context, OPEN_SESSION)
-        return Caller("demo", context.open_to)
+        return await _from_our_pages(request, Caller("demo", context.open_to))
     raise _not_signed_in()
 
 
@@ -93,8 +94,18 @@ async def _by_key(request: web.Request, context: Context, scheme: str, key: str)
         async with context.core.ledger.reading() as tx:
             caller = await caller_of(tx, key)
     if caller is None:
-        raise await refuse_guess(request, "key", _not_signed_in())
+        refused = await refuse_guess(request, "key", _not_signed_in())
+        if refused.status == 401:
+            await audited.record_wrong_key(request, await _revoked_name(context, key))
+        raise refused
     return caller
+
+
+async def _revoked_name(context: Context, key: str) -> str:
+    if not looks_like_key(key):
+        return ""
+    async with context.core.ledger.reading() as tx:
+        return await revoked_name(tx, key)
 
 
 def _not_signed_in() -> Problem:
@@ -149,12 +160,15 @@ def standing_of(request: web.Request, role: Role) -> Standing:
     return Standing(roles, key_id=caller.key_id)
 
 
-async def _check_origin(request: web.Request, context: Context, session_id: str) -> None:
+async def _from_our_pages(request: web.Request, caller: Caller) -> Caller:
     """A cookie goes along with any site's request: one that changes something must show our page's token."""
     if request.method in SAFE:
-        return
+        return caller
     token = request.headers.get(CSRF_HEADER, "")
     if not token and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         token = (await form_of(request)).get(CSRF_FIELD, "")
-    if not context.sessions.csrf_fits(session_id, token):
+    if not request.app[CONTEXT].sessions.csrf_fits(caller.session_id or OPEN_SESSION, token):
+        request[CALLER] = caller
+        await audited.record_refused(request, "it did not come from a page of the desk")
         raise Problem(403, "Refused", f"a page of the desk must send its {CSRF_HEADER}; reload it and try again")
+    return caller

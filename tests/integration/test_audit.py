@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from service.ledger import audit, audit_reading
+from service.ledger import audit, audit_reading, keys
 from service.ledger.audit_reading import ERASED, Verdict, Wanted
 from service.ledger.engine import new_uuid
 from service.ledger.tables_admin import audit as earlier
@@ -167,6 +167,59 @@ async def test_signing_in_and_out_and_failing_to_is_written_down(world: World) -
     ]
 
 
+async def test_who_is_turned_away_leaves_a_line_and_no_flood_of_them(world: World, caller: Caller) -> None:
+    agent, nobody = await caller("agent"), await caller("")
+    key = await key_for(world, "admin", "gone")
+    async with world.ledger.transaction() as tx:
+        await keys.revoke(tx, "gone", world.clock.now())
+    answers = await asyncio.gather(*(agent.get("/v1/audit") for _ in range(20)))
+    assert {status for status, _ in answers} == {403}
+    assert (await agent.get("/v1/metrics/lifecycle"))[0] == 403
+    for wrong in (key, "sb_none", "sb_another", key):
+        headers = {"Authorization": f"Bearer {wrong}"}
+        async with nobody.session.get(f"{world.http}/v1/orders", headers=headers) as response:
+            assert response.status == 401
+    found = [(x.act, x.role, x.detail, x.subject) for x in reversed(await lines(world))]
+    assert found == [
+        ("refused", "agent", {"tried": "audit.read", "why": "this needs the role admin"}, ""),
+        ("refused", "agent", {"tried": "GET /v1/metrics/lifecycle", "why": "this needs the role supervisor"}, ""),
+        ("key.refused", "", {"why": "the key was revoked"}, "key:gone"),
+        ("key.refused", "", {"why": "the key is not known"}, ""),
+    ]
+    assert (await verified(world)).problems == []
+
+
+async def test_another_sites_act_with_a_sessions_cookie_leaves_a_line(world: World) -> None:
+    key = await key_for(world, "supervisor", "front-desk")
+    async with aiohttp.ClientSession() as browser:
+        async with browser.post(f"{world.http}/desk/sign-in", data={"key": key}, allow_redirects=False) as response:
+            cookie = response.headers["Set-Cookie"].partition(";")[0]
+        for _ in range(3):
+            sent = browser.post(f"{world.http}/v1/orders/device_pickup/A-1/issues", json={}, headers={"Cookie": cookie})
+            async with sent as response:
+                assert response.status == 403
+    found = [(x.act, x.who, x.detail) for x in reversed(await lines(world))]
+    said = {"tried": "issue.reported", "why": "it did not come from a page of the desk"}
+    assert found == [("signed_in", "key:front-desk", {}), ("refused", "key:front-desk", said)]
+
+
+async def test_strangers_with_many_addresses_do_not_fill_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.web.auditor.STRANGERS", 3)
+    world.settings.failures_per_minute = 0
+    async with aiohttp.ClientSession() as browser:
+
+        async def fail() -> None:
+            async with browser.post(f"{world.http}/desk/sign-in", data={"key": "sb_wrong"}) as response:
+                assert response.status == 401
+
+        for _ in range(5):
+            await fail()
+        monkeypatch.setattr("service.web.auditor.RENEWED_S", 0.0)
+        await fail()
+    failed = [x.detail for x in reversed(await lines(world, act="sign_in.failed"))]
+    assert [d.get("left_out_before") for d in failed] == [None, None, None, 2]
+
+
 async def some_lines(world: World, caller: Caller, count: int = 6) -> Client:
     agent = await caller("agent")
     await world.accept(event("A-1", "created"))
@@ -199,7 +252,15 @@ async def test_what_is_changed_or_taken_away_is_found(world: World, caller: Call
     moved = update(audit_head).values(seq=5, digest=third["digest"])
     assert "the head record was changed" in await tried(moved)
     await tried(update(audit_head).values(head), audit_lines.insert().values(last))
+    copied = [{**third, "seq": 7}]
+    assert "lines stand after the chain's end" in await tried(audit_lines.insert().values(copied))
+    await tried(delete(audit_lines).where(line == 7))
     names = audit_names.c
+    async with world.ledger.reading() as tx:
+        key = (await tx.execute(select(names.key).where(names.seq == 2, names.part == "who"))).scalar_one()
+    hidden = update(audit_names).where(names.seq == 2, names.part == "who")
+    assert "line 2 was changed" in await tried(hidden.values(key=b"nobody")), "a search would not find it"
+    assert await tried(hidden.values(key=key)) == ""
     assert "names are missing" in await tried(delete(audit_names).where(names.seq == 2, names.part == "who"))
     assert (await lines(world))[4].who == ERASED
     assert "head record is missing" in await tried(delete(audit_head))

@@ -10,7 +10,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.ledger.keys import Caller, Role
-from service.web.auth import OPEN_SESSION, may, needs, session_of
+from service.web.auth import HOME, OPEN_SESSION, may, needs, session_of
 from service.web.context import CALLER, CONTEXT
 from service.web.problems import Problem
 
@@ -50,7 +50,7 @@ def desk(role: Role) -> Callable[[Handler], Handler]:
             except Problem as problem:
                 if problem.status == 401 and request.method == "GET":
                     raise web.HTTPFound(f"/desk/sign-in?next={quote(request.path_qs)}") from None
-                if problem.status == 403 and request.path == "/desk":
+                if problem.status == 403 and request.path == HOME:
                     raise web.HTTPFound("/desk/orders") from None
                 raise
 
