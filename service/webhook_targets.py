@@ -57,10 +57,10 @@ def networks_of(text: str) -> tuple[Network, ...]:
 
 def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
     """Whether a webhook may be sent to this address."""
-    behind = _embedded(address)
-    if any(a in network for a in (address, behind) for network in allowed if a.version == network.version):
+    places = (address, *_embedded(address))
+    if any(a in network for a in places for network in allowed if a.version == network.version):
         return True
-    return all(_is_public(a) for a in {address, behind})
+    return all(map(_is_public, places))
 
 
 def _is_public(address: Address) -> bool:
@@ -73,17 +73,14 @@ def _is_public(address: Address) -> bool:
     return not any(address in network for network in _NEVER if address.version == network.version)
 
 
-def _embedded(address: Address) -> Address:
-    """The IPv4 address that a translated IPv6 address leads to; else the address itself."""
+def _embedded(address: Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that a translated or tunnelled IPv6 address leads to, or by which it goes."""
     if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(int(address) & _LOW_32)
-    if address.teredo:
-        return address.teredo[1]
-    if int(address) >> 32 & _LOW_32 in _ISATAP:
-        return IPv4Address(int(address) & _LOW_32)
-    return address.ipv4_mapped or address.sixtofour or address
+        return ()
+    if address in _NAT64 or int(address) >> 32 & _LOW_32 in _ISATAP:
+        return (IPv4Address(int(address) & _LOW_32),)
+    within = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
+    return tuple(a for a in within if a is not None)
 
 
 def guarded_sockets(allowed: Sequence[Network]) -> Callable[[Any], socket.socket]:
