@@ -8,10 +8,10 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
+from service.domain.events import MAX_BODY_BYTES
 from service.web.audited import AUDIT, Act, Audit
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
-from service.web.events import MAX_REQUEST_BYTES
 from service.web.gate import expect, gate
 from service.web.openapi import get_openapi
 from service.web.problems import problems
@@ -26,7 +26,7 @@ HSTS: Final = "max-age=31536000"
 
 def build(context: Context, *, everything: bool = True) -> web.Application:
     """All routes, or only what operators ask when this process has no web role."""
-    app = web.Application(middlewares=[gate, problems], client_max_size=MAX_REQUEST_BYTES)
+    app = web.Application(middlewares=[gate, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
     app[WARNED] = []
     app.on_response_prepare.append(_add_headers)
@@ -48,7 +48,18 @@ def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
         handler = route.handler if route.lenient else checked(route.handler, route.query)
         handler = told_of(handler, route.audit or Act(f"{route.method} {route.path}"))
+        if route.most_bytes != MAX_BODY_BYTES:
+            handler = taking(route.most_bytes, handler)
         app.router.add_route(route.method, path, handler, name=None, expect_handler=expect)
+
+
+def taking(most_bytes: int, handler: Handler) -> Handler:
+    """`handler`, for which a body may be larger than elsewhere."""
+
+    async def roomy(request: web.Request) -> web.StreamResponse:
+        return await handler(request.clone(client_max_size=most_bytes))
+
+    return roomy
 
 
 def told_of(handler: Handler, audit: Audit) -> Handler:

@@ -53,7 +53,11 @@ async def form_of(request: web.Request) -> Form:
 
 def _is_odd(text: str) -> bool:
     """Half of a surrogate pair, which some charsets let through, is no text: it can be neither signed nor stored."""
-    return any("\ud800" <= c <= "\udfff" for c in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

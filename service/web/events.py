@@ -16,6 +16,7 @@ from service.web.context import CONTEXT
 from service.web.problems import Problem, problem_response
 
 MAX_BATCH = 1000
+MAX_BATCH_BYTES = MAX_BODY_BYTES * 40
 
 
 @needs("publisher")
@@ -83,6 +84,3 @@ def _result(verdict: Verdict) -> dict[str, Any]:
 
 def _dumps(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-MAX_REQUEST_BYTES = MAX_BODY_BYTES * 40

@@ -16,6 +16,7 @@ from service.web.problems import Problem, problem_response
 
 BODY_WITHIN_S: Final = 30.0
 TOO_SLOW: Final = 408
+TOO_LARGE: Final = 413
 UNCOMPRESSED: Final = ("", "identity")
 # Nobody reads what is posted there, and mail programs post it as multipart/form-data (RFC 8058, §3.2).
 BODY_UNREAD: Final = frozenset({"/u/{token}"})
@@ -36,7 +37,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = await handler(request)
     finally:
         slow.cancel()
-    if answer.status == TOO_SLOW:
+    if answer.status in (TOO_SLOW, TOO_LARGE):
         answer.force_close()
     return answer
 

@@ -61,6 +61,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < 400:
             raise
+        if isinstance(error, web.HTTPRequestEntityTooLarge):
+            return problem_response(413, "Too large", error.text or "")
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return problem_response(error.status, error.reason, headers=headers)
     except (SQLAlchemyError, OSError, TimeoutError) as error:

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
+from service.domain.events import MAX_BODY_BYTES
 from service.erasing import Erasure
 from service.ledger.person_data import PersonData
 from service.web import (
@@ -31,6 +32,7 @@ from service.web.desk import audit as audit_page
 from service.web.desk import board, sign_in, tools
 from service.web.desk import lifecycle as lifecycle_page
 from service.web.desk import orders as order_pages
+from service.web.events import MAX_BATCH_BYTES
 from service.web.oidc import begin_oidc, end_oidc
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,6 +44,7 @@ class Route(Struct, frozen=True):
     Parameters that are not declared are refused, unless the route is `lenient`: addresses that others call for us, and
     the customer's link, to which mail programs and click counters add parameters of their own.
     `audit`: what the audit log says of it; a route that declares nothing is kept there under its method and path.
+    `most_bytes`: how large a body is taken. Whoever is nobody to us can send forms, too: they must cost little to read.
     """
 
     method: str
@@ -54,6 +57,7 @@ class Route(Struct, frozen=True):
     media: str = "application/json"
     lenient: bool = False
     audit: Audit | None = None
+    most_bytes: int = MAX_BODY_BYTES
 
 
 _COUNTRY = {"country": "ISO 3166: where a number without a country code is"}
@@ -94,7 +98,10 @@ OPERATIONS = (
     Route("GET", "/metrics", ops.metrics, media="text/plain", audit=_NUMBERS),
 )
 API = (
-    Route("POST", "/v1/events", events.post_events, body=dict, answer=shapes.EventResults, audit=_TIMELINE),
+    Route(
+        "POST", "/v1/events", events.post_events, body=dict, answer=shapes.EventResults, audit=_TIMELINE,
+        most_bytes=MAX_BATCH_BYTES,
+    ),
     Route("GET", "/v1/orders", orders.list_orders, answer=shapes.OrderPage, query=_LIST, audit=Act("orders.listed")),
     Route("GET", "/v1/audit", audit.get_audit, answer=shapes.AuditPage, query=_AUDIT, audit=Act("audit.read")),
     Route(

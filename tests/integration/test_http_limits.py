@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -139,6 +141,42 @@ async def test_a_form_in_parts_cannot_bring_compressed_ones(small: World) -> Non
     )
     head = f"POST /desk/sign-in HTTP/1.1\nHost: x\nContent-Type: multipart/form-data; boundary=x\nContent-Length: {len(body)}"
     assert (await ask(small, head, body))[0] == 415
+
+
+async def test_bodies_are_as_small_as_what_they_are_for(small: World) -> None:
+    nobody, publisher = Client(small, ""), Client(small, await key_for(small, "publisher"))
+    # Percent-encoded forms of 10 MB held up everybody for seconds, and needed no key.
+    large = b"key=" + b"%41" * 100_000
+    forms = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path in ("/desk/sign-in", "/callbacks/twilio/inbound", "/desk/sign-out"):
+        async with nobody.session.post(small.http + path, data=large, headers=forms) as response:
+            assert response.status == 413, path
+            assert "262144" in (await response.json())["detail"]
+            assert response.headers["Connection"] == "close"
+    batch = [event(f"L-{n}", "created", note={"text": "x" * 900}) for n in range(400)]
+    assert len(msgspec.json.encode(batch)) > 262_144
+    assert (await publisher.post("/v1/events", batch))[0] == 200
+    async with publisher.session.post(
+        f"{small.http}/v1/events",
+        data=b" " * 10_600_000,
+        headers={**publisher._headers, "Content-Type": "application/json"},
+    ) as response:
+        assert response.status == 413
+    await nobody.close()
+    await publisher.close()
+
+
+@pytest.mark.parametrize(
+    "after", ["//[x", "[", "http://[::1", "/desk\\..\\x", "//evil.example", "https://evil.example/desk"]
+)
+async def test_signing_in_leads_nowhere_but_to_the_desk(small: World, after: str) -> None:
+    key = await key_for(small, "agent")
+    async with aiohttp.ClientSession() as browser:
+        async with browser.get(f"{small.http}/desk/sign-in", params={"next": after}) as response:
+            assert response.status == 200
+        form = {"key": key, "next": after}
+        async with browser.post(f"{small.http}/desk/sign-in", data=form, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (303, "/desk")
 
 
 async def test_what_is_no_http_is_logged_in_one_line_without_content(small: World) -> None:

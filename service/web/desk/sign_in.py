@@ -9,7 +9,7 @@ from service.ledger import sessions
 from service.ledger.audit import write_audit
 from service.ledger.keys import Caller, caller_of, looks_like_key
 from service.web.audited import audit_line, record_stranger
-from service.web.auth import CSRF_FIELD, begin_session, may, session_of
+from service.web.auth import CSRF_FIELD, HOME, begin_session, may, session_of
 from service.web.bodies import form_of
 from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT
@@ -24,9 +24,12 @@ FORM: Final = "sign-in "
 
 def safe_next(text: str) -> str:
     """A path of our own to go on to; anything else becomes the board."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # such as half an IPv6 address
+        return HOME
     ours = not parts.scheme and not parts.netloc and parts.path.startswith("/desk") and "\\" not in text
-    return text if ours else "/desk"
+    return text if ours else HOME
 
 
 async def show_sign_in(request: web.Request) -> web.StreamResponse:
