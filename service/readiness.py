@@ -11,10 +11,10 @@ from typing import Final, Literal
 
 import structlog
 from msgspec import Struct
-from sqlalchemy.exc import DBAPIError
 
 from service.broker.port import Broker
 from service.ledger.engine import Ledger
+from service.ledger.faults import DatabaseError
 from service.ledger.proving import prove_writing
 from service.ledger.reaching import why
 
@@ -85,7 +85,7 @@ class Watch:
                 self._database = OK
             except TimeoutError:
                 self._database = f"no answer within {ANSWER_WITHIN_S:.0f} s"
-            except (OSError, DBAPIError) as error:
+            except (OSError, DatabaseError) as error:
                 self._database = f"cannot write: {why(error)}"
             except Exception as error:
                 log.exception("readiness.failed")

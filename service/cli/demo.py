@@ -5,7 +5,6 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -18,7 +17,6 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from sqlalchemy import func, select
 
 from service import settings as settings_module
 from service import shipped
@@ -26,7 +24,7 @@ from service.app import App
 from service.broker.memory import MemoryBroker
 from service.broker.port import DEAD
 from service.cli.running import stop_on_signals
-from service.ledger.tables import clocks, escalations, notifications, orders
+from service.ledger.totals import totals
 from service.ledger.views import recent_messages
 from service.settings import Settings, SettingsError
 from service.simulator.player import Player
@@ -186,22 +184,14 @@ def _words(m: dict[str, Any]) -> str:
 
 async def _print_summary(app: App, console: Console, played: list[Played]) -> None:
     async with app.ledger.reading() as tx:
-
-        async def count(*columns: Any, where: Any = None) -> list[tuple[Any, ...]]:
-            query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
-            found = await tx.execute(query if where is None else query.where(where))
-            return [tuple(row) for row in found]
-
-        by_status = await count(orders.c.status)
-        by_message = await count(notifications.c.channel, notifications.c.state)
-        by_team = await count(escalations.c.team, escalations.c.reason)
-        breached = sum(n for _, n in await count(clocks.c.name, where=clocks.c.state == "breached"))
-    totals: Counter[str] = Counter()
-    for channel, state, n in by_message:
-        totals[f"{channel} {state}"] += n
+        found = await totals(tx)
+    by_message = sorted((f"{channel} {state}", n) for (channel, state), n in found.messages.items())
     typer.echo("")
-    typer.echo(f"{len(played)} events, {sum(n for _, n in by_status)} orders, {sum(totals.values())} messages")
-    typer.echo("orders:      " + ", ".join(f"{n} {status}" for status, n in by_status))
-    typer.echo("messages:    " + ", ".join(f"{n} {what}" for what, n in sorted(totals.items())))
-    typer.echo("escalations: " + (", ".join(f"{n} {team}/{reason}" for team, reason, n in by_team) or "none"))
-    typer.echo(f"promises broken: {breached}; dead letters: {await app.broker.depth(DEAD)}")
+    typer.echo(f"{len(played)} events, {sum(found.orders.values())} orders, {sum(found.messages.values())} messages")
+    typer.echo("orders:      " + ", ".join(f"{n} {status}" for status, n in found.orders.items()))
+    typer.echo("messages:    " + ", ".join(f"{n} {what}" for what, n in by_message))
+    typer.echo(
+        "escalations: "
+        + (", ".join(f"{n} {team}/{reason}" for (team, reason), n in found.escalations.items()) or "none")
+    )
+    typer.echo(f"promises broken: {found.breached}; dead letters: {await app.broker.depth(DEAD)}")

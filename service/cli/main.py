@@ -8,11 +8,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from service import __version__
 from service.broker.port import BrokerLost
-from service.ledger.faults import is_transient
+from service.ledger.faults import DatabaseError, is_transient
 from service.ledger.upgrading import SchemaError
 from service.settings import SettingsError
 from service.workflows.packs import PackError
@@ -35,7 +34,7 @@ def main() -> None:
         app()
     except (SettingsError, SchemaError, PackError, BrokerLost) as error:
         _leave(str(error))
-    except DBAPIError as error:
+    except DatabaseError as error:
         if not is_transient(error):
             raise
         _leave("the database broke off before it said whether that is done: look, then run the command again")

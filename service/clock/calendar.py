@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import insert
 
 from service.core import Core
 from service.domain.order import OrderRef
@@ -16,7 +15,6 @@ from service.ledger import digests, escalations, idempotency, inbox, incident_ca
 from service.ledger.erasing import old_orders
 from service.ledger.outbox import Outgoing
 from service.ledger.schedules import DIGEST, Subscription
-from service.ledger.tables_admin import stream
 from service.ledger.transaction import Transaction
 
 log = structlog.get_logger(__name__)
@@ -57,15 +55,11 @@ class CalendarDue:
             outgoing: list[Outgoing] = []
             for s in due:
                 outgoing += await self._content(tx, s)
-            lines = []
             again = await incident_calls.call_again(tx, self._team_of, now)
-            for key, body, team in (*again, *await incidents.flush(tx, self._team_of, now)):
-                outgoing += escalations.announcement(key, body, team, core.team_ways, now)
-                lines.append(escalations.stream_row(team.name, str(body["data"]["reason"]), body, now))
-            if lines:
-                await tx.execute(insert(stream), lines)
+            told = [*again, *await incidents.flush(tx, self._team_of, now)]
+            await escalations.publish(tx, told, core.team_ways, now)
             await outbox.put(tx, outgoing, now)
-        if outgoing:
+        if outgoing or told:
             core.wakeups.wake({"relay", "stream"})
         return len(due)
 

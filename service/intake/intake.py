@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 import structlog
 from msgspec import Struct, structs
-from sqlalchemy.exc import IntegrityError
 
 from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER
 from service.canonical import canonical_event
@@ -24,7 +23,7 @@ from service.intake.cloudevents import STRUCTURED
 from service.intake.reading import Incoming, read
 from service.intake.replays import replay_opened, sealed_letter
 from service.ledger import inbox
-from service.ledger.faults import is_weather
+from service.ledger.faults import AlreadyThere, is_weather
 from service.ledger.outbox import Outgoing
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
@@ -129,7 +128,7 @@ class Intake:
                     passing("intake.before_commit")
                 tracing.record("commit", began_ns, (v.traceparent for v in verdicts), events=len(reads))
                 break
-            except IntegrityError:
+            except AlreadyThere:
                 # Another intake took the same event or order first; what it wrote is seen on the next try.
                 if attempt == RACE_RETRIES - 1:
                     raise

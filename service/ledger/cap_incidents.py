@@ -13,9 +13,8 @@ from sqlalchemy import select
 
 from service.domain.workflow import Team
 from service.ledger.caps import SMALL
-from service.ledger.escalations import serialise
+from service.ledger.escalations import publish, serialise
 from service.ledger.incidents import Announced, ProviderTrouble, open_for_provider, step_of
-from service.ledger.provider_health import publish
 from service.ledger.tables_admin import incidents
 from service.ledger.transaction import Transaction
 

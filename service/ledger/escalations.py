@@ -12,21 +12,21 @@ from uuid import UUID
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 
 from service.domain.calendars import quiet_until
 from service.domain.escalation import as_event
 from service.domain.workflow import Team
 from service.keyring import Keyring
-from service.ledger import incidents, outages
+from service.ledger import incidents, outages, outbox
 from service.ledger.engine import padded
-from service.ledger.incidents import SOURCE, Change
+from service.ledger.incidents import SOURCE, Announced, Change
 from service.ledger.outbox import Outgoing
 from service.ledger.records import seal_json
 from service.ledger.tables import ESCALATION_DETAIL, escalations, notices, notifications
 from service.ledger.tables_admin import stream
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import upsert
+from service.ledger.upsert import insert_rows, upsert
 
 TEAMS: Final = "teams"
 STREAM_LOCK: Final = 5_748_219_378
@@ -62,8 +62,7 @@ async def write(
     for key, body, team in await incidents.update_for(tx, changes, members, now):
         outgoing += announcement(key, body, team, targets, now)
         logged.append(stream_row(team.name, str(key.rpartition(".")[2]), body, now))
-    if logged:
-        await tx.execute(insert(stream), logged)
+    await insert_rows(tx, stream, logged)
     return outgoing
 
 
@@ -205,6 +204,16 @@ def _said(change: Change) -> dict[str, str]:
     if e.state == "resolved" and not e.by:
         said["why"] = e.detail
     return {k: v for k, v in said.items() if v}
+
+
+async def publish(tx: Transaction, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
+    """To the exchange, the team's own ways and the pages."""
+    lines, outgoing = [], []
+    for key, body, team in told:
+        outgoing += announcement(key, body, team, ways, now)
+        lines.append(stream_row(team.name, str(body["data"]["reason"]), body, now))
+    await insert_rows(tx, stream, lines)
+    await outbox.put(tx, outgoing, now)
 
 
 def stream_row(team: str, reason: str, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:

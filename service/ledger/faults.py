@@ -12,6 +12,11 @@ from sqlalchemy import exc
 
 Fault = Literal["passing", "permanent", "ours"]
 
+# What the ledger raises, under names of its own: whoever asks it does not know by which library it is reached.
+LedgerError: Final = exc.SQLAlchemyError
+DatabaseError: Final = exc.DBAPIError
+AlreadyThere: Final = exc.IntegrityError
+
 SQLSTATES: Final[dict[str, Fault]] = {
     "": "ours",
     "08": "passing",  # the connection

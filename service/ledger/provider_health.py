@@ -10,13 +10,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 
 from service.domain.workflow import Team
-from service.ledger import incident_calls, outbox
-from service.ledger.escalations import announcement, serialise, stream_row
+from service.ledger import incident_calls
+from service.ledger.escalations import publish, serialise
 from service.ledger.incidents import Announced, ProviderTrouble, let_go, open_for_provider, step_of
-from service.ledger.tables_admin import incidents, provider_health, stream
+from service.ledger.tables_admin import incidents, provider_health
 from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
@@ -171,17 +171,6 @@ async def call_again(tx: Transaction, team: Team | None, ways: Mapping[str, int]
     told = await incident_calls.call_again(tx, called, now)
     await publish(tx, told, ways, now)
     return bool(told)
-
-
-async def publish(tx: Transaction, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
-    """To the exchange, the team's own ways and the pages."""
-    lines, outgoing = [], []
-    for key, body, team in told:
-        outgoing += announcement(key, body, team, ways, now)
-        lines.append(stream_row(team.name, str(body["data"]["reason"]), body, now))
-    if lines:
-        await tx.execute(insert(stream), lines)
-    await outbox.put(tx, outgoing, now)
 
 
 async def find_incident(tx: Transaction, incident_id: UUID) -> Row[Any] | None:

@@ -178,6 +178,12 @@ async def _escalations(tx: Transaction, order_id: UUID) -> list[dict[str, Any]]:
     return [escalation_view(tx.keyring, row) for row in await tx.execute(query)]
 
 
+async def mail_html(tx: Transaction, message_id: UUID) -> str:
+    """One mail as its reader sees it; empty when there is none, or it was forgotten."""
+    row = (await tx.execute(select(notifications).where(notifications.c.id == message_id))).one_or_none()
+    return str(message_view(tx.keyring, row)["html"] or "") if row else ""
+
+
 async def recent_messages(tx: Transaction, limit: int) -> list[dict[str, Any]]:
     """The newest messages with the order they belong to: for the inbox page."""
     query: Select[Any] = (

@@ -9,20 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
-
 from service.broker.memory import MemoryBroker
 from service.broker.port import INTAKE
 from service.core import Core
-from service.ledger.orders import next_wake
-from service.ledger.tables import notifications, outbox
+from service.ledger.totals import is_idle, next_moment
 from service.simulator.simulator import Played
 from service.timekeeping import ManualTime
 
 FRAME_S: Final = 0.2
 LOOK_S: Final = 0.01
 IDLE_PATIENCE_S: Final = 30.0
-BUSY: Final = ("pending", "retrying", "sending")
 
 
 class Player:
@@ -55,12 +51,8 @@ class Player:
             await self.idle()
 
     async def _next_due(self) -> datetime | None:
-        later = select(func.min(notifications.c.not_before)).where(
-            notifications.c.state.in_(BUSY), notifications.c.not_before > self._clock.now()
-        )
         async with self._core.ledger.reading() as tx:
-            moments = [await next_wake(tx), (await tx.execute(later)).scalar_one()]
-        return min((m for m in moments if m), default=None)
+            return await next_moment(tx, self._clock.now())
 
     async def idle(self) -> None:
         """Return when nothing is left to do at this moment of the clock, or it takes suspiciously long."""
@@ -71,13 +63,5 @@ class Player:
     async def _is_idle(self) -> bool:
         if self._broker.unsettled(INTAKE):
             return False
-        now = self._clock.now()
-        busy = select(func.count()).where(
-            (notifications.c.state == "sending")
-            | (notifications.c.state.in_(("pending", "retrying")) & (notifications.c.not_before <= now))
-        )
         async with self._core.ledger.reading() as tx:
-            wake = await next_wake(tx)
-            waiting = (await tx.execute(busy)).scalar_one()
-            leaving = (await tx.execute(select(func.count()).select_from(outbox))).scalar_one()
-        return not waiting and not leaving and (wake is None or wake > now)
+            return await is_idle(tx, self._clock.now())

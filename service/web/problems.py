@@ -5,10 +5,10 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
-from sqlalchemy.exc import SQLAlchemyError
 
 from service.core import NoSuchOrder
 from service.domain.errors import NotNow, Rejection
+from service.ledger.faults import LedgerError
 from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             return problem_response(413, "Too large", error.text or "")
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return problem_response(error.status, error.reason, headers=headers)
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except (LedgerError, OSError, TimeoutError) as error:
         log.warning("http.unavailable", path=request.match_info.route.name or "", error=type(error).__name__)
         return problem_response(503, "Unavailable", "the database did not answer; try again")
     except (web.RequestPayloadError, HttpProcessingError):

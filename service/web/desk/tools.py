@@ -3,14 +3,11 @@
 from typing import Any, Final
 
 from aiohttp import web
-from sqlalchemy import func, select
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
-from service.domain.notices import AHEAD
 from service.ledger import housekeeping, outbox
-from service.ledger.columns import stands_in
-from service.ledger.tables import notifications
-from service.ledger.views import message_view, recent_messages
+from service.ledger.totals import messages_waiting
+from service.ledger.views import mail_html, recent_messages
 from service.web.bodies import uuid_of
 from service.web.context import CONTEXT
 from service.web.dead import change_letter, letters_of
@@ -37,8 +34,7 @@ async def mail(request: web.Request) -> web.StreamResponse:
     core = request.app[CONTEXT].core
     key = uuid_of(request.match_info["id"], "message")
     async with core.ledger.reading() as tx:
-        row = (await tx.execute(select(notifications).where(notifications.c.id == key))).one_or_none()
-    html = message_view(core.keyring, row)["html"] if row else ""
+        html = await mail_html(tx, key)
     if not html:
         raise web.HTTPNotFound
     headers = {"Content-Security-Policy": MAIL_CSP, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -71,8 +67,8 @@ async def health(request: web.Request) -> web.StreamResponse:
     async with core.ledger.reading() as tx:
         oldest = await housekeeping.oldest_pending(tx, context.routes)
         leaving = await outbox.oldest(tx, now)
-        waiting = await tx.execute(select(func.count()).where(stands_in(notifications.c.state, *AHEAD)))
-    numbers: list[tuple[str, Any]] = [("messages waiting", waiting.scalar_one())]
+        waiting = await messages_waiting(tx)
+    numbers: list[tuple[str, Any]] = [("messages waiting", waiting)]
     numbers.append(("oldest for the broker", _age(now, leaving)))
     for queue in (INTAKE, DEAD):
         try:
