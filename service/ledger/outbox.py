@@ -15,6 +15,8 @@ from service.ledger.tables import outbox
 from service.ledger.transaction import Transaction
 
 LEASE: Final = timedelta(seconds=30)
+# What is not sent within this is let go: after its lease another process would send it too.
+SEND_WITHIN_S: Final = LEASE.total_seconds() - 5
 
 
 class Outgoing(Struct, frozen=True):

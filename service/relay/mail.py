@@ -1,12 +1,13 @@
 """Report mails: a short text and a CSV file."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 
 from service.keyring import Keyring, SealBroken
-from service.ledger.outbox import Outgoing
+from service.ledger.outbox import SEND_WITHIN_S, Outgoing
 from service.ledger.tables import REPORT_MAIL
 from service.letters import Letter
 
@@ -34,4 +35,9 @@ class MailTransport:
         if self._post is None:
             log.warning("report.captured", message_id=message.message_id, hint="set SMTP_URL and EMAIL_FROM")
             return True
-        return await self._post(letter, message.message_id)
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                return await self._post(letter, message.message_id)
+        except TimeoutError:
+            log.warning("report.not_taken", message_id=message.message_id, why="no relay took it in time")
+            return False

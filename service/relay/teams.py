@@ -12,14 +12,13 @@ import msgspec
 import structlog
 
 from service.domain.workflow import Workflow
-from service.ledger.outbox import Outgoing
+from service.ledger.outbox import SEND_WITHIN_S, Outgoing
 from service.setting_values import WEBHOOK
 from service.timekeeping import TimeSource
 from service.webhooks import NOT_ALLOWED, WebhookClient
 
 log = structlog.get_logger(__name__)
 logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it prints addresses with their tokens
-TIMEOUT_S: Final = 30.0
 _TYPES: Final = {"critical": "failure", "high": "failure"}
 _NEWS: Final = {"acknowledged": "info", "resolved": "success"}
 
@@ -41,7 +40,7 @@ class TeamTransport:
             return True
         url = ways[int(way)]
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(SEND_WITHIN_S):
                 return await self._send(url, message)
         except (TimeoutError, OSError) as error:
             log.warning("team.not_reached", team=team, way=way, error=type(error).__name__)

@@ -1,5 +1,7 @@
 """Receipts over HTTP: what Twilio says later, in whatever form it comes, and what others send in its name."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -142,6 +144,17 @@ async def _connect(world: World) -> Any:
 
     host, _, port = world.http.removeprefix("http://").partition(":")
     return await asyncio.open_connection(host, int(port))
+
+
+async def test_forty_receipts_at_once_in_any_order_and_doubled_are_one_end(world: World) -> None:
+    sms = await told(world)
+    said = ["read", "queued", "delivered", "sent", "sending", "delivered", "accepted", "sent"] * 5
+    assert await asyncio.gather(*(receipt(world, sms, status) for status in said)) == [204] * len(said)
+    after = await message(world)
+    assert after["state"] == "read"
+    steps = [h["state"] for h in after["history"] if h["state"] != "receipt"]
+    assert steps[-1] == "read"
+    assert max(Counter(steps).values()) == 1, "each state once"
 
 
 BACKUP = "AC" + "1" * 32

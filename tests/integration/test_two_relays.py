@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from service.dispatch.breaker import OPENS_AFTER
 from service.telemetry import metrics
 from tests.integration.conftest import Caller
 from tests.integration.test_two_accounts import announced, counted, is_resolved
 from tests.support.events import event
 from tests.support.providers import Mailbox, Providers
-from tests.support.relay import HANG, Relay
+from tests.support.relay import CLOSE, HANG, Relay
 from tests.support.world import ROOT, World, settings_for
 
 # A relay that wants none of our mail, by what it says where (RFC 5321, RFC 3463; Postfix's words).
@@ -196,3 +197,33 @@ async def test_a_report_whose_reader_is_unknown_is_given_up_and_counted(
     await world.settled()
     assert metrics.relay_given_up.labels("mail")._value.get() == before + 1
     assert not relays[1].connections
+
+
+async def test_a_mail_that_the_relay_cannot_carry_as_probe_opens_the_way_for_others(
+    parts: dict[str, Any], providers: Providers, mailbox: Mailbox, relays: tuple[Relay, Relay]
+) -> None:
+    """Only mails in other scripts wait as it comes back: the probe ends as one of them, and its place is free again."""
+    relay, _ = relays
+    world = World(settings_for(providers, mailbox, smtp_url=relay.url, **parts), providers, mailbox)
+    await world.start()
+    try:
+        (provider,) = world.app.routes["email"].providers
+        relay.says = {"connect": CLOSE}
+        for n in range(OPENS_AFTER):
+            customer = {"customer": {"email": f"jörg{n}@example.com", "locale": "en"}}
+            await world.accept(event(f"J-{n}", "created", recipients=customer))
+            await world.settled()
+        assert world.app.routes["email"].is_open(provider)
+        relay.says = {}
+        await world.move(seconds=61)
+        await told(world, range(1, 4))
+
+        async def are_sent() -> bool:
+            world.clock.advance(seconds=5)
+            return (await counted(world, "email")).get("sent") == 3
+
+        await world.until(are_sent, "without a restart")
+        assert sorted(m.to for m in relay.accepted()) == [f"<c{n}@example.com>" for n in range(1, 4)]
+        assert not world.app.routes["email"].is_open(provider)
+    finally:
+        await world.close()
