@@ -119,7 +119,10 @@ class Attempt:
     ) -> None:
         if self._is_probe:
             self._breaker.end_probe()
-        if not self._is_told:
+        # What was sent before the breaker opened, and ends badly after that, tells nothing new: a burst of sends that
+        # hang would else make the first rest the longest one.
+        is_late = self._breaker.is_open and not self._is_probe
+        if not self._is_told and not is_late:
             self._breaker.troubled(self._now())
 
     def works(self) -> None:

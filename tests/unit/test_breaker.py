@@ -54,3 +54,27 @@ def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
     breaker.pause(NOON + timedelta(seconds=30))
     assert breaker.room(NOON + timedelta(seconds=29), 60) == 0
     assert breaker.room(NOON + timedelta(seconds=30), 60) == 60
+
+
+def test_a_burst_of_sends_that_hang_makes_the_rest_no_longer_than_five_do() -> None:
+    breaker = Breaker()
+    sends = [breaker.attempt(lambda: NOON) for _ in range(12)]
+    for send in sends:
+        send.__enter__()
+    for send in sends:
+        send.__exit__(None, None, None)
+    assert breaker.rest_until() == NOON + FIRST_REST
+    with breaker.attempt(lambda: NOON + FIRST_REST):
+        pass
+    assert breaker.rest_until() == NOON + FIRST_REST + 2 * FIRST_REST, "the probe does"
+
+
+def test_an_end_that_comes_late_does_not_take_the_probes_place() -> None:
+    breaker = Breaker()
+    late = breaker.attempt(lambda: NOON + FIRST_REST)
+    late.__enter__()
+    for _ in range(OPENS_AFTER):
+        with breaker.attempt(lambda: NOON):
+            pass
+    late.__exit__(None, None, None)
+    assert breaker.room(NOON + FIRST_REST, 60) == 1
