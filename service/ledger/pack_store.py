@@ -30,3 +30,8 @@ async def find(tx: Transaction, workflow: str, version: str) -> bytes | None:
     query = select(packs.c.files).where(packs.c.workflow == workflow, packs.c.version == version)
     files: bytes | None = (await tx.execute(query)).scalar_one_or_none()
     return files
+
+
+async def files_of_all(tx: Transaction) -> list[bytes]:
+    """The bundled files of every version of every workflow that was ever in use here."""
+    return list((await tx.execute(select(packs.c.files))).scalars())

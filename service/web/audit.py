@@ -11,7 +11,7 @@ from service.ledger import audit_reading
 from service.ledger.audit_reading import Line, Wanted
 from service.web.audited import address_in, noted
 from service.web.auth import needs
-from service.web.bodies import answer, limit_of, moment_of, whole_number
+from service.web.bodies import answer, in_order, limit_of, moment_of, whole_number
 from service.web.context import CONTEXT
 from service.web.shapes import AuditPage
 
@@ -36,13 +36,14 @@ def wanted_of(request: web.Request) -> Wanted:
     before = whole_number(cursor, 1, LAST) if cursor else 0
     if before is None:
         raise Rejection("cursor: write the one of the page before")
+    since, until = in_order(("from", _moment(request, "from")), ("to", _moment(request, "to")))
     return Wanted(
         who=q.get("who", ""),
         act=q.get("act", ""),
         order=q.get("order", ""),
         person=found[0] if found else "",
-        since=_moment(request, "from"),
-        until=_moment(request, "to"),
+        since=since,
+        until=until,
         before_seq=before,
         limit=limit_of(request, USUAL, MOST),
     )

@@ -133,3 +133,18 @@ def moment_of(request: web.Request, name: str) -> datetime | None:
     if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
         raise Rejection(f"{name}: an ISO 8601 date with an offset, from 1990 to 2200, is expected")
     return moment
+
+
+def span_of(request: web.Request, first: str, last: str) -> tuple[datetime | None, datetime | None]:
+    """Two moments between which something is looked for; raises Rejection."""
+    return in_order((first, moment_of(request, first)), (last, moment_of(request, last)))
+
+
+def in_order(
+    start: tuple[str, datetime | None], end: tuple[str, datetime | None]
+) -> tuple[datetime | None, datetime | None]:
+    """Both moments, each given with its name; raises Rejection where nothing can lie between them."""
+    (first, since), (last, until) = start, end
+    if since and until and until <= since:
+        raise Rejection(f"{last}: lies not after {first}, so that nothing can be found")
+    return since, until

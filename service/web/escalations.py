@@ -9,6 +9,7 @@ from aiohttp import web
 from service.core import NoSuchOrder
 from service.domain.causes import HandleEscalation
 from service.domain.errors import Rejection
+from service.domain.lifecycle import require_known
 from service.domain.order import OrderRef
 from service.ledger import incidents, provider_health
 from service.ledger.audit import write_audit
@@ -18,11 +19,12 @@ from service.web.audited import audit_line
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, limit_of, number_of, uuid_of
 from service.web.context import CALLER, CONTEXT
+from service.web.known import check_names
 from service.web.problems import Problem
 from service.web.shapes import EscalationPage, Handled, Remark, Snooze
 
 Act = Literal["acknowledge", "resolve", "snooze", "comment"]
-STATES: Final = ("active", "open", "acknowledged", "snoozed", "resolved", "")
+STATES: Final = ("active", "open", "acknowledged", "snoozed", "resolved")
 MOST: Final = 1000
 LONGEST_SNOOZE: Final = timedelta(days=7)
 _STATE_AFTER: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed", "comment": "open"}
@@ -32,22 +34,23 @@ _STATE_AFTER: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "sn
 async def list_escalations(request: web.Request) -> web.StreamResponse:
     """Most urgent first; what is not resolved unless `state` says otherwise."""
     context = request.app[CONTEXT]
-    wanted = wanted_of(request)
+    wanted = await wanted_of(request)
     async with context.core.ledger.reading() as tx:
         found, total = await listed(tx, wanted, context.core.time.now())
         gathered = await listed_incidents(tx, wanted)
     return answer(EscalationPage(found, gathered, total))
 
 
-def wanted_of(request: web.Request) -> Wanted:
+async def wanted_of(request: web.Request) -> Wanted:
     """The query string as filters; raises Rejection."""
     q = request.query
     state = q.get("state", "active")
-    if state not in STATES:
-        raise Rejection(f"state: one of {', '.join(s for s in STATES if s)} is expected, not {state!r:.40}")
+    if state:
+        require_known("state", state, STATES, "state")
     for name in ("team", "workflow", "severity"):
         if "\x00" in q.get(name, ""):
             raise Rejection(f"{name}: NUL is not taken")
+    await check_names(request)
     return Wanted(
         state=state,
         team=q.get("team", ""),

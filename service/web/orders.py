@@ -20,8 +20,9 @@ from service.ledger.orders import find
 from service.ledger.views import order_view
 from service.web.audited import address_in, audit_line, noted
 from service.web.auth import needs
-from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, moment_of
+from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, span_of
 from service.web.context import CALLER, CONTEXT, Context
+from service.web.known import check_names
 from service.web.once import HEADER, once
 from service.web.preview import preview
 from service.web.problems import Problem
@@ -37,7 +38,7 @@ Send = Callable[[web.Request, SendNotice], Awaitable[web.StreamResponse]]
 async def list_orders(request: web.Request) -> web.StreamResponse:
     """A page of orders; `format=csv` gives all of them as a table."""
     context = request.app[CONTEXT]
-    wanted = search_of(request)
+    wanted = await search_of(request)
     if request.query.get("format") == "csv":
         return await csv_answer(request, wanted)
     async with context.core.ledger.reading() as tx:
@@ -58,8 +59,8 @@ async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
     return web.Response(text=as_csv(rows, now), content_type="text/csv", headers=headers)
 
 
-def search_of(request: web.Request, usual: int = 50) -> Search:
-    """The query string as a search; raises Rejection."""
+async def search_of(request: web.Request, usual: int = 50, *, apart: bool = False) -> Search:
+    """The query string as a search; raises Rejection. `apart`: see `check_names`."""
     q = request.query
     sort = q.get("sort") or "activity"
     if q.get("format", "") not in ("", "csv"):
@@ -70,9 +71,11 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
         if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
             raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
     note_search(request)
+    await check_names(request, apart=apart)
     statuses = tuple(s for s in q.get("status", "").split(",") if s)
     asked_for = statuses or q.get("stage") or q.get("q") or flag_of(request, "archived")
     packs = request.app[CONTEXT].core.packs
+    ends_from, ends_before = span_of(request, "ends_from", "ends_before")
     return Search(
         workflow=q.get("workflow", ""),
         statuses=statuses,
@@ -85,8 +88,8 @@ def search_of(request: web.Request, usual: int = 50) -> Search:
         overdue=flag_of(request, "overdue"),
         open_only=bool(flag_of(request, "open")),
         stuck_for=duration_of(request, "stuck_for"),
-        ends_from=moment_of(request, "ends_from"),
-        ends_before=moment_of(request, "ends_before"),
+        ends_from=ends_from,
+        ends_before=ends_before,
         sort=sort,
         cursor=q.get("cursor", ""),
         limit=limit_of(request, usual, 200),

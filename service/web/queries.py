@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from aiohttp import web
 
+from service.domain.errors import NotNow, Rejection
 from service.web.problems import Problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -16,7 +17,15 @@ def checked(handler: Handler, known: Mapping[str, str]) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         if request.query_string:
             _check(request, known)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except NotNow:
+            raise
+        except Rejection as rejection:
+            if request.method != "GET":
+                raise
+            # What only reads has nothing but its address to be wrong about.
+            raise Problem(400, "Not readable", rejection.reason) from None
 
     return guarded
 

@@ -12,6 +12,7 @@ from service.telemetry import metrics
 from service.web.auth import needs, standing_of
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
 from service.web.context import CALLER, CONTEXT
+from service.web.known import check_names
 from service.web.problems import Problem
 
 PING_S: Final = 10.0
@@ -29,6 +30,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
     Catches up from the ledger, then follows live, until the other side goes or cannot keep up.
     """
+    await check_names(request)
     with request.app[CONTEXT].limits.stream(request[CALLER].identity) as free:
         if not free:
             detail = "this key holds as many streams as it may (STREAMS_PER_KEY); close one"

@@ -159,8 +159,8 @@ async def test_orders_are_found_and_paged(world: World, caller: Caller) -> None:
     world.clock.advance(minutes=31)
     await world.quiet()
     assert len(await ids("overdue=true")) == 7
-    assert (await agent.get("/v1/orders?sort=size"))[0] == 422
-    assert (await agent.get("/v1/orders?cursor=zzz"))[0] == 422
+    assert (await agent.get("/v1/orders?sort=size"))[0] == 400
+    assert (await agent.get("/v1/orders?cursor=zzz"))[0] == 400
     status, table = await agent.get("/v1/orders?format=csv&status=vendor_en_route")
     assert (status, len(table.strip().splitlines())) == (200, 2)
 
@@ -393,7 +393,7 @@ async def test_lifecycle_metrics(world: World, caller: Caller) -> None:
     assert (rate["value"], rate["count"], rate["goal_kept"]) == (50.0, 2, False)
     stage = next(s for s in m["stages"] if s["stage"] == "vendor_assigned")
     assert (stage["count"], stage["p50"]) == (1, 60.0)
-    assert (await supervisor.get("/v1/metrics/lifecycle?workflow=none"))[0] == 404
+    assert (await supervisor.get("/v1/metrics/lifecycle?workflow=none"))[0] == 400
 
 
 async def test_dead_letters_are_listed_replayed_and_dropped(world: World, caller: Caller) -> None:

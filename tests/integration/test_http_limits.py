@@ -259,7 +259,7 @@ async def test_numbers_are_bounded_however_they_are_written(world: World, caller
             "/v1/dead-letters?limit=",
         ):
             assert (await supervisor.get(f"{path}{wrong}"))[0] in (400, 422), (path, wrong)
-    assert (await supervisor.get("/v1/escalations?offset=000000001999999"))[0] == 422
+    assert (await supervisor.get("/v1/escalations?offset=000000001999999"))[0] == 400
     admin = await caller("admin")
     for wrong in ("0", "501", "1" * 5000, "000000000001"):
         assert (await admin.post(f"/v1/dead-letters/{wrong}/replay"))[0] == 404
@@ -272,7 +272,7 @@ async def test_cursors_of_no_page_are_refused(world: World, caller: Caller) -> N
     for when in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"):
         cursor = urlsafe_b64encode(f'["{when}","{"0" * 32}"]'.encode()).decode().rstrip("=")
         for sort in ("activity", "due"):
-            assert (await agent.get(f"/v1/orders?sort={sort}&cursor={cursor}"))[0] == 422, when
+            assert (await agent.get(f"/v1/orders?sort={sort}&cursor={cursor}"))[0] == 400, when
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ async def test_query_parameters_that_nobody_reads_are_refused_by_name(world: Wor
         assert near in problem["detail"], path
         assert problem["parameter"] in path
     assert (await admin.get("/v1/orders?limit=1&limit=2"))[0] == 400
-    assert (await admin.get("/v1/orders?format=xlsx"))[0] == 422
+    assert (await admin.get("/v1/orders?format=xlsx"))[0] == 400
     for route in (*API, *PAGES, *OPERATIONS):
         path = re.sub(r"{[^}]+}", "1", route.path.replace("{act:replay|drop}", "drop"))
         status, problem = await admin.call(route.method, f"{path}?nobody_reads_this=1", allow_redirects=False)

@@ -138,7 +138,7 @@ async def test_a_hard_bounce_starts_the_fallback_and_is_seen_and_lifted_by_an_ag
         "why"
     ] == "bounced 5.1.1"
     assert (await publisher.get("/v1/suppressions?recipient=asha@example.com"))[0] == 403
-    assert (await agent.get("/v1/suppressions"))[0] == 422
+    assert (await agent.get("/v1/suppressions"))[0] == 400
     status, _ = await agent.call("DELETE", "/v1/suppressions?channel=email&recipient=asha@example.com")
     assert status == 200
     await mailed(mail_world, "M-3")

@@ -29,7 +29,7 @@ async def board_rows(request: web.Request) -> web.StreamResponse:
 
 async def _values(request: web.Request) -> dict[str, Any]:
     core = request.app[CONTEXT].core
-    wanted = wanted_of(request)
+    wanted = await wanted_of(request)
     now = core.time.now()
     async with core.ledger.reading() as tx:
         found, total = await listed(tx, wanted, now)

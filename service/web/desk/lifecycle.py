@@ -10,19 +10,20 @@ from service.web.bodies import duration_of
 from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import desk, render
+from service.web.lifecycle import workflow_of
 
 
 @desk("supervisor")
 async def lifecycle(request: web.Request) -> web.StreamResponse:
     """One workflow."""
     core = request.app[CONTEXT].core
-    pack = core.packs.find(request.query.get("workflow", "")) or next(iter(core.packs))
+    workflow = workflow_of(request)
     since = duration_of(request, "since") or timedelta(days=90)
     async with core.ledger.reading() as tx:
-        m = await measured(tx, pack.workflow, core.time.now() - since)
+        m = await measured(tx, workflow, core.time.now() - since)
     values: dict[str, Any] = {
         "m": m,
-        "title": pack.workflow.title,
+        "title": workflow.title,
         "since": request.query.get("since", "90d"),
         "workflows": [(p.workflow.name, p.workflow.title) for p in core.packs],
         "stages_chart": stages_chart(m["stages"]),

@@ -35,7 +35,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
     """Search, filters, and the usual views."""
     context = request.app[CONTEXT]
     core = context.core
-    wanted = search_of(request, SHOWN)
+    wanted = await search_of(request, SHOWN, apart=True)
     if request.query.get("format") == "csv":
         return await csv_answer(request, wanted)
     now = core.time.now()

@@ -1,0 +1,90 @@
+"""Values of filters that name something: one that nothing can be called is a mistake, told with the nearest right one.
+
+What only earlier versions of a pack name is known, too: orders of then may still be in the ledger.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+from yaml import YAMLError
+
+from service.domain.lifecycle import require_known
+from service.domain.workflow import SEVERITIES, Workflow
+from service.ledger import pack_store
+from service.web.context import CONTEXT
+
+_YAML: Final = "/workflow.yaml"
+
+
+class Names(Struct, frozen=True):
+    """What one pack calls things."""
+
+    workflow: str
+    statuses: frozenset[str]
+    stages: frozenset[str]
+    teams: frozenset[str]
+
+
+class _Earlier(Struct):
+    """Of an earlier version of a pack, whatever else it says."""
+
+    workflow: str = ""
+    statuses: dict[Any, Any] = {}
+    stages: dict[Any, Any] = {}
+    teams: dict[Any, Any] = {}
+
+
+async def check_names(request: web.Request, *, apart: bool = False) -> None:
+    """Raises Rejection for a workflow, status, stage, team or severity in the query that is nobody's name.
+
+    `apart`: a status or stage may be another workflow's than the one that is asked for, as on a page where somebody
+    changes one filter after the other.
+    """
+    context = request.app[CONTEXT]
+    packs = [names_of(pack.workflow) for pack in context.core.packs]
+    if all(value in known for _, value, known in _asked(request, packs, apart)):
+        return
+    async with context.core.ledger.reading() as tx:
+        bundles = await pack_store.files_of_all(tx)
+    packs += [names for bundled in bundles for names in _earlier(bundled)]
+    for name, value, known in _asked(request, packs, apart):
+        require_known(name, value, known, name)
+
+
+def names_of(workflow: Workflow) -> Names:
+    """The names in a pack in use."""
+    return Names(workflow.name, frozenset(workflow.statuses), frozenset(workflow.stages), frozenset(workflow.teams))
+
+
+def _asked(request: web.Request, packs: Iterable[Names], apart: bool) -> Iterator[tuple[str, str, set[str]]]:
+    """Each filter of the query with its value and what that may be; statuses and the like are the workflow's."""
+    q, packs = request.query, list(packs)
+    workflow = q.get("workflow", "")
+    if workflow:
+        yield "workflow", workflow, {names.workflow for names in packs}
+    theirs = [names for names in packs if apart or workflow in ("", names.workflow)]
+    for status in (s for s in q.get("status", "").split(",") if s):
+        yield "status", status, {s for names in theirs for s in names.statuses}
+    if stage := q.get("stage", ""):
+        yield "stage", stage, {s for names in theirs for s in names.stages}
+    if team := q.get("team", ""):
+        other = request.app[CONTEXT].settings.provider_team
+        yield "team", team, {t for names in packs for t in names.teams} | {other} - {""}
+    if severity := q.get("severity", ""):
+        yield "severity", severity, set(SEVERITIES)
+
+
+def _earlier(bundled: bytes) -> Iterator[Names]:
+    """The names in a pack as it was kept; one that cannot be read any more names nothing."""
+    try:
+        texts = msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str])
+        for text in (text for name, text in texts.items() if name.endswith(_YAML)):
+            said = msgspec.yaml.decode(text, type=_Earlier)
+            named = (frozenset(map(str, part)) for part in (said.statuses, said.stages, said.teams))
+            yield Names(said.workflow, *named)
+    except (zlib.error, msgspec.DecodeError, YAMLError):
+        return
