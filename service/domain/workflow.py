@@ -274,7 +274,7 @@ class Workflow(Struct, frozen=True):
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
-    `opt_out_words`: what ends messages, beside the usual words.
+    `opt_out_words`: what ends messages, beside the usual words. `shows`: attributes that lists of orders show.
     """
 
     name: str
@@ -297,6 +297,7 @@ class Workflow(Struct, frozen=True):
     contact_from: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
     attributes: Mapping[str, Attribute] = {}
+    shows: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
     demo: Mapping[str, Any] = {}
     stand_ins: Mapping[str, str] = {}

@@ -4,7 +4,7 @@ import csv
 import io
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as BinasciiError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -17,6 +17,7 @@ from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.commit import assignee_digest, person_digests
+from service.ledger.records import order_of
 from service.ledger.tables import escalations, order_people, orders
 from service.ledger.transaction import Transaction
 
@@ -40,7 +41,7 @@ class Search(Struct, frozen=True):
     """What to list. Empty fields do not filter; `recipient` is a phone number or email address.
 
     `countries`: those in which a number without a country code may be.
-    `unlisted`: workflows and their statuses that are left out.
+    `unlisted`: workflows and their statuses that are left out. `shows`: by workflow, the attributes that are shown.
     """
 
     workflow: str = ""
@@ -57,6 +58,7 @@ class Search(Struct, frozen=True):
     ends_from: datetime | None = None
     ends_before: datetime | None = None
     sort: Sort = "activity"
+    shows: Mapping[str, tuple[str, ...]] = {}
     cursor: str = ""
     limit: int = 50
 
@@ -77,6 +79,7 @@ class Listed(Struct, frozen=True):
     due: datetime | None
     expected_end: datetime | None
     overdue: bool
+    shown: Mapping[str, Any] = {}
 
 
 async def search(tx: Transaction, wanted: Search, now: datetime) -> tuple[list[Listed], str]:
@@ -90,7 +93,7 @@ async def search(tx: Transaction, wanted: Search, now: datetime) -> tuple[list[L
         beyond = keyed < value if newest_first else keyed > value
         next_id = orders.c.id < last if newest_first else orders.c.id > last
         query = query.where(or_(beyond, and_(keyed == value, next_id)))
-    rows = [_listed(row, now) for row in await tx.execute(query)]
+    rows = [_listed(tx.keyring, row, now, wanted.shows) for row in await tx.execute(query)]
     page = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     return page, _cursor(page[-1], wanted.sort) if more else ""
@@ -142,8 +145,11 @@ def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool
     return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
 
 
-def _listed(row: Any, now: datetime) -> Listed:
+def _listed(keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple[str, ...]]) -> Listed:
+    names = shows.get(row.workflow, ())
+    said = order_of(keyring, row).attributes if names else {}
     return Listed(
+        shown={name: said.get(name) for name in names},
         id=row.id,
         workflow=row.workflow,
         order_id=row.order_id,
@@ -192,14 +198,16 @@ def as_csv(rows: Sequence[Listed], now: datetime) -> str:
     """The list as a table for spreadsheets; a leading formula sign is made harmless."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(CSV_COLUMNS)
+    shown = list(dict.fromkeys(name for r in rows for name in r.shown))
+    writer.writerow([*CSV_COLUMNS, *(f"attributes.{name}" for name in shown)])
     for r in rows:
         days = round((now - r.status_since).total_seconds() / 86400, 1)
         writer.writerow(
             [
                 _plain(v)
                 for v in (r.workflow, r.order_id, r.status, r.stage, r.status_since, days, r.assignee, r.created,
-                          r.updated, r.due, r.expected_end, "yes" if r.overdue else "no")
+                          r.updated, r.due, r.expected_end, "yes" if r.overdue else "no",
+                          *(r.shown.get(name) for name in shown))
             ]
         )  # fmt: skip
     return out.getvalue()

@@ -90,6 +90,7 @@ async def search_of(request: web.Request, usual: int = 50, *, apart: bool = Fals
         stuck_for=duration_of(request, "stuck_for"),
         ends_from=ends_from,
         ends_before=ends_before,
+        shows={pack.workflow.name: pack.workflow.shows for pack in packs if pack.workflow.shows},
         sort=sort,
         cursor=q.get("cursor", ""),
         limit=limit_of(request, usual, 200),
@@ -141,6 +142,7 @@ def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
         expected_end=o.expected_end,
         overdue=o.overdue,
         open_escalations=escalated,
+        attributes=dict(o.shown),
     )
 
 

@@ -46,6 +46,7 @@ class OrderLine(Struct):
     expected_end: datetime | None
     overdue: bool
     open_escalations: int
+    attributes: dict[str, Any] = {}
 
 
 class OrderPage(Struct):

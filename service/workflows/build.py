@@ -51,6 +51,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
         attributes=_attributes(yaml),
+        shows=tuple(yaml.shows),
         answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
         demo=yaml.demo,
         stand_ins=yaml.stand_ins,

@@ -99,6 +99,10 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
             yield ("notices", name, "whatsapp_content", locale), "locale", locale, y.locales
     for name in y.calls:
         yield ("calls", name), "team", name, teams
+    for name in y.shows:
+        # Lists are seen by many, and are not opened for one person: what tells of somebody stays on the order's page.
+        open_ = [n for n, a in y.attributes.items() if not a.personal]
+        yield ("shows",), "attribute that is not personal", name, open_
     yield from _clock_references(y)
     for name, reason in y.reasons.items():
         yield ("reasons", name, "team"), "team", reason.team, teams

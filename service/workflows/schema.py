@@ -315,6 +315,10 @@ class WorkflowYaml(Part):
         AttributeName,
         Annotated[AttributeYaml, BeforeValidator(_typed, json_schema_input_type=AttributeType | AttributeYaml)],
     ] = {}
+    shows: Annotated[
+        list[AttributeName],
+        Field(description="attributes that lists of orders have a column for, by their titles; none that is personal"),
+    ] = []
     contacts: Annotated[Idents, Field(description="audiences whose phone and mail messages may show")] = []
     notices: dict[Ident, NoticeYaml] = {}
     fallback: dict[Channel, Channel] = {}

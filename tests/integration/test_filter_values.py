@@ -7,6 +7,7 @@ import pytest
 
 from service.ledger import pack_store
 from tests.integration.conftest import Caller
+from tests.support.events import event
 from tests.support.world import World
 
 WRONG = [
@@ -56,3 +57,22 @@ async def test_what_an_earlier_version_named_is_known(world: World, caller: Call
 async def test_a_page_takes_a_status_of_another_workflow_while_filters_change(world: World, caller: Caller) -> None:
     agent = await caller("agent")
     assert (await agent.get("/desk/orders?workflow=repair&status=at_location"))[0] == 200
+
+
+async def test_lists_show_the_attributes_that_a_pack_shows(world: World, caller: Caller) -> None:
+    said = {"activity_type": "=seo", "campaign": "Spring", "leads": [{"name": "L"}], "other": 1}
+    await world.accept(event("M-1", "pending_quotes", workflow="marketing_services", attributes=said))
+    await world.accept(event("D-1", "created"))
+    agent = await caller("agent")
+    _, page = await agent.get("/v1/orders")
+    shown = {o["order_id"]: o["attributes"] for o in page["orders"]}
+    assert shown == {"M-1": {"activity_type": "=seo", "campaign": "Spring"}, "D-1": {}}
+    _, table = await agent.get("/v1/orders?format=csv&workflow=marketing_services")
+    assert "attributes.activity_type,attributes.campaign" in str(table)
+    assert "'=seo,Spring" in str(table)
+    _, order = await agent.get("/desk/orders/marketing_services/M-1")
+    assert all(
+        words in str(order) for words in ('<dt class="soft">Campaign</dt><dd>Spring</dd>', "Leads</dt><dd>1</dd>")
+    )
+    _, html = await agent.get("/desk/orders")
+    assert all(words in str(html) for words in ('<th scope="col">Campaign</th>', "<td>Spring</td>"))

@@ -12,7 +12,7 @@ from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.workflow import Workflow
-from service.ledger.order_search import open_escalations_of, search
+from service.ledger.order_search import Listed, open_escalations_of, search
 from service.ledger.orders import find
 from service.web.audited import audit_line
 from service.web.bodies import form_of
@@ -49,6 +49,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
     values = {
         "s": wanted,
         "orders": [line_of(context, o, escalated.get(o.id, 0)) for o in page],
+        "columns": _columns(packs, page),
         "cursor": cursor,
         "query": urlencode(kept),
         "view": urlencode(kept),
@@ -58,6 +59,19 @@ async def orders(request: web.Request) -> web.StreamResponse:
         "stages": sorted({s for w in packs for s in w.stages}),
     }
     return await render(request, "orders.html.j2", values, here="/desk/orders")
+
+
+def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]:
+    """Name and title of each attribute that the packs of these orders show."""
+    seen = {o.workflow for o in page}
+    return list(
+        {
+            name: w.attributes[name].titles.get(w.default_locale, name.replace("_", " "))
+            for w in packs
+            if w.name in seen
+            for name in w.shows
+        }.items()
+    )
 
 
 def _views(now: datetime) -> list[tuple[str, str]]:
@@ -99,6 +113,7 @@ async def order(request: web.Request) -> web.StreamResponse:
         "o": view,
         "base": _path(view["workflow"], view["order_id"]),
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view["final"] else "",
+        "facts": _facts(w, view["attributes"]),
         "promise": running[0] if running else None,
         "timeline": list(reversed(view["timeline"])),
         "asked": [
@@ -114,6 +129,18 @@ async def order(request: web.Request) -> web.StreamResponse:
         "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}" if stored else "",
     }
     return await render(request, "order.html.j2", values, here="/desk/orders")
+
+
+def _facts(w: Workflow, said: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Titles and values of the attributes that the pack declares and the order has; of a list, how many."""
+    return [
+        (
+            a.titles.get(w.default_locale, name.replace("_", " ")),
+            len(said[name]) if isinstance(said[name], list) else said[name],
+        )
+        for name, a in w.attributes.items()
+        if said.get(name) not in (None, "", [], {})
+    ]
 
 
 async def _notice(request: web.Request) -> SendNotice:
