@@ -101,13 +101,15 @@ def working_between(calendar: Calendar, start: datetime, end: datetime) -> timed
 
 
 def _open_on(calendar: Calendar, day: date) -> list[tuple[datetime, datetime]]:
-    """What is open within one local day, in order and without overlaps; the evening before may reach into it."""
+    """What is open within one local day, in order and without overlaps; the evening before may reach into it.
+
+    It may by a span that ends before 24:00, too: in Nuuk the hour from 23:00 is skipped, and 23:11 is 00:11 then.
+    """
     midnight, next_midnight = _at(calendar, day, 0), _at(calendar, day, _DAY_MINUTES)
     found = sorted(
         (_at(calendar, begins_on, begin), _at(calendar, begins_on, end))
         for begins_on in (day - _DAY, day)
         for begin, end in calendar.spans_on(begins_on)
-        if begins_on == day or end > _DAY_MINUTES
     )
     merged: list[tuple[datetime, datetime]] = []
     done = midnight

@@ -98,8 +98,12 @@ def compare(seed: int) -> None:
         assert add_working(calendar, resumed, left * MINUTE) == after[left - 1] + MINUTE, seed
 
 
+# Found by the long form: in Nuuk the clocks jump at 23:00, and a shift until 23:11 ends on the next day.
+KEPT = (12_228,)
+
+
 def test_working_time_is_that_of_the_wall_clock() -> None:
-    for seed in range(1500):
+    for seed in (*range(1500), *KEPT):
         compare(seed)
 
 
