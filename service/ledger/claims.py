@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, update
@@ -16,10 +17,20 @@ from service.ledger.caps import Reservation, encode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
 from service.ledger.notifications import WAITING
-from service.ledger.records import history_line, notification_of, seal_json, snapshot_of
+from service.ledger.records import (
+    UNREADABLE,
+    UNREADABLE_HINT,
+    UNREADABLE_RETRY,
+    history_line,
+    notification_of,
+    seal_json,
+    snapshot_of,
+)
 from service.ledger.suppressed import opted_out
 from service.ledger.tables import MESSAGE_WORDS, NOTICE_SECRET, notices, notifications, orders
 from service.ledger.transaction import Transaction
+
+log = structlog.get_logger(__name__)
 
 
 class Claimed(Struct, frozen=True):
@@ -50,9 +61,22 @@ async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, cod
     rows = (await tx.execute(_DUE, values)).all()
     if not rows:
         return []
-    claimed = [_claimed(tx.keyring, row) for row in rows]
+    claimed = await _readable(tx, rows, now)
     silent = await opted_out(tx, channel, {c.notification.address for c in claimed})
     return [replace(c, opted_out=c.notification.address in silent) for c in claimed] if silent else claimed
+
+
+async def _readable(tx: Transaction, rows: Sequence[Any], now: datetime) -> list[Claimed]:
+    """Those that open; the others wait, so that they keep no other message from being sent."""
+    found, unreadable = [], []
+    for row in rows:
+        try:
+            found.append(_claimed(tx.keyring, row))
+        except UNREADABLE:
+            log.error("message.unreadable", notification_id=str(row.id), hint=UNREADABLE_HINT)
+            unreadable.append(row.id)
+    await put_off(tx, unreadable, now + UNREADABLE_RETRY)
+    return found
 
 
 def _composable() -> Select[Any]:
@@ -112,9 +136,13 @@ _DUE: Final = _due()
 
 
 async def find_composable(tx: Transaction, notification_id: UUID) -> Claimed | None:
-    """One notification with what is needed to say it again, not leased."""
+    """One notification with what is needed to say it again, not leased; None where that does not open."""
     row = (await tx.execute(_composable().where(notifications.c.id == notification_id))).one_or_none()
-    return _claimed(tx.keyring, row) if row else None
+    try:
+        return _claimed(tx.keyring, row) if row else None
+    except UNREADABLE:
+        log.error("message.unreadable", notification_id=str(notification_id), hint=UNREADABLE_HINT)
+        return None
 
 
 def _claimed(keyring: Keyring, row: Any) -> Claimed:

@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from msgspec import Struct
 from sqlalchemy import BindParameter, Select, bindparam, func, select, update
 
 from service.domain.notices import AHEAD, Notification, gives_place_back
 from service.domain.turns import HEAD_START_MS, last_turn, turn_of
+from service.keyring import Keyring
 from service.ledger import caps
 from service.ledger.caps import Reservation, Settled, decode, encode
 from service.ledger.columns import stands_in
 from service.ledger.engine import padded
-from service.ledger.records import history_line, notification_of
+from service.ledger.records import UNREADABLE, UNREADABLE_HINT, history_line, notification_of
 from service.ledger.tables import notices, notifications, orders
 from service.ledger.transaction import Transaction
 
@@ -22,6 +24,8 @@ WAITING: Final = ("pending", "retrying")
 # Of what changes no state, in characters: a few hundred lines.
 LONGEST_HISTORY: Final = 32_000
 UNSETTLED: Final = (*AHEAD, "unknown")
+
+log = structlog.get_logger(__name__)
 
 
 class Stored(Struct, frozen=True):
@@ -74,20 +78,28 @@ async def find(tx: Transaction, notification_id: UUID) -> Stored | None:
 
 
 async def _read(tx: Transaction, query: Select[Any], ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """Those that open: what became of the others cannot be written, and holds up no other."""
     wanted = padded(sorted(set(ids)))
-    return {
-        row.id: Stored(
-            notification=notification_of(tx.keyring, row),
-            fence=row.fence,
-            begun=row.begun,
-            workflow=row.workflow,
-            order_name=row.order_name,
-            notice_at=row.notice_at,
-            lane=row.lane,
-            reservation=decode(row.reservation),
-        )
-        for row in (await tx.execute(query, {"ids": wanted}) if wanted else ())
-    }
+    found = {}
+    for row in await tx.execute(query, {"ids": wanted}) if wanted else ():
+        try:
+            found[row.id] = _stored_of(tx.keyring, row)
+        except UNREADABLE:
+            log.error("message.unreadable", notification_id=str(row.id), hint=UNREADABLE_HINT)
+    return found
+
+
+def _stored_of(keyring: Keyring, row: Any) -> Stored:
+    return Stored(
+        notification=notification_of(keyring, row),
+        fence=row.fence,
+        begun=row.begun,
+        workflow=row.workflow,
+        order_name=row.order_name,
+        notice_at=row.notice_at,
+        lane=row.lane,
+        reservation=decode(row.reservation),
+    )
 
 
 async def provider_ids(tx: Transaction, order_id: UUID, *, but: UUID) -> frozenset[str]:

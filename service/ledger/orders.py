@@ -1,18 +1,20 @@
 """Orders: loaded under lock for a decision, in key order, so that several writers never deadlock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Integer, bindparam, select, tuple_, update
 
 from service.domain.order import Order, OrderRef
 from service.ledger.engine import padded
-from service.ledger.records import order_of
+from service.ledger.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, order_of
 from service.ledger.tables import orders
 from service.ledger.transaction import Transaction
 
+log = structlog.get_logger(__name__)
 # Built once: building a statement costs more than sending it.
 _STATE: Final = select(orders.c.id, orders.c.sealed_state)
 _LOCK_NAMED: Final = (
@@ -42,18 +44,32 @@ async def lock_named(tx: Transaction, names: Iterable[OrderRef]) -> dict[OrderRe
 
 
 async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
-    """The orders with these ids, locked."""
+    """The orders with these ids, locked; those whose state does not open are left out."""
     wanted = padded(sorted(set(ids)))
     if not wanted:
         return {}
-    found = [order_of(tx.keyring, row) for row in await tx.execute(_LOCK_BY_ID, {"ids": wanted})]
-    return {o.id: o for o in found}
+    return {o.id: o for o in _readable(tx, await tx.execute(_LOCK_BY_ID, {"ids": wanted}), [])}
+
+
+def _readable(tx: Transaction, rows: Iterable[Any], unreadable: list[UUID]) -> Iterator[Order]:
+    """The orders whose state opens; ids of the others are put into `unreadable`, and told in the log."""
+    for row in rows:
+        try:
+            yield order_of(tx.keyring, row)
+        except UNREADABLE:
+            log.error("order.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
+            unreadable.append(row.id)
 
 
 async def lock_due(tx: Transaction, now: datetime, limit: int) -> list[Order]:
-    """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped."""
-    values = {"now": now, "at_most": limit}
-    return [order_of(tx.keyring, row) for row in await tx.execute(_LOCK_DUE, values)]
+    """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped.
+
+    One whose state does not open waits, so that it keeps nobody else's clocks from being seen to.
+    """
+    unreadable: list[UUID] = []
+    found = list(_readable(tx, await tx.execute(_LOCK_DUE, {"now": now, "at_most": limit}), unreadable))
+    await postpone(tx, unreadable, now + UNREADABLE_RETRY)
+    return found
 
 
 async def postpone(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:

@@ -1,7 +1,7 @@
 """Between the domain's records and rows: what is sealed is sealed and opened here."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.turns import turn_of
 from service.domain.workflow import Workflow
-from service.keyring import Keyring, Place
+from service.keyring import Keyring, Place, SealBroken
 from service.ledger.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT, ORDER_STATE
 
 _encoder: Final = msgspec.json.Encoder()
@@ -131,6 +131,16 @@ def notification_row(keyring: Keyring, n: Notification, now: datetime) -> dict[s
             keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone), MESSAGE_RECIPIENT.of(n.id)
         ),
     }
+
+
+# A row that does not open: its bytes were moved or changed, or the key that sealed it is not at hand.
+UNREADABLE: Final = (SealBroken, msgspec.DecodeError)
+# It is looked at again after so long, as the key may be back by then; until then it holds up nobody else.
+UNREADABLE_RETRY: Final = timedelta(minutes=5)
+UNREADABLE_HINT: Final = (
+    "what is sealed in this row does not open: it was moved, changed, or sealed with a key that is neither "
+    "STAGEBELL_SECRET_KEY nor _PREVIOUS; restore the row, or set the key"
+)
 
 
 def notification_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Notification:

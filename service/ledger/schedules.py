@@ -5,6 +5,7 @@ from datetime import datetime, time
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+import structlog
 from msgspec import Struct
 from sqlalchemy import delete, select, update
 
@@ -13,11 +14,12 @@ from service.domain.clocks.kinds.digest import schedule_of
 from service.domain.workflow import Team
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
-from service.ledger.records import seal_json, unseal_json
+from service.ledger.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, seal_json, unseal_json
 from service.ledger.tables_admin import SCHEDULE_TARGET, schedules
 from service.ledger.transaction import Transaction
 from service.ledger.upsert import upsert
 
+log = structlog.get_logger(__name__)
 DIGEST: Final = "digest"
 REPORT: Final = "report"
 _TEAMS: Final = UUID("6f2f9f0e-6f4e-4c43-9f0c-0f7b4d3d5a10")
@@ -121,10 +123,15 @@ async def claim_due(tx: Transaction, now: datetime, limit: int = 50) -> Sequence
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    due = [_subscription(tx.keyring, row) for row in (await tx.execute(query)).all()]
-    for s in due:
-        moved = update(schedules).where(schedules.c.id == s.id).values(next_at=next_time(s.schedule, now))
-        await tx.execute(moved)
+    due = []
+    for row in (await tx.execute(query)).all():
+        try:
+            due.append(_subscription(tx.keyring, row))
+            next_at = next_time(due[-1].schedule, now)
+        except UNREADABLE:
+            log.error("subscription.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
+            next_at = now + UNREADABLE_RETRY
+        await tx.execute(update(schedules).where(schedules.c.id == row.id).values(next_at=next_at))
     return due
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 from sqlalchemy import Column, select, update
+from structlog.testing import capture_logs
 
 from service.domain.calendars import Schedule
 from service.keyring import SealBroken
@@ -93,3 +94,31 @@ async def test_a_row_with_anothers_state_is_not_shown(world: World, caller: Call
 
 
 assert tables_admin.schedules.c.sealed_target in SEALED
+
+
+async def test_rows_that_do_not_open_hold_up_nobody_else(world: World, caller: Caller) -> None:
+    await two_of_everything(world, await caller("agent"))
+    await world.settled()
+    tables = metadata.tables
+    for column in (
+        tables["notifications"].c.sealed_recipient,
+        tables["orders"].c.sealed_state,
+        tables["schedules"].c.sealed_target,
+    ):
+        async with world.ledger.transaction() as tx:
+            await tx.execute(update(column.table).values({column: b"\x02spoilt"}))
+    world.providers.behave = None
+    begun = len(world.providers.sent)
+    with capture_logs() as told:
+        world.clock.advance(minutes=20)
+        await world.accept(event("S-9", "created", minutes(20), recipients={"customer": person(9)}))
+        await world.until(lambda: "sms" in {s.channel for s in world.providers.sent[begun:]}, "sent")
+        world.clock.advance(days=2)
+
+        async def called() -> bool:
+            return bool((await world.view("S-9"))["escalations"])
+
+        await world.until(called, "its clocks are seen to")
+        wanted = {"message.unreadable", "order.unreadable", "subscription.unreadable"}
+        await world.until(lambda: wanted <= {x["event"] for x in told}, "told of")
+    assert "spoilt" not in str(told)
