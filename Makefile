@@ -24,7 +24,7 @@ test-fast: $(VENV)/.dev  ## pure rules only: seconds
 	@$(BIN)/python -m pytest -q tests/unit $(ARGS)
 
 test-long: $(VENV)/.dev services  ## the heavier forms too
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@STAGEBELL_TEST_LONG=1 $(BIN)/python -m pytest -q $(ARGS)
 	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest -n 2 -q tests/integration -m "not uninterrupted"
 
 lint: $(VENV)/.dev  ## rules, format, types, rooms, packs

@@ -13,6 +13,7 @@ from service.domain.errors import Rejection
 from service.domain.events import decode
 from service.intake.reading import Incoming, read
 from tests.support.events import encoded, event, minutes, person
+from tests.support.examples import examples
 from tests.support.world import World
 
 GOOD = event("F-1", "created", recipients={"customer": person(1)})
@@ -67,7 +68,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.sampled_from([*GOOD, "data_base64", "extra"]), values, max_size=9), st.booleans())
 def test_generated_envelopes_are_decoded_or_refused_in_words(changes: dict[str, Any], over_good: bool) -> None:
     document = {**GOOD, **changes} if over_good else changes
@@ -77,7 +78,7 @@ def test_generated_envelopes_are_decoded_or_refused_in_words(changes: dict[str, 
         assert len(rejection.reason) < 2_000
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_in_words(body: bytes) -> None:
     with pytest.raises(Rejection):

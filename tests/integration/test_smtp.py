@@ -15,6 +15,7 @@ from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Trans
 from service.timekeeping import ManualTime
 from service.workflows.templates import Rendered
 from tests.support.events import NOON
+from tests.support.examples import examples
 from tests.support.relay import CLOSE, DRIP, HANG, Relay
 
 SENDER = "Cedar <orders@cedar.example>"
@@ -208,7 +209,7 @@ BEHAVIOURS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BEHAVIOURS, BEHAVIOURS)
 async def test_whatever_a_relay_does_a_send_ends_in_its_time_with_what_is_true(
     first: dict[str, str], second: dict[str, str]

@@ -1,6 +1,6 @@
-"""Clocks never lie: random events, lags, jumps, duplicates and pauses, against the naive model. 20,000 steps."""
+"""Clocks never lie: random events, lags, jumps, duplicates and pauses, against the naive model. 20,000 steps in
+the long form."""
 
-import os
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,9 +19,10 @@ from service.domain.order import Order, order_uuid
 from service.workflows import packs
 from tests.support.clock_model import STATUSES, WORKFLOW, Model, write_pack
 from tests.support.events import NOON, encoded, event
+from tests.support.examples import examples
 
 PACK = packs.load(write_pack(Path(tempfile.mkdtemp(prefix="stagebell-model-")))).get(WORKFLOW).workflow
-EXAMPLES = int(os.environ.get("STAGEBELL_TEST_EXAMPLES", "400"))
+EXAMPLES = examples(400)
 STEPS = 50
 
 

@@ -30,6 +30,7 @@ from service.domain.events import decode
 from service.domain.order import order_uuid
 from service.workflows import packs
 from tests.support.events import CUSTOMER, encoded, event
+from tests.support.examples import examples
 from tests.support.world import ROOT
 
 ZONES = sorted(zoneinfo.available_timezones() - {"localtime"})
@@ -87,7 +88,7 @@ def shown(moment: datetime, at: time, day: date, zone: str) -> bool:
 
 
 @given(zones_and_moments(), TIMES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_a_local_time_is_shown_by_the_wall_or_was_jumped_over(where: tuple[str, datetime], at: time) -> None:
     zone, moment = where
     day = wall(moment, zone).date()
@@ -99,7 +100,7 @@ def test_a_local_time_is_shown_by_the_wall_or_was_jumped_over(where: tuple[str, 
 
 
 @given(zones_and_moments(), TIMES, TIMES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_quiet_hours_are_those_that_the_wall_shows(where: tuple[str, datetime], start: time, end: time) -> None:
     assume(start != end)
     zone, moment = where
@@ -131,7 +132,7 @@ def falls_on(schedule: Schedule, day: date) -> bool:
 @example(("Europe/Berlin", datetime(2026, 3, 28, 12, tzinfo=UTC)), time(2, 30), "day", 0)
 @example(("Pacific/Apia", datetime(2011, 12, 29, 12, tzinfo=UTC)), time(9), "day", 0)
 @example(("America/Sao_Paulo", datetime(2018, 11, 3, 12, tzinfo=UTC)), time(0), "month", 4)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_digests_and_reports_come_once_each_time_and_never_in_between(
     where: tuple[str, datetime], at: time, every: str, day: int
 ) -> None:
@@ -161,7 +162,7 @@ def calendars(draw: st.DrawFn, zone: str) -> Calendar:
 
 
 @given(zones_and_moments(), st.data(), st.integers(1, 40 * 60), st.integers(1, 20 * 60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_working_time_adds_up_and_is_counted_only_while_open(
     where: tuple[str, datetime], data: st.DataObject, minutes: int, more: int
 ) -> None:
@@ -186,7 +187,7 @@ def test_working_time_adds_up_and_is_counted_only_while_open(
 
 
 @given(zones_and_moments(), st.integers(50, 200), st.integers(-40, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_reminders_are_a_length_of_time_before_the_visit_wherever_it_is_and_move_with_it(
     where: tuple[str, datetime], ahead: int, moved: int
 ) -> None:

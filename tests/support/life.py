@@ -6,14 +6,25 @@ of the pure heart come through here, so that what `decide` is called with stands
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from service.canonical import canonical_event, canonical_order
-from service.domain.causes import Cause, ClockDue, EventReceived, MessageSettled
+from service.domain.causes import (
+    Cause,
+    ClockDue,
+    ErasePerson,
+    EventReceived,
+    HandleEscalation,
+    MessageSettled,
+    OptOutChanged,
+    ReportIssue,
+    RevokeLinks,
+    SendNotice,
+)
 from service.domain.clocks import running
 from service.domain.decide import decide
 from service.domain.draft import Decision, Entry, EscalationChange
@@ -35,8 +46,9 @@ from service.domain.order import Clock, Order, order_uuid
 from service.domain.turns import turn_of
 from service.workflows.packs import Pack
 from service.workflows.values import template_values
-from tests.support.events import NOON, encoded
+from tests.support.events import CUSTOMER, NOON, encoded, event
 
+Act = Literal["acknowledge", "resolve", "snooze", "comment"]
 WAITING = ("pending", "retrying")
 # A time-ordered id, as the service gives its orders; the last bits are its children's.
 FIRST_ID = order_uuid(UUID("0195f1c0-0000-7000-8000-000000000000"))
@@ -58,7 +70,7 @@ class Life:
         self.clocks: dict[UUID, Clock] = {}
         self.escalations: dict[UUID, EscalationChange] = {}
         self.entries: list[Entry] = []
-        self.mails: list[tuple[str, str]] = []
+        self._mailed: list[Notification] = []
 
     def take(self, said: Mapping[str, Any]) -> Decision:
         """An event arrives now; raises Rejection. What it leads to at this moment happens, too."""
@@ -89,12 +101,49 @@ class Life:
         self.escalations |= {c.escalation.id: c for c in decision.escalations}
         return decision
 
+    def look(self) -> Decision:
+        """Do what is due now, and nothing else."""
+        return self.cause(ClockDue(self.now))
+
+    def message(self, n: Notification, *siblings: Notification, drop_address: bool = False) -> Decision:
+        """A message reached this state; `siblings` are those of its notice."""
+        return self.cause(MessageSettled(self.now, n, siblings, drop_address=drop_address))
+
+    def send(self, notice: str, by: str = "Kim", *, channels: tuple[str, ...] = (), **inputs: Any) -> Decision:
+        """An agent sends a manual notice."""
+        return self.cause(SendNotice(self.now, notice, by, channels, inputs))
+
+    def report(self, reason: str, by: str = "Kim", detail: str = "") -> Decision:
+        """An agent reports an issue."""
+        return self.cause(ReportIssue(self.now, reason, by, detail))
+
+    def handle(self, escalation: UUID, act: Act, *, comment: str = "", until: datetime | None = None) -> Decision:
+        """A supervisor acts on an escalation."""
+        return self.cause(HandleEscalation(self.now, escalation, act, "Lee", comment, until))
+
+    def opt(self, channel: str, address: str, why: str, *, lifted: bool = False) -> Decision:
+        """Somebody wants no more messages on a channel, or wants them again."""
+        return self.cause(OptOutChanged(self.now, channel, address, why, lifted))
+
+    def erase(self, *addresses: str, names: tuple[str, ...] = (), everybody: bool = False) -> Decision:
+        """Somebody is to be forgotten."""
+        return self.cause(ErasePerson(self.now, frozenset(addresses), frozenset(names), everybody))
+
+    def revoke_links(self, by: str = "Kim") -> Decision:
+        """The tracking links so far are void."""
+        return self.cause(RevokeLinks(self.now, by))
+
+    @property
+    def due(self) -> datetime | None:
+        """When the order next wants attention."""
+        return running.wake_at(self.order) if self.order else None
+
     def settle(self) -> None:
         """Let everything happen that is due at this moment: clocks ring, messages leave and are answered."""
         while True:
-            if (due := self._wakes()) is not None and due <= self.now:
-                self.cause(ClockDue(self.now))
-                assert self._wakes() != due, "a clock that was due stays due"
+            if (due := self.due) is not None and due <= self.now:
+                self.look()
+                assert self.due != due, "a clock that was due stays due"
             elif (n := self._next_message()) is not None:
                 self._send(n)
             else:
@@ -105,7 +154,7 @@ class Life:
         self.settle()
         while self.now < moment:
             ahead = [n.not_before for n in self.messages.values() if n.state in WAITING and n.not_before > self.now]
-            if (due := self._wakes()) is not None:
+            if (due := self.due) is not None:
                 ahead.append(due)
             self.now = min([moment, *ahead])
             self.settle()
@@ -143,7 +192,7 @@ class Life:
         begun = replace(n, state="sending", attempts=n.attempts + 1)
         after = settle(begun, self.provider(begun, self.now), self.now, jitter=0.5)
         if after.state == "sent" and n.channel == "email":
-            self.mails.append((n.address, self.text_of(n)))
+            self._mailed.append(after)
         self.answered(n, after)
 
     def answered(self, before: Notification, after: Notification) -> None:
@@ -151,7 +200,12 @@ class Life:
         self.messages[before.id] = after
         if after.state in ENDS | REACHED:
             siblings = tuple(m for m in self.messages.values() if m.notice_id == after.notice_id)
-            self.cause(MessageSettled(self.now, after, siblings))
+            self.message(after, *siblings)
+
+    @property
+    def mails(self) -> list[tuple[str, str]]:
+        """(address, text) of every mail that was sent."""
+        return [(n.address, self.text_of(n)) for n in self._mailed]
 
     def text_of(self, n: Notification) -> str:
         """The words of a message, as its reader gets them."""
@@ -203,3 +257,17 @@ class Life:
 def after(minutes: float = 0, *, hours: float = 0) -> datetime:
     """So long after the start of a life."""
     return NOON + timedelta(hours=hours, minutes=minutes)
+
+
+def happened(status: str | None = None, at: float = 0, **said: Any) -> dict[str, Any]:
+    """An event about the errand E-1, so many minutes after the start; without a status, of the kind that fits."""
+    kinds = {"issue": "order.issue_reported", "note": "order.note_added"}
+    kind = "order.status_changed" if status else next((k for key, k in kinds.items() if key in said), "order.updated")
+    return event("E-1", status, timedelta(minutes=at), kind=kind, **{"workflow": "errand", **said})
+
+
+def begun(pack: Pack, status: str = "asked", **said: Any) -> Life:
+    """The life of an errand whose first event came at the start, with a customer who can be reached everywhere."""
+    life = Life(pack)
+    life.take(happened(status, **{"recipients": {"customer": CUSTOMER}, **said}))
+    return life

@@ -1,10 +1,15 @@
-"""The packs of the repository."""
+"""The packs of the repository, and small ones that tests write themselves."""
 
+import re
+import tempfile
 from functools import lru_cache
+from pathlib import Path
 
 from service.workflows import packs
 from service.workflows.packs import Pack, Packs
 from tests.support.world import ROOT
+
+ERRAND = (ROOT / "tests" / "data" / "errand.yaml").read_text("utf-8")
 
 
 @lru_cache(maxsize=1)
@@ -16,3 +21,28 @@ def all_packs() -> Packs:
 def device_pickup() -> Pack:
     """The main workflow."""
     return all_packs().get("device_pickup")
+
+
+@lru_cache(maxsize=64)
+def pack_of(yaml: str) -> Pack:
+    """The pack that this `workflow.yaml` makes, without templates; raises PackError."""
+    (pack,) = packs.build_all(written(yaml))
+    return pack
+
+
+def written(yaml: str) -> Path:
+    """A folder of packs with this one in it."""
+    folder = Path(tempfile.mkdtemp(prefix="stagebell-test-"))
+    name = found[1] if (found := re.search(r"^workflow: *(\w+)", yaml, re.MULTILINE)) else "nameless"
+    (folder / name).mkdir()
+    (folder / name / "workflow.yaml").write_text(yaml, "utf-8")
+    return folder
+
+
+def errand(*edits: tuple[str, str]) -> Pack:
+    """The pack with one of everything, with each first text of `edits` replaced by the second."""
+    yaml = ERRAND
+    for old, new in edits:
+        assert yaml.count(old) == 1, f"{old!r} is there {yaml.count(old)} times"
+        yaml = yaml.replace(old, new)
+    return pack_of(yaml)

@@ -18,6 +18,7 @@ from service.domain.order import Order, order_uuid
 from service.domain.workflow import Workflow
 from service.workflows import packs
 from tests.support.events import NOON, encoded, event
+from tests.support.examples import examples
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -119,7 +120,7 @@ def test_a_backlog_of_events_makes_no_calls_up() -> None:
     every=st.integers(1, 600),
     looks=st.lists(st.integers(1, 14 * 24 * 60), min_size=1, max_size=6),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_look_after_any_time_is_at_most_one_call_for_each_escalation(
     levels: list[int], every: int, looks: list[int]
 ) -> None:

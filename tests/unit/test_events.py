@@ -14,6 +14,7 @@ from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, StatusChangedData, clean, decode
 from service.intake.reading import Incoming, read
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
+from tests.support.examples import examples
 
 
 def changed(**changes: Any) -> bytes:
@@ -113,14 +114,14 @@ DATA_FIELDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(st.binary() | st.text().map(str.encode))
 def test_bytes_never_do_more_than_be_refused(body: bytes) -> None:
     with pytest.raises(Rejection):
         read(Incoming(body))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(st.sampled_from(FIELDS), st.sampled_from(DATA_FIELDS), json_values, st.booleans())
 def test_any_value_in_any_field_is_taken_or_refused(field: str, inner: str, value: Any, outer: bool) -> None:
     e = event("ORD-1", "created", recipients={"customer": CUSTOMER})

@@ -14,6 +14,7 @@ from service.dispatch.worker import LEASE_MARGIN_S
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.timekeeping import SteadyTime
 from service.workflows.templates import Rendered
+from tests.support.examples import examples
 
 TIMEOUT_S: Final = 0.05
 MESSAGE: Final = Outgoing("n-1", "+919812345678", Rendered(text="hello"), 60, "")
@@ -78,7 +79,7 @@ class Wild:
 behaviours = st.one_of(st.sampled_from(ANSWERS), st.sampled_from(RAISED), st.sampled_from(["hang", "drip", "deaf"]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(behaviours, min_size=1, max_size=3), st.integers(1, 7))
 async def test_no_send_outlives_its_lease(chosen: Sequence[object], sends: int) -> None:
     # The grace is a second in life; here all times are short.

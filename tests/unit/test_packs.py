@@ -161,9 +161,10 @@ def without(name: str) -> Edit:
     ],
 )  # fmt: skip
 def test_mistakes_are_found_where_they_stand(edit: Edit, file: str, words: str, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "templates", tmp_path / "packs")
-    edit(tmp_path / "packs" / "device_pickup")
-    _, problems = packs.inspect(tmp_path / "packs")
+    for part in ("_layouts", "device_pickup"):
+        shutil.copytree(ROOT / "templates" / part, tmp_path / part)
+    edit(tmp_path / "device_pickup")
+    _, problems = packs.inspect(tmp_path)
     if not words:
         assert problems == []
         return
