@@ -20,8 +20,10 @@ test: $(VENV)/.dev services lint  ## fresh machine to green tests, real RabbitMQ
 # slipcover: a line's coverage at a twentieth of the time that a tracer takes.
 COVERED := $(BIN)/python -m slipcover --source service --omit 'service/ledger/migrations/versions/*' --skip-covered
 
-test-fast: $(VENV)/.dev  ## pure rules only: seconds
-	@$(BIN)/python -m pytest -q tests/unit $(ARGS)
+test-fast: $(VENV)/.dev  ## pure rules only, in seconds; fails when they leave branches of the heart untried
+	@$(HEART) -m pytest -q -m "not long" tests/unit tests/property $(ARGS)
+	@$(BIN)/python -m tests.support.heart .heart.json
+HEART := $(BIN)/python -m slipcover --branch --source service/domain,service/workflows --json --out .heart.json
 
 test-long: $(VENV)/.dev services  ## the heavier forms too
 	@STAGEBELL_TEST_LONG=1 $(BIN)/python -m pytest -q $(ARGS)

@@ -18,6 +18,7 @@ from tests.support.process import Process, environment, packs_with
 from tests.support.providers import Mailbox, Providers
 
 ORDERS = 500
+SOME_ORDERS = 150
 WORDS = {
     "order_created": "we have your order",
     "vendor_assigned": "will pick up your device",
@@ -112,11 +113,12 @@ async def test_500_mixed_orders(service: Process, rabbit_url: str, providers: Pr
     )
 
 
-async def test_500_orders_with_duplicates_and_swaps(
-    service: Process, rabbit_url: str, providers: Providers, mailbox: Mailbox
+@pytest.mark.parametrize("orders", [SOME_ORDERS, pytest.param(ORDERS, marks=pytest.mark.long)])
+async def test_orders_with_duplicates_and_swaps(
+    service: Process, rabbit_url: str, providers: Providers, mailbox: Mailbox, orders: int
 ) -> None:
     dice = random.Random(2)
-    lives = reference.orders(ORDERS, 2, datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=1))
+    lives = reference.orders(orders, 2, datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=1))
     for life in lives:
         for i in range(len(life) - 1, 0, -1):
             if dice.random() < 0.1:

@@ -103,6 +103,13 @@ def test_durations_that_are_none(text: str) -> None:
 Edit = Callable[[Path], None]
 
 
+def copied(folder: Path, pack: str) -> Path:
+    """A folder with a copy of this pack, and of what all packs share."""
+    for part in ("_layouts", pack):
+        shutil.copytree(ROOT / "templates" / part, folder / part)
+    return folder
+
+
 def in_yaml(old: str, new: str) -> Edit:
     def edit(pack: Path) -> None:
         file = pack / "workflow.yaml"
@@ -161,9 +168,7 @@ def without(name: str) -> Edit:
     ],
 )  # fmt: skip
 def test_mistakes_are_found_where_they_stand(edit: Edit, file: str, words: str, tmp_path: Path) -> None:
-    for part in ("_layouts", "device_pickup"):
-        shutil.copytree(ROOT / "templates" / part, tmp_path / part)
-    edit(tmp_path / "device_pickup")
+    edit(copied(tmp_path, "device_pickup") / "device_pickup")
     _, problems = packs.inspect(tmp_path)
     if not words:
         assert problems == []
@@ -172,8 +177,7 @@ def test_mistakes_are_found_where_they_stand(edit: Edit, file: str, words: str, 
 
 
 def test_a_missing_template_is_shown_at_its_notice_even_if_a_stage_has_the_name(tmp_path: Path) -> None:
-    copy = tmp_path / "templates"
-    shutil.copytree(ROOT / "templates", copy)
+    copy = copied(tmp_path, "device_pickup")
     (copy / "device_pickup/en/vendor_en_route.sms.j2").unlink()
     text = (copy / "device_pickup/workflow.yaml").read_text()
     assert text.count("\n  vendor_en_route:") > 1, "the stage and the notice"
@@ -184,19 +188,17 @@ def test_a_missing_template_is_shown_at_its_notice_even_if_a_stage_has_the_name(
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "templates", tmp_path / "packs")
-    pack = tmp_path / "packs" / "device_pickup"
+    pack = copied(tmp_path, "device_pickup") / "device_pickup"
     in_yaml("tells: vendor_assigned}", "tells: nobody_knows}")(pack)
     in_yaml(
         "{team: finance, severity: high, title: {en: Payment is",
         "{team: nobody, severity: high, title: {en: Payment is",
     )(pack)
     in_yaml("timezone: Asia/Kolkata     #", "timezone: Mars/Olympus     #")(pack)
-    assert len(packs.inspect(tmp_path / "packs")[1]) == 3
+    assert len(packs.inspect(tmp_path)[1]) == 3
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "templates", tmp_path / "packs")
-    (tmp_path / "packs/repair/en/item_received.email.j2").write_bytes(b"caf\xe9")
-    (problem,) = packs.inspect(tmp_path / "packs")[1]
+    (copied(tmp_path, "repair") / "repair/en/item_received.email.j2").write_bytes(b"caf\xe9")
+    (problem,) = packs.inspect(tmp_path)[1]
     assert str(problem).endswith("item_received.email.j2:1: is not UTF-8 text")
