@@ -1,6 +1,8 @@
 """Fixtures: private nodes for the whole run, a fresh database and empty queues for each test."""
 
+import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,16 +47,23 @@ def rabbit() -> Iterator[Rabbit]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres: Postgres) -> str:
     """A database with the current schema, copied for each test."""
-    import asyncio
-
-    async def make() -> None:
-        await _execute(postgres, "CREATE DATABASE stagebell_template")
-        ledger = Ledger(postgres.url("stagebell_template"), Keyring("a secret key for tests, as long as they are"))
-        await migrate(ledger)
-        await ledger.close()
-
-    asyncio.run(make())
+    asyncio.run(_execute(postgres, "CREATE DATABASE stagebell_template"))
+    asyncio.run(_migrated(postgres.url("stagebell_template")))
     return "stagebell_template"
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the current schema, copied for each test."""
+    file = tmp_path_factory.mktemp("ledger") / "template.db"
+    asyncio.run(_migrated(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
+async def _migrated(url: str) -> None:
+    ledger = Ledger(url, Keyring("a secret key for tests, as long as they are"))
+    await migrate(ledger)
+    await ledger.close()
 
 
 async def _execute(postgres: Postgres, statement: str) -> None:
@@ -96,8 +105,9 @@ async def rabbit_url(rabbit: Rabbit) -> str:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path, migrated_file: Path) -> str:
     """A fresh SQLite file."""
+    shutil.copy(migrated_file, tmp_path / "ledger.db")
     return f"sqlite+aiosqlite:///{tmp_path}/ledger.db"
 
 
