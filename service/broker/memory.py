@@ -36,7 +36,7 @@ class MemoryBroker:
         self._bindings += [(ESCALATIONS, f"escalation.{team}.#", f"{ESCALATIONS}.{team}") for team in teams]
         self.connected = True
 
-    async def subscribe(self, queue: str, prefetch: int) -> "MemorySubscription":
+    async def subscribe(self, queue: str, prefetch: int, most_bytes: int | None = None) -> "MemorySubscription":
         """Start consuming."""
         return MemorySubscription(self, queue)
 

@@ -33,6 +33,10 @@ class BrokerRefused(BrokerLost):
     """The broker answered and said no: nothing heals that but a person, who reads here what to do."""
 
 
+class TooMuchHeld(BrokerLost):
+    """What was handed out and not acknowledged is more than may be held in memory; it went back to the broker."""
+
+
 class Message(Struct, frozen=True):
     """What goes to the broker."""
 
@@ -65,7 +69,7 @@ class Subscription(Protocol):
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """These, and all before them, are done; raises BrokerLost."""
+        """These are done, and no others; raises BrokerLost."""
         ...
 
     async def close(self) -> None:
@@ -85,8 +89,8 @@ class Broker(Protocol):
         """Connect and declare exchanges, queues and bindings; raises BrokerLost."""
         ...
 
-    async def subscribe(self, queue: str, prefetch: int) -> Subscription:
-        """Start consuming; raises BrokerLost."""
+    async def subscribe(self, queue: str, prefetch: int, most_bytes: int | None = None) -> Subscription:
+        """Start consuming; at most so many messages and bytes are held unacknowledged. Raises BrokerLost."""
         ...
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:

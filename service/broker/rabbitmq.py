@@ -67,14 +67,14 @@ class RabbitBroker:
         except LOST as error:
             raise as_lost(error) from error
 
-    async def subscribe(self, queue: str, prefetch: int) -> "RabbitSubscription":
-        """Declare again and start consuming; raises BrokerLost."""
+    async def subscribe(self, queue: str, prefetch: int, most_bytes: int | None = None) -> "RabbitSubscription":
+        """Declare again and start consuming; raises BrokerLost, and its batches TooMuchHeld above `most_bytes`."""
         try:
             async with asyncio.timeout(self._nodes.patience_s):
                 if self._consuming is None or self._consuming.is_closed:
                     self._consuming = await self._nodes.open()
                 channel = await declare(self._consuming, self._teams)
-                subscription = RabbitSubscription(channel)
+                subscription = RabbitSubscription(channel, most_bytes)
                 await subscription.start(queue, prefetch)
                 return subscription
         except (*LOST, BrokerLost) as error:

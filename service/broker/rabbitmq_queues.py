@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from pamqp.exceptions import PAMQPException
 
-from service.broker.port import BrokerLost, Delivery
+from service.broker.port import BrokerLost, Delivery, TooMuchHeld
 
 CALL_TIMEOUT_S: Final = 10.0
 # aiormq lets a StopAsyncIteration out when the server closes in the middle of the handshake.
@@ -22,11 +23,16 @@ LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio
 class RabbitSubscription:
     """Deliveries are put in line as they come; the loop takes whatever waits."""
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: AbstractChannel, most_bytes: int | None = None) -> None:
         self._channel = channel
+        self._most_bytes = most_bytes
         self._line: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
+        # The size of each that is not acknowledged, by its tag: tags grow, so the first is the oldest.
+        self._held: OrderedDict[int, int] = OrderedDict()
+        self._held_bytes = 0
+        self._newest = 0
         self._tag = ""
-        self._lost = ""
+        self._lost: BrokerLost | None = None
 
     async def start(self, queue: str, prefetch: int) -> None:
         """Consume `queue` with manual acknowledgement."""
@@ -38,15 +44,23 @@ class RabbitSubscription:
         self._tag = done.consumer_tag or ""
 
     async def _on_message(self, message: DeliveredMessage) -> None:
+        if self._lost is not None:
+            return  # it goes back when the channel is closed
+        tag, size = message.delivery_tag or 0, len(message.body)
+        self._newest = tag
+        self._held[tag] = size
+        self._held_bytes += size
         self._line.put_nowait(message)
+        if self._most_bytes is not None and self._held_bytes > self._most_bytes:
+            self._end(TooMuchHeld(f"{len(self._held)} messages of {self._held_bytes} bytes"))
 
     def _on_cancelled(self, *_: Any) -> None:
-        self._end("the broker cancelled the consumer")
+        self._end(BrokerLost("the broker cancelled the consumer"))
 
     def _on_closed(self, *_: Any) -> None:
-        self._end("the channel was closed")
+        self._end(BrokerLost("the channel was closed"))
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: BrokerLost) -> None:
         self._lost = self._lost or why
         self._line.put_nowait(None)
 
@@ -55,22 +69,29 @@ class RabbitSubscription:
         taken = [await self._line.get()]
         while len(taken) < limit and not self._line.empty():
             taken.append(self._line.get_nowait())
-        if self._lost:
-            raise BrokerLost(self._lost)
+        if self._lost is not None:
+            raise self._lost
         return [_delivery(m) for m in taken if m is not None]
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge up to the last of these; raises BrokerLost."""
+        """Acknowledge these: at once those before which nothing is left, the others one by one. Raises BrokerLost."""
+        for d in deliveries:
+            self._held_bytes -= self._held.pop(d.tag, 0)
+        oldest_left = next(iter(self._held), self._newest + 1)
+        up_to = max((d.tag for d in deliveries if d.tag < oldest_left), default=0)
         try:
             raw = await self._channel.get_underlay_channel()
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                await raw.basic_ack(max(d.tag for d in deliveries), multiple=True)
+                if up_to:
+                    await raw.basic_ack(up_to, multiple=True)
+                for tag in (d.tag for d in deliveries if d.tag > oldest_left):
+                    await raw.basic_ack(tag)
         except LOST as error:
             raise BrokerLost(f"{type(error).__name__}") from error
 
     async def close(self) -> None:
         """Stop consuming and give back what was not acknowledged."""
-        self._end("closed")
+        self._end(BrokerLost("closed"))
         await quietly_close(self._channel)
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import structlog
 from msgspec import Struct, structs
 
-from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER
+from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER, Delivery
 from service.canonical import canonical_event
 from service.core import Core
 from service.domain import wishes
@@ -20,6 +20,7 @@ from service.domain.order import Order, OrderRef
 from service.domain.quoting import is_reference, reference
 from service.failpoints import passing
 from service.intake.cloudevents import STRUCTURED
+from service.intake.line import Waiting
 from service.intake.reading import Incoming, read
 from service.intake.replays import replay_opened, sealed_letter
 from service.ledger import inbox
@@ -32,6 +33,8 @@ from service.unit_of_work import UnitOfWork
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS: Final = 5
+# Planned in one transaction, and one event's more: a hundred of the usual events, with three messages each, fit.
+MOST_MESSAGES: Final = 300
 RACE_RETRIES: Final = 5
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
@@ -65,18 +68,34 @@ class Intake:
     def __init__(self, core: Core) -> None:
         self._core = core
 
+    def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
+        """Where a delivery stands in line; what cannot be read concerns no order."""
+        try:
+            event = read(replay_opened(message, self._core.keyring))
+        except Rejection:
+            return Waiting(delivery, delivery.tag, "", is_code=False)
+        ref = OrderRef(event.data.workflow, event.order_id)
+        return Waiting(delivery, ref, event.source, is_code=bool(event.data.secrets))
+
     async def take(self, messages: Sequence[Incoming], *, bury: bool) -> list[Verdict]:
         """Decide and commit these, in order; waits out a database that is away. Raises nothing for bad input."""
         reads = [self._read(m) for m in messages]
+        verdicts: list[Verdict] = []
+        while len(verdicts) < len(reads):
+            verdicts += await self._take_first(reads[len(verdicts) :], bury)
+        return verdicts
+
+    async def _take_first(self, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+        """As many of the first of these as one transaction may hold."""
         try:
             verdicts = await self._commit(reads, bury)
         except Exception as error:
             if is_weather(error):
                 raise
-            if len(messages) == 1:
+            if len(reads) == 1:
                 return [await self._refuse(reads[0], error, bury)]
-            log.warning("intake.batch_failed", error=type(error).__name__, size=len(messages))
-            return [v for m in messages for v in await self.take([m], bury=bury)]
+            log.warning("intake.batch_failed", error=type(error).__name__, size=len(reads))
+            return [v for r in reads for v in await self._take_first([r], bury)]
         for verdict in verdicts:
             metrics.events.labels(verdict.outcome).inc()
         return verdicts
@@ -84,28 +103,38 @@ class Intake:
     async def take_patiently(self, messages: Sequence[Incoming]) -> list[Verdict]:
         """As `take`, for messages from the broker: tries until the database is back."""
         pause = FIRST_PAUSE_S
-        while True:
+        reads = [self._read(m) for m in messages]
+        suspect = any(m.redelivered for m in messages)
+        counted: dict[bytes, int] = {}
+        verdicts: list[Verdict] = []
+        while len(verdicts) < len(reads):
             try:
-                if any(m.redelivered for m in messages):
-                    return [await self._take_suspect(m) for m in messages]
-                return await self.take(messages, bury=True)
+                left = reads[len(verdicts) :]
+                verdicts += await self._take_suspects(left, counted) if suspect else await self._take_first(left, True)
             except Exception as error:
                 if not is_weather(error):
                     raise
                 log.warning("intake.ledger_away", error=type(error).__name__, retry_in_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
+        return verdicts
 
-    async def _take_suspect(self, message: Incoming) -> Verdict:
-        """A message that came back may be what ended the last process: alone, and counted before it is tried."""
-        seen = self._read(message)
+    async def _take_suspects(self, reads: Sequence[_Read], counted: dict[bytes, int]) -> list[Verdict]:
+        """Messages that came back, one of which may be what ended the last process: each is counted before it is tried.
+
+        Most of them only waited, so they are tried together the first time; what was tried before goes alone.
+        `counted`: how often each was tried, this time included, by its key.
+        """
         async with self._core.ledger.transaction() as tx:
-            known = await inbox.outcomes(tx, [seen.key])
-            tried = seen.key not in known or known[seen.key].outcome == inbox.TRYING
-            attempts = await inbox.count_attempt(tx, seen.key, self._core.time.now()) if tried else 0
-        if attempts > MAX_ATTEMPTS:
-            return await self._refuse(seen, None, bury=True, attempts=attempts)
-        return (await self.take([message], bury=True))[0]
+            known = await inbox.outcomes(tx, (r.key for r in reads))
+            unsettled = [r.key for r in reads if r.key not in known or known[r.key].outcome == inbox.TRYING]
+            alone = any(key in known and key not in counted for key in unsettled)
+            now_tried = reads[:1] if alone else reads
+            uncounted = {r.key for r in now_tried if r.key in unsettled} - counted.keys()
+            counted |= await inbox.count_attempts(tx, uncounted, self._core.time.now())
+        if counted.get(reads[0].key, 0) > MAX_ATTEMPTS:
+            return [await self._refuse(reads[0], None, bury=True, attempts=counted[reads[0].key])]
+        return await self._take_first(now_tried, True)
 
     def _read(self, message: Incoming) -> _Read:
         keyring = self._core.keyring
@@ -132,16 +161,21 @@ class Intake:
                 # Another intake took the same event or order first; what it wrote is seen on the next try.
                 if attempt == RACE_RETRIES - 1:
                     raise
-        for r, verdict in zip(reads, verdicts, strict=True):
+        for r, verdict in zip(reads, verdicts, strict=False):
             _tell(r, verdict, u.now)
         return verdicts
 
     async def _decide(self, u: UnitOfWork, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+        """What becomes of these, or of the first of them when they plan too many messages."""
         known = await inbox.outcomes(u.tx, (r.key for r in reads))
         await u.lock(OrderRef(r.event.data.workflow, r.event.order_id) for r in reads if r.event)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
         for r in reads:
+            if u.batch.messages >= MOST_MESSAGES:
+                break
+            # What else is ready runs in between: many messages are planned for long.
+            await asyncio.sleep(0)
             earlier = results.get(r.key) or known.get(r.key)
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(_repeated(r, earlier))

@@ -1,23 +1,24 @@
-"""The intake loop: whatever waits in the queue, as one batch; commit; acknowledge."""
+"""The intake loop: what is next in line, as one batch; commit; acknowledge."""
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
 from typing import Final
 
 import structlog
 
-from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, Subscription
+from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, Subscription, TooMuchHeld
 from service.failpoints import passing
 from service.intake.intake import Intake
+from service.intake.line import MOST_EVENTS, Line
 from service.intake.reading import Incoming
 
 log = structlog.get_logger(__name__)
 
-BATCH: Final = 100
-PREFETCH: Final = 200
-# A hundred events of the usual size, about a kilobyte.
-MOST_BYTES: Final = 128 * 1024
+# As far as intake sees: a code waits for nothing of others within this, and in the broker for all that is before it.
+PREFETCH: Final = 6000
+MOST_HELD_BYTES: Final = 32 * 1024 * 1024
+# While events are so large that as many are too much to hold: at 256 KiB each, 50 MiB.
+NARROW_PREFETCH: Final = 200
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 WATCHDOG_S: Final = 600.0
@@ -29,13 +30,17 @@ class ConsumingLost(Exception):
 
 async def run(broker: Broker, intake: Intake, stopping: asyncio.Event) -> None:
     """Consume until `stopping`; subscribes again after every loss. Raises ConsumingLost by the watchdog."""
-    pause, alive = FIRST_PAUSE_S, time.monotonic()
+    pause, alive, narrow = FIRST_PAUSE_S, time.monotonic(), False
     while not stopping.is_set():
         try:
-            subscription = await broker.subscribe(INTAKE, PREFETCH)
-            log.info("intake.consuming", queue=INTAKE)
+            held = (NARROW_PREFETCH, None) if narrow else (PREFETCH, MOST_HELD_BYTES)
+            subscription = await broker.subscribe(INTAKE, *held)
+            log.info("intake.consuming", queue=INTAKE, at_once=held[0])
             pause, alive = FIRST_PAUSE_S, time.monotonic()
-            await _consume(subscription, intake, stopping)
+            await _Consuming(subscription, intake, narrow=narrow).run(stopping)
+            narrow = False
+        except TooMuchHeld:
+            narrow = True
         except BrokerLost as lost:
             if stopping.is_set():
                 return
@@ -46,40 +51,71 @@ async def run(broker: Broker, intake: Intake, stopping: asyncio.Event) -> None:
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-async def _consume(subscription: Subscription, intake: Intake, stopping: asyncio.Event) -> None:
-    stop = asyncio.ensure_future(stopping.wait())
-    try:
-        while not stopping.is_set():
-            taking = asyncio.ensure_future(subscription.batch(BATCH))
-            await asyncio.wait([taking, stop], return_when=asyncio.FIRST_COMPLETED)
-            if not taking.done():
-                taking.cancel()
-                return
-            for deliveries in in_parts(taking.result()):
-                await intake.take_patiently([incoming(d) for d in deliveries])
-                passing("intake.before_ack")
-                await subscription.ack(deliveries)
-    finally:
-        stop.cancel()
-        await subscription.close()
+class _Consuming:
+    """One subscription: deliveries come into line; codes and everything else are taken from it side by side.
 
-
-def in_parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
-    """In order, at most so many bytes at once; whatever is larger goes alone.
-
-    Events that name many people plan many messages each: behind a hundred of them in one transaction everybody else's
-    event would wait for all.
+    So a code waits for no transaction of others. `narrow`: ends when nothing waits any more.
     """
-    part: list[Delivery] = []
-    size = 0
-    for delivery in deliveries:
-        if part and size + len(delivery.body) > MOST_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(delivery)
-        size += len(delivery.body)
-    if part:
-        yield part
+
+    def __init__(self, subscription: Subscription, intake: Intake, *, narrow: bool) -> None:
+        self._subscription = subscription
+        self._intake = intake
+        self._narrow = narrow
+        self._line = Line()
+        self._ending = asyncio.Event()
+        self._wakes = {True: asyncio.Event(), False: asyncio.Event()}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`; what is being worked on is ended and acknowledged. Raises BrokerLost."""
+        receiving = asyncio.create_task(self._receive())
+        ends = [asyncio.create_task(event.wait()) for event in (stopping, self._ending)]
+        working = [asyncio.create_task(self._work(codes=codes)) for codes in (True, False)]
+        try:
+            await asyncio.wait([receiving, *working, *ends], return_when=asyncio.FIRST_COMPLETED)
+            self._end()
+            receiving.cancel()
+            for found in await asyncio.gather(*working, receiving, return_exceptions=True):
+                if isinstance(found, Exception):
+                    raise found
+        finally:
+            tasks = [receiving, *working, *ends]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._subscription.close()
+
+    async def _receive(self) -> None:
+        while True:
+            for delivery in await self._subscription.batch(MOST_EVENTS):
+                self._line.put(self._intake.placed(delivery, incoming(delivery)))
+            self._wake()
+            # What is there already is handed over without a pause, and a flood is there for long.
+            await asyncio.sleep(0)
+
+    async def _work(self, *, codes: bool) -> None:
+        wake = self._wakes[codes]
+        while not self._ending.is_set():
+            part = self._line.take(codes=codes)
+            if not part:
+                wake.clear()
+                await wake.wait()
+                continue
+            deliveries = [w.delivery for w in part]
+            await self._intake.take_patiently([incoming(d) for d in deliveries])
+            passing("intake.before_ack")
+            await self._subscription.ack(deliveries)
+            self._line.done(part)
+            self._wake()
+            if self._narrow and self._line.is_empty:
+                self._end()
+
+    def _wake(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
+
+    def _end(self) -> None:
+        self._ending.set()
+        self._wake()
 
 
 def incoming(delivery: Delivery) -> Incoming:

@@ -124,6 +124,11 @@ class Batch:
                 if address:
                     self._people[assignee_digest(self._keyring, address), order.id] = None
 
+    @property
+    def messages(self) -> int:
+        """How many notifications are to be written."""
+        return len(self._notifications)
+
     def count(self) -> None:
         """Add what this batch did to the metrics; once it is committed."""
         for workflow, clock in self._broken:

@@ -70,14 +70,16 @@ async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable
         await tx.execute(update(inbox).where(inbox.c.key == bindparam("k")), again)
 
 
-async def count_attempt(tx: Transaction, key: bytes, now: datetime) -> int:
-    """Note that work on this event begins; how often it has begun, this time included."""
-    statement = dialect_insert(tx)(inbox).values(key=key, received_at=now, outcome=TRYING, attempts=1)
+async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) -> dict[bytes, int]:
+    """Note that work on these events begins; how often it has begun for each, this time included."""
+    rows = [{"key": key, "received_at": now, "outcome": TRYING, "attempts": 1} for key in sorted(set(keys))]
+    if not rows:
+        return {}
+    statement = dialect_insert(tx)(inbox).values(rows)
     statement = statement.on_conflict_do_update(
         index_elements=[inbox.c.key], set_={"attempts": inbox.c.attempts + 1}
-    ).returning(inbox.c.attempts)
-    attempts: int = (await tx.execute(statement)).scalar_one()
-    return attempts
+    ).returning(inbox.c.key, inbox.c.attempts)
+    return {row.key: row.attempts for row in await tx.execute(statement)}
 
 
 async def forget(tx: Transaction, before: datetime) -> None:

@@ -25,8 +25,8 @@ class Bug(NamedTuple):
 
 BUGS = [
     Bug("acknowledged before the commit", "service/intake/loop.py",
-        "await intake.take_patiently([incoming(d) for d in deliveries])",
-        "await subscription.ack(deliveries); await intake.take_patiently([incoming(d) for d in deliveries])",
+        "await self._intake.take_patiently([incoming(d) for d in deliveries])",
+        "await self._subscription.ack(deliveries); await self._intake.take_patiently([incoming(d) for d in deliveries])",
         "tests/chaos -k named_point"),
     Bug("no fencing", "service/dispatch/settle.py", "outcome.fence != row.fence", "False",
         "tests/integration/test_dispatch.py -k fence"),

@@ -8,7 +8,16 @@ import aio_pika
 import pytest
 
 from service.broker import rabbitmq
-from service.broker.port import ESCALATIONS, INTAKE, NOTIFICATIONS, BrokerLost, Message
+from service.broker.port import (
+    ESCALATIONS,
+    INTAKE,
+    NOTIFICATIONS,
+    ORDERS,
+    BrokerLost,
+    Message,
+    Subscription,
+    TooMuchHeld,
+)
 from service.broker.rabbitmq import RabbitBroker
 from tests.support.nodes import Rabbit
 from tests.support.proxy import Proxy
@@ -105,4 +114,42 @@ async def test_connections_that_the_broker_closes_are_made_again(broker: RabbitB
             with contextlib.suppress(BrokerLost):
                 again = await broker.subscribe(INTAKE, 10)
                 break
+    await again.close()
+
+
+async def _received(subscription: Subscription, count: int) -> dict[bytes, bool]:
+    """The bodies of so many messages, and whether each was handed out before."""
+    found: dict[bytes, bool] = {}
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            found |= {d.body: d.redelivered for d in await subscription.batch(count)}
+    return found
+
+
+async def test_what_was_acknowledged_stays_away_and_nothing_else(broker: RabbitBroker) -> None:
+    """Codes are done before what came earlier: an acknowledgement is for the messages that it names."""
+    subscription = await broker.subscribe(INTAKE, 10)
+    bodies = [str(n).encode() for n in range(6)]
+    await broker.publish([Message(ORDERS, "order.status_changed", body) for body in bodies])
+    deliveries = []
+    async with asyncio.timeout(10):
+        while len(deliveries) < len(bodies):
+            deliveries += await subscription.batch(10)
+    await subscription.ack([deliveries[4], deliveries[2]])
+    await subscription.ack([deliveries[0], deliveries[1]])
+    await subscription.close()
+    again = await broker.subscribe(INTAKE, 10)
+    assert await _received(again, 2) == {b"3": True, b"5": True}
+    assert await broker.depth(INTAKE) == 0
+    await again.close()
+
+
+async def test_what_is_too_much_to_hold_goes_back_to_the_broker(broker: RabbitBroker) -> None:
+    subscription = await broker.subscribe(INTAKE, 10, most_bytes=250)
+    await broker.publish([Message(ORDERS, "order.status_changed", bytes([n]) * 100) for n in range(4)])
+    with pytest.raises(TooMuchHeld):
+        await _received(subscription, 4)
+    await subscription.close()
+    again = await broker.subscribe(INTAKE, 10)
+    assert len(await _received(again, 4)) == 4
     await again.close()
