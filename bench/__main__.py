@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import clocks, measures, micro, report, stream
+from bench import clocks, fairness, measures, micro, report, stream
 from bench.contenders import Stagebell, acknowledger, peers
 from bench.setting import Setting, prepared
 
@@ -64,6 +64,7 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
         "micro": micro.measure(),
         "commit_ms": await micro.commits(s.postgres),
         "clocks": await clocks.measure(s.postgres, s.folder),
+        "fairness": await fairness.measure(s),
         "stream": await stream.measure(s.postgres, s.folder),
     }
 

@@ -10,15 +10,17 @@ from typing import Any, Final
 
 from bench import measures
 from bench.contenders import Stagebell
+from bench.contenders import event as small_event
 from bench.processes import stop
 from bench.setting import Setting, prepared
 from tests.support.events import VENDOR
 from tests.support.events import event as order_event
 
-CODES: Final = 80
+CODES: Final = 200
 FLOOD: Final = 20
+SMALL: Final = 2000  # of the flood's events: with one reader each, three messages
 PEOPLE: Final = 100  # as many as an event may name
-EVERY_S: Final = 0.1
+EVERY_S: Final = 0.05
 WANTED: Final = "at most 2"
 
 
@@ -36,7 +38,13 @@ def _code(run: int, n: int) -> dict[str, Any]:
 def _flood(run: int, n: int) -> dict[str, Any]:
     people = [{"phone": f"+9197{n % 100:02d}{p:06d}", "locale": "en"} for p in range(PEOPLE)]
     now = datetime.now(UTC)
-    return order_event(f"F-{run}-{n}", "vendor_en_route", now, recipients={"customer": people}, assignee=VENDOR)
+    flood = order_event(f"F-{run}-{n}", "vendor_en_route", now, recipients={"customer": people}, assignee=VENDOR)
+    return {**flood, "source": "/flood"}
+
+
+def _small(n: int) -> dict[str, Any]:
+    """Of no run, so that its messages are not taken for codes."""
+    return {**small_event(n, 0), "id": f"s-{n}", "subject": f"S-{n}", "source": "/flood"}
 
 
 async def _codes(s: Setting, flood: int) -> dict[str, float]:
@@ -48,7 +56,8 @@ async def _codes(s: Setting, flood: int) -> dict[str, float]:
     try:
         await asyncio.sleep(6)
         await measures.reset(s)
-        await stagebell.feed(s, [_flood(s.runs, n) for n in range(flood)])
+        if flood:
+            await stagebell.feed(s, [_flood(s.runs, n) for n in range(flood)] + [_small(n) for n in range(SMALL)])
         published = await stagebell.feed(s, [_code(s.runs, n) for n in range(CODES)], delay=EVERY_S)
         await asyncio.sleep(2)
         seen = await measures.stats(s)

@@ -14,6 +14,7 @@ from service.broker.port import (
     NOTIFICATIONS,
     ORDERS,
     BrokerLost,
+    Delivery,
     Message,
     Subscription,
     TooMuchHeld,
@@ -131,7 +132,7 @@ async def test_what_was_acknowledged_stays_away_and_nothing_else(broker: RabbitB
     subscription = await broker.subscribe(INTAKE, 10)
     bodies = [str(n).encode() for n in range(6)]
     await broker.publish([Message(ORDERS, "order.status_changed", body) for body in bodies])
-    deliveries = []
+    deliveries: list[Delivery] = []
     async with asyncio.timeout(10):
         while len(deliveries) < len(bodies):
             deliveries += await subscription.batch(10)
