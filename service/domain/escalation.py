@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain.draft import Draft, EscalationChange, EscalationChangeKind, escalation_key
+from service.domain.draft import Draft, EscalationChangeKind, escalation_key
 from service.domain.errors import Rejection
 from service.domain.order import Escalation, Order
 from service.domain.workflow import SEVERITIES, Severity, Team
@@ -191,45 +191,3 @@ def _next_reminder(
         return planned, due
     rhythm = (planned or due) + team.remind_every
     return (rhythm, due) if rhythm > now else (now + team.remind_every, now)
-
-
-# The contract names four types; a step that only adds to an open escalation is a reminder to its readers.
-_PUBLISHED = {
-    "opened": "opened",
-    "acknowledged": "acknowledged",
-    "reminded": "reminded",
-    "raised": "reminded",
-    "resolved": "resolved",
-}
-
-
-def as_event(order: Order, change: EscalationChange, source: str) -> tuple[str, dict[str, object]] | None:
-    """Routing key and structured CloudEvent of a change that the outside hears of; its id is stable."""
-    kind = _PUBLISHED.get(change.kind)
-    if kind is None:
-        return None
-    e = change.escalation
-    data: dict[str, object] = {
-        "workflow": order.workflow,
-        "order_id": order.order_id,
-        "escalation_id": str(e.id),
-        "team": e.team,
-        "reason": e.reason,
-        "severity": e.severity,
-        "level": e.level,
-        "state": e.state,
-        "opened": e.opened,
-    }
-    if e.due:
-        data["due"] = e.due
-        data["breached"] = e.breached
-    return f"escalation.{e.team}.{e.reason}", {
-        "specversion": "1.0",
-        "id": f"{e.id}.{e.changes}",
-        "source": source,
-        "type": f"escalation.{kind}",
-        "subject": order.order_id,
-        "time": change.at,
-        "datacontenttype": "application/json",
-        "data": data,
-    }

@@ -14,10 +14,11 @@ from service.domain.events import clean
 from service.domain.notices import ENDS, Notification
 from service.domain.order import Clock, Order
 from service.domain.workflow import Workflow
+from service.events_out import of_message
 from service.keyring import Keyring
 from service.ledger import escalations as escalation_rows
 from service.ledger import outbox as outbox_rows
-from service.ledger.incidents import SOURCE, Change
+from service.ledger.incidents import Change
 from service.ledger.notifications import let_ahead
 from service.ledger.outbox import Outgoing
 from service.ledger.records import notice_row, notification_row, order_row, seal_json
@@ -106,7 +107,7 @@ class Batch:
 
     def report(self, n: Notification, workflow: str, order_id: str) -> None:
         """Tell the outside what became of a notification."""
-        self.send(outcome_message(n, workflow, order_id, self._now))
+        self.send(_outcome_message(n, workflow, order_id, self._now))
 
     def send(self, message: Outgoing) -> None:
         """Publish with this commit."""
@@ -177,33 +178,9 @@ def assignee_digest(keyring: Keyring, address: str) -> bytes:
     return keyring.digest("assignee", address_key(clean(address)))
 
 
-def outcome_message(n: Notification, workflow: str, order_id: str, now: datetime) -> Outgoing:
-    """The `notifications` exchange's message for a notification that reached a state."""
-    message_id = f"{n.id}.{n.state}"
-    body = {
-        "specversion": "1.0",
-        "id": message_id,
-        "source": SOURCE,
-        "type": f"notification.{n.state}",
-        "subject": order_id,
-        "time": now,
-        "datacontenttype": "application/json",
-        "data": {
-            "workflow": workflow,
-            "order_id": order_id,
-            "notification_id": str(n.id),
-            "notice": n.notice,
-            "channel": n.channel,
-            "audience": n.audience,
-            "state": n.state,
-            "attempts": n.attempts,
-            "provider": n.provider,
-            "provider_id": n.provider_id,
-            "error_code": n.error_code,
-        },
-    }
-    routing_key = f"notification.{n.state}.{n.channel}"
-    return Outgoing("notifications", routing_key, message_id, msgspec.json.encode(body))
+def _outcome_message(n: Notification, workflow: str, order_id: str, now: datetime) -> Outgoing:
+    event = of_message(n, workflow, order_id, now)
+    return Outgoing("notifications", f"notification.{n.state}.{n.channel}", event.id, msgspec.json.encode(event))
 
 
 def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Select, func, select
 
 from service.domain.workflow import Report, Team
+from service.events_out import CloudEvent, DigestData
 from service.ledger.columns import stands_in
 from service.ledger.escalations import TEAMS
 from service.ledger.order_search import Search, as_csv, search
@@ -28,21 +29,14 @@ async def team_digest(tx: Transaction, team: Team, ways: int, key: str, now: dat
     lines += [*opened, *_more(len(opened), of, "open")]
     for kind, some in (("overdue", overdue), ("near", near)):
         lines += [*(f"{kind}: {line}" for line in some.lines), *_more(len(some.lines), some.total, kind)]
-    body = {
-        "specversion": "1.0",
-        "id": f"{key}.{now:%Y%m%dT%H%M}",
-        "source": "/stagebell",
-        "type": "digest.team",
-        "time": now,
-        "data": {
-            "team": team.name,
-            "title": f"{team.title}: daily digest",
-            "text": "\n".join(lines),
-            "severity": "low",
-        },
-    }
-    encoded = msgspec.json.encode(body)
-    return [Outgoing(TEAMS, f"{team.name}.{way}", f"{body['id']}.{way}", encoded) for way in range(ways)]
+    event = CloudEvent(
+        id=f"{key}.{now:%Y%m%dT%H%M}",
+        type="digest.team",
+        time=now,
+        data=DigestData(team=team.name, title=f"{team.title}: daily digest", text="\n".join(lines)),
+    )
+    encoded = msgspec.json.encode(event)
+    return [Outgoing(TEAMS, f"{team.name}.{way}", f"{event.id}.{way}", encoded) for way in range(ways)]
 
 
 class _Some(NamedTuple):

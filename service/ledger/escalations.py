@@ -15,18 +15,18 @@ from msgspec import structs
 from sqlalchemy import func, select, text
 
 from service.domain.calendars import quiet_until
-from service.domain.escalation import as_event
 from service.domain.workflow import Team
+from service.events_out import CloudEvent, EscalationData, TeamCall, of_escalation
 from service.keyring import Keyring
 from service.ledger import incidents, outages, outbox
 from service.ledger.engine import padded
-from service.ledger.incidents import SOURCE, Announced, Change
+from service.ledger.incidents import Announced, Change
 from service.ledger.outbox import Outgoing
 from service.ledger.records import seal_json
 from service.ledger.tables import ESCALATION_DETAIL, escalations, notices, notifications
 from service.ledger.tables_admin import stream
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import insert_rows, upsert
+from service.ledger.upsert import Rows, insert_rows, upsert
 
 TEAMS: Final = "teams"
 STREAM_LOCK: Final = 5_748_219_378
@@ -48,20 +48,16 @@ async def write(
     rows = [_row(tx.keyring, c, members.get(c.step.escalation.id)) for c in last.values()]
     await upsert(tx, escalations, rows, _CHANGES)
     outgoing: list[Outgoing] = []
-    logged: list[dict[str, Any]] = []
+    logged: Rows = []
     for c in changes:
-        if c.step.escalation.id in members or (event := as_event(c.order, c.step, SOURCE)) is None:
+        if c.step.escalation.id in members or (event := of_escalation(c.order, c.step, c.traceparent)) is None:
             continue
-        key, body = event
-        if c.traceparent:
-            # CloudEvents, "Distributed Tracing extension": readers go on with the trace.
-            body["traceparent"] = c.traceparent
         team = c.workflow.teams[c.step.escalation.team]
-        outgoing += announcement(key, body, team, targets, now, _said(c))
-        logged.append(stream_row(c.step.escalation.team, c.step.escalation.reason, body, now))
-    for key, body, team in await incidents.update_for(tx, changes, members, now):
-        outgoing += announcement(key, body, team, targets, now)
-        logged.append(stream_row(team.name, str(key.rpartition(".")[2]), body, now))
+        outgoing += announcement(event, team, targets, now, _said(c))
+        logged.append(_stream_row(event, now))
+    for told in await incidents.update_for(tx, changes, members, now):
+        outgoing += announcement(told.event, told.team, targets, now)
+        logged.append(_stream_row(told.event, now))
     await insert_rows(tx, stream, logged)
     return outgoing
 
@@ -148,36 +144,36 @@ async def _opened_since(tx: Transaction, team: str, reason: str, since: datetime
 
 
 def announcement(
-    key: str,
-    body: Mapping[str, Any],
+    event: CloudEvent[EscalationData],
     team: Team,
     targets: Mapping[str, int],
     now: datetime,
     said: Mapping[str, str] | None = None,
 ) -> list[Outgoing]:
     """One message for the exchange, and one for each way to whoever is to be called; these also get what is `said`."""
-    message_id, data = str(body["id"]), body["data"]
+    data = event.data
     held: datetime | None = None
-    if team.quiet is not None and data["severity"] != "critical":
+    if team.quiet is not None and data.severity != "critical":
         held = quiet_until(team.quiet, now, team.timezone)
-    if data.get("incident") and 0 < int(data["level"]) <= len(team.levels):
-        said = {**(said or {}), "to": team.levels[int(data["level"]) - 1].to}
-    call = msgspec.json.encode({**body, "data": {**data, **(said or {})}})
-    order = f"{data['workflow']}/{data['order_id']}"
-    headers = {"traceparent": str(body["traceparent"])} if "traceparent" in body else {}
+    if data.incident and 0 < data.level <= len(team.levels):
+        said = {**(said or {}), "to": team.levels[data.level - 1].to}
+    call = msgspec.json.encode(structs.replace(event, data=TeamCall(**{**structs.asdict(data), **(said or {})})))
+    order = f"{data.workflow}/{data.order_id}"
+    headers = {"traceparent": event.traceparent} if event.traceparent else {}
+    key = f"escalation.{data.team}.{data.reason}"
     return [
-        Outgoing("escalations", key, message_id, msgspec.json.encode(body), headers=headers),
+        Outgoing("escalations", key, event.id, msgspec.json.encode(event), headers=headers),
         *(
             Outgoing(
                 TEAMS,
                 f"{name}.{way}",
-                f"{message_id}.{way}",
+                f"{event.id}.{way}",
                 call,
                 hold_until=held,
                 lane=f"{name}.{way}/{order}",
-                about=str(data["escalation_id"]),
+                about=data.escalation_id,
             )
-            for name in called(str(body["type"]), int(data["level"]), team, targets)
+            for name in called(event.type, data.level, team, targets)
             for way in range(targets[name])
         ),
     ]
@@ -206,20 +202,17 @@ def _said(change: Change) -> dict[str, str]:
     return {k: v for k, v in said.items() if v}
 
 
-async def publish(tx: Transaction, told: list[Announced], ways: Mapping[str, int], now: datetime) -> None:
+async def publish(tx: Transaction, told: Sequence[Announced], ways: Mapping[str, int], now: datetime) -> None:
     """To the exchange, the team's own ways and the pages."""
-    lines, outgoing = [], []
-    for key, body, team in told:
-        outgoing += announcement(key, body, team, ways, now)
-        lines.append(stream_row(team.name, str(body["data"]["reason"]), body, now))
-    await insert_rows(tx, stream, lines)
-    await outbox.put(tx, outgoing, now)
+    await insert_rows(tx, stream, [_stream_row(t.event, now) for t in told])
+    await outbox.put(tx, [m for t in told for m in announcement(t.event, t.team, ways, now)], now)
 
 
-def stream_row(team: str, reason: str, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _stream_row(event: CloudEvent[EscalationData], now: datetime) -> dict[str, Any]:
     """One line of the stream that pages listen to."""
-    kind = str(body["type"]).partition(".")[2]
-    return {"at": now, "team": team, "reason": reason, "kind": kind, "body": msgspec.json.encode(body).decode()}
+    kind = event.type.partition(".")[2]
+    body = msgspec.json.encode(event).decode()
+    return {"at": now, "team": event.data.team, "reason": event.data.reason, "kind": kind, "body": body}
 
 
 def _row(keyring: Keyring, change: Change, incident: UUID | None) -> dict[str, Any]:

@@ -6,27 +6,33 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from sqlalchemy import func, insert, select, update
 
 from service.domain.draft import EscalationChange
 from service.domain.escalation import first_level, first_reminder
 from service.domain.order import Escalation, Order
 from service.domain.workflow import Team, Workflow
+from service.events_out import CloudEvent, EscalationData, OrderOfIncident
 from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import escalations
 from service.ledger.tables_admin import incidents
 from service.ledger.transaction import Transaction
 
-SOURCE: Final = "/stagebell"
 TELL_EVERY: Final = timedelta(seconds=60)
 # An incident takes in more of its kind until it was quiet for so long.
 GROWS_FOR: Final = timedelta(minutes=5)
 MOST_LISTED: Final = 10_000
 PROVIDER_REFUSED: Final = "provider_refused"
-Announced = tuple[str, dict[str, Any], Team]
 # Whom a row of `incidents` calls, and how fast: packs may differ in that.
 TeamOf = Callable[[Any], Team | None]
+
+
+class Announced(Struct, frozen=True):
+    """A step of an incident that its team is told of."""
+
+    event: CloudEvent[EscalationData]
+    team: Team
 
 
 class ProviderTrouble(Struct, frozen=True):
@@ -244,7 +250,7 @@ async def let_go(tx: Transaction, incident_id: UUID) -> None:
     await tx.execute(update(escalations).where(left).values(incident_id=None))
 
 
-async def orders_of(tx: Transaction, incident_id: UUID) -> list[dict[str, str]]:
+async def orders_of(tx: Transaction, incident_id: UUID) -> list[OrderOfIncident]:
     """The orders of an incident, oldest first."""
     query = (
         select(escalations.c.workflow, escalations.c.order_name)
@@ -252,35 +258,27 @@ async def orders_of(tx: Transaction, incident_id: UUID) -> list[dict[str, str]]:
         .order_by(escalations.c.opened_at, escalations.c.id)
         .limit(MOST_LISTED)
     )
-    return [{"workflow": r.workflow, "order_id": r.order_name} for r in await tx.execute(query)]
+    return [OrderOfIncident(r.workflow, r.order_name) for r in await tx.execute(query)]
 
 
 def _event(
-    row: Any, kind: str, change: int, open_left: int, listed: list[dict[str, str]], team: Team, now: datetime
+    row: Any, kind: str, change: int, open_left: int, listed: list[OrderOfIncident], team: Team, now: datetime
 ) -> Announced:
-    about = {"provider": row.provider, "detail": row.detail} if row.provider else {}
-    body = {
-        "specversion": "1.0",
-        "id": f"{row.id}.{change}",
-        "source": SOURCE,
-        "type": f"escalation.{kind}",
-        "subject": row.subject,
-        "time": now,
-        "datacontenttype": "application/json",
-        "data": {
-            "workflow": row.workflow,
-            "order_id": row.subject,
-            "escalation_id": str(row.id),
-            "team": row.team,
-            "reason": row.reason,
-            "severity": row.severity,
-            "level": row.level,
-            "state": "resolved" if kind == "resolved" else row.state,
-            "opened": row.opened_at,
-            "incident": True,
-            "open_orders": open_left,
-            "orders": listed,
-            **about,
-        },
-    }
-    return f"escalation.{row.team}.{row.reason}", body, team
+    data = EscalationData(
+        workflow=row.workflow,
+        order_id=row.subject,
+        escalation_id=str(row.id),
+        team=row.team,
+        reason=row.reason,
+        severity=row.severity,
+        level=row.level,
+        state="resolved" if kind == "resolved" else row.state,
+        opened=row.opened_at,
+        incident=True,
+        open_orders=open_left,
+        orders=listed,
+        provider=row.provider or UNSET,
+        detail=row.detail if row.provider else UNSET,
+    )
+    event = CloudEvent(id=f"{row.id}.{change}", type=f"escalation.{kind}", subject=row.subject, time=now, data=data)
+    return Announced(event, team)

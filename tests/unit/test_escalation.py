@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.domain.errors import Rejection
-from service.domain.escalation import as_event
 from service.domain.order import Escalation
+from service.events_out import of_escalation
 from tests.support.events import NOON
 from tests.support.life import Act, Life, after, begun, happened
 from tests.support.packs import errand
@@ -136,13 +137,13 @@ def test_the_outside_hears_of_five_kinds_of_steps_in_four_words() -> None:
     assert life.order is not None
     found = []
     for change in life.escalations.values():
-        key, said = as_event(life.order, change, "/stagebell") or ("", {})
-        assert key == "escalation.desk.slow"
-        assert said["id"] == f"{change.escalation.id}.{change.escalation.changes}"
-        found.append(said["type"])
-        data = said["data"]
-        assert isinstance(data, dict)
-        assert (data["due"], data["breached"], data["order_id"]) == (after(60), after(60), "E-1")
+        said = of_escalation(life.order, change)
+        assert said is not None
+        assert said.id == f"{change.escalation.id}.{change.escalation.changes}"
+        found.append(said.type)
+        data = said.data
+        assert (data.team, data.reason, data.order_id) == ("desk", "slow", "E-1")
+        assert (data.due, data.breached) == (after(60), after(60))
     assert found == ["escalation.acknowledged"]
 
 
@@ -157,10 +158,10 @@ def test_each_step_has_its_word_outside_or_none(kind: Any, published: str | None
     life = raised()
     (change,) = life.escalations.values()
     assert life.order is not None
-    said = as_event(life.order, replace(change, kind=kind), "/stagebell")
-    assert (said[1]["type"] if said else None) == (f"escalation.{published}" if published else None)
+    said = of_escalation(life.order, replace(change, kind=kind))
+    assert (said.type if said else None) == (f"escalation.{published}" if published else None)
     if said:
-        assert "due" not in said[1]["data"]  # type: ignore[operator]
+        assert b'"due"' not in msgspec.json.encode(said)
 
 
 def test_calls_missed_in_an_outage_come_once_at_the_level_of_now() -> None:

@@ -1,0 +1,162 @@
+"""Events that leave Stagebell: a Struct for the data of each, and the one writer of their envelope (CloudEvents 1.0).
+
+AsyncAPI and JSON Schema are made from these types. Ids are stable: the same step is published under the same id however
+often. Times are UTC.
+"""
+
+from datetime import datetime
+from typing import Final, Generic, Literal, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from service.domain.draft import EscalationChange, EscalationChangeKind
+from service.domain.notices import Notification
+from service.domain.order import Order
+
+SOURCE: Final = "/stagebell"
+EscalationStep = Literal["opened", "acknowledged", "reminded", "resolved"]
+# Four types are published; a step that only adds to an open escalation is a reminder to its readers.
+_STEPS: Final[dict[EscalationChangeKind, EscalationStep]] = {
+    "opened": "opened",
+    "acknowledged": "acknowledged",
+    "reminded": "reminded",
+    "raised": "reminded",
+    "resolved": "resolved",
+}
+
+
+class OrderOfIncident(Struct, frozen=True):
+    """One order of an incident."""
+
+    workflow: str
+    order_id: str
+
+
+class EscalationData(Struct, frozen=True, kw_only=True):
+    """Of `escalation.*`: who is called for what. `due` and `breached` where a clock raised it.
+
+    Of an incident, `order_id` is what it is about, and `orders` are those that are in it.
+    """
+
+    workflow: str
+    order_id: str
+    escalation_id: str
+    team: str
+    reason: str
+    severity: str
+    level: int
+    state: str
+    opened: datetime
+    due: datetime | UnsetType = UNSET
+    breached: datetime | None | UnsetType = UNSET
+    incident: Literal[True] | UnsetType = UNSET
+    open_orders: int | UnsetType = UNSET
+    orders: list[OrderOfIncident] | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+
+
+class TeamCall(EscalationData, frozen=True, kw_only=True):
+    """What a team is called with: the escalation, and what people read and machines need not.
+
+    The reason in words, the order's status, who did it, whom a level calls, why it ended.
+    """
+
+    title: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    to: str | UnsetType = UNSET
+    why: str | UnsetType = UNSET
+
+
+class MessageData(Struct, frozen=True, kw_only=True):
+    """Of `notification.*`: a message reached a state. Never its text or address."""
+
+    workflow: str
+    order_id: str
+    notification_id: str
+    notice: str
+    channel: str
+    audience: str
+    state: str
+    attempts: int
+    provider: str
+    provider_id: str
+    error_code: str
+
+
+class DigestData(Struct, frozen=True, kw_only=True):
+    """Of `digest.team`: what a team has open, in words."""
+
+    team: str
+    title: str
+    text: str
+    severity: str = "low"
+
+
+D = TypeVar("D", bound=Struct)
+
+
+class CloudEvent(Struct, Generic[D], frozen=True, kw_only=True):
+    """The envelope (CloudEvents 1.0.2, JSON format). `subject`: the order; `traceparent`: of its trace (W3C)."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = SOURCE
+    type: str
+    subject: str | UnsetType = UNSET
+    time: datetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: D
+    traceparent: str | UnsetType = UNSET
+
+
+def of_escalation(order: Order, change: EscalationChange, traceparent: str = "") -> CloudEvent[EscalationData] | None:
+    """The event of a step in an escalation's life; None for one that the outside does not hear of."""
+    step = _STEPS.get(change.kind)
+    if step is None:
+        return None
+    e = change.escalation
+    return CloudEvent(
+        id=f"{e.id}.{e.changes}",
+        type=f"escalation.{step}",
+        subject=order.order_id,
+        time=change.at,
+        traceparent=traceparent or UNSET,
+        data=EscalationData(
+            workflow=order.workflow,
+            order_id=order.order_id,
+            escalation_id=str(e.id),
+            team=e.team,
+            reason=e.reason,
+            severity=e.severity,
+            level=e.level,
+            state=e.state,
+            opened=e.opened,
+            due=e.due or UNSET,
+            breached=e.breached if e.due else UNSET,
+        ),
+    )
+
+
+def of_message(n: Notification, workflow: str, order_id: str, at: datetime) -> CloudEvent[MessageData]:
+    """The event of a message that reached a state."""
+    return CloudEvent(
+        id=f"{n.id}.{n.state}",
+        type=f"notification.{n.state}",
+        subject=order_id,
+        time=at,
+        data=MessageData(
+            workflow=workflow,
+            order_id=order_id,
+            notification_id=str(n.id),
+            notice=n.notice,
+            channel=n.channel,
+            audience=n.audience,
+            state=n.state,
+            attempts=n.attempts,
+            provider=n.provider,
+            provider_id=n.provider_id,
+            error_code=n.error_code,
+        ),
+    )
