@@ -15,8 +15,11 @@ help:  ## what there is to make
 run: $(VENV)/.run  ## fresh machine to running service
 	@$(BIN)/stagebell demo $(ARGS)
 
-test: $(VENV)/.dev services lint  ## fresh machine to green tests, real RabbitMQ and PostgreSQL included
-	@$(COVERED) -m pytest -n 2 --dist worksteal -q -m "not long" $(ARGS)
+# Lint runs in what the tests leave free, which wait for their nodes most of the time.
+test: $(VENV)/.dev services  ## fresh machine to green tests, real RabbitMQ and PostgreSQL included
+	@nice -n 10 $(MAKE) --no-print-directory lint & linting=$$!; \
+	$(COVERED) -m pytest -n 2 --dist worksteal -q -m "not long" $(ARGS); tested=$$?; \
+	wait $$linting || { echo "make lint found something, see above"; exit 1; }; exit $$tested
 # slipcover: a line's coverage at a twentieth of the time that a tracer takes.
 COVERED := $(BIN)/python -m slipcover --source service --omit 'service/ledger/migrations/versions/*' --skip-covered
 

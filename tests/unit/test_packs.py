@@ -168,7 +168,10 @@ def without(name: str) -> Edit:
     ],
 )  # fmt: skip
 def test_mistakes_are_found_where_they_stand(edit: Edit, file: str, words: str, tmp_path: Path) -> None:
-    edit(copied(tmp_path, "device_pickup") / "device_pickup")
+    pack = copied(tmp_path, "device_pickup") / "device_pickup"
+    if "'hi'" not in words:  # half of the templates need not be looked at then
+        in_yaml("locales: [en, hi]", "locales: [en]")(pack)
+    edit(pack)
     _, problems = packs.inspect(tmp_path)
     if not words:
         assert problems == []
