@@ -26,6 +26,7 @@ from service.intake.replays import replay_opened, sealed_letter
 from service.ledger import inbox
 from service.ledger.faults import AlreadyThere, is_weather
 from service.ledger.outbox import Outgoing
+from service.ledger.records import UNREADABLE, UNREADABLE_HINT
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
 from service.unit_of_work import UnitOfWork
@@ -234,6 +235,9 @@ class Intake:
         """A message that cannot be applied however often it is tried."""
         if error is None:
             reason = f"the service ended {attempts - 1} times while it worked on this message; look at its log"
+        elif isinstance(error, UNREADABLE):
+            reason = f"its order does not open: {UNREADABLE_HINT}"
+            log.error("event.order_unreadable", where=frames(error), hint=UNREADABLE_HINT)
         else:
             reason = f"could not be applied: {type(error).__name__}; this is a fault of Stagebell, see its log"
             order_id = reference(r.event.order_id) if r.event else None

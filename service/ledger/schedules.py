@@ -106,12 +106,16 @@ async def unsubscribe(tx: Transaction, subscription_id: UUID) -> bool:
     return bool(gone.rowcount)
 
 
-async def listed(
-    tx: Transaction,
-) -> list[Subscription]:
-    """All report subscriptions."""
+async def listed(tx: Transaction) -> list[Subscription]:
+    """All report subscriptions; one whose row does not open is logged and left out."""
     query = select(schedules).where(schedules.c.kind == REPORT).order_by(schedules.c.created_at)
-    return [_subscription(tx.keyring, row) for row in await tx.execute(query)]
+    found = []
+    for row in await tx.execute(query):
+        try:
+            found.append(_subscription(tx.keyring, row))
+        except UNREADABLE:
+            log.error("subscription.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
+    return found
 
 
 async def claim_due(tx: Transaction, now: datetime, limit: int = 50) -> Sequence[Subscription]:

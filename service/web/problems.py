@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from service.core import NoSuchOrder
 from service.domain.errors import NotNow, Rejection
 from service.ledger.faults import LedgerError
+from service.ledger.records import UNREADABLE, UNREADABLE_HINT
 from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
@@ -70,6 +71,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem_response(503, "Unavailable", "the database did not answer; try again")
     except (web.RequestPayloadError, HttpProcessingError):
         return problem_response(400, "Not readable", "the body is not what its headers say that it is")
+    except UNREADABLE as error:
+        log.error("http.unreadable_row", method=request.method, where=frames(error), hint=UNREADABLE_HINT)
+        return problem_response(500, "Not readable", f"what the ledger holds of this does not open: {UNREADABLE_HINT}")
     except Exception as error:
         # Where, not in which words: an error may repeat what it could not work with.
         log.error("http.failed", method=request.method, error=type(error).__name__, where=frames(error))

@@ -122,3 +122,16 @@ async def test_rows_that_do_not_open_hold_up_nobody_else(world: World, caller: C
         wanted = {"message.unreadable", "order.unreadable", "subscription.unreadable"}
         await world.until(lambda: wanted <= {x["event"] for x in told}, "told of")
     assert "spoilt" not in str(told)
+
+
+async def test_an_order_that_does_not_open_is_said_to_be_one(world: World, caller: Caller) -> None:
+    agent = await caller("agent")
+    await world.accept(event("S-1", "created", recipients={"customer": person(1)}))
+    async with world.ledger.transaction() as tx:
+        await tx.execute(update(metadata.tables["orders"]).values(sealed_state=b"\x02spoilt"))
+    status, body = await agent.get("/v1/orders/device_pickup/S-1")
+    assert (status, body["title"]) == (500, "Not readable")
+    assert "restore the row" in body["detail"]
+    (verdict,) = await world.take(event("S-1", "assigned", minutes(1)))
+    assert verdict.outcome == "rejected"
+    assert "its order does not open" in verdict.reason
