@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import time as wall
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ from service.relay.mail import MailTransport
 from service.relay.relay import Relay
 from service.relay.teams import TeamTransport, unheard
 from service.reload import Reloader
+from service.runtime.supervision import Supervisor, closed_within
 from service.settings import Settings, SettingsError
 from service.starting import FIRST_CONNECT_S, check_roles, connect_broker, not_listening, packs_in
 from service.telemetry import metrics
@@ -62,7 +63,6 @@ log = structlog.get_logger(__name__)
 ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
 # With the parts' own seconds in `close`, 20 s in all.
 STOP_WITHIN_S: Final = 9.0
-CANCEL_WITHIN_S: Final = 3.0
 GC_THRESHOLD: Final = 20_000
 ALIGN_EVERY_S: Final = 15.0
 
@@ -102,12 +102,11 @@ class App:
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
         self.routes: dict[str, Route] = {}
         self.stopping = asyncio.Event()
-        self.watch = Watch(self.ledger, self.broker, self._ended_roles, self._lame_parts)
+        self.supervisor = Supervisor()
+        self.watch = Watch(self.ledger, self.broker, self.supervisor.ended_roles, self._lame_parts)
         self._listener = Listener(self.ledger.direct, self.wakeups) if self.ledger.direct else None
         self.port = settings.http_port
         self._open_to = open_to
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._runner: Runner | None = None
 
     @property
@@ -123,7 +122,7 @@ class App:
         await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         await self._align()
-        self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self._closers, self.health)
+        self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self.supervisor.closers, self.health)
         await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
@@ -133,18 +132,18 @@ class App:
             "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
         }
         for role, coroutines in loops.items():
-            for i, coroutine in enumerate(coroutines):
-                self._tasks[f"{role}.{i}"] = asyncio.create_task(coroutine, name=f"{role}.{i}")
-        self._background("align", self._keep_aligned())
+            for coroutine in coroutines:
+                self.supervisor.loop(role, coroutine)
+        self.supervisor.background("align", self._keep_aligned())
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
-        self._closers.append(watch.close)
-        self._background("keys", watch.run())
+        self.supervisor.closers.append(watch.close)
+        self.supervisor.background("keys", watch.run())
         if "dispatch" not in self.roles:
-            self._background("providers", self.health.run(self.stopping))
-        self._background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
+            self.supervisor.background("providers", self.health.run(self.stopping))
+        self.supervisor.background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
         await self._serve()
         await self._take_mail()
-        self._background("warm", self._warm())
+        self.supervisor.background("warm", self._warm())
         # What was loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -154,10 +153,7 @@ class App:
 
     def _start_listening(self) -> None:
         if self._listener is not None:
-            self._background("listen", self._listener.run())
-
-    def _ended_roles(self) -> list[str]:
-        return [name.partition(".")[0] for name, task in self._tasks.items() if task.done()]
+            self.supervisor.background("listen", self._listener.run())
 
     def _lame_parts(self) -> dict[str, str]:
         """What goes on, only slower or later."""
@@ -186,19 +182,10 @@ class App:
     def _relay(self) -> Relay:
         keyring = self.ledger.keyring
         webhooks = WebhookClient(keyring, self.settings.provider_timeout, self.settings.webhook_allow)
-        self._closers.append(webhooks.close)
+        self.supervisor.closers.append(webhooks.close)
         teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url, self.time)
         mail = MailTransport(keyring, letter_sender(self.settings, self.routes["email"]))
         return Relay(self.core, self.broker, {TEAMS: teams, MAIL: mail})
-
-    def _background(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine, name=name)
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._closers.append(end)
 
     async def _align(self) -> None:
         if isinstance(self.time, SteadyTime):
@@ -220,7 +207,7 @@ class App:
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
         limits = self._limits()
         outcomes = OutcomeWriter(self.settler)
-        self._background("outcomes", outcomes.run())
+        self.supervisor.background("outcomes", outcomes.run())
         workers = [Worker(self.core, route, self.composer, outcomes, limits) for route in self.routes.values()]
         lookups = Lookups(self.core, self.routes, self.composer, outcomes)
         sweeper = Sweeper(self.core, self.routes)
@@ -270,15 +257,15 @@ class App:
             return
         postbox = Postbox(self.core, self.settler, self.routes, self.settings.mail_domain)
         try:
-            self._closers.append(await mail_in.serve(self.settings.mail_in, postbox))
+            self.supervisor.closers.append(await mail_in.serve(self.settings.mail_in, postbox))
         except OSError as error:
             raise not_listening("STAGEBELL_MAIL_IN", self.settings.mail_in, error) from error
 
     def _broadcaster(self) -> Broadcaster:
         broadcaster = Broadcaster(self.core)
         if "web" in self.roles:
-            self._background("stream", broadcaster.run())
-            self._background("listeners", broadcaster.look_after())
+            self.supervisor.background("stream", broadcaster.run())
+            self.supervisor.background("listeners", broadcaster.look_after())
         return broadcaster
 
     def leave(self) -> None:
@@ -292,53 +279,17 @@ class App:
 
     async def run(self) -> None:
         """Until `stopping` is set, or a loop ends on its own; raises what ended it."""
-        waiting = asyncio.create_task(self.stopping.wait())
-        done, _ = await asyncio.wait([waiting, *self._tasks.values()], return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if waiting not in done:
-            for task in done:
-                if (error := task.exception()) is not None:
-                    log.error("loop.ended", loop=task.get_name(), error=str(error))
-                    raise error
+        await self.supervisor.until(self.stopping)
 
     async def close(self) -> None:
         """Finish or release what is held, within 20 s."""
         self.watch.draining = True
         self.stopping.set()
         self.wakeups.wake_all()
-        if self._tasks:
-            relay = [t for n, t in self._tasks.items() if n.startswith("relay")]
-            others = [t for t in self._tasks.values() if t not in relay]
-            await _end(others + relay, timedelta(seconds=STOP_WITHIN_S))
+        await self.supervisor.end_loops(STOP_WITHIN_S)
         if self._runner is not None:
-            await _let_go("http", self._runner.cleanup(), 2.0)
-        await _let_go("parts", self._close_parts(), 2.0)
-        await _let_go("broker", self.broker.close(), 1.0)
-        await _let_go("database", self.ledger.close(), 1.0)
+            await closed_within("http", self._runner.cleanup(), 2.0)
+        await closed_within("parts", self.supervisor.close_parts(), 2.0)
+        await closed_within("broker", self.broker.close(), 1.0)
+        await closed_within("database", self.ledger.close(), 1.0)
         log.info("stopped")
-
-    async def _close_parts(self) -> None:
-        for closer in reversed(self._closers):
-            with contextlib.suppress(Exception):
-                await closer()
-
-
-async def _let_go(part: str, closing: Coroutine[Any, Any, None], within_s: float) -> None:
-    """Close a part, without waiting for one that keeps silent: the system closes its connections."""
-    try:
-        async with asyncio.timeout(within_s):
-            await closing
-    except TimeoutError:
-        log.warning("stop.silent", part=part)
-
-
-async def _end(tasks: list[asyncio.Task[None]], within: timedelta) -> None:
-    """Wait for loops to end by themselves; after `within`, cancel what still runs."""
-    if not tasks:
-        return
-    _, running = await asyncio.wait(tasks, timeout=within.total_seconds())
-    for task in running:
-        task.cancel()
-    if running:
-        log.warning("stop.cancelled", loops=[t.get_name() for t in running])
-        await asyncio.wait(running, timeout=CANCEL_WITHIN_S)

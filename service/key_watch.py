@@ -12,7 +12,7 @@ from service.ledger import key_processes
 from service.ledger.engine import Ledger, new_uuid
 from service.ledger.key_state import UNBOUND, begin_bound, look, settle
 from service.ledger.resealing import reseal
-from service.rounds import tell
+from service.runtime.loops import log_failure
 
 log = structlog.get_logger(__name__)
 # An older replica that lost its listening connection has it again by then.
@@ -38,7 +38,7 @@ class KeyWatch:
             try:
                 await do()
             except Exception as error:
-                tell("keys", error)
+                log_failure("keys", error)
             await asyncio.sleep(key_processes.SAID_EVERY_S)
 
     async def say(self) -> None:

@@ -13,7 +13,7 @@ from service.domain.clocks.running import wake_at
 from service.failpoints import passing
 from service.ledger import schedules
 from service.ledger.orders import next_wake, postpone
-from service.rounds import keep_going
+from service.runtime.loops import run_loop
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Clock:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until `stopping`."""
-        await keep_going("clock", self._round, stopping)
+        await run_loop("clock", self._round, stopping)
 
     async def _round(self) -> None:
         """Do what is due; sleep, if that was not more than a batch, until something is."""

@@ -23,7 +23,7 @@ from service.ledger import provider_health as rows
 from service.ledger.incidents import PROVIDER_REFUSED
 from service.ledger.provider_health import LATER, SOME, Key, Refusal
 from service.ledger.wakeups import announce
-from service.rounds import keep_going
+from service.runtime.loops import run_loop
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -166,7 +166,7 @@ class ProviderHealth:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`."""
-        await keep_going("providers", partial(self._turn, stopping), stopping)
+        await run_loop("providers", partial(self._turn, stopping), stopping)
 
     async def _turn(self, stopping: asyncio.Event) -> None:
         self._wake.clear()

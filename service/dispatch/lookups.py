@@ -17,7 +17,7 @@ from service.domain.notices import Accepted, Lookup
 from service.earlier_packs import recall
 from service.ledger import claims, housekeeping, notifications
 from service.ledger.housekeeping import Unanswered
-from service.rounds import keep_going
+from service.runtime.loops import run_loop
 from service.workflows.templates import UNRENDERABLE
 
 EVERY: Final = timedelta(seconds=1)
@@ -35,7 +35,7 @@ class Lookups:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look about once a second, and again at once while there are more, until `stopping`."""
-        await keep_going("lookups", partial(self._turn, stopping), stopping)
+        await run_loop("lookups", partial(self._turn, stopping), stopping)
 
     async def _turn(self, stopping: asyncio.Event) -> None:
         if await self._round() < AT_ONCE:

@@ -11,6 +11,7 @@ import structlog
 from service.dispatch.settle import Outcome, Settler
 from service.failpoints import passing
 from service.ledger.faults import is_transient
+from service.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 200
@@ -53,7 +54,7 @@ class OutcomeWriter:
 
     async def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Until the database takes them. One that can never be written holds up none but itself."""
-        pause = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             try:
                 await self._settler.write(outcomes)
@@ -61,8 +62,7 @@ class OutcomeWriter:
                 return
             except Exception as error:
                 if is_transient(error):
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_S)
+                    await backoff.wait()
                     continue
                 log.exception("settle.failed", size=len(outcomes))
                 if len(outcomes) > 1:

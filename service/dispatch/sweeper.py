@@ -13,7 +13,7 @@ from service.ledger import housekeeping, outbox
 from service.ledger.escalations import TEAMS
 from service.ledger.wakeups import dispatch_topic
 from service.letters import MAIL
-from service.rounds import keep_going
+from service.runtime.loops import run_loop
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Sweeper:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep about once a second until `stopping`."""
-        await keep_going("sweep", partial(self._turn, stopping), stopping)
+        await run_loop("sweep", partial(self._turn, stopping), stopping)
 
     async def _turn(self, stopping: asyncio.Event) -> None:
         await self.sweep()

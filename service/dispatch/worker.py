@@ -30,7 +30,7 @@ from service.ledger.claims import Claimed
 from service.ledger.faults import is_transient
 from service.ledger.transaction import Transaction
 from service.ledger.wakeups import dispatch_topic
-from service.rounds import keep_going
+from service.runtime.loops import run_loop
 from service.telemetry import metrics, tracing
 from service.workflows.templates import UNRENDERABLE
 
@@ -84,7 +84,7 @@ class Worker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
         try:
-            await keep_going("dispatch", partial(self._turn, stopping), stopping, channel=self._route.channel)
+            await run_loop("dispatch", partial(self._turn, stopping), stopping, channel=self._route.channel)
         finally:
             await self._finish()
 

@@ -27,6 +27,7 @@ from service.ledger import inbox
 from service.ledger.faults import AlreadyThere, is_weather
 from service.ledger.outbox import Outgoing
 from service.ledger.records import UNREADABLE, UNREADABLE_HINT
+from service.runtime.backoff import Backoff
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
 from service.unit_of_work import UnitOfWork
@@ -37,8 +38,6 @@ MAX_ATTEMPTS: Final = 5
 # Planned in one transaction, and one event's more: a hundred of the usual events, with three messages each, fit.
 MOST_MESSAGES: Final = 300
 RACE_RETRIES: Final = 5
-FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 5.0
 DIFFERS: Final = (
     "an event of this source and id was taken before and said something else; "
     "this one was not applied: give every event an id of its own"
@@ -103,7 +102,7 @@ class Intake:
 
     async def take_patiently(self, messages: Sequence[Incoming]) -> list[Verdict]:
         """As `take`, for messages from the broker: tries until the database is back."""
-        pause = FIRST_PAUSE_S
+        backoff = Backoff()
         reads = [self._read(m) for m in messages]
         suspect = any(m.redelivered for m in messages)
         counted: dict[bytes, int] = {}
@@ -115,9 +114,8 @@ class Intake:
             except Exception as error:
                 if not is_weather(error):
                     raise
-                log.warning("intake.ledger_away", error=type(error).__name__, retry_in_s=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                log.warning("intake.ledger_away", error=type(error).__name__, retry_in_s=backoff.pause_s)
+                await backoff.wait()
         return verdicts
 
     async def _take_suspects(self, reads: Sequence[_Read], counted: dict[bytes, int]) -> list[Verdict]:

@@ -11,6 +11,7 @@ from service.failpoints import passing
 from service.intake.intake import Intake
 from service.intake.line import MOST_EVENTS, Line
 from service.intake.reading import Incoming
+from service.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -19,8 +20,6 @@ PREFETCH: Final = 6000
 MOST_HELD_BYTES: Final = 32 * 1024 * 1024
 # While events are so large that as many are too much to hold: at 256 KiB each, 50 MiB.
 NARROW_PREFETCH: Final = 200
-FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 5.0
 WATCHDOG_S: Final = 600.0
 
 
@@ -30,13 +29,14 @@ class ConsumingLost(Exception):
 
 async def run(broker: Broker, intake: Intake, stopping: asyncio.Event) -> None:
     """Consume until `stopping`; subscribes again after every loss. Raises ConsumingLost by the watchdog."""
-    pause, alive, narrow = FIRST_PAUSE_S, time.monotonic(), False
+    backoff, alive, narrow = Backoff(), time.monotonic(), False
     while not stopping.is_set():
         try:
             held = (NARROW_PREFETCH, None) if narrow else (PREFETCH, MOST_HELD_BYTES)
             subscription = await broker.subscribe(INTAKE, *held)
             log.info("intake.consuming", queue=INTAKE, at_once=held[0])
-            pause, alive = FIRST_PAUSE_S, time.monotonic()
+            backoff.reset()
+            alive = time.monotonic()
             await _Consuming(subscription, intake, narrow=narrow).run(stopping)
             narrow = False
         except TooMuchHeld:
@@ -46,9 +46,8 @@ async def run(broker: Broker, intake: Intake, stopping: asyncio.Event) -> None:
                 return
             if time.monotonic() - alive > WATCHDOG_S:
                 raise ConsumingLost(f"not consuming for {WATCHDOG_S:.0f} s: {lost}") from lost
-            log.warning("intake.lost", error=str(lost), retry_in_s=pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            log.warning("intake.lost", error=str(lost), retry_in_s=backoff.pause_s)
+            await backoff.wait()
 
 
 class _Consuming:

@@ -19,7 +19,7 @@ from service.failpoints import passing
 from service.ledger import outbox
 from service.ledger.faults import is_transient
 from service.ledger.outbox import Outgoing
-from service.rounds import PAUSE_S, keep_going, tell
+from service.runtime.loops import PAUSE_S, log_failure, run_loop
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class Relay:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that nothing stays that can go."""
-        await keep_going("relay", self._turn, stopping)
+        await run_loop("relay", self._turn, stopping)
         await asyncio.gather(*self._busy.values())
         await self.publish_waiting()
 
@@ -89,7 +89,7 @@ class Relay:
         try:
             return await self._send(messages)
         except Exception as error:
-            tell("relay", error)
+            log_failure("relay", error)
             await asyncio.sleep(PAUSE_S)
             return 0
 

@@ -40,7 +40,7 @@ async def without_its_own_relay(world: World) -> None:
     await world.settled()
     world.app.stopping.set()
     world.app.wakeups.wake_all()
-    await world.until(lambda: all(t.done() for t in world.app._tasks.values()), "the service's own relay ended")
+    await world.until(lambda: world.app.supervisor.is_over, "the service's own loops ended")
 
 
 async def test_a_way_that_takes_nothing_holds_up_no_other(world: World) -> None:

@@ -12,17 +12,17 @@ log = structlog.get_logger(__name__)
 PAUSE_S: Final = 1.0
 
 
-async def keep_going(name: str, one_round: Callable[[], Awaitable[Any]], stopping: asyncio.Event, **said: str) -> None:
+async def run_loop(name: str, one_round: Callable[[], Awaitable[Any]], stopping: asyncio.Event, **said: str) -> None:
     """Run `one_round` until `stopping`; after an error, which is told under `name`, not at once."""
     while not stopping.is_set():
         try:
             await one_round()
         except Exception as error:
-            tell(name, error, **said)
+            log_failure(name, error, **said)
             await asyncio.sleep(PAUSE_S)
 
 
-def tell(name: str, error: Exception, **said: str) -> None:
+def log_failure(name: str, error: Exception, **said: str) -> None:
     """Log what ended a round: a database that is away heals by itself, everything else is for a person."""
     if is_transient(error):
         log.warning(f"{name}.ledger_away", error=type(error).__name__, **said)

@@ -1,0 +1,1 @@
+"""How loops run, wait after trouble, and are started and ended together."""
