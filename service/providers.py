@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import structlog
 
-from service.dispatch.channels.capture import CaptureProvider
-from service.dispatch.channels.port import Attachment, Outgoing, Provider
-from service.dispatch.channels.smtp import SmtpProvider
-from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
-from service.dispatch.channels.webhook import WebhookProvider
+from service.channels.capture import CaptureProvider
+from service.channels.email.provider import SmtpProvider
+from service.channels.port import Attachment, Outgoing, Provider
+from service.channels.twilio.provider import TwilioHttp, TwilioProvider
+from service.channels.webhook.provider import WebhookProvider
 from service.dispatch.health import Health
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Permanent
@@ -106,7 +106,7 @@ def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
         found["email"] += [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
     if s.fcm_credentials is not None:
         # What signs tokens takes its time to load: only those wait who use it.
-        from service.dispatch.channels.fcm import FcmProvider
+        from service.channels.push.provider import FcmProvider
 
         found["push"].append(FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout))
     return found

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from service.dispatch.channels.port import MailHeaders, Outgoing
+from service.channels.port import MailHeaders, Outgoing
 from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
 from service.ledger.claims import Claimed

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
+from service.channels.port import Outgoing, Provider, SendAnswer
 from service.domain.notices import NoAnswer
 from service.telemetry import metrics
 

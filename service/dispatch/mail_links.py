@@ -9,7 +9,7 @@ from binascii import Error as BinasciiError
 from typing import Final, Literal
 from uuid import UUID
 
-from service.dispatch.channels.port import MailHeaders
+from service.channels.port import MailHeaders
 from service.keyring import Keyring
 
 Purpose = Literal["bounce", "reply", "unsubscribe"]

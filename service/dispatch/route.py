@@ -9,8 +9,8 @@ from typing import Final
 from aiolimiter import AsyncLimiter
 from msgspec.structs import replace
 
+from service.channels.port import Outgoing, Provider, SendAnswer
 from service.dispatch.breaker import Attempt, Breaker
-from service.dispatch.channels.port import Outgoing, Provider, SendAnswer
 from service.dispatch.destinations import destination_of
 from service.dispatch.guarded import asked
 from service.dispatch.health import Health, Seen, Silent

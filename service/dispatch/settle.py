@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from service import opt_outs
+from service.channels.twilio import codes
 from service.core import Core
-from service.dispatch.channels import twilio_codes
 from service.dispatch.destinations import destination_of
 from service.dispatch.health import Health, Seen, Silent
 from service.domain.causes import MessageSettled
@@ -207,7 +207,7 @@ def _refused_later(n: Notification, news: Answer | Ended) -> Seen | None:
     """
     if not isinstance(news, Receipt) or n.state != "undelivered":
         return None
-    kind = twilio_codes.kind_of(int(news.code), HTTP_OK)[0] if _is_number(news.code) else "message"
+    kind = codes.kind_of(int(news.code), HTTP_OK)[0] if _is_number(news.code) else "message"
     if kind not in ("us", "country"):
         return None
     where = destination_of(n.address) if kind == "country" else ""
@@ -225,7 +225,7 @@ def _opt_out_code(news: Answer | Ended) -> str:
         return news.code if news.kind == "opted_out" else ""
     if not isinstance(news, Receipt) or not _is_number(news.code):
         return ""
-    return news.code if twilio_codes.kind_of(int(news.code), HTTP_OK)[0] == "opted_out" else ""
+    return news.code if codes.kind_of(int(news.code), HTTP_OK)[0] == "opted_out" else ""
 
 
 def _with_new(

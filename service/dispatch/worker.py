@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from service.channels.port import SendAnswer
 from service.core import Core
 from service.dispatch import guards
-from service.dispatch.channels.port import SendAnswer
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import PHONE_CHANNELS, Limits, Places
 from service.dispatch.outcomes import OutcomeWriter

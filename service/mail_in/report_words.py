@@ -6,7 +6,7 @@ Taken from what servers write: qmail, Exim, sendmail, Domino, GroupWise, Exchang
 import re
 from typing import Final
 
-from service.dispatch.channels.smtp_answers import answer_of, is_about_content
+from service.channels.email.answers import answer_of, is_about_content
 from service.domain.notices import Refused
 
 # RFC 3463, §2: class, subject, detail. RFC 5321's three digits for those who give no more.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from service.dispatch.channels.fcm import FcmProvider
-from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
+from service.channels.port import Outgoing, SendAnswer
+from service.channels.push.provider import FcmProvider
+from service.channels.twilio.provider import TwilioHttp, TwilioProvider
 from service.dispatch.guarded import asked
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient, settle

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.dispatch.channels.port import Outgoing
-from service.dispatch.channels.smtp import SmtpProvider
+from service.channels.email.provider import SmtpProvider
+from service.channels.port import Outgoing
 from service.domain.notices import Accepted, Permanent, Refused
 from service.workflows.templates import Rendered
 from tests.integration.test_mail_in import HOME, pack_with

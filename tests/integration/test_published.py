@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from service.dispatch.channels.fcm import payload
-from service.dispatch.channels.port import Outgoing
-from service.dispatch.channels.twilio_provider import TwilioHttp, TwilioProvider
+from service.channels.port import Outgoing
+from service.channels.push.provider import payload
+from service.channels.twilio.provider import TwilioHttp, TwilioProvider
 from service.settings import TwilioAccount
 from service.workflows.templates import Rendered
 from tests.support.published import FACTS, facts_of, fcm_problems, twilio_problems

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.dispatch.channels.port import Outgoing
-from service.dispatch.channels.smtp import SmtpProvider
+from service.channels.email.provider import SmtpProvider
+from service.channels.port import Outgoing
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient
 from service.timekeeping import ManualTime

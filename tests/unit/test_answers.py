@@ -12,10 +12,13 @@ from uuid import UUID
 
 import pytest
 
-from service.dispatch.channels import fcm, smtp_answers, twilio_codes, twilio_provider
-from service.dispatch.channels.http_answers import TurnedAway
-from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.smtp_answers import Stage
+from service.channels.email import answers as smtp_answers
+from service.channels.email.answers import Stage
+from service.channels.http_answers import TurnedAway
+from service.channels.port import Outgoing, SendAnswer
+from service.channels.push import provider as fcm
+from service.channels.twilio import codes as twilio_codes
+from service.channels.twilio import provider as twilio_provider
 from service.dispatch.health import Seen, Silent
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Lookup, Notification, Refused, settle

@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.channels.port import Outgoing, SendAnswer
 from service.dispatch.route import GRACE_S, Route
 from service.dispatch.worker import LEASE_MARGIN_S
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.dispatch.channels.capture import CaptureProvider
-from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.channels.capture import CaptureProvider
+from service.channels.port import Outgoing, SendAnswer
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Deferred, Lookup, Permanent, Refused, Transient
 from service.timekeeping import ManualTime

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.dispatch.channels.port import Outgoing
-from service.dispatch.channels.smtp_answers import Stage, answer_of
+from service.channels.email.answers import Stage, answer_of
+from service.channels.port import Outgoing
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 from service.workflows.templates import Rendered
 

@@ -1,4 +1,4 @@
-"""Twilio's error codes in the domain's words, from the table in `twilio_codes.txt`."""
+"""Twilio's error codes in the domain's words, from the table in `codes.txt`."""
 
 from importlib.resources import files
 from typing import Final, Literal, cast
@@ -21,7 +21,7 @@ FIRST_CODE: Final = 1000
 def _read() -> tuple[frozenset[int], dict[int, Kind]]:
     known: set[int] = set()
     kinds: dict[int, Kind] = {}
-    for line in files(__package__).joinpath("twilio_codes.txt").read_text("utf-8").splitlines():
+    for line in files(__package__).joinpath("codes.txt").read_text("utf-8").splitlines():
         name, *ranges = line.partition("#")[0].split() or [""]
         for text in ranges:
             first, _, last = text.partition("-")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.channels.port import Outgoing, SendAnswer
 from service.domain.notices import Accepted, Lookup, Permanent, Transient
 from service.webhook_targets import NOT_ALLOWED as WHY
 from service.webhooks import NOT_ALLOWED, WebhookClient

@@ -22,9 +22,9 @@ from aiosmtplib.errors import (
 )
 from msgspec import Struct
 
-from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.smtp_answers import Stage, answer_of
-from service.dispatch.channels.words import words_of
+from service.channels.email.answers import Stage, answer_of
+from service.channels.port import Outgoing, SendAnswer
+from service.channels.words import words_of
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
 log = structlog.get_logger(__name__)

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from service.dispatch.channels.port import Outgoing
+from service.channels.port import Outgoing
 
 LONGEST: Final = 200
 # An answer may be a proxy's whole page; what matters stands at its beginning.

@@ -1,6 +1,6 @@
 """A channel without credentials: the message is rendered and kept, shown in the inbox page, sent nowhere."""
 
-from service.dispatch.channels.port import Outgoing, SendAnswer
+from service.channels.port import Outgoing, SendAnswer
 from service.domain.notices import Accepted, Lookup
 
 

@@ -15,8 +15,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from msgspec import Struct
 
-from service.dispatch.channels.http_answers import SUCCESS, field_of, json_object, text_of
-from service.dispatch.channels.words import words_of
+from service.channels.http_answers import SUCCESS, field_of, json_object, text_of
+from service.channels.words import words_of
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -25,7 +25,7 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from service.dispatch.channels.http_answers import (
+from service.channels.http_answers import (
     DEFAULT_RETRY_AFTER_S,
     SUCCESS,
     TurnedAway,
@@ -35,9 +35,9 @@ from service.dispatch.channels.http_answers import (
     tell_unknown,
     text_of,
 )
-from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.twilio_codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
-from service.dispatch.channels.words import words_of
+from service.channels.port import Outgoing, SendAnswer
+from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
+from service.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.settings import TwilioAccount
 

@@ -10,8 +10,8 @@ codes", SendGrid's "SMTP errors and troubleshooting".
 import re
 from typing import Final, Literal
 
-from service.dispatch.channels.port import Outgoing
-from service.dispatch.channels.words import words_of
+from service.channels.port import Outgoing
+from service.channels.words import words_of
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
 Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body"]

@@ -15,12 +15,12 @@ from aiohttp import (
     TCPConnector,
 )
 
-from service.dispatch.channels.fcm_token import NoToken, ServiceAccount, TokenSource
-from service.dispatch.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown, text_of
-from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.twilio_codes import BAD_REQUEST, kind_of_status
-from service.dispatch.channels.twilio_provider import CONNECT_TIMEOUT_S, untrusted
-from service.dispatch.channels.words import words_of
+from service.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown, text_of
+from service.channels.port import Outgoing, SendAnswer
+from service.channels.push.token import NoToken, ServiceAccount, TokenSource
+from service.channels.twilio.codes import BAD_REQUEST, kind_of_status
+from service.channels.twilio.provider import CONNECT_TIMEOUT_S, untrusted
+from service.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
 # FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".

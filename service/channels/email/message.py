@@ -7,7 +7,7 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 from typing import Final
 
-from service.dispatch.channels.port import Outgoing
+from service.channels.port import Outgoing
 from service.domain.events import clean
 
 # Quoted-printable rather than 8 bits: not every relay on the way offers 8BITMIME (RFC 6152).

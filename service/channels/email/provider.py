@@ -7,10 +7,10 @@ whether the mail may have left. A relay that let one kept connection die has let
 import asyncio
 from typing import Final
 
-from service.dispatch.channels.mail_message import mail_of
-from service.dispatch.channels.port import Outgoing, SendAnswer
-from service.dispatch.channels.smtp_answers import CLOSING
-from service.dispatch.channels.smtp_session import Session, Stopped, relay_of
+from service.channels.email.answers import CLOSING
+from service.channels.email.message import mail_of
+from service.channels.email.session import Session, Stopped, relay_of
+from service.channels.port import Outgoing, SendAnswer
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 from service.mail_address import canonical_mail, sender_of
 

@@ -1,0 +1,1 @@
+"""The ways to a reader: a folder a channel, behind one Protocol."""

@@ -1,0 +1,1 @@
+"""Notifications of an app, through FCM."""

@@ -1,0 +1,1 @@
+"""Twilio: what SMS and WhatsApp share."""

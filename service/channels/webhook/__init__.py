@@ -1,0 +1,1 @@
+"""Signed webhooks, for readers that are machines."""
