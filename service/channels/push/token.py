@@ -80,7 +80,7 @@ class TokenSource:
     def __init__(self, account: ServiceAccount, timeout_s: float) -> None:
         self._account = account
         self._timeout_s = min(TIMEOUT_S, timeout_s / 2)
-        self._token = ""
+        self._token = ""  # nosec B105 - none yet
         self._valid_until = 0.0
         self._flight: asyncio.Task[None] | None = None
         self._failed: tuple[NoToken, float] | None = None
