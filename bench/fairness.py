@@ -1,12 +1,19 @@
 """Codes beside a flood: how long others' codes take while one publisher's flood fills the channel, and at rest.
 
-`python -m bench.fairness` runs this alone.
+`python -m bench.fairness` runs this alone. Rounds at rest and beside a flood alternate, each with a database of its own.
 """
 
+import argparse
 import asyncio
+import json
 import statistics
+from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
+
+import aio_pika
 
 from bench import measures
 from bench.contenders import Stagebell
@@ -15,13 +22,21 @@ from bench.processes import stop
 from bench.setting import Setting, prepared
 from tests.support.events import VENDOR
 from tests.support.events import event as order_event
+from tests.support.nodes import connect
 
-CODES: Final = 200
+CODES: Final = 100
+ROUNDS: Final = 3
 FLOOD: Final = 20
 SMALL: Final = 2000  # of the flood's events: with one reader each, three messages
 PEOPLE: Final = 100  # as many as an event may name
 EVERY_S: Final = 0.05
 WANTED: Final = "at most 2"
+# What a code passes, each from the end of the one before: published, its unit of work opened, its commit known, claimed.
+STEPS: Final = ("in line", "committed", "claimed", "at the provider")
+_CLAIMED: Final = (
+    "SELECT o.order_id, m.history FROM orders o JOIN notices n ON n.order_id = o.id"
+    " JOIN notifications m ON m.notice_id = n.id WHERE o.order_id LIKE 'B-%' AND m.channel = 'sms'"
+)
 
 
 def _number(run: int, n: int) -> str:
@@ -47,53 +62,110 @@ def _small(n: int) -> dict[str, Any]:
     return {**small_event(n, 0), "id": f"s-{n}", "subject": f"S-{n}", "source": "/flood"}
 
 
-async def _codes(s: Setting, flood: int) -> dict[str, float]:
-    """Milliseconds from publishing a code to its message at the provider, and how many came."""
-    s.runs += 1
-    stagebell = Stagebell()
+async def _codes(at: Setting, *, flooded: bool) -> dict[str, Any]:
+    """One round: for each code the ms that each step took, and how many messages went out meanwhile."""
+    at.runs += 1
+    s = replace(at, database=await at.postgres.create(f"codes{at.runs}"))
+    stagebell = Stagebell(f"codes-{s.runs}")
     await stagebell.prepare(s)
     processes = stagebell.start(s)
     try:
-        await asyncio.sleep(6)
+        await measures.ready(s)
+        await stagebell.feed(s, [_code(99, n) for n in range(5)], delay=EVERY_S)  # opens connections, compiles
+        await asyncio.sleep(1)
         await measures.reset(s)
-        if flood:
-            await stagebell.feed(s, [_flood(s.runs, n) for n in range(flood)] + [_small(n) for n in range(SMALL)])
+        if flooded:
+            await stagebell.feed(s, [_flood(s.runs, n) for n in range(FLOOD)] + [_small(n) for n in range(SMALL)])
+        before = await measures.stats(s)
         published = await stagebell.feed(s, [_code(s.runs, n) for n in range(CODES)], delay=EVERY_S)
+        seen = await measures.stats(s)
+        messages, seconds = seen["count"] - before["count"], CODES * EVERY_S
         await asyncio.sleep(2)
         seen = await measures.stats(s)
     finally:
         stop(processes)
-    numbers = {f"B-{s.runs}-{n}": _number(s.runs, n) for n in range(CODES)}
-    times = seen["times"]
-    waits = sorted(1000 * (times[numbers[o]] - at) for o, at in published.items() if numbers[o] in times)
-    p99 = waits[int(len(waits) * 0.99)] if waits else float("inf")
-    return {
-        "codes": len(waits),
-        "p50_ms": statistics.median(waits or [float("inf")]),
-        "p99_ms": p99,
-        "messages": seen["count"],
-    }
+    await _empty(s, stagebell.queue)
+    reached = {f"B-{s.runs}-{n}": seen["times"].get(_number(s.runs, n)) for n in range(CODES)}
+    return {"codes": await _steps(s, stagebell.name, published, reached), "messages_per_s": messages / seconds}
 
 
-async def measure(s: Setting) -> dict[str, dict[str, float]]:
+async def _empty(s: Setting, queue: str) -> None:
+    """What is left of the flood is nobody's in the next round."""
+    async with await aio_pika.connect(s.amqp) as connection:
+        await (await (await connection.channel()).get_queue(queue, ensure=True)).purge()
+
+
+async def _steps(
+    s: Setting, name: str, published: dict[str, float], reached: dict[str, float | None]
+) -> list[tuple[float, ...]]:
+    """Of each code that came, the ms of each of STEPS."""
+    committed: dict[str, float] = {}
+    for line in (s.folder / f"{name}.log").read_text().splitlines():
+        if '"event.accepted"' in line and '"B-' in line:
+            said = json.loads(line)
+            committed[said["order_id"]] = datetime.fromisoformat(said["timestamp"]).timestamp()
+    connection = await connect(s.database)
+    found: dict[str, tuple[float, ...]] = {}
+    for row in await connection.fetch(_CLAIMED):
+        order = row["order_id"]
+        at: dict[str, float] = {}
+        for text in row["history"].splitlines():
+            said = json.loads(text)
+            at.setdefault(said["state"], datetime.fromisoformat(said["at"]).timestamp())
+        came = reached.get(order)
+        if came is None or order not in committed or "sending" not in at:
+            continue
+        passed = [published[order], at["pending"], committed[order], at["sending"], came]
+        found[order] = tuple(1000 * (b - a) for a, b in pairwise(passed))
+    await connection.close()
+    return list(found.values())
+
+
+def _p(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else float("inf")
+
+
+def _summed(rounds: list[dict[str, Any]]) -> dict[str, float]:
+    """The figures of all rounds of a kind together."""
+    codes = [code for r in rounds for code in r["codes"]]
+    waits = [sum(code) for code in codes]
+    found = {"codes": float(len(codes)), "p50_ms": _p(waits, 0.5), "p99_ms": _p(waits, 0.99)}
+    found["messages_per_s"] = statistics.mean(r["messages_per_s"] for r in rounds)
+    for i, step in enumerate(STEPS):
+        of_step = [code[i] for code in codes]
+        found |= {f"{step} p50_ms": _p(of_step, 0.5), f"{step} p99_ms": _p(of_step, 0.99)}
+    return found
+
+
+async def measure(s: Setting, rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
     """At rest, and beside a flood."""
-    return {"at rest": await _codes(s, 0), "beside a flood": await _codes(s, FLOOD)}
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, flooded in (("at rest", False), ("beside a flood", True)):
+            found[name].append(await _codes(s, flooded=flooded))
+    return {name: _summed(of) for name, of in found.items()}
 
 
 def show(found: dict[str, dict[str, float]]) -> str:
-    """The figures, and how many times longer a code takes."""
-    lines = [
-        f"{name:<16} {f['codes']:.0f} codes  p50 {f['p50_ms']:.0f} ms  p99 {f['p99_ms']:.0f} ms  of {f['messages']:.0f} messages"
-        for name, f in found.items()
-    ]
+    """The figures, where the time went, and how many times longer a code takes."""
+    lines = []
+    for name, f in found.items():
+        steps = ", ".join(f"{step} {f[f'{step} p50_ms']:.0f}/{f[f'{step} p99_ms']:.0f}" for step in STEPS)
+        lines.append(
+            f"{name:<15} {f['codes']:.0f} codes  p50/p99 {f['p50_ms']:.0f}/{f['p99_ms']:.0f} ms ({steps})"
+            f"  {f['messages_per_s']:.0f} messages/s"
+        )
     ratio = found["beside a flood"]["p99_ms"] / found["at rest"]["p99_ms"]
     return "\n".join([*lines, f"p99 beside a flood: {ratio:.2f} times ({WANTED})"])
 
 
 async def main() -> None:
     """This part alone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
     async with prepared() as s:
-        print(show(await measure(s)))
+        print(show(await measure(s, options.rounds)))
 
 
 if __name__ == "__main__":

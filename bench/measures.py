@@ -1,6 +1,7 @@
 """One figure each: throughput, latency, transactions, growth, time to start."""
 
 import asyncio
+import contextlib
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,17 @@ async def reset(s: Setting) -> None:
     """Forget it."""
     async with aiohttp.ClientSession() as session:
         await session.post(f"{s.provider}/reset")
+
+
+async def ready(s: Setting) -> None:
+    """Wait until the service says that it is."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{s.port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)
 
 
 async def throughput(c: Contender, s: Setting, count: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from service.addresses import broker_urls
 from service.broker.port import BrokerLost, Message, Taken, Way, way_of
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
-from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel
+from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +73,8 @@ class RabbitBroker:
             async with asyncio.timeout(self._nodes.patience_s):
                 if self._consuming is None or self._consuming.is_closed:
                     self._consuming = await self._nodes.open()
-                channel = await declare(self._consuming, self._teams)
-                subscription = RabbitSubscription(channel, most_bytes)
+                await quietly_close(await declare(self._consuming, self._teams))
+                subscription = RabbitSubscription(await open_consuming(self._consuming), most_bytes)
                 await subscription.start(queue, prefetch)
                 return subscription
         except (*LOST, BrokerLost) as error:

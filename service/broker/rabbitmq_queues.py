@@ -9,6 +9,7 @@ from typing import Any, Final
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import DeliveredMessage
 from pamqp.exceptions import PAMQPException
 
@@ -23,7 +24,7 @@ LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio
 class RabbitSubscription:
     """Deliveries are put in line as they come; the loop takes whatever waits."""
 
-    def __init__(self, channel: AbstractChannel, most_bytes: int | None = None) -> None:
+    def __init__(self, channel: RawChannel, most_bytes: int | None = None) -> None:
         self._channel = channel
         self._most_bytes = most_bytes
         self._line: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
@@ -31,17 +32,14 @@ class RabbitSubscription:
         self._held: OrderedDict[int, int] = OrderedDict()
         self._held_bytes = 0
         self._newest = 0
-        self._tag = ""
         self._lost: BrokerLost | None = None
 
     async def start(self, queue: str, prefetch: int) -> None:
         """Consume `queue` with manual acknowledgement."""
-        await self._channel.set_qos(prefetch_count=prefetch, timeout=CALL_TIMEOUT_S)
-        raw = await self._channel.get_underlay_channel()
-        raw.on_consumer_cancel_callbacks.add(self._on_cancelled)
-        self._channel.close_callbacks.add(self._on_closed)
-        done = await raw.basic_consume(queue, self._on_message, no_ack=False, timeout=CALL_TIMEOUT_S)
-        self._tag = done.consumer_tag or ""
+        await self._channel.basic_qos(prefetch_count=prefetch, timeout=CALL_TIMEOUT_S)
+        self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        self._channel.closing.add_done_callback(self._on_closed)
+        await self._channel.basic_consume(queue, self._on_message, no_ack=False, timeout=CALL_TIMEOUT_S)
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         if self._lost is not None:
@@ -80,12 +78,12 @@ class RabbitSubscription:
         oldest_left = next(iter(self._held), self._newest + 1)
         up_to = max((d.tag for d in deliveries if d.tag < oldest_left), default=0)
         try:
-            raw = await self._channel.get_underlay_channel()
             async with asyncio.timeout(CALL_TIMEOUT_S):
+                # None waits until it is written: whoever acknowledged a hundred would wait as many turns of the loop.
                 if up_to:
-                    await raw.basic_ack(up_to, multiple=True)
+                    await self._channel.basic_ack(up_to, multiple=True, wait=False)
                 for tag in (d.tag for d in deliveries if d.tag > oldest_left):
-                    await raw.basic_ack(tag)
+                    await self._channel.basic_ack(tag, wait=False)
         except LOST as error:
             raise BrokerLost(f"{type(error).__name__}") from error
 
@@ -149,7 +147,7 @@ def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def quietly_close(thing: AbstractConnection | AbstractChannel | None) -> None:
+async def quietly_close(thing: AbstractConnection | AbstractChannel | RawChannel | None) -> None:
     """Close, whatever state it is in."""
     if thing is not None:
         with contextlib.suppress(Exception):

@@ -20,6 +20,8 @@ PREFETCH: Final = 6000
 MOST_HELD_BYTES: Final = 32 * 1024 * 1024
 # While events are so large that as many are too much to hold: at 256 KiB each, 50 MiB.
 NARROW_PREFETCH: Final = 200
+# Transactions of codes side by side: one that comes while another is decided need not wait for its commit.
+CODES_AT_ONCE: Final = 3
 WATCHDOG_S: Final = 600.0
 
 
@@ -68,7 +70,7 @@ class _Consuming:
         """Until `stopping`; what is being worked on is ended and acknowledged. Raises BrokerLost."""
         receiving = asyncio.create_task(self._receive())
         ends = [asyncio.create_task(event.wait()) for event in (stopping, self._ending)]
-        working = [asyncio.create_task(self._work(codes=codes)) for codes in (True, False)]
+        working = [asyncio.create_task(self._work(codes=codes)) for codes in (*[True] * CODES_AT_ONCE, False)]
         try:
             await asyncio.wait([receiving, *working, *ends], return_when=asyncio.FIRST_COMPLETED)
             self._end()
