@@ -148,7 +148,7 @@ async def find_composable(tx: Transaction, notification_id: UUID) -> Claimed | N
 def _claimed(keyring: Keyring, row: Any) -> Claimed:
     return Claimed(
         notification=notification_of(keyring, row),
-        fence=row.fence + 1,
+        fence=row.fencing_token + 1,
         workflow=row.workflow,
         order_name=row.order_name,
         notice_at=row.notice_at,
@@ -208,16 +208,16 @@ async def begin(
 
 
 _LEASE: Final = update(notifications).values(
-    state="sending", fence=notifications.c.fence + 1, lease_until=bindparam("until"), begun=False
+    state="sending", fencing_token=notifications.c.fencing_token + 1, lease_until=bindparam("until"), send_begun=False
 )
 _BEGIN: Final = _LEASE.where(notifications.c.id == bindparam("k")).values(
-    begun=True,
+    send_begun=True,
     attempts=notifications.c.attempts + 1,
     # Whoever finds it so after a crash knows that nobody lived to say which one was tried.
     provider="",
     history=notifications.c.history + bindparam("line"),
     sealed_message=bindparam("sealed"),
-    reservation=bindparam("places"),
+    cap_reservation=bindparam("places"),
 )
 
 
@@ -238,7 +238,7 @@ _PUT_OFF: Final = update(notifications).values(not_before=bindparam("until"))
 
 async def held(tx: Transaction, fences: Mapping[UUID, int]) -> set[UUID]:
     """Those of these notifications that are leased under the fence given: by whoever knows it."""
-    query = select(notifications.c.id, notifications.c.fence).where(
+    query = select(notifications.c.id, notifications.c.fencing_token).where(
         notifications.c.id.in_(padded(sorted(fences))), notifications.c.state == "sending"
     )
-    return {row.id for row in await tx.execute(query) if fences[row.id] == row.fence}
+    return {row.id for row in await tx.execute(query) if fences[row.id] == row.fencing_token}

@@ -48,12 +48,12 @@ async def recover_lapsed(tx: Transaction, now: datetime) -> int:
     why = "the process that was sending it went away"
     back = await tx.execute(
         update(notifications)
-        .where(lapsed, ~notifications.c.begun)
+        .where(lapsed, ~notifications.c.send_begun)
         .values(state="pending", lease_until=None, history=notifications.c.history + history_line("pending", now, why))
     )
     lost = await tx.execute(
         update(notifications)
-        .where(lapsed, notifications.c.begun)
+        .where(lapsed, notifications.c.send_begun)
         .values(
             state="unknown",
             lease_until=None,
@@ -61,7 +61,7 @@ async def recover_lapsed(tx: Transaction, now: datetime) -> int:
             error=why,
             history=notifications.c.history + history_line("unknown", now, why),
         )
-        .returning(notifications.c.reservation)
+        .returning(notifications.c.cap_reservation)
     )
     begun = lost.scalars().all()
     # It may have arrived: what it took under the caps counts, until its provider is sure that it did not.
@@ -90,9 +90,9 @@ async def claim_unanswered(tx: Transaction, now: datetime, limit: int) -> list[U
         update(notifications)
         .where(notifications.c.id.in_(due.scalar_subquery()))
         .values(not_before=now + SETTLED_WITHIN)
-        .returning(notifications.c.id, notifications.c.order_id, notifications.c.fence)
+        .returning(notifications.c.id, notifications.c.order_id, notifications.c.fencing_token)
     )
-    return [Unanswered(row.id, row.order_id, row.fence) for row in claimed]
+    return [Unanswered(row.id, row.order_id, row.fencing_token) for row in claimed]
 
 
 async def stop_waiting(tx: Transaction, notification_id: UUID) -> None:

@@ -92,13 +92,13 @@ async def _read(tx: Transaction, query: Select[Any], ids: Iterable[UUID]) -> dic
 def _stored_of(keyring: Keyring, row: Any) -> Stored:
     return Stored(
         notification=notification_of(keyring, row),
-        fence=row.fence,
-        begun=row.begun,
+        fence=row.fencing_token,
+        begun=row.send_begun,
         workflow=row.workflow,
         order_name=row.order_name,
         notice_at=row.notice_at,
         lane=row.lane,
-        reservation=decode(row.reservation),
+        reservation=decode(row.cap_reservation),
     )
 
 
@@ -185,7 +185,7 @@ _WRITE: Final = (
         state=bindparam("new_state"),
         not_before=bindparam("at"),
         turn=bindparam("turn"),
-        resent=bindparam("n_resent"),
+        resend_count=bindparam("n_resent"),
         attempts=bindparam("tried"),
         provider=bindparam("by"),
         provider_id=bindparam("by_id"),
@@ -194,7 +194,7 @@ _WRITE: Final = (
         sent_at=bindparam("sent"),
         history=notifications.c.history + bindparam("line"),
         lease_until=None,
-        reservation=bindparam("places"),
+        cap_reservation=bindparam("places"),
     )
 )
 

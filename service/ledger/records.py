@@ -165,7 +165,7 @@ def notification_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Noti
         when_unknown=r["when_unknown"],
         secret=r["secret"],
         attempts=r["attempts"],
-        resent=r["resent"],
+        resent=r["resend_count"],
         provider=r["provider"],
         provider_id=r["provider_id"],
         error_code=r["error_code"],

@@ -42,7 +42,7 @@ def revisions() -> list[str]:
 
 
 def _apply(connection: Connection, revision: str, later: Later | None = None) -> None:
-    """Up to `revision`; a migration that says `contracts = True` ends what older releases can do."""
+    """Up to `revision`; what says `contracts = True`, or on which database, ends what older releases can do."""
     from alembic import command
     from alembic.script import ScriptDirectory
 
@@ -51,7 +51,8 @@ def _apply(connection: Connection, revision: str, later: Later | None = None) ->
     command.upgrade(config, revision)
     scripts = ScriptDirectory.from_config(config)
     for step in revisions():
-        if before < step <= revision and getattr(scripts.get_revision(step).module, "contracts", False):
+        contracts = getattr(scripts.get_revision(step).module, "contracts", False)
+        if before < step <= revision and contracts in (True, connection.dialect.name):
             connection.execute(meta.delete().where(meta.c.key == CONTRACTED))
             connection.execute(insert(meta).values(key=CONTRACTED, value=step))
 

@@ -97,7 +97,7 @@ visits = Table(
 )
 
 observations = Table(
-    "observations",
+    "measurements",
     metadata,
     Column("order_id", Uuid, primary_key=True),
     Column("measure", Text, primary_key=True),
@@ -150,7 +150,7 @@ notices = Table(
 MESSAGE_RECIPIENT: Final = Label("message.recipient")
 MESSAGE_WORDS: Final = Label("message.words")
 notifications = Table(
-    "notifications",
+    "messages",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("order_id", Uuid, nullable=False),
@@ -162,10 +162,10 @@ notifications = Table(
     Column("state", Text, nullable=False),
     Column("not_before", Instant),
     Column("lease_until", Instant),
-    Column("fence", Integer, nullable=False, server_default="0"),
-    Column("begun", Boolean, nullable=False, server_default=text("false")),
+    Column("fencing_token", Integer, nullable=False, server_default="0"),
+    Column("send_begun", Boolean, nullable=False, server_default=text("false")),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("resent", Integer, nullable=False, server_default="0"),
+    Column("resend_count", Integer, nullable=False, server_default="0"),
     Column("valid_until", Instant, nullable=False),
     Column("when_unknown", Text, nullable=False),
     Column("secret", Boolean, nullable=False),
@@ -178,7 +178,7 @@ notifications = Table(
     Column("history", Text, nullable=False, server_default=""),
     sealed("sealed_recipient", MESSAGE_RECIPIENT),
     sealed("sealed_message", MESSAGE_WORDS, nullable=True),
-    Column("reservation", LargeBinary),
+    Column("cap_reservation", LargeBinary),
     # The place in its channel's line, in ms since 1970; of codes, days earlier. 0: from before there were turns.
     Column("turn", BigInteger, nullable=False, server_default="0"),
     partial("notifications_waiting", "channel", "not_before", where=WAITING),

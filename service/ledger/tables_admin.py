@@ -59,7 +59,7 @@ desk_sessions = Table(
 
 ACT_ANSWER: Final = Label("act.answer")
 acts_once = Table(
-    "acts_once",
+    "idempotent_requests",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("request", LargeBinary(16), nullable=False),
@@ -135,7 +135,7 @@ audit_head = Table(
 )
 
 stream = Table(
-    "stream",
+    "escalation_stream",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),

@@ -62,7 +62,7 @@ BUGS = [
         "tests/integration/test_dispatch.py -k stop_and_start"),
     Bug("a sent code reads every message", "service/ledger/housekeeping.py", "and_(notifications.c.order_id == notices.c.order_id, ", "and_(",
         "tests/integration/test_statements.py"),
-    Bug("a begun send goes back to pending", "service/ledger/housekeeping.py", ".where(lapsed, notifications.c.begun)", ".where(lapsed, ~notifications.c.begun)",
+    Bug("a begun send goes back to pending", "service/ledger/housekeeping.py", ".where(lapsed, notifications.c.send_begun)", ".where(lapsed, ~notifications.c.send_begun)",
         "tests/integration/test_dispatch.py -k lapsed"),
 ]  # fmt: skip
 

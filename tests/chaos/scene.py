@@ -194,7 +194,7 @@ class Scene:
         connection = await connect(self._database)
         try:
             busy = await connection.fetch(
-                "SELECT state, count(*) AS n FROM notifications WHERE state IN ('pending', 'sending', 'retrying')"
+                "SELECT state, count(*) AS n FROM messages WHERE state IN ('pending', 'sending', 'retrying')"
                 " OR (state = 'unknown' AND not_before IS NOT NULL)"
                 " GROUP BY state"
             )

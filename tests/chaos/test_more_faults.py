@@ -96,7 +96,7 @@ async def test_tables_are_locked_for_a_while(scene: Scene, postgres_url: str) ->
     await scene.start()
     await scene.publish(5, 34)
     connection = await connect(postgres_url)
-    for n, table in enumerate(("orders", "notifications", "outbox")):
+    for n, table in enumerate(("orders", "messages", "outbox")):
         async with connection.transaction():
             await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             await scene.publish(5, 35 + n)

@@ -248,7 +248,7 @@ async def test_a_receipt_of_a_message_that_is_not_there_yet_is_kept(world: World
     (message,) = [m for m in (await world.view("D-1"))["messages"] if m["channel"] == "sms"]
     async with world.ledger.transaction() as tx:
         await tx.execute(
-            update(notifications).where(notifications.c.channel == "sms").values(state="sending", begun=True)
+            update(notifications).where(notifications.c.channel == "sms").values(state="sending", send_begun=True)
         )
     assert (await receipt(world, message["id"], "delivered"))[0] == 204
     assert (await states(world))["sms delivered"] == 1
@@ -330,7 +330,7 @@ async def test_a_lapsed_lease_goes_back_before_the_send_and_is_unknown_after_it(
             await tx.execute(
                 update(notifications)
                 .where(notifications.c.channel == channel)
-                .values(state="sending", begun=begun, lease_until=soon, sent_at=None, provider="twilio:000000")
+                .values(state="sending", send_begun=begun, lease_until=soon, sent_at=None, provider="twilio:000000")
             )
     sent = len(world.providers.of("sms"))
     world.clock.advance(seconds=2)
@@ -344,7 +344,7 @@ async def test_after_a_crash_the_provider_knows_whether_a_text_arrived(world: Wo
     await told(world)
     await world.settled()
     # It was sent again once already: what never left does not count as another time.
-    await world.process_died_sending("sms", resent=1)
+    await world.process_died_sending("sms", resend_count=1)
     if not arrived:
         world.providers.sent.clear()
     world.clock.advance(seconds=2)
@@ -382,7 +382,9 @@ async def test_a_stale_fence_writes_nothing(world: World) -> None:
         row = (await tx.execute(select(notifications).where(notifications.c.channel == "sms"))).one()
     async with world.ledger.transaction() as tx:
         await tx.execute(update(notifications).where(notifications.c.id == row.id).values(state="sending"))
-    await world.app.settler.write([Outcome(row.id, row.order_id, Permanent("x", "1", "old news"), row.fence - 1)])
+    await world.app.settler.write(
+        [Outcome(row.id, row.order_id, Permanent("x", "1", "old news"), row.fencing_token - 1)]
+    )
     assert await states(world) == {"sms sending": 1}
 
 

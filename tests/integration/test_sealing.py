@@ -101,7 +101,7 @@ async def test_rows_that_do_not_open_hold_up_nobody_else(world: World, caller: C
     await world.settled()
     tables = metadata.tables
     for column in (
-        tables["notifications"].c.sealed_recipient,
+        tables["messages"].c.sealed_recipient,
         tables["orders"].c.sealed_state,
         tables["schedules"].c.sealed_target,
     ):

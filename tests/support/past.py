@@ -8,7 +8,7 @@ from sqlalchemy import text
 from service.ledger.transaction import Transaction
 from tests.support.nodes import connect
 
-FILLED = ("orders", "order_people", "timeline", "notices", "notifications", "clocks", "escalations", "inbox")
+FILLED = ("orders", "order_people", "timeline", "notices", "messages", "clocks", "escalations", "inbox")
 # Keys in sequence: faster to write, the same plans.
 _FILL = """
 CREATE FUNCTION pg_temp.id(n bigint) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;
@@ -21,7 +21,7 @@ INSERT INTO order_people (digest, order_id) SELECT pg_temp.key(n / 2), pg_temp.i
 INSERT INTO timeline (order_id, n, at, kind, sealed_detail) SELECT pg_temp.id(n), 1, now(), 'k', '' FROM generate_series(1, {rows}) n;
 INSERT INTO notices (id, order_id, name, at, planned_at, stage_rank, supersedable, valid_until, sealed_snapshot)
 SELECT pg_temp.id(n), pg_temp.id(n), 'n', now(), now(), 0, false, now(), '' FROM generate_series(1, {rows}) n;
-INSERT INTO notifications (id, order_id, notice_id, notice, channel, audience, lane, state, not_before, valid_until, when_unknown, secret, created_at, sealed_recipient)
+INSERT INTO messages (id, order_id, notice_id, notice, channel, audience, lane, state, not_before, valid_until, when_unknown, secret, created_at, sealed_recipient)
 SELECT pg_temp.id(n), pg_temp.id(n), pg_temp.id(n), 'n', (ARRAY['sms', 'email', 'push'])[n % 3 + 1], 'c', pg_temp.key(n),
        'sent', now(), now(), 'never', false, now() - n * interval '1 second', ''
 FROM generate_series(1, {rows}) n;

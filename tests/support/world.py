@@ -111,7 +111,7 @@ class World:
         soon = self.clock.now() + timedelta(seconds=1)
         left = {
             "state": "sending",
-            "begun": True,
+            "send_begun": True,
             "lease_until": soon,
             "sent_at": None,
             "provider": "",
