@@ -176,5 +176,7 @@ async def test_the_system_clock_jumps(scene: Scene, tmp_path: Path, jump: str) -
     await scene.publish(10, 45)
     await all_is_well(scene)
     connection = await connect(scene._database)
-    assert await connection.fetchval("SELECT count(*) FROM clocks WHERE state = 'breached'") == 0
+    # A promise of a minute may break on a busy machine: at its time by the database's clock, which did not jump.
+    by_the_jump = "state = 'breached' AND (due_at > now() OR noticed_late_s > 3600)"
+    assert await connection.fetch(f"SELECT name, due_at FROM clocks WHERE {by_the_jump}") == []
     await connection.close()
