@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 
 from service.domain.events import MAX_BODY_BYTES
-from service.web.audited import AUDIT, Act, Audit
+from service.web.audited import ACTS, AUDIT, Act, Audit
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
 from service.web.gate import expect, gate
@@ -29,6 +29,7 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
     app = web.Application(middlewares=[gate, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
     app[WARNED] = []
+    app[ACTS] = frozenset(r.audit.name for r in (*OPERATIONS, *API, *PAGES) if isinstance(r.audit, Act))
     app.on_response_prepare.append(_add_headers)
     _add(app, OPERATIONS)
     if everything:

@@ -7,9 +7,11 @@ from typing import Final
 from aiohttp import web
 
 from service.domain.errors import Rejection
+from service.domain.lifecycle import require_known
 from service.ledger import audit_reading
 from service.ledger.audit_reading import Line, Wanted
-from service.web.audited import address_in, noted
+from service.ledger.transaction import Transaction
+from service.web.audited import ACTS, OTHER_ACTS, address_in, noted
 from service.web.auth import needs
 from service.web.bodies import answer, in_order, limit_of, moment_of, whole_number
 from service.web.context import CONTEXT
@@ -59,10 +61,22 @@ def _moment(request: web.Request, name: str) -> datetime | None:
     return moment_of(request, name)
 
 
+async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
+    """Raises Rejection for what no act is called; one that only an earlier release or pack named is in the log."""
+    known = request.app[ACTS] | OTHER_ACTS
+    # Acts of one kind, such as `orders` of `orders.listed`.
+    known |= {".".join(parts[:n]) for parts in (name.split(".") for name in known) for n in range(1, len(parts))}
+    for w in request.app[CONTEXT].core.packs.workflows.values():
+        known |= {f"notice.sent {name}" for name in w.notices} | {f"issue.reported {name}" for name in w.reasons}
+    if act and act not in known and not await audit_reading.search(tx, Wanted(act=act, limit=1)):
+        require_known("act", act, known, "act")
+
+
 async def lines_of(request: web.Request) -> tuple[list[Line], str]:
     """A page of lines, newest first, and the cursor of the next one; raises Rejection."""
     core, wanted = request.app[CONTEXT].core, wanted_of(request)
     async with core.ledger.reading() as tx:
+        await _check_act(request, tx, wanted.act)
         lines = await audit_reading.search(tx, wanted)
     return lines, str(lines[-1].seq) if len(lines) == wanted.limit else ""
 

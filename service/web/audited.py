@@ -37,6 +37,13 @@ class Unaudited(Struct, frozen=True):
 
 Audit = Act | Unaudited
 AUDIT: Final[web.RequestKey[Audit]] = web.RequestKey("audit", object)  # type: ignore[arg-type]
+# What the routes declare; the ones below are told as something more exact, or leave their line without a route.
+ACTS: Final[web.AppKey[frozenset[str]]] = web.AppKey("acts", frozenset)
+OTHER_ACTS: Final = frozenset({
+    "answer.replayed", "orders.exported", "orders.searched", "person.erased", "refused", "key.refused",
+    "sign_in.failed", "audit.exported", "key.created", "key.revoked", "key.rotation_begun", "order.explained",
+    "webhook_secret.shown",
+})  # fmt: skip
 _NOTED: Final = web.RequestKey("audit_noted", dict[str, Any])
 _IN_LINE: Final = web.RequestKey("audit_in_line", bool)
 

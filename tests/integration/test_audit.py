@@ -16,14 +16,14 @@ from service.ledger.audit_reading import ERASED, Verdict, Wanted
 from service.ledger.engine import new_uuid
 from service.ledger.tables_admin import audit as earlier
 from service.ledger.tables_admin import audit_head, audit_lines, audit_names
-from service.web.audited import Act, Unaudited
+from service.web.audited import OTHER_ACTS, Act, Unaudited
 from service.web.routes import API, OPERATIONS, PAGES, Route
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.events import event, minutes
 from tests.support.process import command, environment
 from tests.support.providers import Mailbox, Providers
-from tests.support.world import World
+from tests.support.world import ROOT, World
 
 ROUTES = (*OPERATIONS, *API, *PAGES)
 
@@ -50,6 +50,16 @@ def test_what_opens_data_of_people_is_never_unaudited() -> None:
     for route in ROUTES:
         if isinstance(route.audit, Unaudited) and getattr(route.handler, "needs_role", None):
             assert any(word in route.path for word in harmless), route.path
+
+
+def test_every_act_that_code_names_can_be_asked_for() -> None:
+    """Beside the routes' own: what is told as something more exact, and what commands and sign-ins leave."""
+    code = "".join(file.read_text() for file in (ROOT / "service").rglob("*.py"))
+    said = re.findall(r'(?:noted|audit_line|record_stranger)\(request, f?"([a-z_.]+)', code)
+    said += re.findall(r'keep\(\w+, "([a-z_.]+)', code)
+    declared = {route.audit.name for route in ROUTES if isinstance(route.audit, Act)}
+    assert set(said) - declared - OTHER_ACTS - {"escalation."} == set()
+    assert len(said) > 15
 
 
 def filled(path: str, key: str) -> str:
