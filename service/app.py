@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from service.attribute_index import AttributeIndex
 from service.broker.memory import MemoryBroker
 from service.broker.port import INTAKE, Broker
 from service.broker.rabbitmq import RabbitBroker
@@ -138,6 +139,8 @@ class App:
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
         self.supervisor.closers.append(watch.close)
         self.supervisor.background("keys", watch.run())
+        if "clock" in self.roles:
+            self.supervisor.background("attributes", AttributeIndex(self.ledger, self.packs).run())
         if "dispatch" not in self.roles:
             self.supervisor.background("providers", self.health.run(self.stopping))
         self.supervisor.background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())

@@ -62,7 +62,7 @@ class Core:
     async def unit_of_work(self, *, but: frozenset[str] = frozenset()) -> AsyncIterator[UnitOfWork]:
         """What is decided inside is committed on leaving; `but`: topics whose loops look by themselves after it."""
         now = self.time.now()
-        batch = Batch(self.keyring, now, self.team_ways)
+        batch = Batch(self.keyring, now, self.team_ways, self.packs.workflows)
         async with self.ledger.transaction() as tx:
             unit = UnitOfWork(tx, now, self.packs, self.wakeups, batch)
             yield unit

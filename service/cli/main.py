@@ -215,6 +215,14 @@ def audit_export(
     sys.exit(run_async(audit.export(*spans, as_csv=csv_)))
 
 
+@app.command("index-attributes")
+def index_attributes() -> None:
+    """Look through all orders anew for the attributes by which lists are filtered, while the service runs."""
+    from service.cli.indexing import index_anew
+
+    sys.exit(run_async(index_anew()))
+
+
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 

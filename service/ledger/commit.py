@@ -20,6 +20,7 @@ from service.ledger import escalations as escalation_rows
 from service.ledger import outbox as outbox_rows
 from service.ledger.incidents import Change
 from service.ledger.notifications import let_ahead
+from service.ledger.order_attributes import digests_of, replace_digests
 from service.ledger.outbox import Outgoing
 from service.ledger.records import notice_row, notification_row, order_row, seal_json
 from service.ledger.tables import (
@@ -42,13 +43,22 @@ from service.telemetry import metrics
 class Batch:
     """Decisions to be written together; an order decided several times is written once, as it ends up."""
 
-    def __init__(self, keyring: Keyring, now: datetime, targets: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        now: datetime,
+        targets: Mapping[str, int] | None = None,
+        current: Mapping[str, Workflow] | None = None,
+    ) -> None:
+        """`current`: the packs in use, by which lists are filtered, whatever pack an order goes on by."""
         self._keyring = keyring
         self._targets = targets or {}
+        self._current = current or {}
         self._now = now
         self._new: dict[UUID, tuple[Workflow, Order]] = {}
         self._changed: dict[UUID, tuple[Workflow, Order]] = {}
         self._people: dict[tuple[bytes, UUID], None] = {}
+        self._attributes: dict[UUID, frozenset[bytes]] = {}
         self._timeline: Rows = []
         self._notices: Rows = []
         self._notifications: Rows = []
@@ -69,6 +79,8 @@ class Batch:
         written[order.id] = (workflow, order)
         if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
             self._index_people(order)
+        if before is None or before.attributes != order.attributes:
+            self._index_attributes(self._current.get(order.workflow, workflow), before, order)
         for entry in decision.entries:
             sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
             self._timeline.append(
@@ -125,6 +137,11 @@ class Batch:
                 if address:
                     self._people[assignee_digest(self._keyring, address), order.id] = None
 
+    def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
+        found = digests_of(self._keyring, workflow, order.attributes)
+        if found != (digests_of(self._keyring, workflow, before.attributes) if before else frozenset()):
+            self._attributes[order.id] = found
+
     @property
     def messages(self) -> int:
         """How many notifications are to be written."""
@@ -145,6 +162,7 @@ class Batch:
         await insert_rows(tx, orders, new)
         await _update_orders(tx, changed)
         await insert_missing(tx, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
+        await replace_digests(tx, self._attributes, new=self._new.keys())
         await insert_rows(tx, timeline, self._timeline)
         await insert_rows(tx, notices, self._notices)
         await insert_rows(tx, notifications, self._notifications)

@@ -17,6 +17,7 @@ from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.commit import assignee_digest, person_digests
+from service.ledger.order_attributes import with_any_of
 from service.ledger.records import order_of
 from service.ledger.tables import escalations, order_people, orders
 from service.ledger.transaction import Transaction
@@ -42,6 +43,7 @@ class Search(Struct, frozen=True):
 
     `countries`: those in which a number without a country code may be.
     `unlisted`: workflows and their statuses that are left out. `shows`: by workflow, the attributes that are shown.
+    `attributes`: of each that is asked for, the digests under one of which an order stands (`ledger.order_attributes`).
     """
 
     workflow: str = ""
@@ -59,6 +61,7 @@ class Search(Struct, frozen=True):
     ends_before: datetime | None = None
     sort: Sort = "activity"
     shows: Mapping[str, tuple[str, ...]] = {}
+    attributes: tuple[frozenset[bytes], ...] = ()
     cursor: str = ""
     limit: int = 50
 
@@ -116,6 +119,7 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
         found.append(orders.c.status.in_(s.statuses))
     if s.recipient:
         found.append(orders.c.id.in_(_with_person(keyring, s.recipient, s)))
+    found += [orders.c.id.in_(with_any_of(digests)) for digests in s.attributes]
     if s.q:
         named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
         # Two looks by an index each; together in one condition they read every order there is.

@@ -115,6 +115,15 @@ order_people = Table(
     info={ABOUT: "which orders a person is in, by keyed digests of their addresses"},
 )
 
+order_attributes = Table(
+    "order_attributes",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("digest", LargeBinary(16), primary_key=True),
+    Index("order_attributes_by_value", "digest", "order_id"),
+    info={ABOUT: "by which attributes that lists show an order is found, as keyed digests; never a personal one"},
+)
+
 TIMELINE_DETAIL: Final = Label("timeline.detail")
 timeline = Table(
     "timeline",

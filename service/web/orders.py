@@ -18,6 +18,7 @@ from service.domain.workflow import Notice, Workflow
 from service.ledger.order_search import Listed, Search, Sort, as_csv, open_escalations_of, search
 from service.ledger.orders import find
 from service.ledger.views import order_view
+from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
 from service.web.auth import needs
 from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, span_of
@@ -29,6 +30,8 @@ from service.web.problems import Problem
 from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer, NoticeOrder, OrderLine, OrderPage
 
 SORTS: Final[tuple[Sort, ...]] = ("activity", "submitted", "expected_end", "due")
+# The shortest phone numbers there are, without a country code: Niue has four digits (ITU-T E.164, national plans).
+FEWEST_DIGITS: Final = 4
 MOST_CSV: Final = 50_000
 SAME_CLICK: Final = timedelta(seconds=10)
 Send = Callable[[web.Request, SendNotice], Awaitable[web.StreamResponse]]
@@ -44,7 +47,8 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
     async with context.core.ledger.reading() as tx:
         page, cursor = await search(tx, wanted, context.core.time.now())
         escalated = await open_escalations_of(tx, [o.id for o in page])
-    return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor))
+        warnings = await attribute_filters.warnings(tx, context, wanted)
+    return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor, warnings))
 
 
 async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
@@ -67,7 +71,7 @@ async def search_of(request: web.Request, usual: int = 50, *, apart: bool = Fals
         raise Rejection("format: csv is the only one; leave it out for JSON")
     if sort not in SORTS:
         raise Rejection(f"sort: one of {', '.join(SORTS)} is expected, not {sort!r:.40}")
-    for name in ("workflow", "status", "stage", "assignee", "recipient", "q"):
+    for name in ("workflow", "status", "stage", "assignee", "recipient", "q", *attribute_filters.names(request)):
         if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
             raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
     note_search(request)
@@ -82,7 +86,7 @@ async def search_of(request: web.Request, usual: int = 50, *, apart: bool = Fals
         unlisted=() if asked_for else tuple(pair for pack in packs for pair in pack.workflow.unlisted),
         stage=q.get("stage", ""),
         assignee=q.get("assignee", ""),
-        recipient=_address(q.get("recipient", "")),
+        recipient=recipient_of(request),
         countries=countries_of(request),
         q=_address(q.get("q", "")).strip(),
         overdue=flag_of(request, "overdue"),
@@ -91,10 +95,19 @@ async def search_of(request: web.Request, usual: int = 50, *, apart: bool = Fals
         ends_from=ends_from,
         ends_before=ends_before,
         shows={pack.workflow.name: pack.workflow.shows for pack in packs if pack.workflow.shows},
+        attributes=attribute_filters.digests_of(request, apart=apart),
         sort=sort,
         cursor=q.get("cursor", ""),
         limit=limit_of(request, usual, 200),
     )
+
+
+def recipient_of(request: web.Request) -> str:
+    """Whose orders are asked for; raises Rejection for what can be no address."""
+    text = _address(request.query.get("recipient", ""))
+    if text and "@" not in text and sum(c.isdigit() for c in text) < FEWEST_DIGITS:
+        raise Rejection("recipient: a phone number such as +919812345678, or a mail address, is expected")
+    return text
 
 
 def countries_of(request: web.Request) -> tuple[str, ...]:

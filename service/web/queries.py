@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
+from typing import Final
 
 from aiohttp import web
 
 from service.domain.errors import NotNow, Rejection
 from service.web.problems import Problem
 
+# Which may follow is for packs to say (`service.web.attribute_filters`).
+ATTRIBUTES: Final = "attributes."
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,7 +35,7 @@ def checked(handler: Handler, known: Mapping[str, str]) -> Handler:
 
 def _check(request: web.Request, known: Mapping[str, str]) -> None:
     for name in request.query:
-        if name not in known:
+        if name not in known and not (name.startswith(ATTRIBUTES) and f"{ATTRIBUTES}NAME" in known):
             near = get_close_matches(name[:100], known, 1, 0.5)
             detail = f"{name!r:.60} is not taken here; "
             detail += f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"

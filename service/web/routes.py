@@ -67,6 +67,7 @@ _LIST = {
     **_COUNTRY, "overdue": "true or false", "open": "true: not ended",
     "archived": "true: also those in statuses that lists leave out", "stuck_for": "so long in one status, such as 3d",
     "ends_from": "expected end from this moment", "ends_before": "expected end before this moment",
+    "attributes.NAME": "the value of an attribute that the packs' lists show, such as attributes.campaign=Spring",
     "sort": "activity, submitted, expected_end or due", "cursor": "from the page before", "limit": "1 to 200",
     "format": "csv for a table of all",
 }  # fmt: skip

@@ -49,11 +49,12 @@ class OrderLine(Struct):
     attributes: dict[str, Any] = {}
 
 
-class OrderPage(Struct):
-    """A page of orders; `cursor` leads to the next one and is empty at the end."""
+class OrderPage(Struct, omit_defaults=True):
+    """A page of orders; `cursor` leads to the next one and is empty at the end. `warnings`: why some may be missing."""
 
     orders: list[OrderLine]
     cursor: str
+    warnings: list[str] = []
 
 
 class OrderDocument(Struct):

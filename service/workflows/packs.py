@@ -46,6 +46,11 @@ class Packs:
     def __iter__(self) -> Iterator[Pack]:
         return iter(self._packs.values())
 
+    @property
+    def workflows(self) -> dict[str, Workflow]:
+        """The workflows in use, by name."""
+        return {name: pack.workflow for name, pack in self._packs.items()}
+
     def replace(self, packs: Iterable[Pack]) -> None:
         """Use these from now on."""
         for pack in self._packs.values():

@@ -98,6 +98,8 @@ async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
     assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 0
     assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 1
     assert (await run(tmp_path, env, "keys", "create", "--role", "king", "x")).returncode == 1
+    indexed = await run(tmp_path, env, "index-attributes")
+    assert (indexed.returncode, "0 orders of workflows that show" in indexed.stdout) == (0, True), indexed
     assert f"schema {revisions()[-1]}" in (await run(tmp_path, env, "migrate")).stdout
 
 

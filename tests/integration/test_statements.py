@@ -28,7 +28,7 @@ LIFE = (
 )  # fmt: skip
 LOOKS = (
     "/v1/orders", "/v1/orders?workflow=device_pickup", "/v1/orders?q=S-", "/v1/orders?recipient=%2B919812345678",
-    "/v1/orders?overdue=true", "/v1/orders?assignee=nobody", "/v1/orders/device_pickup/S-1",
+    "/v1/orders?attributes.campaign=Spring", "/v1/orders?overdue=true", "/v1/orders?assignee=nobody", "/v1/orders/device_pickup/S-1",
     "/v1/orders/device_pickup/S-1/link", "/v1/escalations", "/v1/escalations?state=resolved&team=tech",
     "/v1/dead-letters", "/v1/subscriptions", "/v1/metrics/lifecycle?workflow=device_pickup",
     "/desk", "/desk/board", "/desk/orders", "/desk/orders/device_pickup/S-1", "/desk/inbox", "/desk/health", "/desk/lifecycle",

@@ -8,7 +8,17 @@ from sqlalchemy import text
 from service.ledger.transaction import Transaction
 from tests.support.nodes import connect
 
-FILLED = ("orders", "order_people", "timeline", "notices", "messages", "clocks", "escalations", "inbox")
+FILLED = (
+    "orders",
+    "order_people",
+    "order_attributes",
+    "timeline",
+    "notices",
+    "messages",
+    "clocks",
+    "escalations",
+    "inbox",
+)
 # Keys in sequence: faster to write, the same plans.
 _FILL = """
 CREATE FUNCTION pg_temp.id(n bigint) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;
@@ -18,6 +28,7 @@ SELECT pg_temp.id(n), 'w' || n % 4, 'o' || n, 's' || n % 10, 's', 0, n % 3 > 0, 
        CASE WHEN n % 50 = 0 THEN now() + interval '1 day' END, CASE WHEN n % 50 = 0 THEN now() + interval '1 day' + n * interval '1 second' END, ''
 FROM generate_series(1, {rows}) n;
 INSERT INTO order_people (digest, order_id) SELECT pg_temp.key(n / 2), pg_temp.id(n) FROM generate_series(1, {rows}) n;
+INSERT INTO order_attributes (digest, order_id) SELECT pg_temp.key(n % 1000), pg_temp.id(n) FROM generate_series(1, {rows}) n;
 INSERT INTO timeline (order_id, n, at, kind, sealed_detail) SELECT pg_temp.id(n), 1, now(), 'k', '' FROM generate_series(1, {rows}) n;
 INSERT INTO notices (id, order_id, name, at, planned_at, stage_rank, supersedable, valid_until, sealed_snapshot)
 SELECT pg_temp.id(n), pg_temp.id(n), 'n', now(), now(), 0, false, now(), '' FROM generate_series(1, {rows}) n;

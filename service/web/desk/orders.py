@@ -14,6 +14,7 @@ from service.domain.errors import Rejection
 from service.domain.workflow import Workflow
 from service.ledger.order_search import Listed, open_escalations_of, search
 from service.ledger.orders import find
+from service.web import attribute_filters
 from service.web.audited import audit_line
 from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
@@ -21,6 +22,7 @@ from service.web.desk.page import desk, render
 from service.web.once import once_by_form
 from service.web.orders import csv_answer, line_of, load_view, order_ref, search_of, told_once
 from service.web.preview import preview
+from service.web.queries import ATTRIBUTES
 from service.web.suppressions import lift_as_asked
 
 SHOWN: Final = 50
@@ -42,14 +44,17 @@ async def orders(request: web.Request) -> web.StreamResponse:
     async with core.ledger.reading() as tx:
         page, cursor = await search(tx, wanted, now)
         escalated = await open_escalations_of(tx, [o.id for o in page])
+        warnings = await attribute_filters.warnings(tx, context, wanted)
     if wanted.q and len(page) == 1 and not cursor:
         raise web.HTTPFound(_path(page[0].workflow, page[0].order_id))
     packs = [p.workflow for p in core.packs if wanted.workflow in ("", p.workflow.name)]
-    kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
+    kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
         "s": wanted,
         "orders": [line_of(context, o, escalated.get(o.id, 0)) for o in page],
         "columns": _columns(packs, page),
+        "fields": attribute_filters.fields(request),
+        "warnings": warnings,
         "cursor": cursor,
         "query": urlencode(kept),
         "view": urlencode(kept),

@@ -1,0 +1,84 @@
+"""`attributes.NAME=value`: lists of orders filtered by the attributes that packs show."""
+
+from collections.abc import Iterable, Iterator
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.domain.attribute_keys import filterable, sought
+from service.domain.errors import Rejection
+from service.domain.lifecycle import require_known
+from service.domain.workflow import Workflow
+from service.ledger.order_attributes import digest_of, is_indexed, rules_of
+from service.ledger.order_search import Search
+from service.ledger.transaction import Transaction
+from service.web.context import CONTEXT, Context
+from service.web.queries import ATTRIBUTES
+
+
+class Filter(Struct, frozen=True):
+    """A field of the desk's form."""
+
+    name: str
+    title: str
+    value: str
+
+
+def names(request: web.Request) -> list[str]:
+    """The query's parameters that ask for an attribute."""
+    return [name for name in request.query if name.startswith(ATTRIBUTES)]
+
+
+def digests_of(request: web.Request, *, apart: bool = False) -> tuple[frozenset[bytes], ...]:
+    """For each attribute that is asked for, the digests under which such orders stand; raises Rejection.
+
+    `apart`: an attribute may be another workflow's than the one that is asked for, as on a page where somebody changes
+    one filter after the other.
+    """
+    asked = [(name.removeprefix(ATTRIBUTES), request.query[name]) for name in names(request) if request.query[name]]
+    return tuple(frozenset(_digests(request, name, value, apart)) for name, value in asked)
+
+
+def _digests(request: web.Request, name: str, value: str, apart: bool) -> Iterator[bytes]:
+    core, workflow = request.app[CONTEXT].core, request.query.get("workflow", "")
+    packs = [w for w in core.packs.workflows.values() if workflow in ("", w.name)]
+    _require_filterable(name, core.packs.workflows.values() if apart else packs)
+    problem = None
+    found = []
+    for w in packs:
+        if (attribute := filterable(w).get(name)) is None:
+            continue
+        try:
+            found.append(digest_of(core.keyring, w.name, name, sought(attribute, value, w.timezone)))
+        except Rejection as rejection:
+            problem = rejection
+    if problem and not found:
+        raise problem
+    yield from found
+
+
+def _require_filterable(name: str, packs: Iterable[Workflow]) -> None:
+    packs = list(packs)
+    known = {n for w in packs for n in filterable(w)}
+    if name not in known and any(name in w.attributes for w in packs):
+        by = f"those are {', '.join(sorted(known))}" if known else "there is none"
+        raise Rejection(f"attributes.{name}: lists are filtered by what packs list under `shows`, no lists; {by}")
+    require_known("attribute", name, known, f"attributes.{name}"[:80])
+
+
+async def warnings(tx: Transaction, context: Context, wanted: Search) -> list[str]:
+    """Why orders may be missing: those of before are not all indexed yet."""
+    if not wanted.attributes or await is_indexed(tx, rules_of(context.core.packs.workflows.values())):
+        return []
+    return ["attributes: older orders are still being indexed; some may be missing, ask again in some minutes"]
+
+
+def fields(request: web.Request) -> list[Filter]:
+    """What the desk offers: the attributes that the chosen workflow shows, and whatever is asked for already."""
+    chosen = request.app[CONTEXT].core.packs.workflows.get(request.query.get("workflow", ""))
+    titles = {n: a.titles.get(chosen.default_locale, "") for n, a in filterable(chosen).items()} if chosen else {}
+    asked = {n.removeprefix(ATTRIBUTES): request.query[n] for n in names(request) if request.query[n]}
+    return [
+        Filter(f"{ATTRIBUTES}{name}", titles.get(name) or name.replace("_", " "), asked.get(name, ""))
+        for name in dict.fromkeys([*titles, *asked])
+    ]
