@@ -15,6 +15,8 @@ PREFIX: Final = "STAGEBELL_"
 FILE: Final = "_FILE"
 # Read by tests and failpoints, not by the settings.
 _OTHERS: Final = ("STAGEBELL_TEST_", "STAGEBELL_FAILPOINT")
+# How near a name's beginning is to our prefix to be a slip of it: STAGEBEL_, STAGE_BELL_, STAGBELL_.
+_SLIP: Final = 0.8
 _INSTEAD: Final = {
     "TRUST_FORWARDED": "set STAGEBELL_PROXIES=1, the number of proxies in front of the service",
 }
@@ -23,10 +25,14 @@ _KUBERNETES: Final = ("STAGEBELL_PORT", "STAGEBELL_SERVICE_HOST", "STAGEBELL_SER
 
 
 def given(environment: Mapping[str, str], env_file: Path) -> dict[str, str]:
-    """What is set under our prefix, upper-case: the environment first, then the `.env` file."""
+    """What is set under our prefix, or a slip of it, upper-case: the environment first, then the `.env` file."""
     kept = {k.upper(): v or "" for k, v in dotenv_values(env_file).items()} if env_file.is_file() else {}
     kept |= {k.upper(): v for k, v in environment.items()}
-    return {k: v for k, v in kept.items() if k.startswith(PREFIX)}
+    return {k: v for k, v in kept.items() if k.startswith(PREFIX) or _is_slip(k)}
+
+
+def _is_slip(name: str) -> bool:
+    return difflib.SequenceMatcher(None, name[: len(PREFIX)], PREFIX, autojunk=False).ratio() >= _SLIP
 
 
 def unknown(names: Iterable[str], fields: Iterable[str]) -> Iterator[str]:

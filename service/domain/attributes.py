@@ -6,7 +6,7 @@ A time without an offset is in the pack's zone. A day is its end as a deadline, 
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -15,18 +15,23 @@ from service.domain.errors import Rejection
 from service.domain.events import EARLIEST, LATEST
 from service.domain.workflow import Attribute, AttributeType
 
+_SANE: Final = f"between {EARLIEST:%Y} and {LATEST:%Y}"
 WORDS: Final[Mapping[AttributeType, str]] = {
     "text": "a text",
     "number": "a number, or one as a text such as 12.50",
     "money": "an amount and a currency, such as {amount: 12.50, currency: EUR}",
     "boolean": "true or false",
-    "date": "a day such as 2026-12-27, or a moment in ISO 8601",
-    "datetime": "a moment in ISO 8601 such as 2026-12-27T10:00:00+01:00, or a day",
+    "date": f"a day such as 2026-12-27, or a moment in ISO 8601, {_SANE}",
+    "datetime": f"a moment in ISO 8601 such as 2026-12-27T10:00:00+01:00, or a day, {_SANE}",
     "list": "a list",
     "any": "anything",
 }
 LAST_SECOND: Final = time(23, 59, 59)
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+# A week alone is no day, though `date.fromisoformat` reads its Monday.
+_WEEK = re.compile(r"^\d{4}-?W\d{2}($|T)")
+# ISO 8601's end of a day; `datetime.fromisoformat` reads it from Python 3.14 on alone.
+_MIDNIGHT = re.compile(r"[T ]24:?00(:?00(\.0+)?)?(?=$|Z|[+-])")
 _NUMBER = re.compile(r"^-?\d{1,30}(\.\d{1,30})?$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
 
@@ -97,12 +102,15 @@ def _moment(value: Any, timezone: str) -> str | None:
     if not isinstance(value, str):
         return None
     text = value.strip().upper()
+    if _WEEK.match(text):
+        return None
+    text, days = _MIDNIGHT.subn("T00:00", text)
     try:
         # ISO 8601's other ways to write a day are days, too: 20261227, 2026-W52-7.
         if ":" not in text and "T" not in text and " " not in text:
             day = date.fromisoformat(text)
             return day.isoformat() if EARLIEST.date() <= day < LATEST.date() else None
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text) + timedelta(days=days)
         known = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(timezone))
         utc = known.astimezone(UTC)
     except (ValueError, OverflowError):

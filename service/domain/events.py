@@ -271,6 +271,9 @@ def _checked(envelope: Envelope, data: EventData) -> Event:
     for field, value in (("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)):
         if value.isspace() or _CONTROL.search(value):
             raise Rejection(f"{field}: {'is blank' if value.isspace() else 'control characters are not allowed'}")
+        if value != value.strip():
+            # " ORD-1" and "ORD-1" would be two orders, and nobody sees the difference.
+            raise Rejection(f"{field}: begins or ends with a blank")
     appointment = data.appointment or None
     dates: list[tuple[str, object]] = [("time", envelope.time), ("data.eta", data.eta)]
     if appointment:

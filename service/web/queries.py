@@ -36,7 +36,7 @@ def checked(handler: Handler, known: Mapping[str, str]) -> Handler:
 def _check(request: web.Request, known: Mapping[str, str]) -> None:
     for name in request.query:
         if name not in known and not (name.startswith(ATTRIBUTES) and f"{ATTRIBUTES}NAME" in known):
-            near = get_close_matches(name[:100], known, 1, 0.5)
+            near = get_close_matches(name[:100], known, 1, 0.65)
             detail = f"{name!r:.60} is not taken here; "
             detail += f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"
             raise Problem(400, "Unknown query parameter", detail, parameter=name[:60])

@@ -43,6 +43,8 @@ def one(kind: AttributeType, value: Any) -> Any:
         ("date", "20261227", "2026-12-27"),
         ("date", "2026-W52-7", "2026-12-27"),
         ("date", "2026-12-27t10:00:00z", "2026-12-27T10:00:00+00:00"),
+        ("date", "2026-12-31T24:00", "2026-12-31T23:00:00+00:00"),
+        ("datetime", "2026-12-31T24:00:00Z", "2027-01-01T00:00:00+00:00"),
         ("date", "2026-12-27T10", "2026-12-27T09:00:00+00:00"),
         ("date", None, None),
         ("number", None, None),
@@ -59,7 +61,7 @@ def test_what_is_taken_is_kept_in_one_form(kind: AttributeType, given: Any, kept
         ("money", "12.50 EUR"), ("money", {"amount": "12"}), ("money", {"amount": "x", "currency": "EUR"}),
         ("boolean", 1), ("boolean", "yes"), ("list", "a,b"), ("list", {"a": 1}), ("date", "next week"), ("date", 1796000000),
         ("date", ""), ("date", "2026-02-30"), ("date", "27/12/2026"), ("date", "0001-01-01"), ("datetime", "10:00"),
-        ("datetime", "9999-12-31T23:59:59Z"),
+        ("datetime", "9999-12-31T23:59:59Z"), ("date", "2026-W52"), ("date", "2026W52"), ("date", "2026-12-27T24:01"),
     ],
 )  # fmt: skip
 def test_what_is_of_another_type_is_refused_by_name_and_not_repeated(kind: AttributeType, given: Any) -> None:

@@ -101,6 +101,8 @@ def test_every_form_is_the_same_event(form: str) -> None:
         (structured(id=None), None, None, {}, "id: "),
         (structured(subject=7), None, None, {}, "subject: "),
         (structured(subject="  "), None, None, {}, "subject: is blank"),
+        (structured(subject=" ORD-1"), None, None, {}, "subject: begins or ends with a blank"),
+        (structured(source="/shop\u00a0"), None, None, {}, "source: begins or ends with a blank"),
         (structured(id="\u3000"), None, None, {}, "id: is blank"),
         (BODY, "application/json", "base64", amqp(), "content encoding"),
         (structured(specversion="0.3"), None, None, {}, "specversion: "),

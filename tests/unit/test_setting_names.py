@@ -28,6 +28,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("STAGEBELL_SECRET_KEY_FIEL", "did you mean STAGEBELL_SECRET_KEY"),
         ("STAGEBELL_PORT_8080_TCP", "enableServiceLinks: false"),
         ("STAGEBELL_SERVICE_HOST", "enableServiceLinks: false"),
+        ("STAGEBEL_HTTP_PORT", "did you mean STAGEBELL_HTTP_PORT?"),
+        ("STAGE_BELL_SECRET_KEY", "did you mean STAGEBELL_SECRET_KEY?"),
+        ("STAGEBELLHTTP_PORT", "did you mean STAGEBELL_HTTP_PORT?"),
         ("STAGEBELL_WHATEVER_ELSE", "there is no such setting"),
     ],
 )
@@ -56,7 +59,7 @@ def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_others_names_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("POSTGRES_PASSWORD=x\nSTAGEBELL_HTTP_PORT=81\n")
-    for name in ("STAGEBELL_TEST_SEED", "STAGEBELL_FAILPOINT", "SOMETHING"):
+    for name in ("STAGEBELL_TEST_SEED", "STAGEBELL_FAILPOINT", "SOMETHING", "STAGE", "STAGING_URL"):
         monkeypatch.setenv(name, "1")
     assert settings_module.load().http_port == 81
 

@@ -8,7 +8,7 @@ from service.canonical import canonical_event
 from service.domain.events import Event, decode
 from service.domain.wishes import unheeded
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
-from tests.support.packs import device_pickup
+from tests.support.packs import all_packs, device_pickup
 
 PICKUP = device_pickup().workflow
 
@@ -74,3 +74,42 @@ def test_a_time_zone_that_there_is_not_is_told_and_the_packs_own_counts(zone: st
     person = seen.data.recipients["customer"]  # type: ignore[index]
     assert (person.timezone, person.channels) == (kept, ("sms",))  # type: ignore[union-attr]
     assert [w.field for w in seen.warnings] == ([] if kept else ["data.recipients.customer.timezone"])
+
+
+HOME = all_packs().get("home_service").workflow
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "hint"),
+    [
+        ({"secrets": {"opt": {"value": "481920"}}}, "data.secrets.opt", "did you mean 'otp'"),
+        ({"assignee": {"role": "vendro", "id": "v-1"}}, "data.assignee.role", "did you mean 'vendor'"),
+        ({"attributes": {"comission_due": "2026-12-27"}}, "data.attributes.comission_due", "'commission_due'"),
+        ({"attributes": {"Track": "fast"}}, "data.attributes[...]", "did you mean 'track'"),
+        (
+            {"appointment": {"start": "2026-12-01T10:00:00Z", "end": "2026-12-01T09:00:00Z"}},
+            "data.appointment.end",
+            "before its start",
+        ),
+        ({"recipients": {"customer": {"locale": "english!"}}}, "data.recipients.customer.locale", "en is used"),
+    ],
+)
+def test_a_value_that_nothing_can_be_done_with_is_told(data: dict[str, Any], field: str, hint: str) -> None:
+    (warning,) = unheeded(read(**data).data, PICKUP if "secrets" in data or "assignee" in data else HOME, None)
+    assert warning.field == field
+    assert hint in warning.problem
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"attributes": {"tracks": "x", "track": "fast"}},
+        {"attributes": {"colour": "red", "update_needed": "now"}},
+        {"assignee": {"role": "technician", "id": "t-1"}},
+        {"recipients": {"customer": {"locale": "de_DE.UTF-8"}}},
+        {"recipients": {"customer": {"locale": "zh-Hans-CN"}}},
+        {"appointment": {"start": "2026-12-01T10:00:00Z"}},
+    ],
+)
+def test_a_publishers_own_words_are_no_slip(data: dict[str, Any]) -> None:
+    assert not [*unheeded(read(**data).data, HOME, None)]
