@@ -27,6 +27,7 @@ from service.domain.notices import (
     Permanent,
     Receipt,
     Refused,
+    RefusedScope,
     State,
     ended_unsent,
     settle,
@@ -35,6 +36,7 @@ from service.ledger import housekeeping
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.records import history_line
+from service.ledger.suppressed import BOUNCED, suppress
 from service.ledger.transaction import Transaction
 from service.ledger.wakeups import dispatch_topic
 from service.telemetry import metrics
@@ -75,7 +77,7 @@ class Settler:
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Apply these; the orders' locks come first, as everywhere."""
-        await self._learn_opt_outs(outcomes)
+        await self._learn(outcomes)
         async with self._core.unit_of_work() as u:
             orders = await u.lock_ids(o.order_id for o in outcomes if o.concerns_order)
             stored = await rows.lock(u.tx, (o.notification_id for o in outcomes))
@@ -103,19 +105,26 @@ class Settler:
             if (seen := _refused_later(n, outcome.news)) is not None:
                 self._health.refused(seen)
 
-    async def _learn_opt_outs(self, outcomes: Sequence[Outcome]) -> None:
-        """What providers say of readers who want nothing, kept with its lines before their messages are settled.
+    async def _learn(self, outcomes: Sequence[Outcome]) -> None:
+        """Of readers who want nothing, and of mailboxes that are none, kept before their messages are settled.
 
         A process that ends in between leaves messages that are asked for again, and no wish that nobody sees.
         """
         for outcome in outcomes:
-            if not (code := _opt_out_code(outcome.news)):
+            code, bounced = _opt_out_code(outcome.news), _bounced(outcome.news)
+            if not code and not bounced:
                 continue
             async with self._core.ledger.reading() as tx:
                 stored = await rows.find(tx, outcome.notification_id)
-            if stored and (n := stored.notification).address:
+            if stored is None or not (n := stored.notification).address:
+                continue
+            if code:
                 why = f"the provider says that they opted out ({code})"
                 await opt_outs.stop(self._core, n.channel, n.address, [outcome.sender], why)
+                continue
+            async with self._core.ledger.transaction() as tx:
+                why = f"{BOUNCED} {bounced}"
+                await suppress(tx, n.channel, n.address, [outcome.sender], self._core.time.now(), why)
 
     async def _may_go_on(
         self, changed: Mapping[UUID, tuple[Notification, Outcome]], stored: Mapping[UUID, Stored]
@@ -207,12 +216,23 @@ def _refused_later(n: Notification, news: Answer | Ended) -> Seen | None:
     """
     if not isinstance(news, Receipt) or n.state != "undelivered":
         return None
-    kind = codes.kind_of(int(news.code), HTTP_OK)[0] if _is_number(news.code) else "message"
-    if kind not in ("us", "country"):
+    scope = news.refuses or _scope_of(news.code)
+    if scope is None:
         return None
-    where = destination_of(n.address) if kind == "country" else ""
+    where = destination_of(n.address) if scope == "destination" else ""
     refused = Refused(n.provider, news.code, news.words, "destination" if where else "provider")
     return Seen(n.channel, n.provider, where, refused.scope, refused, later=True)
+
+
+def _scope_of(code: str) -> RefusedScope | None:
+    """Whom a receipt's code of Twilio's hits beside its message, where it is about us."""
+    kind = codes.kind_of(int(code), HTTP_OK)[0] if _is_number(code) else "message"
+    return {"us": "provider", "country": "destination"}.get(kind)  # type: ignore[return-value]
+
+
+def _bounced(news: Answer | Ended) -> str:
+    """By which code the reader's mailbox is none; empty: by none."""
+    return news.bounced if isinstance(news, Permanent) else ""
 
 
 def _is_number(code: str) -> bool:

@@ -139,12 +139,16 @@ class Transient(Struct, frozen=True):
 
 
 class Permanent(Struct, frozen=True):
-    """Will never be sent to this address: `kind` says what to learn from it. `unable`: by this provider alone."""
+    """Will never be sent to this address: `kind` says what to learn from it. `unable`: by this provider alone.
+
+    `bounced`: the enhanced code (RFC 3463) by which the reader's mailbox is none; nothing more is to go there.
+    """
 
     provider: str
     code: str
     error: str
     kind: Literal["refused", "bad_address", "opted_out", "unregistered", "unable"] = "refused"
+    bounced: str = ""
 
 
 class Refused(Struct, frozen=True):
@@ -178,12 +182,13 @@ class NoAnswer(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What the provider says later."""
+    """What the provider says later. `refuses`: it was not delivered because of us, and whom else that hits."""
 
     status: Literal["queued", "sent", "delivered", "read", "undelivered"]
     provider_id: str
     code: str = ""
     words: str = ""
+    refuses: RefusedScope | None = None
 
 
 class Lookup(Struct, frozen=True):

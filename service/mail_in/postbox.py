@@ -19,11 +19,11 @@ from service.core import Core
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
 from service.dispatch.route import Route
 from service.dispatch.settle import Outcome, Settler
-from service.domain.notices import Receipt
+from service.domain.notices import Receipt, RefusedScope
 from service.ledger import notifications as rows
 from service.ledger.notifications import Stored
 from service.ledger.records import history_line
-from service.ledger.suppressed import suppress
+from service.ledger.suppressed import BOUNCED, suppress
 from service.mail_in.reports import Report, as_written, read
 from service.telemetry import metrics
 
@@ -73,9 +73,11 @@ class Postbox:
     async def take(self, addressee: Addressee, content: bytes) -> None:
         """Do what the mail asks for; raises what the database raises, so that the sender tries again."""
         # In a thread: a mail may be made to be read slowly, and pages are served from here.
-        report = await asyncio.to_thread(read, content, is_bounce_address=addressee.purpose == "bounce")
         message = addressee.message or await asyncio.to_thread(self._named_in, content)
         stored = await self._find(message) if message else None
+        reader = stored.notification.address if stored else ""
+        is_bounce = addressee.purpose == "bounce"
+        report = await asyncio.to_thread(read, content, is_bounce_address=is_bounce, reader=reader)
         if stored is None:
             log.info("mail_in.dropped", kind=report.kind, why="no message of ours is named")
             return
@@ -109,12 +111,15 @@ class Postbox:
             await self._note(stored, history_line("delayed", now, why, code=report.status))
             return
         if report.is_permanent:
-            await self._silence(n.address, now, f"bounced {report.status}")
+            await self._silence(n.address, now, f"{BOUNCED} {report.status}")
         status: Receipt
         if report.kind == "delivered":
             status = Receipt("delivered", "")
         else:
-            status = Receipt("undelivered", "", report.status, f"the mail came back: {report.status}")
+            # The receiving server's word: it holds for its readers, and not for all that the relay takes.
+            about_us: RefusedScope | None = "destination" if report.is_about_us else None
+            said = " ".join(filter(None, (report.status, report.words)))
+            status = Receipt("undelivered", "", report.status, f"the mail came back: {said}", about_us)
         await self._settler.write([Outcome(n.id, n.order_id, status)])
         metrics.receipts.labels(CHANNEL, status.status).inc()
 

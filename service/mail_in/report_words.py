@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from service.channels.email.answers import answer_of, is_about_content
+from service.channels.words import words_of
 from service.domain.notices import Refused
 
 # RFC 3463, §2: class, subject, detail. RFC 5321's three digits for those who give no more.
@@ -85,11 +86,18 @@ def reply_class(text: str) -> str:
 def is_about_us(status: str, words: str) -> bool:
     """As an answer to RCPT TO would be read: the words of a refusal are the same, whoever passes them on.
 
-    Not asked where the code says all that there is to say (policy, X.7).
+    A policy (5.7) that only this one mail met, such as a virus that was found, is not ours; nor is a 4.7, which is
+    greylisting too, unless the words say so.
     """
-    if status.startswith("5.7."):
+    said = _said(words)
+    if status.startswith("5.7.") and is_about_content(said):
         return False
-    return isinstance(answer_of("", "rcpt", 550, f"{status} {_said(words)}"), Refused)
+    return isinstance(answer_of("", "rcpt", 550, f"{status} {said}" if status.startswith("5.") else said), Refused)
+
+
+def shown_words(words: str) -> str:
+    """The words of a diagnosis for people: short, nobody's data in it."""
+    return words_of(_said(words)).strip(" :")
 
 
 def is_passing(status: str, words: str) -> bool:

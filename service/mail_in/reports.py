@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from service.mail_address import canonical_mail
 from service.mail_in.report_words import (
     SAYS_NO,
     STATUS,
@@ -31,6 +32,7 @@ from service.mail_in.report_words import (
     is_from_a_server,
     is_passing,
     reply_class,
+    shown_words,
 )
 
 Kind = Literal["bounced", "delayed", "delivered", "complaint", "automatic", "other"]
@@ -55,7 +57,8 @@ _NO_COMPLAINTS: Final = frozenset({"not-spam", "auth-failure", "virus", "dmarc"}
 class Report(Struct, frozen=True):
     """`status` is the enhanced code (`5.1.1`) where one was given.
 
-    `is_about_us`: the words or the code tell of our sender, quota or standing, whatever else the code says.
+    `is_about_us`: the words or the code tell of our sender, quota or standing, whatever else the code says; `words` are
+    the server's, cleaned, where they do.
     `is_passing`: where the code is vague, the words tell of what passes (a full mailbox, a host that did not answer in
     time) or of this one mail (its size, its content).
     """
@@ -64,6 +67,7 @@ class Report(Struct, frozen=True):
     status: str = ""
     is_about_us: bool = False
     is_passing: bool = False
+    words: str = ""
 
     @property
     def is_permanent(self) -> bool:
@@ -78,8 +82,8 @@ class Report(Struct, frozen=True):
         return subject in ("0", "1", "5") or self.status in ("5.2.0", "5.2.1", "5.4.1", "5.4.4")
 
 
-def read(content: bytes, *, is_bounce_address: bool) -> Report:
-    """What the mail reports. Reports without form are looked for only where nothing but bounces should arrive."""
+def read(content: bytes, *, is_bounce_address: bool, reader: str = "") -> Report:
+    """What the mail reports of `reader`. Those without form are looked for only where only bounces should arrive."""
     try:
         mail = email.message_from_bytes(content[:READ_OF_MAIL], policy=compat32)
         parts = list(_parts(mail))
@@ -94,7 +98,7 @@ def read(content: bytes, *, is_bounce_address: bool) -> Report:
         return Report("complaint")
     for part in parts:
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
-            return _delivery(part, _first_text(parts))
+            return _delivery(part, _first_text(parts), reader)
     if _is_automatic(mail):
         return Report("automatic")
     return _in_words(mail, parts) if is_bounce_address else Report("other")
@@ -143,8 +147,8 @@ def _blocks(part: Message) -> list[Message]:
         if not groups or any(name in groups[-1] for name in fields):
             groups.append(fields)
             continue
-        for name, value in fields.items():
-            groups[-1][name] = value
+        for name, value in fields.raw_items():
+            groups[-1].set_raw(name, value)
     return groups
 
 
@@ -153,7 +157,9 @@ def _as_text(part: Message) -> str:
     if not isinstance(inside, list):
         return str(inside or "")
     found = [m for m in inside[:MOST_BLOCKS] if isinstance(m, Message)]
-    return "\n\n".join("\n".join([*(f"{k}: {v}" for k, v in m.items()), "", _as_text(m)]).strip("\n") for m in found)
+    return "\n\n".join(
+        "\n".join([*(f"{k}: {v}" for k, v in m.raw_items()), "", _as_text(m)]).strip("\n") for m in found
+    )
 
 
 def _decoded(text: str, encoding: str) -> str:
@@ -169,11 +175,16 @@ def _decoded(text: str, encoding: str) -> str:
     return text
 
 
-def _delivery(part: Message, text: str) -> Report:
-    """The gravest thing that happened to any recipient: each mail of ours has one. `text`: what is told to people."""
+def _delivery(part: Message, text: str, reader: str) -> Report:
+    """What happened to our reader. `text`: what is told to people.
+
+    Where no recipient is called so (each server writes addresses in its own way), the gravest that happened to any: a
+    mail of ours has one. A copy that the reader sends on elsewhere is no matter of ours.
+    """
     worst = Report("other")
     rank = 0
-    for fields in _blocks(part):
+    groups = _blocks(part)
+    for fields in [g for g in groups if reader and _recipient(g) == _same(reader)] or groups:
         action = str(fields["Action"] or "").split(";")[0].split("(")[0].strip().lower()
         diagnosis = str(fields["Diagnostic-Code"] or "")
         shown = _most_telling(str(fields["Status"] or ""), diagnosis)
@@ -193,7 +204,24 @@ def _bounced(shown: str, diagnosis: str, text: str) -> Report:
     words = diagnosis.strip()
     if not words and (quoted := _REFUSAL.search(text)):
         words = quoted[0]
-    return Report("bounced", shown, is_about_us(shown, words), is_passing(shown, words or text))
+    about_us = is_about_us(shown, words)
+    return Report("bounced", shown, about_us, is_passing(shown, words or text), shown_words(words) if about_us else "")
+
+
+def _recipient(fields: Message) -> str:
+    """Whom a group is about, by the name that the server gives in the end (RFC 3464, §2.3.2)."""
+    named = (str(value) for name, value in fields.raw_items() if name.lower() == "final-recipient")
+    written = next(named, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _same(written.partition(";")[2])
+
+
+def _same(address: str) -> str:
+    """One form for all spellings; what is no address as it stands."""
+    plain = "".join(address.partition("(")[0].split()).strip("<>")
+    try:
+        return canonical_mail(plain).lower()
+    except ValueError:
+        return plain.lower()
 
 
 def _most_telling(status: str, diagnosis: str) -> str:

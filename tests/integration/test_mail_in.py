@@ -12,13 +12,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from service.dispatch.mail_links import mail_token
 from service.keyring import Keyring
 from service.ledger.engine import new_uuid
 from service.ledger.records import history_line
 from service.ledger.tables import notifications
+from service.ledger.tables_admin import stream
 from tests.integration.conftest import Caller
 from tests.support.events import NOON, event
 from tests.support.nodes import free_port
@@ -174,6 +175,66 @@ async def test_a_full_mailbox_is_no_reason_to_write_never_again(mail_world: Worl
     assert await state_of(mail_world) == ["email undelivered", "sms sent"]
     await mailed(mail_world, "M-2")
     assert await state_of(mail_world, "M-2") == ["email sent"]
+
+
+async def test_a_mail_that_comes_back_because_of_us_calls_people_and_silences_nobody(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    report = dsn("failed", "5.7.1", "smtp; 550 5.7.1 sender is blocked, ask bob@mx.example")
+    await deliver(mail_world, mail.sender, report)
+    await mail_world.settled()
+    assert await state_of(mail_world) == ["email undelivered", "sms sent"]
+    await mail_world.until(lambda: _told(mail_world, ["opened"]))
+    (refusal,) = mail_world.app.health.known()
+    assert (refusal.channel, refusal.provider) == ("email", mail_world.app.routes["email"].providers[0].name)
+    assert "takes messages to example.com and does not deliver them, because of us" in refusal.in_words
+    assert refusal.in_words.endswith("(5.7.1: the mail came back: 5.7.1 sender is blocked, ask …)")
+    # The reader is written to as before, over the only relay there is.
+    assert (await mail_world.view("M-1"))["suppressions"] == []
+    await mailed(mail_world, "M-2")
+    assert await state_of(mail_world, "M-2") == ["email sent"]
+    mail_world.clock.advance(minutes=15, seconds=30)
+    await mail_world.until(lambda: not mail_world.app.health.known())
+
+
+async def _told(world: World, kinds: list[str]) -> bool:
+    async with world.ledger.reading() as tx:
+        query = select(stream.c.kind).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        return [k for k in (await tx.execute(query)).scalars() if k != "reminded"] == kinds
+
+
+async def test_a_mailbox_that_is_refused_at_once_as_unknown_is_left_alone_until_an_agent_lifts_it(
+    mail_world: World, caller: Caller
+) -> None:
+    mail_world.mailbox.refuse_rcpt = lambda _to: "550 5.1.1 <asha@example.com>: User unknown"
+    await mail_world.accept(event("M-1", "created", recipients={"customer": CUSTOMER}))
+    await mail_world.settled()
+    assert await state_of(mail_world) == ["email failed", "sms sent"]
+    mail_world.mailbox.refuse_rcpt = lambda _to: None
+    await mail_world.accept(event("M-2", "created", recipients={"customer": CUSTOMER}))
+    await mail_world.settled()
+    assert (await state_of(mail_world, "M-2"))[0] == "email suppressed"
+    agent = await caller("agent")
+    _, order = await agent.get("/v1/orders/device_pickup/M-2")
+    (line,) = order["suppressions"]
+    assert (line["channel"], line["address"], line["why"]) == ("email", "asha@example.com", "bounced 5.1.1")
+    assert (await agent.call("DELETE", "/v1/suppressions?channel=email&recipient=asha@example.com"))[0] == 200
+    await mailed(mail_world, "M-3")
+    assert await state_of(mail_world, "M-3") == ["email sent"]
+    # A mailbox that is only full, and a no that gives no such reason, silence nobody.
+    for n, said in enumerate(("552 5.2.2 mailbox full", "550 no such user here"), 4):
+        mail_world.mailbox.refuse_rcpt = lambda _to, said=said: said  # type: ignore[misc]
+        await mail_world.accept(event(f"M-{n}", "created", recipients={"customer": CUSTOMER}))
+        await mail_world.settled()
+        assert await state_of(mail_world, f"M-{n}") == ["email failed", "sms sent"]
+
+
+async def test_a_copy_that_the_reader_sends_on_elsewhere_is_no_matter_of_ours(mail_world: World) -> None:
+    mail = await mailed(mail_world)
+    ours = b"Final-Recipient: rfc822; asha@example.com\r\nAction: delivered\r\nStatus: 2.1.5\r\n\r\n"
+    report = dsn("failed", "5.1.1").replace(b"rfc822; asha@example.com", b"rfc822; asha@home.example")
+    await deliver(mail_world, mail.sender, report.replace(b"Final-Recipient", ours + b"Final-Recipient"))
+    assert await state_of(mail_world) == ["email delivered"]
+    assert (await mail_world.view("M-1"))["suppressions"] == []
 
 
 def passed_on(content: bytes) -> bytes:

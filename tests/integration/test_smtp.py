@@ -66,10 +66,28 @@ async def test_each_step_refused_goes_to_the_next_relay_but_a_reader_that_is_unk
     relay.says = {"RCPT": "550 5.1.1 User unknown"}
     route = Route("email", [provider(relay), provider(second)], ManualTime(NOON), concurrent=5)
     answer, _ = await route.send(message())
-    assert answer == Permanent(provider(relay).name, "550", "SMTP 550 5.1.1 User unknown", "bad_address")
+    assert answer == Permanent(provider(relay).name, "550", "SMTP 550 5.1.1 User unknown", "bad_address", "5.1.1")
     assert len(second.accepted()) == len(refusals)
     await route.close()
     await second.close()
+
+
+async def test_any_yes_at_rcpt_is_one_and_who_is_out_of_step_is_not_asked_again_there(relay: Relay) -> None:
+    way = provider(relay)
+    for said in ("250 2.1.5 Ok", "251 2.1.5 will forward", "252 2.5.0 cannot verify", "259 yes"):
+        relay.says = {"RCPT": said}
+        assert isinstance(await way.send(message()), Accepted), said
+    assert relay.connections == 1
+    for n, (step, said) in enumerate({"MAIL": "354 go on", "RCPT": "354 go on", "DATA": "250 2.0.0 Ok"}.items(), 1):
+        relay.says = {step: said}
+        answer = await way.send(message())
+        assert isinstance(answer, Transient), step
+        assert answer.error.startswith("an unexpected answer")
+        relay.says = {}
+        assert isinstance(await way.send(message()), Accepted)
+        assert relay.connections == 1 + n
+    assert len(relay.accepted()) == 7
+    await way.close()
 
 
 async def test_a_password_is_never_repeated(relay: Relay) -> None:

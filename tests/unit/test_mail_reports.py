@@ -51,12 +51,39 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
         (dsn("failed", "4.4.1"), Report("bounced", "4.4.1"), False),
         (dsn("failed", "", "smtp; 550 5.1.10 null MX"), Report("bounced", "5.1.10"), True),
         # Exim writes 5.0.0 whatever happened; what the server said stands beside it.
-        (dsn("failed", "5.0.0", "smtp; 550-5.7.26 Unauthenticated email"), Report("bounced", "5.7.26"), False),
+        (
+            dsn("failed", "5.0.0", "smtp; 550-5.7.26 Unauthenticated email"),
+            Report("bounced", "5.7.26", True, words="Unauthenticated email"),
+            False,
+        ),
         (dsn("failed", "5.0.0", "smtp; 552 5.2.2 mailbox full"), Report("bounced", "5.2.2"), False),
         (dsn("failed", "5.0.0", "smtp; 550 5.1.1 unknown"), Report("bounced", "5.1.1"), True),
-        (dsn("failed", "5.0.0", "smtp; 550 Your IP is blocked"), Report("bounced", "5.0.0", True), False),
-        (dsn("failed", "5.1.8", "smtp; 550 5.1.8 bad outbound sender"), Report("bounced", "5.1.8", True), False),
-        (dsn("failed", "5.4.5", "daily quota"), Report("bounced", "5.4.5", True), False),
+        (
+            dsn("failed", "5.0.0", "smtp; 550 Your IP is blocked"),
+            Report("bounced", "5.0.0", True, words="Your IP is blocked"),
+            False,
+        ),
+        (
+            dsn("failed", "5.1.8", "smtp; 550 5.1.8 bad outbound sender"),
+            Report("bounced", "5.1.8", True, words="bad outbound sender"),
+            False,
+        ),
+        (dsn("failed", "5.4.5", "daily quota"), Report("bounced", "5.4.5", True, words="daily quota"), False),
+        # A policy is about us, but where it is the mailbox's own, or met this one mail.
+        (
+            dsn("failed", "5.7.1", "smtp; 550 5.7.1 likely unsolicited mail from 192.0.2.17, see mail a@b.example"),
+            Report("bounced", "5.7.1", True, words="likely unsolicited mail from …, see mail …"),
+            False,
+        ),
+        (dsn("failed", "5.7.509", "smtp; 550 no"), Report("bounced", "5.7.509", True, words="no"), False),
+        (dsn("failed", "5.7.124", "smtp; 550 sender not in list"), Report("bounced", "5.7.124"), False),
+        (dsn("failed", "5.7.1", "smtp; 554 5.7.1 virus found"), Report("bounced", "5.7.1"), False),
+        (dsn("failed", "4.7.1", "smtp; 451 4.7.1 Greylisting in action"), Report("bounced", "4.7.1"), False),
+        (
+            dsn("failed", "4.7.650", "smtp; 421 4.7.650 rate limited due to IP reputation"),
+            Report("bounced", "4.7.650", True, words="rate limited due to IP reputation"),
+            False,
+        ),
         (dsn("failed", "5.4.7", "smtp; timed out"), Report("bounced", "5.4.7"), False),
         (dsn("failed", "5.4.6", "smtp; loop"), Report("bounced", "5.4.6"), False),
         (dsn("failed", "5.4.4", "smtp; host not found"), Report("bounced", "5.4.4"), True),
@@ -79,7 +106,7 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
         (plain("Hello", "my parcel could not be delivered"), Report("other"), False),
         (
             plain("failure notice", "<a@b>:\nRemote host said: 554 Your IP is blocked by spamhaus"),
-            Report("bounced", "5.0.0", True),
+            Report("bounced", "5.0.0", True, words="Your IP is blocked by spamhaus"),
             False,
         ),
         (dsn("", "5.1.1"), Report("bounced", "5.1.1"), True),
@@ -121,6 +148,42 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
 def test_what_a_mail_reports(mail: bytes, report: Report, permanent: bool) -> None:
     assert read(mail, is_bounce_address=True) == report
     assert report.is_permanent is permanent
+
+
+def forwarded(*recipients: tuple[str, str, str]) -> bytes:
+    """A report of several recipients: address, action, status."""
+    groups = "\r\n\r\n".join(f"Final-Recipient: {a}\r\nAction: {b}\r\nStatus: {c}" for a, b, c in recipients)
+    head = b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
+    return head + groups.encode() + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("mail", "report"),
+    [
+        # What became of a copy that the reader sends on elsewhere is no matter of ours.
+        (
+            forwarded(("rfc822; asha@example.com", "delivered", "2.1.5"), ("rfc822; asha@home.example", "failed", "5.1.1")),
+            Report("delivered", "2.1.5"),
+        ),
+        (
+            forwarded(("rfc822;<Asha@Example.COM>", "failed", "5.2.2"), ("rfc822; b@home.example", "delivered", "2.0.0")),
+            Report("bounced", "5.2.2"),
+        ),
+        (
+            forwarded(("rfc822; b@home.example", "failed", "5.1.1"), ("rfc822; asha@example.com (Asha)", "expanded", "2.0.0")),
+            Report("other"),
+        ),
+        # Some servers name nobody of ours: where mail went in the end, or a mailbox of their own.
+        (forwarded(("rfc822; b@home.example", "delayed", "4.4.1"), ("x400; c", "failed", "5.1.1")), Report("bounced", "5.1.1")),
+    ],
+)  # fmt: skip
+def test_each_recipient_has_its_own_end_and_ours_counts(mail: bytes, report: Report) -> None:
+    assert read(mail, is_bounce_address=True, reader="asha@example.com") == report
+
+
+def test_an_address_beyond_ascii_is_ours_in_either_form() -> None:
+    mail = forwarded(("utf-8; jörg@bücher.example", "delivered", "2.0.0"), ("rfc822; b@c.example", "failed", "5.1.1"))
+    assert read(mail, is_bounce_address=True, reader="jörg@xn--bcher-kva.example") == Report("delivered", "2.0.0")
 
 
 def test_a_reply_that_quotes_a_bounce_is_a_reply() -> None:

@@ -45,6 +45,9 @@ ROWS: list[tuple[Stage, int, str, str]] = [
     ("mail", 501, "Invalid MAIL FROM address provided", US),
     ("mail", 552, "5.3.4 Message size exceeds fixed limit", MESSAGE),
     ("mail", 550, "5.6.7 SMTPUTF8 addresses are not taken", MESSAGE),
+    ("mail", 552, "", MESSAGE),
+    ("mail", 552, "5.7.1 sending is blocked", US),
+    ("mail", 354, "go on", LATER),
     ("mail", 452, "4.3.1 Insufficient system storage", LATER),
     ("mail", 451, "4.7.500 Server busy. Please try again later", LATER),
     ("mail", 421, "4.4.2 Error: timeout exceeded", LATER),
@@ -72,6 +75,9 @@ ROWS: list[tuple[Stage, int, str, str]] = [
     ("rcpt", 450, "4.2.1 The user you are trying to contact is receiving mail too quickly", LATER),
     ("rcpt", 421, "4.7.0 Too many errors", LATER),
     # RCPT TO: us
+    ("rcpt", 550, "5.7.1 <a@b.example>: no such user here", READER),
+    ("rcpt", 554, "5.7.1 <a@b.example>: Recipient address rejected: user a@b.example does not exist", READER),
+    ("rcpt", 550, "5.7.1 <orders@cedar.example>: Sender address rejected: user unknown", US),
     ("rcpt", 554, "5.7.1 <a@b.example>: Relay access denied", US),
     ("rcpt", 550, "relay access denied", US),
     ("rcpt", 550, "relay not permitted", US),
@@ -122,6 +128,18 @@ ROWS: list[tuple[Stage, int, str, str]] = [
     ("body", 554, "5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied", US),
     ("body", 554, "5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; WASCL UserAction verdict is Suspend", US),
     ("body", 550, "5.2.2 Submission quota exceeded", US),
+    ("data", 250, "2.0.0 Ok", LATER),
+    ("data", 452, "", LATER),
+    ("data", 552, "", MESSAGE),
+    ("data", 554, "", MESSAGE),
+    ("data", 554, "5.7.1 policy", US),
+    ("body", 452, "", LATER),
+    ("body", 552, "", MESSAGE),
+    ("body", 552, "5.2.2", MESSAGE),
+    ("body", 554, "5.3.4", MESSAGE),
+    ("body", 554, "5.6.3", MESSAGE),
+    ("body", 554, "5.7.1", US),
+    ("body", 552, "5.7.1 sender is blocked", US),
     ("data", 554, "5.5.1 Error: no valid recipients", MESSAGE),
     ("data", 451, "4.3.0 Error: queue file write error", LATER),
     ("body", 554, "Message rejected: Email address is not verified. The following identities failed the check", US),
@@ -162,6 +180,27 @@ def test_whose_matter_an_answer_is(stage: Stage, code: int, text: str, whose: st
         case Permanent():
             found = MESSAGE
     assert found == whose
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "text", "bounced"),
+    [
+        ("rcpt", 550, "5.1.1 User unknown", "5.1.1"),
+        ("rcpt", 553, "sorry, no mailbox here by that name (#5.1.1)", "5.1.1"),
+        ("rcpt", 556, "5.1.10 Recipient address has a null MX", "5.1.10"),
+        ("body", 550, "5.1.1 no such user", "5.1.1"),
+        # Nothing that other servers say of something else, nor of what may pass.
+        ("rcpt", 550, "No such user here", ""),
+        ("rcpt", 550, "5.1.0 Address rejected", ""),
+        ("rcpt", 550, "5.4.1 Recipient address rejected: Access denied", ""),
+        ("rcpt", 552, "5.2.2 mailbox full", ""),
+        ("rcpt", 550, "5.7.124 SenderNotInAllowedSenderList", ""),
+    ],
+)
+def test_a_mailbox_that_is_none_is_told_from_a_no(stage: Stage, code: int, text: str, bounced: str) -> None:
+    answer = answer_of("smtp:relay", stage, code, text)
+    assert isinstance(answer, Permanent)
+    assert answer.bounced == bounced
 
 
 def test_the_relays_words_go_with_the_answer_short_and_without_addresses() -> None:

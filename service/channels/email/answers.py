@@ -69,6 +69,14 @@ _OUR_QUOTA: Final = re.compile(
 _NOT_SET_UP: Final = re.compile(r"not allowed to send|domain is (?:un|not )verified", re.IGNORECASE)
 # An account's quota of days or money will not heal in the minutes that a 4xx asks for.
 _LONG_QUOTA: Final = re.compile(r"\b(?:daily|monthly|credits?)\b[^.]{0,40}\b(?:quota|limit|exceeded)", re.IGNORECASE)
+# Some policy services say of a mailbox that there is none with the code of policies, X.7.1.
+_NO_READER: Final = re.compile(
+    r"no such (?:user|recipient|mailbox|address|person)|(?:unknown|invalid) (?:user|recipient|mailbox)"
+    r"|(?:user|recipient|mailbox)\b[^;:]{0,60} (?:unknown|not found|does(?: not|n't) exist)",
+    re.IGNORECASE,
+)
+# What says of the mailbox itself that it is none: address unknown, host unknown, bad syntax, moved away, null MX.
+_NO_MAILBOX: Final = frozenset({(1, 1), (1, 2), (1, 3), (1, 6), (1, 10)})
 _CONTENT_WORDS: Final = re.compile(
     r"virus|malware|infected|phishing|attachment|security issue|\bcontent|\bheader|\bline too long|bare (?:lf|cr)",
     re.IGNORECASE,
@@ -99,7 +107,9 @@ def answer_of(
     about = {"mail": _of_mail, "rcpt": _of_rcpt}.get(stage, _of_data)(code, status, said)
     if about == "us":
         return Refused(provider, str(code), words)
-    return Permanent(provider, str(code), words, "bad_address" if about == "reader" else "refused")
+    if about == "message":
+        return Permanent(provider, str(code), words)
+    return Permanent(provider, str(code), words, "bad_address", shown if status in _NO_MAILBOX else "")
 
 
 def _turns_us_away(stage: Stage, said: str) -> bool:
@@ -144,8 +154,10 @@ def _of_rcpt(code: int, status: _Status, said: str) -> _About:
     if status in _READERS_POLICY:
         return "reader"
     subject, detail = status or (0, 0)
-    if _is_about_us(code, status, said) or subject == 7:
+    if _is_about_us(code, status, said):
         return "us"
+    if subject == 7:
+        return "reader" if _NO_READER.search(said) else "us"
     # A mailbox's own troubles (X.1, X.2), and Exchange's "no such address here" (5.4.1), say so plainly.
     if subject == 2:
         return "message"

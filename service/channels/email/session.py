@@ -29,6 +29,7 @@ from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
 log = structlog.get_logger(__name__)
 START_INPUT: Final = 354
+REFUSALS: Final = range(400, 600)
 DEFAULT_PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _LEADING_DOT: Final = re.compile(rb"(?m)^\.")
 
@@ -46,6 +47,16 @@ class Relay(Struct, frozen=True):
     def name(self) -> str:
         """`smtp:host`, with the port where it is not the scheme's own."""
         return f"smtp:{self.host}" + ("" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}")
+
+
+@contextlib.contextmanager
+def _any_yes() -> Iterator[None]:
+    """The first digit decides (RFC 5321, §4.2.1): 252 at RCPT is a yes, too, though aiosmtplib asks for 250 or 251."""
+    try:
+        yield
+    except SMTPResponseException as error:
+        if error.code // 100 != 2:
+            raise
 
 
 def relay_of(url: str) -> Relay:
@@ -125,7 +136,7 @@ class Session:
         encoding = "utf-8" if utf8 else "ascii"
         with self._step("mail"):
             await self._client.mail(sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)
-        with self._step("rcpt"):
+        with self._step("rcpt"), _any_yes():
             await self._client.rcpt(recipient, encoding=encoding)
 
     def _cannot_carry(self, recipient: str) -> Permanent | Refused:
@@ -163,6 +174,9 @@ class Session:
             yield
         except SMTPResponseException as error:
             text = error.message if isinstance(error.message, str) else ""
+            if error.code not in REFUSALS:
+                # Whoever answers so is out of step with us: its next answer would be taken for another's.
+                self.close()
             raise Stopped(answer_of(self._relay.name, stage, error.code, self._discreet(text), self._message)) from None
         except Exception as error:
             raise Stopped(self._broken(stage, error)) from None
