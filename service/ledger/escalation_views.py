@@ -5,16 +5,19 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
+from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.columns import stands_in
+from service.ledger.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.records import unseal_json
 from service.ledger.tables import ESCALATION_DETAIL, clocks, escalations, orders
 from service.ledger.tables_admin import incidents, stream
 from service.ledger.transaction import Transaction
 
 _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+_LEAST_URGENT: Final = 4
 
 
 class Wanted(Struct, frozen=True):
@@ -26,7 +29,7 @@ class Wanted(Struct, frozen=True):
     severity: str = ""
     older_than: timedelta | None = None
     limit: int = 100
-    offset: int = 0
+    cursor: str = ""
 
 
 def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
@@ -47,20 +50,40 @@ def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[dict[str, Any]], int]:
-    """A page of escalations that stand alone, most urgent first, and how many there are in all."""
+async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[dict[str, Any]], int, str]:
+    """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
+
+    The cursor is empty at the end. Raises Rejection for one that is not ours.
+    """
     alone = [*_where(wanted, now), escalations.c.incident_id.is_(None)]
     total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
-    urgency = case(_URGENCY, value=escalations.c.severity, else_=4)
-    query = (
-        select(escalations)
-        .where(*alone)
-        .order_by(urgency, escalations.c.opened_at, escalations.c.id)
-        .limit(wanted.limit)
-        .offset(wanted.offset)
-    )
-    found = [escalation_view(tx.keyring, row) for row in await tx.execute(query)]
-    return found, int(total.scalar_one())
+    urgency = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT)
+    query = select(escalations).where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
+    if wanted.cursor:
+        query = query.where(_after(urgency, *_read_cursor(wanted.cursor)))
+    rows = (await tx.execute(query.limit(wanted.limit + 1))).all()
+    page = rows[: wanted.limit]
+    cursor = _cursor(page[-1]) if len(rows) > wanted.limit else ""
+    return [escalation_view(tx.keyring, row) for row in page], int(total.scalar_one()), cursor
+
+
+def _after(urgency: ColumnElement[int], rank: int, opened: datetime, last: UUID) -> ColumnElement[bool]:
+    later = or_(escalations.c.opened_at > opened, and_(escalations.c.opened_at == opened, escalations.c.id > last))
+    return or_(urgency > rank, and_(urgency == rank, later))
+
+
+def _cursor(last: Any) -> str:
+    return write_cursor([_URGENCY.get(last.severity, _LEAST_URGENT), last.opened_at, last.id.hex])
+
+
+def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
+    try:
+        rank, opened, last = read_cursor(cursor, tuple[int, datetime, str])
+        if opened.tzinfo is None or not FIRST <= opened <= FAR or not 0 <= rank <= _LEAST_URGENT:
+            raise ValueError(opened)
+        return rank, opened, UUID(last)
+    except ValueError:
+        raise Rejection("cursor: is not one that a page of escalations gave; leave it out to begin again") from None
 
 
 async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[dict[str, Any]]:

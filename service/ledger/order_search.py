@@ -2,14 +2,11 @@
 
 import csv
 import io
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as BinasciiError
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
 
@@ -17,15 +14,13 @@ from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.commit import assignee_digest, person_digests
+from service.ledger.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.order_attributes import with_any_of
 from service.ledger.records import order_of
 from service.ledger.tables import escalations, order_people, orders
 from service.ledger.transaction import Transaction
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
-# Keyset paging needs a value to compare: what has no date sorts behind everything that has one.
-_FIRST: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_FAR: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 _SORTED_BY: Final = {
     "activity": (orders.c.updated_at, True),
     "submitted": (orders.c.created_at, True),
@@ -103,7 +98,7 @@ async def search(tx: Transaction, wanted: Search, now: datetime) -> tuple[list[L
 
 
 def _or_far(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(column, literal(_FAR, type_=orders.c.created_at.type))
+    return func.coalesce(column, literal(FAR, type_=orders.c.created_at.type))
 
 
 def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElement[bool]]:
@@ -172,18 +167,16 @@ def _listed(keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple
 
 def _cursor(last: Listed, sort: Sort) -> str:
     value = {"activity": last.updated, "submitted": last.created, "expected_end": last.expected_end, "due": last.due}
-    raw = msgspec.json.encode([value[sort] or _FAR, last.id.hex])
-    return urlsafe_b64encode(raw).decode().rstrip("=")
+    return write_cursor([value[sort] or FAR, last.id.hex])
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        value, last = msgspec.json.decode(raw, type=tuple[datetime, str])
-        if value.tzinfo is None or not _FIRST <= value <= _FAR:
+        value, last = read_cursor(cursor, tuple[datetime, str])
+        if value.tzinfo is None or not FIRST <= value <= FAR:
             raise ValueError(value)
         return value, UUID(last)
-    except (BinasciiError, ValueError, msgspec.DecodeError):
+    except ValueError:
         raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None
 
 

@@ -9,14 +9,16 @@ import jinja2
 from aiohttp import web
 
 from service.domain.events import MAX_BODY_BYTES
-from service.web.audited import ACTS, AUDIT, Act, Audit
+from service.web.audited import ACTS, Act
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
+from service.web.contract import OPENAPI, OpenApi
+from service.web.enforcing import enforced
 from service.web.gate import expect, gate
-from service.web.openapi import get_openapi
+from service.web.openapi import document
 from service.web.problems import problems
-from service.web.queries import checked
-from service.web.routes import API, OPERATIONS, PAGES, Handler, Route
+from service.web.route import Route
+from service.web.routes import API, OPERATIONS, PAGES
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = "/static/"
@@ -36,8 +38,7 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
         aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(HERE / "pages"), autoescape=True)
         _add(app, API)
         _add(app, PAGES)
-        app.router.add_get("/openapi.json", checked(get_openapi, {}))
-        app.router.add_get("/", _home)
+        app[OPENAPI] = OpenApi(document)
         app.router.add_static("/static", HERE / "static")
         app.on_shutdown.append(_let_go)
     return app
@@ -47,30 +48,7 @@ def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
     for route in routes:
         # aiohttp's own pattern leaves out braces; an order's id may hold them.
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
-        handler = route.handler if route.lenient else checked(route.handler, route.query)
-        handler = told_of(handler, route.audit or Act(f"{route.method} {route.path}"))
-        if route.most_bytes != MAX_BODY_BYTES:
-            handler = taking(route.most_bytes, handler)
-        app.router.add_route(route.method, path, handler, name=None, expect_handler=expect)
-
-
-def taking(most_bytes: int, handler: Handler) -> Handler:
-    """`handler`, for which a body may be larger than elsewhere."""
-
-    async def roomy(request: web.Request) -> web.StreamResponse:
-        return await handler(request.clone(client_max_size=most_bytes))
-
-    return roomy
-
-
-def told_of(handler: Handler, audit: Audit) -> Handler:
-    """`handler`, told what the audit log is to say of it."""
-
-    async def told(request: web.Request) -> web.StreamResponse:
-        request[AUDIT] = audit
-        return await handler(request)
-
-    return told
+        app.router.add_route(route.method, path, enforced(route), name=None, expect_handler=expect)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -81,10 +59,6 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         headers["Cache-Control"] = "no-store"
     if request.app[CONTEXT].settings.public_url.startswith("https://"):
         headers["Strict-Transport-Security"] = HSTS
-
-
-async def _home(request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound("/desk")
 
 
 async def _let_go(app: web.Application) -> None:

@@ -1,7 +1,5 @@
 """`/v1/audit`: who saw and did what, for admins."""
 
-import re
-from datetime import datetime
 from typing import Final
 
 from aiohttp import web
@@ -12,53 +10,36 @@ from service.ledger import audit_reading
 from service.ledger.audit_reading import Line, Wanted
 from service.ledger.transaction import Transaction
 from service.web.audited import ACTS, OTHER_ACTS, address_in, noted
-from service.web.auth import needs
-from service.web.bodies import answer, in_order, limit_of, moment_of, whole_number
+from service.web.bodies import answer, whole_number
 from service.web.context import CONTEXT
+from service.web.queries import in_order, query_of
+from service.web.query_types import AuditQuery
 from service.web.shapes import AuditPage
 
-USUAL: Final = 100
-MOST: Final = 1000
 LAST: Final = 10**15
-_DAY: Final = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 
 
 def wanted_of(request: web.Request) -> Wanted:
     """The query string as a filter; raises Rejection."""
-    q = request.query
-    for name in ("who", "act", "order", "person"):
-        if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
-            raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
-    person = q.get("person", "")
-    found = address_in(f"+{person.strip()}" if person.startswith(" ") else person)
-    if person and not found:
+    q = query_of(request, AuditQuery)
+    found = address_in(f"+{q.person.strip()}" if q.person.startswith(" ") else q.person)
+    if q.person and not found:
         raise Rejection("person: a phone number with its country's code (+...), or a mail address, is expected")
-    noted(request, people=found, by=sorted(name for name, value in q.items() if value))
-    cursor = q.get("cursor", "")
-    before = whole_number(cursor, 1, LAST) if cursor else 0
+    noted(request, people=found, by=sorted(name for name, value in request.query.items() if value))
+    before = whole_number(q.cursor, 1, LAST) if q.cursor else 0
     if before is None:
         raise Rejection("cursor: write the one of the page before")
-    since, until = in_order(("from", _moment(request, "from")), ("to", _moment(request, "to")))
+    since, until = in_order(("from", q.since), ("to", q.until))
     return Wanted(
-        who=q.get("who", ""),
-        act=q.get("act", ""),
-        order=q.get("order", ""),
+        who=q.who,
+        act=q.act,
+        order=q.order,
         person=found[0] if found else "",
         since=since,
         until=until,
         before_seq=before,
-        limit=limit_of(request, USUAL, MOST),
+        limit=q.limit,
     )
-
-
-def _moment(request: web.Request, name: str) -> datetime | None:
-    """A moment, or a day's beginning in UTC, as a form sends it; raises Rejection."""
-    if _DAY.fullmatch(request.query.get(name, "")):
-        try:
-            return datetime.fromisoformat(f"{request.query[name]}T00:00:00+00:00")
-        except ValueError:
-            raise Rejection(f"{name}: there is no such day") from None
-    return moment_of(request, name)
 
 
 async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
@@ -81,8 +62,7 @@ async def lines_of(request: web.Request) -> tuple[list[Line], str]:
     return lines, str(lines[-1].seq) if len(lines) == wanted.limit else ""
 
 
-@needs("admin")
-async def get_audit(request: web.Request) -> web.StreamResponse:
+async def list_audit_lines(request: web.Request) -> web.StreamResponse:
     """A page of lines, newest first."""
     lines, cursor = await lines_of(request)
     return answer(AuditPage(lines, cursor))

@@ -6,7 +6,7 @@ line, too: the first time in ten minutes, so that a flood of them is no flood of
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from service.ledger.keys import ACCOUNT, Caller
 from service.web.clients import address_of, network_of
 from service.web.context import CALLER, CONTEXT
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -90,6 +91,20 @@ def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: 
         tuple(dict.fromkeys(said["people"])),
         {**said["detail"], **detail},
     )
+
+
+async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The handler's answer, once what it shows or did is in the audit log."""
+    await before(request)
+    try:
+        response = await handler(request)
+    except web.HTTPException as redirect:
+        if redirect.status < 400:
+            await after(request)
+        raise
+    if response.status < 400:
+        await after(request)
+    return response
 
 
 async def before(request: web.Request) -> None:

@@ -1,7 +1,5 @@
 """Who may do what: API keys in the Authorization header, sessions of the desk, and the roles they carry."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial, wraps
 from typing import Final
 
 from aiohttp import web
@@ -15,7 +13,6 @@ from service.web.bodies import form_of
 from service.web.broadcast import Standing
 from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT, Context
-from service.web.once import once_by_header
 from service.web.problems import Problem
 from service.web.session import COOKIE, LIFE_S, Session, new_session_id
 
@@ -31,43 +28,21 @@ CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf_token"
 OPEN_SESSION: Final = "open"
 HOME: Final = "/desk"
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# The role that the route needs, once its caller is known to have it.
+ROLE: Final[web.RequestKey[Role]] = web.RequestKey("role", str)  # type: ignore[arg-type]
 
 
-def needs(role: Role) -> Callable[[Handler], Handler]:
-    """Only callers whose key includes `role` get to the handler."""
-
-    def decorate(handler: Handler) -> Handler:
-        @wraps(handler)
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            caller = request[CALLER] = await _caller(request)
-            if not await request.app[CONTEXT].limits.call(caller.identity):
-                raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
-            if role not in INCLUDES[caller.role]:
-                # From the desk's front door whoever may not see the board is sent on to what they may see.
-                if request.path != HOME:
-                    await audited.record_refused(request, f"this needs the role {role}")
-                raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
-            return await _audited(request, partial(once_by_header, handler=handler))
-
-        guarded.needs_role = role  # type: ignore[attr-defined]
-        return guarded
-
-    return decorate
-
-
-async def _audited(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The handler's answer, once what it shows or did is in the audit log."""
-    await audited.before(request)
-    try:
-        response = await handler(request)
-    except web.HTTPException as redirect:
-        if redirect.status < 400:
-            await audited.after(request)
-        raise
-    if response.status < 400:
-        await audited.after(request)
-    return response
+async def admit(request: web.Request, role: Role) -> None:
+    """Let the caller in whose key includes `role`, and who does not call too often; raises Problem for all others."""
+    caller = request[CALLER] = await _caller(request)
+    request[ROLE] = role
+    if not await request.app[CONTEXT].limits.call(caller.identity):
+        raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
+    if role not in INCLUDES[caller.role]:
+        # From the desk's front door whoever may not see the board is sent on to what they may see.
+        if request.path != HOME:
+            await audited.record_refused(request, f"this needs the role {role}")
+        raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
 
 
 def may(caller: Caller, role: Role) -> bool:
@@ -94,7 +69,7 @@ async def _by_key(request: web.Request, context: Context, scheme: str, key: str)
         async with context.core.ledger.reading() as tx:
             caller = await caller_of(tx, key)
     if caller is None:
-        refused = await refuse_guess(request, "key", _not_signed_in())
+        refused = await refuse_guess(request, _not_signed_in(), "key")
         if refused.status == 401:
             await audited.record_wrong_key(request, await _revoked_name(context, key))
         raise refused
@@ -151,9 +126,9 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
     response.set_cookie(COOKIE, value, max_age=LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/")
 
 
-def standing_of(request: web.Request, role: Role) -> Standing:
+def standing_of(request: web.Request) -> Standing:
     """What a stream of this caller stands on: looked at again and again while it is open."""
-    caller, context = request[CALLER], request.app[CONTEXT]
+    caller, context, role = request[CALLER], request.app[CONTEXT], request[ROLE]
     roles = frozenset(r for r, included in INCLUDES.items() if role in included)
     if caller.session_id:
         return Standing(roles, session=sessions.digest_of(context.core.keyring, caller.session_id))

@@ -15,6 +15,7 @@ UNKNOWN: Final = "unknown"
 FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 # Whoever has one address of IPv6 usually has the whole /64 (RFC 6177).
 IPV6_PREFIX: Final = 64
+GUESSES: Final[web.RequestKey[Kind]] = web.RequestKey("guesses", str)  # type: ignore[arg-type]
 WARNED: Final = web.AppKey("warned_of_forwarded", list[bool])
 
 
@@ -55,9 +56,13 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
-async def refuse_guess(request: web.Request, kind: Kind, problem: Problem) -> Problem:
-    """What to answer to a wrong guess: `problem`, or that there were too many of its kind from there."""
-    if await request.app[CONTEXT].limits.failed(kind, network_of(request)):
+async def refuse_guess(request: web.Request, problem: Problem, kind: Kind | None = None) -> Problem:
+    """What to answer to a wrong guess: `problem`, or that there were too many of its kind from there.
+
+    `kind`: as the route declares, unless it is a key.
+    """
+    counted = request[GUESSES] if kind is None else kind
+    if await request.app[CONTEXT].limits.failed(counted, network_of(request)):
         return problem
     return Problem(429, "Too many wrong guesses", "try again in a minute", {"Retry-After": "60"})
 

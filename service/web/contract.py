@@ -1,16 +1,18 @@
 """The contract as machines read it, made from the types that decode: JSON Schemas and AsyncAPI 3."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from service import __version__
 from service.broker import port
 from service.domain.attributes import WORDS
 from service.domain.events import DATA_TYPES
+from service.domain.json_object import JsonObject
 from service.domain.workflow import Attribute, AttributeType, Workflow
 from service.events_out import CloudEvent, EscalationData, MessageData
 from service.web.context import CONTEXT
@@ -18,8 +20,17 @@ from service.web.context import CONTEXT
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
+class OpenApi(Struct, frozen=True):
+    """How the OpenAPI document is made for a public address; the application knows, which has the routes."""
+
+    document: Callable[[str], JsonObject]
+
+
+OPENAPI: Final = web.AppKey("openapi", OpenApi)
+
+
 @lru_cache(maxsize=1)
-def components() -> dict[str, Any]:
+def components() -> JsonObject:
     """JSON Schemas of every type in the contract, by name."""
     _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/components/schemas/{name}")
     for name, data in DATA_TYPES.items():
@@ -28,7 +39,7 @@ def components() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def events_out_schemas() -> dict[str, dict[str, Any]]:
+def events_out_schemas() -> dict[str, JsonObject]:
     """By name, the schema of each event that leaves; each stands alone."""
     made = {}
     for name, event in (("Escalation", CloudEvent[EscalationData]), ("NotificationOutcome", CloudEvent[MessageData])):
@@ -41,7 +52,7 @@ def envelope_name(event_type: str) -> str:
     return "".join(word.capitalize() for word in event_type.replace(".", "_").split("_"))
 
 
-def _envelope(event_type: str, data: str) -> dict[str, Any]:
+def _envelope(event_type: str, data: str) -> JsonObject:
     text = {"type": "string", "minLength": 1, "maxLength": 200}
     return {
         "type": "object",
@@ -61,7 +72,7 @@ def _envelope(event_type: str, data: str) -> dict[str, Any]:
     }
 
 
-def json_schema(event_type: str) -> dict[str, Any]:
+def json_schema(event_type: str) -> JsonObject:
     """One event type as a JSON Schema that stands alone."""
     _, found = msgspec.json.schema_components([DATA_TYPES[event_type]], ref_template="#/$defs/{name}")
     envelope = _envelope(event_type, DATA_TYPES[event_type].__name__)
@@ -69,7 +80,7 @@ def json_schema(event_type: str) -> dict[str, Any]:
     return {"$schema": SCHEMA_DIALECT, **envelope, "$defs": found}
 
 
-_ATTRIBUTES: Final[Mapping[AttributeType, dict[str, Any]]] = {
+_ATTRIBUTES: Final[Mapping[AttributeType, JsonObject]] = {
     "text": {"type": "string"},
     "number": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*-?\d{1,30}(\.\d{1,30})?\s*$"}]},
     "money": {
@@ -85,7 +96,7 @@ _ATTRIBUTES: Final[Mapping[AttributeType, dict[str, Any]]] = {
 }
 
 
-def pack_schema(workflow: Workflow) -> dict[str, Any]:
+def pack_schema(workflow: Workflow) -> JsonObject:
     """What the data of events about this workflow's orders may say: its statuses, reasons and typed attributes."""
     attributes = {a.name: _attribute(a) for a in workflow.attributes.values()}
     return {
@@ -101,16 +112,16 @@ def pack_schema(workflow: Workflow) -> dict[str, Any]:
     }
 
 
-def _attribute(attribute: Attribute) -> dict[str, Any]:
+def _attribute(attribute: Attribute) -> JsonObject:
     """An attribute may always be null, which clears it."""
-    said: dict[str, Any] = dict(_ATTRIBUTES[attribute.type])
+    said: JsonObject = dict(_ATTRIBUTES[attribute.type])
     if said:
         said = {"anyOf": [said, {"type": "null"}]}
     title = next(iter(attribute.titles.values()), "")
     return {**said, **({"title": title} if title else {})}
 
 
-def pack_json_schema(workflow: Workflow) -> dict[str, Any]:
+def pack_json_schema(workflow: Workflow) -> JsonObject:
     """Every event about this workflow's orders, as a JSON Schema that stands alone."""
     _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/$defs/{name}")
     events = []
@@ -124,7 +135,7 @@ def pack_json_schema(workflow: Workflow) -> dict[str, Any]:
     return {"$schema": SCHEMA_DIALECT, "title": workflow.title, "oneOf": events, "$defs": definitions}
 
 
-def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> dict[str, Any]:
+def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
     """The AsyncAPI 3 document."""
     packs = {f"pack.{w.name}": pack_schema(w) for w in workflows}
     by_pack = [{"properties": {"data": {"$ref": f"#/components/schemas/{name}"}}} for name in packs]
@@ -168,8 +179,8 @@ def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> dict[str, A
     }  # fmt: skip
 
 
-def _channel(exchange: str, address: str, messages: Any, parameters: tuple[str, ...] = ()) -> dict[str, Any]:
-    channel: dict[str, Any] = {
+def _channel(exchange: str, address: str, messages: Any, parameters: tuple[str, ...] = ()) -> JsonObject:
+    channel: JsonObject = {
         "address": address,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": exchange, "type": "topic", "durable": True}}},
@@ -177,6 +188,11 @@ def _channel(exchange: str, address: str, messages: Any, parameters: tuple[str, 
     if parameters:
         channel["parameters"] = {name: {"description": f"the {name}"} for name in parameters}
     return channel
+
+
+async def get_openapi(request: web.Request) -> web.StreamResponse:
+    """`/openapi.json`."""
+    return web.json_response(request.app[OPENAPI].document(request.app[CONTEXT].settings.public_url))
 
 
 async def get_asyncapi(request: web.Request) -> web.StreamResponse:

@@ -6,10 +6,11 @@ from aiohttp import web
 
 from service.broker.port import BrokerLost
 from service.intake.dead_letters import DeadLetters
-from service.web.auth import needs
-from service.web.bodies import answer, limit_of, whole_number
+from service.web.bodies import answer, whole_number
 from service.web.context import CONTEXT
 from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import LetterQuery, LettersQuery
 from service.web.shapes import Count, DeadLetterLine, DeadLetterPage
 
 MOST: Final = 500
@@ -21,26 +22,22 @@ def letters_of(request: web.Request) -> DeadLetters:
     return DeadLetters(context.broker, context.core.keyring)
 
 
-@needs("supervisor")
-async def list_dead(request: web.Request) -> web.StreamResponse:
+async def list_dead_letters(request: web.Request) -> web.StreamResponse:
     """The first ones in the queue; their content is for `stagebell dead show`."""
-    limit = limit_of(request, 50, MOST)
     try:
-        found = await letters_of(request).look(limit)
+        found = await letters_of(request).look(query_of(request, LettersQuery).limit)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; try again") from lost
     lines = [DeadLetterLine(d.number, d.key, d.reason, d.at, d.type, d.order_id, d.routing_key) for d in found]
     return answer(DeadLetterPage(lines))
 
 
-@needs("admin")
-async def replay_dead(request: web.Request) -> web.StreamResponse:
+async def replay_dead_letter(request: web.Request) -> web.StreamResponse:
     """Publish one to the orders exchange again."""
     return answer(Count(await change_letter(request, "replay")))
 
 
-@needs("admin")
-async def drop_dead(request: web.Request) -> web.StreamResponse:
+async def drop_dead_letter(request: web.Request) -> web.StreamResponse:
     """Throw one away."""
     return answer(Count(await change_letter(request, "drop")))
 
@@ -51,7 +48,7 @@ async def change_letter(request: web.Request, act: str) -> int:
     letters = letters_of(request)
     change = letters.replay if act == "replay" else letters.drop
     try:
-        count = await change({number}, number, request.query.get("key", ""))
+        count = await change({number}, number, query_of(request, LetterQuery).key)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; the letter stays") from lost
     if not count:

@@ -9,73 +9,53 @@ from aiohttp import web
 from service.core import NoSuchOrder
 from service.domain.causes import HandleEscalation
 from service.domain.errors import Rejection
-from service.domain.lifecycle import require_known
 from service.domain.order import OrderRef
 from service.ledger import incidents, provider_health
 from service.ledger.audit import write_audit
 from service.ledger.escalation_views import Wanted, home_of, listed, listed_incidents
 from service.ledger.wakeups import announce
 from service.web.audited import audit_line
-from service.web.auth import needs
-from service.web.bodies import answer, body_of, duration_of, limit_of, number_of, uuid_of
+from service.web.bodies import answer, body_of, uuid_of
 from service.web.context import CALLER, CONTEXT
 from service.web.known import check_names
 from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import EscalationsQuery
 from service.web.shapes import EscalationPage, Handled, Remark, Snooze
 
 Act = Literal["acknowledge", "resolve", "snooze", "comment"]
-STATES: Final = ("active", "open", "acknowledged", "snoozed", "resolved")
-MOST: Final = 1000
 LONGEST_SNOOZE: Final = timedelta(days=7)
 _STATE_AFTER: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed", "comment": "open"}
 
 
-@needs("supervisor")
 async def list_escalations(request: web.Request) -> web.StreamResponse:
     """Most urgent first; what is not resolved unless `state` says otherwise."""
     context = request.app[CONTEXT]
     wanted = await wanted_of(request)
     async with context.core.ledger.reading() as tx:
-        found, total = await listed(tx, wanted, context.core.time.now())
-        gathered = await listed_incidents(tx, wanted)
-    return answer(EscalationPage(found, gathered, total))
+        found, total, cursor = await listed(tx, wanted, context.core.time.now())
+        gathered = [] if wanted.cursor else await listed_incidents(tx, wanted)
+    return answer(EscalationPage(found, gathered, total, cursor))
 
 
 async def wanted_of(request: web.Request) -> Wanted:
     """The query string as filters; raises Rejection."""
-    q = request.query
-    state = q.get("state", "active")
-    if state:
-        require_known("state", state, STATES, "state")
-    for name in ("team", "workflow", "severity"):
-        if "\x00" in q.get(name, ""):
-            raise Rejection(f"{name}: NUL is not taken")
+    q = query_of(request, EscalationsQuery)
     await check_names(request)
-    return Wanted(
-        state=state,
-        team=q.get("team", ""),
-        workflow=q.get("workflow", ""),
-        severity=q.get("severity", ""),
-        older_than=duration_of(request, "older_than"),
-        limit=limit_of(request, 100, MOST),
-        offset=number_of(request, "offset", 0, 0, 1_000_000),
-    )
+    return Wanted(q.state, q.team, q.workflow, q.severity, q.older_than, q.limit, q.cursor)
 
 
-@needs("supervisor")
-async def acknowledge(request: web.Request) -> web.StreamResponse:
+async def acknowledge_escalation(request: web.Request) -> web.StreamResponse:
     """Somebody has it."""
     return answer(await handle(request, "acknowledge", await body_of(request, Remark)))
 
 
-@needs("supervisor")
-async def resolve(request: web.Request) -> web.StreamResponse:
+async def resolve_escalation(request: web.Request) -> web.StreamResponse:
     """It is settled."""
     return answer(await handle(request, "resolve", await body_of(request, Remark)))
 
 
-@needs("supervisor")
-async def comment(request: web.Request) -> web.StreamResponse:
+async def comment_on_escalation(request: web.Request) -> web.StreamResponse:
     """Words for whoever looks next; the state stays."""
     remark = await body_of(request, Remark)
     if not remark.comment.strip():
@@ -83,8 +63,7 @@ async def comment(request: web.Request) -> web.StreamResponse:
     return answer(await handle(request, "comment", remark))
 
 
-@needs("supervisor")
-async def snooze(request: web.Request) -> web.StreamResponse:
+async def snooze_escalation(request: web.Request) -> web.StreamResponse:
     """Quiet until a moment."""
     return answer(await handle(request, "snooze", await body_of(request, Snooze)))
 

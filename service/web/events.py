@@ -11,7 +11,6 @@ from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_b
 from service.intake.intake import Verdict
 from service.intake.reading import Incoming
 from service.ledger.faults import is_weather
-from service.web.auth import needs
 from service.web.context import CONTEXT
 from service.web.problems import Problem, problem_response
 
@@ -19,7 +18,6 @@ MAX_BATCH = 1000
 MAX_BATCH_BYTES = MAX_BODY_BYTES * 40
 
 
-@needs("publisher")
 async def post_events(request: web.Request) -> web.StreamResponse:
     """Answers per event: accepted, duplicate or rejected with why, and what of it could not be used."""
     messages = await _messages(request)

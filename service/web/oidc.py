@@ -24,6 +24,8 @@ from service.web.auth import begin_session, may
 from service.web.context import CONTEXT
 from service.web.desk.sign_in import safe_next
 from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import SignInQuery
 
 log = structlog.get_logger(__name__)
 STATE_COOKIE: Final = "stagebell_oidc"
@@ -57,7 +59,7 @@ async def begin_oidc(request: web.Request) -> web.StreamResponse:
         "state": secrets.token_urlsafe(16),
         "nonce": secrets.token_urlsafe(16),
         "verifier": secrets.token_urlsafe(48),
-        "next": safe_next(request.query.get("next", "")),
+        "next": safe_next(query_of(request, SignInQuery).next),
     }
     query = {
         "response_type": "code",

@@ -1,49 +1,86 @@
 """`/openapi.json`: OpenAPI 3.1, made from the table of routes and the types that handlers take and answer."""
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from inspect import getdoc
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
 
 from service import __version__
 from service.domain.events import DATA_TYPES
+from service.domain.json_object import JsonObject
+from service.web.auth import CSRF_HEADER
 from service.web.contract import components as event_components
 from service.web.contract import envelope_name
 from service.web.once import HEADER, LONGEST_KEY, REPLAYED
-from service.web.routes import API, OPERATIONS, Route
+from service.web.queries import parameters_of, schema_of
+from service.web.route import Answer, Route
+from service.web.routes import API, OPERATIONS
+from service.web.session import COOKIE
 from service.web.shapes import ProblemDetails
 
 PROBLEM: Final = "application/problem+json"
 _REF: Final = "#/components/schemas/{name}"
 _REFUSALS: Final = {
-    "400": "not readable",
-    "401": "not signed in",
-    "403": "not allowed",
-    "404": "no such thing",
-    "409": "not possible any more",
-    "413": "too large",
-    "415": "a media type that is not taken",
-    "422": "understood, and not accepted: `detail` says why",
-    "429": "too many requests",
-    "503": "a part of the service is away; try again",
+    400: "not readable",
+    401: "not signed in",
+    403: "not allowed",
+    404: "no such thing",
+    408: "the body came too slowly",
+    409: "not possible any more",
+    413: "too large",
+    415: "a media type that is not taken",
+    422: "understood, and not accepted: `detail` says why",
+    429: "too many requests",
+    503: "a part of the service is away; try again",
+}
+_OF_ALL: Final = (400, 415, 503)
+_OF_ROLES: Final = (401, 403, 404, 422, 429)
+_OF_BODIES: Final = (408, 409, 413)
+_TAGS: Final = {
+    "events": "What happened to orders, told to Stagebell.",
+    "orders": "Orders, what was told about them, and what an agent may do.",
+    "escalations": "What a team must look at.",
+    "people": "A person's data and orders, for them.",
+    "suppressions": "Addresses to which nothing is sent.",
+    "subscriptions": "Reports by mail.",
+    "metrics": "How well promises are kept.",
+    "dead-letters": "Messages that were refused.",
+    "audit": "Who saw and did what.",
+    "tracking": "What the customer sees.",
+    "operations": "For probes and collectors.",
+}
+_SECURITY: Final = {
+    "key": {"type": "http", "scheme": "bearer", "description": "an API key, made by `stagebell keys create`"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": f"the desk's session; what changes something also needs its page's token in {CSRF_HEADER}",
+    },
 }
 _ONCE: Final = {
     "name": HEADER, "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
     "description": "the act counts once under this key, for 24 h: the same request gets the same answer "
     f"(`{REPLAYED}: true`), another one 422, and 409 while the first is under way",
 }  # fmt: skip
-_OPEN: Final = ("/healthz", "/readyz", "/metrics", "/t/{token}.json")
+_IN_PATH: Final = {
+    "workflow": "a workflow's name",
+    "order_id": "the order's id, as its publisher names it",
+    "id": "its id",
+    "number": "its place in the queue, from 1",
+    "address": "a phone number or email address",
+    "token": "the signed part of the link",
+}
 
 
-@lru_cache(maxsize=1)
-def document() -> dict[str, Any]:
-    """The whole document."""
+@lru_cache(maxsize=4)
+def document(public_url: str = "/") -> JsonObject:
+    """The whole document. `public_url`: where callers find the service."""
     routes = (*OPERATIONS, *API)
-    types = [t for r in routes for t in (r.body, r.answer) if t is not None and t is not dict]
+    answers = [a.type for r in routes for a in r.also.values()]
+    types = [t for t in (*(t for r in routes for t in (r.body, r.answer)), *answers) if t not in (None, dict, str)]
     _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), ProblemDetails], ref_template=_REF)
     return {
         "openapi": "3.1.0",
@@ -52,49 +89,73 @@ def document() -> dict[str, Any]:
             "version": __version__,
             "description": "Tells people what is happening to their order, and the company when it is about to break "
             "its word.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "contact": {"name": "whoever runs this service"},
         },
+        "servers": [{"url": public_url, "description": "this service"}],
+        "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": _paths(routes),
-        "components": {
-            "schemas": {**event_components(), **schemas},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-        },
+        "components": {"schemas": {**event_components(), **schemas}, "securitySchemes": _SECURITY},
     }
 
 
-def _paths(routes: Iterable[Route]) -> dict[str, Any]:
-    paths: dict[str, Any] = {}
+def _paths(routes: Iterable[Route]) -> JsonObject:
+    paths: JsonObject = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return paths
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    role = getattr(route.handler, "needs_role", None)
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in re.findall(r"{(\w+)}", route.path)
-    ]
-    parameters += [
-        {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
-        for name, meaning in route.query.items()
-    ]
-    if role and route.method == "POST":
-        parameters.append(_ONCE)
-    summary = (getdoc(route.handler) or "").partition("\n")[0]
-    operation: dict[str, Any] = {"summary": summary, "parameters": parameters, "responses": _responses(route)}
-    if role:
-        operation["description"] = f"Needs the role `{role}`."
-        operation["security"] = [{"key": []}]
-        operation["x-role"] = role
+def _operation(route: Route) -> JsonObject:
+    summary, _, more = (getdoc(route.handler) or "").partition("\n")
+    access = f"Needs the role `{route.role}`." if route.role else "Needs no key."
+    operation: JsonObject = {
+        "operationId": _operation_id(route),
+        "tags": [_tag(route)],
+        "summary": summary.rstrip("."),
+        "description": "\n\n".join(part for part in (summary, more.strip(), access) if part),
+        "security": [{name: []} for name in _SECURITY] if route.role else [],
+        "parameters": _parameters(route),
+        "responses": _responses(route),
+    }
+    if route.role:
+        operation["x-role"] = route.role
     if route.body is dict:
         operation["requestBody"] = _events_body()
     elif route.body is not None:
-        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{route.body.__name__}"}}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": True, "content": _content(route.body, "application/json")}
     return operation
 
 
-def _events_body() -> dict[str, Any]:
+def _operation_id(route: Route) -> str:
+    first, *words = route.handler.__name__.split("_")
+    return first + "".join(word.capitalize() for word in words)
+
+
+def _tag(route: Route) -> str:
+    first, *parts = route.path.strip("/").split("/")
+    return parts[0] if first == "v1" else "tracking" if parts else "operations"
+
+
+def _parameters(route: Route) -> list[JsonObject]:
+    found: list[JsonObject] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _IN_PATH[name],
+            "schema": {"type": "string", "minLength": 1},
+        }
+        for name in route.in_path
+    ]
+    found += [
+        {"name": p.name, "in": "query", "description": p.description, "schema": schema_of(p)}
+        for p in parameters_of(route.query)
+    ]
+    return [*found, _ONCE] if route.role and route.method == "POST" else found
+
+
+def _events_body() -> JsonObject:
     one = {"oneOf": [{"$ref": f"#/components/schemas/{envelope_name(t)}"} for t in DATA_TYPES]}
     many = {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}
     return {
@@ -107,32 +168,31 @@ def _events_body() -> dict[str, Any]:
     }
 
 
-def _responses(route: Route) -> dict[str, Any]:
-    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    found: dict[str, Any] = {code: {"description": why, "content": problem} for code, why in _REFUSALS.items()}
-    if route.path in _OPEN:
-        found = {
-            code: found[code] for code in (("400", "404", "429") if route.path.startswith("/t/") else ("400", "503"))
-        }
-    good: dict[str, Any] = {"description": "done"}
-    if route.answer is not None:
-        good["content"] = {route.media: {"schema": {"$ref": f"#/components/schemas/{route.answer.__name__}"}}}
-    elif route.status != 204:
-        good["content"] = {route.media: {}}
-    found[str(route.status)] = good
-    if route.path == "/v1/events":
-        found["207"] = {**good, "description": "some events were rejected"}
-    if route.path.endswith("/notices"):
-        found["200"] = {**good, "description": "a preview: nothing was sent"}
-    if route.path == "/v1/subscriptions" and route.method == "POST":
-        found["202"] = {"description": "sent once, now", "content": {"application/json": {}}}
-    if route.path == "/v1/orders":
-        good["content"]["text/csv"] = {"schema": {"type": "string"}}
-    if route.path == "/readyz":
-        found["503"] = {"description": "a part is not ready: it is named", "content": {"application/json": {}}}
-    return found
+def _responses(route: Route) -> JsonObject:
+    refused = {status: Answer(_REFUSALS[status], ProblemDetails, PROBLEM) for status in _refusals(route)}
+    usual = {} if route.status == 204 else _content(route.answer, route.media)
+    found = {str(status): _response(answer) for status, answer in refused.items()}
+    found[str(route.status)] = {"description": "done", **({"content": usual} if usual else {})}
+    for status, answer in route.also.items():
+        made = found.setdefault(str(status), _response(answer))
+        made.setdefault("content", {}).update(_content(answer.type, answer.media))
+    return dict(sorted(found.items()))
 
 
-async def get_openapi(request: web.Request) -> web.StreamResponse:
-    """`/openapi.json`."""
-    return web.json_response(document())
+def _refusals(route: Route) -> set[int]:
+    found = set(_OF_ALL)
+    if route.role:
+        found |= {*_OF_ROLES, *(_OF_BODIES if route.method != "GET" else ())}
+    elif route.in_path:
+        found.add(404)
+    return found | {429} if route.guesses else found
+
+
+def _response(answer: Answer) -> JsonObject:
+    return {"description": answer.meaning, "content": _content(answer.type, answer.media)}
+
+
+def _content(kind: Any, media: str) -> JsonObject:
+    if kind is None:
+        return {media: {}}
+    return {media: {"schema": {"type": "string"} if kind is str else {"$ref": _REF.format(name=kind.__name__)}}}

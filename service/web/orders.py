@@ -15,21 +15,21 @@ from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef
 from service.domain.workflow import Notice, Workflow
-from service.ledger.order_search import Listed, Search, Sort, as_csv, open_escalations_of, search
+from service.ledger.order_search import Listed, Search, as_csv, open_escalations_of, search
 from service.ledger.orders import find
 from service.ledger.views import order_view
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
-from service.web.auth import needs
-from service.web.bodies import answer, body_of, duration_of, flag_of, limit_of, span_of
+from service.web.bodies import answer, body_of
 from service.web.context import CALLER, CONTEXT, Context
 from service.web.known import check_names
 from service.web.once import HEADER, once
 from service.web.preview import preview
 from service.web.problems import Problem
+from service.web.queries import in_order, query_of
+from service.web.query_types import OrdersQuery
 from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer, NoticeOrder, OrderLine, OrderPage
 
-SORTS: Final[tuple[Sort, ...]] = ("activity", "submitted", "expected_end", "due")
 # The shortest phone numbers there are, without a country code: Niue has four digits (ITU-T E.164, national plans).
 FEWEST_DIGITS: Final = 4
 MOST_CSV: Final = 50_000
@@ -37,12 +37,11 @@ SAME_CLICK: Final = timedelta(seconds=10)
 Send = Callable[[web.Request, SendNotice], Awaitable[web.StreamResponse]]
 
 
-@needs("agent")
 async def list_orders(request: web.Request) -> web.StreamResponse:
     """A page of orders; `format=csv` gives all of them as a table."""
     context = request.app[CONTEXT]
     wanted = await search_of(request)
-    if request.query.get("format") == "csv":
+    if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
     async with context.core.ledger.reading() as tx:
         page, cursor = await search(tx, wanted, context.core.time.now())
@@ -63,48 +62,40 @@ async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
     return web.Response(text=as_csv(rows, now), content_type="text/csv", headers=headers)
 
 
-async def search_of(request: web.Request, usual: int = 50, *, apart: bool = False) -> Search:
+async def search_of(request: web.Request, *, apart: bool = False) -> Search:
     """The query string as a search; raises Rejection. `apart`: see `check_names`."""
-    q = request.query
-    sort = q.get("sort") or "activity"
-    if q.get("format", "") not in ("", "csv"):
-        raise Rejection("format: csv is the only one; leave it out for JSON")
-    if sort not in SORTS:
-        raise Rejection(f"sort: one of {', '.join(SORTS)} is expected, not {sort!r:.40}")
-    for name in ("workflow", "status", "stage", "assignee", "recipient", "q", *attribute_filters.names(request)):
-        if "\x00" in q.get(name, "") or len(q.get(name, "")) > 500:
-            raise Rejection(f"{name}: at most 500 characters, without NUL, are taken")
+    q = query_of(request, OrdersQuery)
     note_search(request)
     await check_names(request, apart=apart)
-    statuses = tuple(s for s in q.get("status", "").split(",") if s)
-    asked_for = statuses or q.get("stage") or q.get("q") or flag_of(request, "archived")
+    statuses = tuple(s for s in q.status.split(",") if s)
+    asked_for = statuses or q.stage or q.q or q.archived
     packs = request.app[CONTEXT].core.packs
-    ends_from, ends_before = span_of(request, "ends_from", "ends_before")
+    ends_from, ends_before = in_order(("ends_from", q.ends_from), ("ends_before", q.ends_before))
     return Search(
-        workflow=q.get("workflow", ""),
+        workflow=q.workflow,
         statuses=statuses,
         unlisted=() if asked_for else tuple(pair for pack in packs for pair in pack.workflow.unlisted),
-        stage=q.get("stage", ""),
-        assignee=q.get("assignee", ""),
+        stage=q.stage,
+        assignee=q.assignee,
         recipient=recipient_of(request),
         countries=countries_of(request),
-        q=_address(q.get("q", "")).strip(),
-        overdue=flag_of(request, "overdue"),
-        open_only=bool(flag_of(request, "open")),
-        stuck_for=duration_of(request, "stuck_for"),
+        q=_address(q.q).strip(),
+        overdue=q.overdue,
+        open_only=bool(q.open),
+        stuck_for=q.stuck_for,
         ends_from=ends_from,
         ends_before=ends_before,
         shows={pack.workflow.name: pack.workflow.shows for pack in packs if pack.workflow.shows},
         attributes=attribute_filters.digests_of(request, apart=apart),
-        sort=sort,
-        cursor=q.get("cursor", ""),
-        limit=limit_of(request, usual, 200),
+        sort=q.sort,
+        cursor=q.cursor,
+        limit=q.limit,
     )
 
 
 def recipient_of(request: web.Request) -> str:
     """Whose orders are asked for; raises Rejection for what can be no address."""
-    text = _address(request.query.get("recipient", ""))
+    text = _address(query_of(request, OrdersQuery).recipient)
     if text and "@" not in text and sum(c.isdigit() for c in text) < FEWEST_DIGITS:
         raise Rejection("recipient: a phone number such as +919812345678, or a mail address, is expected")
     return text
@@ -159,7 +150,6 @@ def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
     )
 
 
-@needs("agent")
 async def get_order(request: web.Request) -> web.StreamResponse:
     """State, people, timeline, messages, clocks, escalations."""
     return answer(await load_view(request))
@@ -219,7 +209,6 @@ def order_ref(request: web.Request) -> OrderRef:
     return ref
 
 
-@needs("agent")
 async def post_notice(request: web.Request) -> web.StreamResponse:
     """Preview a manual notice, or send it."""
     order = await body_of(request, NoticeOrder)
@@ -256,7 +245,6 @@ async def told_once(request: web.Request, cause: SendNotice, send: Send) -> web.
     return await once(request, "\x00".join(["notice", *asked]), asked, sent, SAME_CLICK, patient=True)
 
 
-@needs("agent")
 async def post_issue(request: web.Request) -> web.StreamResponse:
     """Report an issue: it escalates at once."""
     issue = await body_of(request, IssueReport)
@@ -270,7 +258,6 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
     return answer(Escalated(str(e.id), e.team, e.reason, e.severity, e.state), 201)
 
 
-@needs("agent")
 async def get_link(request: web.Request) -> web.StreamResponse:
     """The order's tracking page, for an agent to give to the customer."""
     context = request.app[CONTEXT]
@@ -282,7 +269,6 @@ async def get_link(request: web.Request) -> web.StreamResponse:
     return answer(LinkAnswer(f"{context.settings.public_url}/t/{token}"))
 
 
-@needs("supervisor")
 async def revoke_links(request: web.Request) -> web.StreamResponse:
     """Make all tracking links of the order so far void."""
     ref = order_ref(request)

@@ -18,11 +18,12 @@ from service.ledger.order_search import Listed, Search, search
 from service.ledger.orders import find_by_id
 from service.ledger.person_data import Gathered
 from service.web.audited import audit_line, noted
-from service.web.auth import needs
-from service.web.bodies import answer, limit_of
+from service.web.bodies import answer
 from service.web.context import CONTEXT
 from service.web.dead import letters_of
 from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import OfCountry, PersonOrdersQuery
 from service.web.shapes import PersonOrderLine, PersonOrders
 
 MOST_LETTERS: Final = 320
@@ -33,7 +34,7 @@ def address_of(request: web.Request) -> tuple[str, ...]:
 
     Raises Problem.
     """
-    text, country = request.match_info["address"].strip(), request.query.get("country", "")
+    text, country = request.match_info["address"].strip(), query_of(request, OfCountry).country
     if not text or len(text) > MOST_LETTERS or "\x00" in text:
         raise Problem(422, "Not accepted", "address: a phone number or mail address is expected")
     known = country_of(country)
@@ -49,8 +50,7 @@ def address_of(request: web.Request) -> tuple[str, ...]:
     return (*written, found)
 
 
-@needs("admin")
-async def erase(request: web.Request) -> web.StreamResponse:
+async def forget_person(request: web.Request) -> web.StreamResponse:
     """Forget the person everywhere, and say what was erased and what was kept and why."""
     core, letters = request.app[CONTEXT].core, letters_of(request)
     known_as = address_of(request)
@@ -65,7 +65,6 @@ async def erase(request: web.Request) -> web.StreamResponse:
     return answer(done)
 
 
-@needs("admin")
 async def get_person(request: web.Request) -> web.StreamResponse:
     """Everything that is known of the person, to be handed to them (GDPR, article 15)."""
     context = request.app[CONTEXT]
@@ -84,11 +83,11 @@ def _kept_for(days: int) -> str:
     return f"{days} days after the end of each order" if days else "until it is erased"
 
 
-@needs("publisher")
-async def get_orders_of_person(request: web.Request) -> web.StreamResponse:
+async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
     """A customer's list of orders for an app: those that customers may see, the newest first."""
     context = request.app[CONTEXT]
     core, address = context.core, address_of(request)[-1]
+    asked = query_of(request, PersonOrdersQuery)
     unlisted = {
         (pack.workflow.name, status.name)
         for pack in core.packs
@@ -98,8 +97,8 @@ async def get_orders_of_person(request: web.Request) -> web.StreamResponse:
     wanted = Search(
         recipient=address,
         unlisted=tuple(sorted(unlisted)),
-        cursor=request.query.get("cursor", ""),
-        limit=limit_of(request, 50, 200),
+        cursor=asked.cursor,
+        limit=asked.limit,
     )
     async with core.ledger.reading() as tx:
         page, cursor = await search(tx, wanted, core.time.now())

@@ -1,44 +1,204 @@
-"""Query parameters: an address takes those that its route declares; any other is a mistake, told with the nearest."""
+"""Query parameters: an address takes those that its route declares; any other is a mistake, told with the nearest.
 
-from collections.abc import Awaitable, Callable, Mapping
+They are read into the route's own Struct before its handler runs, which finds them with `query_of`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
+from msgspec import Struct, inspect, structs
 
-from service.domain.errors import NotNow, Rejection
+from service.domain.errors import Rejection
+from service.domain.lifecycle import require_known
+from service.web.bodies import whole_number
 from service.web.problems import Problem
+from service.workflows.durations import parse_duration
 
-# Which may follow is for packs to say (`service.web.attribute_filters`).
+Q = TypeVar("Q", bound=Struct)
+MOST_LETTERS: Final = 500
+# Which names may follow is for packs to say (`service.web.attribute_filters`).
 ATTRIBUTES: Final = "attributes."
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_DAY: Final = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
+_QUERY: Final = web.RequestKey("query", Struct)
 
 
-def checked(handler: Handler, known: Mapping[str, str]) -> Handler:
-    """`handler` for requests that ask nothing that it would ignore; raises Problem for the others."""
+class Parameter(Struct, frozen=True):
+    """One parameter. `name`: in the address; `field`: in the Struct. `kind`: its type, without None and notes.
 
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        if request.query_string:
-            _check(request, known)
-        try:
-            return await handler(request)
-        except NotNow:
-            raise
-        except Rejection as rejection:
-            if request.method != "GET":
-                raise
-            # What only reads has nothing but its address to be wrong about.
-            raise Problem(400, "Not readable", rejection.reason) from None
+    `is_day`: a day without a time is taken, too. One of the kind dict stands for all whose
+    names begin as its own does, up to the dot.
+    """
 
-    return guarded
+    name: str
+    field: str
+    kind: inspect.Type
+    usual: Any
+    description: str
+    is_day: bool
+
+    @property
+    def prefix(self) -> str:
+        """What the names begin with for which this one stands; empty: it stands for itself."""
+        return f"{self.name.partition('.')[0]}." if isinstance(self.kind, inspect.DictType) else ""
 
 
-def _check(request: web.Request, known: Mapping[str, str]) -> None:
+@lru_cache
+def parameters_of(kind: type[Struct]) -> tuple[Parameter, ...]:
+    """What a query of this kind may hold."""
+    return tuple(_parameter(f) for f in structs.fields(kind))
+
+
+def _parameter(f: structs.FieldInfo) -> Parameter:
+    kind = inspect.type_info(f.type)
+    description, is_day = "", False
+    if isinstance(kind, inspect.Metadata):
+        description = (kind.extra_json_schema or {}).get("description", "")
+        is_day = bool((kind.extra or {}).get("day"))
+        kind = kind.type
+    if isinstance(kind, inspect.UnionType):
+        kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
+    return Parameter(f.encode_name, f.name, kind, f.default, description, is_day)
+
+
+def check_parameters(request: web.Request, kind: type[Struct]) -> None:
+    """Raises Problem for a parameter that the route would ignore, or that is given more than once."""
+    known = [p.name for p in parameters_of(kind)]
+    prefixes = tuple(p.prefix for p in parameters_of(kind) if p.prefix)
     for name in request.query:
-        if name not in known and not (name.startswith(ATTRIBUTES) and f"{ATTRIBUTES}NAME" in known):
-            near = get_close_matches(name[:100], known, 1, 0.65)
-            detail = f"{name!r:.60} is not taken here; "
-            detail += f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"
-            raise Problem(400, "Unknown query parameter", detail, parameter=name[:60])
+        if name not in known and not name.startswith(prefixes):
+            raise Problem(400, "Unknown query parameter", _not_taken(name, known), parameter=name[:60])
         if len(request.query.getall(name)) > 1:
             raise Problem(400, "Not readable", f"{name!r} is given more than once", parameter=name)
+
+
+def _not_taken(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name[:100], known, 1, 0.65)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"
+    return f"{name!r:.60} is not taken here; {hint}"
+
+
+def read_query(request: web.Request, kind: type[Struct]) -> None:
+    """Keep the query as its Struct for the handler; raises Rejection that names the parameter."""
+    found: dict[str, Any] = {}
+    for p in parameters_of(kind):
+        if p.prefix:
+            named = {name: text for name, text in request.query.items() if name.startswith(p.prefix)}
+            found[p.field] = {n.removeprefix(p.prefix): _text(n[:80], text, MOST_LETTERS) for n, text in named.items()}
+        elif p.name in request.query:
+            found[p.field] = _read(p, request.query[p.name])
+    request[_QUERY] = kind(**found)
+
+
+def query_of(request: web.Request, kind: type[Q]) -> Q:
+    """What the query says; `kind` is the one that the route declares, or one that it is made from."""
+    found = request[_QUERY]
+    assert isinstance(found, kind)
+    return found
+
+
+def _read(p: Parameter, text: str) -> Any:
+    """A value; what is left empty is as if it was left out."""
+    if isinstance(p.kind, inspect.StrType):
+        return _text(p.name, text, p.kind.max_length or MOST_LETTERS)
+    if isinstance(p.kind, inspect.LiteralType):
+        if text in p.kind.values:
+            return text
+        if text:
+            require_known(p.name, text, (str(v) for v in p.kind.values if v), p.name)
+        return p.usual
+    if not text:
+        return p.usual
+    if isinstance(p.kind, inspect.IntType):
+        return _number(p.name, text, p.kind.ge or 0, p.kind.le or 0)
+    if isinstance(p.kind, inspect.DateTimeType) and p.is_day:
+        return _day(p.name, text) or _moment(p.name, text)
+    return _READERS[type(p.kind)](p.name, text)
+
+
+def _text(name: str, text: str, most: int) -> str:
+    if "\x00" in text or len(text) > most:
+        raise Rejection(f"{name}: at most {most} characters, without NUL, are taken")
+    return text
+
+
+def _number(name: str, text: str, least: int, most: int) -> int:
+    number = whole_number(text, least, most)
+    if number is None:
+        raise Rejection(f"{name}: a whole number from {least} to {most} is expected, not {text!r:.40}")
+    return number
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise Rejection(f"{name}: true or false is expected, not {text!r:.40}")
+
+
+def _duration(name: str, text: str) -> timedelta:
+    try:
+        parsed: timedelta = parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise Rejection(f"{name}: {error}") from None
+    if parsed > timedelta(days=36_500):
+        raise Rejection(f"{name}: at most 100 years are taken")
+    return parsed
+
+
+def _moment(name: str, text: str) -> datetime:
+    """ISO 8601; a plus sign that the query string turned into a blank is one again."""
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise Rejection(f"{name}: an ISO 8601 date with an offset is expected, not {text!r:.40}") from None
+    if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
+        raise Rejection(f"{name}: an ISO 8601 date with an offset, from 1990 to 2200, is expected")
+    return moment
+
+
+def _day(name: str, text: str) -> datetime | None:
+    """A day's beginning in UTC, as a form sends it; None for what is no day."""
+    if not _DAY.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(f"{text}T00:00:00+00:00")
+    except ValueError:
+        raise Rejection(f"{name}: there is no such day") from None
+
+
+_READERS: Final[Mapping[type[inspect.Type], Callable[[str, str], Any]]] = {
+    inspect.BoolType: _flag,
+    inspect.TimeDeltaType: _duration,
+    inspect.DateTimeType: _moment,
+}
+
+
+def in_order(
+    start: tuple[str, datetime | None], end: tuple[str, datetime | None]
+) -> tuple[datetime | None, datetime | None]:
+    """Both moments, each given with its name; raises Rejection where nothing can lie between them."""
+    (first, since), (last, until) = start, end
+    if since and until and until <= since:
+        raise Rejection(f"{last}: lies not after {first}, so that nothing can be found")
+    return since, until
+
+
+def schema_of(p: Parameter) -> dict[str, Any]:
+    """JSON Schema of a parameter's value."""
+    if isinstance(p.kind, inspect.IntType):
+        return {"type": "integer", "minimum": p.kind.ge, "maximum": p.kind.le, "default": p.usual}
+    if isinstance(p.kind, inspect.BoolType):
+        return {"type": "boolean"}
+    if isinstance(p.kind, inspect.LiteralType):
+        return {"type": "string", "enum": sorted(str(v) for v in p.kind.values), "default": p.usual}
+    if isinstance(p.kind, inspect.StrType):
+        return {"type": "string", "maxLength": p.kind.max_length or MOST_LETTERS}
+    if isinstance(p.kind, inspect.DateTimeType) and not p.is_day:
+        return {"type": "string", "format": "date-time"}
+    return {"type": "string"}

@@ -154,11 +154,15 @@ class Escalated(Struct):
 
 
 class EscalationPage(Struct):
-    """Escalations, most urgent first; incidents stand for the many that they gather."""
+    """Escalations, most urgent first; `incidents`, on the first page, stand for the many that they gather.
+
+    `total`: of all pages. `cursor` leads to the next one and is empty at the end.
+    """
 
     escalations: list[dict[str, Any]]
     incidents: list[dict[str, Any]]
     total: int
+    cursor: str
 
 
 class Remark(Struct, forbid_unknown_fields=True):

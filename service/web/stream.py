@@ -9,11 +9,12 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from service.telemetry import metrics
-from service.web.auth import needs, standing_of
+from service.web.auth import standing_of
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
-from service.web.context import CALLER, CONTEXT
+from service.web.context import CONTEXT
 from service.web.known import check_names
-from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import StreamQuery
 
 PING_S: Final = 10.0
 SEND_TIMEOUT_S: Final = 10.0
@@ -22,8 +23,7 @@ MISSED: Final = '{"missed": true, "text": "You missed some: load the lists afres
 SEND_BUFFER: Final = 64 * 1024
 
 
-@needs("supervisor")
-async def stream(request: web.Request) -> web.StreamResponse:
+async def stream_escalations(request: web.Request) -> web.StreamResponse:
     """Server-sent events; with `Last-Event-ID`, from there on, nothing missed.
 
     Where that id is none of this stream's (after a restore, or days later), `missed` says so, and it goes on from now.
@@ -31,18 +31,14 @@ async def stream(request: web.Request) -> web.StreamResponse:
     Catches up from the ledger, then follows live, until the other side goes or cannot keep up.
     """
     await check_names(request)
-    with request.app[CONTEXT].limits.stream(request[CALLER].identity) as free:
-        if not free:
-            detail = "this key holds as many streams as it may (STREAMS_PER_KEY); close one"
-            raise Problem(429, "Too many streams", detail, {"Retry-After": "10"})
-        return await _serve(request, request.app[CONTEXT].stream)
+    return await _serve(request, request.app[CONTEXT].stream)
 
 
 async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamResponse:
-    last = request.headers.get("Last-Event-ID", request.query.get("last_event_id", ""))
-    team, workflow = request.query.get("team", ""), request.query.get("workflow", "")
+    asked = query_of(request, StreamQuery)
+    last = request.headers.get("Last-Event-ID", asked.last_event_id)
     # Nothing else would tell that the other side has gone, until the next line.
-    listener = broadcaster.join(team, workflow, standing_of(request, "supervisor"), lambda: _is_gone(request))
+    listener = broadcaster.join(asked.team, asked.workflow, standing_of(request), lambda: _is_gone(request))
     try:
         known = await broadcaster.place_of(last) if last else None
         place = known or broadcaster.last

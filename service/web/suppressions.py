@@ -11,31 +11,30 @@ from service.ledger.suppressed import lift, suppressed
 from service.mail_address import canonical_mail
 from service.settings import CHANNELS
 from service.web.audited import audit_line, noted
-from service.web.auth import needs
 from service.web.bodies import answer
 from service.web.context import CONTEXT
 from service.web.orders import countries_of
+from service.web.queries import query_of
+from service.web.query_types import SuppressionQuery, SuppressionsQuery
 from service.web.shapes import Count, SuppressionLine, Suppressions
 
 MOST_LETTERS: Final = 320
 
 
-@needs("agent")
 async def list_suppressions(request: web.Request) -> web.StreamResponse:
     """Of one person's address; it is never listed whose addresses there are."""
     core = request.app[CONTEXT].core
-    known_as = _recipient(request, request.query.get("recipient", ""))
+    known_as = _recipient(request, query_of(request, SuppressionsQuery).recipient)
     noted(request, people=known_as)
     async with core.ledger.reading() as tx:
         found = await suppressed(tx, known_as)
     return answer(Suppressions([SuppressionLine(s.channel, s.address, s.why, s.at) for s in found]))
 
 
-@needs("agent")
 async def lift_suppression(request: web.Request) -> web.StreamResponse:
     """Allow messages again; that somebody did is kept."""
-    asked = request.query
-    return answer(Count(await lift_as_asked(request, asked.get("channel", ""), asked.get("recipient", ""))))
+    asked = query_of(request, SuppressionQuery)
+    return answer(Count(await lift_as_asked(request, asked.channel, asked.recipient)))
 
 
 async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:

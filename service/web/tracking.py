@@ -88,7 +88,7 @@ async def _order(request: web.Request) -> tuple[Order, Workflow]:
         if pack is not None and pack.workflow.statuses[order.status].tracked:
             return order, pack.workflow
     wrong = Problem(404, "No such page", "the link is not valid, or not valid any more")
-    raise await refuse_guess(request, "link", wrong)
+    raise await refuse_guess(request, wrong)
 
 
 def _is_good(request: web.Request, token: str, order: Order) -> bool:

@@ -69,7 +69,7 @@ async def _message(request: web.Request) -> Stored:
             stored = await rows.find(tx, message)
         if stored is not None:
             return stored
-    raise await refuse_guess(request, "link", Problem(404, "No such page", "the link is not valid"))
+    raise await refuse_guess(request, Problem(404, "No such page", "the link is not valid"))
 
 
 def _page(request: web.Request, stored: Stored, *, done: bool) -> web.Response:

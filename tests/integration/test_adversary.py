@@ -11,7 +11,9 @@ from msgspec import Struct
 from yarl import URL
 
 from service.web.auth import INCLUDES
-from service.web.routes import API, OPERATIONS, PAGES, Route
+from service.web.queries import parameters_of
+from service.web.route import Route
+from service.web.routes import API, OPERATIONS, PAGES
 from tests.support.client import ROLES, key_for
 from tests.support.events import CUSTOMER, VENDOR, event
 from tests.support.providers import Mailbox, Providers
@@ -56,7 +58,7 @@ def variants(route: Route) -> Iterator[tuple[str, str]]:
     usual = filled(route, "1")
     for value in ODD if "{" in route.path else ODD[:1]:
         yield route.method, filled(route, value)
-    for name in (*route.query, "extra"):
+    for name in (*(p.name for p in parameters_of(route.query)), "extra"):
         yield from ((route.method, f"{usual}?{name}={value}") for value in VALUES)
     yield from ((method, usual) for method in METHODS)
     for path in (
@@ -78,7 +80,7 @@ def variants(route: Route) -> Iterator[tuple[str, str]]:
 def steps() -> list[Step]:
     found: list[Step] = []
     for route in (*API, *PAGES, *OPERATIONS):
-        needs = getattr(route.handler, "needs_role", None)
+        needs = route.role
         for method, path in variants(route):
             for role in ("", *ROLES):
                 found.append(Step(role, method, path, len(found) % len(BODIES), needs))

@@ -17,7 +17,8 @@ from service.ledger.engine import new_uuid
 from service.ledger.tables_admin import audit as earlier
 from service.ledger.tables_admin import audit_head, audit_lines, audit_names
 from service.web.audited import OTHER_ACTS, Act, Unaudited
-from service.web.routes import API, OPERATIONS, PAGES, Route
+from service.web.route import Route
+from service.web.routes import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.events import event, minutes
@@ -48,7 +49,7 @@ def test_every_route_says_what_it_leaves_in_the_audit_log() -> None:
 def test_what_opens_data_of_people_is_never_unaudited() -> None:
     harmless = ("health", "lifecycle", "metrics", "events", "sign-in")
     for route in ROUTES:
-        if isinstance(route.audit, Unaudited) and getattr(route.handler, "needs_role", None):
+        if isinstance(route.audit, Unaudited) and route.role:
             assert any(word in route.path for word in harmless), route.path
 
 
@@ -84,7 +85,7 @@ async def seen_calls(world: World) -> list[tuple[Route, str, Any]]:
     }
     found: list[tuple[Route, str, Any]] = []
     for route in ROUTES:
-        if not isinstance(route.audit, Act) or not getattr(route.handler, "needs_role", None):
+        if not isinstance(route.audit, Act) or not route.role:
             continue
         path = filled(route.path, mail if "messages" in route.path else escalation)
         found.append((route, path, next((b for word, b in bodies.items() if path.endswith(word)), {})))

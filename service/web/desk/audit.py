@@ -5,10 +5,9 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service.web.audit import lines_of
-from service.web.desk.page import desk, render
+from service.web.desk.page import render
 
 
-@desk("admin")
 async def audit(request: web.Request) -> web.StreamResponse:
     """Lines, newest first, filtered by who, what, which order, whom, and when."""
     lines, cursor = await lines_of(request)

@@ -8,20 +8,23 @@ from aiohttp import web
 
 from service.ledger.escalation_views import listed, listed_incidents, near_breach
 from service.web.context import CONTEXT
-from service.web.desk.page import desk, render
+from service.web.desk.page import render
 from service.web.escalations import wanted_of
 
 NEAR: Final = timedelta(hours=1)
-_FILTERS: Final = ("state", "team", "workflow", "severity", "older_than", "limit", "offset")
+_FILTERS: Final = ("state", "team", "workflow", "severity", "older_than", "limit")
 
 
-@desk("supervisor")
+async def go_to_desk(request: web.Request) -> web.StreamResponse:
+    """From the bare address to the front door."""
+    raise web.HTTPFound("/desk")
+
+
 async def board(request: web.Request) -> web.StreamResponse:
     """The whole page."""
     return await render(request, "board.html.j2", await _values(request), here="/desk")
 
 
-@desk("supervisor")
 async def board_rows(request: web.Request) -> web.StreamResponse:
     """The rows alone, as the page asks for them when something happened."""
     return await render(request, "board_rows.html.j2", await _values(request))
@@ -32,8 +35,8 @@ async def _values(request: web.Request) -> dict[str, Any]:
     wanted = await wanted_of(request)
     now = core.time.now()
     async with core.ledger.reading() as tx:
-        found, total = await listed(tx, wanted, now)
-        incidents = await listed_incidents(tx, wanted) if not wanted.offset else []
+        found, total, cursor = await listed(tx, wanted, now)
+        incidents = await listed_incidents(tx, wanted) if not wanted.cursor else []
         near = await near_breach(tx, wanted, now, NEAR)
     kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
     return {
@@ -43,9 +46,9 @@ async def _values(request: web.Request) -> dict[str, Any]:
         "incidents": incidents,
         "total": total,
         "near": near,
-        "more": wanted.offset + len(found) < total,
+        "more": bool(cursor),
         "query": urlencode(kept),
-        "next_query": urlencode({**kept, "offset": wanted.offset + wanted.limit}),
+        "next_query": urlencode({**kept, "cursor": cursor}),
         "teams": sorted({t for p in core.packs for t in p.workflow.teams}),
         "workflows": sorted(p.workflow.name for p in core.packs),
     }

@@ -1,24 +1,23 @@
 """The lifecycle page: measures, time in each stage, promises kept, as charts."""
 
-from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
 from service.ledger.measures import lifecycle as measured
-from service.web.bodies import duration_of
 from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
-from service.web.desk.page import desk, render
-from service.web.lifecycle import workflow_of
+from service.web.desk.page import render
+from service.web.lifecycle import USUAL, workflow_of
+from service.web.queries import query_of
+from service.web.query_types import LifecycleQuery
 
 
-@desk("supervisor")
 async def lifecycle(request: web.Request) -> web.StreamResponse:
     """One workflow."""
     core = request.app[CONTEXT].core
     workflow = workflow_of(request)
-    since = duration_of(request, "since") or timedelta(days=90)
+    since = query_of(request, LifecycleQuery).since or USUAL
     async with core.ledger.reading() as tx:
         m = await measured(tx, workflow, core.time.now() - since)
     values: dict[str, Any] = {

@@ -18,27 +18,26 @@ from service.web import attribute_filters
 from service.web.audited import audit_line
 from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
-from service.web.desk.page import desk, render
+from service.web.desk.page import render
 from service.web.once import once_by_form
 from service.web.orders import csv_answer, line_of, load_view, order_ref, search_of, told_once
 from service.web.preview import preview
-from service.web.queries import ATTRIBUTES
+from service.web.queries import ATTRIBUTES, query_of
+from service.web.query_types import OrdersQuery
 from service.web.suppressions import lift_as_asked
 
-SHOWN: Final = 50
 _FILTERS: Final = (
     "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
     "ends_before", "sort", "archived", "country",
 )  # fmt: skip
 
 
-@desk("agent")
 async def orders(request: web.Request) -> web.StreamResponse:
     """Search, filters, and the usual views."""
     context = request.app[CONTEXT]
     core = context.core
-    wanted = await search_of(request, SHOWN, apart=True)
-    if request.query.get("format") == "csv":
+    wanted = await search_of(request, apart=True)
+    if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
     now = core.time.now()
     async with core.ledger.reading() as tx:
@@ -101,7 +100,6 @@ def _path(workflow: str, order_id: str) -> str:
     return f"/desk/orders/{quote(workflow, safe='')}/{quote(order_id, safe='')}"
 
 
-@desk("agent")
 async def order(request: web.Request) -> web.StreamResponse:
     """One order."""
     context = request.app[CONTEXT]
@@ -190,7 +188,6 @@ def _given(kind: str, text: str) -> Any:
     return text.strip()
 
 
-@desk("agent")
 async def preview_notice(request: web.Request) -> web.StreamResponse:
     """The exact words, while the agent chooses."""
     try:
@@ -201,7 +198,6 @@ async def preview_notice(request: web.Request) -> web.StreamResponse:
         return await render(request, "preview.html.j2", {"messages": [], "problem": rejection.reason})
 
 
-@desk("agent")
 async def send_notice(request: web.Request) -> web.StreamResponse:
     """Send it, and show the order again."""
     cause = await _notice(request)
@@ -218,7 +214,6 @@ async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     raise web.HTTPSeeOther(_path(*ref))
 
 
-@desk("agent")
 async def lift_suppression(request: web.Request) -> web.StreamResponse:
     """Allow messages to an address again, and show the order again."""
     form = await form_of(request)
@@ -227,7 +222,6 @@ async def lift_suppression(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(_path(*ref))
 
 
-@desk("agent")
 async def report_issue(request: web.Request) -> web.StreamResponse:
     """Escalate at once, and show the order again."""
     return await once_by_form(request, _report)

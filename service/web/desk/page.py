@@ -1,18 +1,15 @@
 """What all pages of the desk share: who looks, where they may go, which scripts may run."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 from uuid import uuid4
 
 import aiohttp_jinja2
 from aiohttp import web
 
 from service.ledger.keys import Caller, Role
-from service.web.auth import HOME, OPEN_SESSION, may, needs, session_of
+from service.web.auth import OPEN_SESSION, may, session_of
 from service.web.context import CALLER, CONTEXT
-from service.web.problems import Problem
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -34,30 +31,6 @@ LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk/health", "Health", "supervisor"),
     ("/desk/audit", "Audit", "admin"),
 )
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def desk(role: Role) -> Callable[[Handler], Handler]:
-    """A page for `role`; whoever is not signed in is sent to sign in first."""
-
-    def decorate(handler: Handler) -> Handler:
-        inner = needs(role)(handler)
-
-        @wraps(handler)
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            try:
-                return await inner(request)
-            except Problem as problem:
-                if problem.status == 401 and request.method == "GET":
-                    raise web.HTTPFound(f"/desk/sign-in?next={quote(request.path_qs)}") from None
-                if problem.status == 403 and request.path == HOME:
-                    raise web.HTTPFound("/desk/orders") from None
-                raise
-
-        guarded.needs_role = role  # type: ignore[attr-defined]
-        return guarded
-
-    return decorate
 
 
 async def render(

@@ -15,6 +15,8 @@ from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import SignInQuery
 from service.web.session import COOKIE, new_session_id
 
 # Ties the form to the browser that asked for it.
@@ -34,7 +36,7 @@ def safe_next(text: str) -> str:
 
 async def show_sign_in(request: web.Request) -> web.StreamResponse:
     """The form."""
-    return await _page(request, safe_next(request.query.get("next", "")), "")
+    return await _page(request, safe_next(query_of(request, SignInQuery).next), "")
 
 
 async def _page(request: web.Request, after: str, problem: str, status: int = 200) -> web.StreamResponse:
@@ -77,7 +79,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         async with context.core.ledger.reading() as tx:
             caller = await caller_of(tx, key)
     if caller is None:
-        refused = await refuse_guess(request, "sign-in", Problem(401, "That key is not known, or was revoked."))
+        refused = await refuse_guess(request, Problem(401, "That key is not known, or was revoked."))
         if refused.status != 401:
             raise refused
         await record_stranger(request, "sign_in.failed", why="the key is not known, or was revoked")

@@ -1,0 +1,77 @@
+"""What the table says of a route, kept to: the one place where callers are let in, their queries read, acts recorded.
+
+In this order: how much is taken; known parameters; who it is, how often they call, and their role; what the parameters
+say; the audit log; an act once per `Idempotency-Key`; the handler.
+"""
+
+from functools import partial
+from urllib.parse import quote
+
+from aiohttp import web
+
+from service.domain.errors import NotNow, Rejection
+from service.domain.events import MAX_BODY_BYTES
+from service.web.audited import AUDIT, Act, recorded
+from service.web.auth import HOME, admit
+from service.web.clients import GUESSES
+from service.web.context import CALLER, CONTEXT
+from service.web.once import once_by_header
+from service.web.problems import Problem
+from service.web.queries import check_parameters, read_query
+from service.web.route import Handler, Route
+
+
+def enforced(route: Route) -> Handler:
+    """The route's handler behind all that its line in the table says."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if route.most_bytes != MAX_BODY_BYTES:
+            request = request.clone(client_max_size=route.most_bytes)
+        request[AUDIT] = route.audit or Act(f"{route.method} {route.path}")
+        if route.guesses is not None:
+            request[GUESSES] = route.guesses
+        if not route.lenient:
+            check_parameters(request, route.query)
+        try:
+            return await _serve(request, route)
+        except NotNow:
+            raise
+        except Rejection as rejection:
+            if request.method != "GET" or route.lenient:
+                raise
+            # What only reads has nothing but its address to be wrong about.
+            raise Problem(400, "Not readable", rejection.reason) from None
+
+    return serve
+
+
+async def _serve(request: web.Request, route: Route) -> web.StreamResponse:
+    if route.role is not None:
+        try:
+            await admit(request, route.role)
+        except Problem as problem:
+            raise (_elsewhere(request, problem) if route.page else None) or problem from None
+    if not route.lenient:
+        read_query(request, route.query)
+    if route.role is None:
+        return await route.handler(request)
+    handler = partial(_streamed, handler=route.handler) if route.streams else route.handler
+    return await recorded(request, partial(once_by_header, handler=handler))
+
+
+def _elsewhere(request: web.Request, refused: Problem) -> web.HTTPFound | None:
+    """Where whoever may not see this page of the desk goes instead: to sign in, or to what they may see."""
+    if refused.status == 401 and request.method == "GET":
+        return web.HTTPFound(f"/desk/sign-in?next={quote(request.path_qs)}")
+    if refused.status == 403 and request.path == HOME:
+        return web.HTTPFound("/desk/orders")
+    return None
+
+
+async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """An answer that does not end; a key may hold a few of them."""
+    with request.app[CONTEXT].limits.stream(request[CALLER].identity) as free:
+        if not free:
+            detail = "this key holds as many streams as it may (STREAMS_PER_KEY); close one"
+            raise Problem(429, "Too many streams", detail, {"Retry-After": "10"})
+        return await handler(request)

@@ -1,0 +1,115 @@
+"""The routes of pages and of what else browsers, mail programs and providers open; part of the table in `routes`."""
+
+from service.web import callbacks, contract, tracking, unsubscribe
+from service.web import query_types as q
+from service.web.audited import Act, Unaudited
+from service.web.desk import audit as audit_page
+from service.web.desk import board, sign_in, tools
+from service.web.desk import lifecycle as lifecycle_page
+from service.web.desk import orders as order_pages
+from service.web.oidc import begin_oidc, end_oidc
+from service.web.route import Open, Route
+
+NUMBERS = Unaudited("shows numbers, of nobody in particular")
+OWN = Unaudited("a customer's own page of their own order, opened by mail programs and link previews too")
+TIMELINE = Unaudited("reads nothing; what it changes stands in the order's timeline and the inbox of events")
+_PUBLIC = Unaudited("is public")
+
+LINK = Open("whoever has the signed link")
+_SIGNED = Open("Twilio signs what it sends")
+_CONTRACT = Open("the contract is public")
+_SIGN_IN = Open("nobody is signed in before they have signed in")
+
+PAGES = (
+    Route("GET", "/", board.go_to_desk, _SIGN_IN, audit=_PUBLIC),
+    Route("GET", "/openapi.json", contract.get_openapi, _CONTRACT, audit=_PUBLIC),
+    Route("GET", "/desk/audit", audit_page.audit, "admin", page=True, query=q.AuditQuery, audit=Act("audit.read")),
+    Route("POST", "/callbacks/twilio/status", callbacks.twilio_status, _SIGNED, lenient=True, audit=TIMELINE),
+    Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound, _SIGNED, lenient=True, audit=TIMELINE),
+    Route("GET", "/asyncapi.json", contract.get_asyncapi, _CONTRACT, audit=_PUBLIC),
+    Route("GET", "/schemas/{type}.json", contract.get_schema, _CONTRACT, audit=_PUBLIC),
+    Route("GET", "/t/{token}", tracking.get_tracking_page, LINK, guesses="link", lenient=True, audit=OWN),
+    Route("GET", "/u/{token}", unsubscribe.get_page, LINK, guesses="link", lenient=True, audit=OWN),
+    Route("POST", "/u/{token}", unsubscribe.unsubscribe, LINK, guesses="link", lenient=True, audit=OWN),
+    Route(
+        "GET",
+        "/desk",
+        board.board,
+        "supervisor",
+        page=True,
+        query=q.EscalationsQuery,
+        audit=Act("escalations.listed", renews=True),
+    ),
+    Route(
+        "GET",
+        "/desk/board",
+        board.board_rows,
+        "supervisor",
+        page=True,
+        query=q.EscalationsQuery,
+        audit=Act("escalations.listed", renews=True),
+    ),
+    Route(
+        "GET", "/desk/orders", order_pages.orders, "agent", page=True, query=q.OrdersQuery, audit=Act("orders.listed")
+    ),
+    Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order, "agent", page=True, audit=Act("order.seen")),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/preview",
+        order_pages.preview_notice,
+        "agent",
+        page=True,
+        audit=Act("notice.previewed"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/notices",
+        order_pages.send_notice,
+        "agent",
+        page=True,
+        audit=Act("notice.sent"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/issues",
+        order_pages.report_issue,
+        "agent",
+        page=True,
+        audit=Act("issue.reported"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/suppressions",
+        order_pages.lift_suppression,
+        "agent",
+        page=True,
+        audit=Act("suppression.lifted"),
+    ),
+    Route("GET", "/desk/inbox", tools.inbox, "agent", page=True, audit=Act("inbox.seen", renews=True)),
+    Route("GET", "/desk/messages/{id}", tools.mail, "agent", page=True, audit=Act("mail.seen")),
+    Route("GET", "/desk/dead", tools.dead, "supervisor", page=True, audit=Act("dead_letters.listed")),
+    Route(
+        "POST",
+        "/desk/dead/{number}/{act:replay|drop}",
+        tools.act_on_dead,
+        "admin",
+        page=True,
+        query=q.LetterQuery,
+        audit=Act("dead_letter", before=True),
+    ),
+    Route("GET", "/desk/health", tools.health, "supervisor", page=True, audit=NUMBERS),
+    Route(
+        "GET",
+        "/desk/lifecycle",
+        lifecycle_page.lifecycle,
+        "supervisor",
+        page=True,
+        query=q.LifecycleQuery,
+        audit=NUMBERS,
+    ),
+    Route("GET", "/desk/sign-in", sign_in.show_sign_in, _SIGN_IN, query=q.SignInQuery, audit=_PUBLIC),
+    Route("POST", "/desk/sign-in", sign_in.sign_in, _SIGN_IN, guesses="sign-in", audit=Act("signed_in")),
+    Route("POST", "/desk/sign-out", sign_in.sign_out, _SIGN_IN, audit=Act("signed_out")),
+    Route("GET", "/desk/sign-in/oidc", begin_oidc, _SIGN_IN, query=q.SignInQuery, audit=_PUBLIC),
+    Route("GET", "/desk/sign-in/oidc/callback", end_oidc, _SIGN_IN, lenient=True, audit=Act("signed_in")),
+)

@@ -1,0 +1,145 @@
+"""What may stand in the query of each address: read and checked by `queries`, written into the OpenAPI document.
+
+Lists are paged in one way: `limit`, and the `cursor` that the page before gave.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+from service.ledger.order_search import Sort
+
+Workflow = Annotated[str, Meta(description="a workflow's name")]
+Cursor = Annotated[str, Meta(description="where to go on: as the page before gave it")]
+Country = Annotated[str, Meta(description="ISO 3166: where a number without a country code is")]
+Address = Annotated[str, Meta(description="a phone number or email address")]
+Since = Annotated[timedelta | None, Meta(description="so far back, such as 30d; 90d without it")]
+DAY_OR_MOMENT: Final = {"day": True}
+
+
+class Page(Struct, frozen=True):
+    """A page of a list."""
+
+    cursor: Cursor = ""
+
+
+class OfCountry(Struct, frozen=True):
+    """Where a number without a country code is."""
+
+    country: Country = ""
+
+
+class OrdersQuery(Page, frozen=True):
+    """Which orders; what is left out does not filter."""
+
+    workflow: Workflow = ""
+    status: Annotated[str, Meta(description="one or more, comma-separated")] = ""
+    stage: Annotated[str, Meta(description="a stage's name")] = ""
+    assignee: Annotated[str, Meta(description="their id")] = ""
+    recipient: Address = ""
+    q: Annotated[str, Meta(description="an order id's beginning, a phone number or an email address")] = ""
+    country: Country = ""
+    overdue: Annotated[bool | None, Meta(description="whether a promise about it is broken or late")] = None
+    open: Annotated[bool | None, Meta(description="true: not ended")] = None
+    archived: Annotated[bool | None, Meta(description="true: also those in statuses that lists leave out")] = None
+    stuck_for: Annotated[timedelta | None, Meta(description="so long in one status, such as 3d")] = None
+    ends_from: Annotated[datetime | None, Meta(description="expected end from this moment")] = None
+    ends_before: Annotated[datetime | None, Meta(description="expected end before this moment")] = None
+    attributes: Annotated[
+        dict[str, str],
+        Meta(description="the value of an attribute that the packs' lists show, such as attributes.campaign=Spring"),
+    ] = field(default_factory=dict, name="attributes.NAME")
+    sort: Annotated[Sort, Meta(description="activity and submitted: the newest first; the others: the nearest")] = (
+        "activity"
+    )
+    format: Annotated[Literal["csv", ""], Meta(description="csv: a table of all")] = ""
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
+class EscalationsQuery(Page, frozen=True):
+    """Which escalations; what is left out does not filter."""
+
+    state: Annotated[
+        Literal["active", "open", "acknowledged", "snoozed", "resolved", ""],
+        Meta(description="active: not resolved; empty: all"),
+    ] = "active"
+    team: Annotated[str, Meta(description="a team's name")] = ""
+    workflow: Workflow = ""
+    severity: Annotated[str, Meta(description="low to critical")] = ""
+    older_than: Annotated[timedelta | None, Meta(description="opened so long ago, such as 10m")] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
+
+
+class StreamQuery(Struct, frozen=True):
+    """Which lines of the stream."""
+
+    team: Annotated[str, Meta(description="only this team's")] = ""
+    workflow: Annotated[str, Meta(description="only this workflow's")] = ""
+    last_event_id: Annotated[str, Meta(description="go on after this one, where a header cannot be sent")] = ""
+
+
+class AuditQuery(Page, frozen=True):
+    """Which lines of the audit log; what is left out does not filter."""
+
+    who: Annotated[str, Meta(description="a name, with or without its kind: key:NAME, oidc:NAME, cli:USER")] = ""
+    act: Annotated[str, Meta(description="its name, or its first words")] = ""
+    order: Annotated[str, Meta(description="an order id")] = ""
+    person: Annotated[str, Meta(description="a phone number or email address that lines are about")] = ""
+    since: Annotated[datetime | None, Meta(description="since this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
+        field(default=None, name="from")
+    )
+    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
+        field(default=None, name="to")
+    )
+    limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
+
+
+class LifecycleQuery(Struct, frozen=True):
+    """Which orders to measure."""
+
+    workflow: Annotated[str, Meta(description="its name; without it, the first")] = ""
+    since: Since = None
+
+
+class LetterQuery(Struct, frozen=True):
+    """Which dead letter, besides its place."""
+
+    key: Annotated[str, Meta(description="the letter's own; without it, whatever stands at that place by now")] = ""
+
+
+class LettersQuery(Struct, frozen=True):
+    """How many dead letters to look at; they stay in their queue, which has no places to go on from."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="how many")] = 50
+
+
+class SuppressionsQuery(OfCountry, frozen=True):
+    """Whose suppressions."""
+
+    recipient: Address = ""
+
+
+class SuppressionQuery(SuppressionsQuery, frozen=True):
+    """Which suppression."""
+
+    channel: Annotated[str, Meta(description="sms, whatsapp, email or push")] = ""
+
+
+class PersonOrdersQuery(OfCountry, frozen=True):
+    """Which of a person's orders."""
+
+    cursor: Cursor = ""
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
+class LanguageQuery(Struct, frozen=True):
+    """In which words."""
+
+    lang: Annotated[str, Meta(description="a language, such as en or pt-BR")] = ""
+
+
+class SignInQuery(Struct, frozen=True):
+    """Where at the desk to go on after signing in."""
+
+    next: Annotated[str, Meta(description="a path of the desk", max_length=8000)] = ""

@@ -1,0 +1,77 @@
+"""What a route is: everything that is true of an address. `enforcing` keeps to it, `openapi` writes it down."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.domain.events import MAX_BODY_BYTES
+from service.ledger.keys import Role
+from service.web.audited import Audit
+from service.web.limits import Kind
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Open(Struct, frozen=True):
+    """Of a route that anybody may call without a key: why that is so."""
+
+    why: str
+
+
+class NoQuery(Struct, frozen=True):
+    """The query of an address that takes none."""
+
+
+class Answer(Struct, frozen=True):
+    """One more answer than the usual one. `type`: None where it has no fixed shape, or no body."""
+
+    meaning: str
+    type: Any = None
+    media: str = "application/json"
+
+
+class Route(Struct, frozen=True):
+    """A method and path, who may call it, and what goes in and comes out. There is no route without `access`.
+
+    `access`: the role that a caller's key must include, or why none is needed. Callers with a role are held to
+    `CALLS_PER_MINUTE`, and a POST of theirs counts once per `Idempotency-Key`.
+    `query`: its parameters as a Struct, with what they mean. Parameters that are not in it are refused, unless the
+    route is `lenient`: addresses that others call for us, and the customer's link, to which mail programs and click
+    counters add parameters of their own.
+    `also`: by status, what it answers besides `status` and the refusals that all routes of its kind share.
+    `audit`: what the audit log says of it; a route that declares nothing is kept there under its method and path.
+    `most_bytes`: how large a body is taken. Whoever is nobody to us can send forms, too: they must cost little to read.
+    `guesses`: what wrong ones here are counted as (`FAILURES_PER_MINUTE`).
+    `streams`: its answer does not end, so that it counts toward `STREAMS_PER_KEY`.
+    `page`: of the desk, where whoever is not signed in is asked to.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Role | Open
+    body: Any = None
+    answer: Any = None
+    status: int = 200
+    query: type[Struct] = NoQuery
+    also: Mapping[int, Answer] = {}
+    media: str = "application/json"
+    lenient: bool = False
+    audit: Audit | None = None
+    most_bytes: int = MAX_BODY_BYTES
+    guesses: Kind | None = None
+    streams: bool = False
+    page: bool = False
+
+    @property
+    def role(self) -> Role | None:
+        """The role that is needed; None: nobody has to say who they are."""
+        return None if isinstance(self.access, Open) else self.access
+
+    @property
+    def in_path(self) -> list[str]:
+        """The names of the path's parts that callers fill in."""
+        return re.findall(r"{(\w+)", self.path)
