@@ -53,6 +53,13 @@ class Refusal(Struct, frozen=True):
         return self.channel, self.provider, self.scope
 
     @property
+    def what(self) -> str:
+        """What it refuses, or takes in vain, for people."""
+        to = self.scope.removeprefix(LATER)
+        messages = f"messages to {to}" if to not in ("", SOME) else "some messages" if to else "all messages"
+        return f"{messages}: taken, and not delivered because of us" if self.scope.startswith(LATER) else messages
+
+    @property
     def in_words(self) -> str:
         """For people."""
         said = f"{self.code}: {self.words}" if self.words else self.code

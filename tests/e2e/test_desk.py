@@ -8,13 +8,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from service.timekeeping import SteadyTime
 from tests.support.client import key_for
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
-from tests.support.providers import Mailbox, Providers
+from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.proxy import Proxy
 from tests.support.world import World, settings_for
 
@@ -187,6 +188,31 @@ async def test_no_page_has_an_accessibility_violation(desk: World, browser: Brow
             if wide > 0:
                 found.append(f"{path} at {width}: {wide} px too wide")
     assert found == []
+
+
+async def test_the_health_page_says_who_refuses_us_since_when_in_which_words_and_what_to_do(
+    desk: World, browser: Browser
+) -> None:
+    async def refuse(sent: Sent) -> web.StreamResponse | None:
+        if sent.channel in ("push", "email"):
+            return None
+        return web.json_response({"code": 20003, "message": "Authenticate <b>", "status": 401}, status=401)
+
+    desk.providers.behave = refuse
+    await happen(desk, order(desk))
+    page = await signed_in(browser, desk, "supervisor")
+    await page.goto(f"{desk.http}/desk/health")
+    table = page.get_by_role("region", name="Providers that refuse us")
+    # The page looks again by itself.
+    row = table.get_by_role("row").filter(has=page.get_by_role("cell", name="sms", exact=True))
+    await expect(row).to_contain_text("20003: Authenticate", timeout=15000)
+    await expect(row).to_contain_text("twilio:000000")
+    await expect(row).to_contain_text("all messages")
+    await expect(row.get_by_role("time")).to_have_count(1)
+    await expect(page.get_by_text("Do what the words name")).to_be_visible()
+    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    await page.goto(f"{desk.http}/desk")
+    await expect(page.locator("[data-escalation]")).to_contain_text("twilio:000000 refuses us since")
 
 
 async def test_the_tracking_page_works_without_scripts(desk: World, browser: Browser) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
-from service.ledger import housekeeping, outbox
+from service.ledger import housekeeping, outbox, provider_health
 from service.ledger.totals import messages_waiting
 from service.ledger.views import mail_html, recent_messages
 from service.web.bodies import uuid_of
@@ -63,6 +63,7 @@ async def health(request: web.Request) -> web.StreamResponse:
         oldest = await housekeeping.oldest_pending(tx, context.routes)
         leaving = await outbox.oldest(tx, now)
         waiting = await messages_waiting(tx)
+        refusals = await provider_health.refusing(tx)
     numbers: list[tuple[str, Any]] = [("messages waiting", waiting)]
     numbers.append(("oldest for the broker", _age(now, leaving)))
     for queue in (INTAKE, DEAD):
@@ -71,8 +72,10 @@ async def health(request: web.Request) -> web.StreamResponse:
         except BrokerLost:
             numbers.append((queue, "?"))
     ready = await context.readiness()
+    told_below = {f"provider.{r.channel}.{r.provider}" for r in refusals}
     values = {
-        "parts": {**ready.parts, **ready.lame},
+        "parts": {k: v for k, v in {**ready.parts, **ready.lame}.items() if k not in told_below},
+        "refusals": refusals,
         "numbers": numbers,
         "routes": [
             {"channel": c, "provider": p.name, "open": route.is_open(p), "oldest": _age(now, oldest.get(c))}
