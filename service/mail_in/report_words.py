@@ -111,4 +111,6 @@ def is_passing(status: str, words: str) -> bool:
 def _said(words: str) -> str:
     """The words of a diagnosis, without its type and codes."""
     said = STATUS.sub("", re.sub(r"(?i)^\s*(?:smtp|x-\w+)\s*;\s*", "", words))
-    return re.sub(r"^\s*[45]\d\d[ -]\s*", "", " ".join(said.split()))[:2000]
+    # Each line of a long answer begins with the code, and a hyphen.
+    one = re.sub(r"(?:(?<=\s)|^)[45]\d\d-\s*", "", " ".join(said.split()))
+    return re.sub(r"^\s*[45]\d\d\s+", "", one)[:2000]

@@ -182,6 +182,15 @@ async def test_what_follows_from_an_answer(provider: str, answer: tuple[Any, ...
     assert getattr(said, "kind", None) == kind.get(means)
 
 
+@pytest.mark.parametrize(
+    ("code", "means"), [("THIRD_PARTY_AUTH_ERROR", "Apple's key"), ("SENDER_ID_MISMATCH", "another")]
+)
+def test_what_google_says_of_its_gateway_hides_no_cause(code: str, means: str) -> None:
+    said = ANSWERS["fcm"](401, code)
+    assert isinstance(said, Refused)
+    assert said.error.partition("(")[0].find(means) >= 0
+
+
 def test_the_table_is_long_enough() -> None:
     assert len(ROWS) >= 300
     assert {row.values[0] for row in ROWS} == {"twilio", "fcm", "smtp"}

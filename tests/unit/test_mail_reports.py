@@ -75,6 +75,13 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
             Report("bounced", "5.7.1", True, words="likely unsolicited mail from …, see mail …"),
             False,
         ),
+        (
+            dsn(
+                "failed", "5.7.1", "smtp; 550-5.7.1 this message is\r\n 550-5.7.1 likely unsolicited\r\n 550 5.7.1 mail"
+            ),
+            Report("bounced", "5.7.1", True, words="this message is likely unsolicited 550 mail"),
+            False,
+        ),
         (dsn("failed", "5.7.509", "smtp; 550 no"), Report("bounced", "5.7.509", True, words="no"), False),
         (dsn("failed", "5.7.124", "smtp; 550 sender not in list"), Report("bounced", "5.7.124"), False),
         (dsn("failed", "5.7.1", "smtp; 554 5.7.1 virus found"), Report("bounced", "5.7.1"), False),

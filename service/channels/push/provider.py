@@ -33,7 +33,12 @@ UNREGISTERED: Final = "UNREGISTERED"
 _MESSAGE: Final = frozenset({"INVALID_ARGUMENT"})
 _LATER: Final = frozenset({"QUOTA_EXCEEDED", "UNAVAILABLE"})
 # It hits the tokens of Apple's devices, or those of another project: which these are, no token shows.
-_SOME: Final = frozenset({"SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR"})
+# Google's own words beside them are those of its gateway ("Expected OAuth 2 access token"), and send people to look at
+# a key that is in order: what the code means comes first (FCM's reference, "ErrorCode").
+_SOME: Final = {
+    "SENDER_ID_MISMATCH": "these devices' tokens belong to another Firebase project than FCM_CREDENTIALS",
+    "THIRD_PARTY_AUTH_ERROR": "Apple's key (APNs) or the web push key in the Firebase project is invalid or missing",
+}
 # Google's ErrorInfo: what a 400 names that is about our key or project, not about the message.
 _KEY_REASONS: Final = frozenset(
     {"API_KEY_INVALID", "API_KEY_EXPIRED", "SERVICE_DISABLED", "BILLING_DISABLED", "CONSUMER_INVALID",
@@ -129,7 +134,7 @@ def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) ->
     if said == UNREGISTERED:
         return Permanent(provider, code, told, "unregistered")
     if said in _SOME:
-        return Refused(provider, code, words or told, "address")
+        return Refused(provider, code, f"{_SOME[said]} ({words or told})", "address")
     reason = _detail(no, "reason")
     if reason in _KEY_REASONS:
         return Refused(provider, reason, words or told)
