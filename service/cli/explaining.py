@@ -72,7 +72,7 @@ def _print_messages(console: Console, view: dict[str, Any], refusals: Sequence[R
     for m in view["messages"]:
         why = m["error"] or ("the provider took it" if m["state"] == "sent" else "")
         if m["state"] in ("pending", "retrying"):
-            refused = "; ".join(r.in_words for r in refusals if r.channel == m["channel"])
+            refused = "; ".join(r.in_words for r in refusals if r.channel == m["channel"] and r.holds_back)
             why = f"waits: {refused}" if refused else why
         add_row(table, m["notice"], f"{m['audience']} by {m['channel']}", m["state"], why)
     console.print(table)

@@ -53,6 +53,11 @@ class Refusal(Struct, frozen=True):
         return self.channel, self.provider, self.scope
 
     @property
+    def holds_back(self) -> bool:
+        """Whether messages wait because of it: what is taken and not delivered lets them go."""
+        return not self.scope.startswith(LATER)
+
+    @property
     def what(self) -> str:
         """What it refuses, or takes in vain, for people."""
         to = self.scope.removeprefix(LATER)
