@@ -79,7 +79,9 @@ class App:
         time: TimeSource | None = None,
         broker: Broker | None = None,
         open_to: Role | None = None,
+        captured: bool = False,
     ) -> None:
+        """`captured`: nothing is sent anywhere, whatever is set."""
         self.settings = settings
         self.roles = tuple(roles)
         check_roles(self.roles, ROLES, settings.broker_url if broker is None else "")
@@ -108,6 +110,7 @@ class App:
         self._listener = Listener(self.ledger.direct, self.wakeups) if self.ledger.direct else None
         self.port = settings.http_port
         self._open_to = open_to
+        self._captured = captured
         self._runner: Runner | None = None
 
     @property
@@ -123,7 +126,14 @@ class App:
         await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         await self._align()
-        self.routes = build_routes(self.settings, self.ledger.keyring, self.time, self.supervisor.closers, self.health)
+        self.routes = build_routes(
+            self.settings,
+            self.ledger.keyring,
+            self.time,
+            self.supervisor.closers,
+            self.health,
+            captured=self._captured,
+        )
         await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
@@ -187,7 +197,7 @@ class App:
         webhooks = WebhookClient(keyring, self.settings.provider_timeout, self.settings.webhook_allow)
         self.supervisor.closers.append(webhooks.close)
         teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url, self.time)
-        mail = MailTransport(keyring, letter_sender(self.settings, self.routes["email"]))
+        mail = MailTransport(keyring, letter_sender(self.routes["email"]))
         return Relay(self.core, self.broker, {TEAMS: teams, MAIL: mail})
 
     async def _align(self) -> None:

@@ -16,6 +16,8 @@ import phonenumbers
 from msgspec import UNSET, structs
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
+from service.channels import registry
+from service.domain.channels import own_key
 from service.domain.events import AssigneeGiven, Event, EventData, EventWarning, PersonGiven
 from service.domain.order import Order
 from service.domain.people import as_list, matched
@@ -149,8 +151,22 @@ def _parsed(text: str, country: str | None) -> tuple[PhoneNumber | None, str]:
 
 
 def canonical_address(text: str, country: str | None = None) -> str:
-    """A number or mail address in its canonical form; raises ValueError in words."""
+    """A number or mail address in its canonical form; raises ValueError in words.
+
+    An address that only one channel knows is written `<channel>:<address>`.
+    """
+    if found := _own_address(text, country):
+        return found
     return canonical_mail(text) if "@" in text else canonical_number(text, country)
+
+
+def _own_address(text: str, country: str | None) -> str:
+    """How an address that only one channel knows is found (see `domain.channels`); empty for any other."""
+    name, colon, address = text.strip().partition(":")
+    channel = registry.channels().get(name.lower()) if colon else None
+    if channel is None or channel.address:
+        return ""
+    return own_key(channel.name, channel.canonical(address, country))
 
 
 def spellings(text: str, countries: Iterable[str] = ()) -> tuple[str, ...]:
@@ -242,7 +258,39 @@ def _person(where: str, p: E, known_country: str | None, region: str, warnings: 
             changes["channels"] = tuple(dict.fromkeys(c.strip().lower() for c in p.channels))
     if p.push_tokens:
         changes["push_tokens"] = tuple(dict.fromkeys(token for t in p.push_tokens if (token := t.strip())))
+    if p.addresses:
+        said = {c: a for c, a in p.addresses.items() if a is None}
+        own = _own_addresses(f"{where}.addresses", p.addresses, country or region or None, warnings)
+        changes["addresses"] = {**said, **own}
     return structs.replace(p, **changes) if changes else p
+
+
+def _own_addresses(
+    where: str,
+    said: Mapping[str, str | tuple[str, ...] | None],
+    country: str | None,
+    warnings: list[EventWarning],
+) -> dict[str, tuple[str, ...]]:
+    """Addresses on channels that have no field of a person, as each channel writes them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, given in said.items():
+        if given is None:
+            continue
+        channel = registry.channels().get(name)
+        if channel is None or channel.address:
+            hint = f"is written as {channel.address}" if channel else "there is no such channel"
+            warnings.append(EventWarning(step(where, name), hint))
+            continue
+        kept: dict[str, None] = {}
+        for text in (given,) if isinstance(given, str) else given:
+            try:
+                if text.strip():
+                    kept[channel.canonical(text, country)] = None
+            except ValueError as error:
+                warnings.append(EventWarning(step(where, name), str(error)))
+        if kept:
+            found[name] = tuple(kept)
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -9,26 +9,24 @@ from typing import Any, Final
 
 import structlog
 
+from service.channels import registry
 from service.channels.capture import CaptureProvider
-from service.channels.email.provider import SmtpProvider
-from service.channels.port import Attachment, Outgoing, Provider
-from service.channels.twilio.provider import TwilioHttp, TwilioProvider
-from service.channels.webhook.provider import WebhookProvider
+from service.channels.channel import Surroundings
+from service.channels.medium import Rendered
+from service.channels.port import Attachment, Outgoing
 from service.dispatch.health import Health
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
 from service.ledger.engine import Ledger
 from service.letters import MAIL, Letter
-from service.settings import CHANNELS, NEEDED, Settings, SettingsError
+from service.settings import Settings, SettingsError
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
 from service.webhooks import WebhookClient
-from service.workflows.templates import Rendered
 
 log = structlog.get_logger(__name__)
 KEY_FILE: Final = Path("stagebell.key")
-WEBHOOK: Final = "webhook"
 Closers = list[Callable[[], Coroutine[Any, Any, None]]]
 
 
@@ -69,17 +67,28 @@ def _private(path: str, flags: int) -> int:
 
 
 def build_routes(
-    settings: Settings, keyring: Keyring, time: TimeSource, closers: Closers, health: Health | None = None
+    settings: Settings,
+    keyring: Keyring,
+    time: TimeSource,
+    closers: Closers,
+    health: Health | None = None,
+    *,
+    captured: bool = False,
 ) -> dict[str, Route]:
-    """A route for each channel; one without credentials is captured, and a line says what it needs."""
-    providers = _providers(settings, closers)
-    providers[WEBHOOK] = [WebhookProvider(WebhookClient(keyring, settings.provider_timeout, settings.webhook_allow))]
+    """A route for each channel; one without credentials is captured, and a line says what it needs.
+
+    `captured`: all of them are, whatever is set: nothing leaves.
+    """
+    webhooks = WebhookClient(keyring, settings.provider_timeout, settings.webhook_allow)
+    around = Surroundings(settings.provider_timeout, settings.concurrent_sends, webhooks, closers)
     routes: dict[str, Route] = {}
-    for channel, found in providers.items():
-        if not found:
-            log.warning("channel.captured", channel=channel, sent="nowhere", to_send_set=NEEDED[channel])
-        routes[channel] = Route(
-            channel,
+    for name, channel in registry.channels().items():
+        own = settings.of(channel)
+        found = channel.providers(own, around) if not captured and channel.is_ready(own) else []
+        if not found and not captured:
+            log.warning("channel.captured", channel=name, sent="nowhere", to_send_set=channel.needs)
+        routes[name] = Route(
+            name,
             found or [CaptureProvider()],
             time,
             concurrent=settings.concurrent_sends,
@@ -87,37 +96,16 @@ def build_routes(
             timeout_s=settings.provider_timeout,
             health=health,
         )
-        closers.append(routes[channel].close)
+        closers.append(routes[name].close)
     return routes
 
 
-def _providers(s: Settings, closers: Closers) -> dict[str, list[Provider]]:
-    found: dict[str, list[Provider]] = {channel: [] for channel in CHANNELS}
-    ready = s.configured_channels()
-    if ready["sms"] or ready["whatsapp"]:
-        http = TwilioHttp(s.concurrent_sends * 2, s.provider_timeout)
-        closers.append(http.close)
-        for account in s.twilio_accounts():
-            if account.sms_from or account.messaging_service_sid:
-                found["sms"].append(TwilioProvider(account, "sms", http, s.provider_timeout))
-            if account.whatsapp_from:
-                found["whatsapp"].append(TwilioProvider(account, "whatsapp", http, s.provider_timeout))
-    if ready["email"]:
-        found["email"] += [SmtpProvider(url, s.email_from, s.provider_timeout) for url in s.smtp_relays()]
-    if s.fcm_credentials is not None:
-        # What signs tokens takes its time to load: only those wait who use it.
-        from service.channels.push.provider import FcmProvider
-
-        found["push"].append(FcmProvider(s.fcm_credentials, s.fcm_base_url, s.concurrent_sends, s.provider_timeout))
-    return found
-
-
-def letter_sender(settings: Settings, route: Route) -> Callable[[Letter, str], Awaitable[bool]] | None:
+def letter_sender(route: Route) -> Callable[[Letter, str], Awaitable[bool]] | None:
     """Sends report mails the way that mail to customers goes; None where mail is not configured.
 
     So a relay that refuses us is left alone, and told of, whoever meets it first.
     """
-    if not settings.configured_channels()["email"]:
+    if any(isinstance(p, CaptureProvider) for p in route.providers):
         return None
 
     async def post(letter: Letter, message_id: str) -> bool:

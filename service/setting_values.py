@@ -6,10 +6,11 @@ Each function takes the value, raises ValueError with the remedy, and never repe
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
+from pydantic import AfterValidator
 
 # How an address of a team says that it is a signed webhook; every other one is Apprise's.
 WEBHOOK: Final = "webhook+"
@@ -33,6 +34,9 @@ def web_address(value: str) -> str:
     if value and (not ok or more):
         raise ValueError("write https://host or http://host:port, and nothing but a path after it")
     return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(web_address)]
 
 
 def mail_port(value: str) -> str:

@@ -4,16 +4,22 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
 from service import addresses, setting_names, setting_values, shipped
+from service.channels import registry
+from service.channels.channel import Channel
+from service.channels.email.settings import MailSettings
+from service.channels.push.settings import PushSettings
+from service.channels.registry import ChannelError
+from service.channels.twilio.settings import TwilioSettings
 from service.mail_address import canonical_domain, sender_of
 from service.setting_names import PREFIX
+from service.setting_values import Url
 from service.webhook_targets import Network, networks_of
 
-CHANNELS = ("sms", "whatsapp", "email", "push")
 ENV_FILE = Path(".env")
 # 32 characters of base64 hold 192 bits; NIST SP 800-57 part 1, table 2 asks for 128.
 SHORTEST_SECRET = 32
@@ -23,28 +29,8 @@ class SettingsError(Exception):
     """The settings cannot be used; the text names each one and what to write instead."""
 
 
-Url = Annotated[str, AfterValidator(setting_values.web_address)]
-
-
-class TwilioAccount(BaseSettings):
-    """One Twilio account and the senders that belong to it."""
-
-    model_config = SettingsConfigDict(extra="ignore")
-    account_sid: str = ""
-    auth_token: SecretStr = SecretStr("")
-    sms_from: str = ""
-    messaging_service_sid: str = ""
-    whatsapp_from: str = ""
-    base_url: Url = "https://api.twilio.com"
-
-    @property
-    def complete(self) -> bool:
-        """Whether it can be used at all."""
-        return bool(self.account_sid and self.auth_token.get_secret_value())
-
-
-class Settings(BaseSettings):
-    """Everything that can be set. See `docs/settings.md`."""
+class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
+    """Everything that can be set. See `docs/settings.md`. What a channel alone needs is declared in its folder."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", env_ignore_empty=True)
 
@@ -62,27 +48,8 @@ class Settings(BaseSettings):
     secret_key_previous: SecretStr = SecretStr("")
     log_format: Literal["console", "json"] | None = None
 
-    twilio_account_sid: str = ""
-    twilio_auth_token: SecretStr = SecretStr("")
-    twilio_sms_from: str = ""
-    twilio_messaging_service_sid: str = ""
-    twilio_whatsapp_from: str = ""
-    twilio_base_url: Url = "https://api.twilio.com"
-    twilio_backup_account_sid: str = ""
-    twilio_backup_auth_token: SecretStr = SecretStr("")
-    twilio_backup_sms_from: str = ""
-    twilio_backup_messaging_service_sid: str = ""
-    twilio_backup_whatsapp_from: str = ""
-    twilio_backup_base_url: Url = "https://api.twilio.com"
-
-    smtp_url: SecretStr = SecretStr("")
-    smtp_backup_url: SecretStr = SecretStr("")
-    email_from: str = ""
     mail_in: str = ""
     mail_domain: str = ""
-
-    fcm_credentials: Path | None = None
-    fcm_base_url: Url = "https://fcm.googleapis.com"
 
     team_urls: dict[str, list[SecretStr]] = {}
 
@@ -112,6 +79,9 @@ class Settings(BaseSettings):
 
     provider_timeout: Annotated[float, Field(gt=0, le=300)] = 20.0
 
+    # Of channels that other packages bring, by channel.
+    _of_channels: dict[str, BaseModel] = PrivateAttr(default_factory=dict)
+
     @field_validator("require_channels", "allowed_countries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -120,9 +90,10 @@ class Settings(BaseSettings):
     @field_validator("require_channels")
     @classmethod
     def _known_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [c for c in value if c not in CHANNELS]
+        known = registry.channels()
+        unknown = [c for c in value if c not in known]
         if unknown:
-            raise ValueError(f"unknown channel {unknown[0]!r}; known: {', '.join(CHANNELS)}")
+            raise ValueError(f"unknown channel {unknown[0]!r}; known: {', '.join(known)}")
         return value
 
     @field_validator("webhook_allow", mode="before")
@@ -162,24 +133,11 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         return ",".join(addresses.broker_urls(value))
 
-    @field_validator("smtp_url", "smtp_backup_url")
-    @classmethod
-    def _known_smtp(cls, value: SecretStr) -> SecretStr:
-        setting_values.mail_relay(value.get_secret_value())
-        return value
-
     @field_validator("team_urls")
     @classmethod
     def _known_ways(cls, value: dict[str, list[SecretStr]]) -> dict[str, list[SecretStr]]:
         for url in (u for urls in value.values() for u in urls):
             setting_values.way_to_team(url.get_secret_value())
-        return value
-
-    @field_validator("email_from")
-    @classmethod
-    def _one_sender(cls, value: str) -> str:
-        if value:
-            sender_of(value)
         return value
 
     @field_validator("mail_in")
@@ -191,13 +149,6 @@ class Settings(BaseSettings):
     @classmethod
     def _domain(cls, value: str) -> str:
         return canonical_domain(value) if value else value
-
-    @field_validator("fcm_credentials")
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            setting_values.service_account(value)
-        return value
 
     @model_validator(mode="after")
     def _packs_that_came_along(self) -> "Settings":
@@ -225,49 +176,35 @@ class Settings(BaseSettings):
             self.mail_domain = sender_of(self.email_from)[1].rpartition("@")[2]
         return self
 
-    def twilio_accounts(self) -> list[TwilioAccount]:
-        """The accounts that are complete, the first preferred."""
-        found = []
-        for prefix in ("twilio_", "twilio_backup_"):
-            account = TwilioAccount(**{k: getattr(self, prefix + k) for k in TwilioAccount.model_fields})
-            if account.complete:
-                found.append(account)
-        return found
-
     def ways_to_teams(self) -> dict[str, tuple[str, ...]]:
         """By team, its Apprise addresses and `webhook+https://` ones; they hold tokens and are never logged."""
         return {team: tuple(u.get_secret_value() for u in urls) for team, urls in self.team_urls.items()}
 
-    def smtp_relays(self) -> list[str]:
-        """The mail relays, the first preferred."""
-        urls = (self.smtp_url, self.smtp_backup_url)
-        return [u.get_secret_value() for u in urls if u.get_secret_value()]
+    def of(self, channel: Channel) -> BaseModel:
+        """What a channel reads: ours where they come along with it, else its own."""
+        return self if isinstance(self, channel.settings) else self._of_channels.get(channel.name, channel.settings())
+
+    def give(self, channel: Channel, settings: BaseModel) -> None:
+        """What was set for a channel of another package."""
+        self._of_channels[channel.name] = settings
 
     def configured_channels(self) -> dict[str, bool]:
         """Which channels have what they need to send."""
-        accounts = self.twilio_accounts()
-        return {
-            "sms": any(a.sms_from or a.messaging_service_sid for a in accounts),
-            "whatsapp": any(a.whatsapp_from for a in accounts),
-            "email": bool(self.smtp_relays() and self.email_from),
-            "push": self.fcm_credentials is not None,
-        }
-
-
-NEEDED = {
-    "sms": "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_SMS_FROM or TWILIO_MESSAGING_SERVICE_SID",
-    "whatsapp": "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM",
-    "email": "SMTP_URL and EMAIL_FROM",
-    "push": "FCM_CREDENTIALS",
-}
+        return {name: channel.is_ready(self.of(channel)) for name, channel in registry.channels().items()}
 
 
 def load(**overrides: object) -> Settings:
     """The settings of this process; raises SettingsError naming every setting that is wrong."""
+    try:
+        foreign = {n: c for n, c in registry.channels().items() if not issubclass(Settings, c.settings)}
+    except ChannelError as error:
+        raise SettingsError(str(error)) from None
+    own = {f"{name}_{field}": name for name, c in foreign.items() for field in c.settings.model_fields}
     fields = tuple(Settings.model_fields)
     said = setting_names.given(os.environ, ENV_FILE)
-    values, lines = setting_names.from_files(said, fields)
-    lines += setting_names.unknown(said, fields)
+    values, lines = setting_names.from_files(said, (*fields, *own))
+    lines += setting_names.unknown(said, (*fields, *own))
+    theirs = {f: v for f in own if (v := values.pop(f, "") or said.get(PREFIX + f.upper(), ""))}
     try:
         settings = Settings(**(values | overrides))  # type: ignore[arg-type]
     except UnreadableValue as error:
@@ -275,14 +212,32 @@ def load(**overrides: object) -> Settings:
         lines.append(f"{PREFIX}{field}: write JSON, such as " + '{"finance": ["slack://…"]}')
         raise SettingsError("\n".join(lines)) from None
     except ValidationError as error:
-        lines += [
-            f"{PREFIX}{'_'.join(str(s) for s in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        raise SettingsError("\n".join(lines)) from None
-    ready = settings.configured_channels()
-    missing = [c for c in settings.require_channels if not ready[c]]
-    lines += [f"{PREFIX}REQUIRE_CHANNELS asks for {c}, which needs {NEEDED[c]} (each {PREFIX}...)" for c in missing]
+        raise SettingsError("\n".join([*lines, *_mistakes(error)])) from None
+    for name, channel in foreign.items():
+        try:
+            given = {f: theirs[f"{name}_{f}"] for f in channel.settings.model_fields if f"{name}_{f}" in theirs}
+            settings.give(channel, channel.settings.model_validate(given))
+        except ValidationError as error:
+            lines += _mistakes(error, f"{name}_")
+    if not lines:
+        lines = _missing(settings)
     if lines:
         raise SettingsError("\n".join(lines))
     return settings
+
+
+def _mistakes(error: ValidationError, prefix: str = "") -> list[str]:
+    """A line for each setting that is wrong; `prefix`: of the channel whose settings these are."""
+    return [
+        f"{PREFIX}{(prefix + '_'.join(str(s) for s in e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
+    ]
+
+
+def _missing(settings: Settings) -> list[str]:
+    ready = settings.configured_channels()
+    return [
+        f"{PREFIX}REQUIRE_CHANNELS asks for {c}, which needs {registry.channels()[c].needs} (each {PREFIX}...)"
+        for c in settings.require_channels
+        if not ready[c]
+    ]

@@ -4,8 +4,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from service.channels.medium import Rendered
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
-from service.workflows.templates import Rendered
 
 SendAnswer = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer
 

@@ -46,7 +46,7 @@ async def run_demo(count: int, speed: float, workflow: str, *, leave: bool, allo
     logs.configure(settings.log_format, level=logging.ERROR)
     structlog.contextvars.clear_contextvars()
     clock, broker = ManualTime(datetime.now(UTC)), MemoryBroker()
-    app = App(settings, time=clock, broker=broker, open_to="admin")
+    app = App(settings, time=clock, broker=broker, open_to="admin", captured=True)
     pack = app.packs.find(workflow or next((p.workflow.name for p in app.packs if p.workflow.demo), ""))
     if pack is None or not pack.workflow.demo:
         raise SettingsError(f"--workflow: no pack {workflow!r} with a demo section in {settings.workflows}")
@@ -78,18 +78,13 @@ def _forget() -> None:
 
 
 def _demo_settings(*, allow_public: bool) -> Settings:
-    """Settings on which nothing real can happen: own database, no broker, no credentials."""
+    """Settings on which nothing real can happen: own database, no broker; what would be sent is captured."""
     none = SecretStr("")
     settings = settings_module.load(
         database_url=f"sqlite+aiosqlite:///{DATABASE}",
         broker_url="memory://",
         secret_key=SecretStr(secrets.token_urlsafe(32)),
         secret_key_previous=none,
-        twilio_auth_token=none,
-        twilio_backup_auth_token=none,
-        smtp_url=none,
-        smtp_backup_url=none,
-        fcm_credentials=None,
         require_channels=(),
     )
     if not (allow_public or _is_loopback(settings.http_host)):
@@ -177,7 +172,7 @@ def _line(m: dict[str, Any]) -> str:
 
 
 def _words(m: dict[str, Any]) -> str:
-    text = " ".join(part for part in (m["title"], m["text"]) if part) if m["channel"] != "email" else m["title"]
+    text = " ".join(part for part in (m["title"], m["text"]) if part) if not m["html"] else m["title"]
     text = " ".join(text.split()).partition(" http")[0]
     return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
 

@@ -1,18 +1,16 @@
 """From a claimed notification to the message that leaves, and to what is kept of it: codes only masked."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct, structs
 
+from service.channels.medium import Facts, Rendered
 from service.channels.port import MailHeaders, Outgoing
+from service.channels.registry import medium_of, spec_of
 from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
 from service.ledger.claims import Claimed
 from service.workflows.packs import Packs
-from service.workflows.templates import Rendered
 from service.workflows.values import MASK, template_values
 
 CALLBACK_PURPOSE = "callback"
@@ -49,7 +47,7 @@ class Composer:
             ttl_s=ttl_s,
             callback_url=f"{self._public_url}/callbacks/twilio/status?n={token}",
             data={"order_id": claimed.order_name, "notice": n.notice, "link": self.link(claimed)},
-            mail=self._mail(claimed) if n.channel == "email" else MailHeaders(),
+            mail=self._mail(claimed) if spec_of(n.channel).field == "email" else MailHeaders(),
             urgent=n.secret,
         )
         return Composed(outgoing, shown)
@@ -92,21 +90,9 @@ class Composer:
             secrets={notice.secret: secret} if notice.secret and secret else {},
             audience=n.audience,
         )
-        if n.channel == "webhook":
-            return Rendered(text=webhook_body(claimed, values))
-        content = notice.content.get(n.locale) if n.channel == "whatsapp" else None
-        rendered = pack.templates.render(n.locale, n.notice, n.channel, values, content)
+        medium = medium_of(n.channel)
+        if not medium.has_templates:
+            at, snapshot = claimed.notice_at, claimed.snapshot
+            return medium.body(Facts(claimed.workflow, claimed.order_name, n.notice, n.audience, at, snapshot), values)
+        rendered = pack.templates.render(n.locale, n.notice, n.channel, values, notice.content.get(n.locale))
         return structs.replace(rendered, title=rendered.title[:500])
-
-
-_FOR_MACHINES = ("link", "assignee", "eta", "appointment", "price", "payment", "note", "attributes", "people")
-
-
-def webhook_body(claimed: Claimed, values: Mapping[str, Any]) -> str:
-    """What a machine gets: type, timestamp and data, as Standard Webhooks recommends."""
-    n, snapshot = claimed.notification, claimed.snapshot
-    data = {"workflow": claimed.workflow, "order_id": claimed.order_name, "notice": n.notice, "audience": n.audience}
-    data |= {"status": snapshot.status, "stage": snapshot.stage}
-    data |= {name: values[name] for name in _FOR_MACHINES if values[name]}
-    body = {"type": f"order.{n.notice}", "timestamp": claimed.notice_at, "data": data}
-    return msgspec.json.encode(body).decode()

@@ -10,6 +10,7 @@ import phonenumbers
 import structlog
 from msgspec import Struct
 
+from service.channels import registry
 from service.domain.address_keys import address_key
 from service.keyring import Keyring
 from service.ledger import caps
@@ -21,7 +22,6 @@ from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-PHONE_CHANNELS: Final = ("sms", "whatsapp")
 PREFIX_DIGITS: Final = 7
 # E.164: a plus, no leading zero, at most 15 digits.
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -126,7 +126,8 @@ async def near(tx: Transaction, limits: Limits, now: datetime) -> list[NearCap]:
     every = (("number", limits.per_number), ("prefix", limits.per_prefix), ("all", limits.in_all))
     found = {
         _near_mark(tx.keyring, channel, name): NearCap(channel, name, most)
-        for channel in PHONE_CHANNELS
+        for channel, spec in registry.specs().items()
+        if spec.is_dialled
         for name, most in every
         if most
     }

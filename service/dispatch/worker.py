@@ -14,10 +14,11 @@ import structlog
 from msgspec import Struct
 
 from service.channels.port import SendAnswer
+from service.channels.registry import spec_of
 from service.core import Core
 from service.dispatch import guards
 from service.dispatch.compose import Composed, Composer
-from service.dispatch.guards import PHONE_CHANNELS, Limits, Places
+from service.dispatch.guards import Limits, Places
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import Route
 from service.dispatch.settle import Ended, Outcome
@@ -177,7 +178,7 @@ class Worker:
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
     async def _reserve(self, tx: Transaction, ready: Sequence[tuple[Claimed, Composed]], now: datetime) -> Places:
-        if self._route.channel not in PHONE_CHANNELS:
+        if not spec_of(self._route.channel).is_dialled:
             return Places()
         return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
 
@@ -217,7 +218,7 @@ class Worker:
             return Ended(*stale)
         if n.secret and c.secret is None:
             return Ended("expired", "its code has been erased")
-        if n.channel in PHONE_CHANNELS and (why := guards.refuse_address(n.address, self._limits)):
+        if spec_of(n.channel).is_dialled and (why := guards.refuse_address(n.address, self._limits)):
             return Ended("failed", why, "address")
         return None
 

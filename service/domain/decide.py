@@ -45,8 +45,8 @@ def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     if n.state in REACHED:
         running.told(draft, n.notice_id, n.state)
         return
-    if cause.drop_address and n.channel == "push":
-        readers.drop_token(draft, n.audience, n.address)
+    if cause.drop_address:
+        readers.drop_address(draft, n)
     if n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
     elif n.state in FALLS_AWAY and all(s.state in ENDS - REACHED for s in cause.siblings):

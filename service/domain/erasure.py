@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import ErasePerson
+from service.domain.channels import own_keys
 from service.domain.draft import Draft
 from service.domain.order import Order
 from service.domain.persons import Assignee, Person
@@ -27,6 +28,8 @@ FEWEST_DIGITS: Final = 8
 MOST_DIGITS: Final = 15
 # A number written nationally shares its last digits with the one that has a country's code.
 NATIONAL_DIGITS: Final = 8
+# What a channel calls a person may be as short as 7: words so short say nothing of anybody.
+FEWEST_LETTERS: Final = 4
 # From here on, Unicode has the scripts of China, Japan and Korea.
 _WITHOUT_BLANKS: Final = 0x2E80
 _IN_ASCII: Final = "xn--"
@@ -81,7 +84,7 @@ class Traces(Struct, frozen=True):
                 forms = (form.removeprefix("+") for form in both_forms(address))
                 if any(form in digits or form[-NATIONAL_DIGITS:] in digits for form in forms):
                     return True
-            elif address and any(form in "".join(lowered.split()) for form in _mail_forms(address)):
+            elif address and (_mail_stands_in(address, lowered) or _own_stands_in(address, lowered)):
                 return True
         return False
 
@@ -91,6 +94,17 @@ def _mail_forms(address: str) -> set[str]:
     local, at, domain = address.rpartition("@")
     read = ".".join(_read_label(label) for label in domain.lower().split("."))
     return {"".join(_folded(form).split()) for form in (address, f"{local}{at}{read}")}
+
+
+def _mail_stands_in(address: str, text: str) -> bool:
+    return any(form in "".join(text.split()) for form in _mail_forms(address))
+
+
+def _own_stands_in(address: str, text: str) -> bool:
+    """Whether a text has what a channel calls the person, without the channel's name (see `own_key`)."""
+    channel, _, own = address.partition(":")
+    is_own = channel.isidentifier() and not own.startswith("//") and len(own) >= FEWEST_LETTERS
+    return is_own and _stands_in(_folded(own), text)
 
 
 def _read_label(label: str) -> str:
@@ -129,7 +143,7 @@ def _words(name: str) -> list[str]:
 def addresses_of(person: Person | Assignee) -> frozenset[str]:
     """Where a person can be reached now or could be before, comparably written; app tokens and webhooks as they are."""
     found = {address_key(a) for a in (person.phone, person.whatsapp, person.email, *person.former) if a}
-    found |= set(person.push_tokens)
+    found |= {*person.push_tokens, *own_keys(person.addresses)}
     if isinstance(person, Person) and person.webhook:
         found.add(person.webhook)
     return frozenset(found)

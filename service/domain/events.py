@@ -54,6 +54,11 @@ Token = Annotated[str, Meta(min_length=1, max_length=4096)]
 Locale = Annotated[str, Meta(max_length=35)]
 Zone = Annotated[str, Meta(max_length=64)]
 Hook = Annotated[str, Meta(max_length=2000, pattern=r"^https?://")]
+# By channel, one address or several; null removes those of the channel.
+Addresses = Annotated[
+    dict[Name, Token | tuple[Token, ...] | None],
+    Meta(max_length=20, description="addresses on channels that have no field here, by channel"),
+]
 Country = Annotated[str, Meta(max_length=35, description="ISO 3166, for numbers written nationally")]
 
 
@@ -69,6 +74,7 @@ class PersonGiven(Struct, frozen=True, omit_defaults=True):
     whatsapp: Short | None | UnsetType = UNSET
     email: Short | None | UnsetType = UNSET
     push_tokens: tuple[Token, ...] | None | UnsetType = UNSET
+    addresses: Addresses | None | UnsetType = UNSET
     locale: Locale | None | UnsetType = UNSET
     timezone: Zone | None | UnsetType = UNSET
     webhook: Hook | None | UnsetType = UNSET
@@ -89,6 +95,7 @@ class AssigneeGiven(Struct, frozen=True, omit_defaults=True):
     whatsapp: Short | None | UnsetType = UNSET
     email: Short | None | UnsetType = UNSET
     push_tokens: tuple[Token, ...] | None | UnsetType = UNSET
+    addresses: Addresses | None | UnsetType = UNSET
     locale: Locale | None | UnsetType = UNSET
     country: Country | None | UnsetType = UNSET
 

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct, structs
 from service.domain.attributes import moment_of
 from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.people import filled_people, merged_assignee, merged_people
-from service.domain.persons import Assignee, Person
+from service.domain.persons import Assignee, Person, as_person
 from service.domain.workflow import Match
 
 SEQUENCE_BITS: Final = 16
@@ -126,17 +126,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
         listed = self.recipients.get(audience, ())
         if listed or self.assignee is None or audience not in (self.assignee.role, ASSIGNEE):
             return listed
-        a = self.assignee
-        return (
-            Person(
-                name=a.name,
-                phone=a.phone,
-                whatsapp=a.whatsapp,
-                email=a.email,
-                push_tokens=a.push_tokens,
-                locale=a.locale,
-            ),
-        )
+        return (as_person(self.assignee),)
 
     def value(self, path: str) -> Any:
         """A value of the order by its dotted path, such as `eta`, `appointment.start`, `attributes.x.y`."""

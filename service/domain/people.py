@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from msgspec import UNSET, structs
 
 from service.domain.address_keys import address_key
+from service.domain.channels import own_keys
 from service.domain.events import AssigneeGiven, PersonGiven
 from service.domain.persons import Assignee, Person
 
@@ -20,7 +21,7 @@ FORMER_KEPT: Final = 20
 People = Mapping[str, tuple[Person, ...]]
 Given = Mapping[str, PersonGiven | tuple[PersonGiven, ...] | None]
 
-_EMPTY: Final = {"id": "", "name": "", "push_tokens": (), "muted": ()}
+_EMPTY: Final = {"id": "", "name": "", "push_tokens": (), "muted": (), "addresses": {}}
 
 
 def merged_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
@@ -69,7 +70,7 @@ def merged_assignee(known: Assignee | None, given: AssigneeGiven | None) -> Assi
         return None
     same = known if known is not None and (known.role, known.id) == (given.role, given.id) else None
     was = same or Assignee(given.role, given.id)
-    return _with_former(was, structs.replace(was, **_said(given)))
+    return with_former(was, structs.replace(was, **_said(given, was)))
 
 
 def _with_one(before: tuple[Person, ...], said: PersonGiven) -> tuple[Person, ...]:
@@ -102,29 +103,43 @@ def _pairs(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[tuple[
 def places_of(person: Person | PersonGiven) -> frozenset[str]:
     """The addresses of a person, comparably written: numbers and mail by key, the rest as it is."""
     keyed = {address_key(a) for a in (person.phone, person.whatsapp, person.email) if a}
+    keyed |= set(own_keys(person.addresses or {}))
     return frozenset(keyed | set(person.push_tokens or ()) | ({person.webhook} if person.webhook else set()))
 
 
 def _updated(was: Person | None, now: PersonGiven) -> Person:
     known = was or Person()
-    return _with_former(known, structs.replace(known, **_said(now)))
+    return with_former(known, structs.replace(known, **_said(now, known)))
 
 
-def _with_former(was: P, now: P) -> P:
+def with_former(was: P, now: P) -> P:
     """`now` with the addresses of `was` that it has no more, the newest last."""
     here = (now.phone, now.whatsapp, now.email)
     left: tuple[str, ...] = tuple(a for a in (was.phone, was.whatsapp, was.email) if a and a not in here)
+    own = set(own_keys(now.addresses))
+    left += tuple(key for key in own_keys(was.addresses) if key not in own)
     if not left:
         return now
     return structs.replace(now, former=tuple(dict.fromkeys((*now.former, *left)))[-FORMER_KEPT:])
 
 
-def _said(now: PersonGiven | AssigneeGiven) -> dict[str, Any]:
+def _said(now: PersonGiven | AssigneeGiven, known: Person | Assignee) -> dict[str, Any]:
     """What an event says of a person; `null` as what is known of somebody of whom nothing was ever said."""
     values = {f: getattr(now, f) for f in now.__struct_fields__}
-    return {f: _EMPTY.get(f) if v is None else v for f, v in values.items() if v is not UNSET}
+    said = {f: _EMPTY.get(f) if v is None else v for f, v in values.items() if v is not UNSET}
+    if isinstance(now.addresses, Mapping):
+        said["addresses"] = _own_addresses(known, now)
+    return said
+
+
+def _own_addresses(known: Person | Assignee, now: PersonGiven | AssigneeGiven) -> dict[str, tuple[str, ...]]:
+    """By channel: one that is left out keeps its addresses."""
+    said = {c: (a,) if isinstance(a, str) else a or () for c, a in (now.addresses or {}).items()}
+    return {c: a for c, a in {**known.addresses, **said}.items() if a}
 
 
 def _gaps_filled(was: Person, late: PersonGiven) -> Person:
-    said = {f: v for f, v in _said(late).items() if v and getattr(was, f) in (None, "", ())}
+    said = {f: v for f, v in _said(late, Person()).items() if v and getattr(was, f) in (None, "", ())}
+    if late.addresses:
+        said["addresses"] = {**_own_addresses(Person(), late), **was.addresses}
     return structs.replace(was, **said) if said else was

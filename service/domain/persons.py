@@ -1,5 +1,8 @@
 """Persons as an order knows them, once everything that events said of them is put together."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from msgspec import Struct
 
 
@@ -7,7 +10,8 @@ class Person(Struct, frozen=True, omit_defaults=True):
     """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
 
     Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted;
-    `former`: addresses that they had before, so that erasure finds what went there.
+    `addresses`: by channel, those of channels that none of the fields is for. `former`: addresses that they had
+    before, so that erasure finds what went there.
     """
 
     name: str = ""
@@ -15,6 +19,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     whatsapp: str | None = None
     email: str | None = None
     push_tokens: tuple[str, ...] = ()
+    addresses: Mapping[str, tuple[str, ...]] = {}
     locale: str | None = None
     timezone: str | None = None
     webhook: str | None = None
@@ -35,6 +40,18 @@ class Assignee(Struct, frozen=True, omit_defaults=True):
     whatsapp: str | None = None
     email: str | None = None
     push_tokens: tuple[str, ...] = ()
+    addresses: Mapping[str, tuple[str, ...]] = {}
     locale: str | None = None
     country: str | None = None
     former: tuple[str, ...] = ()
+
+
+# What whoever handles an order has in common with a person who is told of it.
+_SHARED: Final = tuple(
+    f for f in Assignee.__struct_fields__ if f in Person.__struct_fields__ and f not in ("id", "country", "former")
+)
+
+
+def as_person(assignee: Assignee) -> Person:
+    """Whoever handles the order, as somebody to tell: reached wherever they can be."""
+    return Person(**{f: getattr(assignee, f) for f in _SHARED})

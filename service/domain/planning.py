@@ -12,7 +12,7 @@ from service.domain.events import Secret
 from service.domain.notices import Notification, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.persons import Person
-from service.domain.readers import Reader, after_quiet, behind, pick_locale, place, readers_of, why_not
+from service.domain.readers import Reader, after_quiet, behind, pick_locale, readers_of, why_not
 from service.domain.workflow import Notice, Workflow
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
@@ -168,10 +168,10 @@ def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, 
         draft.log("fallback_skipped", notice=failed.notice, channel=channel, why="no address or no time left")
         return
     others = [n for n in (*siblings, *draft.extra) if n.notice_id == failed.notice_id and n.state != "suppressed"]
-    places = {place(n.channel, n.address) for n in others}
+    places = {draft.workflow.channel(n.channel).place(n.address) for n in others}
     roles = {(n.channel, n.audience, n.person) for n in others}
     for r in readers:
-        if place(r.channel, r.address) in places or (r.channel, r.audience, r.index) in roles:
+        if draft.workflow.channel(r.channel).place(r.address) in places or (r.channel, r.audience, r.index) in roles:
             continue
         notification = _notification(draft, notice, failed.notice_id, r, failed.valid_until)
         if notification.state == "suppressed":

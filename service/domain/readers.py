@@ -5,23 +5,19 @@ One notice, one channel, one address is one message, however many roles of the o
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.domain.address_keys import address_key
 from service.domain.calendars import quiet_until
 from service.domain.causes import OptOutChanged
+from service.domain.channels import ChannelSpec
 from service.domain.draft import Draft
 from service.domain.notices import Notification
 from service.domain.order import Order
+from service.domain.people import with_former
 from service.domain.persons import Person
 from service.domain.workflow import Notice, Workflow
-
-CHANNEL_ADDRESSES: Final = {"sms": "phone", "whatsapp": "whatsapp", "email": "email", "webhook": "webhook"}
-# Capital letters count in these.
-_EXACT: Final = ("push", "webhook")
 
 
 class Reader(Struct, frozen=True):
@@ -66,22 +62,9 @@ def people_of(draft: Draft, audience: str) -> tuple[Person, ...]:
     return people or (draft.order.people(stand_in) if stand_in else ())
 
 
-def addresses(person: Person, channel: str) -> tuple[str, ...]:
-    """Where `person` can be reached over `channel`."""
-    if channel == "push":
-        return person.push_tokens
-    value = getattr(person, CHANNEL_ADDRESSES[channel], None)
-    return (value,) if value else ()
-
-
-def place(channel: str, address: str) -> tuple[str, str]:
-    """Equal for all spellings of one address on one channel."""
-    return channel, address if channel in _EXACT else address_key(address)
-
-
-def audiences_at(order: Order, channel: str, address: str) -> str:
+def audiences_at(order: Order, channel: ChannelSpec, address: str) -> str:
     """In which roles the reader at this address takes part, one after the other."""
-    wanted = place(channel, address)
+    wanted = channel.place(address)
     roles = dict.fromkeys([*order.recipients, *([order.assignee.role] if order.assignee else [])])
     reached = [a for a in roles if any(wanted in _places(p, channel) for p in order.people(a))]
     return ", ".join(reached)
@@ -89,22 +72,36 @@ def audiences_at(order: Order, channel: str, address: str) -> str:
 
 def say_opt_out(draft: Draft, said: OptOutChanged) -> None:
     """The order says it, so that whoever looks at it does not wait for an answer to what never went out."""
-    audiences = audiences_at(draft.order, said.channel, said.address)
+    audiences = audiences_at(draft.order, draft.workflow.channel(said.channel), said.address)
     draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
 
 
-def drop_token(draft: Draft, audience: str, token: str) -> None:
-    """The app is gone from that device: nothing is pushed there again."""
-    people = tuple(
-        replace(p, push_tokens=tuple(t for t in p.push_tokens if t != token))
-        for p in draft.order.recipients.get(audience, ())
-    )
-    draft.set(recipients={**draft.order.recipients, audience: people})
-    draft.log("push_token_dropped", audience=audience, why="the app is no longer registered under it")
+def drop_address(draft: Draft, n: Notification) -> None:
+    """The app is gone from that device, or the reader from that channel: nothing goes there again.
+
+    What a person has but one of (a number, a mail address) is the publisher's to change.
+    """
+    channel = draft.workflow.channel(n.channel)
+    if channel.field not in ("push_tokens", ""):
+        return
+    people = tuple(_without(p, channel, n.address) for p in draft.order.recipients.get(n.audience, ()))
+    draft.set(recipients={**draft.order.recipients, n.audience: people})
+    if channel.field:
+        draft.log("push_token_dropped", audience=n.audience, why="the app is no longer registered under it")
+    else:
+        draft.log("address_dropped", channel=n.channel, audience=n.audience, why="nobody is reached under it any more")
 
 
-def _places(person: Person, channel: str) -> set[tuple[str, str]]:
-    return {place(channel, a) for a in addresses(person, channel)}
+def _without(person: Person, channel: ChannelSpec, address: str) -> Person:
+    kept = tuple(a for a in channel.addresses(person) if a != address)
+    if channel.field:
+        return replace(person, push_tokens=kept)
+    own = {c: a for c, a in {**person.addresses, channel.name: kept}.items() if a}
+    return with_former(person, replace(person, addresses=own))
+
+
+def _places(person: Person, channel: ChannelSpec) -> set[tuple[str, str]]:
+    return {channel.place(a) for a in channel.addresses(person)}
 
 
 def readers_of(draft: Draft, notice: Notice, channels: Sequence[str]) -> list[Reader]:
@@ -117,21 +114,21 @@ def readers_of(draft: Draft, notice: Notice, channels: Sequence[str]) -> list[Re
         for index, person in enumerate(people):
             for channel in channels:
                 found += _reached(draft.workflow, _Role(audience, index, person), channel, channels)
-    return together(found)
+    return together(draft.workflow, found)
 
 
 def _reached(workflow: Workflow, role: _Role, channel: str, channels: Sequence[str]) -> list[Reader]:
-    if addresses(role.person, channel):
-        return _on(channel, role)
+    if workflow.channel(channel).addresses(role.person):
+        return _on(workflow, channel, role)
     other = next_channel(workflow, role.person, channel)
     nowhere = Reader(channel, "", role.audience, role.index, (role.person,))
-    return [nowhere, *(_on(other, role, channel) if other and other not in channels else ())]
+    return [nowhere, *(_on(workflow, other, role, channel) if other and other not in channels else ())]
 
 
-def _on(channel: str, role: _Role, instead_of: str = "") -> list[Reader]:
+def _on(workflow: Workflow, channel: str, role: _Role, instead_of: str = "") -> list[Reader]:
     return [
         Reader(channel, address, role.audience, role.index, (role.person,), instead_of)
-        for address in addresses(role.person, channel)
+        for address in workflow.channel(channel).addresses(role.person)
     ]
 
 
@@ -139,19 +136,18 @@ def next_channel(workflow: Workflow, person: Person, channel: str) -> str | None
     """What stands in for a channel: the first of its fallbacks on which the person can be reached."""
     tried = {channel}
     while (channel := workflow.fallback.get(channel, "")) and channel not in tried:
-        if addresses(person, channel):
+        if workflow.channel(channel).addresses(person):
             return channel
         tried.add(channel)
     return None
 
 
-def together(readers: Sequence[Reader]) -> list[Reader]:
+def together(workflow: Workflow, readers: Sequence[Reader]) -> list[Reader]:
     """One reader for each address of a channel, as the first of its roles, with the people of all."""
     found: dict[object, Reader] = {}
     for reader in readers:
-        key = (
-            place(reader.channel, reader.address) if reader.address else (reader.channel, reader.audience, reader.index)
-        )
+        nowhere = (reader.channel, reader.audience, reader.index)
+        key = workflow.channel(reader.channel).place(reader.address) if reader.address else nowhere
         first = found.get(key)
         found[key] = reader if first is None else replace(first, people=(*first.people, *reader.people))
     return list(found.values())
@@ -159,17 +155,18 @@ def together(readers: Sequence[Reader]) -> list[Reader]:
 
 def behind(draft: Draft, notice: Notice, n: Notification) -> list[Reader]:
     """Those who were to read a message that did not arrive, each by their fallback channel; empty: they have none."""
-    wanted = place(n.channel, n.address)
+    channel = draft.workflow.channel(n.channel)
+    wanted = channel.place(n.address)
     roles = [_Role(a, i, p) for a in notice.audiences for i, p in enumerate(people_of(draft, a))]
-    theirs = [r for r in roles if wanted in _places(r.person, n.channel)]
+    theirs = [r for r in roles if wanted in _places(r.person, channel)]
     if not theirs:
         # Their address was changed or dropped since.
         theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]
     found: list[Reader] = []
     for role in theirs:
         if other := next_channel(draft.workflow, role.person, n.channel):
-            found += _on(other, role, n.channel)
-    return together(found)
+            found += _on(draft.workflow, other, role, n.channel)
+    return together(draft.workflow, found)
 
 
 def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> str:

@@ -11,11 +11,9 @@ from msgspec import UNSET
 from service.domain.events import Data, EventWarning, PersonGiven
 from service.domain.order import ASSIGNEE, Order
 from service.domain.people import as_list
-from service.domain.readers import CHANNEL_ADDRESSES
 from service.domain.unknown_fields import MOST, step
 from service.domain.workflow import Workflow
 
-CHANNELS: Final = (*CHANNEL_ADDRESSES, "push")
 # RFC 5646, "Tags for Identifying Languages", §2.1, and the underscore that many systems write.
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*([.@][A-Za-z0-9-]+)?")
 # Attributes may be called anything; only what is nearly one that the pack declares is taken for a slip.
@@ -56,8 +54,8 @@ def _of_persons(data: Data, workflow: Workflow, known: Order | None) -> Iterator
 
 def _of_person(person: PersonGiven, workflow: Workflow, where: str) -> Iterator[EventWarning]:
     for name in person.channels or ():
-        if name not in CHANNELS:
-            yield EventWarning(f"{where}.channels", f"there is no such channel{_near(name, CHANNELS)}")
+        if name not in workflow.channels:
+            yield EventWarning(f"{where}.channels", f"there is no such channel{_near(name, workflow.channels)}")
     for name in person.muted or ():
         if name not in workflow.notices:
             yield EventWarning(f"{where}.muted", f"there is no such notice{_near(name, workflow.notices)}")

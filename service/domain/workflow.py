@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from service.domain.calendars import Calendar, Every, QuietHours
+from service.domain.channels import ChannelSpec
 
 ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -275,6 +276,7 @@ class Workflow(Struct, frozen=True):
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
     `opt_out_words`: what ends messages, beside the usual words. `shows`: attributes that lists of orders show.
+    `channels`: every channel that is installed, whether this pack uses it or not.
     """
 
     name: str
@@ -311,6 +313,11 @@ class Workflow(Struct, frozen=True):
     region: str = ""
     reply_to: str = ""
     opt_out_words: tuple[str, ...] = ()
+    channels: Mapping[str, ChannelSpec] = {}
+
+    def channel(self, name: str) -> ChannelSpec:
+        """A channel by name; one that is not installed any more has nothing but its name."""
+        return self.channels.get(name) or ChannelSpec(name)
 
     @property
     def default_locale(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import bindparam, update
 
 from service.domain.address_keys import address_key, both_forms
+from service.domain.channels import found_by
 from service.domain.draft import Decision
 from service.domain.events import clean
 from service.domain.notices import ENDS, Notification
@@ -129,13 +130,10 @@ class Batch:
     def _index_people(self, order: Order) -> None:
         for people in order.recipients.values():
             for person in people:
-                for address in (person.phone, person.whatsapp, person.email):
-                    if address:
-                        self._people[person_digest(self._keyring, address), order.id] = None
-        if (a := order.assignee) is not None:
-            for address in (a.phone, a.whatsapp, a.email):
-                if address:
-                    self._people[assignee_digest(self._keyring, address), order.id] = None
+                for address in found_by(person):
+                    self._people[person_digest(self._keyring, address), order.id] = None
+        for address in found_by(order.assignee) if order.assignee else ():
+            self._people[assignee_digest(self._keyring, address), order.id] = None
 
     def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
         found = digests_of(self._keyring, workflow, order.attributes)

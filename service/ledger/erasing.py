@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import Select, bindparam, delete, select, update
 
 from service.canonical import spellings
+from service.channels.registry import spec_of
+from service.domain.channels import SPELLED
 from service.domain.erasure import Told, Traces, slots_of
 from service.domain.notices import AHEAD, Notification, Snapshot
 from service.domain.order import OrderRef
@@ -46,7 +48,6 @@ _KEPT: Final = frozenset({
     "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
     "started", "stopped", "seconds", "noticed_late_s", "told", "warned", "state", "field",
 })  # fmt: skip
-_TYPED: Final = ("sms", "whatsapp", "email")
 _KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved")
 
 
@@ -101,7 +102,10 @@ async def _messages(tx: Transaction, order_id: UUID) -> Sequence[Any]:
 
 def told_of(n: Notification, region: str) -> Told:
     """To whom a message goes; earlier releases kept addresses as they were written, in the pack's `region`."""
-    address = spellings(n.address, [region])[-1] if n.address and n.channel in _TYPED else n.address
+    channel = spec_of(n.channel)
+    address = spellings(n.address, [region])[-1] if n.address and channel.field in SPELLED else n.address
+    if address and channel.has_own_addresses:
+        address = channel.known_as(address)
     return Told(n.notice_id.hex, n.audience, n.person, address, n.name)
 
 

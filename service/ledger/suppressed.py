@@ -12,8 +12,9 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
+from service.channels import registry
+from service.channels.registry import spec_of
 from service.domain.address_keys import address_key, both_forms
-from service.domain.readers import CHANNEL_ADDRESSES
 from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables_admin import suppressions
@@ -36,19 +37,22 @@ class Suppressed(Struct, frozen=True):
 _FIND: Final = (
     select(suppressions.c.channel, suppressions.c.digest, suppressions.c.why, suppressions.c.at)
     # With every channel named, so that the key serves, which begins with it.
-    .where(suppressions.c.channel.in_(("push", *CHANNEL_ADDRESSES)))
+    .where(suppressions.c.channel.in_(bindparam("every_channel", expanding=True)))
     .where(suppressions.c.digest.in_(bindparam("digests", expanding=True)))
     .order_by(suppressions.c.at)
 )
 
 
 async def suppressed(tx: Transaction, addresses: Iterable[str]) -> list[Suppressed]:
-    """What is suppressed of these addresses, one line for a channel and address, as it first was."""
+    """What is suppressed of these addresses, one line for a channel and address, as it first was.
+
+    An address that only one channel knows is asked for, and told, as `<channel>:<address>`.
+    """
     named = _by_digest(tx.keyring, addresses)
     if not named:
         return []
     found: dict[tuple[str, str], Suppressed] = {}
-    for row in await tx.execute(_FIND, {"digests": padded(sorted(named))}):
+    for row in await tx.execute(_FIND, {"every_channel": list(registry.channels()), "digests": padded(sorted(named))}):
         for address in named[row.digest]:
             found.setdefault((row.channel, address), Suppressed(row.channel, address, row.why, row.at))
     return list(found.values())
@@ -56,7 +60,7 @@ async def suppressed(tx: Transaction, addresses: Iterable[str]) -> list[Suppress
 
 async def lift(tx: Transaction, channel: str, address: str) -> int:
     """Allow messages to this reader again, whichever of our senders it was about; how many lines that took back."""
-    digests = [_digest(tx.keyring, form) for form in both_forms(address)]
+    digests = [_digest(tx.keyring, form) for form in both_forms(spec_of(channel).known_as(address))]
     ours = (suppressions.c.channel == channel) & suppressions.c.digest.in_(digests)
     return (await tx.execute(suppressions.delete().where(ours))).rowcount
 
@@ -71,7 +75,7 @@ async def suppress(
 ) -> bool:
     """Write to this reader no more over this channel; whether that is new."""
     known = await opted_out(tx, channel, [address])
-    digest = _digest(tx.keyring, address_key(address))
+    digest = _digest(tx.keyring, address_key(spec_of(channel).known_as(address)))
     insert = dialect_insert(tx)
     rows = [
         {"channel": channel, "digest": digest, "sender": s, "at": now, "why": why} for s in sorted({*senders} or {""})
@@ -82,12 +86,14 @@ async def suppress(
 
 async def opted_out(tx: Transaction, channel: str, addresses: Collection[str]) -> frozenset[str]:
     """Those of these addresses that want no messages on this channel."""
-    by_digest = _by_digest(tx.keyring, addresses)
+    spec = spec_of(channel)
+    known_as = {spec.known_as(a): a for a in addresses if a}
+    by_digest = _by_digest(tx.keyring, known_as)
     if not by_digest:
         return frozenset()
     values = {"of_channel": channel, "digests": padded(sorted(by_digest))}
     found = (await tx.execute(_SUPPRESSED, values)).scalars()
-    return frozenset(address for digest in found for address in by_digest.get(digest, ()))
+    return frozenset(known_as[form] for digest in found for form in by_digest.get(digest, ()))
 
 
 _SUPPRESSED: Final = select(suppressions.c.digest).where(

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from msgspec import structs, to_builtins
 from sqlalchemy import Select, select
 
 from service.domain.order import Order
-from service.domain.readers import CHANNEL_ADDRESSES, addresses
+from service.domain.persons import Person
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
 from service.ledger.escalation_views import escalation_view
@@ -28,8 +28,6 @@ from service.ledger.tables import (
 from service.ledger.transaction import Transaction
 from service.workflows.values import MASK
 
-ALL_CHANNELS: Final = (*CHANNEL_ADDRESSES, "push")
-
 
 async def order_view(tx: Transaction, workflow: Workflow, order_id: str) -> dict[str, Any] | None:
     """One order with its people, timeline, messages, clocks and escalations."""
@@ -37,10 +35,10 @@ async def order_view(tx: Transaction, workflow: Workflow, order_id: str) -> dict
     if order is None:
         return None
     messages = await _messages(tx, order.id)
-    silent = await suppressed(tx, _addresses(order))
+    silent = await suppressed(tx, _addresses(order, workflow))
     return {
         **_facts(order, workflow),
-        "people": _people(order, silent),
+        "people": _people(order, workflow, silent),
         "messages": messages,
         "timeline": _merged(await _timeline(tx, order.id), messages),
         "clocks": await _clocks(tx, order.id),
@@ -49,10 +47,10 @@ async def order_view(tx: Transaction, workflow: Workflow, order_id: str) -> dict
     }
 
 
-def _addresses(order: Order) -> set[str]:
+def _addresses(order: Order, workflow: Workflow) -> set[str]:
     """Every address of everybody on the order."""
     everybody = [p for people in order.recipients.values() for p in people]
-    return {a for p in everybody for channel in ALL_CHANNELS for a in addresses(p, channel)}
+    return {c.known_as(a) for p in everybody for c in workflow.channels.values() for a in c.addresses(p)}
 
 
 def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
@@ -82,14 +80,21 @@ def _facts(order: Order, workflow: Workflow) -> dict[str, Any]:
     }
 
 
-def _people(order: Order, silent: Sequence[Suppressed]) -> list[dict[str, Any]]:
+def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> list[dict[str, Any]]:
     """Everybody who is told, with the channels on which they said that they want no messages."""
-    unwanted = [(s.channel, s.address) for s in silent if not s.why.startswith(BOUNCED)]
+    unwanted = {(s.channel, s.address) for s in silent if not s.why.startswith(BOUNCED)}
+
+    def opted_out(person: Person) -> list[str]:
+        found = [
+            c for c in workflow.channels.values() for a in c.addresses(person) if (c.name, c.known_as(a)) in unwanted
+        ]
+        return sorted({c.name for c in found})
+
     return [
         {
             "audience": audience,
             **to_builtins(person),
-            "opted_out": sorted({c for c, a in unwanted if c in ALL_CHANNELS and a in addresses(person, c)}),
+            "opted_out": opted_out(person),
         }
         for audience, people in order.recipients.items()
         for person in people

@@ -9,11 +9,14 @@ from uuid import UUID
 import msgspec
 
 from service.broker.port import ORDERS, Message
+from service.channels import registry
 from service.domain.workflow import Workflow
 from service.workflows.durations import parse_duration
 
 STARTED_EVERY = timedelta(seconds=45)
 LATEST_STEP = timedelta(seconds=20)
+# Numbers of made-up addresses; customers count from 0.
+ASSIGNEES_FROM = 1_000_000
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -115,6 +118,7 @@ class Simulator:
             "push_tokens": [f"demo-{UUID(int=self._random.getrandbits(128)).hex}"],
             "locale": self._random.choice(self._demo["locales"]),
             "timezone": self._demo["timezone"],
+            **_own_addresses(number),
         }
 
     def _assignee(self) -> dict[str, Any]:
@@ -126,12 +130,19 @@ class Simulator:
             "id": f"v-{index}-{self._random.randrange(1000)}",
             "name": names[index],
             "phone": f"+9180{self._random.randrange(10**8):08d}",
+            **_own_addresses(ASSIGNEES_FROM + index),
         }
 
     def _price(self) -> dict[str, str]:
         span = self._demo["price"]
         amount = self._random.randrange(int(span["from"]), int(span["to"]), 50)
         return {"amount": f"{amount}.00", "currency": str(span["currency"])}
+
+
+def _own_addresses(number: int) -> dict[str, Any]:
+    """Where they are on channels that no field of a person is for: examples, which are nobody's."""
+    found = {c.name: c.example(number) for c in registry.channels().values() if not c.address}
+    return {"addresses": found} if found else {}
 
 
 def _type(step: Mapping[str, Any]) -> str:

@@ -10,13 +10,13 @@ from twilio.request_validator import RequestValidator
 
 from service import opt_outs
 from service.canonical import spellings
+from service.channels.twilio.settings import TwilioAccount
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.dispatch.settle import Outcome
 from service.domain.events import clean
 from service.domain.notices import Receipt
 from service.ledger import notifications as rows
 from service.opt_out_words import Wish, wish_of
-from service.settings import TwilioAccount
 from service.telemetry import metrics
 from service.web.bodies import Form, form_of
 from service.web.context import CONTEXT

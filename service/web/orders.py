@@ -96,7 +96,8 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
 def recipient_of(request: web.Request) -> str:
     """Whose orders are asked for; raises Rejection for what can be no address."""
     text = _address(query_of(request, OrdersQuery).recipient)
-    if text and "@" not in text and sum(c.isdigit() for c in text) < FEWEST_DIGITS:
+    is_number = sum(c.isdigit() for c in text) >= FEWEST_DIGITS
+    if text and "@" not in text and not is_number and not address_in(text):
         raise Rejection("recipient: a phone number such as +919812345678, or a mail address, is expected")
     return text
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from service.channels.registry import medium_of
 from service.core import NoSuchOrder
 from service.dispatch.compose import Composer
 from service.domain.causes import SendNotice
@@ -15,7 +16,6 @@ from service.ledger.claims import Claimed
 from service.ledger.orders import find
 from service.web.context import Context
 from service.web.shapes import NoticeMessage
-from service.workflows.segments import measure
 from service.workflows.templates import UNRENDERABLE
 
 SHOWN_DIGITS: Final = 4
@@ -58,7 +58,6 @@ def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Notific
         rendered = composer.render(claimed, None)
     except (Rejection, *UNRENDERABLE) as error:
         return NoticeMessage(n.channel, n.audience, masked(n.address), "failed", "", "", "", 0, type(error).__name__)
-    segments = measure(rendered.text).count if n.channel == "sms" else 0
     return NoticeMessage(
         n.channel,
         n.audience,
@@ -67,7 +66,7 @@ def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Notific
         rendered.title,
         rendered.text,
         rendered.html,
-        segments,
+        medium_of(n.channel).parts(rendered),
         n.error,
     )
 

@@ -123,7 +123,7 @@ class SuppressionsQuery(OfCountry, frozen=True):
 class SuppressionQuery(SuppressionsQuery, frozen=True):
     """Which suppression."""
 
-    channel: Annotated[str, Meta(description="sms, whatsapp, email or push")] = ""
+    channel: Annotated[str, Meta(description="such as sms, whatsapp, email or push")] = ""
 
 
 class PersonOrdersQuery(OfCountry, frozen=True):

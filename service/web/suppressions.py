@@ -4,12 +4,11 @@ from typing import Final
 
 from aiohttp import web
 
-from service.canonical import spellings
+from service.canonical import canonical_address, spellings
+from service.channels import registry
 from service.domain.errors import Rejection
 from service.ledger.audit import write_audit
 from service.ledger.suppressed import lift, suppressed
-from service.mail_address import canonical_mail
-from service.settings import CHANNELS
 from service.web.audited import audit_line, noted
 from service.web.bodies import answer
 from service.web.context import CONTEXT
@@ -43,12 +42,12 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
     known_as = _recipient(request, recipient)
     if len(known_as) > 1:
         raise Rejection("recipient: may be a number of several countries; say which with ?country= (ISO 3166)")
-    if channel not in CHANNELS:
-        raise Rejection(f"channel: one of {', '.join(CHANNELS)} is expected")
+    if channel not in registry.channels():
+        raise Rejection(f"channel: one of {', '.join(registry.channels())} is expected")
     noted(request, people=known_as)
     line = audit_line(request, "suppression.lifted", channel=channel)
     async with core.ledger.transaction() as tx:
-        lifted = await lift(tx, channel, known_as[0])
+        lifted = await lift(tx, channel, known_as[0].removeprefix(f"{channel}:"))
         await write_audit(tx, [line], core.time.now())
     return lifted
 
@@ -64,6 +63,6 @@ def _recipient(request: web.Request, text: str) -> tuple[str, ...]:
     if "@" not in address:
         return spellings(address, countries_of(request))[1:] or (address,)
     try:
-        return (canonical_mail(address),)
+        return (canonical_address(address),)
     except ValueError as error:
         raise Rejection(f"recipient: {error}") from None

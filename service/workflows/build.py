@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from service.channels import registry
 from service.domain.workflow import (
     Answer,
     Ask,
@@ -41,7 +42,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         | {n: build_clocks.follow_up(n, f) for n, f in yaml.follow_ups.items()},
         reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
         teams={n: build_team(n, t, yaml) for n, t in yaml.teams.items()},
-        fallback={str(k): str(v) for k, v in yaml.fallback.items()},
+        fallback=yaml.fallback,
         grace=yaml.grace,
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
@@ -64,6 +65,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         moves_running=yaml.running_orders.move,
         renamed=yaml.running_orders.rename,
         expected_end=tuple(yaml.expected_end),
+        channels=registry.specs(),
         promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
     )
 

@@ -9,16 +9,14 @@ from typing import Any, Final
 from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from msgspec import structs
 
+from service.channels.registry import medium_of
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
 from service.domain.workflow import AttributeType, Notice, Workflow
 from service.workflows.lint import Problem, Source
-from service.workflows.segments import measure
 from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
 from service.workflows.values import template_values
 
-MAX_SEGMENTS: Final = 3
-UNTEMPLATED: Final = ("webhook",)  # machines get the data itself
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 
@@ -27,7 +25,7 @@ def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[
     """All problems of the pack's templates."""
     problems: list[Problem] = []
     for notice in workflow.notices.values():
-        for channel in (c for c in notice.channels + _stand_ins(workflow, notice) if c not in UNTEMPLATED):
+        for channel in (c for c in notice.channels + _stand_ins(workflow, notice) if medium_of(c).has_templates):
             for locale in workflow.locales:
                 problems += _one(workflow, templates, notice, channel, locale, source)
     return problems
@@ -152,11 +150,8 @@ def _rendered(
         except UNRENDERABLE as error:
             yield Problem(file, 1, f"does not render with {label}: {type(error).__name__}: {error}")
             return
-        if not rendered.text or (channel in ("push", "email") and not rendered.title):
-            yield Problem(file, 1, f"is empty with {label}")
-            return
-        if channel == "sms" and (taken := measure(rendered.text)).count > MAX_SEGMENTS:
-            yield Problem(file, 1, f"takes {taken.count} SMS segments with {label}; at most {MAX_SEGMENTS}")
+        if why := medium_of(channel).problem(rendered):
+            yield Problem(file, 1, f"{why} with {label}")
             return
 
 

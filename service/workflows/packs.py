@@ -11,6 +11,7 @@ import jinja2
 import msgspec
 from msgspec import Struct
 
+from service.channels import registry
 from service.domain.lifecycle import require_known
 from service.domain.workflow import Workflow
 from service.workflows import lint, lint_asks, lint_teams, lint_templates
@@ -180,10 +181,12 @@ def _template_problems(folder: Path, version: str) -> tuple[Problem, ...]:
 
 @lru_cache(maxsize=1)
 def rules() -> str:
-    """Names the rules that packs are checked by: a digest of this release's checker."""
+    """Names the rules that packs are checked by: a digest of this release's checker, and of the channels."""
     digest = hashlib.sha256(jinja2.__version__.encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
+    for room in (Path(__file__).parent, Path(registry.__file__).parent):
+        for file in sorted(room.rglob("*.py")):
+            digest.update(file.read_bytes())
+    digest.update("\n".join(registry.packages()).encode())
     return digest.hexdigest()[:12]
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from service.channels import registry
 from service.domain.calendars import Every
 from service.domain.workflow import AttributeType, MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
 from service.mail_address import canonical_mail
@@ -22,8 +23,18 @@ from service.workflows.schema_words import (
     texts,
 )
 
-CHANNELS = ("sms", "whatsapp", "push", "email", "webhook")
-Channel = Literal["sms", "whatsapp", "push", "email", "webhook"]
+
+def _installed(name: str) -> str:
+    if name in registry.channels():
+        return name
+    raise ValueError(f"Input should be an installed channel; known: {', '.join(registry.channels())}")
+
+
+def _all_channels(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(registry.channels())
+
+
+Channel = Annotated[str, AfterValidator(_installed), Field(json_schema_extra=_all_channels)]
 MailAddress = Annotated[str, AfterValidator(lambda text: canonical_mail(text) if text else "")]
 
 

@@ -1,8 +1,8 @@
 """Message templates: sandboxed Jinja, HTML escaped, an undefined name is an error; never built from data.
 
-A template file is `<locale>/<notice>.<channel>.j2`. SMS and WhatsApp files are the text. A push file is
-the title, then the body from the second line on. An email file fills the blocks `subject` and `body` (and
-may fill `action`, the button's words); both its HTML and its plain twin come from that one text.
+A template file is `<locale>/<notice>.<channel>.j2`. How it becomes a message is its channel's medium. SMS and WhatsApp
+files are the text. A push file is the title, then the body from the second line on. An email file fills the blocks
+`subject` and `body` (and may fill `action`, the button's words); both its HTML and its plain twin come from that text.
 """
 
 import re
@@ -14,23 +14,19 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import css_inline
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_currency, format_decimal
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
-from msgspec import Struct
 
-from service.domain.events import clean
+from service.channels.medium import Rendered
+from service.channels.registry import medium_of
 from service.domain.workflow import Content
 from service.workflows.bounds import BoundedEnvironment, keep_line_ends, within_bounds
-from service.workflows.segments import plain_enough
 
 LAYOUTS = "_layouts"
-LONGEST_VARIABLE = 1600
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # What rendering may raise: the template's own fault, or data that its filters cannot take.
 UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 # The whole vocabulary of templates; `stagebell check` refuses any other name.
@@ -41,16 +37,6 @@ NAMES = frozenset(
         "people", "contacts", "asked",
     }
 )  # fmt: skip
-
-
-class Rendered(Struct, frozen=True):
-    """A message as its reader sees it; `html` for email only, `title` for push and the email subject."""
-
-    text: str
-    title: str = ""
-    html: str = ""
-    content_sid: str = ""
-    content_variables: Mapping[str, str] = {}
 
 
 class PackTemplates:
@@ -66,7 +52,6 @@ class PackTemplates:
         loader = FunctionLoader(self._load)
         self._plain = _environment(loader, escape_html=False)
         self._html = _environment(loader, escape_html=True)
-        self._inliner = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         text, path = self._texts.get(name, ("", ""))
@@ -90,28 +75,8 @@ class PackTemplates:
     def _render(
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None
     ) -> Rendered:
-        name = f"{locale}/{notice}.{channel}.j2"
-        if channel == "email":
-            return self._email(name, values)
-        text = _tidy(self._plain.get_template(name).render(values))
-        if channel == "push":
-            title, _, body = text.partition("\n")
-            return Rendered(text=body.strip(), title=title.strip())
-        if channel == "sms":
-            return Rendered(text=plain_enough(text))
-        if content is None:
-            return Rendered(text=text)
-        said = {k: _squeezed(self._plain.from_string(v).render(values)) for k, v in content.variables.items()}
-        variables = {k: v for k, v in said.items() if v}
-        return Rendered(text=text, content_sid=content.sid, content_variables=variables)
-
-    def _email(self, name: str, values: Mapping[str, Any]) -> Rendered:
-        plain = self._plain.get_template(name)
-        context = {**values, "layout": "email.txt.j2"}
-        subject = clean("".join(plain.blocks["subject"](plain.new_context(context))))
-        text = _tidy(plain.render(context))
-        html = self._html.get_template(name).render({**values, "layout": "email.html.j2", "subject": subject})
-        return Rendered(text=text, title=subject, html=self._inliner.inline(html))
+        sheet = _Sheet(f"{locale}/{notice}.{channel}.j2", values, content, self._plain, self._html)
+        return medium_of(channel).render(sheet)
 
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""
@@ -137,6 +102,37 @@ class PackTemplates:
         return self._plain.get_template(name)
 
 
+class _Sheet:
+    """A template of a pack with the values of one message; see `medium.Sheet`."""
+
+    def __init__(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        content: Content | None,
+        plain: BoundedEnvironment,
+        html: BoundedEnvironment,
+    ) -> None:
+        self.content = content
+        self._name = name
+        self._values = values
+        self._plain = plain
+        self._html = html
+
+    def text(self, **more: Any) -> str:
+        return _tidy(self._plain.get_template(self._name).render({**self._values, **more}))
+
+    def html(self, **more: Any) -> str:
+        return self._html.get_template(self._name).render({**self._values, **more})
+
+    def block(self, name: str, **more: Any) -> str:
+        template = self._plain.get_template(self._name)
+        return "".join(template.blocks[name](template.new_context({**self._values, **more})))
+
+    def phrase(self, source: str) -> str:
+        return self._plain.from_string(source).render(self._values)
+
+
 def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnvironment:
     environment = BoundedEnvironment(
         loader=loader,
@@ -151,15 +147,6 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnviron
         time=_time, date=_date, moment=_moment, money=_money, number=_number, paragraphs=_paragraphs
     )
     return environment
-
-
-def _squeezed(value: str) -> str:
-    """A content variable as Twilio takes it: one line, no runs of blanks, not too long.
-
-    Twilio, Error and Warning Dictionary: 21656 (no newline, no tab, at most four spaces in a row, never empty: one that
-    is left out gets the approved template's own words) and 21658 (at most 1,600 characters).
-    """
-    return " ".join(_CONTROL.sub(" ", value).split())[:LONGEST_VARIABLE].rstrip()
 
 
 def _tidy(text: str) -> str:

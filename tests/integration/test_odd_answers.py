@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing, SendAnswer
 from service.channels.push.provider import FcmProvider
 from service.channels.twilio.provider import TwilioHttp, TwilioProvider
+from service.channels.twilio.settings import TwilioAccount
 from service.dispatch.guarded import asked
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient, settle
-from service.settings import TwilioAccount
 from service.timekeeping import ManualTime
-from service.workflows.templates import Rendered
 from tests.support.events import NOON
 from tests.support.providers import service_account
 from tests.unit.test_answers import Called, Scripted, sending

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from service.channels.email.provider import SmtpProvider
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing
 from service.domain.notices import Accepted, Permanent, Refused
-from service.workflows.templates import Rendered
 from tests.integration.test_mail_in import HOME, pack_with
 from tests.support.events import event
 from tests.support.nodes import free_port

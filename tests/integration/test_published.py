@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing
 from service.channels.push.provider import payload
 from service.channels.twilio.provider import TwilioHttp, TwilioProvider
-from service.settings import TwilioAccount
-from service.workflows.templates import Rendered
+from service.channels.twilio.settings import TwilioAccount
 from tests.support.published import FACTS, facts_of, fcm_problems, twilio_problems
 
 WORDS = Rendered(text="hello", title="Hello")

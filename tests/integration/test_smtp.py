@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.channels.email.provider import SmtpProvider
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient
 from service.timekeeping import ManualTime
-from service.workflows.templates import Rendered
 from tests.support.events import NOON
 from tests.support.examples import examples
 from tests.support.relay import CLOSE, DRIP, HANG, Relay

@@ -15,6 +15,7 @@ import pytest
 from service.channels.email import answers as smtp_answers
 from service.channels.email.answers import Stage
 from service.channels.http_answers import TurnedAway
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing, SendAnswer
 from service.channels.push import provider as fcm
 from service.channels.twilio import codes as twilio_codes
@@ -23,7 +24,6 @@ from service.dispatch.health import Seen, Silent
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Lookup, Notification, Refused, settle
 from service.timekeeping import ManualTime
-from service.workflows.templates import Rendered
 from tests.support.events import NOON
 from tests.unit.test_smtp_answers import ROWS as SMTP_ROWS
 

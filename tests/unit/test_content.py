@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.channels.medium import Rendered
 from service.domain.workflow import Content
-from service.workflows.templates import PackTemplates, Rendered
+from service.workflows.templates import PackTemplates
 
 
 @pytest.fixture(scope="module")

@@ -120,3 +120,15 @@ def test_a_mail_address_is_found_as_people_and_as_servers_write_its_domain(text:
     traces = Traces(frozenset({"jose@xn--bcher-kva.example", "+919812345678", "a@xn--99999999999.example"}))
     assert traces.named_in({"note": [text]}, exactly=True)
     assert not traces.named_in("jose@bucher.example, 100%40", exactly=True)
+
+
+def test_what_one_channel_alone_calls_a_person_leads_to_them_and_is_theirs_in_texts() -> None:
+    asha = Person(name="Asha", phone="+919812345678", addresses={"chat": ("Asha_01",)})
+    other = Person(name="Ravi", addresses={"pager": ("Asha_01",)})
+    told = [Told("n1", "customer", 0, "chat:asha_01", "Asha"), Told("n1", "customer", 1, "pager:asha_01", "Ravi")]
+    reach = reach_of(order(recipients={"customer": (asha, other)}), told, ["chat:asha_01"])
+    assert reach == Traces(frozenset({"+919812345678", "chat:asha_01"}), frozenset({"Asha"}))
+    traces = Traces(frozenset({"chat:asha_01"}))
+    assert traces.named_in("wrote to @ASHA_01 today")
+    assert not traces.named_in("wrote to basha_012 today")
+    assert not Traces(frozenset({"chat:7"})).named_in("7 parcels")

@@ -8,12 +8,12 @@ from typing import Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing, SendAnswer
 from service.dispatch.route import GRACE_S, Route
 from service.dispatch.worker import LEASE_MARGIN_S
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.timekeeping import SteadyTime
-from service.workflows.templates import Rendered
 from tests.support.examples import examples
 
 TIMEOUT_S: Final = 0.05

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from service.channels.sms.segments import measure
 from service.workflows import packs
 from service.workflows.durations import parse_duration
 from service.workflows.lint_templates import _samples
-from service.workflows.segments import measure
 from tests.support.packs import all_packs, device_pickup
 from tests.support.world import ROOT
 

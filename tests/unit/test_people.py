@@ -10,7 +10,7 @@ from service.canonical import canonical_event
 from service.domain.events import AssigneeGiven, PersonGiven, decode
 from service.domain.order import Order
 from service.domain.people import filled_people, merged_assignee, merged_people
-from service.domain.persons import Person
+from service.domain.persons import Person, as_person
 from tests.support.events import NOON, encoded, event
 
 ASHA = Person(
@@ -124,3 +124,37 @@ def test_a_number_written_nationally_again_is_of_whom_it_was_before(as_list: boo
     assert read.data.recipients
     after = merged_people(order.recipients, read.data.recipients)["customer"]
     assert after == (msgspec.structs.replace(known[0], email="a@example.com"), known[1])
+
+
+def test_addresses_of_channels_without_a_field_are_kept_by_channel() -> None:
+    (first,) = merged((), given(name="Asha", addresses={"chat": "a_1", "pager": ["7", "8"]}))
+    assert first.addresses == {"chat": ("a_1",), "pager": ("7", "8")}
+    for same in (given(locale="en"), given(locale="en", addresses={})):
+        (after,) = merged((first,), same)
+        assert after.addresses == first.addresses
+    (after,) = merged((first,), given(addresses={"chat": "a_2", "pager": None}))
+    assert (after.addresses, after.former) == ({"chat": ("a_2",)}, ("chat:a_1", "pager:7", "pager:8"))
+    (after,) = merged((first,), given(addresses=None))
+    assert after.addresses == {}
+
+
+def test_a_name_on_one_channel_is_nobody_on_another() -> None:
+    asha = Person(id="c-1", addresses={"chat": ("a_1",)})
+    after = merged((RAVI, asha), given(addresses={"chat": "a_1"}, name="Asha"))
+    assert [p.name for p in after] == ["Ravi", "Asha"]
+    after = merged((RAVI, asha), given(addresses={"pager": "a_1"}, name="Meera"))
+    assert [p.name for p in after] == ["Ravi", "", "Meera"]
+
+
+def test_a_late_event_fills_channels_that_nobody_named_since() -> None:
+    known = {"customer": (Person(id="c-1", addresses={"chat": ("new",)}),)}
+    late = given(id="c-1", addresses={"chat": "old", "pager": "7"})
+    (after,) = filled_people(known, {"customer": late})["customer"]
+    assert after.addresses == {"chat": ("new",), "pager": ("7",)}
+
+
+def test_whoever_handles_an_order_is_reached_on_such_channels_too() -> None:
+    said = msgspec.convert({"role": "runner", "id": "r-1", "addresses": {"chat": "r_1"}}, AssigneeGiven)
+    assignee = merged_assignee(None, said)
+    assert assignee is not None
+    assert as_person(assignee).addresses == {"chat": ("r_1",)}

@@ -3,11 +3,11 @@
 import pytest
 
 from service.channels.capture import CaptureProvider
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing, SendAnswer
 from service.dispatch.route import Route
 from service.domain.notices import Accepted, Deferred, Lookup, Permanent, Refused, Transient
 from service.timekeeping import ManualTime
-from service.workflows.templates import Rendered
 from tests.support.events import NOON
 
 MESSAGE = Outgoing("n-1", "+919812345678", Rendered(text="hello"), 60, "")

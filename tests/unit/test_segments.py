@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.workflows.graphemes import graphemes
-from service.workflows.segments import measure
+from service.channels.sms.graphemes import graphemes
+from service.channels.sms.segments import measure
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "support" / "segments"

@@ -3,9 +3,9 @@
 import pytest
 
 from service.channels.email.answers import Stage, answer_of
+from service.channels.medium import Rendered
 from service.channels.port import Outgoing
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
-from service.workflows.templates import Rendered
 
 US, LATER, READER, MESSAGE, NOBODY_KNOWS = "us", "later", "reader", "message", "nobody knows"
 

@@ -1,1 +1,50 @@
-"""Mail over SMTP."""
+"""Mail over SMTP: a subject, HTML, and the same words as plain text."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from service.channels.channel import Channel, Surroundings
+from service.channels.email.settings import MailSettings
+from service.channels.medium import Rendered, Sheet, TitledMedium
+from service.channels.port import Provider
+from service.domain.events import clean
+
+if TYPE_CHECKING:
+    from css_inline import CSSInliner
+
+
+class MailMedium(TitledMedium):
+    """The template fills the blocks of two layouts: one of plain text, one of HTML."""
+
+    def render(self, sheet: Sheet) -> Rendered:
+        """Subject, text and HTML from the same words."""
+        subject = clean(sheet.block("subject", layout="email.txt.j2"))
+        text = sheet.text(layout="email.txt.j2")
+        html = sheet.html(layout="email.html.j2", subject=subject)
+        return Rendered(text=text, title=subject, html=_inliner().inline(html))
+
+
+@lru_cache(maxsize=1)
+def _inliner() -> "CSSInliner":
+    """Mail programs heed styles only where they are used."""
+    from css_inline import CSSInliner
+
+    return CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
+
+
+def _providers(settings: MailSettings, around: Surroundings) -> list[Provider]:
+    from service.channels.email.provider import SmtpProvider
+
+    return [SmtpProvider(url, settings.email_from, around.timeout_s) for url in settings.smtp_relays()]
+
+
+EMAIL: Final = Channel(
+    name="email",
+    title="Email",
+    address="email",
+    settings=MailSettings,
+    is_ready=lambda settings: bool(settings.smtp_relays() and settings.email_from),
+    needs="SMTP_URL and EMAIL_FROM",
+    providers=_providers,
+    medium=MailMedium(),
+)

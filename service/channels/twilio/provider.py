@@ -6,7 +6,7 @@ bounded from outside; its `max_retries` repeats a POST that is not idempotent, s
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -25,6 +25,7 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
+from service.channels.channel import Surroundings
 from service.channels.http_answers import (
     DEFAULT_RETRY_AFTER_S,
     SUCCESS,
@@ -35,11 +36,11 @@ from service.channels.http_answers import (
     tell_unknown,
     text_of,
 )
-from service.channels.port import Outgoing, SendAnswer
+from service.channels.port import Outgoing, Provider, SendAnswer
 from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
+from service.channels.twilio.settings import TwilioAccount
 from service.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
-from service.settings import TwilioAccount
 
 # Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
 LONGEST_VALIDITY_S: Final = 36_000
@@ -181,6 +182,15 @@ class TwilioProvider:
 
     async def close(self) -> None:
         """The HTTP client is shared and closed by whoever made it."""
+
+
+def providers(
+    accounts: Sequence[TwilioAccount], channel: Literal["sms", "whatsapp"], around: Surroundings
+) -> list[Provider]:
+    """One for each account, over connections that they share."""
+    http = TwilioHttp(around.concurrent, around.timeout_s)
+    around.closers.append(http.close)
+    return [TwilioProvider(account, channel, http, around.timeout_s) for account in accounts]
 
 
 def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
+from service.channels import registry
 from service.ledger import housekeeping, outbox, provider_health
 from service.ledger.totals import messages_waiting
 from service.ledger.views import mail_html, recent_messages
@@ -24,7 +25,11 @@ async def inbox(request: web.Request) -> web.StreamResponse:
     core = request.app[CONTEXT].core
     async with core.ledger.reading() as tx:
         messages = await recent_messages(tx, SHOWN)
-    return await render(request, "inbox.html.j2", {"messages": messages}, here="/desk/inbox")
+    # People's own channels are there, empty or not; others where something went.
+    used = {m["channel"] for m in messages}
+    every = registry.channels().values()
+    columns = [(c.name, c.title) for c in every if c.medium.has_templates or c.name in used]
+    return await render(request, "inbox.html.j2", {"messages": messages, "channels": columns}, here="/desk/inbox")
 
 
 async def mail(request: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ text can take more of them than its length says (the rules of npm's sms-segments
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from service.workflows.graphemes import graphemes
+from service.channels.sms.graphemes import graphemes
 
 _BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"

@@ -1,0 +1,91 @@
+"""How a channel looks: from a template and an order's values to the message as its reader sees it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from service.domain.notices import Snapshot
+from service.domain.workflow import Content
+
+
+class Rendered(Struct, frozen=True):
+    """A message as its reader sees it; `html` for email only, `title` for push and the email subject."""
+
+    text: str
+    title: str = ""
+    html: str = ""
+    content_sid: str = ""
+    content_variables: Mapping[str, str] = {}
+
+
+class Sheet(Protocol):
+    """One template with the values of one message. Each method raises jinja2.TemplateError; `more` are more values."""
+
+    content: Content | None
+
+    def text(self, **more: Any) -> str:
+        """The template as plain text, without superfluous blanks."""
+        ...
+
+    def html(self, **more: Any) -> str:
+        """The same with values escaped for HTML."""
+        ...
+
+    def block(self, name: str, **more: Any) -> str:
+        """One block of it alone, as plain text."""
+        ...
+
+    def phrase(self, source: str) -> str:
+        """A short template of the pack's, such as a variable of `whatsapp_content`."""
+        ...
+
+
+class Facts(Struct, frozen=True):
+    """Which message it is: for readers that are machines."""
+
+    workflow: str
+    order_id: str
+    notice: str
+    audience: str
+    at: datetime
+    snapshot: Snapshot
+
+
+class Medium:
+    """Plain text from a template: what most channels need. A channel that shows more overrides what differs.
+
+    `has_templates`: whether packs must have a template of each notice for it; without, `body` makes the message.
+    """
+
+    has_templates: bool = True
+
+    def render(self, sheet: Sheet) -> Rendered:
+        """The message in the template's words."""
+        return Rendered(text=sheet.text())
+
+    def body(self, facts: Facts, values: Mapping[str, Any]) -> Rendered:
+        """The message where there are no templates."""
+        raise NotImplementedError
+
+    def problem(self, rendered: Rendered) -> str:
+        """Why `stagebell check` refuses a template that renders so, said of the template; empty: it is fine."""
+        return "" if rendered.text else "is empty"
+
+    def parts(self, rendered: Rendered) -> int:
+        """Of how many parts that are paid for the message is made; 0 where nobody counts."""
+        return 0
+
+
+class TitledMedium(Medium):
+    """A first line as title, the rest as text: both must be there."""
+
+    def render(self, sheet: Sheet) -> Rendered:
+        """Title and text."""
+        title, _, body = sheet.text().partition("\n")
+        return Rendered(text=body.strip(), title=title.strip())
+
+    def problem(self, rendered: Rendered) -> str:
+        """Neither may be missing."""
+        return "" if rendered.text and rendered.title else "is empty"

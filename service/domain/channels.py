@@ -1,0 +1,68 @@
+"""What the domain knows of channels: where a person's addresses on each of them stand, and when two are one. Data."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from service.domain.address_keys import address_key
+from service.domain.persons import Assignee, Person
+
+AddressField = Literal["phone", "whatsapp", "email", "push_tokens", "webhook", ""]
+NUMBERS: Final = ("phone", "whatsapp")
+# In these, different spellings are one address; in others capital letters and blanks count.
+SPELLED: Final = (*NUMBERS, "email")
+
+
+class ChannelSpec(Struct, frozen=True):
+    """A channel, as far as decisions go by it.
+
+    `field`: the field of a person that holds their address on it; empty: it has addresses of its own, which stand in
+    `Person.addresses` under its name.
+    """
+
+    name: str
+    field: AddressField = ""
+
+    @property
+    def is_dialled(self) -> bool:
+        """Whether its addresses are telephone numbers, which cost by country and have caps."""
+        return self.field in NUMBERS
+
+    @property
+    def has_own_addresses(self) -> bool:
+        """Whether its addresses are no other field of a person."""
+        return not self.field
+
+    def addresses(self, person: Person | Assignee) -> tuple[str, ...]:
+        """Where `person` can be reached over it."""
+        if not self.field:
+            return tuple(person.addresses.get(self.name, ()))
+        value = getattr(person, self.field, None)
+        return value if isinstance(value, tuple) else (value,) if value else ()
+
+    def place(self, address: str) -> tuple[str, str]:
+        """Equal for all spellings of one address on this channel."""
+        return self.name, address_key(address) if self.field in SPELLED else address
+
+    def known_as(self, address: str) -> str:
+        """By what an address is found, among all channels' addresses; see `own_key`."""
+        return own_key(self.name, address) if not self.field else address
+
+
+def own_key(channel: str, address: str) -> str:
+    """An address that only this channel knows, comparably written: two channels may give one name to two people."""
+    return address_key(f"{channel}:{address}")
+
+
+def own_keys(addresses: Mapping[str, object]) -> Iterator[str]:
+    """The keys of these addresses, one or several a channel."""
+    for channel, said in addresses.items():
+        for address in said if isinstance(said, tuple) else (said,) if isinstance(said, str) else ():
+            yield own_key(channel, address)
+
+
+def found_by(person: Person | Assignee) -> Iterator[str]:
+    """The addresses by which people ask for a person's orders: everything but what only machines know."""
+    yield from (a for a in (person.phone, person.whatsapp, person.email) if a)
+    yield from own_keys(person.addresses)
