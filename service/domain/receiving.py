@@ -55,9 +55,9 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
         return draft.decision("late")
     if isinstance(data, IssueReportedData):
         issues.report(draft, data.issue.reason, "data.issue.reason", data.issue.detail, _actor(event) or "a publisher")
-    if isinstance(data, NoteAddedData):
-        draft.set(note=data.note)
-    _tell_all(draft, [*triggers.noted(draft, data), *_of_changes(draft, before)], data)
+    draft.set(note=data.note)
+    alone = isinstance(data, NoteAddedData)
+    _tell_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before)], data)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -120,7 +120,7 @@ def _first_event(
     draft.set(note=data.note)
     draft.visit()
     draft.observe(None)
-    _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data)
+    _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data, first=True)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -167,11 +167,20 @@ def _warn(draft: Draft, event: Event) -> None:
         draft.log("warning", field=warning.field, why=warning.problem, event=event.id)
 
 
-def _tell_all(draft: Draft, names: list[str], data: EventData) -> None:
-    used = set()
+def _tell_all(draft: Draft, names: list[str], data: EventData, *, first: bool = False) -> None:
+    """Tell these notices; a note travels with them, and by itself to whoever hears nothing else of this event.
+
+    Not so with the first event: whoever begins an order knows what they wrote.
+    """
+    used, heard = set(), set[str]()
     for name in triggers.told_together(draft, names):
         used.add(draft.workflow.notices[name].secret)
-        telling.tell(draft, name, draft.at, secrets=data.secrets)
+        if telling.tell(draft, name, draft.at, secrets=data.secrets):
+            heard |= {*draft.workflow.notices[name].audiences}
+    if not first and not isinstance(data, NoteAddedData):
+        for name in triggers.noted(draft, data):
+            if heard.isdisjoint(draft.workflow.notices[name].audiences):
+                telling.tell(draft, name, draft.at)
     for name in data.secrets:
         if name not in used:
             draft.log("secret_dropped", name=name, why="no notice of this event uses it")

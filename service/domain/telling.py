@@ -19,11 +19,15 @@ def tell(
     channels: tuple[str, ...] = (),
     by: str = "",
     asked: Mapping[str, Any] | None = None,
-) -> None:
-    """Plan the notice `name`, called for `at` that moment, and start its promise; `by`: who sends it by hand."""
+) -> bool:
+    """Plan the notice `name`, called for `at` that moment, and start its promise; `by`: who sends it by hand.
+
+    Whether it is told at all.
+    """
     notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked)
     if notice_id is not None:
         running.promise(draft, name, notice_id, at)
+    return notice_id is not None
 
 
 def tick(draft: Draft, until: datetime) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.domain.draft import Draft
-from service.domain.events import Data, NoteAddedData
+from service.domain.events import Data
 from service.domain.order import ASSIGNEE, Order, role_of
 from service.domain.workflow import OnChange, OnNote
 
@@ -31,9 +31,9 @@ def assigned(draft: Draft, before: Order | None) -> list[str]:
 
 
 def noted(draft: Draft, data: Data) -> list[str]:
-    """Notices for a note that was added by itself; a note within a status change travels with that notice."""
+    """Notices for a note."""
     note = data.note
-    if note is None or not isinstance(data, NoteAddedData):
+    if note is None:
         return []
     role = role_of(draft.order, data)
     return [

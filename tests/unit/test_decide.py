@@ -42,6 +42,27 @@ def test_a_publishers_clock_that_is_ahead_silences_nothing() -> None:
     assert "published_time" not in third.entries[0].detail
 
 
+def test_a_public_note_is_told_whatever_brings_it_and_once_to_each_audience() -> None:
+    def said(kind: str, public: bool = True, **data: Any) -> dict[str, Any]:
+        note = {"text": "Bring a ladder.", "public": public}
+        return event("H-1", at=MINUTE, kind=kind, workflow="home_service", note=note, **data)
+
+    people = {"customer": CUSTOMER, "reseller": {"email": "rita@example.com"}}
+    first = event("H-1", "scheduled", workflow="home_service", recipients=people, note={"text": "x", "public": True})
+    began = after(None, first, timedelta(0))
+    assert {*planned(began)} == {"visit_scheduled", "visit_scheduled_reseller"}
+    both = {"note_for_reseller", "note_for_customer"}
+    appointment = {"start": (NOON + 300 * MINUTE).isoformat()}
+    assert {*planned(after(began.order, said("order.updated"), MINUTE))} == both
+    assert {*planned(after(began.order, said("order.updated", appointment=appointment), MINUTE))} == {
+        "visit_moved",
+        "note_for_reseller",
+    }
+    assert not planned(after(began.order, said("order.updated", public=False), MINUTE))
+    moved = said("order.status_changed", status="in_progress")
+    assert {*planned(after(began.order, moved, MINUTE))} == both
+
+
 def test_more_than_five_minutes_ahead_is_refused() -> None:
     with pytest.raises(Rejection, match=r"time: .* is 301 s in the future; at most 300 s are taken"):
         after(None, event("A-1", "created", at=timedelta(seconds=301)), timedelta(0))
