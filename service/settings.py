@@ -193,6 +193,11 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
         return {name: channel.is_ready(self.of(channel)) for name, channel in registry.channels().items()}
 
 
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The setting, and where in its JSON: `TEAM_URLS.finance`."""
+    return ".".join([*(str(s).upper() for s in loc[:1]), *map(str, loc[1:])])
+
+
 def load(**overrides: object) -> Settings:
     """The settings of this process; raises SettingsError naming every setting that is wrong."""
     try:
@@ -229,8 +234,7 @@ def load(**overrides: object) -> Settings:
 def _mistakes(error: ValidationError, prefix: str = "") -> list[str]:
     """A line for each setting that is wrong; `prefix`: of the channel whose settings these are."""
     return [
-        f"{PREFIX}{(prefix + '_'.join(str(s) for s in e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors()
+        f"{PREFIX}{prefix.upper()}{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
     ]
 
 

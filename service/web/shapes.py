@@ -199,12 +199,17 @@ class SubscriptionOrder(Struct, forbid_unknown_fields=True):
     every: Literal["now", "day", "week", "month"] = "day"
     at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
     timezone: Annotated[str, Meta(max_length=64)] = ""
-    day: Annotated[
-        int,
-        Meta(
-            ge=0, le=31, description="every week: the weekday, 0 is Monday, 6 Sunday; every month: the day, 31 the last"
-        ),
-    ] = 0
+    day: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=31,
+                description="every week: the weekday, 0 is Monday, 6 Sunday; every month: the day, 31 the last",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class SubscriptionLine(Struct):

@@ -47,6 +47,7 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
     noted(request, people=[wanted.email], report=report.name, every=wanted.every)
     noted(request, outside=_is_outside(request, wanted.email))
     line = audit_line(request, "subscription.made", workflow.name)
+    day = _day(wanted)
     if wanted.every == "now":
         async with core.ledger.transaction() as tx:
             letter = await digests.report_letter(tx, workflow.name, report, wanted.email, new_uuid().hex, now)
@@ -56,17 +57,13 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
         return answer(Count(1), 202)
     if wanted.every not in report.every:
         raise Rejection(f"every: {wanted.report!r} comes every {' or '.join(report.every)}, not every {wanted.every}")
-    if wanted.every == "week" and wanted.day > SUNDAY:
-        raise Problem(422, "Not accepted", f"day: {wanted.day} is no weekday; 0 is Monday and 6 is Sunday")
-    if wanted.every == "day" and wanted.day:
-        raise Problem(422, "Not accepted", "day: goes with every week or every month, not with every day")
     if wanted.timezone and zone_of(wanted.timezone).key != wanted.timezone:
         raise Rejection(f"timezone: unknown time zone {wanted.timezone!r}; write one like 'Europe/Berlin'")
     schedule = Schedule(
         every=wanted.every,
         at=time.fromisoformat(wanted.at or report.at),
         timezone=wanted.timezone or workflow.timezone,
-        day=wanted.day,
+        day=day,
     )
     async with core.ledger.transaction() as tx:
         made = await schedules.subscribe(
@@ -75,6 +72,22 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
         await write_audit(tx, [line], now)
     core.wakeups.wake({"clock"})
     return answer(_line(made), 201)
+
+
+def _day(wanted: SubscriptionOrder) -> int:
+    """On which day it comes: the first one where none is named; raises Rejection for what this rhythm cannot heed."""
+    if wanted.every == "now":
+        for field in ("at", "timezone", "day"):
+            if getattr(wanted, field):
+                raise Rejection(f"{field}: goes with what comes every day, week or month, not with a report now")
+    day = wanted.day
+    if wanted.every == "week" and day is not None and day > SUNDAY:
+        raise Rejection(f"day: {day} is no weekday; 0 is Monday and 6 is Sunday")
+    if wanted.every == "month" and day == 0:
+        raise Rejection("day: 0 is no day of a month; 1 is its first and 31 its last")
+    if wanted.every == "day" and day:
+        raise Rejection("day: goes with every week or every month, not with every day")
+    return (1 if wanted.every == "month" else 0) if day is None else day
 
 
 async def end_subscription(request: web.Request) -> web.StreamResponse:

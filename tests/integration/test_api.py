@@ -375,10 +375,14 @@ async def test_reports_are_mailed_now_and_by_the_calendar(world: World, caller: 
         assert (refused, problem["detail"].startswith("email: ")) == (422, True), email
     mixed = {**order, "every": "day", "email": " Info@BÜCHER.example"}
     assert (await supervisor.post("/v1/subscriptions", mixed))[1]["email"] == "Info@xn--bcher-kva.example"
-    for every, day in (("week", 7), ("week", 31), ("day", 3), ("month", 32)):
+    for every, day in (("week", 7), ("week", 31), ("day", 3), ("month", 32), ("month", 0), ("now", 3)):
         refused, problem = await supervisor.post("/v1/subscriptions", {**order, "every": every, "day": day})
         assert refused == 422, (every, day)
         assert "day" in problem["detail"]
+    refused, problem = await supervisor.post("/v1/subscriptions", {**order, "every": "now", "at": "09:00"})
+    assert (refused, problem["detail"].partition(":")[0]) == (422, "at")
+    first = await supervisor.post("/v1/subscriptions", {**order, "email": "first@example.com", "every": "month"})
+    assert first[1]["day"] == 1
     assert "0 is Monday" in json.dumps((await supervisor.get("/openapi.json"))[1])
 
 

@@ -57,6 +57,12 @@ def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
+def test_what_is_wrong_within_a_setting_is_told_by_the_settings_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEBELL_TEAM_URLS", '{"finance": "slack://a/b/c"}')
+    with pytest.raises(SettingsError, match=r"^STAGEBELL_TEAM_URLS\.finance: "):
+        settings_module.load()
+
+
 def test_others_names_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("POSTGRES_PASSWORD=x\nSTAGEBELL_HTTP_PORT=81\n")
     for name in ("STAGEBELL_TEST_SEED", "STAGEBELL_FAILPOINT", "SOMETHING", "STAGE", "STAGING_URL"):
