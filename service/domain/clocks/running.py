@@ -18,7 +18,7 @@ from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
 from service.domain.workflow import ClockSpec
 
-Tell = Callable[[Draft, str, datetime], None]
+Tell = Callable[[Draft, str, datetime], object]
 
 
 def sync(draft: Draft, *, by_event: bool) -> None:
