@@ -3,9 +3,7 @@
 Each function takes the value, raises ValueError with the remedy, and never repeats a value that may hold a secret.
 """
 
-import json
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -14,9 +12,6 @@ from pydantic import AfterValidator
 
 # How an address of a team says that it is a signed webhook; every other one is Apprise's.
 WEBHOOK: Final = "webhook+"
-SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
-# Google, "Service account credentials": without these no token is given.
-_ACCOUNT: Final = ("project_id", "client_email", "private_key", "token_uri")
 
 
 def web_address(value: str) -> str:
@@ -52,42 +47,6 @@ def mail_port(value: str) -> str:
             "write lmtp://host:port or smtp://host:port: where this service listens for mail; it knows no passwords"
         )
     return value
-
-
-def mail_relay(url: str) -> None:
-    """A mail relay's address."""
-    try:
-        parts = urlsplit(url)
-        ok = parts.scheme in SMTP_SCHEMES and parts.hostname and (parts.port or 1)
-    except ValueError:
-        ok = False
-    if url and not ok:
-        raise ValueError(
-            "write smtp://, smtps:// or smtp+starttls://user:password@host:port;"
-            " a password's @ : / are written %40 %3A %2F"
-        )
-
-
-def service_account(path: Path) -> None:
-    """A readable key file of a Google service account."""
-    remedy = "it is the service account's JSON key (Firebase console, Project settings, Service accounts)"
-    if not path.is_file():
-        raise ValueError(f"no file at {path}; {remedy}")
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}; let the service's user read it") from None
-    except ValueError:
-        raise ValueError(f"{path} is no JSON; {remedy}") from None
-    missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
-    if missing:
-        raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
-    from joserfc.jwk import RSAKey
-
-    try:
-        RSAKey.import_key(str(said["private_key"]))
-    except ValueError:
-        raise ValueError(f"the 'private_key' of {path} is no RSA key in PEM; {remedy}") from None
 
 
 def way_to_team(url: str) -> None:

@@ -1,9 +1,13 @@
 """What mail needs to be set."""
 
+from typing import Final
+from urllib.parse import urlsplit
+
 from pydantic import BaseModel, SecretStr, field_validator
 
 from service.mail_address import sender_of
-from service.setting_values import mail_relay
+
+SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 
 
 class MailSettings(BaseModel):
@@ -16,7 +20,7 @@ class MailSettings(BaseModel):
     @field_validator("smtp_url", "smtp_backup_url")
     @classmethod
     def _known_smtp(cls, value: SecretStr) -> SecretStr:
-        mail_relay(value.get_secret_value())
+        _mail_relay(value.get_secret_value())
         return value
 
     @field_validator("email_from")
@@ -30,3 +34,17 @@ class MailSettings(BaseModel):
         """The mail relays, the first preferred."""
         urls = (self.smtp_url, self.smtp_backup_url)
         return [u.get_secret_value() for u in urls if u.get_secret_value()]
+
+
+def _mail_relay(url: str) -> None:
+    """A mail relay's address."""
+    try:
+        parts = urlsplit(url)
+        ok = parts.scheme in SMTP_SCHEMES and parts.hostname and (parts.port or 1)
+    except ValueError:
+        ok = False
+    if url and not ok:
+        raise ValueError(
+            "write smtp://, smtps:// or smtp+starttls://user:password@host:port;"
+            " a password's @ : / are written %40 %3A %2F"
+        )

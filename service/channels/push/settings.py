@@ -1,10 +1,15 @@
 """What push needs to be set."""
 
+import json
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, field_validator
 
-from service.setting_values import Url, service_account
+from service.setting_values import Url
+
+# Google, "Service account credentials": without these no token is given.
+_ACCOUNT: Final = ("project_id", "client_email", "private_key", "token_uri")
 
 
 class PushSettings(BaseModel):
@@ -17,5 +22,27 @@ class PushSettings(BaseModel):
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None:
-            service_account(value)
+            _service_account(value)
         return value
+
+
+def _service_account(path: Path) -> None:
+    """A readable key file of a Google service account."""
+    remedy = "it is the service account's JSON key (Firebase console, Project settings, Service accounts)"
+    if not path.is_file():
+        raise ValueError(f"no file at {path}; {remedy}")
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; let the service's user read it") from None
+    except ValueError:
+        raise ValueError(f"{path} is no JSON; {remedy}") from None
+    missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
+    if missing:
+        raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
+    from joserfc.jwk import RSAKey
+
+    try:
+        RSAKey.import_key(str(said["private_key"]))
+    except ValueError:
+        raise ValueError(f"the 'private_key' of {path} is no RSA key in PEM; {remedy}") from None
