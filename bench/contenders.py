@@ -10,6 +10,7 @@ from typing import Any
 
 import aio_pika
 
+from bench.processes import ready
 from bench.setting import ROOT, Setting
 
 PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -86,6 +87,10 @@ class Contender:
     async def prepare(self, s: Setting) -> None:
         """Nothing to bring up to date."""
 
+    async def ready(self, s: Setting) -> None:
+        """Wait until it takes messages; nobody says when."""
+        await asyncio.sleep(6)
+
     def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
         """Its processes."""
         env = {
@@ -125,9 +130,13 @@ class Stagebell(Contender):
         """Declare the topology and the schema, so that a backlog can be put in line."""
         process = subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", "relay"], env=self.environment(s, s.port),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        await asyncio.sleep(4)
+        await ready(s.port)
         process.terminate()
         process.wait(30)
+
+    async def ready(self, s: Setting) -> None:
+        for n, _ in enumerate(self._processes):
+            await ready(s.port + n)
 
     def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
         log = (s.folder / f"{self.name}.log").open("ab")

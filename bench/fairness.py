@@ -70,7 +70,7 @@ async def _codes(at: Setting, *, flooded: bool) -> dict[str, Any]:
     await stagebell.prepare(s)
     processes = stagebell.start(s)
     try:
-        await measures.ready(s)
+        await stagebell.ready(s)
         await stagebell.feed(s, [_code(99, n) for n in range(5)], delay=EVERY_S)  # opens connections, compiles
         await asyncio.sleep(1)
         await measures.reset(s)

@@ -1,7 +1,6 @@
 """One figure each: throughput, latency, transactions, growth, time to start."""
 
 import asyncio
-import contextlib
 import statistics
 import subprocess
 import sys
@@ -30,17 +29,6 @@ async def reset(s: Setting) -> None:
     """Forget it."""
     async with aiohttp.ClientSession() as session:
         await session.post(f"{s.provider}/reset")
-
-
-async def ready(s: Setting) -> None:
-    """Wait until the service says that it is."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(f"http://127.0.0.1:{s.port}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.05)
 
 
 async def throughput(c: Contender, s: Setting, count: int) -> dict[str, float]:
@@ -90,7 +78,7 @@ async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dic
     await c.prepare(s)
     processes = c.start(s)
     try:
-        await asyncio.sleep(6)
+        await c.ready(s)
         await reset(s)
         published = await c.feed(s, [event(n, s.runs) for n in range(rate * seconds)], delay=1 / rate)
         await asyncio.sleep(2)

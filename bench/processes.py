@@ -1,9 +1,13 @@
 """Processes and databases that several parts of the bench start: their settings, their usage, their end."""
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 from pathlib import Path
+
+import aiohttp
 
 from bench.setting import ROOT
 from tests.support.nodes import free_port
@@ -18,6 +22,17 @@ def environment(folder: Path, database: str, broker: str, port: int = 0, **more:
         "HTTP_PORT": str(port or free_port()), "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json", **more,
     }  # fmt: skip
     return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
+
+
+async def ready(port: int) -> None:
+    """Wait until the service on this port says that it is."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)
 
 
 def usage(processes: list[subprocess.Popen[bytes]]) -> tuple[float, float]:

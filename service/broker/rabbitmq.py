@@ -19,10 +19,12 @@ from service.addresses import broker_urls
 from service.broker.port import BrokerLost, Message, Taken, Way, way_of
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
+from service.pacing import breathe
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
+PUBLISH_AT_ONCE: Final = 25
 
 
 class RabbitBroker:
@@ -112,7 +114,11 @@ class RabbitBroker:
         except LOST as error:
             log.warning("broker.no_channel", error=type(error).__name__)
             return [False] * len(messages)
-        errors = await asyncio.gather(*(self._publish_one(exchange, m) for m in messages))
+        errors: list[str] = []
+        for first in range(0, len(messages), PUBLISH_AT_ONCE):
+            await breathe()
+            part = messages[first : first + PUBLISH_AT_ONCE]
+            errors += await asyncio.gather(*(self._publish_one(exchange, m) for m in part))
         if not all(errors):
             self._confirmed_at = time.monotonic()
         if any(errors):

@@ -11,6 +11,7 @@ import structlog
 from service.dispatch.settle import Outcome, Settler
 from service.failpoints import passing
 from service.ledger.faults import is_transient
+from service.pacing import give_way
 from service.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class OutcomeWriter:
 
     async def run(self) -> None:
         """Until cancelled; `finish` first, so that nothing is left in the line."""
+        give_way()
         while True:
             outcomes = [await self._line.get()]
             if self._line.qsize() + 1 < AT_ONCE:

@@ -39,6 +39,7 @@ from service.ledger.records import history_line
 from service.ledger.suppressed import BOUNCED, suppress
 from service.ledger.transaction import Transaction
 from service.ledger.wakeups import dispatch_topic
+from service.pacing import breathe
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -84,9 +85,11 @@ class Settler:
             before = dict(stored)
             changed: dict[UUID, tuple[Notification, Outcome]] = {}
             for outcome in outcomes:
+                await breathe()
                 await self._apply(u.tx, stored, outcome, u.now, changed)
             siblings = await self._siblings(u.tx, changed)
             for n, outcome in changed.values():
+                await breathe()
                 home = stored[n.id]
                 u.batch.report(n, home.workflow, home.order_name)
                 cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
@@ -101,6 +104,7 @@ class Settler:
             await housekeeping.erase_settled_secrets(u.tx, secret_notices)
         self._core.wakeups.wake(await self._may_go_on(changed, stored))
         for n, outcome in changed.values():
+            await breathe()
             self._tell(stored[n.id], n, outcome, u.now)
             if (seen := _refused_later(n, outcome.news)) is not None:
                 self._health.refused(seen)
@@ -139,7 +143,7 @@ class Settler:
         except Exception:
             # What was written is written; let them look for themselves.
             channels = {n.channel for n, _ in changed.values()}
-        return {dispatch_topic(channel) for channel in channels}
+        return {dispatch_topic(channel, codes=codes) for channel in channels for codes in (True, False)}
 
     async def _apply(
         self,

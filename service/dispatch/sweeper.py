@@ -47,7 +47,9 @@ class Sweeper:
             oldest = await outbox.oldest(tx, now, but=_NOT_THE_BROKERS)
         if lapsed:
             log.warning("lease.lapsed", count=lapsed)
-            self._core.wakeups.wake(dispatch_topic(channel) for channel in self._channels)
+            self._core.wakeups.wake(
+                dispatch_topic(channel, codes=codes) for channel in self._channels for codes in (True, False)
+            )
         for channel in self._channels:
             since = waiting.get(channel)
             metrics.oldest_pending.labels(channel).set(max(0.0, (now - since).total_seconds()) if since else 0.0)

@@ -1,4 +1,4 @@
-"""The dispatch loop of one channel: claim, render and mark begun in one transaction; send many at once; write answers.
+"""The dispatch loops of one channel: claim, render and mark begun in one transaction; send many at once; write answers.
 
 Channels have loops of their own, so that a hanging provider holds up nobody else. No database connection is
 held while a provider is asked.
@@ -6,6 +6,7 @@ held while a provider is asked.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -31,6 +32,7 @@ from service.ledger.claims import Claimed
 from service.ledger.faults import is_transient
 from service.ledger.transaction import Transaction
 from service.ledger.wakeups import dispatch_topic
+from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.loops import run_loop
 from service.telemetry import metrics, tracing
 from service.workflows.templates import UNRENDERABLE
@@ -58,8 +60,18 @@ def _over(places: Places, c: Claimed) -> Ended:
     return Ended("suppressed", f"over {places.over[c.notification.id]}", "cap")
 
 
+class _Line(Struct):
+    """One of the two lines of a channel: of codes, or of everything else. `claiming`: places taken while it claims."""
+
+    codes: bool
+    wake: asyncio.Event
+    looked_at: datetime
+    is_full: bool = False
+    claiming: int = 0
+
+
 class Worker:
-    """One channel's loop."""
+    """One channel's loops: codes have one of their own, so that none waits while others are claimed and rendered."""
 
     def __init__(
         self,
@@ -77,23 +89,26 @@ class Worker:
         # No send takes longer than the route lets it, and the margin is there to write down what came of it.
         self._lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
-        self._wake = core.wakeups.subscribe(dispatch_topic(route.channel))
-        self._looked_at = core.time.now()
-        self._is_full = False
+        topics = {codes: dispatch_topic(route.channel, codes=codes) for codes in (True, False)}
+        self._lines = [_Line(codes, core.wakeups.subscribe(topic), core.time.now()) for codes, topic in topics.items()]
         self._at_once = min(FIRST_AT_ONCE, route.concurrent)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
         try:
-            await run_loop("dispatch", partial(self._turn, stopping), stopping, channel=self._route.channel)
+            await asyncio.gather(*(self._run(line, stopping) for line in self._lines))
         finally:
             await self._finish()
 
-    async def _turn(self, stopping: asyncio.Event) -> None:
-        if not await self._round():
-            await self._rest(stopping)
+    async def _run(self, line: _Line, stopping: asyncio.Event) -> None:
+        (stay_prompt if line.codes else give_way)()
+        await run_loop("dispatch", partial(self._turn, line, stopping), stopping, channel=self._route.channel)
 
-    async def _rest(self, stopping: asyncio.Event) -> None:
+    async def _turn(self, line: _Line, stopping: asyncio.Event) -> None:
+        if not await self._round(line):
+            await self._rest(line, stopping)
+
+    async def _rest(self, line: _Line, stopping: asyncio.Event) -> None:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
         if stopping.is_set():
             return
@@ -102,50 +117,61 @@ class Worker:
         if (reopens := self._route.opens_at()) and reopens > now:
             until = min(until, reopens)
         if pause := self._route.until_admitted():
-            asyncio.get_running_loop().call_later(pause, self._wake.set)
-        if not self._is_full and not self._wake.is_set() and (due := await self._next_due()):
+            asyncio.get_running_loop().call_later(pause, line.wake.set)
+        if not line.is_full and not line.wake.is_set() and (due := await self._next_due(line)):
             until = min(until, due)
-        await self._core.time.wait(self._wake, until)
+        await self._core.time.wait(line.wake, until)
 
-    async def _next_due(self) -> datetime | None:
+    async def _next_due(self, line: _Line) -> datetime | None:
         async with self._core.ledger.reading() as tx:
-            return await claims.next_due(tx, self._route.channel, self._looked_at)
+            return await claims.next_due(tx, self._route.channel, line.looked_at)
 
-    async def _round(self) -> bool:
+    async def _round(self, line: _Line) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
-        self._wake.clear()
-        self._looked_at = self._core.time.now()
-        wanted, codes_only = self._places_left()
+        line.wake.clear()
+        line.looked_at = self._core.time.now()
+        wanted = self._places_left(line)
         room = self._route.room(wanted) if wanted > 0 else 0
         # Before the claim is awaited, so that a place that comes free meanwhile is noticed.
-        self._is_full = codes_only or room <= 0
+        line.is_full = room <= 0
         if room <= 0:
             return False
-        begun = await self._begin_surely(room, codes_only)
-        passing("dispatch.before_send")
-        for c, composed in begun.ready:
-            task = asyncio.create_task(self._send(c, composed))
-            self._sending.add(task)
-            task.add_done_callback(self._sent)
+        line.claiming = room
+        try:
+            with urgent() if line.codes else nullcontext():
+                begun = await self._begin_surely(room, line)
+            passing("dispatch.before_send")
+            for c, composed in begun.ready:
+                task = asyncio.create_task(self._send(c, composed))
+                self._sending.add(task)
+                task.add_done_callback(self._sent)
+        finally:
+            line.claiming = 0
+            self._wake_full()
         for c, ended in begun.ended:
             self._outcomes.put(Outcome(c.notification.id, c.notification.order_id, ended, c.fence))
-        self._is_full = codes_only or begun.count == room
+        line.is_full = begun.count == room
         return begun.count == room
 
-    def _places_left(self) -> tuple[int, bool]:
-        """How many may be sent now, and whether codes alone: a few places stay theirs, however much else there is."""
+    def _places_left(self, line: _Line) -> int:
+        """How many may be sent now: a few places stay those of codes, however much else there is."""
         for_codes = -(-self._route.concurrent // CODES_SHARE) if self._route.concurrent > 1 else 0
-        for_all = min(self._at_once, self._route.concurrent - for_codes) - len(self._sending)
-        if for_all > 0:
-            return min(CLAIM_AT_ONCE, for_all), False
-        left = min(self._at_once + for_codes, self._route.concurrent) - len(self._sending)
-        return min(CLAIM_AT_ONCE, left), True
+        taken = len(self._sending) + sum(other.claiming for other in self._lines)
+        if line.codes:
+            return min(max(1, for_codes), min(self._at_once + for_codes, self._route.concurrent) - taken)
+        return min(CLAIM_AT_ONCE, min(self._at_once, self._route.concurrent - for_codes) - taken)
 
-    async def _begin_surely(self, room: int, codes_only: bool) -> _Begun:
+    def _wake_full(self) -> None:
+        """Places came free."""
+        for line in self._lines:
+            if line.is_full:
+                line.wake.set()
+
+    async def _begin_surely(self, room: int, line: _Line) -> _Begun:
         """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""
         tried = _Begun([], [], 0)
         try:
-            await self._begin(room, tried, codes_only)
+            await self._begin(room, tried, line)
             return tried
         except Exception as error:
             if not is_transient(error) or not tried.count:
@@ -157,15 +183,15 @@ class Worker:
         ended = [(c, x) for c, x in tried.ended if c.notification.id in ours]
         return _Begun(ready, ended, len(ours))
 
-    async def _begin(self, room: int, begun: _Begun, codes_only: bool) -> None:
+    async def _begin(self, room: int, begun: _Begun, line: _Line) -> None:
         """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
         now = self._core.time.now()
         async with self._core.ledger.transaction() as tx:
-            claimed = await claims.claim(tx, self._route.channel, now, limit=room, codes_only=codes_only)
+            claimed = await claims.claim(tx, self._route.channel, now, limit=room, codes=line.codes)
             if not claimed:
                 return
             await recall(tx, self._core.packs, ((c.workflow, c.version) for c in claimed))
-            ready, ended = self._prepare(claimed, now)
+            ready, ended = await self._prepare(claimed, now)
             places = await self._reserve(tx, ready, now)
             ended += [(c, _over(places, c)) for c, _ in ready if c.notification.id in places.over]
             ready = [(c, x) for c, x in ready if not places.refuses(c.notification.id)]
@@ -182,13 +208,14 @@ class Worker:
             return Places()
         return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
 
-    def _prepare(
+    async def _prepare(
         self, claimed: Sequence[Claimed], now: datetime
     ) -> tuple[list[tuple[Claimed, Composed]], list[tuple[Claimed, Ended]]]:
         """What can be sent, rendered; and what must not or cannot, with why."""
         ready: list[tuple[Claimed, Composed]] = []
         ended: list[tuple[Claimed, Ended]] = []
         for c in claimed:
+            await breathe()
             if unfit := self._unfit(c):
                 ended.append((c, unfit))
                 continue
@@ -225,12 +252,14 @@ class Worker:
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
         self._at_once = min(self._at_once + 1, self._route.concurrent)
-        if self._is_full:
-            self._wake.set()
+        self._wake_full()
 
     async def _send(self, c: Claimed, composed: Composed) -> None:
         answer: SendAnswer
         sender = ""
+        if not c.notification.secret:
+            give_way()
+            await breathe()
         with tracing.span(
             "send", parent=c.traceparent or None, outward=True, channel=self._route.channel,
             notification_id=str(c.notification.id),

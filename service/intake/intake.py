@@ -1,6 +1,5 @@
 """Takes events: a batch is one transaction; duplicates change nothing; what is refused becomes a dead letter."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,6 +26,7 @@ from service.ledger import inbox
 from service.ledger.faults import AlreadyThere, is_weather
 from service.ledger.outbox import Outgoing
 from service.ledger.records import UNREADABLE, UNREADABLE_HINT
+from service.pacing import breathe
 from service.runtime.backoff import Backoff
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
@@ -161,6 +161,7 @@ class Intake:
                 if attempt == RACE_RETRIES - 1:
                     raise
         for r, verdict in zip(reads, verdicts, strict=False):
+            await breathe()
             _tell(r, verdict, u.now)
         return verdicts
 
@@ -173,8 +174,7 @@ class Intake:
         for r in reads:
             if u.batch.messages >= MOST_MESSAGES:
                 break
-            # What else is ready runs in between: many messages are planned for long.
-            await asyncio.sleep(0)
+            await breathe()
             earlier = results.get(r.key) or known.get(r.key)
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(_repeated(r, earlier))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import nullcontext
 from typing import Final
 
 import structlog
@@ -11,6 +12,7 @@ from service.failpoints import passing
 from service.intake.intake import Intake
 from service.intake.line import MOST_EVENTS, Line
 from service.intake.reading import Incoming
+from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -86,14 +88,17 @@ class _Consuming:
             await self._subscription.close()
 
     async def _receive(self) -> None:
+        stay_prompt()
         while True:
             for delivery in await self._subscription.batch(MOST_EVENTS):
                 self._line.put(self._intake.placed(delivery, incoming(delivery)))
-            self._wake()
+                self._wake()
+                await breathe()
             # What is there already is handed over without a pause, and a flood is there for long.
             await asyncio.sleep(0)
 
     async def _work(self, *, codes: bool) -> None:
+        (stay_prompt if codes else give_way)()
         wake = self._wakes[codes]
         while not self._ending.is_set():
             part = self._line.take(codes=codes)
@@ -102,7 +107,8 @@ class _Consuming:
                 await wake.wait()
                 continue
             deliveries = [w.delivery for w in part]
-            await self._intake.take_patiently([incoming(d) for d in deliveries])
+            with urgent() if codes else nullcontext():
+                await self._intake.take_patiently([incoming(d) for d in deliveries])
             passing("intake.before_ack")
             await self._subscription.ack(deliveries)
             self._line.done(part)

@@ -29,6 +29,8 @@ from service.ledger.records import (
 from service.ledger.suppressed import opted_out
 from service.ledger.tables import MESSAGE_WORDS, NOTICE_SECRET, notices, notifications, orders
 from service.ledger.transaction import Transaction
+from service.ledger.upsert import execute_many
+from service.pacing import breathe
 
 log = structlog.get_logger(__name__)
 
@@ -52,12 +54,17 @@ class Claimed(Struct, frozen=True):
     opted_out: bool = False
 
 
-async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes_only: bool = False) -> list[Claimed]:
+async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes: bool) -> list[Claimed]:
     """Lock what is due on `channel`, one at a time in each lane; `begin` or `lease` each of them.
 
-    Codes come first, then the orders take turns: nobody waits until the many messages of another order are out.
+    Codes, with what goes before them in their lanes, or everything else, of which the orders take turns: nobody waits
+    until the many messages of another order are out.
     """
-    values = {"of_channel": channel, "now": now, "at_most": limit, "last": last_turn(now, codes_only=codes_only)}
+    last_code = last_turn(now, codes_only=True)
+    turns = (
+        {"after": -1, "last": last_code} if codes else {"after": last_code, "last": last_turn(now, codes_only=False)}
+    )
+    values = {"of_channel": channel, "now": now, "at_most": limit, **turns}
     rows = (await tx.execute(_DUE, values)).all()
     if not rows:
         return []
@@ -70,6 +77,7 @@ async def _readable(tx: Transaction, rows: Sequence[Any], now: datetime) -> list
     """Those that open; the others wait, so that they keep no other message from being sent."""
     found, unreadable = [], []
     for row in rows:
+        await breathe()
         try:
             found.append(_claimed(tx.keyring, row))
         except UNREADABLE:
@@ -123,6 +131,7 @@ def _due() -> Select[Any]:
             notifications.c.channel == bindparam("of_channel"),
             stands_in(notifications.c.state, *WAITING),
             notifications.c.not_before <= now,
+            notifications.c.turn > bindparam("after", type_=notifications.c.turn.type),
             notifications.c.turn <= bindparam("last", type_=notifications.c.turn.type),
             ~in_front,
         )
@@ -203,8 +212,7 @@ async def begin(
         }
         for c, message in sends
     ]
-    if rows:
-        await tx.execute(_BEGIN, rows)
+    await execute_many(tx, _BEGIN, rows)
 
 
 _LEASE: Final = update(notifications).values(

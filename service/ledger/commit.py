@@ -36,8 +36,9 @@ from service.ledger.tables import (
     visits,
 )
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import Rows, insert_missing, insert_rows, upsert
+from service.ledger.upsert import Rows, execute_many, insert_missing, insert_rows, upsert
 from service.ledger.wakeups import dispatch_topic
+from service.pacing import breathe
 from service.telemetry import metrics
 
 
@@ -62,7 +63,7 @@ class Batch:
         self._attributes: dict[UUID, frozenset[bytes]] = {}
         self._timeline: Rows = []
         self._notices: Rows = []
-        self._notifications: Rows = []
+        self._notifications: list[Notification] = []
         self._clocks: dict[UUID, dict[str, Any]] = {}
         self._escalations: list[Change] = []
         self._visits: Rows = []
@@ -112,11 +113,11 @@ class Batch:
 
     def _add_notifications(self, order: Order, planned: tuple[Notification, ...]) -> None:
         for n in planned:
-            self._notifications.append(notification_row(self._keyring, n, self._now))
+            self._notifications.append(n)
             if n.state in ENDS:
                 self.report(n, order.workflow, order.order_id)
             else:
-                self.woken.add(dispatch_topic(n.channel))
+                self.woken.add(dispatch_topic(n.channel, codes=n.secret))
 
     def report(self, n: Notification, workflow: str, order_id: str) -> None:
         """Tell the outside what became of a notification."""
@@ -155,16 +156,16 @@ class Batch:
 
     async def write(self, tx: Transaction) -> None:
         """All rows, a statement a table."""
-        new = [order_row(self._keyring, w, o) for w, o in self._new.values()]
-        changed = [order_row(self._keyring, w, o) for w, o in self._changed.values()]
+        new, changed = await self._order_rows(self._new), await self._order_rows(self._changed)
         await insert_rows(tx, orders, new)
         await _update_orders(tx, changed)
         await insert_missing(tx, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
         await replace_digests(tx, self._attributes, new=self._new.keys())
         await insert_rows(tx, timeline, self._timeline)
         await insert_rows(tx, notices, self._notices)
-        await insert_rows(tx, notifications, self._notifications)
-        codes = [row["lane"] for row in self._notifications if row["secret"] and row["state"] not in ENDS]
+        messages = await self._notification_rows()
+        await insert_rows(tx, notifications, messages)
+        codes = [row["lane"] for row in messages if row["secret"] and row["state"] not in ENDS]
         await let_ahead(tx, codes, self._now)
         await insert_rows(tx, visits, self._visits)
         measured = list(self._observations.values())
@@ -173,6 +174,20 @@ class Batch:
         for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
             self.send(message)
         await outbox_rows.put(tx, self._outgoing, self._now)
+
+    async def _order_rows(self, written: Mapping[UUID, tuple[Workflow, Order]]) -> Rows:
+        rows = []
+        for workflow, order in written.values():
+            await breathe()
+            rows.append(order_row(self._keyring, workflow, order))
+        return rows
+
+    async def _notification_rows(self) -> Rows:
+        rows = []
+        for n in self._notifications:
+            await breathe()
+            rows.append(notification_row(self._keyring, n, self._now))
+        return rows
 
 
 _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_late_s")
@@ -223,4 +238,4 @@ def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> dict[str, Any]
 async def _update_orders(tx: Transaction, rows: Rows) -> None:
     if rows:
         statement = update(orders).where(orders.c.id == bindparam("k"))
-        await tx.execute(statement, [{"k": row.pop("id"), **row} for row in rows])
+        await execute_many(tx, statement, [{"k": row.pop("id"), **row} for row in rows])

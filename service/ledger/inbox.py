@@ -14,7 +14,7 @@ from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables import inbox
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import dialect_insert
+from service.ledger.upsert import dialect_insert, execute_many, insert_rows
 
 TRYING = "trying"
 
@@ -64,10 +64,8 @@ async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable
             again.append({"k": key, **row})
         else:
             new.append({"key": key, "received_at": now, **row})
-    if new:
-        await tx.execute(inbox.insert(), new)
-    if again:
-        await tx.execute(update(inbox).where(inbox.c.key == bindparam("k")), again)
+    await insert_rows(tx, inbox, new)
+    await execute_many(tx, update(inbox).where(inbox.c.key == bindparam("k")), again)
 
 
 async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) -> dict[bytes, int]:

@@ -19,6 +19,8 @@ from service.ledger.engine import padded
 from service.ledger.records import UNREADABLE, UNREADABLE_HINT, history_line, notification_of
 from service.ledger.tables import notices, notifications, orders
 from service.ledger.transaction import Transaction
+from service.ledger.upsert import execute_many
+from service.pacing import breathe
 
 WAITING: Final = ("pending", "retrying")
 # Of what changes no state, in characters: a few hundred lines.
@@ -82,6 +84,7 @@ async def _read(tx: Transaction, query: Select[Any], ids: Iterable[UUID]) -> dic
     wanted = padded(sorted(set(ids)))
     found = {}
     for row in await tx.execute(query, {"ids": wanted}) if wanted else ():
+        await breathe()
         try:
             found[row.id] = _stored_of(tx.keyring, row)
         except UNREADABLE:
@@ -172,7 +175,7 @@ async def write(tx: Transaction, changed: Sequence[Notification], now: datetime,
     ]
     if not rows:
         return
-    await tx.execute(_WRITE, rows)
+    await execute_many(tx, _WRITE, rows)
     was = [(before[n.id].notification, before[n.id].reservation, n) for n in changed]
     settled = [Settled(r, gives_place_back(old, new), old.state == "unknown") for old, r, new in was if r]
     await caps.settle(tx, settled)

@@ -13,6 +13,7 @@ from service.broker.port import Way
 from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import outbox
 from service.ledger.transaction import Transaction
+from service.ledger.upsert import execute_many, insert_rows
 
 LEASE: Final = timedelta(seconds=30)
 # What is not sent within this is let go: after its lease another process would send it too.
@@ -62,8 +63,7 @@ async def put(tx: Transaction, messages: Iterable[Outgoing], now: datetime) -> N
         }
         for m in messages
     ]
-    if rows:
-        await tx.execute(outbox.insert(), rows)
+    await insert_rows(tx, outbox, rows)
 
 
 def _last_held(messages: Iterable[Outgoing]) -> list[Outgoing]:
@@ -115,7 +115,7 @@ async def claim(tx: Transaction, now: datetime, limit: int, *, but: Collection[W
     rows = (await tx.execute(query)).all()
     if rows:
         leased = update(outbox).where(outbox.c.id == bindparam("k")).values(leased_until=now + LEASE)
-        await tx.execute(leased, [{"k": row.id} for row in rows])
+        await execute_many(tx, leased, [{"k": row.id} for row in rows])
     return [outgoing_of(row) for row in rows]
 
 

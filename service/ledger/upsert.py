@@ -1,14 +1,17 @@
 """Set-based writes that both databases understand."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.ledger.transaction import Transaction
+from service.pacing import breathe
 
 Rows = list[dict[str, Any]]
+# Sent in one go; more are sent in several, between which others may run.
+ROWS_AT_ONCE: Final = 40
 
 
 def dialect_insert(tx: Transaction) -> Callable[[Table], Any]:
@@ -16,16 +19,23 @@ def dialect_insert(tx: Transaction) -> Callable[[Table], Any]:
     return sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
 
 
+async def execute_many(tx: Transaction, statement: Executable, rows: Rows) -> None:
+    """Run a statement for each of these rows."""
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        await breathe()
+        await tx.execute(statement, rows[first : first + ROWS_AT_ONCE])
+
+
 async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
     """New rows."""
     if rows:
-        await tx.execute(table.insert(), rows)
+        await execute_many(tx, table.insert(), rows)
 
 
 async def insert_missing(tx: Transaction, table: Table, rows: Rows) -> None:
     """Rows that may be there already."""
     if rows:
-        await tx.execute(dialect_insert(tx)(table).on_conflict_do_nothing(), rows)
+        await execute_many(tx, dialect_insert(tx)(table).on_conflict_do_nothing(), rows)
 
 
 async def upsert(
@@ -35,4 +45,4 @@ async def upsert(
     if rows:
         statement = dialect_insert(tx)(table)
         new = {name: statement.excluded[name] for name in changes}
-        await tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=new), rows)
+        await execute_many(tx, statement.on_conflict_do_update(index_elements=list(keys), set_=new), rows)

@@ -14,7 +14,7 @@ PG_CHANNEL: Final = "stagebell"
 
 
 class Wakeups:
-    """Events by topic: `dispatch.<channel>`, `relay`, `clock`, `stream`."""
+    """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `stream`."""
 
     def __init__(self) -> None:
         self.origin = f"from:{secrets.token_hex(4)}"
@@ -37,9 +37,9 @@ class Wakeups:
         self.wake(list(self._events))
 
 
-def dispatch_topic(channel: str) -> str:
-    """The topic of one channel's loops: news of another channel need not wake them."""
-    return f"dispatch.{channel}"
+def dispatch_topic(channel: str, *, codes: bool = False) -> str:
+    """The topic of one channel's loops, of codes or of everything else: other news need not wake them."""
+    return f"dispatch.{channel}.codes" if codes else f"dispatch.{channel}"
 
 
 async def announce(tx: Transaction, topics: Collection[str], origin: str) -> None:

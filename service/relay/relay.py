@@ -19,6 +19,7 @@ from service.failpoints import passing
 from service.ledger import outbox
 from service.ledger.faults import is_transient
 from service.ledger.outbox import Outgoing
+from service.pacing import give_way
 from service.runtime.loops import PAUSE_S, log_failure, run_loop
 from service.telemetry import metrics
 
@@ -56,6 +57,7 @@ class Relay:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that nothing stays that can go."""
+        give_way()
         await run_loop("relay", self._turn, stopping)
         await asyncio.gather(*self._busy.values())
         await self.publish_waiting()
