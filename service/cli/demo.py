@@ -24,6 +24,7 @@ from service.app import App
 from service.broker.memory import MemoryBroker
 from service.broker.port import DEAD
 from service.cli.running import stop_on_signals
+from service.ledger.read_models import InboxMessage
 from service.ledger.totals import totals
 from service.ledger.views import recent_messages
 from service.settings import Settings, SettingsError
@@ -120,7 +121,7 @@ async def _watch(app: App, play: Coroutine[Any, Any, None], console: Console, *,
     """Show messages as they go, until all is played and sent, or until stopped."""
     playing = asyncio.create_task(play)
     failing = asyncio.create_task(app.run())
-    seen: dict[str, dict[str, Any]] = {}
+    seen: dict[str, InboxMessage] = {}
     with Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else _plain() as live:
         while not app.stopping.is_set() and not failing.done():
             fresh = await _fresh(app, seen)
@@ -149,30 +150,30 @@ def _plain() -> Any:
     yield None
 
 
-async def _fresh(app: App, seen: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+async def _fresh(app: App, seen: dict[str, InboxMessage]) -> list[InboxMessage]:
     async with app.ledger.reading() as tx:
         messages = await recent_messages(tx, 200)
-    fresh = [m for m in reversed(messages) if m["id"] not in seen and m["state"] != "sending"]
-    seen.update({m["id"]: m for m in fresh})
+    fresh = [m for m in reversed(messages) if m.id not in seen and m.state != "sending"]
+    seen.update({m.id: m for m in fresh})
     return fresh
 
 
-def _table(rows: list[dict[str, Any]], total: int) -> Table:
+def _table(rows: list[InboxMessage], total: int) -> Table:
     table = Table(title=f"{total} messages", title_justify="left", expand=True, box=None, pad_edge=False)
     for heading in ("time", "order", "to", "channel", "message"):
         table.add_column(heading, no_wrap=heading != "message")
     for m in rows:
-        colour = COLOURS.get(m["channel"], "white")
-        table.add_row(f"{m['created']:%H:%M:%S}", m["order_id"], m["name"], f"[{colour}]{m['channel']}[/]", _words(m))
+        colour = COLOURS.get(m.channel, "white")
+        table.add_row(f"{m.created:%H:%M:%S}", m.order_id, m.name, f"[{colour}]{m.channel}[/]", _words(m))
     return table
 
 
-def _line(m: dict[str, Any]) -> str:
-    return f"{m['created']:%H:%M:%S}  {m['order_id']:<10} {m['channel']:<9} {m['name']:<8} {_words(m)}"
+def _line(m: InboxMessage) -> str:
+    return f"{m.created:%H:%M:%S}  {m.order_id:<10} {m.channel:<9} {m.name:<8} {_words(m)}"
 
 
-def _words(m: dict[str, Any]) -> str:
-    text = " ".join(part for part in (m["title"], m["text"]) if part) if not m["html"] else m["title"]
+def _words(m: InboxMessage) -> str:
+    text = " ".join(part for part in (m.title, m.text) if part) if not m.html else m.title
     text = " ".join(text.split()).partition(" http")[0]
     return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
 

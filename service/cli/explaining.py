@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -16,7 +15,9 @@ from service.cli.running import open_ledger
 from service.cli.shown import add_row, plain
 from service.domain.clocks.kinds import KINDS
 from service.domain.workflow import ClockSpec, Workflow
+from service.ledger.orders import find
 from service.ledger.provider_health import Refusal, refusing
+from service.ledger.read_models import OrderShown
 from service.ledger.views import order_view
 from service.workflows import packs
 from service.workflows.durations import in_words
@@ -32,11 +33,14 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     if pack is None:
         typer.echo(f"no workflow {workflow_name!r} is installed in {settings.workflows}", err=True)
         return 1
-    async with open_ledger(settings) as ledger, ledger.transaction() as tx:
-        view = await order_view(tx, pack.workflow, order_id)
-        refusals = await refusing(tx)
+    async with open_ledger(settings) as ledger:
+        async with ledger.reading() as tx:
+            order = await find(tx, workflow_name, order_id)
+            view = await order_view(tx, pack.workflow, order) if order else None
+            refusals = await refusing(tx)
         if view is not None:
-            await keep(tx, "order.explained", workflow_name, order_id)
+            async with ledger.transaction() as tx:
+                await keep(tx, "order.explained", workflow_name, order_id)
     if view is None:
         typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
         return 1
@@ -44,8 +48,8 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(
         Text(plain(order_id), style="bold"),
-        f"{workflow_name}: {view['status']}, customers see {view['stage_title']!r}"
-        f" (since {_when(view['status_since'])}, pack {view['pack']})",
+        f"{workflow_name}: {view.status}, customers see {view.stage_title!r}"
+        f" (since {_when(view.status_since)}, pack {view.pack})",
         markup=False,
     )
     _print_timeline(console, view)
@@ -59,35 +63,35 @@ def _when(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
-def _print_timeline(console: Console, view: dict[str, Any]) -> None:
+def _print_timeline(console: Console, view: OrderShown) -> None:
     table = Table("when (UTC)", "what", "details", title="Timeline", title_justify="left", box=None)
-    for line in view["timeline"]:
+    for line in view.timeline:
         details = ", ".join(f"{k} {v}" for k, v in line.items() if k not in _HIDDEN)
         add_row(table, _when(line["at"]), line["kind"].replace("_", " "), details)
     console.print(table)
 
 
-def _print_messages(console: Console, view: dict[str, Any], refusals: Sequence[Refusal]) -> None:
+def _print_messages(console: Console, view: OrderShown, refusals: Sequence[Refusal]) -> None:
     table = Table("notice", "to", "state", "why", title="Messages", title_justify="left", box=None)
-    for m in view["messages"]:
-        why = m["error"] or ("the provider took it" if m["state"] == "sent" else "")
-        if m["state"] in ("pending", "retrying"):
-            refused = "; ".join(r.in_words for r in refusals if r.channel == m["channel"] and r.holds_back)
+    for m in view.messages:
+        why = m.error or ("the provider took it" if m.state == "sent" else "")
+        if m.state in ("pending", "retrying"):
+            refused = "; ".join(r.in_words for r in refusals if r.channel == m.channel and r.holds_back)
             why = f"waits: {refused}" if refused else why
-        add_row(table, m["notice"], f"{m['audience']} by {m['channel']}", m["state"], why)
+        add_row(table, m.notice, f"{m.audience} by {m.channel}", m.state, why)
     console.print(table)
 
 
-def _print_clocks(console: Console, view: dict[str, Any], workflow: Workflow) -> None:
+def _print_clocks(console: Console, view: OrderShown, workflow: Workflow) -> None:
     table = Table("clock", "why", "started", "warns", "due", "state", "stopped", title="Clocks", title_justify="left",
                   box=None)  # fmt: skip
-    for c in view["clocks"]:
-        spec = workflow.clocks.get(c["name"])
-        stopped = f"{_when(c['stopped'])} {c['why']}" if c["stopped"] else ""
-        state = c["state"] + (f", noticed {c['noticed_late_s']:.1f} s late" if c["noticed_late_s"] else "")
+    for c in view.clocks:
+        spec = workflow.clocks.get(c.name)
+        stopped = f"{_when(c.stopped)} {c.why}" if c.stopped else ""
+        state = c.state + (f", noticed {c.noticed_late_s:.1f} s late" if c.noticed_late_s else "")
         add_row(
-            table, c["name"], rule_in_words(spec) if spec else "", _when(c["started"]), _when(c["warns"]),
-            _when(c["due"]), state, stopped,
+            table, c.name, rule_in_words(spec) if spec else "", _when(c.started), _when(c.warns),
+            _when(c.due), state, stopped,
         )  # fmt: skip
     console.print(table)
 
@@ -101,12 +105,12 @@ def rule_in_words(spec: ClockSpec) -> str:
     return words + pauses
 
 
-def _print_escalations(console: Console, view: dict[str, Any]) -> None:
+def _print_escalations(console: Console, view: OrderShown) -> None:
     table = Table("reason", "team", "severity", "state", "opened", "causes", "detail", title="Escalations",
                   title_justify="left", box=None)  # fmt: skip
-    for e in view["escalations"]:
+    for e in view.escalations:
         add_row(
-            table, e["reason"], e["team"], e["severity"], f"{e['state']}, level {e['level']}", _when(e["opened"]),
-            str(e["causes"]), e["detail"],
+            table, e.reason, e.team, e.severity, f"{e.state}, level {e.level}", _when(e.opened),
+            str(e.causes), e.detail,
         )  # fmt: skip
     console.print(table)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import Select, bindparam, delete, select, update
 
 from service.canonical import spellings
@@ -163,9 +164,7 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
 
 def _without_words(history: str) -> str:
     """Which states and when; a provider's words may name whom it could not reach."""
-    lines = [
-        {k: v for k, v in said.items() if k in ("state", "at", "provider", "code")} for said in history_of(history)
-    ]
+    lines = [structs.replace(said, why="") for said in history_of(history)]
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 

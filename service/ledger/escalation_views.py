@@ -11,6 +11,7 @@ from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.columns import stands_in
 from service.ledger.cursors import FAR, FIRST, read_cursor, write_cursor
+from service.ledger.read_models import EscalationShown, IncidentShown, NearBreach
 from service.ledger.records import unseal_json
 from service.ledger.tables import ESCALATION_DETAIL, clocks, escalations, orders
 from service.ledger.tables_admin import incidents, stream
@@ -50,7 +51,7 @@ def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[dict[str, Any]], int, str]:
+async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[EscalationShown], int, str]:
     """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
 
     The cursor is empty at the end. Raises Rejection for one that is not ours.
@@ -86,7 +87,7 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
         raise Rejection("cursor: is not one that a page of escalations gave; leave it out to begin again") from None
 
 
-async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[dict[str, Any]]:
+async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[IncidentShown]:
     """Incidents, newest first."""
     query = select(incidents).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
     if wanted.state == "active":
@@ -101,23 +102,22 @@ async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[dict[str, An
         if value:
             query = query.where(column == value)
     return [
-        {
-            "id": str(row.id),
-            "incident": True,
-            "workflow": row.workflow,
-            "order_id": row.subject,
-            "team": row.team,
-            "reason": row.reason,
-            "severity": row.severity,
-            "state": row.state,
-            "level": row.level,
-            "snoozed_until": row.snoozed_until,
-            "open_orders": row.orders,
-            "provider": row.provider,
-            "detail": row.detail,
-            "opened": row.opened_at,
-            "changed": row.last_at,
-        }
+        IncidentShown(
+            id=str(row.id),
+            workflow=row.workflow,
+            order_id=row.subject,
+            team=row.team,
+            reason=row.reason,
+            severity=row.severity,
+            state=row.state,
+            level=row.level,
+            snoozed_until=row.snoozed_until,
+            open_orders=row.orders,
+            provider=row.provider,
+            detail=row.detail,
+            opened=row.opened_at,
+            changed=row.last_at,
+        )
         for row in await tx.execute(query)
     ]
 
@@ -131,30 +131,30 @@ async def home_of(tx: Transaction, escalation_id: UUID) -> list[tuple[UUID, str,
     return [(row.id, row.workflow, row.order_name) for row in await tx.execute(query)]
 
 
-def escalation_view(keyring: Keyring, row: Any) -> dict[str, Any]:
+def escalation_view(keyring: Keyring, row: Any) -> EscalationShown:
     """One escalation."""
     said = unseal_json(keyring, row.sealed_detail, ESCALATION_DETAIL.of(row.id))
-    return {
-        "id": str(row.id),
-        "workflow": row.workflow,
-        "order_id": row.order_name,
-        "team": row.team,
-        "reason": row.reason,
-        "severity": row.severity,
-        "state": row.state,
-        "level": row.level,
-        "causes": row.causes,
-        "opened": row.opened_at,
-        "due": row.due_at,
-        "changed": row.changed_at,
-        "snoozed_until": row.snoozed_until,
-        "incident_id": str(row.incident_id) if row.incident_id else None,
-        "detail": said.get("detail", ""),
-        "by": said.get("by", ""),
-    }
+    return EscalationShown(
+        id=str(row.id),
+        workflow=row.workflow,
+        order_id=row.order_name,
+        team=row.team,
+        reason=row.reason,
+        severity=row.severity,
+        state=row.state,
+        level=row.level,
+        causes=row.causes,
+        opened=row.opened_at,
+        due=row.due_at,
+        changed=row.changed_at,
+        snoozed_until=row.snoozed_until,
+        incident_id=str(row.incident_id) if row.incident_id else None,
+        detail=said.get("detail", ""),
+        by=said.get("by", ""),
+    )
 
 
-async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> list[dict[str, Any]]:
+async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> list[NearBreach]:
     """Running clocks that will call a team within this time, the nearest first."""
     query = (
         select(clocks, orders.c.order_id.label("order_name"))
@@ -167,16 +167,16 @@ async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: ti
         if value:
             query = query.where(column == value)
     return [
-        {
-            "id": str(row.id),
-            "workflow": row.workflow,
-            "order_id": row.order_name,
-            "clock": row.name,
-            "team": row.team,
-            "started": row.started_at,
-            "due": row.due_at,
-            "warned": row.warn_at is not None and row.warn_at <= now,
-        }
+        NearBreach(
+            id=str(row.id),
+            workflow=row.workflow,
+            order_id=row.order_name,
+            clock=row.name,
+            team=row.team,
+            started=row.started_at,
+            due=row.due_at,
+            warned=row.warn_at is not None and row.warn_at <= now,
+        )
         for row in await tx.execute(query)
     ]
 

@@ -7,15 +7,24 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import fmean, quantiles
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import func, select
 
 from service.domain.clocks.kinds import KINDS
 from service.domain.events import clean
 from service.domain.workflow import Measure, Workflow
+from service.ledger.read_models import (
+    LifecycleMetrics,
+    MeasureShown,
+    Percentiles,
+    PromiseWeek,
+    Slow,
+    StageTimes,
+    ValueCount,
+)
 from service.ledger.records import order_of
 from service.ledger.tables import clocks, observations, orders, visits
 from service.ledger.transaction import Transaction
@@ -35,7 +44,7 @@ class _Visit(Struct, frozen=True):
     at: datetime
 
 
-async def lifecycle(tx: Transaction, workflow: Workflow, since: datetime) -> dict[str, Any]:
+async def lifecycle(tx: Transaction, workflow: Workflow, since: datetime) -> LifecycleMetrics:
     """Everything about orders that moved since then."""
     lives = await _lives(tx, workflow.name, since)
     counted = await tx.execute(
@@ -43,18 +52,18 @@ async def lifecycle(tx: Transaction, workflow: Workflow, since: datetime) -> dic
     )
     by_status = {row[0]: int(row[1]) for row in counted}
     averages = await _averages(tx, workflow.name, since)
-    return {
-        "workflow": workflow.name,
-        "since": since,
-        "orders": len(lives),
-        "by_status": by_status,
-        "measures": [
+    return LifecycleMetrics(
+        workflow=workflow.name,
+        since=since,
+        orders=len(lives),
+        by_status=by_status,
+        measures=[
             await _counted(tx, m, lives) if m.kind == "count" else _measured(m, lives, averages)
             for m in workflow.measures.values()
         ],
-        "stages": await _stages(tx, workflow, lives),
-        "promises": await _promises(tx, workflow, since),
-    }
+        stages=await _stages(tx, workflow, lives),
+        promises=await _promises(tx, workflow, since),
+    )
 
 
 async def _lives(tx: Transaction, workflow: str, since: datetime) -> dict[UUID, list[_Visit]]:
@@ -81,10 +90,10 @@ async def _averages(tx: Transaction, workflow: str, since: datetime) -> dict[str
 
 def _measured(
     m: Measure, lives: Mapping[UUID, list[_Visit]], averages: Mapping[str, tuple[float, int]]
-) -> dict[str, Any]:
+) -> MeasureShown:
     value: float | None = None
     count = 0
-    more: dict[str, Any] = {}
+    spread = Percentiles()
     if m.kind == "average":
         value, count = averages.get(m.name, (None, 0))
     elif m.kind == "rate":
@@ -96,13 +105,22 @@ def _measured(
         times = [t for life in lives.values() if (t := _time_between(life, m)) is not None]
         count = len(times)
         value = fmean(times) if times else None
-        more = _percentiles(times)
+        spread = _percentiles(times)
     kept = None if value is None or m.goal is None else (value >= m.goal if m.at_least else value <= m.goal)
-    goal = {"goal": m.goal, "at_least": m.at_least, "goal_kept": kept}
-    return {"name": m.name, "title": m.title, "kind": m.kind, "value": value, "count": count, **goal, **more}
+    return MeasureShown(
+        **structs.asdict(spread),
+        name=m.name,
+        title=m.title,
+        kind=m.kind,
+        value=value,
+        count=count,
+        goal=m.goal,
+        at_least=m.at_least,
+        goal_kept=kept,
+    )
 
 
-async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit]]) -> dict[str, Any]:
+async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit]]) -> MeasureShown:
     """How often each value comes, the most frequent first: of the orders as they are now, so of nobody erased."""
     entered = [order_id for order_id, life in lives.items() if any(v.status in m.start for v in life)]
     values: Counter[str] = Counter()
@@ -111,8 +129,18 @@ async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit
         for row in await tx.execute(part):
             value = order_of(tx.keyring, row).value(m.path)
             values[clean(str(value))[:LONGEST_VALUE] if value not in (None, "") else ""] += 1
-    counted = [{"value": value, "count": n} for value, n in values.most_common(MOST_VALUES)]
-    return {"name": m.name, "title": m.title, "kind": m.kind, "value": None, "count": len(entered), "values": counted}
+    counted = [ValueCount(value, n) for value, n in values.most_common(MOST_VALUES)]
+    return MeasureShown(
+        name=m.name,
+        title=m.title,
+        kind=m.kind,
+        value=None,
+        count=len(entered),
+        goal=None,
+        at_least=m.at_least,
+        goal_kept=None,
+        values=counted,
+    )
 
 
 def _time_between(life: Sequence[_Visit], m: Measure) -> float | None:
@@ -123,16 +151,16 @@ def _time_between(life: Sequence[_Visit], m: Measure) -> float | None:
     return (ended - begun).total_seconds() if ended else None
 
 
-def _percentiles(times: Sequence[float]) -> dict[str, float]:
+def _percentiles(times: Sequence[float]) -> Percentiles:
     if not times:
-        return {}
+        return Percentiles()
     if len(times) == 1:
-        return dict.fromkeys(("p50", "p90", "p99"), times[0])
+        return Percentiles(times[0], times[0], times[0])
     cuts = quantiles(times, n=100, method="inclusive")
-    return {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98]}
+    return Percentiles(cuts[49], cuts[89], cuts[98])
 
 
-async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]) -> list[dict[str, Any]]:
+async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]) -> list[StageTimes]:
     """Time in each stage: from entering it to entering another one."""
     spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
     for order_id, life in lives.items():
@@ -149,14 +177,14 @@ async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list
         outliers = [(t, o) for t, o in reversed(times) if t > _fence(seconds)]
         names = await _names(tx, [o for _, o in outliers[:MOST_OUTLIERS]])
         found.append(
-            {
-                "stage": stage.name,
-                "title": stage.titles.get(workflow.default_locale, stage.name),
-                "count": len(times),
-                **_percentiles(seconds),
-                "outliers": len(outliers),
-                "slowest": [{"order_id": names.get(o, ""), "seconds": t} for t, o in outliers[:MOST_OUTLIERS]],
-            }
+            StageTimes(
+                stage=stage.name,
+                title=stage.titles.get(workflow.default_locale, stage.name),
+                count=len(times),
+                **structs.asdict(_percentiles(seconds)),
+                outliers=len(outliers),
+                slowest=[Slow(names.get(o, ""), t) for t, o in outliers[:MOST_OUTLIERS]],
+            )
         )
     return found
 
@@ -175,7 +203,7 @@ async def _names(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, str]:
     return {row.id: row.order_id for row in rows}
 
 
-async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> list[dict[str, Any]]:
+async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> list[PromiseWeek]:
     """Kept and broken promises by clock and ISO week."""
     query = select(clocks.c.name, clocks.c.state, clocks.c.started_at).where(
         clocks.c.workflow == workflow.name, clocks.c.started_at >= since, clocks.c.state.in_(("met", "breached"))
@@ -190,7 +218,5 @@ async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> lis
         if spec is None or not KINDS[spec.kind].is_promise:
             continue
         share = 100 * kept / (kept + broken)
-        found.append(
-            {"clock": name, "notice": spec.notice or "", "week": week, "kept": kept, "broken": broken, "share": share}
-        )
+        found.append(PromiseWeek(name, spec.notice or "", week, kept, broken, share))
     return found

@@ -13,6 +13,7 @@ from service.domain.order import Order, OrderRef
 from service.domain.workflow import Workflow
 from service.ledger.erasing import told_of
 from service.ledger.orders import find
+from service.ledger.read_models import MessageShown
 from service.ledger.records import notification_of
 from service.ledger.schedules import listed
 from service.ledger.suppressed import suppressed
@@ -147,8 +148,8 @@ def _preferences(order: Order, traces: Traces) -> list[dict[str, Any]]:
     ]
 
 
-def _message(order: Order, m: dict[str, Any]) -> PersonMessage:
-    kept = {f: m[f] for f in PersonMessage.__struct_fields__ if f in m}
+def _message(order: Order, m: MessageShown) -> PersonMessage:
+    kept = {f: getattr(m, f) for f in PersonMessage.__struct_fields__ if hasattr(m, f)}
     return PersonMessage(workflow=order.workflow, order_id=order.order_id, **kept)
 
 

@@ -174,12 +174,22 @@ def notification_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Noti
     )
 
 
+class StateChange(Struct, frozen=True, omit_defaults=True):
+    """What became of a message. `why`: in words; `code`: the provider's, or the mail server's."""
+
+    state: str
+    at: str
+    why: str = ""
+    provider: str = ""
+    code: str = ""
+
+
 def history_line(state: str, at: datetime, why: str = "", **more: str) -> str:
     """One state change, as a line of JSON; appended, never rewritten."""
     said = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
     return _encoder.encode(said).decode() + "\n"
 
 
-def history_of(text: str) -> list[dict[str, Any]]:
+def history_of(text: str) -> list[StateChange]:
     """The state changes, oldest first."""
-    return [msgspec.json.decode(line) for line in text.splitlines() if line]
+    return [msgspec.json.decode(line, type=StateChange) for line in text.splitlines() if line]

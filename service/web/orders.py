@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -17,6 +17,7 @@ from service.domain.order import Order, OrderRef
 from service.domain.workflow import Notice, Workflow
 from service.ledger.order_search import Listed, Search, as_csv, open_escalations_of, search
 from service.ledger.orders import find
+from service.ledger.read_models import OrderShown
 from service.ledger.views import order_view
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
@@ -28,7 +29,19 @@ from service.web.preview import preview
 from service.web.problems import Problem
 from service.web.queries import in_order, query_of
 from service.web.query_types import OrdersQuery
-from service.web.shapes import Escalated, IssueReport, LinkAnswer, NoticeAnswer, NoticeOrder, OrderLine, OrderPage
+from service.web.shapes import (
+    AgentAnswer,
+    Asked,
+    Escalated,
+    IssueReport,
+    LinkAnswer,
+    ManualNotice,
+    NoticeAnswer,
+    NoticeOrder,
+    OrderDocument,
+    OrderLine,
+    OrderPage,
+)
 
 # The shortest phone numbers there are, without a country code: Niue has four digits (ITU-T E.164, national plans).
 FEWEST_DIGITS: Final = 4
@@ -153,52 +166,48 @@ def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
 
 async def get_order(request: web.Request) -> web.StreamResponse:
     """State, people, timeline, messages, clocks, escalations."""
-    return answer(await load_view(request))
+    _, document = await load_order(request)
+    return answer(document)
 
 
-async def load_view(request: web.Request) -> dict[str, Any]:
-    """The order named in the path, with what an agent may say and send; raises Problem."""
+async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
+    """The order named in the path, and what is shown of it with what an agent may say and send; raises Problem."""
     context = request.app[CONTEXT]
     name, order_id = request.match_info["workflow"], request.match_info["order_id"]
     pack = context.core.packs.find(name)
-    view = order = None
     if pack is not None and "\x00" not in order_id:
         async with context.core.ledger.reading() as tx:
-            view = await order_view(tx, pack.workflow, order_id)
             order = await find(tx, name, order_id)
-    if pack is None or view is None or order is None:
-        raise Problem(404, "No such order", "no order of this workflow has this id")
-    return {**view, **_help(pack.workflow, order, context.core.time.now())}
+            if order is not None:
+                shown = await order_view(tx, pack.workflow, order)
+                return order, _with_help(shown, pack.workflow, order, context.core.time.now())
+    raise Problem(404, "No such order", "no order of this workflow has this id")
 
 
-def _help(workflow: Workflow, order: Order, now: datetime) -> dict[str, Any]:
-    locale = workflow.default_locale
-    return {
-        "answers": [
-            {"question": a.question, "check": a.check, "do": a.do, "say": a.say}
+def _with_help(shown: OrderShown, workflow: Workflow, order: Order, now: datetime) -> OrderDocument:
+    return OrderDocument(
+        **structs.asdict(shown),
+        answers=[
+            AgentAnswer(a.question, a.check, a.do, a.say)
             for a in workflow.answers
             if not a.statuses or order.status in a.statuses
         ],
-        "manual_notices": [
-            {
-                "reason": n.name,
-                "title": n.manual.get(locale, n.name),
-                "channels": n.channels,
-                "asks": asks_of(workflow, n, order, now),
-            }
+        manual_notices=[
+            ManualNotice(
+                n.name, n.manual.get(workflow.default_locale, n.name), n.channels, asks_of(workflow, n, order, now)
+            )
             for n in asking.offered(workflow, order.status)
         ],
-    }
+    )
 
 
-def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> list[dict[str, Any]]:
+def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> list[Asked]:
     """What an agent fills in for this notice, with what stands in now while they do not."""
     found = []
     for name, ask in notice.asks.items():
         default = asking.standing_in(ask, order, workflow.timezone, now)
         title = ask.attribute.titles.get(workflow.default_locale, name.replace("_", " "))
-        said = {"name": name, "title": title, "type": ask.attribute.type, "ahead": ask.ahead}
-        found.append({**said, "required": default is None, "default": default})
+        found.append(Asked(name, title, ask.attribute.type, ask.ahead, default is None, default))
     return found
 
 

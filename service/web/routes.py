@@ -5,6 +5,7 @@ Here what programs call; `page_routes` has what people and browsers open, and `r
 
 from service.erasing import Erasure
 from service.ledger.person_data import PersonData
+from service.ledger.read_models import LifecycleMetrics
 from service.web import (
     audit,
     dead,
@@ -103,7 +104,7 @@ API = (
         shapes.Handled, audit=Act("escalation.comment"),
     ),
     Route(
-        "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, "supervisor", answer=shapes.LifecycleMetrics,
+        "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, "supervisor", answer=LifecycleMetrics,
         query=q.LifecycleQuery, audit=NUMBERS,
     ),
     Route(

@@ -1,11 +1,16 @@
 """What calls take and answer; the OpenAPI document is made from these types."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from service.domain.events import Appointment
+from service.domain.json_object import JsonObject
 from service.ledger.audit_reading import Line
+from service.ledger.read_models import EscalationShown, IncidentShown, OrderShown
+from service.ledger.suppressed import Suppressed
 
 Words = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -46,7 +51,7 @@ class OrderLine(Struct):
     expected_end: datetime | None
     overdue: bool
     open_escalations: int
-    attributes: dict[str, Any] = {}
+    attributes: JsonObject = {}
 
 
 class OrderPage(Struct, omit_defaults=True):
@@ -57,49 +62,49 @@ class OrderPage(Struct, omit_defaults=True):
     warnings: list[str] = []
 
 
-class OrderDocument(Struct):
-    """Everything about one order."""
+class AgentAnswer(Struct, frozen=True):
+    """What an agent checks, does and says when a customer asks this."""
 
-    workflow: str
-    order_id: str
-    status: str
-    stage: str
-    stage_title: str
-    final: bool
-    created: datetime
-    updated: datetime
-    status_since: datetime
-    pack: str
-    recipients: dict[str, Any]
-    people: list[dict[str, Any]]
-    assignee: dict[str, Any] | None
-    eta: datetime | None
-    appointment: dict[str, Any] | None
-    price: dict[str, Any] | None
-    payment: dict[str, Any] | None
-    attributes: dict[str, Any]
-    messages: list[dict[str, Any]]
-    timeline: list[dict[str, Any]]
-    clocks: list[dict[str, Any]]
-    escalations: list[dict[str, Any]]
-    answers: list[dict[str, Any]]
-    manual_notices: list[dict[str, Any]]
-    suppressions: list["SuppressionLine"]
+    question: str
+    check: Sequence[str]
+    do: Sequence[str]
+    say: str
 
 
-class SuppressionLine(Struct):
-    """Nothing is sent to this address over this channel: why, and since when."""
+class Asked(Struct, frozen=True):
+    """What an agent fills in for a notice. `default`: what stands there while they do not; without one it is required.
 
-    channel: str
-    address: str
-    why: str
-    at: datetime
+    `ahead`: a time that must lie ahead.
+    """
+
+    name: str
+    title: str
+    type: str
+    ahead: bool
+    required: bool
+    default: Any
+
+
+class ManualNotice(Struct, frozen=True):
+    """A notice that may be sent now."""
+
+    reason: str
+    title: str
+    channels: Sequence[str]
+    asks: list[Asked]
+
+
+class OrderDocument(OrderShown, frozen=True, kw_only=True):
+    """Everything about one order, with what an agent may say and send."""
+
+    answers: list[AgentAnswer]
+    manual_notices: list[ManualNotice]
 
 
 class Suppressions(Struct):
     """What is suppressed of an address."""
 
-    suppressions: list[SuppressionLine]
+    suppressions: list[Suppressed]
 
 
 class NoticeOrder(Struct, forbid_unknown_fields=True):
@@ -110,7 +115,7 @@ class NoticeOrder(Struct, forbid_unknown_fields=True):
 
     reason: Name
     channels: Annotated[list[Name], Meta(max_length=8)] = []
-    inputs: Annotated[dict[str, Any], Meta(max_length=20)] = {}
+    inputs: Annotated[JsonObject, Meta(max_length=20)] = {}
     preview: bool = False
 
 
@@ -159,8 +164,8 @@ class EscalationPage(Struct):
     `total`: of all pages. `cursor` leads to the next one and is empty at the end.
     """
 
-    escalations: list[dict[str, Any]]
-    incidents: list[dict[str, Any]]
+    escalations: list[EscalationShown]
+    incidents: list[IncidentShown]
     total: int
     cursor: str
 
@@ -287,24 +292,12 @@ class Tracking(Struct):
     next_stage: str | None
     stages: list[TrackingStage]
     eta: datetime | None
-    appointment: dict[str, Any] | None
+    appointment: Appointment | None
     assignee: TrackingAssignee | None
     final: bool
     failed: bool
     updated: datetime
     locale: str
-
-
-class LifecycleMetrics(Struct):
-    """What the pack measures, time in each stage, and promises kept."""
-
-    workflow: str
-    since: datetime
-    orders: int
-    by_status: dict[str, int]
-    measures: list[dict[str, Any]]
-    stages: list[dict[str, Any]]
-    promises: list[dict[str, Any]]
 
 
 class AuditPage(Struct):

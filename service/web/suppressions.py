@@ -15,7 +15,7 @@ from service.web.context import CONTEXT
 from service.web.orders import countries_of
 from service.web.queries import query_of
 from service.web.query_types import SuppressionQuery, SuppressionsQuery
-from service.web.shapes import Count, SuppressionLine, Suppressions
+from service.web.shapes import Count, Suppressions
 
 MOST_LETTERS: Final = 320
 
@@ -27,7 +27,7 @@ async def list_suppressions(request: web.Request) -> web.StreamResponse:
     noted(request, people=known_as)
     async with core.ledger.reading() as tx:
         found = await suppressed(tx, known_as)
-    return answer(Suppressions([SuppressionLine(s.channel, s.address, s.why, s.at) for s in found]))
+    return answer(Suppressions(list(found)))
 
 
 async def lift_suppression(request: web.Request) -> web.StreamResponse:

@@ -11,7 +11,6 @@ import yaml
 from aiohttp import web
 from babel import Locale
 from babel.dates import format_datetime, format_time
-from msgspec import to_builtins
 
 from service.dispatch.compose import LINK_PURPOSE
 from service.domain.calendars import zone_of
@@ -135,7 +134,7 @@ def _tracking(order: Order, workflow: Workflow, locale: str) -> Tracking:
         next_stage=None if final else following,
         stages=stages,
         eta=None if final else order.eta,
-        appointment=to_builtins(order.appointment, builtin_types=(datetime,)),
+        appointment=order.appointment,
         assignee=_assignee(order, workflow),
         final=final,
         failed=current.failed,

@@ -15,11 +15,10 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
-from service.ledger.views import order_view
+from service.ledger.orders import find
 from tests.integration.conftest import Caller
 from tests.support.client import key_for
 from tests.support.events import CUSTOMER, NOON, encoded, event
-from tests.support.packs import device_pickup
 from tests.support.world import ROOT, World
 
 STRUCTURED = "application/cloudevents+json"
@@ -53,8 +52,8 @@ def by_kombu(url: str) -> None:
 
 async def reached(world: World, order_id: str, status: str) -> bool:
     async with world.ledger.reading() as tx:
-        view = await order_view(tx, device_pickup().workflow, order_id)
-    return view is not None and view["status"] == status
+        order = await find(tx, "device_pickup", order_id)
+    return order is not None and order.status == status
 
 
 @pytest.mark.parametrize("publish", [by_pika, by_kombu])

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
 from sqlalchemy import func, select, update
 
 from service.app import App
@@ -19,7 +20,7 @@ from service.intake.reading import Incoming
 from service.ledger import inbox
 from service.ledger.engine import Ledger
 from service.ledger.faults import is_transient
-from service.ledger.orders import next_wake
+from service.ledger.orders import find, next_wake
 from service.ledger.schedules import next_due
 from service.ledger.tables import notifications, outbox
 from service.ledger.views import order_view
@@ -238,9 +239,11 @@ class World:
         """The order as the API shows it."""
         pack = self.app.packs.get(workflow)
         async with self.ledger.reading() as tx:
-            view = await order_view(tx, pack.workflow, order_id)
-        assert view is not None, f"no order {order_id}"
-        return view
+            order = await find(tx, workflow, order_id)
+            assert order is not None, f"no order {order_id}"
+            view = await order_view(tx, pack.workflow, order)
+        shown: dict[str, Any] = to_builtins(view, builtin_types=(datetime,))
+        return shown
 
     async def messages(self, order_id: str, channel: str | None = None) -> list[tuple[str, str]]:
         """(notice, state) of an order's messages."""

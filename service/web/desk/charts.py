@@ -3,9 +3,11 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup, escape
+
+from service.ledger.read_models import PromiseWeek, StageTimes
 
 WIDTH: Final = 900
 LABEL: Final = 190
@@ -22,13 +24,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} days"
 
 
-def stages_chart(stages: Sequence[dict[str, Any]]) -> Markup:
+def stages_chart(stages: Sequence[StageTimes]) -> Markup:
     """A row a stage on a logarithmic axis: the median as a mark, up to p90 as a band, up to p99 as a whisker."""
-    rows = [s for s in stages if s["count"]]
+    rows = [(s.title, s.p50 or 0.0, s.p90 or 0.0, s.p99 or 0.0) for s in stages if s.count]
     if not rows:
         return Markup('<p class="empty">No order has left a stage yet.</p>')
-    shortest = max(1.0, min(s["p50"] for s in rows) / 4)
-    longest = max(10.0, *(s["p99"] for s in rows))
+    shortest = max(1.0, min(p50 for _, p50, _, _ in rows) / 4)
+    longest = max(10.0, *(p99 for *_, p99 in rows))
     ticks = [t for t in TICKS_S if shortest <= t <= longest * 1.5]
 
     def x(seconds: float) -> float:
@@ -41,26 +43,24 @@ def stages_chart(stages: Sequence[dict[str, Any]]) -> Markup:
     for t in ticks:
         parts.append(f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="10" y2="{height - 26}"/>')
         parts.append(f'<text class="faint" x="{x(t):.1f}" y="{height - 8}" text-anchor="middle">{duration(t)}</text>')
-    for i, s in enumerate(rows):
+    for i, (title, p50, p90, p99) in enumerate(rows):
         y = 26 + ROW * i
-        parts.append(f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{escape(s["title"])}</text>')
-        parts.append(
-            f'<line class="whisker" x1="{x(s["p50"]):.1f}" x2="{x(s["p99"]):.1f}" y1="{y}" y2="{y}" stroke-width="2"/>'
-        )
-        wide = max(2.0, x(s["p90"]) - x(s["p50"]))
-        parts.append(f'<rect class="band" x="{x(s["p50"]):.1f}" y="{y - 8}" width="{wide:.1f}" height="16" rx="4"/>')
-        parts.append(f'<circle class="mark" cx="{x(s["p50"]):.1f}" cy="{y}" r="6"/>')
-        parts.append(f'<text class="faint" x="{x(s["p99"]) + 10:.1f}" y="{y + 4}">{duration(s["p50"])}</text>')
+        parts.append(f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{escape(title)}</text>')
+        parts.append(f'<line class="whisker" x1="{x(p50):.1f}" x2="{x(p99):.1f}" y1="{y}" y2="{y}" stroke-width="2"/>')
+        wide = max(2.0, x(p90) - x(p50))
+        parts.append(f'<rect class="band" x="{x(p50):.1f}" y="{y - 8}" width="{wide:.1f}" height="16" rx="4"/>')
+        parts.append(f'<circle class="mark" cx="{x(p50):.1f}" cy="{y}" r="6"/>')
+        parts.append(f'<text class="faint" x="{x(p99) + 10:.1f}" y="{y + 4}">{duration(p50)}</text>')
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers of ours and escaped titles
 
 
-def promises_chart(promises: Sequence[dict[str, Any]]) -> Markup:
+def promises_chart(promises: Sequence[PromiseWeek]) -> Markup:
     """A row a promise, a bar a week: how many were kept, and how many broken."""
-    weeks = sorted({p["week"] for p in promises})[-12:]
-    by_clock: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    weeks = sorted({p.week for p in promises})[-12:]
+    by_clock: dict[str, dict[str, PromiseWeek]] = defaultdict(dict)
     for p in promises:
-        if p["week"] in weeks:
-            by_clock[p["clock"]][p["week"]] = p
+        if p.week in weeks:
+            by_clock[p.clock][p.week] = p
     if not by_clock:
         return Markup('<p class="empty">No promise has ended yet.</p>')
     step = min(60.0, (WIDTH - LABEL - 100) / len(weeks))
@@ -79,17 +79,17 @@ def promises_chart(promises: Sequence[dict[str, Any]]) -> Markup:
         for j, week in enumerate(weeks):
             if week in found:
                 parts.append(_bar(found[week], LABEL + step * j + step * 0.2, bottom, step * 0.6))
-        kept = sum(p["kept"] for p in found.values())
-        total = kept + sum(p["broken"] for p in found.values())
+        kept = sum(p.kept for p in found.values())
+        total = kept + sum(p.broken for p in found.values())
         parts.append(f'<text class="faint" x="{WIDTH - 80}" y="{bottom - 8}">{100 * kept / total:.1f} %</text>')
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers of ours and escaped names
 
 
-def _bar(p: dict[str, Any], x: float, bottom: float, width: float) -> str:
+def _bar(p: PromiseWeek, x: float, bottom: float, width: float) -> str:
     tall = ROW - 6
-    broken = tall * p["broken"] / (p["kept"] + p["broken"])
+    broken = tall * p.broken / (p.kept + p.broken)
     kept = tall - broken
-    title = f"{p['week']}: {p['kept']} kept, {p['broken']} broken"
+    title = f"{p.week}: {p.kept} kept, {p.broken} broken"
     return (
         f"<g><title>{escape(title)}</title>"
         f'<rect class="kept" x="{x:.1f}" y="{bottom - kept:.1f}" width="{width:.1f}" height="{kept:.1f}"/>'

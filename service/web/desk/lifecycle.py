@@ -20,13 +20,13 @@ async def lifecycle(request: web.Request) -> web.StreamResponse:
     since = query_of(request, LifecycleQuery).since or USUAL
     async with core.ledger.reading() as tx:
         m = await measured(tx, workflow, core.time.now() - since)
-    values: dict[str, Any] = {
+    values = {
         "m": m,
         "title": workflow.title,
         "since": request.query.get("since", "90d"),
         "workflows": [(p.workflow.name, p.workflow.title) for p in core.packs],
-        "stages_chart": stages_chart(m["stages"]),
-        "promises_chart": promises_chart(m["promises"]),
+        "stages_chart": stages_chart(m.stages),
+        "promises_chart": promises_chart(m.promises),
         "shown": _shown,
     }
     return await render(request, "lifecycle.html.j2", values, here="/desk/lifecycle")

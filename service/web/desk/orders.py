@@ -5,25 +5,27 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
+from msgspec import Struct
 
 from service.core import NoSuchOrder
 from service.domain.attributes import moment_of
 from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
 from service.ledger.order_search import Listed, open_escalations_of, search
-from service.ledger.orders import find
 from service.web import attribute_filters
 from service.web.audited import audit_line
 from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.once import once_by_form
-from service.web.orders import csv_answer, line_of, load_view, order_ref, search_of, told_once
+from service.web.orders import csv_answer, line_of, load_order, order_ref, search_of, told_once
 from service.web.preview import preview
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import OrdersQuery
+from service.web.shapes import Asked
 from service.web.suppressions import lift_as_asked
 
 _FILTERS: Final = (
@@ -103,38 +105,36 @@ def _path(workflow: str, order_id: str) -> str:
 async def order(request: web.Request) -> web.StreamResponse:
     """One order."""
     context = request.app[CONTEXT]
-    view = await load_view(request)
-    pack = context.core.packs.find(view["workflow"], view["pack"])
+    stored, view = await load_order(request)
+    pack = context.core.packs.find(view.workflow, view.pack)
     assert pack is not None
     w = pack.workflow
-    async with context.core.ledger.reading() as tx:
-        stored = await find(tx, view["workflow"], view["order_id"])
-    rank = w.stages[view["stage"]].rank
+    rank = w.stages[view.stage].rank
     ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
-    running = sorted((c for c in view["clocks"] if c["state"] == "running"), key=lambda c: c["due"])
-    values: dict[str, Any] = {
+    running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
+    values = {
         "o": view,
-        "base": _path(view["workflow"], view["order_id"]),
-        "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view["final"] else "",
-        "facts": _facts(w, view["attributes"]),
+        "base": _path(view.workflow, view.order_id),
+        "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
+        "facts": _facts(w, view.attributes),
         "promise": running[0] if running else None,
-        "timeline": list(reversed(view["timeline"])),
+        "timeline": list(reversed(view.timeline)),
         "asked": [
-            {"reason": n["reason"], "title": n["title"], "fields": [_field(w, n["reason"], a) for a in n["asks"]]}
-            for n in view["manual_notices"]
-            if n["asks"]
+            {"reason": n.reason, "title": n.title, "fields": [_field(w, n.reason, a) for a in n.asks]}
+            for n in view.manual_notices
+            if n.asks
         ],
-        "channels": list(dict.fromkeys(c for n in view["manual_notices"] for c in n["channels"])),
+        "channels": list(dict.fromkeys(c for n in view.manual_notices for c in n.channels)),
         "reasons": [
             {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}
             for r in w.reasons.values()
         ],
-        "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}" if stored else "",
+        "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}",
     }
     return await render(request, "order.html.j2", values, here="/desk/orders")
 
 
-def _facts(w: Workflow, said: dict[str, Any]) -> list[tuple[str, Any]]:
+def _facts(w: Workflow, said: JsonObject) -> list[tuple[str, Any]]:
     """Titles and values of the attributes that the pack declares and the order has; of a list, how many."""
     return [
         (
@@ -166,17 +166,26 @@ async def _notice(request: web.Request) -> SendNotice:
 _INPUTS: Final = {"datetime": "datetime-local", "date": "date", "number": "number"}
 
 
-def _field(w: Workflow, reason: str, ask: dict[str, Any]) -> dict[str, Any]:
+class Field(Struct, frozen=True):
+    """A field of the form. `type`: as HTML names kinds of inputs."""
+
+    name: str
+    title: str
+    type: str
+    value: str
+
+
+def _field(w: Workflow, reason: str, ask: Asked) -> Field:
     """A field of the form; moments are shown, and read, in the pack's time zone."""
-    kind, value = ask["type"], ask["default"]
-    title = ask["title"]
+    kind, value = ask.type, ask.default
+    title = ask.title
     if kind == "datetime":
         title = f"{title} ({w.timezone})"
         moment = moment_of(value, w.timezone) if value else None
         value = f"{moment.astimezone(zone_of(w.timezone)):%Y-%m-%dT%H:%M}" if moment else ""
     elif kind == "date" and value:
         value = value[:10]
-    return {"name": f"{reason}.{ask['name']}", "title": title, "type": _INPUTS.get(kind, "text"), "value": value or ""}
+    return Field(f"{reason}.{ask.name}", title, _INPUTS.get(kind, "text"), value or "")
 
 
 def _given(kind: str, text: str) -> Any:
