@@ -4,11 +4,12 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import ClientError, ClientResponse
 
+from service.domain.json_object import JsonObject
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ class TurnedAway(Exception):
         self.retry_after = retry_after
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> JsonObject:
         """The body, if it is a JSON object; else an empty one."""
         return json_object(self.text)
 
@@ -64,7 +65,7 @@ async def text_of(response: ClientResponse) -> str:
         return kept.decode("utf-8", "replace")
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> JsonObject:
     """A JSON object, alone or as the only one of a list (so some of Google's front ends); empty for anything else."""
     try:
         body = json.loads(text)
@@ -75,7 +76,7 @@ def json_object(text: str) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def field_of(body: dict[str, Any], name: str) -> str:
+def field_of(body: JsonObject, name: str) -> str:
     """A field of text or number, as text; empty for what is neither."""
     value = body.get(name)
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -9,6 +9,7 @@ from msgspec import to_builtins
 from service.domain import attributes
 from service.domain.attributes import moment_of
 from service.domain.errors import NotNow, Rejection
+from service.domain.json_object import JsonObject
 from service.domain.order import Order
 from service.domain.workflow import Ask, Notice, Workflow
 
@@ -27,7 +28,7 @@ def require_offered(workflow: Workflow, notice: Notice, status: str) -> None:
         raise NotNow(f"reason: {notice.name!r} is not sent in {status!r}; it is in {known}")
 
 
-def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, now: datetime) -> dict[str, Any]:
+def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, now: datetime) -> JsonObject:
     """What the notice says of `inputs`, checked, with the order's own values where nothing is given; raises Rejection.
 
     Blank counts as not given. A date that must lie ahead is refused when it does not, and a default of that kind does
@@ -79,7 +80,7 @@ def _is_ahead(value: Any, zone: str, now: datetime) -> bool:
     return moment is not None and moment > now
 
 
-def values(notice: Notice | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+def values(notice: Notice | None, asked: Mapping[str, Any]) -> JsonObject:
     """What was filled in, as templates get it; None for what was erased since."""
     asks = notice.asks if notice else {}
     said = attributes.values(asked, {name: ask.attribute for name, ask in asks.items()})

@@ -13,6 +13,7 @@ from typing import Any, Final
 from service.domain.calendars import local_instant, zone_of
 from service.domain.errors import Rejection
 from service.domain.events import EARLIEST, LATEST
+from service.domain.json_object import JsonObject
 from service.domain.workflow import Attribute, AttributeType
 
 _SANE: Final = f"between {EARLIEST:%Y} and {LATEST:%Y}"
@@ -38,7 +39,7 @@ _CURRENCY = re.compile(r"^[A-Z]{3}$")
 
 def checked(
     given: Mapping[str, Any], declared: Mapping[str, Attribute], timezone: str, where: str = "data.attributes"
-) -> dict[str, Any]:
+) -> JsonObject:
     """The attributes in the form in which they are kept; raises Rejection naming the one that is of another type.
 
     Attributes that the pack does not declare stay as they came; `null` stays, too, and clears.
@@ -132,7 +133,7 @@ def moment_of(value: Any, timezone: str, *, start_of_day: bool = False) -> datet
     return value if value.tzinfo else value.replace(tzinfo=zone_of(timezone)).astimezone(UTC)
 
 
-def values(kept: Mapping[str, Any], declared: Mapping[str, Attribute]) -> dict[str, Any]:
+def values(kept: Mapping[str, Any], declared: Mapping[str, Attribute]) -> JsonObject:
     """The attributes as templates get them: days and moments as such, numbers exact."""
     return {name: _value(declared[name].type, v) if name in declared else v for name, v in kept.items()}
 

@@ -19,6 +19,7 @@ from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import ErasePerson
 from service.domain.channels import own_keys
 from service.domain.draft import Draft
+from service.domain.json_object import JsonObject
 from service.domain.order import Order
 from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
@@ -203,7 +204,7 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
     draft.log("person_erased", draft.now)
 
 
-def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> dict[str, Any]:
+def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> JsonObject:
     """Numbers, dates, and what the pack's clocks and measures go by; nothing that tells of a person."""
     needed = {m.path for c in workflow.clocks.values() for m in (c.when, c.unless, *(v.when for v in c.variants)) if m}
     needed |= {n.when.path for n in workflow.notices.values() if n.when}

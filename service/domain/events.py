@@ -7,12 +7,13 @@ Dates are ISO 8601 with an offset, kept as UTC. An absent field keeps its last k
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
 from service.domain.quoting import quoted
 from service.domain.unknown_fields import unknown_fields
 
@@ -148,7 +149,7 @@ class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
     price: Price | None | UnsetType = UNSET
     payment: Payment | None | UnsetType = UNSET
     secrets: dict[Name, Secret] = {}
-    attributes: dict[str, Any] | UnsetType = UNSET
+    attributes: JsonObject | UnsetType = UNSET
 
 
 class StatusChangedData(Data, frozen=True, omit_defaults=True, kw_only=True):

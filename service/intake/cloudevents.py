@@ -13,6 +13,7 @@ import msgspec
 
 from service.domain.errors import Rejection
 from service.domain.events import is_json
+from service.domain.json_object import JsonObject
 from service.domain.quoting import quoted
 
 STRUCTURED: Final = "application/cloudevents+json"
@@ -41,7 +42,7 @@ def media_type_of(content_type: str | None) -> str:
     return media_type.strip().lower()
 
 
-def attributes_of(headers: Mapping[str, Any]) -> dict[str, Any]:
+def attributes_of(headers: Mapping[str, Any]) -> JsonObject:
     """The CloudEvents attributes among a message's headers, by their names in lower case."""
     return {name: value for name, value, _ in _named(headers)}
 
@@ -68,7 +69,7 @@ def from_http(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _once(found: dict[str, Any], key: str, value: Any, header: str) -> None:
+def _once(found: JsonObject, key: str, value: Any, header: str) -> None:
     """Keep it; raises Rejection when something else is there already: either of them may be what was meant."""
     if found.setdefault(key, value) != value:
         raise Rejection(f"{quoted(header)}: comes twice, and differs")
@@ -91,7 +92,7 @@ def as_structured(
     if (content_encoding or "").lower() not in PLAIN_ENCODINGS:
         raise Rejection("content encoding: only plain JSON is taken, not compressed and not encoded otherwise")
     media_type = media_type_of(content_type)
-    attributes: dict[str, Any] = {}
+    attributes: JsonObject = {}
     for name, value, header in _named(headers) if media_type != STRUCTURED else ():
         _once(attributes, name, value, header)
     if "specversion" in attributes:

@@ -24,6 +24,7 @@ from service.broker.port import (
 )
 from service.domain.erasure import Traces
 from service.domain.events import MAX_BODY_BYTES
+from service.domain.json_object import JsonObject
 from service.intake.cloudevents import attributes_of
 from service.intake.loop import incoming
 from service.intake.reading import Incoming
@@ -202,7 +203,7 @@ def _broker_reason(headers: Any) -> str:
     return "unknown"
 
 
-def _attributes(message: Incoming) -> dict[str, Any]:
+def _attributes(message: Incoming) -> JsonObject:
     found = attributes_of(message.headers)
     try:
         body = msgspec.json.decode(message.body)

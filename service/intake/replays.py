@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
 from service.domain.quoting import is_moment, is_reference, quoted
 from service.intake.cloudevents import attributes_of
 from service.intake.reading import SEALED, Incoming
@@ -31,7 +32,7 @@ class _Original(Struct, array_like=True, frozen=True):
     content_type: str | None
     content_encoding: str | None
     message_id: str
-    headers: dict[str, Any]
+    headers: JsonObject
 
 
 _encoder: Final = msgspec.msgpack.Encoder(enc_hook=str)
@@ -92,7 +93,7 @@ def _original(incoming: Incoming, plain: bytes) -> Incoming:
     )
 
 
-def _opened_unbound(incoming: Incoming, document: dict[str, Any], sealed: bytes, keyring: Keyring) -> Incoming:
+def _opened_unbound(incoming: Incoming, document: JsonObject, sealed: bytes, keyring: Keyring) -> Incoming:
     """A letter of an earlier release, which sealed the data alone: it would open under another order's envelope too.
 
     So it comes without its codes, which nobody waits for any more: whoever can write to the queue could have moved it.
@@ -111,7 +112,7 @@ def _place(label: Label, shown: Mapping[str, Any]) -> Place:
     return label.of(str(shown.get("id", "")), str(shown.get("subject", "")))
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def _document(body: bytes) -> JsonObject:
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -128,12 +129,12 @@ def _sealed_in(document: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def _shown(incoming: Incoming) -> dict[str, Any]:
+def _shown(incoming: Incoming) -> JsonObject:
     """What may stand in clear: the envelope, workflow and status, each only in a form that says nothing personal."""
     document = _document(incoming.body)
     attributes = attributes_of(incoming.headers)
     envelope, data = (attributes, document) if "specversion" in attributes else (document, document.get("data"))
-    shown: dict[str, Any] = {k: v for k in _IDENTITY if isinstance(v := envelope.get(k), str) and is_reference(v)}
+    shown: JsonObject = {k: v for k in _IDENTITY if isinstance(v := envelope.get(k), str) and is_reference(v)}
     if isinstance(time := envelope.get("time"), str) and is_moment(time):
         shown["time"] = time
     names = data if isinstance(data, dict) else {}

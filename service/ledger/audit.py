@@ -15,7 +15,7 @@ from service.ledger.audit_chain import Chain, Head, Said, plain, salted
 from service.ledger.records import seal_json
 from service.ledger.tables_admin import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import insert_missing, insert_rows
+from service.ledger.upsert import NewRow, Rows, insert_missing, insert_rows
 
 HEAD: Final = 1
 TAKEN_OVER: Final = 500
@@ -64,8 +64,8 @@ async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime
     if not lines:
         return
     chain, head = Chain(tx.keyring), await _locked_head(tx)
-    rows: list[dict[str, Any]] = []
-    names: list[dict[str, Any]] = []
+    rows: Rows = []
+    names: Rows = []
     for line in lines:
         said, parts = _said(tx.keyring, line, head.seq + 1, now)
         names += parts
@@ -76,7 +76,7 @@ async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime
     await _move_head(tx, chain, head)
 
 
-def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[Said, list[dict[str, Any]]]:
+def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[Said, Rows]:
     found = [("who", line.who)]
     if line.origin:
         found.append(("from", line.origin))
@@ -94,7 +94,7 @@ def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[S
     return said, rows
 
 
-def _row(said: Said, digest: bytes) -> dict[str, Any]:
+def _row(said: Said, digest: bytes) -> NewRow:
     return {
         "seq": said.seq,
         "at": said.at,
@@ -134,7 +134,7 @@ async def _locked_head(tx: Transaction) -> Head:
     return _head(row)[0]
 
 
-def _head_row(head: Head, seal: bytes) -> dict[str, Any]:
+def _head_row(head: Head, seal: bytes) -> NewRow:
     return {"id": HEAD, "seal": seal, **structs.asdict(head)}
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, func, or_, select
 
+from service.domain.json_object import JsonObject
 from service.keyring import Keyring, SealBroken
 from service.ledger.audit import HEAD, KINDS, head_of, name_key, person_key, said_of, who_key
 from service.ledger.audit_chain import Chain, Head, SaltedName
@@ -45,7 +46,7 @@ class Line(Struct, frozen=True):
     workflow: str
     order_id: str
     about: list[str]
-    detail: dict[str, Any]
+    detail: JsonObject
     digest: str
     subject: str = ""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -36,7 +35,7 @@ from service.ledger.tables import (
     visits,
 )
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import Rows, execute_many, insert_missing, insert_rows, upsert
+from service.ledger.upsert import NewRow, Rows, execute_many, insert_missing, insert_rows, upsert
 from service.ledger.wakeups import dispatch_topic
 from service.pacing import breathe
 from service.telemetry import metrics
@@ -64,10 +63,10 @@ class Batch:
         self._timeline: Rows = []
         self._notices: Rows = []
         self._notifications: list[Notification] = []
-        self._clocks: dict[UUID, dict[str, Any]] = {}
+        self._clocks: dict[UUID, NewRow] = {}
         self._escalations: list[Change] = []
         self._visits: Rows = []
-        self._observations: dict[tuple[UUID, str], dict[str, Any]] = {}
+        self._observations: dict[tuple[UUID, str], NewRow] = {}
         self._outgoing: list[Outgoing] = []
         self._broken: list[tuple[str, str]] = []
         self.woken: set[str] = set()
@@ -214,7 +213,7 @@ def _outcome_message(n: Notification, workflow: str, order_id: str, now: datetim
     return Outgoing("notifications", f"notification.{n.state}.{n.channel}", event.id, msgspec.json.encode(event))
 
 
-def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> dict[str, Any]:
+def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
     spec = workflow.clocks.get(clock.spec)
     reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
     return {

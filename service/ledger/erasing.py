@@ -42,6 +42,7 @@ from service.ledger.tables import (
     timeline,
 )
 from service.ledger.transaction import Transaction
+from service.ledger.upsert import NewRow
 
 # What a line of the timeline may still say: names of the pack's, numbers and times. Whatever is not listed goes.
 _KEPT: Final = frozenset({
@@ -218,7 +219,7 @@ async def _blank_timeline(tx: Transaction, order_id: UUID, traces: Traces) -> in
     return changed
 
 
-async def _set_sealed(tx: Transaction, table: Any, column: str, changes: Iterable[dict[str, Any]]) -> None:
+async def _set_sealed(tx: Transaction, table: Any, column: str, changes: Iterable[NewRow]) -> None:
     rows = list(changes)
     if rows:
         await tx.execute(update(table).where(table.c.id == bindparam("k")).values({column: bindparam("sealed")}), rows)

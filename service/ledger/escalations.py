@@ -7,7 +7,7 @@ serialises these writes, so that rates are counted right and the stream's number
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -26,7 +26,7 @@ from service.ledger.records import seal_json
 from service.ledger.tables import ESCALATION_DETAIL, escalations, notices, notifications
 from service.ledger.tables_admin import stream
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import Rows, insert_rows, upsert
+from service.ledger.upsert import NewRow, Rows, insert_rows, upsert
 
 TEAMS: Final = "teams"
 STREAM_LOCK: Final = 5_748_219_378
@@ -208,14 +208,14 @@ async def publish(tx: Transaction, told: Sequence[Announced], ways: Mapping[str,
     await outbox.put(tx, [m for t in told for m in announcement(t.event, t.team, ways, now)], now)
 
 
-def _stream_row(event: CloudEvent[EscalationData], now: datetime) -> dict[str, Any]:
+def _stream_row(event: CloudEvent[EscalationData], now: datetime) -> NewRow:
     """One line of the stream that pages listen to."""
     kind = event.type.partition(".")[2]
     body = msgspec.json.encode(event).decode()
     return {"at": now, "team": event.data.team, "reason": event.data.reason, "kind": kind, "body": body}
 
 
-def _row(keyring: Keyring, change: Change, incident: UUID | None) -> dict[str, Any]:
+def _row(keyring: Keyring, change: Change, incident: UUID | None) -> NewRow:
     e, order = change.step.escalation, change.order
     return {
         "id": e.id,

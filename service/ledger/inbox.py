@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,7 @@ from service.keyring import Keyring
 from service.ledger.engine import padded
 from service.ledger.tables import inbox
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import dialect_insert, execute_many, insert_rows
+from service.ledger.upsert import Rows, dialect_insert, execute_many, insert_rows
 
 TRYING = "trying"
 
@@ -56,8 +56,8 @@ async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
 async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
     """Write what became of each event; `known` are those that have a row already."""
     there = set(known)
-    new: list[dict[str, Any]] = []
-    again: list[dict[str, Any]] = []
+    new: Rows = []
+    again: Rows = []
     for key, seen in results.items():
         row = {"outcome": seen.outcome, "reason": seen.reason, "content": seen.content}
         if key in there:

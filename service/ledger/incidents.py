@@ -18,6 +18,7 @@ from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import escalations
 from service.ledger.tables_admin import incidents
 from service.ledger.transaction import Transaction
+from service.ledger.upsert import NewRow
 
 TELL_EVERY: Final = timedelta(seconds=60)
 # An incident takes in more of its kind until it was quiet for so long.
@@ -125,7 +126,7 @@ async def open_new(tx: Transaction, order: Order, escalation: Escalation, team: 
     return incident_id
 
 
-def _first_calls(team: Team, now: datetime) -> dict[str, Any]:
+def _first_calls(team: Team, now: datetime) -> NewRow:
     """When it is raised and reminded, if nobody takes it."""
     return {"level": 0, "level_at": first_level(team, now), "remind_at": first_reminder(team, now)}
 
@@ -134,7 +135,7 @@ async def open_for_provider(
     tx: Transaction, trouble: ProviderTrouble, team: Team, severity: str, now: datetime
 ) -> Announced:
     """A new incident that no order raised: a provider refuses us, or a cap is near its end."""
-    values: dict[str, Any] = {
+    values: NewRow = {
         "team": team.name,
         "reason": trouble.reason,
         "severity": severity,
@@ -160,7 +161,7 @@ async def step_of(
     tx: Transaction, row: Any, kind: str, state: str, team: Team, now: datetime, until: datetime | None = None
 ) -> Announced:
     """The next step of a provider's incident, which is in `state` after it (`until`); what is to be told of it."""
-    values: dict[str, Any] = {"state": state, "changes": row.changes + 1, "snoozed_until": until}
+    values: NewRow = {"state": state, "changes": row.changes + 1, "snoozed_until": until}
     values |= {"last_at": now, "told_at": now}
     if state == "open":
         values |= _first_calls(team, now)
@@ -226,7 +227,7 @@ async def _refresh(tx: Transaction, incident_id: UUID, team: Team, now: datetime
     due = now - row.told_at >= TELL_EVERY and open_left > row.told
     over = open_left == 0 and not grew
     kind = "resolved" if over else "opened" if row.changes == 0 else "reminded" if due else ""
-    values: dict[str, Any] = {"orders": open_left, "last_at": last_at}
+    values: NewRow = {"orders": open_left, "last_at": last_at}
     if kind:
         values |= {"changes": row.changes + 1, "told_at": now, "told": open_left}
     if over:

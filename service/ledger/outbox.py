@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, text, update
 
 from service.broker.port import Way
+from service.domain.json_object import JsonObject
 from service.ledger.engine import new_uuid, padded
 from service.ledger.tables import outbox
 from service.ledger.transaction import Transaction
@@ -32,7 +33,7 @@ class Outgoing(Struct, frozen=True):
     message_id: str
     body: bytes
     content_type: str = "application/cloudevents+json"
-    headers: dict[str, Any] = {}
+    headers: JsonObject = {}
     id: UUID | None = None
     hold_until: datetime | None = None
     lane: str = ""

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs
 from sqlalchemy import select
 
 from service.canonical import canonical_order
 from service.domain.erasure import Traces, addresses_of, reach_of, slots_of
+from service.domain.events import Appointment, Payment, Price
+from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
+from service.domain.persons import Person
 from service.domain.workflow import Workflow
 from service.ledger.erasing import told_of
 from service.ledger.orders import find
@@ -22,6 +24,41 @@ from service.ledger.transaction import Transaction
 from service.ledger.views import message_view
 
 
+class PersonRole(Person, frozen=True, kw_only=True):
+    """How the person takes part in an order. `role`: of whoever handles it; `former`: addresses of before."""
+
+    audience: str
+    role: str = ""
+
+
+class OptOut(Struct, frozen=True):
+    """Nothing goes to this address over this channel."""
+
+    channel: str
+    address: str
+    since: datetime
+    why: str
+
+
+class Preferences(Struct, frozen=True):
+    """What the person wished in an order. `channels`: None means all; `muted`: notices that they do not want."""
+
+    workflow: str
+    order_id: str
+    channels: Sequence[str] | None
+    muted: Sequence[str]
+    locale: str | None
+    timezone: str | None
+
+
+class ReportWanted(Struct, frozen=True):
+    """A report that goes to one of their addresses."""
+
+    workflow: str
+    report: str
+    every: str
+
+
 class PersonOrder(Struct):
     """One order, as far as it concerns the person. `roles`: how they take part, and how they can be reached there."""
 
@@ -31,12 +68,12 @@ class PersonOrder(Struct):
     stage: str
     created: datetime
     updated: datetime
-    roles: list[dict[str, Any]]
+    roles: list[PersonRole]
     eta: datetime | None
-    appointment: Any
-    price: Any
-    payment: Any
-    attributes: dict[str, Any]
+    appointment: Appointment | None
+    price: Price | None
+    payment: Payment | None
+    attributes: JsonObject
     note: str
 
 
@@ -63,9 +100,9 @@ class PersonData(Struct):
     names: list[str]
     orders: list[PersonOrder]
     messages: list[PersonMessage]
-    opt_outs: list[dict[str, Any]]
-    preferences: list[dict[str, Any]]
-    subscriptions: list[dict[str, Any]]
+    opt_outs: list[OptOut]
+    preferences: list[Preferences]
+    subscriptions: list[ReportWanted]
     recipients: list[str]
     kept_for: str
 
@@ -78,7 +115,7 @@ class Gathered:
         self.traces = Traces(frozenset(known_as[-1:]))
         self.orders: list[PersonOrder] = []
         self.messages: list[PersonMessage] = []
-        self.preferences: list[dict[str, Any]] = []
+        self.preferences: list[Preferences] = []
 
     async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
         """Their part of one order."""
@@ -103,13 +140,13 @@ class Gathered:
 
 def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
     roles = [
-        {"audience": audience, **to_builtins(p)}
+        PersonRole(audience=audience, **structs.asdict(p))
         for audience, people in order.recipients.items()
         for p in people
         if not traces.addresses.isdisjoint(addresses_of(p))
     ]
     if order.assignee and not traces.addresses.isdisjoint(addresses_of(order.assignee)):
-        roles.append({"audience": "assignee", **to_builtins(order.assignee)})
+        roles.append(PersonRole(audience="assignee", **structs.asdict(order.assignee)))
     personal = {n for n, a in workflow.attributes.items() if a.personal}
     said = {n: v for n, v in order.attributes.items() if n in personal or traces.named_in(v)}
     note = order.note.text if order.note and (order.note.public or traces.named_in(order.note.text)) else ""
@@ -123,25 +160,25 @@ def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
         updated=order.updated,
         roles=roles,
         eta=order.eta,
-        appointment=to_builtins(order.appointment, builtin_types=(datetime,)),
-        price=to_builtins(order.price),
-        payment=to_builtins(order.payment),
+        appointment=order.appointment,
+        price=order.price,
+        payment=order.payment,
         attributes=said,
         note=note,
     )
 
 
-def _preferences(order: Order, traces: Traces) -> list[dict[str, Any]]:
+def _preferences(order: Order, traces: Traces) -> list[Preferences]:
     """What they wished in this order, where they wished anything."""
     return [
-        {
-            "workflow": order.workflow,
-            "order_id": order.order_id,
-            "channels": p.channels,
-            "muted": p.muted,
-            "locale": p.locale,
-            "timezone": p.timezone,
-        }
+        Preferences(
+            workflow=order.workflow,
+            order_id=order.order_id,
+            channels=p.channels,
+            muted=p.muted,
+            locale=p.locale,
+            timezone=p.timezone,
+        )
         for people in order.recipients.values()
         for p in people
         if not traces.addresses.isdisjoint(addresses_of(p)) and (p.channels is not None or p.muted or p.locale)
@@ -164,10 +201,10 @@ async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
         names=sorted(found.traces.names),
         orders=found.orders,
         messages=found.messages,
-        opt_outs=[{"channel": s.channel, "address": s.address, "since": s.at, "why": s.why} for s in opted],
+        opt_outs=[OptOut(s.channel, s.address, s.at, s.why) for s in opted],
         preferences=found.preferences,
         subscriptions=[
-            {"workflow": s.workflow, "report": s.name, "every": s.schedule.every}
+            ReportWanted(s.workflow, s.name, s.schedule.every)
             for s in reports
             if s.target.get("email", "").lower() in found.traces.addresses
         ],

@@ -17,6 +17,7 @@ from service.domain.turns import turn_of
 from service.domain.workflow import Workflow
 from service.keyring import Keyring, Place, SealBroken
 from service.ledger.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT, ORDER_STATE
+from service.ledger.upsert import NewRow
 
 _encoder: Final = msgspec.json.Encoder()
 _order_decoder: Final = msgspec.json.Decoder(Order)
@@ -46,7 +47,7 @@ def unseal_json(keyring: Keyring, sealed: bytes, place: Place) -> Any:
     return msgspec.json.decode(keyring.unseal(sealed, place))
 
 
-def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> dict[str, Any]:
+def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> NewRow:
     """The order's record and the columns that loops and pages search by."""
     return {
         "id": order.id,
@@ -86,7 +87,7 @@ def order_of(keyring: Keyring, row: Any) -> Order:
     return _order_decoder.decode(keyring.unseal(row.sealed_state, ORDER_STATE.of(row.id)))
 
 
-def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> dict[str, Any]:
+def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> NewRow:
     """A planned notice; its secret is sealed by itself, so that it can be erased by itself."""
     return {
         "id": notice.id,
@@ -108,7 +109,7 @@ def snapshot_of(keyring: Keyring, sealed: bytes, notice_id: UUID) -> Snapshot:
     return _snapshot_decoder.decode(keyring.unseal(sealed, NOTICE_SNAPSHOT.of(notice_id)))
 
 
-def notification_row(keyring: Keyring, n: Notification, now: datetime) -> dict[str, Any]:
+def notification_row(keyring: Keyring, n: Notification, now: datetime) -> NewRow:
     """A new notification. Its lane: one order, channel and address, in which messages keep their order."""
     return {
         "id": n.id,

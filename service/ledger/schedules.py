@@ -17,7 +17,7 @@ from service.ledger.engine import new_uuid
 from service.ledger.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, seal_json, unseal_json
 from service.ledger.tables_admin import SCHEDULE_TARGET, schedules
 from service.ledger.transaction import Transaction
-from service.ledger.upsert import upsert
+from service.ledger.upsert import NewRow, upsert
 
 log = structlog.get_logger(__name__)
 DIGEST: Final = "digest"
@@ -83,7 +83,7 @@ def _row(
     now: datetime,
     by: str,
     target: dict[str, str],
-) -> dict[str, Any]:
+) -> NewRow:
     return {
         "id": key,
         "kind": kind,

@@ -9,7 +9,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.ledger.transaction import Transaction
 from service.pacing import breathe
 
-Rows = list[dict[str, Any]]
+# Values by column, as a statement takes them.
+NewRow = dict[str, Any]
+Rows = list[NewRow]
 # Sent in one go; more are sent in several, between which others may run.
 ROWS_AT_ONCE: Final = 40
 

@@ -10,6 +10,7 @@ import msgspec
 
 from service.broker.port import ORDERS, Message
 from service.channels import registry
+from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
 from service.workflows.durations import parse_duration
 
@@ -56,7 +57,7 @@ class Simulator:
         at = start
         for i, step in enumerate(scenario["steps"]):
             at += parse_duration(step.get("after", "0s")) + LATEST_STEP * self._random.random()
-            data: dict[str, Any] = {"workflow": self._workflow.name}
+            data: JsonObject = {"workflow": self._workflow.name}
             if i == 0:
                 data["recipients"] = people
             data |= self._said(step, at, price)
@@ -67,9 +68,7 @@ class Simulator:
             if step.get("twice") in (True, "true"):
                 yield Played(published + timedelta(seconds=5), message)
 
-    def _event(
-        self, order_id: str, i: int, step: Mapping[str, Any], at: datetime, data: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _event(self, order_id: str, i: int, step: Mapping[str, Any], at: datetime, data: JsonObject) -> JsonObject:
         return {
             "specversion": "1.0",
             "id": f"{order_id}-{i}",
@@ -81,8 +80,8 @@ class Simulator:
             "data": data,
         }
 
-    def _said(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> dict[str, Any]:
-        said: dict[str, Any] = {}
+    def _said(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> JsonObject:
+        said: JsonObject = {}
         if "status" in step:
             said["status"] = step["status"]
         if "issue" in step:
@@ -107,7 +106,7 @@ class Simulator:
             said.setdefault("secrets", {})[name] = {"value": code, "expires": at + timedelta(minutes=10)}
         return said
 
-    def _customer(self, number: int) -> dict[str, Any]:
+    def _customer(self, number: int) -> JsonObject:
         name = self._demo["customers"][number % len(self._demo["customers"])]
         phone = f"+9198{self._random.randrange(10**8):08d}"
         return {
@@ -121,7 +120,7 @@ class Simulator:
             **_own_addresses(number),
         }
 
-    def _assignee(self) -> dict[str, Any]:
+    def _assignee(self) -> JsonObject:
         names = self._demo["assignees"]
         index = self._random.randrange(len(names))
         # The same name may come for somebody else, so the id has a number of its own.

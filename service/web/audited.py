@@ -7,12 +7,13 @@ line, too: the first time in ten minutes, so that a flood of them is no flood of
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
 
 from service.canonical import canonical_address
+from service.domain.json_object import JsonObject
 from service.ledger.audit import AuditLine
 from service.ledger.keys import ACCOUNT, Caller
 from service.web.clients import address_of, network_of
@@ -45,7 +46,7 @@ OTHER_ACTS: Final = frozenset({
     "sign_in.failed", "audit.exported", "key.created", "key.revoked", "key.rotation_begun", "order.explained",
     "webhook_secret.shown",
 })  # fmt: skip
-_NOTED: Final = web.RequestKey("audit_noted", dict[str, Any])
+_NOTED: Final = web.RequestKey("audit_noted", JsonObject)
 _IN_LINE: Final = web.RequestKey("audit_in_line", bool)
 
 
@@ -78,7 +79,7 @@ def audit_line(request: web.Request, act: str, workflow: str = "", order_id: str
     return _line(request, act, workflow, order_id, detail)
 
 
-def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: dict[str, Any]) -> AuditLine:
+def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: JsonObject) -> AuditLine:
     caller = request[CALLER]
     said = request.get(_NOTED, {"people": (), "detail": {}})
     return AuditLine(
@@ -136,7 +137,7 @@ async def _record(request: web.Request, act: str) -> None:
     await request.app[CONTEXT].auditor.record(line)
 
 
-def _path_detail(request: web.Request) -> dict[str, Any]:
+def _path_detail(request: web.Request) -> JsonObject:
     """What the path names besides an order, such as a subscription or the place of a dead letter."""
     named = {k: v for k, v in request.match_info.items() if k in ("id", "number", "act", "list")}
     return {k: v for k, v in named.items() if _PLAIN.fullmatch(v)}

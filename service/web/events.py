@@ -1,7 +1,5 @@
 """`POST /v1/events`: one event or a batch, decided before the answer."""
 
-from typing import Any
-
 import msgspec
 from aiohttp import web
 
@@ -11,8 +9,10 @@ from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_b
 from service.intake.intake import Verdict
 from service.intake.reading import Incoming
 from service.ledger.faults import is_weather
+from service.web.bodies import answer
 from service.web.context import CONTEXT
 from service.web.problems import Problem, problem_response
+from service.web.shapes import EventResult, EventResults
 
 MAX_BATCH = 1000
 MAX_BATCH_BYTES = MAX_BODY_BYTES * 40
@@ -33,9 +33,9 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     results = [_result(v) for v in verdicts]
     rejected = sum(v.outcome == "rejected" for v in verdicts)
     if not rejected:
-        return web.json_response({"results": results}, dumps=_dumps)
+        return answer(EventResults(results))
     if rejected < len(verdicts):
-        return web.json_response({"results": results}, status=207, dumps=_dumps)
+        return answer(EventResults(results), 207)
     title = "Event rejected" if len(verdicts) == 1 else "All events rejected"
     return problem_response(422, title, verdicts[0].reason, results=results)
 
@@ -67,18 +67,14 @@ def _batch(body: bytes) -> list[Incoming]:
     return [Incoming(bytes(item), STRUCTURED) for item in items]
 
 
-def _result(verdict: Verdict) -> dict[str, Any]:
-    outcome = "accepted" if verdict.outcome == "late" else verdict.outcome
-    result: dict[str, Any] = {"outcome": outcome}
-    if verdict.event:
-        result |= {"id": verdict.event.id, "source": verdict.event.source, "order_id": verdict.event.order_id}
-    if verdict.outcome == "late":
-        result["late"] = True
-    if verdict.reason:
-        result["reason"] = verdict.reason
-    result["warnings"] = verdict.event.warnings if verdict.event else ()
-    return result
-
-
-def _dumps(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _result(verdict: Verdict) -> EventResult:
+    event = verdict.event
+    return EventResult(
+        outcome="accepted" if verdict.outcome == "late" else verdict.outcome,
+        warnings=event.warnings if event else (),
+        id=event.id if event else "",
+        source=event.source if event else "",
+        order_id=event.order_id if event else "",
+        late=verdict.outcome == "late",
+        reason=verdict.reason,
+    )

@@ -18,6 +18,7 @@ from joserfc.jwk import KeySet
 from msgspec import Struct
 
 from service.domain.events import clean
+from service.domain.json_object import JsonObject
 from service.ledger.keys import ACCOUNT, Caller, Role
 from service.web.audited import record_stranger
 from service.web.auth import begin_session, may
@@ -105,7 +106,7 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     raise response
 
 
-async def _claims(request: web.Request, said: dict[str, str]) -> dict[str, Any]:
+async def _claims(request: web.Request, said: dict[str, str]) -> JsonObject:
     settings = request.app[CONTEXT].settings
     found = await _provider(settings.oidc_issuer)
     form = {
@@ -137,7 +138,7 @@ async def _claims(request: web.Request, said: dict[str, str]) -> dict[str, Any]:
     return decoded.claims
 
 
-def _check_parties(claims: dict[str, Any], client_id: str) -> None:
+def _check_parties(claims: JsonObject, client_id: str) -> None:
     """The token is about somebody and for us (OpenID Connect Core, §2, §3.1.3.7); raises ValueError, KeyError."""
     if not isinstance(claims["sub"], str) or not claims["sub"]:
         raise ValueError("sub")

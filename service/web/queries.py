@@ -14,6 +14,7 @@ from aiohttp import web
 from msgspec import Struct, inspect, structs
 
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
 from service.domain.lifecycle import require_known
 from service.web.bodies import whole_number
 from service.web.problems import Problem
@@ -189,7 +190,7 @@ def in_order(
     return since, until
 
 
-def schema_of(p: Parameter) -> dict[str, Any]:
+def schema_of(p: Parameter) -> JsonObject:
     """JSON Schema of a parameter's value."""
     if isinstance(p.kind, inspect.IntType):
         return {"type": "integer", "minimum": p.kind.ge, "maximum": p.kind.le, "default": p.usual}

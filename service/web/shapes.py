@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from service.domain.events import Appointment
+from service.domain.events import Appointment, EventWarning
 from service.domain.json_object import JsonObject
 from service.ledger.audit_reading import Line
 from service.ledger.read_models import EscalationShown, IncidentShown, OrderShown
@@ -18,9 +18,10 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class EventResult(Struct, omit_defaults=True):
-    """What became of one event."""
+    """What became of one event. `warnings`: what of it could not be used."""
 
     outcome: Literal["accepted", "duplicate", "rejected"]
+    warnings: Sequence[EventWarning]
     id: str = ""
     source: str = ""
     order_id: str = ""

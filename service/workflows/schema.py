@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.channels import registry
 from service.domain.calendars import Every
+from service.domain.json_object import JsonObject
 from service.domain.workflow import AttributeType, MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
 from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
@@ -350,4 +351,4 @@ class WorkflowYaml(Part):
     measures: dict[Ident, MeasureYaml] = {}
     running_orders: RunningYaml = RunningYaml()
     expected_end: list[DataPath] = []
-    demo: dict[str, Any] = {}
+    demo: JsonObject = {}

@@ -1,10 +1,10 @@
 """The values a template gets: the order's snapshot, the reader, the brand and the link."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from service.domain import asking, attributes
 from service.domain.calendars import zone_of
+from service.domain.json_object import JsonObject
 from service.domain.notices import Snapshot
 from service.domain.workflow import Workflow
 
@@ -23,7 +23,7 @@ def template_values(
     link: str,
     secrets: Mapping[str, str],
     audience: str,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Everything in `templates.NAMES`, and the reader's time zone for the date filters."""
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
     return {

@@ -5,10 +5,13 @@ from typing import Any, Final
 
 import yaml
 
+from service.domain.json_object import JsonObject
+
 Path_ = tuple[str | int, ...]
 # libyaml's parser where it was built in: several times as fast.
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MERGE_TAG: Final = "tag:yaml.org,2002:merge"
+
 # With every alias written out. The largest pack of ours has 700.
 MAX_VALUES: Final = 50_000
 
@@ -69,7 +72,7 @@ def _build(loader: Any, node: yaml.Node, path: Path_, lines: dict[Path_, int]) -
     if isinstance(node, yaml.MappingNode):
         if any(key.tag == MERGE_TAG for key, _ in node.value):
             loader.flatten_mapping(node)
-        result: dict[str, Any] = {}
+        result: JsonObject = {}
         for key_node, value_node in node.value:
             # Keys are names here: `on`, `no` or `1` are taken as the text that was written.
             key = str(key_node.value)

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import (
@@ -21,6 +21,7 @@ from service.channels.push.token import NoToken, ServiceAccount, TokenSource
 from service.channels.twilio.codes import BAD_REQUEST, kind_of_status
 from service.channels.twilio.provider import CONNECT_TIMEOUT_S, untrusted
 from service.channels.words import words_of
+from service.domain.json_object import JsonObject
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
 # FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".
@@ -106,7 +107,7 @@ class FcmProvider:
         await self._session.close()
 
 
-def payload(message: Outgoing) -> dict[str, Any]:
+def payload(message: Outgoing) -> JsonObject:
     """The body of messages:send (FCM HTTP v1, `SendMessageRequest`)."""
     ttl = max(0, min(message.ttl_s, LONGEST_TTL_S))
     return {
@@ -151,7 +152,7 @@ def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) ->
     return NoAnswer(provider, told) if kind == "unsure" else Permanent(provider, code, told)
 
 
-def _status_within(error: dict[str, Any]) -> int:
+def _status_within(error: JsonObject) -> int:
     """The HTTP status that an error names which came under a yes."""
     status = error.get("code")
     return status if isinstance(status, int) and status in range(BAD_REQUEST, 600) else BAD_REQUEST
