@@ -26,7 +26,7 @@ async def inbox(request: web.Request) -> web.StreamResponse:
     async with core.ledger.reading() as tx:
         messages = await recent_messages(tx, SHOWN)
     # People's own channels are there, empty or not; others where something went.
-    used = {m["channel"] for m in messages}
+    used = {m.channel for m in messages}
     every = registry.channels().values()
     columns = [(c.name, c.title) for c in every if c.medium.has_templates or c.name in used]
     return await render(request, "inbox.html.j2", {"messages": messages, "channels": columns}, here="/desk/inbox")
