@@ -14,7 +14,6 @@ from aiormq.abc import DeliveredMessage
 from pamqp.exceptions import PAMQPException
 
 from service.broker.port import BrokerLost, Delivery, TooMuchHeld
-from service.domain.json_object import JsonObject
 
 CALL_TIMEOUT_S: Final = 10.0
 # aiormq lets a StopAsyncIteration out when the server closes in the middle of the handshake.
@@ -142,7 +141,7 @@ def _delivery(message: DeliveredMessage) -> Delivery:
     )
 
 
-def _plain(headers: Mapping[str, Any]) -> JsonObject:
+def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         str(k): v.decode("utf-8", "replace") if isinstance(v, (bytes, bytearray)) else v for k, v in headers.items()
     }
