@@ -138,7 +138,7 @@ class Simulator:
         return {"amount": f"{amount}.00", "currency": str(span["currency"])}
 
 
-def _own_addresses(number: int) -> dict[str, Any]:
+def _own_addresses(number: int) -> JsonObject:
     """Where they are on channels that no field of a person is for: examples, which are nobody's."""
     found = {c.name: c.example(number) for c in registry.channels().values() if not c.address}
     return {"addresses": found} if found else {}

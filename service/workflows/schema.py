@@ -31,7 +31,7 @@ def _installed(name: str) -> str:
     raise ValueError(f"Input should be an installed channel; known: {', '.join(registry.channels())}")
 
 
-def _all_channels(schema: dict[str, Any]) -> None:
+def _all_channels(schema: JsonObject) -> None:
     schema["enum"] = list(registry.channels())
 
 
