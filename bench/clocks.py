@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from bench.processes import environment
 from bench.setting import ROOT, alone
 from service.app import App
-from service.clock.clock import BATCH, Clock
-from service.intake.reading import Incoming
-from service.ledger.schema import migrate
+from service.clock.clock import BATCH, ClockLoop
+from service.intake.decoding import Incoming
+from service.ledger.database.schema import migrate
 from service.settings import Settings
 from service.telemetry import logs
 from service.timekeeping import ManualTime, SteadyTime
@@ -66,7 +66,7 @@ class Ledgerful:
 
     def __init__(self, app: App, clock: ManualTime, pending: int) -> None:
         self.app, self.clock, self.pending, self._runs = app, clock, pending, 0
-        self.clock_loop = Clock(app.core)
+        self.clock_loop = ClockLoop(app.orders)
 
     @classmethod
     async def make(cls, postgres: Postgres, name: str, pending: int) -> "Ledgerful":
@@ -74,7 +74,7 @@ class Ledgerful:
         url = await postgres.create(name)
         clock = ManualTime(datetime.now(UTC))
         app = await new_app(url, clock)
-        await app.intake.take([order_event("first", "created", clock.now())], bury=True)
+        await app.intake.take([order_event("first", "created", clock.now())], dead_letter=True)
         connection = await connect(url)
         await connection.execute(FILL.format(n=pending))
         await connection.close()
@@ -89,10 +89,10 @@ class Ledgerful:
         ending = [order_event(f"a{n}", "vendor_failed", now) for n in names]
         due = [order_event(f"d{n}", "created", now - WAITS) for n in names]
         found = {
-            "arm": await _timed(lambda: self.app.intake.take(arming, bury=True)),
-            "cancel": await _timed(lambda: self.app.intake.take(ending, bury=True)),
+            "arm": await _timed(lambda: self.app.intake.take(arming, dead_letter=True)),
+            "cancel": await _timed(lambda: self.app.intake.take(ending, dead_letter=True)),
         }
-        await self.app.intake.take(due, bury=True)
+        await self.app.intake.take(due, dead_letter=True)
         found["claim"] = await _timed(self.clock_loop.fire_due)
         while await self.clock_loop.fire_due():
             pass
@@ -125,7 +125,7 @@ async def orders_due(app: App, count: int, first_due: datetime, apart: timedelta
     """New orders whose dwell clock runs out at these moments."""
     events = [order_event(f"o{n}", "created", first_due - WAITS + n * apart) for n in range(count)]
     for i in range(0, count, BATCH):
-        await app.intake.take(events[i : i + BATCH], bury=True)
+        await app.intake.take(events[i : i + BATCH], dead_letter=True)
 
 
 async def lateness(

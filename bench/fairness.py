@@ -35,7 +35,7 @@ WANTED: Final = "at most 2"
 STEPS: Final = ("in line", "committed", "claimed", "at the provider")
 _CLAIMED: Final = (
     "SELECT o.order_id, m.history FROM orders o JOIN notices n ON n.order_id = o.id"
-    " JOIN notifications m ON m.notice_id = n.id WHERE o.order_id LIKE 'B-%' AND m.channel = 'sms'"
+    " JOIN messages m ON m.notice_id = n.id WHERE o.order_id LIKE 'B-%' AND m.channel = 'sms'"
 )
 
 

@@ -15,11 +15,11 @@ from service.domain.causes import EventReceived
 from service.domain.decide import decide
 from service.domain.events import decode
 from service.domain.order import order_uuid
-from service.intake.reading import Incoming
+from service.intake.decoding import Incoming
 from service.keyring import Keyring
-from service.ledger.claims import Claimed
-from service.ledger.commit import Batch
-from service.ledger.engine import new_uuid
+from service.ledger.database.engine import new_uuid
+from service.ledger.messages.claims import ClaimedMessage
+from service.ledger.orders.commit import Changes
 from service.timekeeping import ManualTime
 from service.workflows import packs
 from tests.support.nodes import Postgres
@@ -47,7 +47,7 @@ async def commits(postgres: Postgres) -> dict[int, float]:
         for n in range(12):
             batch = [Incoming(msgspec.json.encode(event(i, size * 100 + n))) for i in range(size)]
             began = time.perf_counter()
-            await app.intake.take(batch, bury=True)
+            await app.intake.take(batch, dead_letter=True)
             spent += time.perf_counter() - began if n > 1 else 0
         found[size] = 1000 * spent / 10 / size
     await app.ledger.close()
@@ -66,7 +66,7 @@ def measure() -> dict[str, float]:
     composer = Composer(loaded, keyring, "Bench", "https://t.example")
     (notice,) = decision.notices
     claims = [
-        Claimed(
+        ClaimedMessage(
             n,
             1,
             workflow.name,
@@ -80,11 +80,11 @@ def measure() -> dict[str, float]:
             "",
             workflow.version,
         )
-        for n in notice.notifications
+        for n in notice.messages
     ]
     return {
         "decode": timed(lambda: decode(body)),
         "decide": timed(lambda: decide(None, happened, workflow, order_uuid(new_uuid()))),
-        "seal rows": timed(lambda: Batch(keyring, now).add(workflow, None, decision)),
+        "seal rows": timed(lambda: Changes(keyring, now).add(workflow, None, decision)),
         "render": timed(lambda: [composer.compose(c, 60) for c in claims]),
     }

@@ -16,8 +16,8 @@ import aiohttp
 from bench.clocks import new_app, order_event, orders_due
 from bench.processes import environment
 from bench.setting import alone
-from service.intake.reading import Incoming
-from service.ledger import keys
+from service.intake.decoding import Incoming
+from service.ledger.access import api_keys as keys
 from service.timekeeping import SteadyTime
 from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, free_port
@@ -96,7 +96,7 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
             flood = [_issue(n) for n in range(FLOOD)]
             setting_up = [order_event(f"o{n % BREACHES}-f{n}", "created", datetime.now(UTC)) for n in range(FLOOD)]
             for i in range(0, FLOOD, 100):
-                await app.intake.take([*setting_up[i : i + 100], *flood[i : i + 100]], bury=True)
+                await app.intake.take([*setting_up[i : i + 100], *flood[i : i + 100]], dead_letter=True)
             wanted = BREACHES + FLOOD
             await _wait(lambda: all(p.opened >= wanted for p in people), 120)
             flooded = sum(max(0, wanted - p.opened) for p in people)

@@ -12,8 +12,8 @@ from contextlib import closing
 from typing import Any
 
 from service.keyring import Keyring
-from service.ledger.engine import Ledger
-from service.ledger.schema import migrate
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import migrate
 from tests.support.nodes import Postgres, connect
 from tests.support.writers import Writers
 

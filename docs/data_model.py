@@ -15,7 +15,7 @@ FILE: Final = ROOT / "docs/data-model.md"
 POINTS_TO: Final = {"order_id": "orders", "notice_id": "notices", "incident_id": "incidents", "key_id": "api_keys"}
 HEAD: Final = """# The data model
 
-Made from `service/ledger/tables*.py` by `make data-model`; not edited by hand. Times are UTC. *Sealed* columns hold bytes
+Made from `service/ledger/*/tables.py` by `make data-model`; not edited by hand. Times are UTC. *Sealed* columns hold bytes
 that are encrypted for their row and label ([ADR 0005](adr/0005-everything-personal-is-sealed.md),
 [ADR 0023](adr/0023-a-seal-needs-a-place.md)); nothing personal stands in any other. A *digest* is keyed: it finds whoever
 already knows the value. No foreign keys are declared: erasure and housekeeping go table by table, in small steps.

@@ -15,35 +15,35 @@ from service.attribute_index import AttributeIndex
 from service.broker.memory import MemoryBroker
 from service.broker.port import INTAKE, Broker
 from service.broker.rabbitmq import RabbitBroker
-from service.clock.clock import Clock
-from service.core import Core
+from service.clock.clock import ClockLoop
+from service.dispatch.cleaner import Cleaner
 from service.dispatch.compose import Composer
-from service.dispatch.guards import Limits
+from service.dispatch.guards import SendLimits
 from service.dispatch.health import ProviderHealth
-from service.dispatch.lookups import Lookups
 from service.dispatch.outcomes import OutcomeWriter
-from service.dispatch.route import Route
+from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
-from service.dispatch.sweeper import Sweeper
+from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
 from service.intake import loop as intake_loop
 from service.intake.intake import Intake
 from service.key_watch import KeyWatch
-from service.ledger.escalations import TEAMS
-from service.ledger.keys import Role
-from service.ledger.listening import Listener
-from service.ledger.reaching import reach
-from service.ledger.schema import migrate
-from service.ledger.wakeups import Wakeups
-from service.letters import MAIL
+from service.ledger.access.api_keys import Role
+from service.ledger.database.availability import when_available
+from service.ledger.database.listening import Listener
+from service.ledger.database.schema import migrate
+from service.ledger.database.wakeups import Wakeups
+from service.ledger.escalations.writing import TEAMS
 from service.mail_in import server as mail_in
 from service.mail_in.postbox import Postbox
-from service.providers import build_routes, ledger_of, letter_sender
+from service.orders import Orders
+from service.providers import build_routes, ledger_of, report_mail_sender
 from service.readiness import Watch
 from service.relay.mail import MailTransport
 from service.relay.relay import Relay
 from service.relay.teams import TeamTransport, unheard
 from service.reload import Reloader
+from service.report_mail import MAIL
 from service.runtime.supervision import Supervisor, closed_within
 from service.settings import Settings, SettingsError
 from service.starting import FIRST_CONNECT_S, check_roles, connect_broker, not_listening, packs_in
@@ -53,7 +53,7 @@ from service.web import app as web_app
 from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
 from service.web.context import Context
-from service.web.limits import Limits as HttpLimits
+from service.web.limits import RateLimits as HttpLimits
 from service.web.server import Runner
 from service.web.session import Sessions
 from service.webhooks import WebhookClient
@@ -89,8 +89,8 @@ class App:
         self.ledger = ledger_of(settings)
         self.time = time or SteadyTime(settings.time_speed)
         self.wakeups = Wakeups()
-        ways = {team: len(urls) for team, urls in settings.ways_to_teams().items()}
-        self.core = Core(self.ledger, self.packs, self.time, self.wakeups, ways)
+        endpoints = {team: len(urls) for team, urls in settings.team_endpoints().items()}
+        self.orders = Orders(self.ledger, self.packs, self.time, self.wakeups, endpoints)
         memory = settings.broker_url.startswith("memory")
         self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
         if settings.provider_team and settings.provider_team not in self.teams:
@@ -98,12 +98,12 @@ class App:
             raise SettingsError(
                 f"STAGEBELL_PROVIDER_TEAM: no pack has a team {settings.provider_team!r}; known: {known}"
             )
-        self.health = ProviderHealth(self.core, settings.provider_team, self._limits())
-        self.intake = Intake(self.core)
-        self.settler = Settler(self.core, self.health)
+        self.health = ProviderHealth(self.orders, settings.provider_team, self._limits())
+        self.intake = Intake(self.orders)
+        self.settler = Settler(self.orders, self.health)
         mail_domain = settings.mail_domain if settings.mail_in else ""
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, ChannelRoute] = {}
         self.stopping = asyncio.Event()
         self.supervisor = Supervisor()
         self.watch = Watch(self.ledger, self.broker, self.supervisor.ended_roles, self._lame_parts)
@@ -122,8 +122,8 @@ class App:
         """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
         began = wall.monotonic()
         for odd in unheard((p.workflow for p in self.packs), self.settings.team_urls):
-            log.warning("teams.addresses", problem=odd)
-        await reach(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
+            log.warning("team.addresses_incomplete", problem=odd)
+        await when_available(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         await self._align()
         self.routes = build_routes(
@@ -134,7 +134,7 @@ class App:
             self.health,
             captured=self._captured,
         )
-        await reach(self.ledger, self.core.adopt_packs, FIRST_CONNECT_S)
+        await when_available(self.ledger, self.orders.adopt_packs, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
@@ -153,7 +153,7 @@ class App:
             self.supervisor.background("attributes", AttributeIndex(self.ledger, self.packs).run())
         if "dispatch" not in self.roles:
             self.supervisor.background("providers", self.health.run(self.stopping))
-        self.supervisor.background("reload", Reloader(self.core, self.settings.workflows, self._on_reload).run())
+        self.supervisor.background("reload", Reloader(self.orders, self.settings.workflows, self._on_reload).run())
         await self._serve()
         await self._take_mail()
         self.supervisor.background("warm", self._warm())
@@ -178,9 +178,9 @@ class App:
             parts[f"provider.{refusal.channel}.{refusal.provider}"] = refusal.in_words
         return parts
 
-    def _clock(self) -> Clock:
+    def _clock(self) -> ClockLoop:
         days = (self.settings.retention_days, self.settings.audit_days)
-        return Clock(self.core, *(timedelta(days=n) if n else None for n in days))
+        return ClockLoop(self.orders, *(timedelta(days=n) if n else None for n in days))
 
     async def _warm(self) -> None:
         """Compile what no check has compiled, so that the first message of its kind is not the slow one."""
@@ -196,9 +196,9 @@ class App:
         keyring = self.ledger.keyring
         webhooks = WebhookClient(keyring, self.settings.provider_timeout, self.settings.webhook_allow)
         self.supervisor.closers.append(webhooks.close)
-        teams = TeamTransport(self.settings.ways_to_teams(), webhooks, self.settings.public_url, self.time)
-        mail = MailTransport(keyring, letter_sender(self.routes["email"]))
-        return Relay(self.core, self.broker, {TEAMS: teams, MAIL: mail})
+        teams = TeamTransport(self.settings.team_endpoints(), webhooks, self.settings.public_url, self.time)
+        mail = MailTransport(keyring, report_mail_sender(self.routes["email"]))
+        return Relay(self.orders, self.broker, {TEAMS: teams, MAIL: mail})
 
     async def _align(self) -> None:
         if isinstance(self.time, SteadyTime):
@@ -213,18 +213,18 @@ class App:
             with contextlib.suppress(Exception):
                 metrics.queue_depth.labels(INTAKE).set(await self.broker.depth(INTAKE))
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> SendLimits:
         s = self.settings
-        return Limits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
+        return SendLimits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
 
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
         limits = self._limits()
         outcomes = OutcomeWriter(self.settler)
         self.supervisor.background("outcomes", outcomes.run())
-        workers = [Worker(self.core, route, self.composer, outcomes, limits) for route in self.routes.values()]
-        lookups = Lookups(self.core, self.routes, self.composer, outcomes)
-        sweeper = Sweeper(self.core, self.routes)
-        rest = (sweeper.run(self.stopping), lookups.run(self.stopping), self._provider_health().run(self.stopping))
+        workers = [Worker(self.orders, route, self.composer, outcomes, limits) for route in self.routes.values()]
+        resolver = UnknownResolver(self.orders, self.routes, self.composer, outcomes)
+        cleaner = Cleaner(self.orders, self.routes)
+        rest = (cleaner.run(self.stopping), resolver.run(self.stopping), self._provider_health().run(self.stopping))
         return [*(w.run(self.stopping) for w in workers), *rest]
 
     def _provider_health(self) -> ProviderHealth:
@@ -235,7 +235,7 @@ class App:
     async def _serve(self) -> None:
         context = Context(
             settings=self.settings,
-            core=self.core,
+            orders=self.orders,
             intake=self.intake,
             settler=self.settler,
             composer=self.composer,
@@ -260,7 +260,7 @@ class App:
             if has_web:
                 place = f"{self.settings.http_host}:{self.settings.http_port}"
                 raise not_listening("STAGEBELL_HTTP_PORT", place, error) from error
-            log.warning("health.not_served", port=self.settings.http_port, error=error.strerror)
+            log.warning("health.port_unavailable", port=self.settings.http_port, error=error.strerror)
             return
         self.port = addresses[0][1] if (addresses := self._runner.addresses) else self.settings.http_port
 
@@ -268,14 +268,14 @@ class App:
         """Listen for bounces, complaints and replies, where a port for them is set."""
         if not self.settings.mail_in or "web" not in self.roles:
             return
-        postbox = Postbox(self.core, self.settler, self.routes, self.settings.mail_domain)
+        postbox = Postbox(self.orders, self.settler, self.routes, self.settings.mail_domain)
         try:
             self.supervisor.closers.append(await mail_in.serve(self.settings.mail_in, postbox))
         except OSError as error:
             raise not_listening("STAGEBELL_MAIL_IN", self.settings.mail_in, error) from error
 
     def _broadcaster(self) -> Broadcaster:
-        broadcaster = Broadcaster(self.core)
+        broadcaster = Broadcaster(self.orders)
         if "web" in self.roles:
             self.supervisor.background("stream", broadcaster.run())
             self.supervisor.background("listeners", broadcaster.look_after())

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
-from service.ledger.engine import Ledger
-from service.ledger.order_attributes import begin, index_next, rules_of
+from service.ledger.database.engine import Ledger
+from service.ledger.orders.attributes import begin, index_next, rules_of
 from service.runtime.loops import log_failure
 from service.workflows.packs import Packs
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import structlog
 from msgspec import structs
 
-from service.ledger import pack_store
-from service.ledger.transaction import Transaction
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders import packs as pack_store
 from service.workflows.packs import Pack, PackError, Packs, unbundle
 
 log = structlog.get_logger(__name__)

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from msgspec import Struct
 
 from service.canonical import canonical_order, spellings
-from service.core import Core
 from service.domain.address_keys import address_key
 from service.domain.causes import ErasePerson
-from service.domain.erasure import Told, Traces, addresses_of, reach_of
+from service.domain.erasure import SentTo, Traces, addresses_of, traces_of
 from service.domain.order import Order, OrderRef
-from service.ledger.audit import AuditLine, write_audit
-from service.ledger.erasing import escalations_of, orders_of_people, scrub, told_in
-from service.ledger.erasing_elsewhere import scrub_elsewhere
-from service.ledger.orders import find
-from service.ledger.outbox import Outgoing
-from service.ledger.suppressed import suppressed
-from service.ledger.transaction import Transaction
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages.outbox import OutboxMessage
+from service.ledger.messages.suppressions import suppressed
+from service.ledger.orders.locking import find
+from service.ledger.people.erasing import escalations_of, orders_of_people, scrub, sent_in
+from service.ledger.people.erasing_elsewhere import scrub_elsewhere
+from service.orders import Orders
 
 
 class Kept(Struct):
@@ -37,11 +37,11 @@ class Erasure(Struct):
     kept: list[Kept]
 
 
-class Letters(Struct, frozen=True):
+class DeadLetterErasure(Struct, frozen=True):
     """How the broker's dead letters are reached from here. `forget` drops those that name the person."""
 
     forget: Callable[[Traces], Awaitable[int]]
-    names: Callable[[Outgoing, Traces], bool]
+    names: Callable[[OutboxMessage, Traces], bool]
 
 
 class _Known(Struct, frozen=True):
@@ -52,59 +52,63 @@ class _Known(Struct, frozen=True):
 
 
 async def erase_person(
-    core: Core, known_as: Sequence[str], letters: Letters, audit: Callable[[Counter[str]], AuditLine]
+    orders: Orders, known_as: Sequence[str], letters: DeadLetterErasure, audit: Callable[[Counter[str]], AuditLine]
 ) -> Erasure:
     """Forget whoever has this address, in any of its spellings, everywhere; raises BrokerLost before anything changed.
 
     Broken off, it can be called again: what leads to the person, their place in orders, goes last.
     """
-    known = await _look(core, known_as)
+    known = await _look(orders, known_as)
     done: Counter[str] = Counter({"dead letters": await letters.forget(known.traces)})
-    async with core.ledger.transaction() as tx:
+    async with orders.ledger.transaction() as tx:
         done += await scrub_elsewhere(tx, known.traces, known.escalations, lambda m: letters.names(m, known.traces))
     for name in known.orders:
-        done += await erase_order(core, name, known_as)
+        done += await erase_order(orders, name, known_as)
         done["orders"] += 1
-    async with core.ledger.transaction() as tx:
+    async with orders.ledger.transaction() as tx:
         opted_out = len(await suppressed(tx, sorted(known.traces.addresses)))
-        await write_audit(tx, [audit(done)], core.time.now())
+        await write_audit(tx, [audit(done)], orders.time.now())
     counts = {kind: done[kind] for kind in sorted(done) if kind not in ("orders", "messages")}
     return Erasure(done["orders"], done["messages"], counts, _kept(opted_out, known.elsewhere, done["orders"]))
 
 
-async def _look(core: Core, known_as: Sequence[str]) -> _Known:
+async def _look(orders: Orders, known_as: Sequence[str]) -> _Known:
     """Where the person is known, and by what else; nothing is changed."""
     traces = Traces(frozenset(known_as))
-    async with core.ledger.reading() as tx:
+    async with orders.ledger.reading() as tx:
         names = await orders_of_people(tx, known_as)
         ids = []
         for name in names:
             order = await find(tx, *name)
             if order is not None:
                 ids.append(order.id)
-                traces = traces.united(await _traces(core, tx, order, known_as))
+                traces = traces.united(await _traces(orders, tx, order, known_as))
         calls = await escalations_of(tx, ids)
         others = set(await orders_of_people(tx, traces.addresses)) - set(names)
     return _Known(tuple(names), traces, calls, len(others))
 
 
-async def _traces(core: Core, tx: Transaction, order: Order, known_as: Iterable[str]) -> Traces:
+async def _traces(orders: Orders, tx: Transaction, order: Order, known_as: Iterable[str]) -> Traces:
     """By what the order knows the person."""
-    region = _region(core, order)
-    told = await told_in(tx, order.id, region)
-    return reach_of(canonical_order(order, region), told, known_as).united(_as_written(order, region, told, known_as))
+    region = _region(orders, order)
+    sent_to = await sent_in(tx, order.id, region)
+    return traces_of(canonical_order(order, region), sent_to, known_as).united(
+        _as_written(order, region, sent_to, known_as)
+    )
 
 
-def _as_written(order: Order, region: str, told: Sequence[Told], known_as: Iterable[str]) -> Traces:
+def _as_written(order: Order, region: str, sent_to: Sequence[SentTo], known_as: Iterable[str]) -> Traces:
     """The same people's addresses as an earlier release kept them: the index has digests of these."""
-    reach = reach_of(canonical_order(order, region), told, known_as).addresses
+    addresses_found = traces_of(canonical_order(order, region), sent_to, known_as).addresses
     kept = {a for people in order.recipients.values() for p in people for a in addresses_of(p)}
     kept |= addresses_of(order.assignee) if order.assignee else set()
-    return Traces(frozenset(a for a in kept if not reach.isdisjoint(map(address_key, spellings(a, [region])))))
+    return Traces(
+        frozenset(a for a in kept if not addresses_found.isdisjoint(map(address_key, spellings(a, [region]))))
+    )
 
 
-def _region(core: Core, order: Order) -> str:
-    pack = core.packs.find(order.workflow, order.version)
+def _region(orders: Orders, order: Order) -> str:
+    pack = orders.packs.find(order.workflow, order.version)
     return pack.workflow.region if pack else ""
 
 
@@ -122,17 +126,17 @@ def _kept(opted_out: int, elsewhere: int, orders: int) -> list[Kept]:
     return [k for k in found if k.count]
 
 
-async def erase_order(core: Core, name: OrderRef, addresses: Iterable[str] | None) -> Counter[str]:
+async def erase_order(orders: Orders, name: OrderRef, addresses: Iterable[str] | None) -> Counter[str]:
     """Forget whoever has these addresses (None: everybody) in one order; how much went, by kind."""
-    async with core.unit_of_work() as u:
+    async with orders.unit_of_work() as u:
         await u.lock([name])
         if (stored := u.order(name)) is None:
             return Counter()
-        region = _region(core, stored)
+        region = _region(orders, stored)
         order, traces = canonical_order(stored, region), None
         cause = ErasePerson(u.now, everybody=True)
         if addresses is not None:
-            traces = await _traces(core, u.tx, stored, addresses)
+            traces = await _traces(orders, u.tx, stored, addresses)
             cause = ErasePerson(u.now, traces.addresses, traces.names)
         u.put(order)
         u.decide(name, cause)

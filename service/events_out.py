@@ -10,7 +10,7 @@ from typing import Final, Generic, Literal, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from service.domain.draft import EscalationChange, EscalationChangeKind
-from service.domain.notices import Notification
+from service.domain.notices import Message
 from service.domain.order import Order
 
 SOURCE: Final = "/stagebell"
@@ -120,12 +120,12 @@ def of_escalation(order: Order, change: EscalationChange, traceparent: str = "")
     return CloudEvent(
         id=f"{e.id}.{e.changes}",
         type=f"escalation.{step}",
-        subject=order.order_id,
+        subject=order.reference,
         time=change.at,
         traceparent=traceparent or UNSET,
         data=EscalationData(
             workflow=order.workflow,
-            order_id=order.order_id,
+            order_id=order.reference,
             escalation_id=str(e.id),
             team=e.team,
             reason=e.reason,
@@ -139,7 +139,7 @@ def of_escalation(order: Order, change: EscalationChange, traceparent: str = "")
     )
 
 
-def of_message(n: Notification, workflow: str, order_id: str, at: datetime) -> CloudEvent[MessageData]:
+def of_message(n: Message, workflow: str, order_id: str, at: datetime) -> CloudEvent[MessageData]:
     """The event of a message that reached a state."""
     return CloudEvent(
         id=f"{n.id}.{n.state}",

@@ -25,14 +25,14 @@ def _switched(setting: str) -> Callable[[str], None]:
         raise ValueError(f"STAGEBELL_FAILPOINT: unknown point {wanted!r}; known: {', '.join(POINTS)}")
     left = [int(count or 1)]
 
-    def passing(name: str) -> None:
+    def at_point(name: str) -> None:
         if name == wanted:
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    return passing
+    return at_point
 
 
 _setting = os.environ.get("STAGEBELL_FAILPOINT", "")
-passing: Final[Callable[[str], None]] = _switched(_setting) if _setting else _off
+failpoint: Final[Callable[[str], None]] = _switched(_setting) if _setting else _off

@@ -8,10 +8,10 @@ from typing import Final
 
 import structlog
 
-from service.ledger import key_processes
-from service.ledger.engine import Ledger, new_uuid
-from service.ledger.key_state import UNBOUND, begin_bound, look, settle
-from service.ledger.resealing import reseal
+from service.ledger.database.engine import Ledger, new_uuid
+from service.ledger.sealing import processes as key_processes
+from service.ledger.sealing.resealing import reseal
+from service.ledger.sealing.state import UNBOUND, begin_bound, look, settle
 from service.runtime.loops import log_failure
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class KeyWatch:
                 async with self._ledger.transaction() as tx:
                     await settle(tx, state)
                     await key_processes.forget_gone(tx, now)
-                log.info("keys.settled", previous_may_go=True)
+                log.info("keys.rotation_finished", previous_may_go=True)
 
     async def _bind_when_alone(self, older: int) -> None:
         """Bound seals are written once no older release was seen for a while."""

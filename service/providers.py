@@ -13,13 +13,13 @@ from service.channels import registry
 from service.channels.capture import CaptureProvider
 from service.channels.channel import Surroundings
 from service.channels.medium import Rendered
-from service.channels.port import Attachment, Outgoing
+from service.channels.port import Attachment, OutgoingMessage
 from service.dispatch.health import Health
-from service.dispatch.route import Route
+from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
-from service.ledger.engine import Ledger
-from service.letters import MAIL, Letter
+from service.ledger.database.engine import Ledger
+from service.report_mail import MAIL, ReportMail
 from service.settings import Settings, SettingsError
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
@@ -74,20 +74,20 @@ def build_routes(
     health: Health | None = None,
     *,
     captured: bool = False,
-) -> dict[str, Route]:
+) -> dict[str, ChannelRoute]:
     """A route for each channel; one without credentials is captured, and a line says what it needs.
 
     `captured`: all of them are, whatever is set: nothing leaves.
     """
     webhooks = WebhookClient(keyring, settings.provider_timeout, settings.webhook_allow)
     around = Surroundings(settings.provider_timeout, settings.concurrent_sends, webhooks, closers)
-    routes: dict[str, Route] = {}
+    routes: dict[str, ChannelRoute] = {}
     for name, channel in registry.channels().items():
         own = settings.of(channel)
         found = channel.providers(own, around) if not captured and channel.is_ready(own) else []
         if not found and not captured:
             log.warning("channel.captured", channel=name, sent="nowhere", to_send_set=channel.needs)
-        routes[name] = Route(
+        routes[name] = ChannelRoute(
             name,
             found or [CaptureProvider()],
             time,
@@ -100,7 +100,7 @@ def build_routes(
     return routes
 
 
-def letter_sender(route: Route) -> Callable[[Letter, str], Awaitable[bool]] | None:
+def report_mail_sender(route: ChannelRoute) -> Callable[[ReportMail, str], Awaitable[bool]] | None:
     """Sends report mails the way that mail to customers goes; None where mail is not configured.
 
     So a relay that refuses us is left alone, and told of, whoever meets it first.
@@ -108,15 +108,15 @@ def letter_sender(route: Route) -> Callable[[Letter, str], Awaitable[bool]] | No
     if any(isinstance(p, CaptureProvider) for p in route.providers):
         return None
 
-    async def post(letter: Letter, message_id: str) -> bool:
+    async def post(mail: ReportMail, message_id: str) -> bool:
         """Whether there is nothing left to do: it was taken, or its reader does not get mail by any relay."""
-        message = Outgoing(
-            notification_id=message_id,
-            address=letter.address,
-            rendered=Rendered(text=letter.text, title=letter.subject),
+        message = OutgoingMessage(
+            message_id=message_id,
+            address=mail.address,
+            rendered=Rendered(text=mail.text, title=mail.subject),
             ttl_s=0,
             callback_url="",
-            attachment=Attachment(letter.file_name, letter.file),
+            attachment=Attachment(mail.file_name, mail.file),
         )
         answer, _ = await route.send(message)
         if isinstance(answer, Accepted):

@@ -13,10 +13,10 @@ import structlog
 from msgspec import Struct
 
 from service.broker.port import Broker
-from service.ledger.engine import Ledger
-from service.ledger.faults import DatabaseError
-from service.ledger.proving import prove_writing
-from service.ledger.reaching import why
+from service.ledger.database.availability import why
+from service.ledger.database.engine import Ledger
+from service.ledger.database.faults import DatabaseError
+from service.ledger.database.proving import prove_writing
 
 log = structlog.get_logger(__name__)
 ANSWER_WITHIN_S: Final = 3.0

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from watchfiles import awatch
 
-from service.core import Core
+from service.orders import Orders
 from service.workflows.packs import PackError, load_all
 
 log = structlog.get_logger(__name__)
@@ -18,8 +18,8 @@ SETTLE_MS: Final = 500
 class Reloader:
     """Watches the packs' folder; `after` is called once new packs are in use."""
 
-    def __init__(self, core: Core, folder: Path, after: Callable[[], Awaitable[None]]) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, folder: Path, after: Callable[[], Awaitable[None]]) -> None:
+        self._orders = orders
         self._folder = folder
         self._after = after
 
@@ -33,7 +33,7 @@ class Reloader:
 
     async def reload(self) -> bool:
         """Whether the folder's packs are in use now."""
-        before = {p.workflow.name: p.workflow.version for p in self._core.packs}
+        before = {p.workflow.name: p.workflow.version for p in self._orders.packs}
         try:
             packs = await asyncio.to_thread(load_all, self._folder)
         except PackError as error:
@@ -42,8 +42,8 @@ class Reloader:
         after = {p.workflow.name: p.workflow.version for p in packs}
         if after == before:
             return True
-        self._core.packs.replace(packs)
-        await self._core.keep_packs()
+        self._orders.packs.replace(packs)
+        await self._orders.keep_packs()
         await self._after()
         log.info("packs.reloaded", was=before, now=after)
         return True

@@ -49,7 +49,7 @@ def mail_port(value: str) -> str:
     return value
 
 
-def way_to_team(url: str) -> None:
+def team_endpoint(url: str) -> None:
     """An address of Apprise, which is an extra of the package, or `webhook+https://`."""
     if "://" not in url:
         raise ValueError("write an Apprise address such as slack://…, or webhook+https://host/path")

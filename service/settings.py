@@ -135,9 +135,9 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
 
     @field_validator("team_urls")
     @classmethod
-    def _known_ways(cls, value: dict[str, list[SecretStr]]) -> dict[str, list[SecretStr]]:
+    def _valid_endpoints(cls, value: dict[str, list[SecretStr]]) -> dict[str, list[SecretStr]]:
         for url in (u for urls in value.values() for u in urls):
-            setting_values.way_to_team(url.get_secret_value())
+            setting_values.team_endpoint(url.get_secret_value())
         return value
 
     @field_validator("mail_in")
@@ -176,7 +176,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
             self.mail_domain = sender_of(self.email_from)[1].rpartition("@")[2]
         return self
 
-    def ways_to_teams(self) -> dict[str, tuple[str, ...]]:
+    def team_endpoints(self) -> dict[str, tuple[str, ...]]:
         """By team, its Apprise addresses and `webhook+https://` ones; they hold tokens and are never logged."""
         return {team: tuple(u.get_secret_value() for u in urls) for team, urls in self.team_urls.items()}
 

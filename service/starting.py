@@ -24,7 +24,7 @@ async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
     """Connect and declare; raises SettingsError when the broker says no, or none answered in time."""
     teams = tuple(teams)
     deadline = time.monotonic() + FIRST_CONNECT_S
-    told = ""
+    logged = ""
     while True:
         try:
             await broker.connect(teams)
@@ -37,9 +37,9 @@ async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
                     f"STAGEBELL_BROKER_URL: no broker answered within {FIRST_CONNECT_S:.0f} s: {lost}:"
                     " does it run there, and may it be reached from here?"
                 ) from lost
-            if str(lost) != told:
-                told = str(lost)
-                log.warning("broker.waiting", setting="STAGEBELL_BROKER_URL", error=told, at_most_s=FIRST_CONNECT_S)
+            if str(lost) != logged:
+                logged = str(lost)
+                log.warning("broker.waiting", setting="STAGEBELL_BROKER_URL", error=logged, at_most_s=FIRST_CONNECT_S)
             await asyncio.sleep(PAUSE_S)
 
 

@@ -14,11 +14,11 @@ from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef, order_uuid
 from service.earlier_packs import recall
-from service.ledger.commit import Batch
-from service.ledger.engine import new_uuid
-from service.ledger.orders import lock_by_id, lock_due, lock_named
-from service.ledger.transaction import Transaction
-from service.ledger.wakeups import Wakeups, announce
+from service.ledger.database.engine import new_uuid
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.wakeups import Wakeups, announce
+from service.ledger.orders.commit import Changes
+from service.ledger.orders.locking import lock_by_id, lock_due, lock_named
 from service.workflows.packs import Packs
 
 
@@ -38,12 +38,12 @@ class UnitOfWork:
     other processes hear of it with the commit, and after it this one's loops are woken. An exception undoes all of it.
     """
 
-    def __init__(self, tx: Transaction, now: datetime, packs: Packs, wakeups: Wakeups, batch: Batch) -> None:
+    def __init__(self, tx: Transaction, now: datetime, packs: Packs, wakeups: Wakeups, changes: Changes) -> None:
         self.tx = tx
         self.now = now
         self._packs = packs
         self._wakeups = wakeups
-        self._batch = batch
+        self._changes = changes
         self._orders: dict[OrderRef, Order] = {}
         self._is_written = False
 
@@ -85,20 +85,20 @@ class UnitOfWork:
             decision = decide(known, cause, pack.workflow, order_uuid(new_uuid()))
         except Rejection as rejection:
             return Result("rejected", rejection.reason, rejection=rejection)
-        self._batch.add(pack.workflow, before, decision, traceparent)
+        self._changes.add(pack.workflow, before, decision, traceparent)
         self._orders[ref] = decision.order
         return Result(decision.outcome, decision=decision)
 
     @property
-    def batch(self) -> Batch:
+    def changes(self) -> Changes:
         """What is going to be written, for what belongs to no decision: messages to the broker, outcomes."""
-        return self._batch
+        return self._changes
 
     async def write(self) -> None:
         """Write now what was decided, for what has to follow it within the transaction; leaving does it else."""
         self._is_written = True
-        await self._batch.write(self.tx)
-        await announce(self.tx, self._batch.woken, self._wakeups.origin)
+        await self._changes.write(self.tx)
+        await announce(self.tx, self._changes.woken, self._wakeups.origin)
 
     async def finish(self) -> None:
         """Before the commit: write what was not written yet."""
@@ -107,5 +107,5 @@ class UnitOfWork:
 
     def committed(self, but: frozenset[str]) -> None:
         """After the commit: count what was done, and wake whoever has work by it."""
-        self._batch.count()
-        self._wakeups.wake(self._batch.woken - but)
+        self._changes.count()
+        self._wakeups.wake(self._changes.woken - but)

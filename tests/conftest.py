@@ -14,10 +14,10 @@ from yarl import URL
 
 from service.broker.port import DEAD, ESCALATIONS, INTAKE, NOTIFICATIONS, ORDERS
 from service.keyring import Keyring
-from service.ledger.engine import Ledger
-from service.ledger.schema import migrate
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import migrate
 from tests.support.collector import Collector
-from tests.support.forgetting import SHARE
+from tests.support.lost_answers import SHARE
 from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy

@@ -17,10 +17,10 @@ AT_HEADER: Final = "x-stagebell-at"
 ROUTING_KEY_HEADER: Final = "x-stagebell-routing-key"
 
 
-Way = tuple[str, str]
+Destination = tuple[str, str]
 
 
-def way_of(exchange: str, routing_key: str) -> Way:
+def destination_of(exchange: str, routing_key: str) -> Destination:
     """What may be held up together: what goes to one exchange by keys that begin alike, such as to one team."""
     return exchange, ".".join(routing_key.split(".")[:2])
 

@@ -16,7 +16,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
 from service.addresses import broker_urls
-from service.broker.port import BrokerLost, Message, Taken, Way, way_of
+from service.broker.port import BrokerLost, Destination, Message, Taken, destination_of
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
 from service.pacing import breathe
@@ -35,7 +35,7 @@ class RabbitBroker:
         self._consuming: AbstractConnection | None = None
         self._publishing: AbstractConnection | None = None
         self._publisher: AbstractChannel | None = None
-        self._lines: dict[Way, AbstractChannel] = {}
+        self._lines: dict[Destination, AbstractChannel] = {}
         self._confirmed_at = 0.0
         self._teams: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
@@ -90,12 +90,12 @@ class RabbitBroker:
             async with self._lock:
                 await self._ensure_publisher()
         except BrokerLost as error:
-            log.warning("broker.away", error=str(error))
+            log.warning("broker.unavailable", error=str(error))
             return [False] * len(messages)
         publisher, began = self._publisher, time.monotonic()
-        lines: dict[Way, list[int]] = defaultdict(list)
+        lines: dict[Destination, list[int]] = defaultdict(list)
         for i, message in enumerate(messages):
-            lines[way_of(message.exchange, message.routing_key)].append(i)
+            lines[destination_of(message.exchange, message.routing_key)].append(i)
         sent = await asyncio.gather(*(self._publish_line(n, [messages[i] for i in of]) for n, of in lines.items()))
         confirmed = [False] * len(messages)
         for of, oks in zip(lines.values(), sent, strict=True):
@@ -105,11 +105,11 @@ class RabbitBroker:
             await self._give_up(publisher)
         return confirmed
 
-    async def _publish_line(self, way: Way, messages: Sequence[Message]) -> list[bool]:
+    async def _publish_line(self, destination: Destination, messages: Sequence[Message]) -> list[bool]:
         """Publish what goes one way over a channel of its own: a queue that takes nothing holds up no other's."""
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                channel = await self._line(way)
+                channel = await self._line(destination)
                 exchange = await channel.get_exchange(messages[0].exchange, ensure=False)
         except LOST as error:
             log.warning("broker.no_channel", error=type(error).__name__)
@@ -123,18 +123,18 @@ class RabbitBroker:
             self._confirmed_at = time.monotonic()
         if any(errors):
             unconfirmed = [error for error in errors if error]
-            log.warning("broker.unconfirmed", way=way, count=len(unconfirmed), error=unconfirmed[0])
-            if self._lines.pop(way, None) is not None:
+            log.warning("broker.unconfirmed", destination=destination, count=len(unconfirmed), error=unconfirmed[0])
+            if self._lines.pop(destination, None) is not None:
                 await quietly_close(channel)
         return [not error for error in errors]
 
-    async def _line(self, way: Way) -> AbstractChannel:
-        channel = self._lines.get(way)
+    async def _line(self, destination: Destination) -> AbstractChannel:
+        channel = self._lines.get(destination)
         if channel is None or channel.is_closed:
             if self._publishing is None:
                 raise ConnectionError("not connected")
             channel = await open_channel(self._publishing, confirms=True)
-            self._lines[way] = channel
+            self._lines[destination] = channel
         return channel
 
     async def _give_up(self, publisher: AbstractChannel | None) -> None:

@@ -15,8 +15,8 @@ from service.telemetry import metrics
 log = structlog.get_logger(__name__)
 DEFAULT_RETRY_AFTER_S: Final = 1.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
-_told: Final[set[tuple[str, str, int]]] = set()
-TOLD_AT_MOST: Final = 1000
+_reported: Final[set[tuple[str, str, int]]] = set()
+REPORTED_AT_MOST: Final = 1000
 # Answers of providers have a few kilobytes; what is longer is a proxy's page, and its beginning will do.
 READ_AT_MOST: Final = 256 * 1024
 READ_OF_YES: Final = 4 * 1024 * 1024
@@ -25,7 +25,7 @@ SUCCESS: Final = range(200, 300)
 WORDS_WITHIN_S: Final = 1.0
 
 
-class TurnedAway(Exception):
+class HttpRefusal(Exception):
     """An answer that is not yes, as it came."""
 
     def __init__(self, status: int, text: str, retry_after: str | None = None) -> None:
@@ -97,9 +97,9 @@ def seconds_of(text: str | None) -> float:
     return min(max(wait, 0.0), LONGEST_RETRY_AFTER_S) if wait == wait else DEFAULT_RETRY_AFTER_S  # noqa: PLR0124
 
 
-def tell_unknown(provider: str, code: str, status: int, taken_as: str) -> None:
+def report_unknown_code(provider: str, code: str, status: int, taken_as: str) -> None:
     """A code that no published list has: count it, and log it once."""
     metrics.provider_unknown_codes.labels(provider).inc()
-    if (provider, code, status) not in _told and len(_told) < TOLD_AT_MOST:
-        _told.add((provider, code, status))
+    if (provider, code, status) not in _reported and len(_reported) < REPORTED_AT_MOST:
+        _reported.add((provider, code, status))
         log.warning("provider.unknown_code", provider=provider, code=code, status=status, taken_as=taken_as)

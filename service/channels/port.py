@@ -7,7 +7,7 @@ from msgspec import Struct
 from service.channels.medium import Rendered
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 
-SendAnswer = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer
+SendResult = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer
 
 
 class Attachment(Struct, frozen=True):
@@ -25,13 +25,13 @@ class MailHeaders(Struct, frozen=True):
     unsubscribe: str = ""
 
 
-class Outgoing(Struct, frozen=True):
+class OutgoingMessage(Struct, frozen=True):
     """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds.
 
     `urgent`: it holds a code, and does not try out providers that are left alone while another one works.
     """
 
-    notification_id: str
+    message_id: str
     address: str
     rendered: Rendered
     ttl_s: int
@@ -48,7 +48,7 @@ class Provider(Protocol):
     name: str
     sender: str
 
-    async def send(self, message: Outgoing) -> SendAnswer:
+    async def send(self, message: OutgoingMessage) -> SendResult:
         """Send within the provider's time; never raises for what the provider or the network does.
 
         What is raised all the same counts as trouble of the provider, and as unanswered: raise nothing before
@@ -56,7 +56,7 @@ class Provider(Protocol):
         """
         ...
 
-    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """Look up at the provider whether it has the message; never raises.
 
         `others`: the provider's ids of the order's other messages, which may have the same words.

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from service.channels.port import Outgoing
+from service.channels.port import OutgoingMessage
 
 LONGEST: Final = 200
 # An answer may be a proxy's whole page; what matters stands at its beginning.
@@ -18,7 +18,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_\-:+/=]{24,}")
 HIDDEN: Final = "…"
 
 
-def words_of(text: str, message: Outgoing | None = None) -> str:
+def words_of(text: str, message: OutgoingMessage | None = None) -> str:
     """The provider's words without addresses, numbers, codes and tokens, and without what the message says."""
     said = text[:READ_AT_MOST]
     if message is not None:

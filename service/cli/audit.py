@@ -9,8 +9,8 @@ import typer
 
 from service.cli.auditing import keep
 from service.cli.running import open_ledger
-from service.ledger import audit_reading
-from service.ledger.audit_reading import Line, Wanted
+from service.ledger.auditing import reading as audit_reading
+from service.ledger.auditing.reading import Line, Wanted
 
 COLUMNS = Line.__struct_fields__
 # So that a spreadsheet reads no cell as a formula (OWASP, CSV injection).

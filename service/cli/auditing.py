@@ -6,8 +6,8 @@ import socket
 from datetime import UTC, datetime
 from typing import Any
 
-from service.ledger.audit import AuditLine, write_audit
-from service.ledger.transaction import Transaction
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.database.transaction import Transaction
 
 
 def user() -> str:

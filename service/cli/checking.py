@@ -7,7 +7,7 @@ import typer
 
 from service import settings as settings_module
 from service.relay.teams import unheard
-from service.workflows.packs import inspect
+from service.workflows.packs import inspect, old_keys
 from service.workflows.schema import WorkflowYaml
 
 
@@ -26,6 +26,8 @@ def check_packs(directory: Path | None) -> int:
             f"{w.name} {w.version}: {len(w.statuses)} statuses, {len(w.notices)} notices in {', '.join(w.locales)},"
             f" {len(w.clocks)} clocks, {len(w.reasons)} reasons"
         )
+    for said in old_keys(folder):
+        typer.echo(f"warning: {said}")
     for odd in unheard((pack.workflow for pack in packs), _addressed()):
         typer.echo(f"warning: {odd}")
     return 0

@@ -24,9 +24,9 @@ from service.app import App
 from service.broker.memory import MemoryBroker
 from service.broker.port import DEAD
 from service.cli.running import stop_on_signals
-from service.ledger.read_models import InboxMessage
-from service.ledger.totals import totals
-from service.ledger.views import recent_messages
+from service.ledger.orders.read_models import InboxMessage
+from service.ledger.orders.totals import totals
+from service.ledger.orders.views import recent_messages
 from service.settings import Settings, SettingsError
 from service.simulator.player import Player
 from service.simulator.simulator import Played, Simulator
@@ -57,7 +57,7 @@ async def run_demo(count: int, speed: float, workflow: str, *, leave: bool, allo
         await app.start()
         speed = speed or float(pack.workflow.demo.get("speed", DEFAULT_SPEED))
         played = Simulator(pack.workflow).play(count, app.time.now())
-        player = Player(app.core, broker, clock, speed)
+        player = Player(app.orders, broker, clock, speed)
         where = f"http://{settings.http_host}:{app.port}"
         console.print(
             f"[bold]{settings.brand}[/] plays {count} orders of {pack.workflow.title}, {speed:g} times as fast."

@@ -15,10 +15,10 @@ from service.cli.running import open_ledger
 from service.cli.shown import add_row, plain
 from service.domain.clocks.kinds import KINDS
 from service.domain.workflow import ClockSpec, Workflow
-from service.ledger.orders import find
-from service.ledger.provider_health import Refusal, refusing
-from service.ledger.read_models import OrderShown
-from service.ledger.views import order_view
+from service.ledger.escalations.provider_health import Refusal, refusing
+from service.ledger.orders.locking import find
+from service.ledger.orders.read_models import OrderShown
+from service.ledger.orders.views import order_view
 from service.workflows import packs
 from service.workflows.durations import in_words
 

@@ -5,7 +5,7 @@ import typer
 from service import settings as settings_module
 from service.attribute_index import index_all
 from service.cli.running import open_ledger
-from service.ledger.order_attributes import begin, is_indexed, rules_of
+from service.ledger.orders.attributes import begin, is_indexed, rules_of
 from service.starting import packs_in
 from service.workflows.packs import Packs
 

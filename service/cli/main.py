@@ -11,8 +11,8 @@ from rich.console import Console
 
 from service import __version__
 from service.broker.port import BrokerLost
-from service.ledger.faults import DatabaseError, is_transient
-from service.ledger.upgrading import SchemaError
+from service.ledger.database.faults import DatabaseError, is_transient
+from service.ledger.database.upgrading import SchemaError
 from service.settings import SettingsError
 from service.workflows.packs import PackError
 
@@ -37,7 +37,7 @@ def main() -> None:
     except DatabaseError as error:
         if not is_transient(error):
             raise
-        _leave("the database broke off before it said whether that is done: look, then run the command again")
+        _leave("the connection to the database was lost before it confirmed: look, then run the command again")
 
 
 def _leave(why: str) -> None:

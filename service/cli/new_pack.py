@@ -27,10 +27,10 @@ stages:                      # what customers see, in order
   failed: {{title: {{en: Not completed}}, failed: true}}
 
 statuses:                    # what your systems say
-  received: {{stage: received, tells: order_received}}
-  started: {{stage: working, tells: work_started}}
-  finished: {{stage: done, tells: order_finished, final: true}}
-  cancelled: {{stage: failed, tells: order_cancelled, final: true}}
+  received: {{stage: received, notify: order_received}}
+  started: {{stage: working, notify: work_started}}
+  finished: {{stage: done, notify: order_finished, final: true}}
+  cancelled: {{stage: failed, notify: order_cancelled, final: true}}
 
 transitions:
   path: [received, started, finished]

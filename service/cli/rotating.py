@@ -8,11 +8,11 @@ import typer
 
 from service.cli.auditing import keep
 from service.cli.running import open_ledger
-from service.ledger import key_processes
-from service.ledger.engine import Ledger
-from service.ledger.key_processes import Process
-from service.ledger.key_state import UNBOUND, KeyState, begin_bound, begin_key, look, settle
-from service.ledger.resealing import reseal
+from service.ledger.database.engine import Ledger
+from service.ledger.sealing import processes as key_processes
+from service.ledger.sealing.processes import Process
+from service.ledger.sealing.resealing import reseal
+from service.ledger.sealing.state import UNBOUND, KeyState, begin_bound, begin_key, look, settle
 
 # A process that ended without a word is forgotten by then.
 PATIENCE_S: Final = key_processes.FORGOTTEN_AFTER.total_seconds() + 15
@@ -69,14 +69,14 @@ async def _begin_bound(ledger: Ledger, *, alone: bool) -> bool:
 
 async def _wait_for(ledger: Ledger, verb: str, what: str, is_ready: Callable[[Process], bool]) -> bool:
     """Whether all processes came to be ready in time."""
-    told = False
+    is_shown = False
     for _ in range(int(PATIENCE_S / LOOK_EVERY_S)):
         waited_for = await _others(ledger, is_ready)
         if not waited_for:
             return True
-        if not told:
+        if not is_shown:
             typer.echo(f"waiting for {len(waited_for)} processes that do not {verb} {what} ...")
-            told = True
+            is_shown = True
         await asyncio.sleep(LOOK_EVERY_S)
     typer.echo(
         f"{len(waited_for)} processes do not {verb} {what}: restart them with STAGEBELL_SECRET_KEY and"

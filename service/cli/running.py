@@ -13,11 +13,12 @@ from service import settings as settings_module
 from service.app import App
 from service.cli.auditing import keep
 from service.domain.errors import Rejection
-from service.ledger import keys, sessions
-from service.ledger.engine import Ledger
-from service.ledger.reaching import reach
-from service.ledger.schema import migrate
-from service.ledger.upgrading import SchemaError
+from service.ledger.access import api_keys as keys
+from service.ledger.access import sessions
+from service.ledger.database.availability import when_available
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import migrate
+from service.ledger.database.upgrading import SchemaError
 from service.providers import ledger_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
@@ -63,7 +64,7 @@ async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]
     settings = settings or settings_module.load()
     ledger = ledger_of(settings)
     try:
-        await reach(ledger, lambda: migrate(ledger))
+        await when_available(ledger, lambda: migrate(ledger))
         yield ledger
     finally:
         await ledger.close()
@@ -74,7 +75,7 @@ async def migrate_database() -> None:
     settings = settings_module.load()
     ledger = ledger_of(settings)
     try:
-        before, after = await reach(ledger, lambda: migrate(ledger))
+        before, after = await when_available(ledger, lambda: migrate(ledger))
     finally:
         await ledger.close()
     typer.echo(f"schema {after}" + ("" if before == after else f" (was {before or 'empty'})"))

@@ -6,16 +6,20 @@ from typing import Any, Final
 
 import structlog
 
-from service.core import Core
 from service.domain.order import OrderRef
 from service.domain.workflow import Team
 from service.erasing import erase_order
-from service.ledger import audit as audit_lines
-from service.ledger import digests, escalations, idempotency, inbox, incident_calls, incidents, outbox, schedules
-from service.ledger.erasing import old_orders
-from service.ledger.outbox import Outgoing
-from service.ledger.schedules import DIGEST, Subscription
-from service.ledger.transaction import Transaction
+from service.ledger.access import idempotency
+from service.ledger.auditing import lines as audit_lines
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations import digests, incident_calls, incidents, schedules
+from service.ledger.escalations import writing as escalations
+from service.ledger.escalations.schedules import DIGEST, ReportSubscription
+from service.ledger.messages import outbox
+from service.ledger.messages.outbox import OutboxMessage
+from service.ledger.orders import inbox
+from service.ledger.people.erasing import old_orders
+from service.orders import Orders
 
 log = structlog.get_logger(__name__)
 # Publishers and brokers repeat within hours or days, not months.
@@ -26,61 +30,61 @@ RETENTION_BATCH: Final = 200
 class CalendarDue:
     """Sends by the calendar; what is sent and the next time are written in one transaction."""
 
-    def __init__(self, core: Core, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
+        self._orders = orders
         self._retention = retention
         self._audit = audit
 
     async def keep_digests(self) -> None:
         """Bring the teams' digests in line with the packs."""
-        core = self._core
-        wanted = [t for t in self._teams().values() if core.team_ways.get(t.name)]
-        async with core.ledger.transaction() as tx:
-            await schedules.keep_digests(tx, wanted, core.time.now())
+        orders = self._orders
+        wanted = [t for t in self._teams().values() if orders.team_endpoints.get(t.name)]
+        async with orders.ledger.transaction() as tx:
+            await schedules.keep_digests(tx, wanted, orders.time.now())
 
     def _teams(self) -> Mapping[str, Team]:
-        return {team.name: team for pack in self._core.packs for team in pack.workflow.teams.values()}
+        return {team.name: team for pack in self._orders.packs for team in pack.workflow.teams.values()}
 
     def _team_of(self, incident: Any) -> Team | None:
         """As the workflow of its orders calls it; those of providers are looked after by whoever opens them."""
-        pack = self._core.packs.find(incident.workflow)
+        pack = self._orders.packs.find(incident.workflow)
         known = pack.workflow.teams if pack else self._teams()
         return None if incident.provider else known.get(incident.team)
 
     async def fire_due(self) -> int:
         """Send what is due now; how many."""
-        core, now = self._core, self._core.time.now()
-        async with core.ledger.transaction() as tx:
+        orders, now = self._orders, self._orders.time.now()
+        async with orders.ledger.transaction() as tx:
             due = await schedules.claim_due(tx, now)
-            outgoing: list[Outgoing] = []
+            outgoing: list[OutboxMessage] = []
             for s in due:
                 outgoing += await self._content(tx, s)
             again = await incident_calls.call_again(tx, self._team_of, now)
-            told = [*again, *await incidents.flush(tx, self._team_of, now)]
-            await escalations.publish(tx, told, core.team_ways, now)
+            announced = [*again, *await incidents.flush(tx, self._team_of, now)]
+            await escalations.publish(tx, announced, orders.team_endpoints, now)
             await outbox.put(tx, outgoing, now)
-        if outgoing or told:
-            core.wakeups.wake({"relay", "stream"})
+        if outgoing or announced:
+            orders.wakeups.wake({"relay", "stream"})
         return len(due)
 
     async def forget_old(self) -> int:
         """Let go of what retention says: people of long-ended orders, old stream lines, inbox rows, answers of acts."""
-        core, now = self._core, self._core.time.now()
+        orders, now = self._orders, self._orders.time.now()
         names: list[OrderRef] = []
-        async with core.ledger.transaction() as tx:
+        async with orders.ledger.transaction() as tx:
             await escalations.forget_stream(tx, now)
             await inbox.forget(tx, now - INBOX_KEPT)
             await idempotency.forget(tx, now)
             if self._retention is not None:
                 names = await old_orders(tx, now - self._retention, RETENTION_BATCH)
         for name in names:
-            await erase_order(core, name, None)
+            await erase_order(orders, name, None)
         return len(names) + await self._look_after_audit(now)
 
     async def _look_after_audit(self, now: datetime) -> int:
         """Chain what older replicas wrote, let go of what is too old, and say in the log where the chain ends."""
-        core = self._core
-        async with core.ledger.transaction() as tx:
+        orders = self._orders
+        async with orders.ledger.transaction() as tx:
             moved = await audit_lines.take_over(tx, now)
             if self._audit is not None:
                 moved += await audit_lines.forget(tx, now - self._audit)
@@ -89,16 +93,16 @@ class CalendarDue:
             log.info("audit.head", line=stored[0].seq, digest=stored[0].digest.hex())
         return moved
 
-    async def _content(self, tx: Transaction, s: Subscription) -> list[Outgoing]:
-        core, now = self._core, self._core.time.now()
+    async def _content(self, tx: Transaction, s: ReportSubscription) -> list[OutboxMessage]:
+        orders, now = self._orders, self._orders.time.now()
         if s.kind == DIGEST:
             team = self._teams().get(s.name)
-            ways = core.team_ways.get(s.name, 0)
-            return await digests.team_digest(tx, team, ways, s.id.hex, now) if team else []
-        pack = core.packs.find(s.workflow)
+            endpoints = orders.team_endpoints.get(s.name, 0)
+            return await digests.team_digest(tx, team, endpoints, s.id.hex, now) if team else []
+        pack = orders.packs.find(s.workflow)
         report = pack.workflow.reports.get(s.name) if pack else None
         if report is None:
             log.warning("report.unknown", workflow=s.workflow, report=s.name)
             return []
         address = s.target["email"]
-        return [await digests.report_letter(tx, s.workflow, report, address, s.id.hex, now)]
+        return [await digests.report_mail(tx, s.workflow, report, address, s.id.hex, now)]

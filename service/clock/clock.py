@@ -7,12 +7,12 @@ from typing import Final
 import structlog
 
 from service.clock.calendar import CalendarDue
-from service.core import Core
 from service.domain.causes import ClockDue
 from service.domain.clocks.running import wake_at
-from service.failpoints import passing
-from service.ledger import schedules
-from service.ledger.orders import next_wake, postpone
+from service.failpoints import failpoint
+from service.ledger.escalations import schedules
+from service.ledger.orders.locking import next_wake, postpone
+from service.orders import Orders
 from service.runtime.loops import run_loop
 from service.telemetry import metrics
 
@@ -25,17 +25,17 @@ STUCK_RETRY: Final = timedelta(minutes=1)
 OTHERS_HAVE_IT_S: Final = 0.05
 
 
-class Clock:
+class ClockLoop:
     """Wakes orders; any number may run, as due orders are claimed with SKIP LOCKED."""
 
-    def __init__(self, core: Core, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
+    def __init__(self, orders: Orders, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
         """`retention`: of people in ended orders; `audit`: of the audit log's lines. None keeps them."""
-        self._core = core
-        self._calendar = CalendarDue(core, retention, audit)
-        self._forget_at = core.time.now()
-        self._flush_at = core.time.now()
+        self._orders = orders
+        self._calendar = CalendarDue(orders, retention, audit)
+        self._forget_at = orders.time.now()
+        self._flush_at = orders.time.now()
         self._digests_of: tuple[str, ...] = ()
-        self._wake = core.wakeups.subscribe("clock")
+        self._wake = orders.wakeups.subscribe("clock")
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until `stopping`."""
@@ -44,15 +44,15 @@ class Clock:
     async def _round(self) -> None:
         """Do what is due; sleep, if that was not more than a batch, until something is."""
         self._wake.clear()
-        versions = tuple(p.workflow.version for p in self._core.packs)
+        versions = tuple(p.workflow.version for p in self._orders.packs)
         if versions != self._digests_of:  # also once packs were reloaded
             await self._calendar.keep_digests()
             self._digests_of = versions
-        now = self._core.time.now()
+        now = self._orders.time.now()
         if now >= self._forget_at:
             busy = await self._calendar.forget_old() > 0
             self._forget_at = now + (timedelta(0) if busy else FORGET_EVERY)
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             orders_due = await next_wake(tx) or now + LONGEST_SLEEP
             calendar_due = await schedules.next_due(tx) or now + LONGEST_SLEEP
         if calendar_due <= now or now >= self._flush_at:
@@ -63,24 +63,24 @@ class Clock:
                 await asyncio.sleep(OTHERS_HAVE_IT_S)
         else:
             # Not for ever: another process's news may have been missed.
-            await self._core.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
+            await self._orders.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
 
     async def fire_due(self) -> int:
         """Decide for every order that is due now, up to a batch; how many."""
-        async with self._core.unit_of_work(but=frozenset({"clock"})) as u:
+        async with self._orders.unit_of_work(but=frozenset({"clock"})) as u:
             due = await u.lock_due(BATCH)
             stuck = []
             for order in due:
                 result = u.decide(order.ref, ClockDue(u.now))
                 if result.outcome == "rejected":
-                    log.error("clock.stuck", order_id=order.order_id, reason=result.reason)
+                    log.error("clock.order_failed", order_id=order.reference, reason=result.reason)
                     stuck.append(order.id)
             await u.write()
             await postpone(u.tx, stuck, u.now + STUCK_RETRY)
             if due:
-                passing("clock.before_commit")
+                failpoint("clock.before_commit")
         if due:
-            passing("clock.after_commit")
+            failpoint("clock.after_commit")
         for order in due:
             if (moment := wake_at(order)) is not None:
                 metrics.clock_lateness.observe(max(0.0, (u.now - moment).total_seconds()))

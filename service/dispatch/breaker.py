@@ -20,9 +20,9 @@ class Breaker:
     """Counts trouble in a row. `now` is passed in (UTC)."""
 
     def __init__(self) -> None:
-        self._troubles = 0
-        self._rests = 0
-        self._closed_until_trouble = True
+        self._failures = 0
+        self._backoffs = 0
+        self._closed = True
         self._refused = False
         self._rest_until: datetime | None = None
         self._paused_until: datetime | None = None
@@ -31,19 +31,19 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         """Whether the provider is left alone."""
-        return not self._closed_until_trouble
+        return not self._closed
 
     @property
     def is_refused(self) -> bool:
         """Whether that is because it refuses us."""
         return self._refused
 
-    def room(self, now: datetime, wanted: int) -> int:
+    def permits(self, now: datetime, wanted: int) -> int:
         """How many sends may begin now: all, none while resting, one as a probe after it."""
         until = self.rest_until()
         if until is not None and now < until:
             return 0
-        if self._closed_until_trouble:
+        if self._closed:
             return wanted
         return 0 if self._probes else min(1, wanted)
 
@@ -70,8 +70,8 @@ class Breaker:
 
     def succeeded(self) -> None:
         """The provider answered, and does not refuse us."""
-        self._troubles = self._rests = 0
-        self._closed_until_trouble = True
+        self._failures = self._backoffs = 0
+        self._closed = True
         self._refused = False
         self._rest_until = None
 
@@ -81,8 +81,8 @@ class Breaker:
 
     def troubled(self, now: datetime) -> None:
         """No answer, or no connection."""
-        self._troubles += 1
-        if self._troubles < OPENS_AFTER and self._closed_until_trouble:
+        self._failures += 1
+        if self._failures < OPENS_AFTER and self._closed:
             return
         self._open(now, FIRST_REST, LONGEST_REST)
 
@@ -91,14 +91,14 @@ class Breaker:
         if self._refused and self._rest_until is not None and now < self._rest_until:
             return
         if not self._refused:
-            self._refused, self._rests = True, 0
+            self._refused, self._backoffs = True, 0
         self._open(now, FIRST_REFUSED_REST, LONGEST_REFUSED_REST)
 
     def _open(self, now: datetime, first: timedelta, longest: timedelta) -> None:
-        self._closed_until_trouble = False
-        rest = min(first * 2**self._rests, longest)
+        self._closed = False
+        rest = min(first * 2**self._backoffs, longest)
         self._rest_until = max(self._rest_until or now, now + rest)
-        self._rests = min(self._rests + 1, 6)
+        self._backoffs = min(self._backoffs + 1, 6)
 
 
 class Attempt:

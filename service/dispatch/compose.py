@@ -1,15 +1,15 @@
-"""From a claimed notification to the message that leaves, and to what is kept of it: codes only masked."""
+"""From a claimed message to the message that leaves, and to what is kept of it: codes only masked."""
 
 from uuid import UUID
 
 from msgspec import Struct, structs
 
 from service.channels.medium import Facts, Rendered
-from service.channels.port import MailHeaders, Outgoing
+from service.channels.port import MailHeaders, OutgoingMessage
 from service.channels.registry import medium_of, spec_of
 from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
-from service.ledger.claims import Claimed
+from service.ledger.messages.claims import ClaimedMessage
 from service.workflows.packs import Packs
 from service.workflows.values import MASK, template_values
 
@@ -20,7 +20,7 @@ LINK_PURPOSE = "link"
 class Composed(Struct, frozen=True):
     """The message for the provider, and its words as everybody else may see them."""
 
-    outgoing: Outgoing
+    outgoing: OutgoingMessage
     shown: Rendered
 
 
@@ -34,27 +34,27 @@ class Composer:
         self._public_url = public_url
         self._mail_domain = mail_domain
 
-    def compose(self, claimed: Claimed, ttl_s: int) -> Composed:
+    def compose(self, claimed: ClaimedMessage, ttl_s: int) -> Composed:
         """Raises Rejection, jinja2.TemplateError or ValueError when the pack cannot say it."""
-        n = claimed.notification
+        n = claimed.message
         rendered = self.render(claimed, claimed.secret)
         shown = self.render(claimed, MASK) if n.secret else rendered
         token = self._keyring.token(CALLBACK_PURPOSE, n.id, whole=True)
-        outgoing = Outgoing(
-            notification_id=str(n.id),
+        outgoing = OutgoingMessage(
+            message_id=str(n.id),
             address=n.address,
             rendered=rendered,
             ttl_s=ttl_s,
             callback_url=f"{self._public_url}/callbacks/twilio/status?n={token}",
-            data={"order_id": claimed.order_name, "notice": n.notice, "link": self.link(claimed)},
+            data={"order_id": claimed.reference, "notice": n.notice, "link": self.link(claimed)},
             mail=self._mail(claimed) if spec_of(n.channel).field == "email" else MailHeaders(),
             urgent=n.secret,
         )
         return Composed(outgoing, shown)
 
-    def _mail(self, claimed: Claimed) -> MailHeaders:
+    def _mail(self, claimed: ClaimedMessage) -> MailHeaders:
         """Bounces and replies come to us where mail comes in; from what must be told nobody can unsubscribe."""
-        n = claimed.notification
+        n = claimed.message
         workflow = self._packs.for_order(claimed.workflow, claimed.version).workflow
         must_be_told = n.secret or workflow.notices[n.notice].mandatory
         return mail_headers(
@@ -65,17 +65,17 @@ class Composer:
             unsubscribe_at="" if must_be_told else self._public_url,
         )
 
-    def link(self, claimed: Claimed) -> str:
+    def link(self, claimed: ClaimedMessage) -> str:
         """The order's tracking page."""
-        return f"{self._public_url}/t/{self.link_token(claimed.notification.order_id, claimed.links)}"
+        return f"{self._public_url}/t/{self.link_token(claimed.message.order_id, claimed.links)}"
 
     def link_token(self, order_id: UUID, generation: int) -> str:
         """Names an order's tracking page; a new generation makes all earlier ones void."""
         return self._keyring.token(f"{LINK_PURPOSE}{generation}", order_id)
 
-    def render(self, claimed: Claimed, secret: str | None) -> Rendered:
+    def render(self, claimed: ClaimedMessage, secret: str | None) -> Rendered:
         """The words, with `secret` where the code belongs."""
-        n = claimed.notification
+        n = claimed.message
         pack = self._packs.for_order(claimed.workflow, claimed.version)
         notice = pack.workflow.notices[n.notice]
         values = template_values(
@@ -93,6 +93,6 @@ class Composer:
         medium = medium_of(n.channel)
         if not medium.has_templates:
             at, snapshot = claimed.notice_at, claimed.snapshot
-            return medium.body(Facts(claimed.workflow, claimed.order_name, n.notice, n.audience, at, snapshot), values)
+            return medium.body(Facts(claimed.workflow, claimed.reference, n.notice, n.audience, at, snapshot), values)
         rendered = pack.templates.render(n.locale, n.notice, n.channel, values, notice.content.get(n.locale))
         return structs.replace(rendered, title=rendered.title[:500])

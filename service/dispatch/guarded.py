@@ -7,15 +7,15 @@ from typing import Final
 
 import structlog
 
-from service.channels.port import Outgoing, Provider, SendAnswer
+from service.channels.port import OutgoingMessage, Provider, SendResult
 from service.domain.notices import NoAnswer
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
-_told: Final[set[str]] = set()
+_logged: Final[set[str]] = set()
 
 
-async def asked(channel: str, provider: Provider, message: Outgoing, within_s: float) -> SendAnswer:
+async def asked(channel: str, provider: Provider, message: OutgoingMessage, within_s: float) -> SendResult:
     """The provider's answer, `NoAnswer` after `within_s` seconds or where it raises.
 
     In a task of its own, which is let go when its time is over: code that swallows its cancelling holds up nobody.
@@ -34,25 +34,25 @@ async def asked(channel: str, provider: Provider, message: Outgoing, within_s: f
     error = task.exception()
     if error is None:
         return task.result()
-    tell(channel, provider.name, error)
+    log_unexpected(channel, provider.name, error)
     return NoAnswer(provider.name, f"unexpected: {type(error).__name__}")
 
 
-def _forget(task: "asyncio.Task[SendAnswer]") -> None:
+def _forget(task: "asyncio.Task[SendResult]") -> None:
     """Its result comes too late, and so does what it raises."""
     if not task.cancelled():
         task.exception()
 
 
-def tell(channel: str, provider: str, error: BaseException) -> None:
+def log_unexpected(channel: str, provider: str, error: BaseException) -> None:
     """Count an exception that no provider should raise, and log each kind once; its words may hold addresses."""
     metrics.provider_errors.labels(channel, provider).inc()
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in frames]
     kind = type(error).__name__
     fingerprint = hashlib.sha256("\n".join([channel, provider, kind, *places]).encode()).hexdigest()[:12]
-    if fingerprint not in _told:
-        _told.add(fingerprint)
+    if fingerprint not in _logged:
+        _logged.add(fingerprint)
         log.error(
             "provider.unexpected",
             channel=channel,

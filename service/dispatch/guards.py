@@ -13,11 +13,11 @@ from msgspec import Struct
 from service.channels import registry
 from service.domain.address_keys import address_key
 from service.keyring import Keyring
-from service.ledger import caps
-from service.ledger.cap_incidents import NearCap
-from service.ledger.caps import Cap, Reservation
-from service.ledger.claims import Claimed
-from service.ledger.transaction import Transaction
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages import caps
+from service.ledger.messages.cap_incidents import NearCap
+from service.ledger.messages.caps import Cap, Reservation
+from service.ledger.messages.claims import ClaimedMessage
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ PREFIX_DIGITS: Final = 7
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-class Limits(Struct, frozen=True):
+class SendLimits(Struct, frozen=True):
     """0 and an empty tuple mean: no limit. Caps count a day in UTC."""
 
     countries: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Limits(Struct, frozen=True):
     in_all: int = 0
 
 
-def refuse_address(address: str, limits: Limits) -> str:
+def refuse_address(address: str, limits: SendLimits) -> str:
     """Why this number is never written to; empty when it may be."""
     if not _E164.fullmatch(address):
         return "not a phone number in international form (+ and digits)"
@@ -58,17 +58,17 @@ class Places(Struct, frozen=True):
     over: Mapping[UUID, str] = {}
     later: Sequence[UUID] = ()
 
-    def refuses(self, notification_id: UUID) -> bool:
+    def refuses(self, message_id: UUID) -> bool:
         """Whether this one must not be sent now."""
-        return notification_id in self.over or notification_id in self.later
+        return message_id in self.over or message_id in self.later
 
 
-async def reserve(tx: Transaction, sends: Sequence[Claimed], limits: Limits, now: datetime) -> Places:
+async def reserve(tx: Transaction, sends: Sequence[ClaimedMessage], limits: SendLimits, now: datetime) -> Places:
     """Take places for these sends, in the transaction that begins them; in their order, as far as there are any.
 
     A message waits while the places it lacks are held by sends that are not settled: these may be turned away yet.
     """
-    caps_of = {c.notification.id: _caps_of(c, tx.keyring, limits) for c in sends}
+    caps_of = {c.message.id: _caps_of(c, tx.keyring, limits) for c in sends}
     if not any(caps_of.values()):
         return Places()
     used = await caps.lock(tx, (cap.scope for wanted in caps_of.values() for cap in wanted), now)
@@ -77,7 +77,7 @@ async def reserve(tx: Transaction, sends: Sequence[Claimed], limits: Limits, now
     over: dict[UUID, str] = {}
     later: list[UUID] = []
     for c in sends:
-        n, wanted = c.notification, caps_of[c.notification.id]
+        n, wanted = c.message, caps_of[c.message.id]
         found = {cap: caps.place(cap.most, used[cap.scope], is_code=n.secret) for cap in wanted}
         if exceeded := next((cap for cap, place in found.items() if place == "over"), None):
             over[n.id] = _over(exceeded, is_code=n.secret)
@@ -88,14 +88,14 @@ async def reserve(tx: Transaction, sends: Sequence[Claimed], limits: Limits, now
             used |= {cap.scope: used[cap.scope].and_one_more(is_code=n.secret) for cap in wanted}
     await caps.take(tx, taken.values())
     for c in sends:
-        for cap in caps_of[c.notification.id]:
+        for cap in caps_of[c.message.id]:
             if not caps.is_near(cap.most, before[cap.scope].taken) and caps.is_near(cap.most, used[cap.scope].taken):
-                await _warn(tx, c.notification.channel, cap, now)
+                await _warn(tx, c.message.channel, cap, now)
     return Places(taken, over, later)
 
 
-def _caps_of(c: Claimed, keyring: Keyring, limits: Limits) -> tuple[Cap, ...]:
-    n = c.notification
+def _caps_of(c: ClaimedMessage, keyring: Keyring, limits: SendLimits) -> tuple[Cap, ...]:
+    n = c.message
     every = (
         ("number", address_key(n.address), limits.per_number),
         ("prefix", n.address[: 1 + PREFIX_DIGITS], limits.per_prefix),
@@ -121,7 +121,7 @@ def _near_mark(keyring: Keyring, channel: str, name: str) -> bytes:
     return keyring.digest("cap-near", channel, name)
 
 
-async def near(tx: Transaction, limits: Limits, now: datetime) -> list[NearCap]:
+async def near(tx: Transaction, limits: SendLimits, now: datetime) -> list[NearCap]:
     """The caps of which four fifths were used at some time today, by whichever process."""
     every = (("number", limits.per_number), ("prefix", limits.per_prefix), ("all", limits.in_all))
     found = {

@@ -13,16 +13,16 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
-from service.core import Core
 from service.dispatch import guards
-from service.dispatch.guards import Limits
+from service.dispatch.guards import SendLimits
 from service.domain.notices import Refused, RefusedScope
 from service.domain.workflow import Team, Workflow
-from service.ledger import cap_incidents
-from service.ledger import provider_health as rows
-from service.ledger.incidents import PROVIDER_REFUSED
-from service.ledger.provider_health import LATER, SOME, Key, Refusal
-from service.ledger.wakeups import announce
+from service.ledger.database.wakeups import announce
+from service.ledger.escalations import provider_health as rows
+from service.ledger.escalations.incidents import PROVIDER_REFUSED
+from service.ledger.escalations.provider_health import LATER, SOME, Key, Refusal
+from service.ledger.messages import cap_incidents
+from service.orders import Orders
 from service.runtime.loops import run_loop
 from service.telemetry import metrics
 
@@ -93,20 +93,20 @@ class ProviderHealth:
     The same team hears of caps (`limits`) that are near their end.
     """
 
-    def __init__(self, core: Core, called: str = "", limits: Limits | None = None) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, called: str = "", limits: SendLimits | None = None) -> None:
+        self._orders = orders
         self._called = called
-        self._limits = limits or Limits()
+        self._limits = limits or SendLimits()
         self._refusing: dict[Key, Refusal] = {}
         self._news: dict[Key, Refusal | None] = {}
-        self._wake = core.wakeups.subscribe(TOPIC)
+        self._wake = orders.wakeups.subscribe(TOPIC)
         self._used: Mapping[str, frozenset[str]] = {}
         self._on_works: Callable[[Key], None] = lambda _key: None
         self._is_tidy = True
 
     def refused(self, seen: Seen) -> None:
         """As a route told it."""
-        now, answer = self._core.time.now(), seen.answer
+        now, answer = self._orders.time.now(), seen.answer
         known = self._refusing.get(seen.key)
         said = Refusal(*seen.key, answer.code, answer.error, known.since if known else now, now)
         if known is not None and known.code == said.code and now - known.seen < AGAIN and seen.key not in self._news:
@@ -129,7 +129,7 @@ class ProviderHealth:
             if key in self._refusing and (scope != SOME or alone):
                 del self._refusing[key]
                 self._news[key] = None
-                log.warning("provider.works_again", channel=channel, provider=provider, only=scope)
+                log.warning("provider.recovered", channel=channel, provider=provider, only=scope)
                 self._wake.set()
         self._show(channel, provider)
 
@@ -158,10 +158,10 @@ class ProviderHealth:
 
     async def _forget_unused(self) -> None:
         """What refused us and is not used any more would do so for ever: nothing asks it."""
-        async with self._core.ledger.transaction() as tx:
+        async with self._orders.ledger.transaction() as tx:
             for refusal in await rows.refusing(tx):
                 if refusal.provider not in self._used.get(refusal.channel, frozenset()):
-                    await rows.works(tx, refusal.key, self._core.time.now())
+                    await rows.works(tx, refusal.key, self._orders.time.now())
         self._is_tidy = True
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -174,32 +174,32 @@ class ProviderHealth:
             await self._forget_unused()
         await self.write()
         if not stopping.is_set() and not self._news:
-            await self._core.time.wait(self._wake, self._core.time.now() + EVERY)
+            await self._orders.time.wait(self._wake, self._orders.time.now() + EVERY)
 
     async def write(self) -> None:
         """What is new, and what others wrote; open and resolve the incidents of it."""
-        core, now = self._core, self._core.time.now()
+        orders, now = self._orders, self._orders.time.now()
         news = dict(self._news)
         if not news and not self._refusing:
-            async with core.ledger.reading() as tx:
+            async with orders.ledger.reading() as tx:
                 near = await guards.near(tx, self._limits, now)
                 if not near and await rows.is_quiet(tx):
                     return
-        async with core.ledger.transaction() as tx:
+        async with orders.ledger.transaction() as tx:
             if news:
                 await rows.note(tx, news, now)
             team, severity = self._team(PROVIDER_REFUSED)
-            changed = await rows.keep_incidents(tx, team, severity, core.team_ways, now)
-            changed = await rows.call_again(tx, team, core.team_ways, now) or changed
+            changed = await rows.keep_incidents(tx, team, severity, orders.team_endpoints, now)
+            changed = await rows.call_again(tx, team, orders.team_endpoints, now) or changed
             near = await guards.near(tx, self._limits, now)
             called = self._team(cap_incidents.CAP_NEAR)
-            changed = await cap_incidents.keep(tx, near, called, core.team_ways, now) or changed
+            changed = await cap_incidents.keep(tx, near, called, orders.team_endpoints, now) or changed
             if news or changed:
-                await announce(tx, {TOPIC, "relay", "stream"}, core.wakeups.origin)
+                await announce(tx, {TOPIC, "relay", "stream"}, orders.wakeups.origin)
             written = {refusal.key: refusal for refusal in await rows.refusing(tx)}
         self._news = {k: v for k, v in self._news.items() if k not in news or news[k] is not v}
         if changed:
-            core.wakeups.wake({"relay", "stream"})
+            orders.wakeups.wake({"relay", "stream"})
         self._compare(written)
 
     def _compare(self, written: Mapping[Key, Refusal]) -> None:
@@ -215,10 +215,10 @@ class ProviderHealth:
 
     def _team(self, reason: str) -> tuple[Team | None, str]:
         """Whom to call, and how severe it is: as a pack's reason of that name says, or high."""
-        found = team_called(self._called, [pack.workflow for pack in self._core.packs])
+        found = team_called(self._called, [pack.workflow for pack in self._orders.packs])
         if found is None:
             return None, "high"
-        reasons = [r for p in self._core.packs if (r := p.workflow.reasons.get(reason)) and r.team == found.name]
+        reasons = [r for p in self._orders.packs if (r := p.workflow.reasons.get(reason)) and r.team == found.name]
         return found, reasons[0].severity if reasons else "high"
 
 

@@ -16,9 +16,9 @@ Purpose = Literal["bounce", "reply", "unsubscribe"]
 TOKEN_LENGTH: Final = 39  # 24 bytes in base32
 
 
-def mail_token(keyring: Keyring, purpose: Purpose, notification_id: UUID) -> str:
+def mail_token(keyring: Keyring, purpose: Purpose, message_id: UUID) -> str:
     """The signed name of a message for one purpose, in lower case."""
-    token = keyring.token(purpose, notification_id, whole=True)
+    token = keyring.token(purpose, message_id, whole=True)
     return _in_base32(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
 
 
@@ -42,16 +42,14 @@ def read_mail_token(keyring: Keyring, purpose: Purpose, token: str) -> UUID | No
     return keyring.read_token(purpose, urlsafe_b64encode(raw).decode().rstrip("="))
 
 
-def mail_headers(
-    keyring: Keyring, notification_id: UUID, *, domain: str, reply_to: str, unsubscribe_at: str
-) -> MailHeaders:
+def mail_headers(keyring: Keyring, message_id: UUID, *, domain: str, reply_to: str, unsubscribe_at: str) -> MailHeaders:
     """What goes with a mail. `domain`: where mail comes in, if it does; else replies go to the pack's `reply_to`.
 
     `unsubscribe_at`: the service's public address; empty for messages that cannot be unsubscribed from.
     """
 
     def at_home(purpose: Purpose) -> str:
-        return f"{purpose}+{mail_token(keyring, purpose, notification_id)}@{domain}" if domain else ""
+        return f"{purpose}+{mail_token(keyring, purpose, message_id)}@{domain}" if domain else ""
 
-    page = f"{unsubscribe_at}/u/{mail_token(keyring, 'unsubscribe', notification_id)}" if unsubscribe_at else ""
+    page = f"{unsubscribe_at}/u/{mail_token(keyring, 'unsubscribe', message_id)}" if unsubscribe_at else ""
     return MailHeaders(bounce_to=at_home("bounce"), reply_to=at_home("reply") or reply_to, unsubscribe=page)

@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 
 from service.dispatch.settle import Outcome, Settler
-from service.failpoints import passing
-from service.ledger.faults import is_transient
+from service.failpoints import failpoint
+from service.ledger.database.faults import is_transient
 from service.pacing import give_way
 from service.runtime.backoff import Backoff
 
@@ -33,12 +33,12 @@ class OutcomeWriter:
 
     def put(self, outcome: Outcome) -> None:
         """Have this written."""
-        self._unwritten.add(outcome.notification_id)
+        self._unwritten.add(outcome.message_id)
         self._line.put_nowait(outcome)
 
-    def holds(self, notification_id: UUID) -> bool:
+    def holds(self, message_id: UUID) -> bool:
         """Whether the answer is here and only the database does not know it yet: nobody need ask, or send again."""
-        return notification_id in self._unwritten
+        return message_id in self._unwritten
 
     async def run(self) -> None:
         """Until cancelled; `finish` first, so that nothing is left in the line."""
@@ -50,7 +50,7 @@ class OutcomeWriter:
             while len(outcomes) < AT_ONCE and not self._line.empty():
                 outcomes.append(self._line.get_nowait())
             await self._write(outcomes)
-            self._unwritten.difference_update(o.notification_id for o in outcomes)
+            self._unwritten.difference_update(o.message_id for o in outcomes)
             for _ in outcomes:
                 self._line.task_done()
 
@@ -60,7 +60,7 @@ class OutcomeWriter:
         while True:
             try:
                 await self._settler.write(outcomes)
-                passing("dispatch.after_settle")
+                failpoint("dispatch.after_settle")
                 return
             except Exception as error:
                 if is_transient(error):
@@ -70,7 +70,7 @@ class OutcomeWriter:
                 if len(outcomes) > 1:
                     for outcome in outcomes:
                         await self._write([outcome])
-                # Its lease runs out, and the sweeper asks the provider what became of it.
+                # Its lease runs out, and `UnknownResolver` asks the provider what became of it.
                 return
 
     async def finish(self) -> None:

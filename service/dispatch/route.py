@@ -9,7 +9,7 @@ from typing import Final
 from aiolimiter import AsyncLimiter
 from msgspec.structs import replace
 
-from service.channels.port import Outgoing, Provider, SendAnswer
+from service.channels.port import OutgoingMessage, Provider, SendResult
 from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.destinations import destination_of
 from service.dispatch.guarded import asked
@@ -19,7 +19,7 @@ from service.telemetry import metrics
 from service.timekeeping import TimeSource
 
 # No connection, or no token: the provider is out of reach.
-TROUBLE: Final = frozenset({"connect", "token"})
+CONNECTION_CODES: Final = frozenset({"connect", "token"})
 # A message that is refused where others pass waits by itself.
 REFUSED_ALONE_S: Final = 300.0
 # Another process may find out before that a provider works again: nobody waits longer without looking.
@@ -29,7 +29,7 @@ REMEMBERED: Final = 10_000
 GRACE_S: Final = 1.0
 
 
-class Route:
+class ChannelRoute:
     """A channel's providers, its rate limit and its concurrency limit. `timeout_s`: what one provider may take."""
 
     def __init__(
@@ -64,10 +64,10 @@ class Route:
         """No send takes longer, whatever the providers do: they are asked one after the other."""
         return (self.timeout_s + self._grace_s) * max(1, len(self.providers))
 
-    def room(self, wanted: int) -> int:
+    def permits(self, wanted: int) -> int:
         """How many messages may be sent now."""
         now = self._clock.now()
-        room = max((self._breakers[p.name].room(now, wanted) for p in self.providers), default=0)
+        room = max((self._breakers[p.name].permits(now, wanted) for p in self.providers), default=0)
         while self._limiter and room > 0 and not self._limiter.has_capacity(room):
             room -= 1
         return room
@@ -97,7 +97,7 @@ class Route:
         if breaker is not None:
             breaker.ask_now()
 
-    async def send(self, message: Outgoing) -> tuple[SendAnswer, str]:
+    async def send(self, message: OutgoingMessage) -> tuple[SendResult, str]:
         """Send by the first provider that may; a definite failure to reach it goes on to the next.
 
         Returns the answer and the sender that it is about, within `longest_s`.
@@ -109,7 +109,7 @@ class Route:
                     await self._limiter.acquire()
             except TimeoutError:
                 return Deferred("", "the channel's rate limit is reached"), ""
-        answers: list[tuple[SendAnswer, str]] = []
+        answers: list[tuple[SendResult, str]] = []
         resting: list[Provider] = []
         where = destination_of(message.address)
         for provider in self._in_turn(message, where):
@@ -124,7 +124,7 @@ class Route:
             answers.append((self._deferred(where, resting), ""))
         return _hopeful(answers)
 
-    def _in_turn(self, message: Outgoing, where: str) -> Sequence[Provider]:
+    def _in_turn(self, message: OutgoingMessage, where: str) -> Sequence[Provider]:
         """In order of preference; a code goes first by those that work.
 
         Who takes messages and then does not deliver them because of us is asked last: its yes is worth little.
@@ -136,15 +136,15 @@ class Route:
         if message.urgent:
             return sorted(self.providers, key=lambda p: (p.name in fails, self.is_open(p)))
         now = self._clock.now()
-        due = {p.name for p in self.providers if (b := self._breakers[p.name]).is_refused and b.room(now, 1)}
+        due = {p.name for p in self.providers if (b := self._breakers[p.name]).is_refused and b.permits(now, 1)}
         return sorted(self.providers, key=lambda p: (p.name in fails, p.name not in due))
 
     def _resting(self, provider: Provider, where: str) -> bool:
         now = self._clock.now()
         narrow = self._narrow.get((provider.name, where))
-        return not self._breakers[provider.name].room(now, 1) or (narrow is not None and not narrow.room(now, 1))
+        return not self._breakers[provider.name].permits(now, 1) or (narrow is not None and not narrow.permits(now, 1))
 
-    async def _ask(self, provider: Provider, where: str, message: Outgoing, deadline: float) -> SendAnswer:
+    async def _ask(self, provider: Provider, where: str, message: OutgoingMessage, deadline: float) -> SendResult:
         narrow = self._narrow.get((provider.name, where), Breaker())
         started = time.monotonic()
         now = self._clock.now
@@ -158,10 +158,10 @@ class Route:
         return answer
 
     def _learn(
-        self, name: str, where: str, whole: Attempt, part: Attempt, answer: SendAnswer, message: Outgoing
-    ) -> SendAnswer:
+        self, name: str, where: str, whole: Attempt, part: Attempt, answer: SendResult, message: OutgoingMessage
+    ) -> SendResult:
         """Tell the breakers; and the health of providers, what concerns people."""
-        if isinstance(answer, NoAnswer) or (isinstance(answer, Transient) and answer.code in TROUBLE):
+        if isinstance(answer, NoAnswer) or (isinstance(answer, Transient) and answer.code in CONNECTION_CODES):
             part.unknown()
             return answer
         if isinstance(answer, Refused):
@@ -173,14 +173,14 @@ class Route:
             whole.works()
         if isinstance(answer, Accepted):
             self._taken[name] += 1
-            was_alone = self._refused_at.pop((name, message.notification_id), None) is not None
+            was_alone = self._refused_at.pop((name, message.message_id), None) is not None
             self._health.works(self.channel, name, where, alone=was_alone)
         return answer
 
     def _refused(
-        self, name: str, where: str, whole: Attempt, part: Attempt, answer: Refused, message: Outgoing
-    ) -> SendAnswer:
-        key = (name, message.notification_id)
+        self, name: str, where: str, whole: Attempt, part: Attempt, answer: Refused, message: OutgoingMessage
+    ) -> SendResult:
+        key = (name, message.message_id)
         before, taken = self._refused_at.get(key), self._taken[name]
         if len(self._refused_at) >= REMEMBERED:
             self._refused_at.clear()
@@ -219,7 +219,7 @@ class Route:
         why = f"waits: {'; '.join(words)}" if words else "waits: every provider of this channel is left alone for now"
         return Deferred(resting[0].name if resting else "", why, wait)
 
-    async def find(self, provider_name: str, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, provider_name: str, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """Ask the provider that was tried whether it has the message; all of them, where nobody wrote down which."""
         candidates = [p for p in self.providers if provider_name in ("", p.name)]
         missing = bool(candidates)
@@ -236,7 +236,7 @@ class Route:
             await provider.close()
 
 
-def _hopeful(answers: Sequence[tuple[SendAnswer, str]]) -> tuple[SendAnswer, str]:
+def _hopeful(answers: Sequence[tuple[SendResult, str]]) -> tuple[SendResult, str]:
     """Of the answers of providers that did not take a message, the one to go on with: that of whoever may soonest.
 
     Who cannot carry it at all is asked no more while another may; of two that are as near, the later was asked last.
@@ -248,12 +248,12 @@ def _hopeful(answers: Sequence[tuple[SendAnswer, str]]) -> tuple[SendAnswer, str
     return (near or [_sooner(a, soonest) for a in asked or able] or answers)[-1]
 
 
-def _sooner(answered: tuple[SendAnswer, str], seconds: float) -> tuple[SendAnswer, str]:
+def _sooner(answered: tuple[SendResult, str], seconds: float) -> tuple[SendResult, str]:
     """The same words, tried again when another provider may be asked."""
     answer, sender = answered
     return (replace(answer, at_least=seconds) if isinstance(answer, Transient | Refused | Deferred) else answer), sender
 
 
-def _is_unable(answer: SendAnswer) -> bool:
+def _is_unable(answer: SendResult) -> bool:
     """Whether this provider cannot carry the message and another may."""
     return isinstance(answer, Permanent) and answer.kind == "unable"

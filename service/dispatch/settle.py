@@ -1,4 +1,4 @@
-"""What became of messages: answers and receipts, applied to notifications and, through `decide`, to orders."""
+"""What became of messages: provider results and receipts, applied to them and, through `decide`, to orders."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,18 @@ from msgspec.structs import replace
 
 from service import opt_outs
 from service.channels.twilio import codes
-from service.core import Core
 from service.dispatch.destinations import destination_of
 from service.dispatch.health import Health, Seen, Silent
 from service.domain.causes import MessageSettled
 from service.domain.draft import Decision
 from service.domain.notices import (
-    ENDS,
-    FALLS_AWAY,
-    REACHED,
-    Answer,
+    FINAL_STATES,
+    NOT_SENT_ON_PURPOSE,
+    SENT_STATES,
     Lookup,
-    Notification,
+    Message,
     Permanent,
+    ProviderResult,
     Receipt,
     Refused,
     RefusedScope,
@@ -32,19 +31,20 @@ from service.domain.notices import (
     ended_unsent,
     settle,
 )
-from service.ledger import housekeeping
-from service.ledger import notifications as rows
-from service.ledger.notifications import Stored
-from service.ledger.records import history_line
-from service.ledger.suppressed import BOUNCED, suppress
-from service.ledger.transaction import Transaction
-from service.ledger.wakeups import dispatch_topic
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.wakeups import dispatch_topic
+from service.ledger.messages import housekeeping
+from service.ledger.messages import states as rows
+from service.ledger.messages.states import StoredMessage
+from service.ledger.messages.suppressions import BOUNCED, suppress
+from service.ledger.orders.records import history_line
+from service.orders import Orders
 from service.pacing import breathe
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 HTTP_OK: Final = 200
-NEEDS_SIBLINGS: Final = frozenset({"failed", "undelivered"}) | FALLS_AWAY
+NEEDS_SIBLINGS: Final = frozenset({"failed", "undelivered"}) | NOT_SENT_ON_PURPOSE
 
 
 class Ended(Struct, frozen=True):
@@ -56,15 +56,15 @@ class Ended(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """News of one notification. `fence`: whose send it was; None for a receipt, which is anybody's.
+    """News of one message. `fencing_token`: whose send it was; None for a receipt, which is anybody's.
 
     `concerns_order` is false where the order has nothing to decide: taken, and no promise hangs on it.
     """
 
-    notification_id: UUID
+    message_id: UUID
     order_id: UUID
-    news: Answer | Ended
-    fence: int | None = None
+    result: ProviderResult | Ended
+    fencing_token: int | None = None
     sender: str = ""
     concerns_order: bool = True
 
@@ -72,18 +72,18 @@ class Outcome(Struct, frozen=True):
 class Settler:
     """Writes outcomes, a batch in one transaction."""
 
-    def __init__(self, core: Core, health: Health | None = None) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, health: Health | None = None) -> None:
+        self._orders = orders
         self._health = health or Silent()
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Apply these; the orders' locks come first, as everywhere."""
         await self._learn(outcomes)
-        async with self._core.unit_of_work() as u:
-            orders = await u.lock_ids(o.order_id for o in outcomes if o.concerns_order)
-            stored = await rows.lock(u.tx, (o.notification_id for o in outcomes))
+        async with self._orders.unit_of_work() as u:
+            refs = await u.lock_ids(o.order_id for o in outcomes if o.concerns_order)
+            stored = await rows.lock(u.tx, (o.message_id for o in outcomes))
             before = dict(stored)
-            changed: dict[UUID, tuple[Notification, Outcome]] = {}
+            changed: dict[UUID, tuple[Message, Outcome]] = {}
             for outcome in outcomes:
                 await breathe()
                 await self._apply(u.tx, stored, outcome, u.now, changed)
@@ -91,9 +91,9 @@ class Settler:
             for n, outcome in changed.values():
                 await breathe()
                 home = stored[n.id]
-                u.batch.report(n, home.workflow, home.order_name)
-                cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.news))
-                if (ref := orders.get(n.order_id)) and outcome.concerns_order and n.state in ENDS | REACHED:
+                u.changes.report(n, home.workflow, home.reference)
+                cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.result))
+                if (ref := refs.get(n.order_id)) and outcome.concerns_order and n.state in FINAL_STATES | SENT_STATES:
                     decision = u.decide(ref, cause).decision
                     # What one message's fallback planned, another's must not plan again.
                     siblings = _with_new(siblings, decision)
@@ -102,11 +102,11 @@ class Settler:
             await rows.write(u.tx, [n for n, _ in changed.values()], u.now, before)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await housekeeping.erase_settled_secrets(u.tx, secret_notices)
-        self._core.wakeups.wake(await self._may_go_on(changed, stored))
+        self._orders.wakeups.wake(await self._may_go_on(changed, stored))
         for n, outcome in changed.values():
             await breathe()
-            self._tell(stored[n.id], n, outcome, u.now)
-            if (seen := _refused_later(n, outcome.news)) is not None:
+            self._report(stored[n.id], n, outcome, u.now)
+            if (seen := _refused_later(n, outcome.result)) is not None:
                 self._health.refused(seen)
 
     async def _learn(self, outcomes: Sequence[Outcome]) -> None:
@@ -115,30 +115,30 @@ class Settler:
         A process that ends in between leaves messages that are asked for again, and no wish that nobody sees.
         """
         for outcome in outcomes:
-            code, bounced = _opt_out_code(outcome.news), _bounced(outcome.news)
+            code, bounced = _opt_out_code(outcome.result), _bounced(outcome.result)
             if not code and not bounced:
                 continue
-            async with self._core.ledger.reading() as tx:
-                stored = await rows.find(tx, outcome.notification_id)
-            if stored is None or not (n := stored.notification).address:
+            async with self._orders.ledger.reading() as tx:
+                stored = await rows.find(tx, outcome.message_id)
+            if stored is None or not (n := stored.message).address:
                 continue
             if code:
                 why = f"the provider says that they opted out ({code})"
-                await opt_outs.stop(self._core, n.channel, n.address, [outcome.sender], why)
+                await opt_outs.stop(self._orders, n.channel, n.address, [outcome.sender], why)
                 continue
-            async with self._core.ledger.transaction() as tx:
+            async with self._orders.ledger.transaction() as tx:
                 why = f"{BOUNCED} {bounced}"
-                await suppress(tx, n.channel, n.address, [outcome.sender], self._core.time.now(), why)
+                await suppress(tx, n.channel, n.address, [outcome.sender], self._orders.time.now(), why)
 
     async def _may_go_on(
-        self, changed: Mapping[UUID, tuple[Notification, Outcome]], stored: Mapping[UUID, Stored]
+        self, changed: Mapping[UUID, tuple[Message, Outcome]], stored: Mapping[UUID, StoredMessage]
     ) -> set[str]:
         """Topics of the loops that these outcomes concern: something waited behind them, or is to be tried again.
 
         Asked after the commit: whoever comes later looks by himself.
         """
         try:
-            async with self._core.ledger.reading() as tx:
+            async with self._orders.ledger.reading() as tx:
                 channels = await rows.waiting_in(tx, (stored[id].lane for id in changed))
         except Exception:
             # What was written is written; let them look for themselves.
@@ -148,62 +148,62 @@ class Settler:
     async def _apply(
         self,
         tx: Transaction,
-        stored: dict[UUID, Stored],
+        stored: dict[UUID, StoredMessage],
         outcome: Outcome,
         now: datetime,
-        changed: dict[UUID, tuple[Notification, Outcome]],
+        changed: dict[UUID, tuple[Message, Outcome]],
     ) -> None:
-        row = stored.get(outcome.notification_id)
+        row = stored.get(outcome.message_id)
         if row is None:
             return
-        if outcome.fence is not None and outcome.fence != row.fence:
-            log.warning("send.lease_lost", notification_id=str(outcome.notification_id))
+        if outcome.fencing_token is not None and outcome.fencing_token != row.fencing_token:
+            log.warning("dispatch.lease_lost", message_id=str(outcome.message_id))
             return
-        before = row.notification
+        before = row.message
         after = self._after(row, outcome, now)
         if after is before:
-            if isinstance(outcome.news, Receipt):
-                line = history_line("receipt", now, f"{outcome.news.status} came after {before.state}")
+            if isinstance(outcome.result, Receipt):
+                line = history_line("receipt", now, f"{outcome.result.status} came after {before.state}")
                 await rows.note(tx, before.id, line)
-            elif isinstance(outcome.news, Lookup):
+            elif isinstance(outcome.result, Lookup):
                 await housekeeping.stop_waiting(tx, before.id)
             return
-        stored[after.id] = replace(row, notification=after)
+        stored[after.id] = replace(row, message=after)
         changed[after.id] = (after, outcome)
 
-    def _after(self, row: Stored, outcome: Outcome, now: datetime) -> Notification:
-        before = row.notification
-        if isinstance(outcome.news, Ended):
-            if before.state in ENDS:
+    def _after(self, row: StoredMessage, outcome: Outcome, now: datetime) -> Message:
+        before = row.message
+        if isinstance(outcome.result, Ended):
+            if before.state in FINAL_STATES:
                 return before
-            news = outcome.news
-            return ended_unsent(before, news.state, news.why, news.code)
+            result = outcome.result
+            return ended_unsent(before, result.state, result.why, result.code)
         jitter = random.random()  # noqa: S311 - spreads retries, keeps no secret
-        return settle(before, outcome.news, now, jitter)
+        return settle(before, outcome.result, now, jitter)
 
     async def _siblings(
-        self, tx: Transaction, changed: Mapping[UUID, tuple[Notification, Outcome]]
-    ) -> dict[UUID, tuple[Notification, ...]]:
+        self, tx: Transaction, changed: Mapping[UUID, tuple[Message, Outcome]]
+    ) -> dict[UUID, tuple[Message, ...]]:
         """What else was planned for notices of which a message was not told: it decides what follows."""
         notices = {n.notice_id for n, _ in changed.values() if n.state in NEEDS_SIBLINGS}
         if not notices:
             return {}
         found = await rows.of_notices(tx, notices)
-        together: dict[UUID, list[Notification]] = {}
+        together: dict[UUID, list[Message]] = {}
         for row in found.values():
-            n = row.notification
+            n = row.message
             newest = changed[n.id][0] if n.id in changed else n
             together.setdefault(n.notice_id, []).append(newest)
         return {notice: tuple(ns) for notice, ns in together.items()}
 
-    def _tell(self, row: Stored, n: Notification, outcome: Outcome, now: datetime) -> None:
+    def _report(self, row: StoredMessage, n: Message, outcome: Outcome, now: datetime) -> None:
         metrics.sends.labels(n.channel, n.state).inc()
-        if n.state == "sent" and isinstance(outcome.news, Receipt) is False:
+        if n.state == "sent" and isinstance(outcome.result, Receipt) is False:
             metrics.time_to_send.labels(n.channel).observe(max(0.0, (now - row.notice_at).total_seconds()))
         log.info(
-            f"notification.{n.state}",
-            order_id=row.order_name,
-            notification_id=str(n.id),
+            f"message.{n.state}",
+            order_id=row.reference,
+            message_id=str(n.id),
             notice=n.notice,
             channel=n.channel,
             provider=n.provider,
@@ -212,19 +212,19 @@ class Settler:
         )
 
 
-def _refused_later(n: Notification, news: Answer | Ended) -> Seen | None:
+def _refused_later(n: Message, result: ProviderResult | Ended) -> Seen | None:
     """What a receipt says of us: the message was taken and not delivered, for a reason that meets others too.
 
     The message has ended, and its fallback goes out; whoever can mend it hears of it, and other messages go first by a
     provider of which nothing like it is known.
     """
-    if not isinstance(news, Receipt) or n.state != "undelivered":
+    if not isinstance(result, Receipt) or n.state != "undelivered":
         return None
-    scope = news.refuses or _scope_of(news.code)
+    scope = result.refuses or _scope_of(result.code)
     if scope is None:
         return None
     where = destination_of(n.address) if scope == "destination" else ""
-    refused = Refused(n.provider, news.code, news.words, "destination" if where else "provider")
+    refused = Refused(n.provider, result.code, result.words, "destination" if where else "provider")
     return Seen(n.channel, n.provider, where, refused.scope, refused, later=True)
 
 
@@ -234,31 +234,29 @@ def _scope_of(code: str) -> RefusedScope | None:
     return {"us": "provider", "country": "destination"}.get(kind)  # type: ignore[return-value]
 
 
-def _bounced(news: Answer | Ended) -> str:
+def _bounced(result: ProviderResult | Ended) -> str:
     """By which code the reader's mailbox is none; empty: by none."""
-    return news.bounced if isinstance(news, Permanent) else ""
+    return result.bounced if isinstance(result, Permanent) else ""
 
 
 def _is_number(code: str) -> bool:
     return code.isascii() and code.isdigit()
 
 
-def _opt_out_code(news: Answer | Ended) -> str:
+def _opt_out_code(result: ProviderResult | Ended) -> str:
     """By which code an answer or a receipt says that the reader told the provider to stop us; empty: by none."""
-    if isinstance(news, Permanent):
-        return news.code if news.kind == "opted_out" else ""
-    if not isinstance(news, Receipt) or not _is_number(news.code):
+    if isinstance(result, Permanent):
+        return result.code if result.kind == "opted_out" else ""
+    if not isinstance(result, Receipt) or not _is_number(result.code):
         return ""
-    return news.code if codes.kind_of(int(news.code), HTTP_OK)[0] == "opted_out" else ""
+    return result.code if codes.kind_of(int(result.code), HTTP_OK)[0] == "opted_out" else ""
 
 
-def _with_new(
-    siblings: dict[UUID, tuple[Notification, ...]], decision: Decision | None
-) -> dict[UUID, tuple[Notification, ...]]:
-    for n in decision.extra if decision else ():
+def _with_new(siblings: dict[UUID, tuple[Message, ...]], decision: Decision | None) -> dict[UUID, tuple[Message, ...]]:
+    for n in decision.more_messages if decision else ():
         siblings[n.notice_id] = (*siblings.get(n.notice_id, ()), n)
     return siblings
 
 
-def _is_gone(news: Answer | Ended) -> bool:
-    return isinstance(news, Permanent) and news.kind == "unregistered"
+def _is_gone(result: ProviderResult | Ended) -> bool:
+    return isinstance(result, Permanent) and result.kind == "unregistered"

@@ -14,24 +14,24 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from service.channels.port import SendAnswer
+from service.channels.port import SendResult
 from service.channels.registry import spec_of
-from service.core import Core
 from service.dispatch import guards
 from service.dispatch.compose import Composed, Composer
-from service.dispatch.guards import Limits, Places
+from service.dispatch.guards import Places, SendLimits
 from service.dispatch.outcomes import OutcomeWriter
-from service.dispatch.route import Route
+from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, before_sending
 from service.earlier_packs import recall
-from service.failpoints import passing
-from service.ledger import claims
-from service.ledger.claims import Claimed
-from service.ledger.faults import is_transient
-from service.ledger.transaction import Transaction
-from service.ledger.wakeups import dispatch_topic
+from service.failpoints import failpoint
+from service.ledger.database.faults import is_transient
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.wakeups import dispatch_topic
+from service.ledger.messages import claims
+from service.ledger.messages.claims import ClaimedMessage
+from service.orders import Orders
 from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.loops import run_loop
 from service.telemetry import metrics, tracing
@@ -51,13 +51,13 @@ POLL: Final = timedelta(seconds=1)
 class _Begun(Struct):
     """What one round took on: to be sent, not to be sent after all, and how many in all."""
 
-    ready: Sequence[tuple[Claimed, Composed]]
-    ended: Sequence[tuple[Claimed, Ended]]
+    ready: Sequence[tuple[ClaimedMessage, Composed]]
+    ended: Sequence[tuple[ClaimedMessage, Ended]]
     count: int
 
 
-def _over(places: Places, c: Claimed) -> Ended:
-    return Ended("suppressed", f"over {places.over[c.notification.id]}", "cap")
+def _over(places: Places, c: ClaimedMessage) -> Ended:
+    return Ended("suppressed", f"over {places.over[c.message.id]}", "cap")
 
 
 class _Line(Struct):
@@ -75,13 +75,13 @@ class Worker:
 
     def __init__(
         self,
-        core: Core,
-        route: Route,
+        orders: Orders,
+        route: ChannelRoute,
         composer: Composer,
         outcomes: OutcomeWriter,
-        limits: Limits,
+        limits: SendLimits,
     ) -> None:
-        self._core = core
+        self._orders = orders
         self._route = route
         self._composer = composer
         self._outcomes = outcomes
@@ -90,7 +90,9 @@ class Worker:
         self._lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
         topics = {codes: dispatch_topic(route.channel, codes=codes) for codes in (True, False)}
-        self._lines = [_Line(codes, core.wakeups.subscribe(topic), core.time.now()) for codes, topic in topics.items()]
+        self._lines = [
+            _Line(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()
+        ]
         self._at_once = min(FIRST_AT_ONCE, route.concurrent)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -112,7 +114,7 @@ class Worker:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
         if stopping.is_set():
             return
-        now = self._core.time.now()
+        now = self._orders.time.now()
         until = now + POLL
         if (reopens := self._route.opens_at()) and reopens > now:
             until = min(until, reopens)
@@ -120,27 +122,27 @@ class Worker:
             asyncio.get_running_loop().call_later(pause, line.wake.set)
         if not line.is_full and not line.wake.is_set() and (due := await self._next_due(line)):
             until = min(until, due)
-        await self._core.time.wait(line.wake, until)
+        await self._orders.time.wait(line.wake, until)
 
     async def _next_due(self, line: _Line) -> datetime | None:
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             return await claims.next_due(tx, self._route.channel, line.looked_at)
 
     async def _round(self, line: _Line) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
         line.wake.clear()
-        line.looked_at = self._core.time.now()
+        line.looked_at = self._orders.time.now()
         wanted = self._places_left(line)
-        room = self._route.room(wanted) if wanted > 0 else 0
+        permits = self._route.permits(wanted) if wanted > 0 else 0
         # Before the claim is awaited, so that a place that comes free meanwhile is noticed.
-        line.is_full = room <= 0
-        if room <= 0:
+        line.is_full = permits <= 0
+        if permits <= 0:
             return False
-        line.claiming = room
+        line.claiming = permits
         try:
             with urgent() if line.codes else nullcontext():
-                begun = await self._begin_surely(room, line)
-            passing("dispatch.before_send")
+                begun = await self._begin_surely(permits, line)
+            failpoint("dispatch.before_send")
             for c, composed in begun.ready:
                 task = asyncio.create_task(self._send(c, composed))
                 self._sending.add(task)
@@ -149,9 +151,9 @@ class Worker:
             line.claiming = 0
             self._wake_full()
         for c, ended in begun.ended:
-            self._outcomes.put(Outcome(c.notification.id, c.notification.order_id, ended, c.fence))
-        line.is_full = begun.count == room
-        return begun.count == room
+            self._outcomes.put(Outcome(c.message.id, c.message.order_id, ended, c.fencing_token))
+        line.is_full = begun.count == permits
+        return begun.count == permits
 
     def _places_left(self, line: _Line) -> int:
         """How many may be sent now: a few places stay those of codes, however much else there is."""
@@ -167,74 +169,76 @@ class Worker:
             if line.is_full:
                 line.wake.set()
 
-    async def _begin_surely(self, room: int, line: _Line) -> _Begun:
+    async def _begin_surely(self, permits: int, line: _Line) -> _Begun:
         """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""
         tried = _Begun([], [], 0)
         try:
-            await self._begin(room, tried, line)
+            await self._begin(permits, tried, line)
             return tried
         except Exception as error:
             if not is_transient(error) or not tried.count:
                 raise
-        fences = {c.notification.id: c.fence for c, _ in (*tried.ready, *tried.ended)}
-        async with self._core.ledger.reading() as tx:
-            ours = await claims.held(tx, fences)
-        ready = [(c, x) for c, x in tried.ready if c.notification.id in ours]
-        ended = [(c, x) for c, x in tried.ended if c.notification.id in ours]
+        tokens = {c.message.id: c.fencing_token for c, _ in (*tried.ready, *tried.ended)}
+        async with self._orders.ledger.reading() as tx:
+            ours = await claims.still_leased(tx, tokens)
+        ready = [(c, x) for c, x in tried.ready if c.message.id in ours]
+        ended = [(c, x) for c, x in tried.ended if c.message.id in ours]
         return _Begun(ready, ended, len(ours))
 
-    async def _begin(self, room: int, begun: _Begun, line: _Line) -> None:
+    async def _begin(self, permits: int, begun: _Begun, line: _Line) -> None:
         """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
-        now = self._core.time.now()
-        async with self._core.ledger.transaction() as tx:
-            claimed = await claims.claim(tx, self._route.channel, now, limit=room, codes=line.codes)
+        now = self._orders.time.now()
+        async with self._orders.ledger.transaction() as tx:
+            claimed = await claims.claim(tx, self._route.channel, now, limit=permits, codes=line.codes)
             if not claimed:
                 return
-            await recall(tx, self._core.packs, ((c.workflow, c.version) for c in claimed))
+            await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in claimed))
             ready, ended = await self._prepare(claimed, now)
             places = await self._reserve(tx, ready, now)
-            ended += [(c, _over(places, c)) for c, _ in ready if c.notification.id in places.over]
-            ready = [(c, x) for c, x in ready if not places.refuses(c.notification.id)]
-            passing("dispatch.before_begin")
+            ended += [(c, _over(places, c)) for c, _ in ready if c.message.id in places.over]
+            ready = [(c, x) for c, x in ready if not places.refuses(c.message.id)]
+            failpoint("dispatch.before_begin")
             # What is over a cap only by sends under way waits for how they end.
             await claims.put_off(tx, places.later, now + POLL)
             said = [(c, x.shown) for c, x in ready]
             await claims.begin(tx, said, now, now + self._lease, places.taken)
-            await claims.lease(tx, [c.notification.id for c, _ in ended], now + self._lease)
+            await claims.lease(tx, [c.message.id for c, _ in ended], now + self._lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
-    async def _reserve(self, tx: Transaction, ready: Sequence[tuple[Claimed, Composed]], now: datetime) -> Places:
+    async def _reserve(
+        self, tx: Transaction, ready: Sequence[tuple[ClaimedMessage, Composed]], now: datetime
+    ) -> Places:
         if not spec_of(self._route.channel).is_dialled:
             return Places()
         return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
 
     async def _prepare(
-        self, claimed: Sequence[Claimed], now: datetime
-    ) -> tuple[list[tuple[Claimed, Composed]], list[tuple[Claimed, Ended]]]:
+        self, claimed: Sequence[ClaimedMessage], now: datetime
+    ) -> tuple[list[tuple[ClaimedMessage, Composed]], list[tuple[ClaimedMessage, Ended]]]:
         """What can be sent, rendered; and what must not or cannot, with why."""
-        ready: list[tuple[Claimed, Composed]] = []
-        ended: list[tuple[Claimed, Ended]] = []
+        ready: list[tuple[ClaimedMessage, Composed]] = []
+        ended: list[tuple[ClaimedMessage, Ended]] = []
         for c in claimed:
             await breathe()
             if unfit := self._unfit(c):
                 ended.append((c, unfit))
                 continue
-            ttl = max(1, int((c.notification.valid_until - now).total_seconds()))
+            ttl = max(1, int((c.message.valid_until - now).total_seconds()))
             try:
                 ready.append((c, self._composer.compose(c, ttl)))
             except (Rejection, *UNRENDERABLE) as error:
-                log.error("render.failed", notification_id=str(c.notification.id), error=type(error).__name__)
+                log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
                 ended.append((c, Ended("failed", f"its template does not render: {type(error).__name__}", "template")))
         return ready, ended
 
-    def _unfit(self, c: Claimed) -> Ended | None:
-        n = c.notification
-        pack = self._core.packs.find(c.workflow, c.version)
+    def _unfit(self, c: ClaimedMessage) -> Ended | None:
+        n = c.message
+        pack = self._orders.packs.find(c.workflow, c.version)
         if pack is None or n.notice not in pack.workflow.notices:
             return Ended("failed", "its workflow or notice is not installed any more", "pack")
         stale = before_sending(
             n,
-            self._core.time.now(),
+            self._orders.time.now(),
             planned=c.planned,
             supersedable=c.supersedable,
             passed_by=c.passed_by,
@@ -254,35 +258,35 @@ class Worker:
         self._at_once = min(self._at_once + 1, self._route.concurrent)
         self._wake_full()
 
-    async def _send(self, c: Claimed, composed: Composed) -> None:
-        answer: SendAnswer
+    async def _send(self, c: ClaimedMessage, composed: Composed) -> None:
+        answer: SendResult
         sender = ""
-        if not c.notification.secret:
+        if not c.message.secret:
             give_way()
             await breathe()
         with tracing.span(
             "send", parent=c.traceparent or None, outward=True, channel=self._route.channel,
-            notification_id=str(c.notification.id),
+            message_id=str(c.message.id),
         ) as span:  # fmt: skip
             try:
                 answer, sender = await self._route.send(composed.outgoing)
             except asyncio.CancelledError:
                 answer = NoAnswer("", "the service was stopped while it waited for the answer")
             except Exception as error:
-                log.error("send.failed", notification_id=str(c.notification.id), error=type(error).__name__)
+                log.error("message.send_failed", message_id=str(c.message.id), error=type(error).__name__)
                 answer = NoAnswer("", f"unexpected: {type(error).__name__}")
             code = str(getattr(answer, "code", ""))
             tracing.ended(span, type(answer).__name__.lower(), code, failed=not isinstance(answer, Accepted))
-        passing("dispatch.after_send")
+        failpoint("dispatch.after_send")
         metrics.sends.labels(self._route.channel, f"answer_{type(answer).__name__.lower()}").inc()
-        n = c.notification
+        n = c.message
         concerns = not isinstance(answer, Accepted) or self._has_promise(c)
-        self._outcomes.put(Outcome(n.id, n.order_id, answer, c.fence, sender, concerns))
+        self._outcomes.put(Outcome(n.id, n.order_id, answer, c.fencing_token, sender, concerns))
 
-    def _has_promise(self, c: Claimed) -> bool:
+    def _has_promise(self, c: ClaimedMessage) -> bool:
         """Whether a clock waits for this notice to be told."""
-        pack = self._core.packs.find(c.workflow, c.version)
-        return pack is None or c.notification.notice in pack.workflow.promised
+        pack = self._orders.packs.find(c.workflow, c.version)
+        return pack is None or c.message.notice in pack.workflow.promised
 
     async def _finish(self) -> None:
         """Wait for running sends, bounded by the caller's patience, and for their answers to be written."""

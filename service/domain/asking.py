@@ -45,7 +45,7 @@ def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, 
             raise Rejection(f"inputs.{name}: at most {LONGEST} characters are taken")
     kept = attributes.checked(given, declared, zone, "inputs")
     for name, ask in notice.asks.items():
-        if name not in kept and (default := standing_in(ask, order, zone, now)) is not None:
+        if name not in kept and (default := default_of(ask, order, zone, now)) is not None:
             kept[name] = default
         if name not in kept:
             raise Rejection(f"inputs.{name}: is needed for {notice.name!r}: {attributes.WORDS[ask.attribute.type]}")
@@ -56,7 +56,7 @@ def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, 
     return kept
 
 
-def standing_in(ask: Ask, order: Order, zone: str, now: datetime) -> Any:
+def default_of(ask: Ask, order: Order, zone: str, now: datetime) -> Any:
     """The order's own value for what is asked, in the form in which it is kept; None where none counts."""
     value = to_builtins(order.value(ask.default)) if ask.default else None
     if (

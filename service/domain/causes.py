@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from service.domain.events import Event
-from service.domain.notices import Notification
+from service.domain.notices import Message
 
 
 class SendNotice(Struct, frozen=True):
@@ -77,8 +77,8 @@ class MessageSettled(Struct, frozen=True):
     """A message reached a new state; `siblings` are the others of its notice."""
 
     at: datetime
-    notification: Notification
-    siblings: tuple[Notification, ...] = ()
+    message: Message
+    siblings: tuple[Message, ...] = ()
     drop_address: bool = False
 
 

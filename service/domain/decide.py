@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from service.domain import asking, erasure, issues, lifecycle, planning, readers, telling, versions
+from service.domain import asking, erasure, issues, notifying, planning, readers, transitions, versions
 from service.domain import escalation as escalations
 from service.domain.causes import (
     Cause,
@@ -21,7 +21,7 @@ from service.domain.causes import (
 from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
-from service.domain.notices import ENDS, FALLS_AWAY, REACHED
+from service.domain.notices import FINAL_STATES, NOT_SENT_ON_PURPOSE, SENT_STATES
 from service.domain.order import Order
 from service.domain.receiving import receive
 from service.domain.workflow import Workflow
@@ -35,34 +35,34 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) 
         raise Rejection("no such order")
     draft = Draft(order, workflow, cause.at, cause.at)
     versions.move(draft)
-    telling.tick(draft, cause.at)
+    notifying.tick(draft, cause.at)
     _HANDLERS[type(cause)](draft, cause)
     return draft.decision()
 
 
 def _settle_message(draft: Draft, cause: MessageSettled) -> None:
-    n = cause.notification
-    if n.state in REACHED:
-        running.told(draft, n.notice_id, n.state)
+    n = cause.message
+    if n.state in SENT_STATES:
+        running.notified(draft, n.notice_id, n.state)
         return
     if cause.drop_address:
         readers.drop_address(draft, n)
     if n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
-    elif n.state in FALLS_AWAY and all(s.state in ENDS - REACHED for s in cause.siblings):
+    elif n.state in NOT_SENT_ON_PURPOSE and all(s.state in FINAL_STATES - SENT_STATES for s in cause.siblings):
         running.fell_away(draft, n.notice_id, n.error)
 
 
 def _send_notice(draft: Draft, cause: SendNotice) -> None:
     manual = {n.name for n in draft.workflow.notices.values() if n.manual}
-    lifecycle.require_known("manual notice", cause.reason, manual, "reason")
+    transitions.require_known("manual notice", cause.reason, manual, "reason")
     notice = draft.workflow.notices[cause.reason]
     for channel in cause.channels:
-        lifecycle.require_known("channel", channel, notice.channels, "channels")
+        transitions.require_known("channel", channel, notice.channels, "channels")
     asking.require_offered(draft.workflow, notice, draft.order.status)
     asked = asking.answers(notice, draft.order, cause.inputs, draft.workflow.timezone, draft.now)
     by = cause.by or "an agent"
-    telling.tell(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)
+    notifying.notify(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)
 
 
 def _report_issue(draft: Draft, cause: ReportIssue) -> None:

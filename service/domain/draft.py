@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from service.domain import turns
 from service.domain.errors import Rejection
 from service.domain.events import Note, Payment
-from service.domain.notices import Notification, PlannedNotice
+from service.domain.notices import Message, PlannedNotice
 from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
 from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
@@ -53,7 +53,7 @@ class Decision(Struct, frozen=True):
     outcome: Literal["accepted", "late"]
     entries: tuple[Entry, ...]
     notices: tuple[PlannedNotice, ...] = ()
-    extra: tuple[Notification, ...] = ()
+    more_messages: tuple[Message, ...] = ()
     clocks: tuple[Clock, ...] = ()
     escalations: tuple[EscalationChange, ...] = ()
     visits: tuple[Visit, ...] = ()
@@ -62,7 +62,7 @@ class Decision(Struct, frozen=True):
     @property
     def changes_nothing(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.entries or self.notices or self.extra or self.clocks or self.escalations)
+        return not (self.entries or self.notices or self.more_messages or self.clocks or self.escalations)
 
 
 class OrderChanges(TypedDict, total=False):
@@ -81,7 +81,7 @@ class OrderChanges(TypedDict, total=False):
     payment: Payment | None
     attributes: Mapping[str, Any]
     note: Note | None
-    told: tuple[str, ...]
+    notified: tuple[str, ...]
     links: int
     previous_assignee: str
     clocks: Mapping[str, Clock]
@@ -99,7 +99,7 @@ class Draft:
         self.at = at
         self._entries: list[Entry] = []
         self.notices: list[PlannedNotice] = []
-        self.extra: list[Notification] = []
+        self.more_messages: list[Message] = []
         self._clocks: dict[UUID, Clock] = {}
         self._escalations: list[EscalationChange] = []
         self._visits: list[Visit] = []
@@ -174,7 +174,7 @@ class Draft:
             outcome=outcome,
             entries=tuple(self._entries),
             notices=tuple(self.notices),
-            extra=tuple(self.extra),
+            more_messages=tuple(self.more_messages),
             clocks=tuple(self._clocks.values()),
             escalations=tuple(self._escalations),
             visits=tuple(self._visits),

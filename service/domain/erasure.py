@@ -38,7 +38,7 @@ _IN_ASCII: Final = "xn--"
 _IDEOGRAPHIC_DOT: Final = "\u3002"
 
 
-class Told(Struct, frozen=True):
+class SentTo(Struct, frozen=True):
     """To whom a message went: the same notice, audience and place in it are the same person on every channel."""
 
     notice: str
@@ -150,32 +150,32 @@ def addresses_of(person: Person | Assignee) -> frozenset[str]:
     return frozenset(found)
 
 
-def reach_of(order: Order, told: Sequence[Told], addresses: Iterable[str]) -> Traces:
+def traces_of(order: Order, sent: Sequence[SentTo], addresses: Iterable[str]) -> Traces:
     """Everything by which the order knows whoever has one of these addresses, or had it before."""
-    reach = {address_key(a) for a in addresses} | set(addresses)
+    addresses_found = {address_key(a) for a in addresses} | set(addresses)
     names: set[str] = set()
     slots: set[tuple[str, str, int]] = set()
     people = [p for group in order.recipients.values() for p in group]
     everybody: list[Person | Assignee] = [*people, *([order.assignee] if order.assignee else [])]
     before = -1
-    while before != len(reach) + len(slots):
-        before = len(reach) + len(slots)
+    while before != len(addresses_found) + len(slots):
+        before = len(addresses_found) + len(slots)
         for person in everybody:
-            if not reach.isdisjoint(addresses_of(person)):
-                reach |= addresses_of(person)
+            if not addresses_found.isdisjoint(addresses_of(person)):
+                addresses_found |= addresses_of(person)
                 names.add(person.name)
-        for t in told:
+        for t in sent:
             slot = (t.notice, t.audience, t.person)
-            if slot in slots or not reach.isdisjoint({t.address, address_key(t.address)} - {""}):
+            if slot in slots or not addresses_found.isdisjoint({t.address, address_key(t.address)} - {""}):
                 slots.add(slot)
                 names.add(t.name)
-                reach |= {t.address, address_key(t.address)}
-    return Traces(frozenset(reach - {""}), frozenset(names - {""}))
+                addresses_found |= {t.address, address_key(t.address)}
+    return Traces(frozenset(addresses_found - {""}), frozenset(names - {""}))
 
 
-def slots_of(told: Sequence[Told], traces: Traces) -> frozenset[tuple[str, str, int]]:
+def slots_of(sent: Sequence[SentTo], traces: Traces) -> frozenset[tuple[str, str, int]]:
     """The places in notices that were the person's."""
-    theirs = [t for t in told if not traces.addresses.isdisjoint({t.address, address_key(t.address)})]
+    theirs = [t for t in sent if not traces.addresses.isdisjoint({t.address, address_key(t.address)})]
     return frozenset((t.notice, t.audience, t.person) for t in theirs)
 
 

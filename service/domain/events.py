@@ -216,7 +216,7 @@ class Event(Struct, frozen=True):
     id: str
     source: str
     type: str
-    order_id: str
+    reference: str
     time: datetime
     data: EventData
     traceparent: str | None = None
@@ -297,7 +297,7 @@ def _checked(envelope: Envelope, data: EventData) -> Event:
         id=envelope.id,
         source=envelope.source,
         type=envelope.type,
-        order_id=envelope.subject,
+        reference=envelope.subject,
         time=envelope.time.astimezone(UTC),
         data=data,
         traceparent=envelope.traceparent,

@@ -2,7 +2,7 @@
 
 from service.domain import escalation as escalations
 from service.domain.draft import Draft
-from service.domain.lifecycle import require_known
+from service.domain.transitions import require_known
 
 
 def report(draft: Draft, reason: str, where: str, detail: str, by: str) -> None:

@@ -1,4 +1,4 @@
-"""A notification's life: planned, claimed, sent, answered by a provider, confirmed by receipts.
+"""A message's life: planned, claimed, sent, answered by a provider, confirmed by receipts.
 
     pending → sending → sent → delivered → read
                         sent → undelivered
@@ -36,15 +36,15 @@ State = Literal[
     "suppressed",
 ]
 
-ENDS: Final = frozenset({"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed"})
+FINAL_STATES: Final = frozenset({"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed"})
 # A lane waits for these; `unknown` does not hold up newer messages while it is being settled.
-AHEAD: Final = ("pending", "retrying", "sending")
+ACTIVE_STATES: Final = ("pending", "retrying", "sending")
 RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3, "read": 4}
-REACHED: Final = frozenset({"sent", "delivered", "read"})
+SENT_STATES: Final = frozenset({"sent", "delivered", "read"})
 # The provider has the message, or may have it: it counts against the caps.
-MAY_HAVE_LEFT: Final = REACHED | {"undelivered", "unknown"}
+MAY_HAVE_LEFT: Final = SENT_STATES | {"undelivered", "unknown"}
 # Not told on purpose: the order moved on, or the reader does not want it. The promise to tell goes with it.
-FALLS_AWAY: Final = frozenset({"superseded", "suppressed"})
+NOT_SENT_ON_PURPOSE: Final = frozenset({"superseded", "suppressed"})
 
 SETTLE_UNKNOWN_AFTER: Final = timedelta(minutes=2)
 FRESH_ENOUGH: Final = timedelta(seconds=60)
@@ -55,7 +55,7 @@ LAST_TRY: Final = timedelta(seconds=10)
 MAX_BACKOFF_DOUBLINGS: Final = 12
 
 
-class Notification(Struct, frozen=True):
+class Message(Struct, frozen=True):
     """One message to one address over one channel; `resent` counts sends repeated after an unknown one."""
 
     id: UUID
@@ -114,7 +114,7 @@ class PlannedNotice(Struct, frozen=True):
     supersedable: bool
     valid_until: datetime
     context: Snapshot
-    notifications: tuple[Notification, ...]
+    messages: tuple[Message, ...]
     secret: str | None = None
 
 
@@ -197,18 +197,18 @@ class Lookup(Struct, frozen=True):
     missing: bool = False
 
 
-Answer = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer | Receipt | Lookup
+ProviderResult = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer | Receipt | Lookup
 
 
-def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Notification:
-    """The notification after `answer`; the same one when the answer changes nothing.
+def settle(n: Message, answer: ProviderResult, now: datetime, jitter: float) -> Message:
+    """The message after `answer`; the same one when the answer changes nothing.
 
     `jitter` is in [0, 1): full jitter for the retry delay.
     """
     match answer:
         case Receipt():
             return _receipt(n, answer, now)
-        case _ if n.state in ENDS or n.state == "sent":
+        case _ if n.state in FINAL_STATES or n.state == "sent":
             return n
         case Accepted(provider, provider_id):
             return replace(
@@ -236,7 +236,7 @@ def settle(n: Notification, answer: Answer, now: datetime, jitter: float) -> Not
             return _give_up_waiting(n, missing, now)
 
 
-def _in_time(n: Notification, now: datetime, at_least: float) -> datetime:
+def _in_time(n: Message, now: datetime, at_least: float) -> datetime:
     """When to try again what only waits for a provider: within its own deadline once more, if there is time for that.
 
     The provider may be mended, or found to be by another process, before its rest is over here.
@@ -246,7 +246,7 @@ def _in_time(n: Notification, now: datetime, at_least: float) -> datetime:
     return last if at >= n.valid_until and last >= now + FIRST_RETRY else at
 
 
-def _retry(n: Notification, answer: Transient | Refused, at: datetime) -> Notification:
+def _retry(n: Message, answer: Transient | Refused, at: datetime) -> Message:
     """Another try at that moment, or the end of the message where its time is over by then."""
     provider, code, error = answer.provider, answer.code, answer.error
     if at >= n.valid_until:
@@ -254,7 +254,7 @@ def _retry(n: Notification, answer: Transient | Refused, at: datetime) -> Notifi
     return replace(n, state="retrying", provider=provider, error_code=code, error=error, not_before=at)
 
 
-def _give_up_waiting(n: Notification, missing: bool, now: datetime) -> Notification:
+def _give_up_waiting(n: Message, missing: bool, now: datetime) -> Message:
     """By the notice's policy; if the order has moved on meanwhile, it is superseded when it comes to be sent.
 
     Where the process died in the send (nobody wrote a provider down) and the message is `missing`, nothing was sent
@@ -270,26 +270,26 @@ def _give_up_waiting(n: Notification, missing: bool, now: datetime) -> Notificat
     return n
 
 
-def ended_unsent(n: Notification, state: State, why: str, code: str = "") -> Notification:
-    """The notification ended without being sent (again).
+def ended_unsent(n: Message, state: State, why: str, code: str = "") -> Message:
+    """The message ended without being sent (again).
 
     Where an earlier send got no answer it may have arrived: then it stays `unknown`, for the provider to settle.
     """
-    if n.resent and state in FALLS_AWAY | {"expired"}:
+    if n.resent and state in NOT_SENT_ON_PURPOSE | {"expired"}:
         return replace(n, state="unknown", error=f"sent once without an answer, and not again: {why}", error_code=code)
     return replace(n, state=state, error=why, error_code=code)
 
 
-def gives_place_back(before: Notification, after: Notification) -> bool:
+def gives_place_back(before: Message, after: Message) -> bool:
     """Whether the place that a send had taken under the caps is free again: certainly nothing left by it."""
     sent_again = after.state == "pending" and after.resent > before.resent
     return not sent_again and after.state not in MAY_HAVE_LEFT
 
 
-def _receipt(n: Notification, receipt: Receipt, now: datetime) -> Notification:
+def _receipt(n: Message, receipt: Receipt, now: datetime) -> Message:
     if n.state == "delivered" and receipt.status == "read":
         return replace(n, state="read", provider_id=receipt.provider_id or n.provider_id)
-    if n.state in ENDS:
+    if n.state in FINAL_STATES:
         return n
     rank = RECEIPT_RANK[receipt.status]
     if receipt.status == "queued" or (n.state == "sent" and rank <= RECEIPT_RANK["sent"]):
@@ -315,7 +315,7 @@ def retry_delay(attempts: int, jitter: float, at_least: float = 0.0) -> timedelt
 
 
 def before_sending(
-    n: Notification,
+    n: Message,
     now: datetime,
     *,
     planned: datetime,
@@ -324,7 +324,7 @@ def before_sending(
     grace: timedelta,
     opted_out: bool,
 ) -> tuple[State, str] | None:
-    """Why a claimed notification must not be sent after all, or None: stale is worse than silent."""
+    """Why a claimed message must not be sent after all, or None: stale is worse than silent."""
     if now >= n.valid_until:
         return "expired", "its time ran out before it could be sent"
     if supersedable and passed_by and now - planned > grace:

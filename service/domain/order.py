@@ -76,7 +76,7 @@ class OrderRef(NamedTuple):
     reference: str
 
 
-class Order(Struct, frozen=True, omit_defaults=True):
+class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told", "reference": "order_id"}):
     """The state that `decide` works on.
 
     `event_time` is the time of the newest status event applied; `data_times` says for each part of the data when the
@@ -85,7 +85,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
 
     id: UUID
     workflow: str
-    order_id: str
+    reference: str
     version: str
     status: str
     stage: str
@@ -104,7 +104,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     payment: Payment | None = None
     attributes: Mapping[str, Any] = {}
     note: Note | None = None
-    told: tuple[str, ...] = ()
+    notified: tuple[str, ...] = ()
     links: int = 0
     data_times: Mapping[str, datetime] = {}
     previous_assignee: str = ""
@@ -115,10 +115,10 @@ class Order(Struct, frozen=True, omit_defaults=True):
     @property
     def ref(self) -> OrderRef:
         """How others name it."""
-        return OrderRef(self.workflow, self.order_id)
+        return OrderRef(self.workflow, self.reference)
 
     def child(self, sequence: int) -> UUID:
-        """The id of this order's `sequence`-th notice, notification, clock or escalation."""
+        """The id of this order's `sequence`-th notice, message, clock or escalation."""
         return UUID(int=self.id.int + sequence)
 
     def people(self, audience: str) -> tuple[Person, ...]:

@@ -1,4 +1,4 @@
-"""From a notice to its notifications: one per channel and recipient, with the order as it is at that moment."""
+"""From a notice to its messages: one per channel and recipient, with the order as it is at that moment."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from service.domain.draft import Draft
 from service.domain.events import Secret
-from service.domain.notices import Notification, PlannedNotice, Snapshot
+from service.domain.notices import Message, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.persons import Person
 from service.domain.readers import Reader, after_quiet, behind, pick_locale, readers_of, why_not
@@ -34,15 +34,15 @@ def plan(
     if not by and (why := _why_skipped(notice, order)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
-    if name not in order.told:
-        draft.set(told=(*order.told, name))
+    if name not in order.notified:
+        draft.set(notified=(*order.notified, name))
     stage = draft.workflow.stages[order.stage]
     secret, valid_until = _secret_of(notice, secrets or {}, at)
     missing = bool(notice.secret) and secret is None
     notice_id = draft.next_id()
     readers = readers_of(draft, notice, channels or notice.channels)
-    notifications = tuple(
-        _notification(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
+    messages = tuple(
+        _message(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
     )
     draft.notices.append(
         PlannedNotice(
@@ -54,16 +54,22 @@ def plan(
             supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
             valid_until=valid_until,
             context=replace(snapshot(order, draft.workflow), asked=asked or {}),
-            notifications=notifications,
+            messages=messages,
             secret=secret,
         )
     )
-    messages = [f"{n.channel} to {n.audience}" for n in notifications]
-    draft.log("notice_planned", at, notice=name, by=by, asked=asked, messages=messages)
-    for n in notifications:
+    draft.log(
+        "notice_planned",
+        at,
+        notice=name,
+        by=by,
+        asked=asked,
+        messages=[f"{n.channel} to {n.audience}" for n in messages],
+    )
+    for n in messages:
         if n.state == "suppressed":
             draft.log("notice_suppressed", at, notice=name, channel=n.channel, audience=n.audience, why=n.error)
-    for r, n in zip(readers, notifications, strict=True):
+    for r, n in zip(readers, messages, strict=True):
         if r.instead_of and n.state != "suppressed":
             draft.log("fallback_planned", at, notice=name, failed=r.instead_of, channel=n.channel, why="no address")
     return notice_id
@@ -71,9 +77,9 @@ def plan(
 
 def _why_skipped(notice: Notice, order: Order) -> str:
     """Why an order is not told this of itself, by what it was told before; empty when it is."""
-    if notice.after and notice.after.isdisjoint(order.told):
+    if notice.after and notice.after.isdisjoint(order.notified):
         return f"{' or '.join(sorted(notice.after))} was not told before"
-    return "it is told once, and was told before" if notice.once and notice.name in order.told else ""
+    return "it is told once, and was told before" if notice.once and notice.name in order.notified else ""
 
 
 def _secret_of(notice: Notice, secrets: dict[str, Secret], at: datetime) -> tuple[str | None, datetime]:
@@ -92,7 +98,7 @@ def _ends_here(draft: Draft) -> bool:
     return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
 
 
-def _notification(
+def _message(
     draft: Draft,
     notice: Notice,
     notice_id: UUID,
@@ -100,13 +106,13 @@ def _notification(
     valid_until: datetime,
     *,
     secret_missing: bool = False,
-) -> Notification:
+) -> Message:
     """One message, or why it is none: wishes, mutes and quiet hours are asked here, whatever leads to it."""
     why = why_not(notice, reader, secret_missing=secret_missing)
     not_before = draft.now
     if not why:
         not_before, why = after_quiet(draft, notice, reader.timezone, valid_until)
-    return Notification(
+    return Message(
         id=draft.next_id(),
         notice_id=notice_id,
         order_id=draft.order.id,
@@ -132,7 +138,7 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
     """The order as templates see it."""
     assignee = order.assignee
     return Snapshot(
-        order_id=order.order_id,
+        order_id=order.reference,
         status=order.status,
         stage=order.stage,
         assignee={"name": assignee.name, "role": assignee.role, "phone": assignee.phone or ""} if assignee else None,
@@ -154,7 +160,7 @@ def _contact(person: Person) -> dict[str, str]:
     return {"name": person.name, "phone": person.phone or "", "email": person.email or ""}
 
 
-def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, ...]) -> None:
+def fall_back(draft: Draft, failed: Message, siblings: tuple[Message, ...]) -> None:
     """Tell over the channel that stands in, if nothing of this notice went that way to the same reader.
 
     The same is asked as of a first message. `siblings` are the other messages of the notice.
@@ -167,16 +173,18 @@ def fall_back(draft: Draft, failed: Notification, siblings: tuple[Notification, 
     if notice is None or not readers or failed.valid_until <= draft.now:
         draft.log("fallback_skipped", notice=failed.notice, channel=channel, why="no address or no time left")
         return
-    others = [n for n in (*siblings, *draft.extra) if n.notice_id == failed.notice_id and n.state != "suppressed"]
+    others = [
+        n for n in (*siblings, *draft.more_messages) if n.notice_id == failed.notice_id and n.state != "suppressed"
+    ]
     places = {draft.workflow.channel(n.channel).place(n.address) for n in others}
     roles = {(n.channel, n.audience, n.person) for n in others}
     for r in readers:
         if draft.workflow.channel(r.channel).place(r.address) in places or (r.channel, r.audience, r.index) in roles:
             continue
-        notification = _notification(draft, notice, failed.notice_id, r, failed.valid_until)
-        if notification.state == "suppressed":
-            why = notification.error
+        message = _message(draft, notice, failed.notice_id, r, failed.valid_until)
+        if message.state == "suppressed":
+            why = message.error
             draft.log("fallback_skipped", notice=failed.notice, channel=r.channel, why=why)
             continue
-        draft.extra.append(notification)
+        draft.more_messages.append(message)
         draft.log("fallback_planned", notice=failed.notice, failed=failed.channel, channel=r.channel)

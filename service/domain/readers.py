@@ -13,7 +13,7 @@ from service.domain.calendars import quiet_until
 from service.domain.causes import OptOutChanged
 from service.domain.channels import ChannelSpec
 from service.domain.draft import Draft
-from service.domain.notices import Notification
+from service.domain.notices import Message
 from service.domain.order import Order
 from service.domain.people import with_former
 from service.domain.persons import Person
@@ -58,7 +58,7 @@ class _Role(Struct, frozen=True):
 def people_of(draft: Draft, audience: str) -> tuple[Person, ...]:
     """Everybody in `audience`; where nobody is known, the audience that stands in for it."""
     people = draft.order.people(audience)
-    stand_in = draft.workflow.stand_ins.get(audience)
+    stand_in = draft.workflow.audience_fallback.get(audience)
     return people or (draft.order.people(stand_in) if stand_in else ())
 
 
@@ -76,7 +76,7 @@ def say_opt_out(draft: Draft, said: OptOutChanged) -> None:
     draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
 
 
-def drop_address(draft: Draft, n: Notification) -> None:
+def drop_address(draft: Draft, n: Message) -> None:
     """The app is gone from that device, or the reader from that channel: nothing goes there again.
 
     What a person has but one of (a number, a mail address) is the publisher's to change.
@@ -113,11 +113,11 @@ def readers_of(draft: Draft, notice: Notice, channels: Sequence[str]) -> list[Re
             found += [Reader(channel, "", audience, 0) for channel in channels]
         for index, person in enumerate(people):
             for channel in channels:
-                found += _reached(draft.workflow, _Role(audience, index, person), channel, channels)
+                found += _readers_of_role(draft.workflow, _Role(audience, index, person), channel, channels)
     return together(draft.workflow, found)
 
 
-def _reached(workflow: Workflow, role: _Role, channel: str, channels: Sequence[str]) -> list[Reader]:
+def _readers_of_role(workflow: Workflow, role: _Role, channel: str, channels: Sequence[str]) -> list[Reader]:
     if workflow.channel(channel).addresses(role.person):
         return _on(workflow, channel, role)
     other = next_channel(workflow, role.person, channel)
@@ -153,7 +153,7 @@ def together(workflow: Workflow, readers: Sequence[Reader]) -> list[Reader]:
     return list(found.values())
 
 
-def behind(draft: Draft, notice: Notice, n: Notification) -> list[Reader]:
+def behind(draft: Draft, notice: Notice, n: Message) -> list[Reader]:
     """Those who were to read a message that did not arrive, each by their fallback channel; empty: they have none."""
     channel = draft.workflow.channel(n.channel)
     wanted = channel.place(n.address)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, issues, lifecycle, telling, triggers, versions
+from service.domain import attributes, issues, notifying, transitions, triggers, versions
 from service.domain.causes import EventReceived
 from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
@@ -36,14 +36,16 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     at = min(event.time, now)
     data = _typed(event.data, workflow)
     if isinstance(data, StatusChangedData):
-        lifecycle.require_known("status", data.status, workflow.statuses, "data.status")
+        transitions.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
             return _first_event(event, data, workflow, now, at, new_id)
         return _next_event(_draft(order, workflow, now, at), event, data)
     if order is None:
-        raise Rejection(f"subject: no order {reference(event.order_id)} is known; its first event must give its status")
+        raise Rejection(
+            f"subject: no order {reference(event.reference)} is known; its first event must give its status"
+        )
     draft = _draft(order, workflow, now, at)
-    telling.tick(draft, at)
+    notifying.tick(draft, at)
     before = draft.order
     draft.order, is_news = updated(before, data, at)
     draft.observe(before)
@@ -57,7 +59,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
         issues.report(draft, data.issue.reason, "data.issue.reason", data.issue.detail, _actor(event) or "a publisher")
     draft.set(note=data.note)
     alone = isinstance(data, NoteAddedData)
-    _tell_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before)], data)
+    _plan_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before)], data)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -91,12 +93,12 @@ def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Dra
 def _first_event(
     event: Event, data: StatusChangedData, workflow: Workflow, now: datetime, at: datetime, new_id: UUID
 ) -> Decision:
-    lifecycle.check_start(workflow, data.status)
+    transitions.check_start(workflow, data.status)
     status = workflow.statuses[data.status]
     order = Order(
         id=new_id,
         workflow=workflow.name,
-        order_id=event.order_id,
+        reference=event.reference,
         version=workflow.version,
         status=status.name,
         stage=status.stage,
@@ -107,7 +109,7 @@ def _first_event(
         stage_since=at,
     )
     draft = Draft(updated(order, data, at)[0], workflow, now, at)
-    lifecycle.check_needs(workflow, draft.order, data, "")
+    transitions.check_needs(workflow, draft.order, data, "")
     adopted = data.status not in workflow.starts
     draft.log(
         "adopted" if adopted else "status_changed",
@@ -120,7 +122,7 @@ def _first_event(
     draft.set(note=data.note)
     draft.visit()
     draft.observe(None)
-    _tell_all(draft, [*status.tells, *triggers.assigned(draft, None)], data, first=True)
+    _plan_all(draft, [*status.notices, *triggers.assigned(draft, None)], data, first=True)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -134,14 +136,14 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         _warn(draft, event)
         running.sync(draft, by_event=False)
         return draft.decision("late")
-    move = lifecycle.check_move(workflow, before.status, data.status)
-    telling.tick(draft, draft.at)
+    move = transitions.check_move(workflow, before.status, data.status)
+    notifying.tick(draft, draft.at)
     draft.order, _ = updated(draft.order, data, draft.at)
     draft.set(event_time=draft.at, note=data.note)
     status = workflow.statuses[data.status]
     if move == "enter":
         draft.set(status=status.name, stage=status.stage, status_since=draft.at)
-        lifecycle.check_needs(workflow, draft.order, data, before.status)
+        transitions.check_needs(workflow, draft.order, data, before.status)
         draft.log(
             "status_changed",
             was=before.status,
@@ -155,8 +157,8 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         draft.log("data_updated", status=status.name, **_said(event, draft.now))
     _warn(draft, event)
     draft.observe(before)
-    tells = list(status.tells) if move == "enter" else []
-    _tell_all(draft, [*tells, *_of_changes(draft, before)], data)
+    notices = list(status.notices) if move == "enter" else []
+    _plan_all(draft, [*notices, *_of_changes(draft, before)], data)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -167,20 +169,20 @@ def _warn(draft: Draft, event: Event) -> None:
         draft.log("warning", field=warning.field, why=warning.problem, event=event.id)
 
 
-def _tell_all(draft: Draft, names: list[str], data: EventData, *, first: bool = False) -> None:
+def _plan_all(draft: Draft, names: list[str], data: EventData, *, first: bool = False) -> None:
     """Tell these notices; a note travels with them, and by itself to whoever hears nothing else of this event.
 
     Not so with the first event: whoever begins an order knows what they wrote.
     """
     used, heard = set(), set[str]()
-    for name in triggers.told_together(draft, names):
+    for name in triggers.without_replaced(draft, names):
         used.add(draft.workflow.notices[name].secret)
-        if telling.tell(draft, name, draft.at, secrets=data.secrets):
+        if notifying.notify(draft, name, draft.at, secrets=data.secrets):
             heard |= {*draft.workflow.notices[name].audiences}
     if not first and not isinstance(data, NoteAddedData):
         for name in triggers.noted(draft, data):
             if heard.isdisjoint(draft.workflow.notices[name].audiences):
-                telling.tell(draft, name, draft.at)
+                notifying.notify(draft, name, draft.at)
     for name in data.secrets:
         if name not in used:
             draft.log("secret_dropped", name=name, why="no notice of this event uses it")

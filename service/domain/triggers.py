@@ -68,7 +68,7 @@ def _is_new(old: Any, new: Any) -> bool:
     return bool(new) and new != old
 
 
-def told_together(draft: Draft, names: list[str]) -> list[str]:
+def without_replaced(draft: Draft, names: list[str]) -> list[str]:
     """Each notice that the order calls for once, without those that another one of them stands in for."""
     notices = draft.workflow.notices
     meant = [n for n in dict.fromkeys(names) if (when := notices[n].when) is None or draft.order.matches(when)]

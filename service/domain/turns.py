@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from service.domain.notices import Notification
+from service.domain.notices import Message
 
 # Each further message of an order queues as if it had come so much later, up to a bound.
 APART: Final = timedelta(milliseconds=100)
@@ -18,7 +18,7 @@ def behind_others(busy_until: datetime | None, now: datetime) -> timedelta:
     return min(max(timedelta(0), (busy_until or now) - now), MOST_BEHIND)
 
 
-def turn_of(n: Notification) -> int:
+def turn_of(n: Message) -> int:
     """Its place in the line of its channel: the moment from which it counts as waiting, in ms since 1970."""
     return _ms(n.not_before + n.behind) - (HEAD_START_MS if n.secret else 0)
 

@@ -16,7 +16,7 @@ from service.domain.channels import ChannelSpec
 ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up"]
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
-Told = Literal["sent", "delivered"]
+UntilState = Literal["sent", "delivered"]
 WhenUnknown = Literal["resend", "while_fresh", "never"]
 WhenQuiet = Literal["send", "wait", "drop"]
 AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
@@ -57,7 +57,7 @@ class Status(Struct, frozen=True):
 
     name: str
     stage: str
-    tells: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     final: bool = False
     needs: tuple[Need, ...] = ()
     tracked: bool = True
@@ -105,7 +105,7 @@ class Ask(Struct, frozen=True):
 
 
 class Notice(Struct, frozen=True):
-    """One thing worth telling; becomes one notification per channel and recipient.
+    """One thing worth telling; becomes one message per channel and recipient.
 
     `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
     `after`: told only where one of these was told before, as to somebody who has heard of the order. `once`: not told
@@ -173,7 +173,7 @@ class ClockSpec(Struct, frozen=True):
     kind: ClockKind
     within: timedelta
     notice: str | None = None
-    until: Told = "sent"
+    until: UntilState = "sent"
     statuses: frozenset[str] = frozenset()
     reset_by_any_event: bool = False
     date: str | None = None
@@ -181,9 +181,9 @@ class ClockSpec(Struct, frozen=True):
     default_in: frozenset[str] = frozenset()
     warn_at: float | None = None
     warn_after: timedelta | None = None
-    warn_tell: str | None = None
+    notify_at_warning: str | None = None
     paused_in: frozenset[str] = frozenset()
-    tell: str | None = None
+    notify: str | None = None
     escalate: Escalate | None = None
     calendar: Calendar | None = None
     calendar_by: CalendarBy | None = None
@@ -258,7 +258,7 @@ class Measure(Struct, frozen=True):
     at_least: bool = True
 
 
-class Answer(Struct, frozen=True):
+class Faq(Struct, frozen=True):
     """A usual question of customers: what an agent checks, does and says."""
 
     question: str
@@ -300,9 +300,9 @@ class Workflow(Struct, frozen=True):
     contacts: frozenset[str] = frozenset()
     attributes: Mapping[str, Attribute] = {}
     shows: tuple[str, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    faqs: tuple[Faq, ...] = ()
     demo: Mapping[str, Any] = {}
-    stand_ins: Mapping[str, str] = {}
+    audience_fallback: Mapping[str, str] = {}
     quiet: QuietHours | None = None
     reports: Mapping[str, Report] = {}
     measures: Mapping[str, Measure] = {}

@@ -26,11 +26,11 @@ from service.domain.erasure import Traces
 from service.domain.events import MAX_BODY_BYTES
 from service.domain.json_object import JsonObject
 from service.intake.cloudevents import attributes_of
+from service.intake.decoding import Incoming
 from service.intake.loop import incoming
-from service.intake.reading import Incoming
-from service.intake.replays import REPLAY, REPLAY_TYPE, opened_letter, sealed_letter
+from service.intake.replays import REPLAY, REPLAY_TYPE, opened_dead_letter, sealed_dead_letter
 from service.keyring import Keyring
-from service.ledger.outbox import Outgoing
+from service.ledger.messages.outbox import OutboxMessage
 
 _OURS: Final = (REASON_HEADER, AT_HEADER, ROUTING_KEY_HEADER)
 # What the broker adds when it gives a message up (RabbitMQ, "Dead Letter Exchanges").
@@ -92,7 +92,7 @@ class DeadLetters:
         kept = {k: v for k, v in message.headers.items() if k not in _OURS and not k.startswith(_BROKERS)}
         message = msgspec.structs.replace(message, headers=kept, routing_key=_routing_key(delivery))
         # What the broker itself gave up is as its publisher wrote it, whatever it says of being sealed.
-        return message if "x-death" in delivery.headers else opened_letter(message, self._keyring)
+        return message if "x-death" in delivery.headers else opened_dead_letter(message, self._keyring)
 
     def _key(self, delivery: Delivery) -> str:
         at = str(delivery.headers.get(AT_HEADER, ""))
@@ -122,7 +122,7 @@ class DeadLetters:
         return count
 
     def _replay_of(self, delivery: Delivery) -> Message:
-        body = sealed_letter(self._opened(delivery), self._keyring, REPLAY)
+        body = sealed_dead_letter(self._opened(delivery), self._keyring, REPLAY)
         routing_key = _routing_key(delivery) or "order.replayed"
         return Message(ORDERS, routing_key, body, delivery.message_id, REPLAY_TYPE)
 
@@ -148,10 +148,10 @@ class DeadLetters:
             await taken.close()
         return len(theirs)
 
-    def waiting_names(self, message: Outgoing, traces: Traces) -> bool:
+    def waiting_names(self, message: OutboxMessage, traces: Traces) -> bool:
         """Whether a letter that still waits in the outbox names this person."""
         letter = Incoming(message.body, message.content_type, None, message.headers, message_id=message.message_id)
-        return names(opened_letter(letter, self._keyring), traces)
+        return names(opened_dead_letter(letter, self._keyring), traces)
 
 
 def names(message: Incoming, traces: Traces) -> bool:

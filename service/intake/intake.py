@@ -10,22 +10,22 @@ from msgspec import Struct, structs
 
 from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER, Delivery
 from service.canonical import canonical_event
-from service.core import Core
-from service.domain import wishes
+from service.domain import unheeded_people
 from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
 from service.domain.events import Event, EventWarning
 from service.domain.order import Order, OrderRef
 from service.domain.quoting import is_reference, reference
-from service.failpoints import passing
+from service.failpoints import failpoint
 from service.intake.cloudevents import STRUCTURED
+from service.intake.decoding import Incoming, read
 from service.intake.line import Waiting
-from service.intake.reading import Incoming, read
-from service.intake.replays import replay_opened, sealed_letter
-from service.ledger import inbox
-from service.ledger.faults import AlreadyThere, is_weather
-from service.ledger.outbox import Outgoing
-from service.ledger.records import UNREADABLE, UNREADABLE_HINT
+from service.intake.replays import replay_opened, sealed_dead_letter
+from service.ledger.database.faults import AlreadyThere, is_outage
+from service.ledger.messages.outbox import OutboxMessage
+from service.ledger.orders import inbox
+from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT
+from service.orders import Orders
 from service.pacing import breathe
 from service.runtime.backoff import Backoff
 from service.telemetry import metrics, tracing
@@ -63,44 +63,44 @@ class _Read(Struct, frozen=True):
 
 
 class Intake:
-    """Applies messages to orders. `bury`: whether a refusal also becomes a dead letter."""
+    """Applies messages to orders. `dead_letter`: whether a refusal also becomes a dead letter."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
 
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
         """Where a delivery stands in line; what cannot be read concerns no order."""
         try:
-            event = read(replay_opened(message, self._core.keyring))
+            event = read(replay_opened(message, self._orders.keyring))
         except Rejection:
             return Waiting(delivery, delivery.tag, "", is_code=False)
-        ref = OrderRef(event.data.workflow, event.order_id)
+        ref = OrderRef(event.data.workflow, event.reference)
         return Waiting(delivery, ref, event.source, is_code=bool(event.data.secrets))
 
-    async def take(self, messages: Sequence[Incoming], *, bury: bool) -> list[Verdict]:
+    async def take(self, messages: Sequence[Incoming], *, dead_letter: bool) -> list[Verdict]:
         """Decide and commit these, in order; waits out a database that is away. Raises nothing for bad input."""
         reads = [self._read(m) for m in messages]
         verdicts: list[Verdict] = []
         while len(verdicts) < len(reads):
-            verdicts += await self._take_first(reads[len(verdicts) :], bury)
+            verdicts += await self._take_first(reads[len(verdicts) :], dead_letter)
         return verdicts
 
-    async def _take_first(self, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+    async def _take_first(self, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         """As many of the first of these as one transaction may hold."""
         try:
-            verdicts = await self._commit(reads, bury)
+            verdicts = await self._commit(reads, dead_letter)
         except Exception as error:
-            if is_weather(error):
+            if is_outage(error):
                 raise
             if len(reads) == 1:
-                return [await self._refuse(reads[0], error, bury)]
+                return [await self._refuse(reads[0], error, dead_letter)]
             log.warning("intake.batch_failed", error=type(error).__name__, size=len(reads))
-            return [v for r in reads for v in await self._take_first([r], bury)]
+            return [v for r in reads for v in await self._take_first([r], dead_letter)]
         for verdict in verdicts:
             metrics.events.labels(verdict.outcome).inc()
         return verdicts
 
-    async def take_patiently(self, messages: Sequence[Incoming]) -> list[Verdict]:
+    async def take_until_committed(self, messages: Sequence[Incoming]) -> list[Verdict]:
         """As `take`, for messages from the broker: tries until the database is back."""
         backoff = Backoff()
         reads = [self._read(m) for m in messages]
@@ -112,9 +112,9 @@ class Intake:
                 left = reads[len(verdicts) :]
                 verdicts += await self._take_suspects(left, counted) if suspect else await self._take_first(left, True)
             except Exception as error:
-                if not is_weather(error):
+                if not is_outage(error):
                     raise
-                log.warning("intake.ledger_away", error=type(error).__name__, retry_in_s=backoff.pause_s)
+                log.warning("intake.database_unavailable", error=type(error).__name__, retry_in_s=backoff.pause_s)
                 await backoff.wait()
         return verdicts
 
@@ -124,19 +124,19 @@ class Intake:
         Most of them only waited, so they are tried together the first time; what was tried before goes alone.
         `counted`: how often each was tried, this time included, by its key.
         """
-        async with self._core.ledger.transaction() as tx:
+        async with self._orders.ledger.transaction() as tx:
             known = await inbox.outcomes(tx, (r.key for r in reads))
             unsettled = [r.key for r in reads if r.key not in known or known[r.key].outcome == inbox.TRYING]
             alone = any(key in known and key not in counted for key in unsettled)
             now_tried = reads[:1] if alone else reads
             uncounted = {r.key for r in now_tried if r.key in unsettled} - counted.keys()
-            counted |= await inbox.count_attempts(tx, uncounted, self._core.time.now())
+            counted |= await inbox.count_attempts(tx, uncounted, self._orders.time.now())
         if counted.get(reads[0].key, 0) > MAX_ATTEMPTS:
-            return [await self._refuse(reads[0], None, bury=True, attempts=counted[reads[0].key])]
+            return [await self._refuse(reads[0], None, dead_letter=True, attempts=counted[reads[0].key])]
         return await self._take_first(now_tried, True)
 
     def _read(self, message: Incoming) -> _Read:
-        keyring = self._core.keyring
+        keyring = self._orders.keyring
         try:
             message = replay_opened(message, keyring)
             event = read(message)
@@ -146,14 +146,14 @@ class Intake:
             key = keyring.digest("unread", message.body.decode("latin-1"), message.message_id)
             return _Read(message, key, None, rejection.reason)
 
-    async def _commit(self, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+    async def _commit(self, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         for attempt in range(RACE_RETRIES):
             try:
-                async with self._core.unit_of_work() as u:
-                    verdicts = await self._decide(u, reads, bury)
+                async with self._orders.unit_of_work() as u:
+                    verdicts = await self._decide(u, reads, dead_letter)
                     began_ns = time.time_ns()
                     await u.write()
-                    passing("intake.before_commit")
+                    failpoint("intake.before_commit")
                 tracing.record("commit", began_ns, (v.traceparent for v in verdicts), events=len(reads))
                 break
             except AlreadyThere:
@@ -162,17 +162,17 @@ class Intake:
                     raise
         for r, verdict in zip(reads, verdicts, strict=False):
             await breathe()
-            _tell(r, verdict, u.now)
+            _log_verdict(r, verdict, u.now)
         return verdicts
 
-    async def _decide(self, u: UnitOfWork, reads: Sequence[_Read], bury: bool) -> list[Verdict]:
+    async def _decide(self, u: UnitOfWork, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         """What becomes of these, or of the first of them when they plan too many messages."""
         known = await inbox.outcomes(u.tx, (r.key for r in reads))
-        await u.lock(OrderRef(r.event.data.workflow, r.event.order_id) for r in reads if r.event)
+        await u.lock(OrderRef(r.event.data.workflow, r.event.reference) for r in reads if r.event)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
         for r in reads:
-            if u.batch.messages >= MOST_MESSAGES:
+            if u.changes.messages >= MOST_MESSAGES:
                 break
             await breathe()
             earlier = results.get(r.key) or known.get(r.key)
@@ -181,8 +181,8 @@ class Intake:
                 continue
             verdict = self._one(u, r)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content)
-            if verdict.outcome == "rejected" and bury:
-                u.batch.send(self._dead_letter(r, verdict.reason, u.now))
+            if verdict.outcome == "rejected" and dead_letter:
+                u.changes.send(self._dead_letter(r, verdict.reason, u.now))
             verdicts.append(verdict)
         await inbox.record(u.tx, results, known, u.now)
         return verdicts
@@ -191,11 +191,11 @@ class Intake:
         if r.event is None:
             return Verdict("rejected", r.rejection)
         event = r.event
-        ref = OrderRef(event.data.workflow, event.order_id)
+        ref = OrderRef(event.data.workflow, event.reference)
         known = u.order(ref)
         event = self._canonical(event, known)
         event_id = reference(event.id)
-        order_id = event.order_id if known else reference(event.order_id)
+        order_id = event.reference if known else reference(event.reference)
         with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
             result = u.decide(ref, EventReceived(u.now, event), carried)
@@ -203,16 +203,16 @@ class Intake:
 
     def _canonical(self, event: Event, known: Order | None) -> Event:
         """The event as everything else sees it: every address in its one form, or taken out and warned of."""
-        pack = self._core.packs.find(event.data.workflow)
+        pack = self._orders.packs.find(event.data.workflow)
         event = canonical_event(event, pack.workflow.region if pack else "", known)
-        if pack and (unheeded := tuple(wishes.unheeded(event.data, pack.workflow, known))):
+        if pack and (unheeded := tuple(unheeded_people.unheeded(event.data, pack.workflow, known))):
             event = structs.replace(event, warnings=(*event.warnings, *unheeded))
         for warning in event.warnings:
-            order_id = event.order_id if known else reference(event.order_id)
+            order_id = event.reference if known else reference(event.reference)
             log.warning("event.warning", order_id=order_id, event_id=reference(event.id), field=warning.field)
         return event
 
-    def _dead_letter(self, r: _Read, reason: str, now: datetime) -> Outgoing:
+    def _dead_letter(self, r: _Read, reason: str, now: datetime) -> OutboxMessage:
         incoming = r.incoming
         headers = {
             REASON_HEADER: reason[:1000],
@@ -220,16 +220,16 @@ class Intake:
             ROUTING_KEY_HEADER: incoming.routing_key if is_reference(incoming.routing_key) else "",
         }
         name = incoming.message_id or (r.event.id if r.event else "")
-        return Outgoing(
+        return OutboxMessage(
             exchange=DEAD,
             routing_key=headers[ROUTING_KEY_HEADER],
             message_id=name if is_reference(name) else "",
-            body=sealed_letter(incoming, self._core.keyring),
+            body=sealed_dead_letter(incoming, self._orders.keyring),
             content_type=STRUCTURED,
             headers=headers,
         )
 
-    async def _refuse(self, r: _Read, error: Exception | None, bury: bool, attempts: int = 0) -> Verdict:
+    async def _refuse(self, r: _Read, error: Exception | None, dead_letter: bool, attempts: int = 0) -> Verdict:
         """A message that cannot be applied however often it is tried."""
         if error is None:
             reason = f"the service ended {attempts - 1} times while it worked on this message; look at its log"
@@ -238,12 +238,12 @@ class Intake:
             log.error("event.order_unreadable", where=frames(error), hint=UNREADABLE_HINT)
         else:
             reason = f"could not be applied: {type(error).__name__}; this is a fault of Stagebell, see its log"
-            order_id = reference(r.event.order_id) if r.event else None
+            order_id = reference(r.event.reference) if r.event else None
             # Where, not in which words: an error may repeat what it could not work with.
             log.error("event.failed", order_id=order_id, error=type(error).__name__, where=frames(error))
-        async with self._core.unit_of_work() as u:
-            if bury:
-                u.batch.send(self._dead_letter(r, reason, u.now))
+        async with self._orders.unit_of_work() as u:
+            if dead_letter:
+                u.changes.send(self._dead_letter(r, reason, u.now))
             known = await inbox.outcomes(u.tx, [r.key])
             await inbox.record(u.tx, {r.key: inbox.Seen("rejected", reason)}, known, u.now)
         metrics.events.labels("rejected").inc()
@@ -267,14 +267,14 @@ def _repeated(r: _Read, earlier: inbox.Seen) -> Verdict:
     return Verdict("duplicate", DIFFERS, structs.replace(r.event, warnings=(*r.event.warnings, warning)), differs=True)
 
 
-def _tell(r: _Read, verdict: Verdict, now: datetime) -> None:
+def _log_verdict(r: _Read, verdict: Verdict, now: datetime) -> None:
     """The line of an event, once what it says is in the ledger."""
     event = r.event
     if event is None:
         log.info("event.rejected", reason=verdict.reason)
         return
     # The id of an order that is none may be anything, a telephone number too.
-    order_id = reference(event.order_id) if verdict.outcome == "rejected" else event.order_id
+    order_id = reference(event.reference) if verdict.outcome == "rejected" else event.reference
     log.info(
         f"event.{verdict.outcome}",
         order_id=order_id,

@@ -8,10 +8,10 @@ from typing import Final
 import structlog
 
 from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, Subscription, TooMuchHeld
-from service.failpoints import passing
+from service.failpoints import failpoint
+from service.intake.decoding import Incoming
 from service.intake.intake import Intake
 from service.intake.line import MOST_EVENTS, Line
-from service.intake.reading import Incoming
 from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.backoff import Backoff
 
@@ -108,8 +108,8 @@ class _Consuming:
                 continue
             deliveries = [w.delivery for w in part]
             with urgent() if codes else nullcontext():
-                await self._intake.take_patiently([incoming(d) for d in deliveries])
-            passing("intake.before_ack")
+                await self._intake.take_until_committed([incoming(d) for d in deliveries])
+            failpoint("intake.before_ack")
             await self._subscription.ack(deliveries)
             self._line.done(part)
             self._wake()

@@ -17,7 +17,7 @@ from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.quoting import is_moment, is_reference, quoted
 from service.intake.cloudevents import attributes_of
-from service.intake.reading import SEALED, Incoming
+from service.intake.decoding import SEALED, Incoming
 from service.keyring import Keyring, Label, Place, SealBroken
 
 LETTER: Final = Label("letter")
@@ -39,7 +39,7 @@ _encoder: Final = msgspec.msgpack.Encoder(enc_hook=str)
 _decoder: Final = msgspec.msgpack.Decoder(_Original)
 
 
-def sealed_letter(incoming: Incoming, keyring: Keyring, label: Label = LETTER) -> bytes:
+def sealed_dead_letter(incoming: Incoming, keyring: Keyring, label: Label = LETTER) -> bytes:
     """The body under which a refused message is kept."""
     shown = _shown(incoming)
     original = _Original(
@@ -50,7 +50,7 @@ def sealed_letter(incoming: Incoming, keyring: Keyring, label: Label = LETTER) -
     return msgspec.json.encode({**shown, "data": data})
 
 
-def opened_letter(incoming: Incoming, keyring: Keyring) -> Incoming:
+def opened_dead_letter(incoming: Incoming, keyring: Keyring) -> Incoming:
     """The message that a letter holds; one that is not of ours, such as the broker's own, is as it came."""
     document = _document(incoming.body)
     sealed = _sealed_in(document)

@@ -47,7 +47,7 @@ def sealed(name: str, label: Label, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable, info={LABEL: label})
 
 
-def stands_in(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:
+def literal_in(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:
     """`column IN (...)` with the states in the statement's own text, as a partial index has them in its.
 
     With parameters in their place PostgreSQL cannot tell beforehand that the index will do: it plans the statement anew

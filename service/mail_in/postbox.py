@@ -15,16 +15,16 @@ import structlog
 from msgspec import Struct
 
 from service import opt_outs
-from service.core import Core
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
-from service.dispatch.route import Route
+from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome, Settler
 from service.domain.notices import Receipt, RefusedScope
-from service.ledger import notifications as rows
-from service.ledger.notifications import Stored
-from service.ledger.records import history_line
-from service.ledger.suppressed import BOUNCED, suppress
+from service.ledger.messages import states as rows
+from service.ledger.messages.states import StoredMessage
+from service.ledger.messages.suppressions import BOUNCED, suppress
+from service.ledger.orders.records import history_line
 from service.mail_in.reports import Report, as_written, read
+from service.orders import Orders
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -47,8 +47,8 @@ class Addressee(Struct, frozen=True):
 class Postbox:
     """Takes mails in; what it has taken is in the ledger."""
 
-    def __init__(self, core: Core, settler: Settler, routes: dict[str, Route], domain: str) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, settler: Settler, routes: dict[str, ChannelRoute], domain: str) -> None:
+        self._orders = orders
         self._settler = settler
         self._routes = routes
         self._domain = domain
@@ -67,7 +67,7 @@ class Postbox:
         purpose = _PURPOSES.get(name)
         if purpose is None:
             return None
-        message = read_mail_token(self._core.keyring, purpose, token)
+        message = read_mail_token(self._orders.keyring, purpose, token)
         return Addressee(purpose, message) if message else None
 
     async def take(self, addressee: Addressee, content: bytes) -> None:
@@ -75,13 +75,13 @@ class Postbox:
         # In a thread: a mail may be made to be read slowly, and pages are served from here.
         message = addressee.message or await asyncio.to_thread(self._named_in, content)
         stored = await self._find(message) if message else None
-        reader = stored.notification.address if stored else ""
+        reader = stored.message.address if stored else ""
         is_bounce = addressee.purpose == "bounce"
         report = await asyncio.to_thread(read, content, is_bounce_address=is_bounce, reader=reader)
         if stored is None:
             log.info("mail_in.dropped", kind=report.kind, why="no message of ours is named")
             return
-        now = self._core.time.now()
+        now = self._orders.time.now()
         if report.kind == "complaint":
             await self._complained(stored, now)
         elif addressee.purpose == "bounce" and report.kind in ("bounced", "delivered", "delayed"):
@@ -89,23 +89,23 @@ class Postbox:
         elif addressee.purpose == "reply" and report.kind == "other":
             await self._note(stored, history_line("replied", now, "the reader answered by mail; its text is not kept"))
         log.info("mail_in.taken", kind=report.kind, to=addressee.purpose, code=report.status,
-                 order_id=stored.order_name, notification_id=str(stored.notification.id))  # fmt: skip
+                 order_id=stored.reference, message_id=str(stored.message.id))  # fmt: skip
 
     def _named_in(self, content: bytes) -> UUID | None:
         """The first of our signed names in a complaint: in the bounce address, or in the unsubscribe link."""
         for text in as_written(content):
             for found in islice(_SIGNED.finditer(text), MOST_NAMES):
                 purpose: Purpose = "unsubscribe" if found[2] else "bounce" if found[1].lower() == b"bounce" else "reply"
-                if message := read_mail_token(self._core.keyring, purpose, found[3].decode()):
+                if message := read_mail_token(self._orders.keyring, purpose, found[3].decode()):
                     return message
         return None
 
-    async def _find(self, message: UUID) -> Stored | None:
-        async with self._core.ledger.reading() as tx:
+    async def _find(self, message: UUID) -> StoredMessage | None:
+        async with self._orders.ledger.reading() as tx:
             return await rows.find(tx, message)
 
-    async def _reported(self, stored: Stored, report: Report, now: datetime) -> None:
-        n = stored.notification
+    async def _reported(self, stored: StoredMessage, report: Report, now: datetime) -> None:
+        n = stored.message
         if report.kind == "delayed":
             why = " ".join(filter(None, ("on its way, not taken yet by the reader's server", report.status)))
             await self._note(stored, history_line("delayed", now, why, code=report.status))
@@ -123,12 +123,12 @@ class Postbox:
         await self._settler.write([Outcome(n.id, n.order_id, status)])
         metrics.receipts.labels(CHANNEL, status.status).inc()
 
-    async def _complained(self, stored: Stored, now: datetime) -> None:
+    async def _complained(self, stored: StoredMessage, now: datetime) -> None:
         """Whoever calls our mail spam gets no more of it."""
-        if not (address := stored.notification.address):
+        if not (address := stored.message.address):
             return
         senders = [p.sender for p in self._routes[CHANNEL].providers]
-        if not await opt_outs.stop(self._core, CHANNEL, address, senders, "complained of spam"):
+        if not await opt_outs.stop(self._orders, CHANNEL, address, senders, "complained of spam"):
             return
         line = history_line("complained", now, "the reader called this mail spam: no more mail goes there")
         await self._note(stored, line)
@@ -136,10 +136,10 @@ class Postbox:
     async def _silence(self, address: str, now: datetime, why: str) -> None:
         if not address:
             return
-        async with self._core.ledger.transaction() as tx:
+        async with self._orders.ledger.transaction() as tx:
             senders = [p.sender for p in self._routes[CHANNEL].providers]
             await suppress(tx, CHANNEL, address, senders, now, why)
 
-    async def _note(self, stored: Stored, line: str) -> None:
-        async with self._core.ledger.transaction() as tx:
-            await rows.note(tx, stored.notification.id, line)
+    async def _note(self, stored: StoredMessage, line: str) -> None:
+        async with self._orders.ledger.transaction() as tx:
+            await rows.note(tx, stored.message.id, line)

@@ -6,7 +6,7 @@ Taken from what servers write: qmail, Exim, sendmail, Domino, GroupWise, Exchang
 import re
 from typing import Final
 
-from service.channels.email.answers import answer_of, is_about_content
+from service.channels.email.answers import is_about_content, result_of
 from service.channels.words import words_of
 from service.domain.notices import Refused
 
@@ -92,7 +92,7 @@ def is_about_us(status: str, words: str) -> bool:
     said = _said(words)
     if status.startswith("5.7.") and is_about_content(said):
         return False
-    return isinstance(answer_of("", "rcpt", 550, f"{status} {said}" if status.startswith("5.") else said), Refused)
+    return isinstance(result_of("", "rcpt", 550, f"{status} {said}" if status.startswith("5.") else said), Refused)
 
 
 def shown_words(words: str) -> str:

@@ -7,9 +7,9 @@ import msgspec
 import structlog
 
 from service.keyring import Keyring, SealBroken
-from service.ledger.outbox import SEND_WITHIN_S, Outgoing
-from service.ledger.tables import REPORT_MAIL
-from service.letters import Letter
+from service.ledger.messages.outbox import SEND_WITHIN_S, OutboxMessage
+from service.ledger.messages.tables import REPORT_MAIL
+from service.report_mail import ReportMail
 
 log = structlog.get_logger(__name__)
 
@@ -17,18 +17,18 @@ log = structlog.get_logger(__name__)
 class MailTransport:
     """Sends letters from the outbox; they are sealed there, since they hold addresses."""
 
-    def __init__(self, keyring: Keyring, post: Callable[[Letter, str], Awaitable[bool]] | None) -> None:
+    def __init__(self, keyring: Keyring, post: Callable[[ReportMail, str], Awaitable[bool]] | None) -> None:
         self._keyring = keyring
         self._post = post
 
-    def _letter(self, message: Outgoing) -> Letter:
+    def _mail(self, message: OutboxMessage) -> ReportMail:
         plain = self._keyring.unseal(message.body, REPORT_MAIL.of(message.message_id))
-        return msgspec.json.decode(plain, type=Letter)
+        return msgspec.json.decode(plain, type=ReportMail)
 
-    async def send(self, message: Outgoing) -> bool:
+    async def send(self, message: OutboxMessage) -> bool:
         """Whether it needs no more tries: a mail relay took it, or its reader takes none."""
         try:
-            letter = self._letter(message)
+            mail = self._mail(message)
         except (SealBroken, msgspec.DecodeError):
             log.error("report.unreadable", message_id=message.message_id)
             return True
@@ -37,7 +37,7 @@ class MailTransport:
             return True
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                return await self._post(letter, message.message_id)
+                return await self._post(mail, message.message_id)
         except TimeoutError:
             log.warning("report.not_taken", message_id=message.message_id, why="no relay took it in time")
             return False

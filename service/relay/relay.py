@@ -13,12 +13,12 @@ from typing import Final, Protocol
 
 import structlog
 
-from service.broker.port import Broker, Message, Way, way_of
-from service.core import Core
-from service.failpoints import passing
-from service.ledger import outbox
-from service.ledger.faults import is_transient
-from service.ledger.outbox import Outgoing
+from service.broker.port import Broker, Destination, Message, destination_of
+from service.failpoints import failpoint
+from service.ledger.database.faults import is_transient
+from service.ledger.messages import outbox
+from service.ledger.messages.outbox import OutboxMessage
+from service.orders import Orders
 from service.pacing import give_way
 from service.runtime.loops import PAUSE_S, log_failure, run_loop
 from service.telemetry import metrics
@@ -37,7 +37,7 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)
 class Transport(Protocol):
     """A way out that is not the broker."""
 
-    async def send(self, message: Outgoing) -> bool:
+    async def send(self, message: OutboxMessage) -> bool:
         """Whether it arrived; raises nothing for what the other side does."""
         ...
 
@@ -48,12 +48,12 @@ class Relay:
     Several relays may run, each with its own lease on what it sends.
     """
 
-    def __init__(self, core: Core, broker: Broker, transports: Mapping[str, Transport] | None = None) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, broker: Broker, transports: Mapping[str, Transport] | None = None) -> None:
+        self._orders = orders
         self._broker = broker
         self._transports = transports or {}
-        self._wake = core.wakeups.subscribe("relay")
-        self._busy: dict[Way, asyncio.Task[int]] = {}
+        self._wake = orders.wakeups.subscribe("relay")
+        self._busy: dict[Destination, asyncio.Task[int]] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that nothing stays that can go."""
@@ -65,7 +65,7 @@ class Relay:
     async def _turn(self) -> None:
         self._wake.clear()
         if not await self._begin():
-            await self._core.time.wait(self._wake, self._core.time.now() + POLL)
+            await self._orders.time.wait(self._wake, self._orders.time.now() + POLL)
             await asyncio.sleep(GATHER_S)
 
     async def publish_waiting(self) -> int:
@@ -74,19 +74,19 @@ class Relay:
 
     async def _begin(self) -> list[asyncio.Task[int]]:
         """Claim one batch and begin to send it."""
-        ways: dict[Way, list[Outgoing]] = defaultdict(list)
+        by_destination: dict[Destination, list[OutboxMessage]] = defaultdict(list)
         for m in await self._claim():
-            ways[way_of(m.exchange, m.routing_key)].append(m)
-        for way, messages in ways.items():
-            self._busy[way] = asyncio.create_task(self._send_surely(messages))
-            self._busy[way].add_done_callback(partial(self._ended, way))
-        return [self._busy[way] for way in ways]
+            by_destination[destination_of(m.exchange, m.routing_key)].append(m)
+        for destination, messages in by_destination.items():
+            self._busy[destination] = asyncio.create_task(self._send_surely(messages))
+            self._busy[destination].add_done_callback(partial(self._ended, destination))
+        return [self._busy[destination] for destination in by_destination]
 
-    def _ended(self, way: Way, _task: asyncio.Task[int]) -> None:
-        del self._busy[way]
+    def _ended(self, destination: Destination, _task: asyncio.Task[int]) -> None:
+        del self._busy[destination]
         self._wake.set()
 
-    async def _send_surely(self, messages: Sequence[Outgoing]) -> int:
+    async def _send_surely(self, messages: Sequence[OutboxMessage]) -> int:
         """As `_send`; what goes wrong on the way is told, and the messages wait for their lease to end."""
         try:
             return await self._send(messages)
@@ -95,56 +95,56 @@ class Relay:
             await asyncio.sleep(PAUSE_S)
             return 0
 
-    async def _send(self, messages: Sequence[Outgoing]) -> int:
+    async def _send(self, messages: Sequence[OutboxMessage]) -> int:
         """Send what goes one way; how many arrived."""
-        passing("relay.before_publish")
+        failpoint("relay.before_publish")
         transport = self._transports.get(messages[0].exchange)
         if transport:
             arrived = await asyncio.gather(*(transport.send(m) for m in messages))
         else:
             arrived = await self._broker.publish([_message(m) for m in messages])
-        passing("relay.before_done")
+        failpoint("relay.before_done")
         done = [m for m, ok in zip(messages, arrived, strict=True) if ok]
         left = [m for m, ok in zip(messages, arrived, strict=True) if not ok]
         await self._settle(done, left)
-        passing("relay.after_done")
+        failpoint("relay.after_done")
         metrics.relayed.inc(len(done))
         if left and not transport:
             await asyncio.sleep(PAUSE_S)
         return len(done)
 
-    async def _claim(self) -> list[Outgoing]:
+    async def _claim(self) -> list[OutboxMessage]:
         """What waits, leased; where the database broke off at the commit, what it leased to us after all."""
-        now = self._core.time.now()
-        claimed: list[Outgoing] = []
+        now = self._orders.time.now()
+        claimed: list[OutboxMessage] = []
         try:
-            async with self._core.ledger.transaction() as tx:
+            async with self._orders.ledger.transaction() as tx:
                 claimed += await outbox.claim(tx, now, BATCH, but=self._busy)
             return claimed
         except Exception as error:
             if not is_transient(error) or not claimed:
                 raise
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             ours = await outbox.leased_until(tx, [m.id for m in claimed if m.id], now + outbox.LEASE)
         return [m for m in claimed if m.id in ours]
 
-    async def _settle(self, done: Sequence[Outgoing], left: Sequence[Outgoing]) -> None:
-        now = self._core.time.now()
+    async def _settle(self, done: Sequence[OutboxMessage], left: Sequence[OutboxMessage]) -> None:
+        now = self._orders.time.now()
         finished = [m.id for m in done if m.id]
-        later: dict[timedelta, list[Outgoing]] = defaultdict(list)
+        later: dict[timedelta, list[OutboxMessage]] = defaultdict(list)
         for m in left:
             if m.exchange in self._transports and m.created and now - m.created > GIVE_UP_AFTER:
-                log.error("relay.given_up", exchange=m.exchange, routing_key=m.routing_key, attempts=m.attempts)
+                log.error("relay.message_dropped", exchange=m.exchange, routing_key=m.routing_key, attempts=m.attempts)
                 metrics.relay_given_up.labels(m.exchange).inc()
                 finished += [m.id] if m.id else []
             else:
                 later[self._pause(m)].append(m)
-        async with self._core.ledger.transaction() as tx:
+        async with self._orders.ledger.transaction() as tx:
             await outbox.done(tx, finished)
             for pause, messages in later.items():
                 await outbox.release(tx, [m.id for m in messages if m.id], now + pause)
 
-    def _pause(self, message: Outgoing) -> timedelta:
+    def _pause(self, message: OutboxMessage) -> timedelta:
         if message.exchange not in self._transports:
             return timedelta(0)
         doubled: timedelta = min(FIRST_RETRY * 2 ** min(message.attempts, 10), LONGEST_RETRY)
@@ -152,5 +152,5 @@ class Relay:
         return spread
 
 
-def _message(m: Outgoing) -> Message:
+def _message(m: OutboxMessage) -> Message:
     return Message(m.exchange, m.routing_key, m.body, m.message_id, m.content_type or None, m.headers)

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from service.domain.workflow import Workflow
-from service.ledger.outbox import SEND_WITHIN_S, Outgoing
+from service.ledger.messages.outbox import SEND_WITHIN_S, OutboxMessage
 from service.setting_values import WEBHOOK
 from service.timekeeping import TimeSource
 from service.webhooks import NOT_ALLOWED, WebhookClient
@@ -32,21 +32,21 @@ class TeamTransport:
         self._desk = desk
         self._time = time
 
-    async def send(self, message: Outgoing) -> bool:
+    async def send(self, message: OutboxMessage) -> bool:
         """Whether the team's way took it; a way that is not configured any more counts as taken."""
-        team, _, way = message.routing_key.rpartition(".")
-        ways = self._urls.get(team, ())
-        if int(way) >= len(ways):
+        team, _, endpoint = message.routing_key.rpartition(".")
+        endpoints = self._urls.get(team, ())
+        if int(endpoint) >= len(endpoints):
             return True
-        url = ways[int(way)]
+        url = endpoints[int(endpoint)]
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
                 return await self._send(url, message)
         except (TimeoutError, OSError) as error:
-            log.warning("team.not_reached", team=team, way=way, error=type(error).__name__)
+            log.warning("team.call_failed", team=team, endpoint=endpoint, error=type(error).__name__)
             return False
 
-    async def _send(self, url: str, message: Outgoing) -> bool:
+    async def _send(self, url: str, message: OutboxMessage) -> bool:
         if url.startswith(WEBHOOK):
             text = message.body.decode()
             posted = await self._webhooks.post(url.removeprefix(WEBHOOK), message.message_id, text, datetime.now(UTC))
@@ -59,7 +59,7 @@ class TeamTransport:
         body = msgspec.json.decode(message.body)
         caller = apprise.Apprise()
         if not caller.add(url):
-            log.error("team.bad_url", team=message.routing_key)
+            log.error("team.invalid_address", team=message.routing_key)
             return True
         title, text = in_words(body, self._desk, self._time.now())
         kind = apprise.NotifyType(_notify_type(body))

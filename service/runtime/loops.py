@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from service.ledger.faults import is_transient
+from service.ledger.database.faults import is_transient
 
 log = structlog.get_logger(__name__)
 PAUSE_S: Final = 1.0
@@ -25,6 +25,6 @@ async def run_loop(name: str, one_round: Callable[[], Awaitable[Any]], stopping:
 def log_failure(name: str, error: Exception, **said: str) -> None:
     """Log what ended a round: a database that is away heals by itself, everything else is for a person."""
     if is_transient(error):
-        log.warning(f"{name}.ledger_away", error=type(error).__name__, **said)
+        log.warning(f"{name}.database_unavailable", error=type(error).__name__, **said)
     else:
         log.error(f"{name}.failed", exc_info=error, **said)

@@ -53,7 +53,7 @@ class Supervisor:
             return
         for task in done:
             if (error := task.exception()) is not None:
-                log.error("loop.ended", loop=task.get_name(), error=str(error))
+                log.error("loop.stopped", loop=task.get_name(), error=str(error))
                 raise error
 
     async def end_loops(self, within_s: float) -> None:

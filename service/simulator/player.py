@@ -11,8 +11,8 @@ from typing import Final
 
 from service.broker.memory import MemoryBroker
 from service.broker.port import INTAKE
-from service.core import Core
-from service.ledger.totals import is_idle, next_moment
+from service.ledger.orders.totals import is_idle, next_moment
+from service.orders import Orders
 from service.simulator.simulator import Played
 from service.timekeeping import ManualTime
 
@@ -24,8 +24,8 @@ IDLE_PATIENCE_S: Final = 30.0
 class Player:
     """Publishes what is played at its time; `speed` is how many times faster than life."""
 
-    def __init__(self, core: Core, broker: MemoryBroker, clock: ManualTime, speed: float) -> None:
-        self._core = core
+    def __init__(self, orders: Orders, broker: MemoryBroker, clock: ManualTime, speed: float) -> None:
+        self._orders = orders
         self._broker = broker
         self._clock = clock
         self._speed = speed
@@ -51,7 +51,7 @@ class Player:
             await self.idle()
 
     async def _next_due(self) -> datetime | None:
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             return await next_moment(tx, self._clock.now())
 
     async def idle(self) -> None:
@@ -63,5 +63,5 @@ class Player:
     async def _is_idle(self) -> bool:
         if self._broker.unsettled(INTAKE):
             return False
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             return await is_idle(tx, self._clock.now())

@@ -6,20 +6,23 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 
 events = Counter("stagebell_events", "Events taken in, by what became of them.", ["outcome"])
 duplicates_differing = Counter(
-    "stagebell_duplicates_differing", "Events that repeat the id of another one and say something else."
+    "stagebell_duplicates_differing", "Events that reuse the id of an earlier event with other content."
 )
 event_lag = Histogram("stagebell_event_lag_seconds", "Age of an event when it was decided.", buckets=_SECONDS)
 sends = Counter("stagebell_sends", "Send attempts, by channel and outcome.", ["channel", "outcome"])
 time_to_send = Histogram(
-    "stagebell_event_to_send_seconds", "From the event to the provider's yes.", ["channel"], buckets=_SECONDS
+    "stagebell_event_to_send_seconds",
+    "Time from the event to the provider's acceptance.",
+    ["channel"],
+    buckets=_SECONDS,
 )
 provider_seconds = Histogram(
     "stagebell_provider_seconds", "How long a provider took to answer.", ["channel", "provider"], buckets=_SECONDS
 )
 receipts = Counter("stagebell_receipts", "Delivery receipts, by what they said.", ["channel", "status"])
-caps_near = Counter("stagebell_caps_near", "Caps of which four fifths were used, once a day each.", ["channel", "cap"])
+caps_near = Counter("stagebell_caps_near", "Caps that reached 80 %, counted once a day each.", ["channel", "cap"])
 oldest_pending = Gauge(
-    "stagebell_oldest_pending_seconds", "How long the longest-waiting message could have been sent.", ["channel"]
+    "stagebell_oldest_pending_seconds", "Age of the oldest message that is due and not sent yet.", ["channel"]
 )
 outbox_age = Gauge("stagebell_outbox_age_seconds", "Age of the oldest message that has not reached the broker.")
 clock_lateness = Histogram(
@@ -28,17 +31,21 @@ clock_lateness = Histogram(
 )  # fmt: skip
 clock_breaches = Counter("stagebell_clock_breaches", "Promises broken.", ["workflow", "clock"])
 escalations = Counter("stagebell_escalations", "Steps of escalations.", ["team", "reason", "step"])
-breaker_open = Gauge("stagebell_provider_breaker_open", "1 while a provider is left alone.", ["channel", "provider"])
-provider_refuses = Gauge("stagebell_provider_refuses", "1 while a provider refuses us.", ["channel", "provider"])
+breaker_open = Gauge(
+    "stagebell_provider_breaker_open", "1 while the provider's circuit breaker is open.", ["channel", "provider"]
+)
+provider_refuses = Gauge("stagebell_provider_refuses", "1 while a provider rejects us.", ["channel", "provider"])
 provider_errors = Counter(
-    "stagebell_provider_errors", "Exceptions that a provider should not have raised.", ["channel", "provider"]
+    "stagebell_provider_errors", "Unexpected exceptions from a provider's client.", ["channel", "provider"]
 )
 provider_unknown_codes = Counter(
     "stagebell_provider_unknown_codes", "Answers with a code that the provider's published list lacks.", ["provider"]
 )
 queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
-relay_given_up = Counter("stagebell_relay_given_up", "Calls and report mails that never arrived.", ["exchange"])
+relay_given_up = Counter("stagebell_relay_given_up", "Team calls and report mails dropped undelivered.", ["exchange"])
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")
-listening = Gauge("stagebell_listening", "1 while news of other processes is heard at once (PostgreSQL).")
+listening = Gauge("stagebell_listening", "1 while LISTEN/NOTIFY between processes works (PostgreSQL).")
 stream_listeners = Gauge("stagebell_stream_listeners", "Open readers of the escalation stream.")
-stream_dropped = Counter("stagebell_stream_dropped", "Readers let go: too slow, or the process was ending.")
+stream_dropped = Counter(
+    "stagebell_stream_dropped", "Stream readers disconnected: too slow, or the process was stopping."
+)

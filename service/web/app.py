@@ -9,10 +9,10 @@ import jinja2
 from aiohttp import web
 
 from service.domain.events import MAX_BODY_BYTES
+from service.web.asyncapi import OPENAPI, OpenApi
 from service.web.audited import ACTS, Act
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
-from service.web.contract import OPENAPI, OpenApi
 from service.web.enforcing import enforced
 from service.web.gate import expect, gate
 from service.web.openapi import document

@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from service.domain.attribute_keys import filterable, sought
 from service.domain.errors import Rejection
-from service.domain.lifecycle import require_known
+from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
-from service.ledger.order_attributes import digest_of, is_indexed, rules_of
-from service.ledger.order_search import Search
-from service.ledger.transaction import Transaction
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.attributes import digest_of, is_indexed, rules_of
+from service.ledger.orders.search import Search
 from service.web.context import CONTEXT, Context
 from service.web.queries import ATTRIBUTES
 
@@ -40,16 +40,16 @@ def digests_of(request: web.Request, *, apart: bool = False) -> tuple[frozenset[
 
 
 def _digests(request: web.Request, name: str, value: str, apart: bool) -> Iterator[bytes]:
-    core, workflow = request.app[CONTEXT].core, request.query.get("workflow", "")
-    packs = [w for w in core.packs.workflows.values() if workflow in ("", w.name)]
-    _require_filterable(name, core.packs.workflows.values() if apart else packs)
+    orders, workflow = request.app[CONTEXT].orders, request.query.get("workflow", "")
+    packs = [w for w in orders.packs.workflows.values() if workflow in ("", w.name)]
+    _require_filterable(name, orders.packs.workflows.values() if apart else packs)
     problem = None
     found = []
     for w in packs:
         if (attribute := filterable(w).get(name)) is None:
             continue
         try:
-            found.append(digest_of(core.keyring, w.name, name, sought(attribute, value, w.timezone)))
+            found.append(digest_of(orders.keyring, w.name, name, sought(attribute, value, w.timezone)))
         except Rejection as rejection:
             problem = rejection
     if problem and not found:
@@ -68,14 +68,14 @@ def _require_filterable(name: str, packs: Iterable[Workflow]) -> None:
 
 async def warnings(tx: Transaction, context: Context, wanted: Search) -> list[str]:
     """Why orders may be missing: those of before are not all indexed yet."""
-    if not wanted.attributes or await is_indexed(tx, rules_of(context.core.packs.workflows.values())):
+    if not wanted.attributes or await is_indexed(tx, rules_of(context.orders.packs.workflows.values())):
         return []
     return ["attributes: older orders are still being indexed; some may be missing, ask again in some minutes"]
 
 
 def fields(request: web.Request) -> list[Filter]:
     """What the desk offers: the attributes that the chosen workflow shows, and whatever is asked for already."""
-    chosen = request.app[CONTEXT].core.packs.workflows.get(request.query.get("workflow", ""))
+    chosen = request.app[CONTEXT].orders.packs.workflows.get(request.query.get("workflow", ""))
     titles = {n: a.titles.get(chosen.default_locale, "") for n, a in filterable(chosen).items()} if chosen else {}
     asked = {n.removeprefix(ATTRIBUTES): request.query[n] for n in names(request) if request.query[n]}
     return [

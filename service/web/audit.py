@@ -5,16 +5,16 @@ from typing import Final
 from aiohttp import web
 
 from service.domain.errors import Rejection
-from service.domain.lifecycle import require_known
-from service.ledger import audit_reading
-from service.ledger.audit_reading import Line, Wanted
-from service.ledger.transaction import Transaction
+from service.domain.transitions import require_known
+from service.ledger.auditing import reading as audit_reading
+from service.ledger.auditing.reading import Line, Wanted
+from service.ledger.database.transaction import Transaction
 from service.web.audited import ACTS, OTHER_ACTS, address_in, noted
-from service.web.bodies import answer, whole_number
 from service.web.context import CONTEXT
+from service.web.params import answer, whole_number
 from service.web.queries import in_order, query_of
 from service.web.query_types import AuditQuery
-from service.web.shapes import AuditPage
+from service.web.schemas import AuditPage
 
 LAST: Final = 10**15
 
@@ -47,7 +47,7 @@ async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
     known = request.app[ACTS] | OTHER_ACTS
     # Acts of one kind, such as `orders` of `orders.listed`.
     known |= {".".join(parts[:n]) for parts in (name.split(".") for name in known) for n in range(1, len(parts))}
-    for w in request.app[CONTEXT].core.packs.workflows.values():
+    for w in request.app[CONTEXT].orders.packs.workflows.values():
         known |= {f"notice.sent {name}" for name in w.notices} | {f"issue.reported {name}" for name in w.reasons}
     if act and act not in known and not await audit_reading.search(tx, Wanted(act=act, limit=1)):
         require_known("act", act, known, "act")
@@ -55,8 +55,8 @@ async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
 
 async def lines_of(request: web.Request) -> tuple[list[Line], str]:
     """A page of lines, newest first, and the cursor of the next one; raises Rejection."""
-    core, wanted = request.app[CONTEXT].core, wanted_of(request)
-    async with core.ledger.reading() as tx:
+    orders, wanted = request.app[CONTEXT].orders, wanted_of(request)
+    async with orders.ledger.reading() as tx:
         await _check_act(request, tx, wanted.act)
         lines = await audit_reading.search(tx, wanted)
     return lines, str(lines[-1].seq) if len(lines) == wanted.limit else ""

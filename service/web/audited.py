@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from service.canonical import canonical_address
 from service.domain.json_object import JsonObject
-from service.ledger.audit import AuditLine
-from service.ledger.keys import ACCOUNT, Caller
+from service.ledger.access.api_keys import ACCOUNT, Caller
+from service.ledger.auditing.lines import AuditLine
 from service.web.clients import address_of, network_of
 from service.web.context import CALLER, CONTEXT
 

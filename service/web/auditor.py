@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
-from service.ledger.audit import AuditLine, write_audit
-from service.ledger.engine import Ledger
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.database.engine import Ledger
 from service.timekeeping import TimeSource
 
 # Of pages that renew themselves: one line for so long, while the same reader looks at the same thing.

@@ -5,14 +5,14 @@ from typing import Final
 from aiohttp import web
 from msgspec import structs
 
-from service.ledger import sessions
-from service.ledger.audit import write_audit
-from service.ledger.keys import Caller, Role, caller_of, looks_like_key, revoked_name
+from service.ledger.access import sessions
+from service.ledger.access.api_keys import Caller, Role, caller_of, looks_like_key, revoked_name
+from service.ledger.auditing.lines import write_audit
 from service.web import audited
-from service.web.bodies import form_of
-from service.web.broadcast import Standing
+from service.web.broadcast import StreamRight
 from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT, Context
+from service.web.params import form_of
 from service.web.problems import Problem
 from service.web.session import COOKIE, LIFE_S, Session, new_session_id
 
@@ -66,7 +66,7 @@ async def _caller(request: web.Request) -> Caller:
 async def _by_key(request: web.Request, context: Context, scheme: str, key: str) -> Caller:
     caller = None
     if scheme.lower() == "bearer" and looks_like_key(key):
-        async with context.core.ledger.reading() as tx:
+        async with context.orders.ledger.reading() as tx:
             caller = await caller_of(tx, key)
     if caller is None:
         refused = await refuse_guess(request, _not_signed_in(), "key")
@@ -79,7 +79,7 @@ async def _by_key(request: web.Request, context: Context, scheme: str, key: str)
 async def _revoked_name(context: Context, key: str) -> str:
     if not looks_like_key(key):
         return ""
-    async with context.core.ledger.reading() as tx:
+    async with context.orders.ledger.reading() as tx:
         return await revoked_name(tx, key)
 
 
@@ -98,9 +98,9 @@ async def session_of(request: web.Request) -> Session | None:
     session = context.sessions.read(request.cookies.get(COOKIE, ""))
     if session is None:
         return None
-    digest = sessions.digest_of(context.core.keyring, session.id)
-    async with context.core.ledger.reading() as tx:
-        role = (await sessions.roles_of(tx, [digest], context.core.time.now())).get(digest)
+    digest = sessions.digest_of(context.orders.keyring, session.id)
+    async with context.orders.ledger.reading() as tx:
+        role = (await sessions.roles_of(tx, [digest], context.orders.time.now())).get(digest)
     return structs.replace(session, role=role) if role else None
 
 
@@ -110,29 +110,29 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
     session = Session(new_session_id(), caller.name, caller.role, caller.key_id)
     request[CALLER] = caller
     line = audited.audit_line(request, "signed_in")
-    async with context.core.ledger.transaction() as tx:
+    async with context.orders.ledger.transaction() as tx:
         await sessions.begin(
             tx,
             session.id,
             session.name,
             session.role,
-            context.core.time.now(),
+            context.orders.time.now(),
             key_id=session.key_id,
             account=account,
         )
-        await write_audit(tx, [line], context.core.time.now())
+        await write_audit(tx, [line], context.orders.time.now())
     secure = context.settings.public_url.startswith("https://")
     value = context.sessions.issue(session)
     response.set_cookie(COOKIE, value, max_age=LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/")
 
 
-def standing_of(request: web.Request) -> Standing:
+def stream_right_of(request: web.Request) -> StreamRight:
     """What a stream of this caller stands on: looked at again and again while it is open."""
     caller, context, role = request[CALLER], request.app[CONTEXT], request[ROLE]
     roles = frozenset(r for r, included in INCLUDES.items() if role in included)
     if caller.session_id:
-        return Standing(roles, session=sessions.digest_of(context.core.keyring, caller.session_id))
-    return Standing(roles, key_id=caller.key_id)
+        return StreamRight(roles, session=sessions.digest_of(context.orders.keyring, caller.session_id))
+    return StreamRight(roles, key_id=caller.key_id)
 
 
 async def _from_our_pages(request: web.Request, caller: Caller) -> Caller:

@@ -11,11 +11,12 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from service.core import Core
-from service.ledger import keys, sessions
-from service.ledger.escalation_views import StreamPlace, mark_of, resumable, stream_after, stream_end
-from service.ledger.faults import is_transient
-from service.ledger.keys import Role
+from service.ledger.access import api_keys as keys
+from service.ledger.access import sessions
+from service.ledger.access.api_keys import Role
+from service.ledger.database.faults import is_transient
+from service.ledger.escalations.views import StreamPlace, mark_of, resumable, stream_after, stream_end
+from service.orders import Orders
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class Line(Struct, frozen=True):
         return cls(seq, data["team"], data["workflow"], wire, place)
 
 
-class Standing(Struct, frozen=True):
+class StreamRight(Struct, frozen=True):
     """What a listener's right to listen stands on: a key or a session, having one of these roles. Neither: the demo."""
 
     roles: frozenset[Role]
@@ -57,7 +58,7 @@ class Standing(Struct, frozen=True):
 class Listener:
     """A queue of the lines that one reader wants; `over` once it is served no more, `lost` if it was too slow."""
 
-    def __init__(self, team: str, workflow: str, standing: Standing, is_gone: Callable[[], bool]) -> None:
+    def __init__(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> None:
         self.standing = standing
         self.is_gone = is_gone
         self._team, self._workflow = team, workflow
@@ -101,10 +102,10 @@ class Listener:
 class Broadcaster:
     """Reads the stream as it grows and hands each line to every listener."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
         self._listeners: set[Listener] = set()
-        self._wake = core.wakeups.subscribe("stream")
+        self._wake = orders.wakeups.subscribe("stream")
         self._last = StreamPlace()
 
     async def run(self) -> None:
@@ -114,7 +115,7 @@ class Broadcaster:
             try:
                 self._wake.clear()
                 if not ready:
-                    async with self._core.ledger.reading() as tx:
+                    async with self._orders.ledger.reading() as tx:
                         self._last = await stream_end(tx)
                     ready = True
                 lines = await self.after(self._last.seq) if self._listeners else await self._skip()
@@ -131,16 +132,16 @@ class Broadcaster:
                     await self._wake.wait()
 
     async def _skip(self) -> list[Line]:
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             self._last = await stream_end(tx)
         return []
 
     async def _look_back(self) -> None:
         """Where the stream ends before the place we were at, the ledger is another: readers come back and are told."""
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             end = await stream_end(tx)
         if end.seq < self._last.seq:
-            log.warning("stream.went_back", was=str(self._last), now=str(end))
+            log.warning("stream.sequence_reset", was=str(self._last), now=str(end))
             self._last = end
             self.close()
 
@@ -154,7 +155,7 @@ class Broadcaster:
 
     async def after(self, seq: int, limit: int = AT_ONCE) -> list[Line]:
         """Lines with higher numbers."""
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             return [Line.of(*row) for row in await stream_after(tx, seq, limit)]
 
     @property
@@ -171,7 +172,7 @@ class Broadcaster:
             place = None
         if place is None or place.seq > BIGGEST:
             return None
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             return place if await resumable(tx, place.seq, place.mark or None) else None
 
     async def look_after(self) -> None:
@@ -192,9 +193,9 @@ class Broadcaster:
     async def _check_standing(self) -> None:
         key_ids = {x.standing.key_id for x in self._listeners if x.standing.key_id}
         digests = {x.standing.session for x in self._listeners if x.standing.session}
-        async with self._core.ledger.reading() as tx:
+        async with self._orders.ledger.reading() as tx:
             by_key = await keys.roles_of(tx, key_ids)
-            by_session = await sessions.roles_of(tx, digests, self._core.time.now())
+            by_session = await sessions.roles_of(tx, digests, self._orders.time.now())
         for listener in list(self._listeners):
             s = listener.standing
             if s.key_id and by_key.get(s.key_id) not in s.roles:
@@ -202,7 +203,7 @@ class Broadcaster:
             if s.session and by_session.get(s.session) not in s.roles:
                 listener.end()
 
-    def join(self, team: str, workflow: str, standing: Standing, is_gone: Callable[[], bool]) -> Listener:
+    def join(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> Listener:
         """Listen from now on, to one team or workflow alone if these are given."""
         listener = Listener(team, workflow, standing, is_gone)
         self._listeners.add(listener)

@@ -15,11 +15,11 @@ from service.dispatch.compose import CALLBACK_PURPOSE
 from service.dispatch.settle import Outcome
 from service.domain.events import clean
 from service.domain.notices import Receipt
-from service.ledger import notifications as rows
+from service.ledger.messages import states as rows
 from service.opt_out_words import Wish, wish_of
 from service.telemetry import metrics
-from service.web.bodies import Form, form_of
 from service.web.context import CONTEXT
+from service.web.params import Form, form_of
 from service.web.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -47,26 +47,26 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
     """A receipt; replayed and out-of-order ones do no harm."""
     form, _ = await _signed(request)
     context = request.app[CONTEXT]
-    notification_id = context.core.keyring.read_token(CALLBACK_PURPOSE, request.query.get("n", ""))
+    message_id = context.orders.keyring.read_token(CALLBACK_PURPOSE, request.query.get("n", ""))
     said = form.get("MessageStatus", form.get("SmsStatus", "")).lower()
-    if notification_id is None:
-        raise Problem(403, "Refused", "the callback address was not made here")
+    if message_id is None:
+        raise Problem(403, "Refused", "this callback address was not issued by this installation")
     if not said:
         raise Problem(400, "Not readable", "MessageStatus is missing")
     status = STATUSES.get(said)
     if status is None:
         # Twilio adds values without notice: one more is no mistake of theirs, and nothing that sending again mends.
         word = said if re.fullmatch("[a-z_]{1,32}", said) else "not a word"
-        log.warning("receipt.unknown_status", notification_id=str(notification_id), status=word)
+        log.warning("receipt.unknown_status", message_id=str(message_id), status=word)
         metrics.receipts.labels("", "unknown").inc()
         return web.Response(status=204)
-    async with context.core.ledger.reading() as tx:
-        stored = await rows.find(tx, notification_id)
+    async with context.orders.ledger.reading() as tx:
+        stored = await rows.find(tx, message_id)
     if stored is None:
         return web.Response(status=204)
     receipt = Receipt(status, clean(form.get("MessageSid", ""))[:64], clean(form.get("ErrorCode", ""))[:16])  # type: ignore[arg-type]
-    await context.settler.write([Outcome(notification_id, stored.notification.order_id, receipt)])
-    metrics.receipts.labels(stored.notification.channel, status).inc()
+    await context.settler.write([Outcome(message_id, stored.message.order_id, receipt)])
+    metrics.receipts.labels(stored.message.channel, status).inc()
     return web.Response(status=204)
 
 
@@ -79,16 +79,16 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
         # RCS, Messenger: nothing is sent there, so there is nothing to end.
         log.info("inbound.other_channel")
         return web.Response(text=EMPTY_TWIML, content_type="text/xml")
-    more = [w for pack in context.core.packs for w in pack.workflow.opt_out_words]
+    more = [w for pack in context.orders.packs for w in pack.workflow.opt_out_words]
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
     said = form.get("OptOutType", "").strip().upper()
     wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel, more)
     if wish == "stop":
-        await opt_outs.stop(context.core, channel, person, senders, "they wrote so")
+        await opt_outs.stop(context.orders, channel, person, senders, "they wrote so")
     elif wish == "start":
-        await opt_outs.start(context.core, channel, person, "they wrote so")
+        await opt_outs.start(context.orders, channel, person, "they wrote so")
     if wish:
-        log.info("optout.changed", channel=channel, stopped=wish == "stop")
+        log.info("opt_out.changed", channel=channel, stopped=wish == "stop")
     return web.Response(text=EMPTY_TWIML, content_type="text/xml")
 
 
@@ -115,4 +115,4 @@ async def _signed(request: web.Request) -> tuple[Form, TwilioAccount]:
         validator = RequestValidator(account.auth_token.get_secret_value())
         if signature and validator.validate(url, form, signature):
             return form, account
-    raise Problem(403, "Refused", "X-Twilio-Signature does not fit this address and body; see PUBLIC_URL")
+    raise Problem(403, "Refused", "X-Twilio-Signature does not match this address and body; see PUBLIC_URL")

@@ -7,17 +7,17 @@ from aiohttp import web
 from msgspec import Struct
 
 from service.broker.port import Broker
-from service.core import Core
 from service.dispatch.compose import Composer
-from service.dispatch.route import Route
+from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
 from service.intake.intake import Intake
-from service.ledger.keys import Caller, Role
+from service.ledger.access.api_keys import Caller, Role
+from service.orders import Orders
 from service.readiness import Readiness
 from service.settings import Settings
 from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
-from service.web.limits import Limits
+from service.web.limits import RateLimits
 from service.web.session import Sessions
 
 
@@ -25,15 +25,15 @@ class Context(Struct, frozen=True):
     """The parts of the service that pages and calls use. `open_to`: a role that needs no key (the demo)."""
 
     settings: Settings
-    core: Core
+    orders: Orders
     intake: Intake
     settler: Settler
     composer: Composer
     broker: Broker
-    routes: dict[str, Route]
+    routes: dict[str, ChannelRoute]
     readiness: Callable[[], Awaitable[Readiness]]
     stream: Broadcaster
-    limits: Limits
+    limits: RateLimits
     sessions: Sessions
     auditor: Auditor
     open_to: Role | None = None

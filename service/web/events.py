@@ -6,13 +6,13 @@ from aiohttp import web
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES
 from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_be_json, media_type_of
+from service.intake.decoding import Incoming
 from service.intake.intake import Verdict
-from service.intake.reading import Incoming
-from service.ledger.faults import is_weather
-from service.web.bodies import answer
+from service.ledger.database.faults import is_outage
 from service.web.context import CONTEXT
+from service.web.params import answer
 from service.web.problems import Problem, problem_response
-from service.web.shapes import EventResult, EventResults
+from service.web.schemas import EventResult, EventResults
 
 MAX_BATCH = 1000
 MAX_BATCH_BYTES = MAX_BODY_BYTES * 40
@@ -25,9 +25,9 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     verdicts: list[Verdict] = []
     try:
         for start in range(0, len(messages), 100):
-            verdicts += await intake.take(messages[start : start + 100], bury=False)
+            verdicts += await intake.take(messages[start : start + 100], dead_letter=False)
     except Exception as error:
-        if not is_weather(error):
+        if not is_outage(error):
             raise
         raise Problem(503, "Unavailable", "the database did not answer; send the same events again") from error
     results = [_result(v) for v in verdicts]
@@ -74,7 +74,7 @@ def _result(verdict: Verdict) -> EventResult:
         warnings=event.warnings if event else (),
         id=event.id if event else "",
         source=event.source if event else "",
-        order_id=event.order_id if event else "",
+        order_id=event.reference if event else "",
         late=verdict.outcome == "late",
         reason=verdict.reason,
     )

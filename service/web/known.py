@@ -12,9 +12,9 @@ from aiohttp import web
 from msgspec import Struct
 from yaml import YAMLError
 
-from service.domain.lifecycle import require_known
+from service.domain.transitions import require_known
 from service.domain.workflow import SEVERITIES, Workflow
-from service.ledger import pack_store
+from service.ledger.orders import packs as pack_store
 from service.web.context import CONTEXT
 
 _YAML: Final = "/workflow.yaml"
@@ -45,10 +45,10 @@ async def check_names(request: web.Request, *, apart: bool = False) -> None:
     changes one filter after the other.
     """
     context = request.app[CONTEXT]
-    packs = [names_of(pack.workflow) for pack in context.core.packs]
+    packs = [names_of(pack.workflow) for pack in context.orders.packs]
     if all(value in known for _, value, known in _asked(request, packs, apart)):
         return
-    async with context.core.ledger.reading() as tx:
+    async with context.orders.ledger.reading() as tx:
         bundles = await pack_store.files_of_all(tx)
     packs += [names for bundled in bundles for names in _earlier(bundled)]
     for name, value, known in _asked(request, packs, apart):

@@ -15,7 +15,7 @@ KEPT: Final = 10_000
 Kind = Literal["key", "link", "sign-in"]
 
 
-class Limits:
+class RateLimits:
     """Leaky buckets by name, the least used forgotten first. Rates are per minute; 0 is no limit."""
 
     def __init__(self, calls_per_minute: int, failures_per_minute: int, streams_per_key: int = 0) -> None:

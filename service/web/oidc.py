@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from service.domain.events import clean
 from service.domain.json_object import JsonObject
-from service.ledger.keys import ACCOUNT, Caller, Role
+from service.ledger.access.api_keys import ACCOUNT, Caller, Role
 from service.web.audited import record_stranger
 from service.web.auth import begin_session, may
 from service.web.context import CONTEXT
@@ -87,7 +87,11 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     settings = context.settings
     said: Any = context.sessions.unsign(request.cookies.get(STATE_COOKIE, ""), "oidc", STATE_LIFE_S)
     if not settings.oidc_issuer or said is None or request.query.get("state") != said["state"]:
-        raise Problem(403, "Refused", "the sign-in was not begun here, or took too long; begin again at /desk/sign-in")
+        raise Problem(
+            403,
+            "Refused",
+            "the sign-in was not started in this browser, or took too long; begin again at /desk/sign-in",
+        )
     try:
         claims = await _claims(request, said)
     except Problem:

@@ -12,12 +12,12 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from service.ledger import idempotency
-from service.ledger.engine import new_uuid
-from service.ledger.idempotency import Answered, Claim, Earlier
+from service.ledger.access import idempotency
+from service.ledger.access.idempotency import Claim, Earlier, KeptResponse
+from service.ledger.database.engine import new_uuid
 from service.web.audited import noted
-from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
+from service.web.params import form_of
 from service.web.problems import Problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,9 +48,9 @@ async def once(
     request: web.Request, key: str, asked: list[str], handler: Handler, kept: timedelta = KEPT, *, patient: bool = False
 ) -> web.StreamResponse:
     """`handler`, once for this caller and key. `patient`: whoever comes second waits for the first; raises Problem."""
-    core = request.app[CONTEXT].core
-    act = idempotency.act_id(core.keyring, request[CALLER].identity, key)
-    digest = core.keyring.digest("asked", *asked)
+    orders = request.app[CONTEXT].orders
+    act = idempotency.act_id(orders.keyring, request[CALLER].identity, key)
+    digest = orders.keyring.digest("asked", *asked)
     looks = round(PATIENCE_S / LOOK_EVERY_S) if patient else 0
     while True:
         found = await _claim(request, Claim(act, new_uuid()), digest, kept)
@@ -76,10 +76,10 @@ def _asked(request: web.Request, body: bytes) -> list[str]:
 
 
 async def _claim(request: web.Request, wanted: Claim, asked: bytes, kept: timedelta) -> Claim | Earlier:
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     try:
-        async with core.ledger.transaction() as tx:
-            return await idempotency.claim(tx, wanted, asked, core.time.now(), kept)
+        async with orders.ledger.transaction() as tx:
+            return await idempotency.claim(tx, wanted, asked, orders.time.now(), kept)
     except Exception:
         # The commit may have been done and not answered: nobody would use the claim.
         await _settle(request, wanted, None)
@@ -93,7 +93,11 @@ def _again(request: web.Request, found: Earlier) -> web.StreamResponse:
         retry = {"Retry-After": "1"}
         raise Problem(409, "Under way", "the same request is being worked on; ask again in a moment", retry)
     if found.answer is None:
-        raise Problem(409, "Done before", "it was done; its answer is no longer kept, as somebody's data was erased")
+        raise Problem(
+            409,
+            "Done before",
+            "the request was carried out; its response is no longer stored, as it held data of an erased person",
+        )
     noted(request, "answer.replayed")
     headers = {**found.answer.headers, REPLAYED: "true"}
     return web.Response(status=found.answer.status, body=found.answer.body, headers=headers)
@@ -101,21 +105,21 @@ def _again(request: web.Request, found: Earlier) -> web.StreamResponse:
 
 async def _act(request: web.Request, held: Claim, handler: Handler) -> web.StreamResponse:
     """Do it, and keep the answer; a refusal frees the key."""
-    kept: Answered | None = None
+    kept: KeptResponse | None = None
     try:
         response = await _answered(request, handler)
         if isinstance(response, web.Response) and response.status < 400 and isinstance(response.body, bytes | None):
             headers = {str(name): response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-            kept = Answered(response.status, response.body or b"", headers)
+            kept = KeptResponse(response.status, response.body or b"", headers)
     finally:
         # Also when the caller hangs up: what was done is kept for the next try.
         await asyncio.shield(_settle(request, held, kept))
     return response
 
 
-async def _settle(request: web.Request, held: Claim, kept: Answered | None) -> None:
-    core = request.app[CONTEXT].core
-    async with core.ledger.transaction() as tx:
+async def _settle(request: web.Request, held: Claim, kept: KeptResponse | None) -> None:
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.transaction() as tx:
         if kept is None:
             await idempotency.let_go(tx, held)
         else:

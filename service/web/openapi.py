@@ -10,15 +10,15 @@ import msgspec
 from service import __version__
 from service.domain.events import DATA_TYPES
 from service.domain.json_object import JsonObject
+from service.web.asyncapi import components as event_components
+from service.web.asyncapi import envelope_name
 from service.web.auth import CSRF_HEADER
-from service.web.contract import components as event_components
-from service.web.contract import envelope_name
 from service.web.once import HEADER, LONGEST_KEY, REPLAYED
 from service.web.queries import parameters_of, schema_of
 from service.web.route import Answer, Route
 from service.web.routes import API, OPERATIONS
+from service.web.schemas import ProblemDetails
 from service.web.session import COOKIE
-from service.web.shapes import ProblemDetails
 
 PROBLEM: Final = "application/problem+json"
 _REF: Final = "#/components/schemas/{name}"

@@ -9,27 +9,27 @@ from aiohttp import web
 from msgspec import structs
 
 from service.canonical import country_of
-from service.core import NoSuchOrder
 from service.domain import asking
 from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef
 from service.domain.workflow import Notice, Workflow
-from service.ledger.order_search import Listed, Search, as_csv, open_escalations_of, search
-from service.ledger.orders import find
-from service.ledger.read_models import OrderShown
-from service.ledger.views import order_view
+from service.ledger.orders.locking import find
+from service.ledger.orders.read_models import OrderShown
+from service.ledger.orders.search import Listed, Search, as_csv, open_escalations_of, search
+from service.ledger.orders.views import order_view
+from service.orders import NoSuchOrder
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
-from service.web.bodies import answer, body_of
 from service.web.context import CALLER, CONTEXT, Context
 from service.web.known import check_names
 from service.web.once import HEADER, once
+from service.web.params import answer, body_of
 from service.web.preview import preview
 from service.web.problems import Problem
 from service.web.queries import in_order, query_of
 from service.web.query_types import OrdersQuery
-from service.web.shapes import (
+from service.web.schemas import (
     AgentAnswer,
     Asked,
     Escalated,
@@ -56,8 +56,8 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
     wanted = await search_of(request)
     if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
-    async with context.core.ledger.reading() as tx:
-        page, cursor = await search(tx, wanted, context.core.time.now())
+    async with context.orders.ledger.reading() as tx:
+        page, cursor = await search(tx, wanted, context.orders.time.now())
         escalated = await open_escalations_of(tx, [o.id for o in page])
         warnings = await attribute_filters.warnings(tx, context, wanted)
     return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor, warnings))
@@ -66,8 +66,8 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
 async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
     """Everything that the search finds, as a file."""
     context = request.app[CONTEXT]
-    now = context.core.time.now()
-    async with context.core.ledger.reading() as tx:
+    now = context.orders.time.now()
+    async with context.orders.ledger.reading() as tx:
         everything = structs.replace(wanted, limit=MOST_CSV, cursor="")
         rows, _ = await search(tx, everything, now)
     noted(request, "orders.exported", rows=len(rows))
@@ -82,7 +82,7 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
     await check_names(request, apart=apart)
     statuses = tuple(s for s in q.status.split(",") if s)
     asked_for = statuses or q.stage or q.q or q.archived
-    packs = request.app[CONTEXT].core.packs
+    packs = request.app[CONTEXT].orders.packs
     ends_from, ends_before = in_order(("ends_from", q.ends_from), ("ends_before", q.ends_before))
     return Search(
         workflow=q.workflow,
@@ -122,7 +122,7 @@ def countries_of(request: web.Request) -> tuple[str, ...]:
         if country is None:
             raise Rejection("country: two letters of ISO 3166 are expected")
         return (country,)
-    regions = [p.workflow.region for p in request.app[CONTEXT].core.packs]
+    regions = [p.workflow.region for p in request.app[CONTEXT].orders.packs]
     return tuple(dict.fromkeys(r for r in regions if r))
 
 
@@ -142,7 +142,7 @@ def _address(text: str) -> str:
 
 def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
     """An order as lists show it."""
-    pack = context.core.packs.find(o.workflow)
+    pack = context.orders.packs.find(o.workflow)
     stage = pack.workflow.stages.get(o.stage) if pack else None
     title = stage.titles.get(pack.workflow.default_locale, o.stage) if pack and stage else o.stage
     return OrderLine(
@@ -174,13 +174,13 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
     """The order named in the path, and what is shown of it with what an agent may say and send; raises Problem."""
     context = request.app[CONTEXT]
     name, order_id = request.match_info["workflow"], request.match_info["order_id"]
-    pack = context.core.packs.find(name)
+    pack = context.orders.packs.find(name)
     if pack is not None and "\x00" not in order_id:
-        async with context.core.ledger.reading() as tx:
+        async with context.orders.ledger.reading() as tx:
             order = await find(tx, name, order_id)
             if order is not None:
                 shown = await order_view(tx, pack.workflow, order)
-                return order, _with_help(shown, pack.workflow, order, context.core.time.now())
+                return order, _with_help(shown, pack.workflow, order, context.orders.time.now())
     raise Problem(404, "No such order", "no order of this workflow has this id")
 
 
@@ -189,7 +189,7 @@ def _with_help(shown: OrderShown, workflow: Workflow, order: Order, now: datetim
         **structs.asdict(shown),
         answers=[
             AgentAnswer(a.question, a.check, a.do, a.say)
-            for a in workflow.answers
+            for a in workflow.faqs
             if not a.statuses or order.status in a.statuses
         ],
         manual_notices=[
@@ -205,7 +205,7 @@ def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> 
     """What an agent fills in for this notice, with what stands in now while they do not."""
     found = []
     for name, ask in notice.asks.items():
-        default = asking.standing_in(ask, order, workflow.timezone, now)
+        default = asking.default_of(ask, order, workflow.timezone, now)
         title = ask.attribute.titles.get(workflow.default_locale, name.replace("_", " "))
         found.append(Asked(name, title, ask.attribute.type, ask.ahead, default is None, default))
     return found
@@ -214,7 +214,7 @@ def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> 
 def order_ref(request: web.Request) -> OrderRef:
     """The order that the path names; raises NoSuchOrder for what no order can be called."""
     ref = OrderRef(request.match_info["workflow"], request.match_info["order_id"])
-    if "\x00" in "".join(ref) or request.app[CONTEXT].core.packs.find(ref.workflow) is None:
+    if "\x00" in "".join(ref) or request.app[CONTEXT].orders.packs.find(ref.workflow) is None:
         raise NoSuchOrder
     return ref
 
@@ -224,22 +224,22 @@ async def post_notice(request: web.Request) -> web.StreamResponse:
     order = await body_of(request, NoticeOrder)
     ref = order_ref(request)
     context = request.app[CONTEXT]
-    now = context.core.time.now()
+    now = context.orders.time.now()
     cause = SendNotice(now, order.reason, request[CALLER].name, tuple(order.channels), order.inputs)
     if order.preview:
         noted(request, "notice.previewed")
         return answer(NoticeAnswer(True, order.reason, await preview(context, ref, cause)))
-    return await told_once(request, cause, _send)
+    return await send_once(request, cause, _send)
 
 
 async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref, context = order_ref(request), request.app[CONTEXT]
-    result = await context.core.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
+    result = await context.orders.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
     assert result.decision is not None
     return answer(NoticeAnswer(False, cause.reason, await preview(context, ref, cause, result.decision)), 201)
 
 
-async def told_once(request: web.Request, cause: SendNotice, send: Send) -> web.StreamResponse:
+async def send_once(request: web.Request, cause: SendNotice, send: Send) -> web.StreamResponse:
     """A doubled click tells once: the same notice by the same caller within 10 s, unless keys tell them apart.
 
     Whoever comes second gets the answer of the first; raises Problem.
@@ -259,8 +259,8 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
     """Report an issue: it escalates at once."""
     issue = await body_of(request, IssueReport)
     ref = order_ref(request)
-    cause = ReportIssue(request.app[CONTEXT].core.time.now(), issue.reason, request[CALLER].name, issue.detail)
-    act = request.app[CONTEXT].core.act
+    cause = ReportIssue(request.app[CONTEXT].orders.time.now(), issue.reason, request[CALLER].name, issue.detail)
+    act = request.app[CONTEXT].orders.act
     result = await act(ref, cause, [audit_line(request, f"issue.reported {issue.reason}", *ref)])
     assert result.decision is not None
     # Clocks that were due in the same breath may have raised others: ours is the last.
@@ -271,7 +271,7 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
 async def get_link(request: web.Request) -> web.StreamResponse:
     """The order's tracking page, for an agent to give to the customer."""
     context = request.app[CONTEXT]
-    async with context.core.ledger.reading() as tx:
+    async with context.orders.ledger.reading() as tx:
         order = await find(tx, *order_ref(request))
     if order is None:
         raise NoSuchOrder
@@ -283,8 +283,8 @@ async def revoke_links(request: web.Request) -> web.StreamResponse:
     """Make all tracking links of the order so far void."""
     ref = order_ref(request)
     context = request.app[CONTEXT]
-    result = await context.core.act(
-        ref, RevokeLinks(context.core.time.now(), request[CALLER].name), [audit_line(request, "links.revoked", *ref)]
+    result = await context.orders.act(
+        ref, RevokeLinks(context.orders.time.now(), request[CALLER].name), [audit_line(request, "links.revoked", *ref)]
     )
     assert result.decision is not None
     order = result.decision.order

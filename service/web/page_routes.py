@@ -1,12 +1,12 @@
 """The routes of pages and of what else browsers, mail programs and providers open; part of the table in `routes`."""
 
-from service.web import callbacks, contract, tracking, unsubscribe
+from service.web import asyncapi, callbacks, tracking, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
 from service.web.desk import board, sign_in, tools
-from service.web.desk import lifecycle as lifecycle_page
 from service.web.desk import orders as order_pages
+from service.web.desk import performance as lifecycle_page
 from service.web.oidc import begin_oidc, end_oidc
 from service.web.route import Open, Route
 
@@ -22,12 +22,12 @@ _SIGN_IN = Open("nobody is signed in before they have signed in")
 
 PAGES = (
     Route("GET", "/", board.go_to_desk, _SIGN_IN, audit=_PUBLIC),
-    Route("GET", "/openapi.json", contract.get_openapi, _CONTRACT, audit=_PUBLIC),
+    Route("GET", "/openapi.json", asyncapi.get_openapi, _CONTRACT, audit=_PUBLIC),
     Route("GET", "/desk/audit", audit_page.audit, "admin", page=True, query=q.AuditQuery, audit=Act("audit.read")),
     Route("POST", "/callbacks/twilio/status", callbacks.twilio_status, _SIGNED, lenient=True, audit=TIMELINE),
     Route("POST", "/callbacks/twilio/inbound", callbacks.twilio_inbound, _SIGNED, lenient=True, audit=TIMELINE),
-    Route("GET", "/asyncapi.json", contract.get_asyncapi, _CONTRACT, audit=_PUBLIC),
-    Route("GET", "/schemas/{type}.json", contract.get_schema, _CONTRACT, audit=_PUBLIC),
+    Route("GET", "/asyncapi.json", asyncapi.get_asyncapi, _CONTRACT, audit=_PUBLIC),
+    Route("GET", "/schemas/{type}.json", asyncapi.get_schema, _CONTRACT, audit=_PUBLIC),
     Route("GET", "/t/{token}", tracking.get_tracking_page, LINK, guesses="link", lenient=True, audit=OWN),
     Route("GET", "/u/{token}", unsubscribe.get_page, LINK, guesses="link", lenient=True, audit=OWN),
     Route("POST", "/u/{token}", unsubscribe.unsubscribe, LINK, guesses="link", lenient=True, audit=OWN),

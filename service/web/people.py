@@ -10,21 +10,21 @@ from service.canonical import canonical_address, country_of, spellings
 from service.domain.address_keys import address_key
 from service.domain.erasure import addresses_of
 from service.domain.readers import pick_locale
-from service.erasing import Letters, erase_person
-from service.ledger import person_data
-from service.ledger.audit import AuditLine
-from service.ledger.erasing import orders_of_people
-from service.ledger.order_search import Listed, Search, search
-from service.ledger.orders import find_by_id
-from service.ledger.person_data import Gathered
+from service.erasing import DeadLetterErasure, erase_person
+from service.ledger.auditing.lines import AuditLine
+from service.ledger.orders.locking import find_by_id
+from service.ledger.orders.search import Listed, Search, search
+from service.ledger.people import person_data
+from service.ledger.people.erasing import orders_of_people
+from service.ledger.people.person_data import Gathered
 from service.web.audited import audit_line, noted
-from service.web.bodies import answer
 from service.web.context import CONTEXT
-from service.web.dead import letters_of
+from service.web.dead import dead_letters_of
+from service.web.params import answer
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import OfCountry, PersonOrdersQuery
-from service.web.shapes import PersonOrderLine, PersonOrders
+from service.web.schemas import PersonOrderLine, PersonOrders
 
 MOST_LETTERS: Final = 320
 
@@ -52,14 +52,14 @@ def address_of(request: web.Request) -> tuple[str, ...]:
 
 async def forget_person(request: web.Request) -> web.StreamResponse:
     """Forget the person everywhere, and say what was erased and what was kept and why."""
-    core, letters = request.app[CONTEXT].core, letters_of(request)
+    orders, letters = request.app[CONTEXT].orders, dead_letters_of(request)
     known_as = address_of(request)
 
     def line(done: Counter[str]) -> AuditLine:
         return audit_line(request, "person.erased", counts=dict(sorted(done.items())))
 
     try:
-        done = await erase_person(core, known_as, Letters(letters.forget, letters.waiting_names), line)
+        done = await erase_person(orders, known_as, DeadLetterErasure(letters.forget, letters.waiting_names), line)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; nothing was erased, try again") from lost
     return answer(done)
@@ -68,11 +68,11 @@ async def forget_person(request: web.Request) -> web.StreamResponse:
 async def get_person(request: web.Request) -> web.StreamResponse:
     """Everything that is known of the person, to be handed to them (GDPR, article 15)."""
     context = request.app[CONTEXT]
-    core, known_as = context.core, address_of(request)
+    orders, known_as = context.orders, address_of(request)
     found = Gathered(known_as)
-    async with core.ledger.reading() as tx:
+    async with orders.ledger.reading() as tx:
         for name in await orders_of_people(tx, known_as):
-            if (pack := core.packs.find(name[0])) is not None:
+            if (pack := orders.packs.find(name[0])) is not None:
                 await found.add(tx, name, pack.workflow)
         data = await person_data.finish(tx, found, _kept_for(context.settings.retention_days))
     return answer(data)
@@ -86,11 +86,11 @@ def _kept_for(days: int) -> str:
 async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
     """A customer's list of orders for an app: those that customers may see, the newest first."""
     context = request.app[CONTEXT]
-    core, address = context.core, address_of(request)[-1]
+    orders, address = context.orders, address_of(request)[-1]
     asked = query_of(request, PersonOrdersQuery)
     unlisted = {
         (pack.workflow.name, status.name)
-        for pack in core.packs
+        for pack in orders.packs
         for status in pack.workflow.statuses.values()
         if not (status.listed and status.tracked)
     }
@@ -100,8 +100,8 @@ async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
         cursor=asked.cursor,
         limit=asked.limit,
     )
-    async with core.ledger.reading() as tx:
-        page, cursor = await search(tx, wanted, core.time.now())
+    async with orders.ledger.reading() as tx:
+        page, cursor = await search(tx, wanted, orders.time.now())
     lines = [await _line(request, listed, address) for listed in page]
     return answer(PersonOrders([line for line in lines if line], cursor))
 
@@ -109,8 +109,8 @@ async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
 async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrderLine | None:
     """An order as its customer sees it in a list."""
     context = request.app[CONTEXT]
-    pack = context.core.packs.find(listed.workflow)
-    async with context.core.ledger.reading() as tx:
+    pack = context.orders.packs.find(listed.workflow)
+    async with context.orders.ledger.reading() as tx:
         order = await find_by_id(tx, listed.id)
     if pack is None or order is None:
         return None
@@ -119,7 +119,7 @@ async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrd
     stage = pack.workflow.stages.get(order.stage)
     return PersonOrderLine(
         workflow=order.workflow,
-        order_id=order.order_id,
+        order_id=order.reference,
         status=order.status,
         stage=order.stage,
         stage_title=stage.titles.get(locale, order.stage) if stage else order.stage,

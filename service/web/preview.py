@@ -3,19 +3,19 @@
 from typing import Final
 
 from service.channels.registry import medium_of
-from service.core import NoSuchOrder
 from service.dispatch.compose import Composer
 from service.domain.causes import SendNotice
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
-from service.domain.notices import Notification, PlannedNotice
+from service.domain.notices import Message, PlannedNotice
 from service.domain.order import Order, OrderRef
 from service.earlier_packs import recall
-from service.ledger.claims import Claimed
-from service.ledger.orders import find
+from service.ledger.messages.claims import ClaimedMessage
+from service.ledger.orders.locking import find
+from service.orders import NoSuchOrder
 from service.web.context import Context
-from service.web.shapes import NoticeMessage
+from service.web.schemas import NoticeMessage
 from service.workflows.templates import UNRENDERABLE
 
 SHOWN_DIGITS: Final = 4
@@ -25,25 +25,25 @@ async def preview(
     context: Context, name: OrderRef, cause: SendNotice, decision: Decision | None = None
 ) -> list[NoticeMessage]:
     """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder."""
-    core = context.core
+    orders = context.orders
     if decision is None:
-        async with core.ledger.reading() as tx:
+        async with orders.ledger.reading() as tx:
             order = await find(tx, *name)
             if order is None:
                 raise NoSuchOrder
-            await recall(tx, core.packs, [(order.workflow, order.version)])
-        workflow = core.packs.for_order(order.workflow, order.version).workflow
+            await recall(tx, orders.packs, [(order.workflow, order.version)])
+        workflow = orders.packs.for_order(order.workflow, order.version).workflow
         decision = decide(order, cause, workflow, order.id)
     planned = [n for n in decision.notices if n.name == cause.reason]
-    return [_message(context.composer, decision.order, notice, n) for notice in planned for n in notice.notifications]
+    return [_message(context.composer, decision.order, notice, n) for notice in planned for n in notice.messages]
 
 
-def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Notification) -> NoticeMessage:
-    claimed = Claimed(
-        notification=n,
-        fence=0,
+def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Message) -> NoticeMessage:
+    claimed = ClaimedMessage(
+        message=n,
+        fencing_token=0,
         workflow=order.workflow,
-        order_name=order.order_id,
+        reference=order.reference,
         notice_at=notice.at,
         planned=notice.planned,
         supersedable=notice.supersedable,

@@ -6,10 +6,10 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from service.core import NoSuchOrder
 from service.domain.errors import NotNow, Rejection
-from service.ledger.faults import LedgerError
-from service.ledger.records import UNREADABLE, UNREADABLE_HINT
+from service.ledger.database.faults import LedgerError
+from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT
+from service.orders import NoSuchOrder
 from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)

@@ -15,8 +15,8 @@ from msgspec import Struct, inspect, structs
 
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
-from service.domain.lifecycle import require_known
-from service.web.bodies import whole_number
+from service.domain.transitions import require_known
+from service.web.params import whole_number
 from service.web.problems import Problem
 from service.workflows.durations import parse_duration
 

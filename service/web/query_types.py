@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from service.ledger.order_search import Sort
+from service.ledger.orders.search import Sort
 
 Workflow = Annotated[str, Meta(description="a workflow's name")]
 Cursor = Annotated[str, Meta(description="where to go on: as the page before gave it")]

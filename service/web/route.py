@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from service.domain.events import MAX_BODY_BYTES
-from service.ledger.keys import Role
+from service.ledger.access.api_keys import Role
 from service.web.audited import Audit
 from service.web.limits import Kind
 

@@ -4,8 +4,8 @@ Here what programs call; `page_routes` has what people and browsers open, and `r
 """
 
 from service.erasing import Erasure
-from service.ledger.person_data import PersonData
-from service.ledger.read_models import LifecycleMetrics
+from service.ledger.orders.read_models import LifecycleMetrics
+from service.ledger.people.person_data import PersonData
 from service.web import (
     audit,
     dead,
@@ -15,7 +15,7 @@ from service.web import (
     ops,
     orders,
     people,
-    shapes,
+    schemas,
     stream,
     subscriptions,
     suppressions,
@@ -46,41 +46,41 @@ OPERATIONS = (
 )
 API = (
     Route(
-        "POST", "/v1/events", events.post_events, "publisher", body=dict, answer=shapes.EventResults,
-        also={207: Answer("some events were rejected", shapes.EventResults)}, audit=TIMELINE,
+        "POST", "/v1/events", events.post_events, "publisher", body=dict, answer=schemas.EventResults,
+        also={207: Answer("some events were rejected", schemas.EventResults)}, audit=TIMELINE,
         most_bytes=MAX_BATCH_BYTES,
     ),
     Route(
-        "GET", "/v1/orders", orders.list_orders, "agent", answer=shapes.OrderPage,
+        "GET", "/v1/orders", orders.list_orders, "agent", answer=schemas.OrderPage,
         also={200: Answer("a table of all", str, "text/csv")}, query=q.OrdersQuery, audit=Act("orders.listed"),
     ),
     Route(
-        "GET", "/v1/audit", audit.list_audit_lines, "admin", answer=shapes.AuditPage, query=q.AuditQuery,
+        "GET", "/v1/audit", audit.list_audit_lines, "admin", answer=schemas.AuditPage, query=q.AuditQuery,
         audit=Act("audit.read"),
     ),
     Route(
-        "GET", "/v1/orders/{workflow}/{order_id}", orders.get_order, "agent", answer=shapes.OrderDocument,
+        "GET", "/v1/orders/{workflow}/{order_id}", orders.get_order, "agent", answer=schemas.OrderDocument,
         audit=Act("order.seen"),
     ),
     Route(
-        "POST", "/v1/orders/{workflow}/{order_id}/notices", orders.post_notice, "agent", shapes.NoticeOrder,
-        shapes.NoticeAnswer, 201, also={200: Answer("a preview: nothing was sent", shapes.NoticeAnswer)},
+        "POST", "/v1/orders/{workflow}/{order_id}/notices", orders.post_notice, "agent", schemas.NoticeOrder,
+        schemas.NoticeAnswer, 201, also={200: Answer("a preview: nothing was sent", schemas.NoticeAnswer)},
         audit=Act("notice.sent"),
     ),
     Route(
-        "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, "agent", shapes.IssueReport,
-        shapes.Escalated, 201, audit=Act("issue.reported"),
+        "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, "agent", schemas.IssueReport,
+        schemas.Escalated, 201, audit=Act("issue.reported"),
     ),
     Route(
-        "GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, "agent", answer=shapes.LinkAnswer,
+        "GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, "agent", answer=schemas.LinkAnswer,
         audit=Act("link.made"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, "supervisor",
-        answer=shapes.LinkAnswer, audit=Act("links.revoked"),
+        answer=schemas.LinkAnswer, audit=Act("links.revoked"),
     ),
     Route(
-        "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=shapes.EscalationPage,
+        "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=schemas.EscalationPage,
         query=q.EscalationsQuery, audit=Act("escalations.listed"),
     ),
     Route(
@@ -88,32 +88,32 @@ API = (
         streams=True, query=q.StreamQuery, audit=Act("escalations.streamed", before=True),
     ),
     Route(
-        "POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge_escalation, "supervisor", shapes.Remark,
-        shapes.Handled, audit=Act("escalation.acknowledge"),
+        "POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge_escalation, "supervisor", schemas.Remark,
+        schemas.Handled, audit=Act("escalation.acknowledge"),
     ),
     Route(
-        "POST", "/v1/escalations/{id}/resolve", escalations.resolve_escalation, "supervisor", shapes.Remark,
-        shapes.Handled, audit=Act("escalation.resolve"),
+        "POST", "/v1/escalations/{id}/resolve", escalations.resolve_escalation, "supervisor", schemas.Remark,
+        schemas.Handled, audit=Act("escalation.resolve"),
     ),
     Route(
-        "POST", "/v1/escalations/{id}/snooze", escalations.snooze_escalation, "supervisor", shapes.Snooze,
-        shapes.Handled, audit=Act("escalation.snooze"),
+        "POST", "/v1/escalations/{id}/snooze", escalations.snooze_escalation, "supervisor", schemas.Snooze,
+        schemas.Handled, audit=Act("escalation.snooze"),
     ),
     Route(
-        "POST", "/v1/escalations/{id}/comment", escalations.comment_on_escalation, "supervisor", shapes.Remark,
-        shapes.Handled, audit=Act("escalation.comment"),
+        "POST", "/v1/escalations/{id}/comment", escalations.comment_on_escalation, "supervisor", schemas.Remark,
+        schemas.Handled, audit=Act("escalation.comment"),
     ),
     Route(
         "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, "supervisor", answer=LifecycleMetrics,
         query=q.LifecycleQuery, audit=NUMBERS,
     ),
     Route(
-        "GET", "/v1/subscriptions", subscriptions.list_subscriptions, "supervisor", answer=shapes.Subscriptions,
+        "GET", "/v1/subscriptions", subscriptions.list_subscriptions, "supervisor", answer=schemas.Subscriptions,
         audit=Act("subscriptions.listed"),
     ),
     Route(
-        "POST", "/v1/subscriptions", subscriptions.add_subscription, "supervisor", shapes.SubscriptionOrder,
-        shapes.SubscriptionLine, 201, also={202: Answer("sent once, now", shapes.Count)},
+        "POST", "/v1/subscriptions", subscriptions.add_subscription, "supervisor", schemas.SubscriptionOrder,
+        schemas.SubscriptionLine, 201, also={202: Answer("sent once, now", schemas.Count)},
         audit=Act("subscription.made"),
     ),
     Route(
@@ -121,23 +121,23 @@ API = (
         audit=Act("subscription.ended"),
     ),
     Route(
-        "GET", "/v1/dead-letters", dead.list_dead_letters, "supervisor", answer=shapes.DeadLetterPage,
+        "GET", "/v1/dead-letters", dead.list_dead_letters, "supervisor", answer=schemas.DeadLetterPage,
         query=q.LettersQuery, audit=Act("dead_letters.listed"),
     ),
     Route(
-        "POST", "/v1/dead-letters/{number}/replay", dead.replay_dead_letter, "admin", answer=shapes.Count,
+        "POST", "/v1/dead-letters/{number}/replay", dead.replay_dead_letter, "admin", answer=schemas.Count,
         query=q.LetterQuery, audit=Act("dead_letter.replay", before=True),
     ),
     Route(
-        "DELETE", "/v1/dead-letters/{number}", dead.drop_dead_letter, "admin", answer=shapes.Count,
+        "DELETE", "/v1/dead-letters/{number}", dead.drop_dead_letter, "admin", answer=schemas.Count,
         query=q.LetterQuery, audit=Act("dead_letter.drop", before=True),
     ),
     Route(
-        "GET", "/v1/suppressions", suppressions.list_suppressions, "agent", answer=shapes.Suppressions,
+        "GET", "/v1/suppressions", suppressions.list_suppressions, "agent", answer=schemas.Suppressions,
         query=q.SuppressionsQuery, audit=Act("suppressions.listed"),
     ),
     Route(
-        "DELETE", "/v1/suppressions", suppressions.lift_suppression, "agent", answer=shapes.Count,
+        "DELETE", "/v1/suppressions", suppressions.lift_suppression, "agent", answer=schemas.Count,
         query=q.SuppressionQuery, audit=Act("suppression.lifted"),
     ),
     Route(
@@ -145,7 +145,7 @@ API = (
         audit=Act("person.seen"),
     ),
     Route(
-        "GET", "/v1/people/{address}/orders", people.list_orders_of_person, "publisher", answer=shapes.PersonOrders,
+        "GET", "/v1/people/{address}/orders", people.list_orders_of_person, "publisher", answer=schemas.PersonOrders,
         query=q.PersonOrdersQuery, audit=Act("person.orders_listed"),
     ),
     Route(
@@ -153,7 +153,7 @@ API = (
         audit=Act("person.erasure_asked", before=True),
     ),
     Route(
-        "GET", "/t/{token}.json", tracking.get_tracking_data, LINK, guesses="link", answer=shapes.Tracking,
+        "GET", "/t/{token}.json", tracking.get_tracking_data, LINK, guesses="link", answer=schemas.Tracking,
         query=q.LanguageQuery, audit=OWN,
     ),
 )  # fmt: skip

@@ -10,8 +10,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from msgspec import Struct
 
 from service.keyring import Keyring
-from service.ledger.keys import Role
-from service.ledger.sessions import LIFE
+from service.ledger.access.api_keys import Role
+from service.ledger.access.sessions import LIFE
 
 COOKIE: Final = "stagebell_session"
 LIFE_S: Final = int(LIFE.total_seconds())

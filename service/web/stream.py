@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from service.telemetry import metrics
-from service.web.auth import standing_of
+from service.web.auth import stream_right_of
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
 from service.web.context import CONTEXT
 from service.web.known import check_names
@@ -38,7 +38,7 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
     asked = query_of(request, StreamQuery)
     last = request.headers.get("Last-Event-ID", asked.last_event_id)
     # Nothing else would tell that the other side has gone, until the next line.
-    listener = broadcaster.join(asked.team, asked.workflow, standing_of(request), lambda: _is_gone(request))
+    listener = broadcaster.join(asked.team, asked.workflow, stream_right_of(request), lambda: _is_gone(request))
     try:
         known = await broadcaster.place_of(last) if last else None
         place = known or broadcaster.last

@@ -9,51 +9,52 @@ from msgspec import structs
 
 from service.domain.calendars import Schedule, zone_of
 from service.domain.errors import Rejection
-from service.domain.lifecycle import require_known
-from service.ledger import digests, outbox, schedules
-from service.ledger.audit import write_audit
-from service.ledger.engine import new_uuid
-from service.ledger.schedules import Subscription
+from service.domain.transitions import require_known
+from service.ledger.auditing.lines import write_audit
+from service.ledger.database.engine import new_uuid
+from service.ledger.escalations import digests, schedules
+from service.ledger.escalations.schedules import ReportSubscription
+from service.ledger.messages import outbox
 from service.mail_address import canonical_mail
 from service.web.audited import audit_line, noted
-from service.web.bodies import answer, body_of, uuid_of
 from service.web.context import CALLER, CONTEXT
+from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
-from service.web.shapes import Count, SubscriptionLine, SubscriptionOrder, Subscriptions
+from service.web.schemas import Count, SubscriptionLine, SubscriptionOrder, Subscriptions
 
 SUNDAY: Final = 6
 
 
 async def list_subscriptions(request: web.Request) -> web.StreamResponse:
     """Everybody who gets a report."""
-    core = request.app[CONTEXT].core
-    async with core.ledger.reading() as tx:
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.reading() as tx:
         found = await schedules.listed(tx)
     return answer(Subscriptions([_line(s) for s in found]))
 
 
 async def add_subscription(request: web.Request) -> web.StreamResponse:
     """Send a report now, or regularly from now on."""
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     wanted = await body_of(request, SubscriptionOrder)
     try:
         wanted = structs.replace(wanted, email=canonical_mail(wanted.email))
     except ValueError as error:
         raise Rejection(f"email: {error}") from None
-    workflow = core.packs.get(wanted.workflow).workflow
+    workflow = orders.packs.get(wanted.workflow).workflow
     require_known("report", wanted.report, workflow.reports, "report")
     report = workflow.reports[wanted.report]
-    now = core.time.now()
+    now = orders.time.now()
     noted(request, people=[wanted.email], report=report.name, every=wanted.every)
     noted(request, outside=_is_outside(request, wanted.email))
     line = audit_line(request, "subscription.made", workflow.name)
     day = _day(wanted)
     if wanted.every == "now":
-        async with core.ledger.transaction() as tx:
-            letter = await digests.report_letter(tx, workflow.name, report, wanted.email, new_uuid().hex, now)
-            await outbox.put(tx, [letter], now)
+        async with orders.ledger.transaction() as tx:
+            mail = await digests.report_mail(tx, workflow.name, report, wanted.email, new_uuid().hex, now)
+            await outbox.put(tx, [mail], now)
             await write_audit(tx, [line], now)
-        core.wakeups.wake({"relay"})
+        orders.wakeups.wake({"relay"})
         return answer(Count(1), 202)
     if wanted.every not in report.every:
         raise Rejection(f"every: {wanted.report!r} comes every {' or '.join(report.every)}, not every {wanted.every}")
@@ -65,12 +66,12 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
         timezone=wanted.timezone or workflow.timezone,
         day=day,
     )
-    async with core.ledger.transaction() as tx:
+    async with orders.ledger.transaction() as tx:
         made = await schedules.subscribe(
             tx, workflow.name, report.name, schedule, wanted.email, request[CALLER].name, now
         )
         await write_audit(tx, [line], now)
-    core.wakeups.wake({"clock"})
+    orders.wakeups.wake({"clock"})
     return answer(_line(made), 201)
 
 
@@ -92,13 +93,13 @@ def _day(wanted: SubscriptionOrder) -> int:
 
 async def end_subscription(request: web.Request) -> web.StreamResponse:
     """End one."""
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "subscription")
-    async with core.ledger.transaction() as tx:
+    async with orders.ledger.transaction() as tx:
         if not await schedules.unsubscribe(tx, key):
             raise Problem(404, "No such subscription", "there is no subscription with this id")
         line = audit_line(request, "subscription.ended", subscription=str(key))
-        await write_audit(tx, [line], core.time.now())
+        await write_audit(tx, [line], orders.time.now())
     return web.Response(status=204)
 
 
@@ -108,7 +109,7 @@ def _is_outside(request: web.Request, email: str) -> bool | None:
     return email.rpartition("@")[2].lower() != ours if ours else None
 
 
-def _line(s: Subscription) -> SubscriptionLine:
+def _line(s: ReportSubscription) -> SubscriptionLine:
     return SubscriptionLine(
         id=str(s.id),
         workflow=s.workflow,

@@ -7,25 +7,25 @@ from aiohttp import web
 from service.canonical import canonical_address, spellings
 from service.channels import registry
 from service.domain.errors import Rejection
-from service.ledger.audit import write_audit
-from service.ledger.suppressed import lift, suppressed
+from service.ledger.auditing.lines import write_audit
+from service.ledger.messages.suppressions import lift, suppressed
 from service.web.audited import audit_line, noted
-from service.web.bodies import answer
 from service.web.context import CONTEXT
 from service.web.orders import countries_of
+from service.web.params import answer
 from service.web.queries import query_of
 from service.web.query_types import SuppressionQuery, SuppressionsQuery
-from service.web.shapes import Count, Suppressions
+from service.web.schemas import Count, Suppressions
 
 MOST_LETTERS: Final = 320
 
 
 async def list_suppressions(request: web.Request) -> web.StreamResponse:
     """Of one person's address; it is never listed whose addresses there are."""
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     known_as = _recipient(request, query_of(request, SuppressionsQuery).recipient)
     noted(request, people=known_as)
-    async with core.ledger.reading() as tx:
+    async with orders.ledger.reading() as tx:
         found = await suppressed(tx, known_as)
     return answer(Suppressions(list(found)))
 
@@ -38,7 +38,7 @@ async def lift_suppression(request: web.Request) -> web.StreamResponse:
 
 async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:
     """Lift the suppression of one channel and address, with a line of audit; raises Rejection."""
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     known_as = _recipient(request, recipient)
     if len(known_as) > 1:
         raise Rejection("recipient: may be a number of several countries; say which with ?country= (ISO 3166)")
@@ -46,9 +46,9 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
         raise Rejection(f"channel: one of {', '.join(registry.channels())} is expected")
     noted(request, people=known_as)
     line = audit_line(request, "suppression.lifted", channel=channel)
-    async with core.ledger.transaction() as tx:
+    async with orders.ledger.transaction() as tx:
         lifted = await lift(tx, channel, known_as[0].removeprefix(f"{channel}:"))
-        await write_audit(tx, [line], core.time.now())
+        await write_audit(tx, [line], orders.time.now())
     return lifted
 
 

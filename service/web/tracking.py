@@ -17,13 +17,13 @@ from service.domain.calendars import zone_of
 from service.domain.order import Order
 from service.domain.readers import pick_locale
 from service.domain.workflow import Workflow
-from service.ledger.orders import find_by_id
-from service.web.bodies import answer
+from service.ledger.orders.locking import find_by_id
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
+from service.web.params import answer
 from service.web.preview import masked
 from service.web.problems import Problem
-from service.web.shapes import Tracking, TrackingAssignee, TrackingStage
+from service.web.schemas import Tracking, TrackingAssignee, TrackingStage
 
 WORDS: Final = Path(__file__).parent / "pages" / "tracking.words.yaml"
 CSP: Final = (
@@ -77,13 +77,13 @@ async def _order(request: web.Request) -> tuple[Order, Workflow]:
     """The order behind a token; every kind of wrong token looks the same from outside. Raises Problem."""
     context = request.app[CONTEXT]
     token = request.match_info["token"]
-    order_id = context.core.keyring.subject_of(token)
+    order_id = context.orders.keyring.subject_of(token)
     order = None
     if order_id is not None:
-        async with context.core.ledger.reading() as tx:
+        async with context.orders.ledger.reading() as tx:
             order = await find_by_id(tx, order_id)
     if order is not None and _is_good(request, token, order):
-        pack = context.core.packs.find(order.workflow, order.version)
+        pack = context.orders.packs.find(order.workflow, order.version)
         if pack is not None and pack.workflow.statuses[order.status].tracked:
             return order, pack.workflow
     wrong = Problem(404, "No such page", "the link is not valid, or not valid any more")
@@ -92,9 +92,9 @@ async def _order(request: web.Request) -> tuple[Order, Workflow]:
 
 def _is_good(request: web.Request, token: str, order: Order) -> bool:
     context = request.app[CONTEXT]
-    signed_for: UUID | None = context.core.keyring.read_token(f"{LINK_PURPOSE}{order.links}", token)
+    signed_for: UUID | None = context.orders.keyring.read_token(f"{LINK_PURPOSE}{order.links}", token)
     expires = order.updated + timedelta(days=context.settings.link_days)
-    return signed_for == order.id and context.core.time.now() < expires
+    return signed_for == order.id and context.orders.time.now() < expires
 
 
 def _locale(request: web.Request, order: Order, workflow: Workflow) -> str:
@@ -128,7 +128,7 @@ def _tracking(order: Order, workflow: Workflow, locale: str) -> Tracking:
     following = next((s.title for s in stages if s.state == "next"), None)
     return Tracking(
         workflow=workflow.name,
-        order_id=order.order_id,
+        order_id=order.reference,
         stage=order.stage,
         stage_title=title(order.stage),
         next_stage=None if final else following,

@@ -12,9 +12,9 @@ from aiohttp import web
 from service import opt_outs
 from service.dispatch.mail_links import read_mail_token
 from service.domain.readers import pick_locale
-from service.ledger import notifications as rows
-from service.ledger.notifications import Stored
-from service.ledger.records import history_line
+from service.ledger.messages import states as rows
+from service.ledger.messages.states import StoredMessage
+from service.ledger.orders.records import history_line
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.problems import Problem
@@ -48,32 +48,32 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     """No more mail to this reader. What the form says does not matter: the signed address is the proof."""
     stored = await _message(request)
     context = request.app[CONTEXT]
-    n, now = stored.notification, context.core.time.now()
+    n, now = stored.message, context.orders.time.now()
     if n.address:
         senders = [p.sender for p in context.routes["email"].providers]
-        if await opt_outs.stop(context.core, "email", n.address, senders, "unsubscribed"):
-            async with context.core.ledger.transaction() as tx:
+        if await opt_outs.stop(context.orders, "email", n.address, senders, "unsubscribed"):
+            async with context.orders.ledger.transaction() as tx:
                 line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
                 await rows.note(tx, n.id, line)
-    log.info("optout.changed", channel="email", stopped=True, notification_id=str(n.id))
+    log.info("opt_out.changed", channel="email", stopped=True, message_id=str(n.id))
     return _page(request, stored, done=True)
 
 
-async def _message(request: web.Request) -> Stored:
+async def _message(request: web.Request) -> StoredMessage:
     """The mail that the link came with; every kind of wrong link looks the same from outside. Raises Problem."""
     context = request.app[CONTEXT]
-    keyring = context.core.keyring
+    keyring = context.orders.keyring
     message = read_mail_token(keyring, "unsubscribe", request.match_info["token"])
     if message is not None:
-        async with context.core.ledger.reading() as tx:
+        async with context.orders.ledger.reading() as tx:
             stored = await rows.find(tx, message)
         if stored is not None:
             return stored
     raise await refuse_guess(request, Problem(404, "No such page", "the link is not valid"))
 
 
-def _page(request: web.Request, stored: Stored, *, done: bool) -> web.Response:
-    locale = pick_locale(tuple(words()), stored.notification.locale)
+def _page(request: web.Request, stored: StoredMessage, *, done: bool) -> web.Response:
+    locale = pick_locale(tuple(words()), stored.message.locale)
     values = {"w": words()[locale], "locale": locale, "done": done, "brand": request.app[CONTEXT].settings.brand}
     response = aiohttp_jinja2.render_template("unsubscribe.html.j2", request, values)
     response.headers.update(_HEADERS)

@@ -4,10 +4,10 @@ from collections import defaultdict
 
 from service.channels import registry
 from service.domain.workflow import (
-    Answer,
     Ask,
     Attribute,
     Content,
+    Faq,
     Level,
     Need,
     Notice,
@@ -53,9 +53,9 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         contacts=frozenset(yaml.contacts),
         attributes=_attributes(yaml),
         shows=tuple(yaml.shows),
-        answers=tuple(Answer(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.answers),
+        faqs=tuple(Faq(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.faqs),
         demo=yaml.demo,
-        stand_ins=yaml.stand_ins,
+        audience_fallback=yaml.audience_fallback,
         quiet=build_clocks.quiet(yaml.quiet_hours),
         reports={
             n: Report(n, r.title, frozenset(r.in_), r.stuck_for, r.open_only, tuple(r.every), r.at)
@@ -86,7 +86,7 @@ def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
 
 def _status(name: str, yaml: StatusYaml) -> Status:
     needs = tuple(Need(n.what, frozenset(n.from_)) for n in yaml.needs)
-    return Status(name, yaml.stage, tuple(yaml.tells), yaml.final, needs, yaml.tracked, yaml.listed)
+    return Status(name, yaml.stage, tuple(yaml.notify), yaml.final, needs, yaml.tracked, yaml.listed)
 
 
 def build_team(name: str, team: TeamYaml, pack: WorkflowYaml) -> Team:
@@ -145,12 +145,12 @@ def _behind(rules: TransitionsYaml, i: int) -> set[str]:
 
 def _until_required(run: list[str], rules: TransitionsYaml) -> set[str]:
     """The next status of `run`, and past those that may be passed over."""
-    reach = set()
+    reachable = set()
     for status in run:
-        reach.add(status)
+        reachable.add(status)
         if rules.strict or rules.forward != "optional" or status not in rules.optional:
             break
-    return reach
+    return reachable
 
 
 def _notice(name: str, yaml: NoticeYaml) -> Notice:

@@ -83,9 +83,9 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml) -> ClockSpec:
         default_in=frozenset(yaml.default.in_) if yaml.default else frozenset(),
         warn_at=share,
         warn_after=after,
-        warn_tell=yaml.at_warning.tell if yaml.at_warning else None,
+        notify_at_warning=yaml.at_warning.notify if yaml.at_warning else None,
         paused_in=frozenset(yaml.paused_in),
-        tell=yaml.tell,
+        notify=yaml.notify,
         escalate=Escalate(yaml.escalate.reason, yaml.escalate.severity, yaml.escalate.auto_resolve)
         if yaml.escalate
         else None,
@@ -122,7 +122,7 @@ def follow_up(name: str, yaml: FollowUpYaml) -> ClockSpec:
         kind="follow_up",
         within=yaml.after,
         statuses=frozenset(yaml.in_),
-        tell=yaml.tell,
+        notify=yaml.notify,
         when=match(yaml.when),
         unless=match(yaml.unless),
         late_by=yaml.late_by,

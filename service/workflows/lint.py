@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from service.domain.clocks.kinds import KINDS
 from service.workflows import build, build_clocks
 from service.workflows.durations import WorkingTime, parse_duration
+from service.workflows.renamed_keys import OldKey, with_new_names
 from service.workflows.schema import ClockYaml, WorkflowYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml
-from service.workflows.yaml_lines import Path_, YamlError, line_of, load
+from service.workflows.yaml_lines import YamlError, YamlPath, line_of, load
 
 
-class Problem(NamedTuple):
+class Finding(NamedTuple):
     """A mistake and where it stands; `line` is 1-based."""
 
     file: Path
@@ -34,24 +35,26 @@ class Source(NamedTuple):
 
     file: Path
     yaml: WorkflowYaml
-    lines: dict[Path_, int]
+    lines: dict[YamlPath, int]
+    old_keys: tuple[OldKey, ...] = ()
 
-    def problem(self, path: Path_, message: str) -> Problem:
+    def problem(self, path: YamlPath, message: str) -> Finding:
         """A mistake at `path`."""
-        return Problem(self.file, line_of(self.lines, path), message)
+        return Finding(self.file, line_of(self.lines, path), message)
 
 
-def read(file: Path) -> tuple[Source | None, list[Problem]]:
+def read(file: Path) -> tuple[Source | None, list[Finding]]:
     """The pack's YAML, or why it cannot be used."""
     try:
         document, lines = load(file)
+        old_keys = tuple(with_new_names(document, lines))
     except YamlError as error:
-        return None, [Problem(file, error.line, error.message)]
+        return None, [Finding(file, error.line, error.message)]
     try:
-        return Source(file, WorkflowYaml.model_validate(document), lines), []
+        return Source(file, WorkflowYaml.model_validate(document), lines, old_keys), []
     except ValidationError as error:
         return None, [
-            Problem(file, line_of(lines, tuple(e["loc"])), f"{_dotted(e['loc'])}: {_words(e['msg'])}")
+            Finding(file, line_of(lines, tuple(e["loc"])), f"{_dotted(e['loc'])}: {_words(e['msg'])}")
             for e in error.errors()
         ]
 
@@ -64,12 +67,12 @@ def _words(message: str) -> str:
     return message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")
 
 
-def check(source: Source) -> list[Problem]:
+def check(source: Source) -> list[Finding]:
     """Unknown names, statuses that cannot be reached or left, settings that do nothing."""
-    return [*_names(source), *_settings(source), *_reach(source)]
+    return [*_names(source), *_settings(source), *_reachability(source)]
 
 
-def _names(source: Source) -> Iterator[Problem]:
+def _names(source: Source) -> Iterator[Finding]:
     y = source.yaml
     if y.workflow != source.file.parent.name:
         yield source.problem(("workflow",), f"is {y.workflow!r}, but its folder is {source.file.parent.name!r}")
@@ -80,14 +83,14 @@ def _names(source: Source) -> Iterator[Problem]:
             yield source.problem(path, f"unknown {kind} {name!r}{hint}")
 
 
-def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
+def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
     """Every name that must be declared elsewhere: where it is used, what it is, and what is known."""
     stages, statuses, notices = list(y.stages), list(y.statuses), list(y.notices)
     teams = list(y.teams)
     for name, status in y.statuses.items():
         yield ("statuses", name, "stage"), "stage", status.stage, stages
-        for tell in status.tells:
-            yield ("statuses", name, "tells"), "notice", tell, notices
+        for entered in status.notify:
+            yield ("statuses", name, "notify"), "notice", entered, notices
     for path, names in _status_lists(y):
         for name in names:
             yield path, "status", name, statuses
@@ -108,15 +111,15 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
         yield ("reasons", name, "team"), "team", reason.team, teams
 
 
-def _clock_references(y: WorkflowYaml) -> Iterator[tuple[Path_, str, str, list[str]]]:
+def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
     for name, follow_up in y.follow_ups.items():
-        yield ("follow_ups", name, "tell"), "notice", follow_up.tell, list(y.notices)
+        yield ("follow_ups", name, "notify"), "notice", follow_up.notify, list(y.notices)
     for name, clock in y.clocks.items():
-        for key in ("notice", "tell"):
+        for key in ("notice", "notify"):
             if (value := getattr(clock, key)) is not None:
                 yield ("clocks", name, key), "notice", value, list(y.notices)
         if clock.at_warning:
-            yield ("clocks", name, "at_warning", "tell"), "notice", clock.at_warning.tell, list(y.notices)
+            yield ("clocks", name, "at_warning", "notify"), "notice", clock.at_warning.notify, list(y.notices)
         for used in calendars_of(clock):
             yield ("clocks", name, "calendar"), "calendar", used, list(y.calendars)
         if clock.escalate:
@@ -130,7 +133,7 @@ def calendars_of(clock: ClockYaml) -> list[str]:
     return [clock.calendar] if clock.calendar else []
 
 
-def _statuses_of_clocks(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
+def _statuses_of_clocks(y: WorkflowYaml) -> Iterator[tuple[YamlPath, list[str]]]:
     for name, clock in y.clocks.items():
         yield ("clocks", name, "in"), clock.in_
         yield ("clocks", name, "paused_in"), clock.paused_in
@@ -140,7 +143,7 @@ def _statuses_of_clocks(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
         yield ("follow_ups", planned, "in"), follow_up.in_
 
 
-def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
+def _status_lists(y: WorkflowYaml) -> Iterator[tuple[YamlPath, list[str]]]:
     t = y.transitions
     yield ("starts",), y.starts
     yield ("contact_from",), y.contact_from
@@ -152,8 +155,8 @@ def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
     for status, following in t.also.items():
         yield ("transitions", "also", status), [status, *following]
     yield from _statuses_of_clocks(y)
-    for i, answer in enumerate(y.answers):
-        yield ("answers", i, "in"), answer.in_
+    for i, answer in enumerate(y.faqs):
+        yield ("faqs", i, "in"), answer.in_
     for name, notice in y.notices.items():
         for key, trigger in (("on_note", notice.on_note), ("on_change", notice.on_change)):
             if trigger:
@@ -170,7 +173,7 @@ def _status_lists(y: WorkflowYaml) -> Iterator[tuple[Path_, list[str]]]:
     yield ("running_orders", "rename"), list(y.running_orders.rename.values())
 
 
-def _settings(source: Source) -> Iterator[Problem]:
+def _settings(source: Source) -> Iterator[Finding]:
     y = source.yaml
     yield from _zones(source)
     yield from _lengths(source)
@@ -189,13 +192,13 @@ def _settings(source: Source) -> Iterator[Problem]:
         need = KINDS[clock.kind].needs
         if need and getattr(clock, need) is None:
             yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
-        if not clock.tell and not clock.escalate:
-            yield source.problem(("clocks", name), f"{name}: its breach does nothing; give it 'tell' or 'escalate'")
+        if not clock.notify and not clock.escalate:
+            yield source.problem(("clocks", name), f"{name}: its breach does nothing; give it 'notify' or 'escalate'")
 
 
-def _zones(source: Source) -> Iterator[Problem]:
+def _zones(source: Source) -> Iterator[Finding]:
     y = source.yaml
-    zones: list[tuple[Path_, str]] = [(("timezone",), y.timezone)]
+    zones: list[tuple[YamlPath, str]] = [(("timezone",), y.timezone)]
     zones += [(("calendars", n, "timezone"), c.timezone) for n, c in y.calendars.items()]
     zones += [(("teams", n, "timezone"), t.timezone) for n, t in y.teams.items() if t.timezone]
     for path, zone in zones:
@@ -207,7 +210,7 @@ def _zones(source: Source) -> Iterator[Problem]:
         yield from _calendar(source, name, calendar)
 
 
-def _calendar(source: Source, name: str, calendar: CalendarYaml) -> Iterator[Problem]:
+def _calendar(source: Source, name: str, calendar: CalendarYaml) -> Iterator[Finding]:
     said = calendar.model_fields_set
     if calendar.hours is not None and (twice := sorted(said & {"opens", "closes"})):
         yield source.problem(
@@ -230,7 +233,7 @@ def _calendar(source: Source, name: str, calendar: CalendarYaml) -> Iterator[Pro
             break
 
 
-def _lengths(source: Source) -> Iterator[Problem]:
+def _lengths(source: Source) -> Iterator[Finding]:
     y = source.yaml
     for name, clock in y.clocks.items():
         lengths = [clock.within, *(v.within for v in clock.variants)]
@@ -251,7 +254,7 @@ def _lengths(source: Source) -> Iterator[Problem]:
             yield source.problem(("measures", name), f"{name}: a {measure.kind} needs {' and '.join(missing)}")
 
 
-def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Problem]:
+def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Finding]:
     """Working days of calendars of different lengths would be different promises under one name."""
     known = [source.yaml.calendars[c] for c in calendars_of(clock) if c in source.yaml.calendars]
     try:
@@ -267,7 +270,7 @@ _NEEDED = {"average": ("path",), "rate": ("start", "end"), "time": ("start", "en
 _MEASURED_BY = {"path": "'path'", "start": "'from'", "end": "'to'"}
 
 
-def _reach(source: Source) -> Iterator[Problem]:
+def _reachability(source: Source) -> Iterator[Finding]:
     y = source.yaml
     finals = frozenset(n for n, s in y.statuses.items() if s.final)
     moves = build.moves(y.transitions, list(y.statuses), finals)

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.domain.order import DATA_FIELDS
-from service.workflows.lint import Problem, Source
+from service.workflows.lint import Finding, Source
 from service.workflows.schema import NoticeYaml, WorkflowYaml
 
 DATES: Final = ("date", "datetime")
 
 
-def check(source: Source) -> Iterator[Problem]:
+def check(source: Source) -> Iterator[Finding]:
     """All problems of `in` and `asks`."""
-    told = dict(_told_by(source.yaml))
+    notified_by = dict(_notified_by(source.yaml))
     for name, notice in source.yaml.notices.items():
         if not notice.manual:
             for key in ("in", "asks"):
@@ -20,13 +20,13 @@ def check(source: Source) -> Iterator[Problem]:
                     said = f"{name}: {key!r} is for notices that agents send; give it 'manual'"
                     yield source.problem(("notices", name, key), said)
             continue
-        if notice.asks and (by := told.get(name) or _trigger(notice)):
+        if notice.asks and (by := notified_by.get(name) or _trigger(notice)):
             said = f"{name}: {by} tells it, too, and nobody is there to fill in what it asks"
             yield source.problem(("notices", name, "asks"), said)
         yield from _asks(source, name, notice)
 
 
-def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Problem]:
+def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:
     for asked, ask in notice.asks.items():
         where = ("notices", name, "asks", asked)
         if ask.ahead and ask.type not in DATES:
@@ -44,10 +44,10 @@ def _trigger(notice: NoticeYaml) -> str:
     return next((key for key in keys if getattr(notice, key)), "")
 
 
-def _told_by(y: WorkflowYaml) -> Iterator[tuple[str, str]]:
+def _notified_by(y: WorkflowYaml) -> Iterator[tuple[str, str]]:
     for name, status in y.statuses.items():
-        yield from ((tell, f"status {name}") for tell in status.tells)
+        yield from ((notice, f"status {name}") for notice in status.notify)
     for name, clock in y.clocks.items():
-        tells = [clock.tell, clock.at_warning.tell if clock.at_warning else None]
-        yield from ((tell, f"clock {name}") for tell in tells if tell)
-    yield from ((f.tell, f"follow-up {name}") for name, f in y.follow_ups.items())
+        notices = [clock.notify, clock.at_warning.notify if clock.at_warning else None]
+        yield from ((notice, f"clock {name}") for notice in notices if notice)
+    yield from ((f.notify, f"follow-up {name}") for name, f in y.follow_ups.items())

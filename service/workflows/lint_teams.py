@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from service.workflows.lint import Problem, Source
+from service.workflows.lint import Finding, Source
 from service.workflows.schema import TeamYaml
 from service.workflows.yaml_lines import line_of
 
 _CALLS: Final = ("levels", "remind_every")
 
 
-def differences(sources: Sequence[Source]) -> list[Problem]:
+def differences(sources: Sequence[Source]) -> list[Finding]:
     """Where a pack says something else of a team than one before it."""
     first: dict[tuple[str, str], tuple[Source, Any]] = {}
     problems = []

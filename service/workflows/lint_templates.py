@@ -13,7 +13,7 @@ from service.channels.registry import medium_of
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
 from service.domain.workflow import AttributeType, Notice, Workflow
-from service.workflows.lint import Problem, Source
+from service.workflows.lint import Finding, Source
 from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
 from service.workflows.values import template_values
 
@@ -21,25 +21,27 @@ _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 
 
-def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[Problem]:
+def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[Finding]:
     """All problems of the pack's templates."""
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     for notice in workflow.notices.values():
-        for channel in (c for c in notice.channels + _stand_ins(workflow, notice) if medium_of(c).has_templates):
+        for channel in (
+            c for c in notice.channels + _fallback_channels(workflow, notice) if medium_of(c).has_templates
+        ):
             for locale in workflow.locales:
                 problems += _one(workflow, templates, notice, channel, locale, source)
     return problems
 
 
-def _stand_ins(workflow: Workflow, notice: Notice) -> tuple[str, ...]:
+def _fallback_channels(workflow: Workflow, notice: Notice) -> tuple[str, ...]:
     """Channels that may have to carry the notice when another fails."""
-    ways = (workflow.fallback.get(channel) for channel in notice.channels)
-    return tuple(way for way in ways if way and way not in notice.channels)
+    fallbacks = (workflow.fallback.get(channel) for channel in notice.channels)
+    return tuple(fallback for fallback in fallbacks if fallback and fallback not in notice.channels)
 
 
 def _one(
     workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, source: Source
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     file = templates.source(locale, notice.name, channel)
     if not templates.has(locale, notice.name, channel):
         yield source.problem(
@@ -51,10 +53,10 @@ def _one(
     try:
         templates.compiled(name)
     except TemplateSyntaxError as error:
-        yield Problem(file, error.lineno, f"template: {error.message}")
+        yield Finding(file, error.lineno, f"template: {error.message}")
         return
     except RecursionError:
-        yield Problem(file, 1, "template: parts of it are nested too deeply")
+        yield Finding(file, 1, "template: parts of it are nested too deeply")
         return
     parsed = templates.parse(text)
     names = list(parsed.find_all(nodes.Name))
@@ -68,25 +70,25 @@ def _one(
         yield from _rendered(workflow, templates, notice, channel, locale, file)
 
 
-def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Problem]:
+def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Finding]:
     # Most templates use known names alone, and only the others are worth the dear analysis.
     if {name.name for name in names} <= _PROVIDED:
         return
     for name in sorted(meta.find_undeclared_variables(parsed) - _PROVIDED):
-        yield Problem(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
+        yield Finding(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
 
 
-def _misused_secret(file: Path, parsed: nodes.Template, names: list[nodes.Name], notice: Notice) -> Iterator[Problem]:
+def _misused_secret(file: Path, parsed: nodes.Template, names: list[nodes.Name], notice: Notice) -> Iterator[Finding]:
     uses = [name for name in names if name.name == "secrets"]
     if not uses:
         return
     if notice.secret is None:
-        yield from (Problem(file, n.lineno, f"uses a secret, but notice {notice.name!r} carries none") for n in uses)
+        yield from (Finding(file, n.lineno, f"uses a secret, but notice {notice.name!r} carries none") for n in uses)
     for get in parsed.find_all(nodes.Getattr):
         inner = get.node
         used_other = notice.secret and get.attr != notice.secret
         if isinstance(inner, nodes.Name) and inner.name == "secrets" and used_other:
-            yield Problem(
+            yield Finding(
                 file, get.lineno, f"uses secret {get.attr!r}; notice {notice.name!r} carries {notice.secret!r}"
             )
 
@@ -101,7 +103,7 @@ _FITTING: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def _untyped(file: Path, parsed: nodes.Template, workflow: Workflow) -> Iterator[Problem]:
+def _untyped(file: Path, parsed: nodes.Template, workflow: Workflow) -> Iterator[Finding]:
     """Attributes that a filter formats without the pack's word that they are what it takes."""
     for use in parsed.find_all(nodes.Filter):
         fitting = _FITTING.get(use.name)
@@ -111,7 +113,7 @@ def _untyped(file: Path, parsed: nodes.Template, workflow: Workflow) -> Iterator
         declared = workflow.attributes.get(name)
         if declared is None or declared.type not in fitting:
             said = f"is declared as {declared.type}" if declared else "is not declared"
-            yield Problem(
+            yield Finding(
                 file,
                 use.lineno,
                 f"attributes.{name} | {use.name}: {said}; write `attributes: {{{name}: {fitting[0]}}}`",
@@ -139,19 +141,19 @@ def _line_of(text: str, word: str) -> int:
 
 def _rendered(
     workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, file: Path
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     for label, values in _samples(workflow, notice, locale):
         try:
             rendered = templates.render(locale, notice.name, channel, values, notice.content.get(locale))
         except TemplateError as error:
             line = getattr(error, "lineno", None) or _blamed_line(error, file)
-            yield Problem(file, line, f"does not render with {label}: {error}")
+            yield Finding(file, line, f"does not render with {label}: {error}")
             return
         except UNRENDERABLE as error:
-            yield Problem(file, 1, f"does not render with {label}: {type(error).__name__}: {error}")
+            yield Finding(file, 1, f"does not render with {label}: {type(error).__name__}: {error}")
             return
         if why := medium_of(channel).problem(rendered):
-            yield Problem(file, 1, f"{why} with {label}")
+            yield Finding(file, 1, f"{why} with {label}")
             return
 
 

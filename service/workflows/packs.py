@@ -12,11 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from service.channels import registry
-from service.domain.lifecycle import require_known
+from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.workflows import lint, lint_asks, lint_teams, lint_templates
 from service.workflows.build import build, build_team
-from service.workflows.lint import Problem, Source
+from service.workflows.lint import Finding, Source
 from service.workflows.schema import TeamYaml
 from service.workflows.templates import LAYOUTS, PackTemplates
 
@@ -31,7 +31,7 @@ class Pack(Struct, frozen=True):
 class PackError(Exception):
     """The packs cannot be used; `problems` says everything that is wrong."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Finding]) -> None:
         super().__init__("\n".join(str(p) for p in problems))
         self.problems = problems
 
@@ -116,7 +116,7 @@ def check_templates(packs: Iterable[Pack]) -> None:
         raise PackError(problems)
 
 
-def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
+def inspect(folder: Path) -> tuple[list[Pack], list[Finding]]:
     """The packs that can be built, and every problem found."""
     packs, problems = _built_all(folder)
     for pack in packs:
@@ -124,14 +124,22 @@ def inspect(folder: Path) -> tuple[list[Pack], list[Problem]]:
     return packs, problems
 
 
-def _built_all(folder: Path) -> tuple[list[Pack], list[Problem]]:
+def old_keys(folder: Path) -> Iterator[str]:
+    """Keys of these packs that were called otherwise, with what to write."""
+    for file in sorted(folder.glob("*/workflow.yaml")):
+        source, _ = _read(file, version_of(file.parent))
+        for key in source.old_keys if source else ():
+            yield f"{file}:{key.line}: {key.old!r} is called {key.new!r} now; the old name ends with the next release"
+
+
+def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
     files = sorted(folder.glob("*/workflow.yaml"))
     if not files and (folder / "workflow.yaml").is_file():
         files = [folder / "workflow.yaml"]
     if not files:
-        return [], [Problem(folder, 1, "no pack here: a pack is a folder with a workflow.yaml")]
+        return [], [Finding(folder, 1, "no pack here: a pack is a folder with a workflow.yaml")]
     packs: list[Pack] = []
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     sources: list[Source] = []
     for file in files:
         source, found = _read(file, version_of(file.parent))
@@ -154,9 +162,9 @@ def _with_teams(pack: Pack, source: Source, teams: Mapping[str, TeamYaml]) -> Pa
 
 
 @lru_cache(maxsize=64)
-def _read(file: Path, version: str) -> tuple[Source | None, tuple[Problem, ...]]:
+def _read(file: Path, version: str) -> tuple[Source | None, tuple[Finding, ...]]:
     """One pack's YAML, or what is wrong with it; the same text is read once in a process."""
-    if unreadable := [Problem(f, 1, "is not UTF-8 text") for f in _files(file.parent) if not _is_text(f)]:
+    if unreadable := [Finding(f, 1, "is not UTF-8 text") for f in _files(file.parent) if not _is_text(f)]:
         return None, tuple(unreadable)
     source, found = lint.read(file)
     if source:
@@ -172,7 +180,7 @@ def _built(file: Path, version: str) -> Pack | None:
 
 
 @lru_cache(maxsize=64)
-def _template_problems(folder: Path, version: str) -> tuple[Problem, ...]:
+def _template_problems(folder: Path, version: str) -> tuple[Finding, ...]:
     """Of one pack; the same text is checked once in a process."""
     file = folder / "workflow.yaml"
     pack, (source, _) = _built(file, version), _read(file, version)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from service.channels import registry
 from service.domain.calendars import Every
 from service.domain.json_object import JsonObject
-from service.domain.workflow import AttributeType, MeasureKind, Severity, Told, WhenQuiet, WhenUnknown
+from service.domain.workflow import AttributeType, MeasureKind, Severity, UntilState, WhenQuiet, WhenUnknown
 from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_asks import Asks
@@ -66,7 +66,7 @@ class StatusYaml(Part):
     """
 
     stage: Ident
-    tells: Idents = []
+    notify: Idents = []
     final: bool = False
     needs: Annotated[
         list[NeedYaml], BeforeValidator(_needs, json_schema_input_type=DataPath | list[DataPath | NeedYaml])
@@ -166,7 +166,7 @@ class VariantYaml(Part):
 class AtWarningYaml(Part):
     """What a clock's warning does."""
 
-    tell: Ident
+    notify: Ident
 
 
 class DefaultDateYaml(Part):
@@ -187,7 +187,7 @@ class ClockYaml(Part):
     unless: MatchYaml | None = None
     late_by: Duration = Field(default="15m", validate_default=True)
     notice: Ident | None = None
-    until: Told = "sent"
+    until: UntilState = "sent"
     in_: Annotated[Idents, Field(alias="in")] = []
     reset_by_any_event: bool = False
     date: DataPath | None = None
@@ -197,14 +197,14 @@ class ClockYaml(Part):
     )
     at_warning: AtWarningYaml | None = None
     paused_in: Idents = []
-    tell: Ident | None = None
+    notify: Ident | None = None
     escalate: EscalateYaml | None = None
 
 
 class FollowUpYaml(Part):
     """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise."""
 
-    tell: Ident
+    notify: Ident
     after: Duration
     in_: Annotated[Idents, Field(alias="in")]
     when: MatchYaml | None = None
@@ -253,7 +253,7 @@ class CallsYaml(Part):
     remind_every: Duration | None = None
 
 
-class AnswerYaml(Part):
+class FaqYaml(Part):
     """A usual question of customers."""
 
     question: str
@@ -343,8 +343,8 @@ class WorkflowYaml(Part):
     teams: dict[Ident, TeamYaml] = {}
     calls: dict[Ident, CallsYaml] = {}
     reasons: dict[Ident, ReasonYaml] = {}
-    answers: list[AnswerYaml] = []
-    stand_ins: dict[Ident, Ident] = {}
+    faqs: list[FaqYaml] = []
+    audience_fallback: dict[Ident, Ident] = {}
     calendars: dict[Ident, CalendarYaml] = {}
     quiet_hours: QuietYaml | None = None
     reports: dict[Ident, ReportYaml] = {}

@@ -7,7 +7,7 @@ import yaml
 
 from service.domain.json_object import JsonObject
 
-Path_ = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 # libyaml's parser where it was built in: several times as fast.
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MERGE_TAG: Final = "tag:yaml.org,2002:merge"
@@ -25,14 +25,14 @@ class YamlError(Exception):
         self.line = line
 
 
-def load(path: Path) -> tuple[Any, dict[Path_, int]]:
+def load(path: Path) -> tuple[Any, dict[YamlPath, int]]:
     """The document and the 1-based line of each path in it; raises YamlError."""
     try:
         loader = LOADER(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         if node:
             _measure(node, {}, set())
-        lines: dict[Path_, int] = {}
+        lines: dict[YamlPath, int] = {}
         value = _build(loader, node, (), lines) if node else None
         return value, lines
     except yaml.MarkedYAMLError as error:
@@ -67,7 +67,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
     return size
 
 
-def _build(loader: Any, node: yaml.Node, path: Path_, lines: dict[Path_, int]) -> Any:
+def _build(loader: Any, node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int]) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         if any(key.tag == MERGE_TAG for key, _ in node.value):
@@ -87,7 +87,7 @@ def _build(loader: Any, node: yaml.Node, path: Path_, lines: dict[Path_, int]) -
     return loader.construct_object(node)
 
 
-def line_of(lines: dict[Path_, int], path: Path_) -> int:
+def line_of(lines: dict[YamlPath, int], path: YamlPath) -> int:
     """The line of `path`, or of its nearest parent that is in the file."""
     while path and path not in lines:
         path = path[:-1]

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from service.broker.port import INTAKE
 from service.keyring import Keyring
-from service.ledger.engine import Ledger
-from service.ledger.schema import migrate
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import migrate
 from tests.chaos import clock_rounds
 from tests.chaos.scene import Scene
 from tests.support.events import encoded, event

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from service.broker.memory import MemoryBroker
 from service.broker.port import Message
-from service.ledger import outbox, tables
+from service.ledger.messages import outbox, tables
 from service.relay.relay import Relay
 from tests.support.events import event, person
 from tests.support.world import World
@@ -45,12 +45,12 @@ async def without_its_own_relay(world: World) -> None:
 
 async def test_a_way_that_takes_nothing_holds_up_no_other(world: World) -> None:
     await without_its_own_relay(world)
-    calls = [outbox.Outgoing("escalations", "escalation.tech.app_error", f"c-{n}", b"{}") for n in range(450)]
-    news = [outbox.Outgoing("notifications", "notification.sent.sms", f"n-{n}", b"{}") for n in range(450)]
+    calls = [outbox.OutboxMessage("escalations", "escalation.tech.app_error", f"c-{n}", b"{}") for n in range(450)]
+    news = [outbox.OutboxMessage("notifications", "notification.sent.sms", f"n-{n}", b"{}") for n in range(450)]
     async with world.ledger.transaction() as tx:
         await outbox.put(tx, [*calls, *news], world.clock.now())
     broker, stopping = Deaf(), asyncio.Event()
-    running = asyncio.create_task(Relay(world.app.core, broker).run(stopping))
+    running = asyncio.create_task(Relay(world.app.orders, broker).run(stopping))
 
     async def left(wanted: int) -> bool:
         async with world.ledger.reading() as tx:
@@ -65,8 +65,8 @@ async def test_a_way_that_takes_nothing_holds_up_no_other(world: World) -> None:
 
 async def test_unconfirmed_messages_stay(world: World) -> None:
     await without_its_own_relay(world)
-    message = outbox.Outgoing("notifications", "notification.sent.sms", "m-1", b"{}")
-    relay = Relay(world.app.core, Refusing())
+    message = outbox.OutboxMessage("notifications", "notification.sent.sms", "m-1", b"{}")
+    relay = Relay(world.app.orders, Refusing())
     async with world.ledger.transaction() as tx:
         await outbox.put(tx, [message], world.clock.now())
     assert await relay.publish_waiting() == 0

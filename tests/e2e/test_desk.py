@@ -61,10 +61,10 @@ async def signed_in(browser: Browser, world: World, role: str, base: str = "", *
 
 
 async def happen(world: World, *events: dict[str, Any]) -> None:
-    from service.intake.reading import Incoming
+    from service.intake.decoding import Incoming
 
     for e in events:
-        (verdict,) = await world.app.intake.take([Incoming(encoded(e))], bury=True)
+        (verdict,) = await world.app.intake.take([Incoming(encoded(e))], dead_letter=True)
         assert verdict.outcome == "accepted", verdict.reason
 
 

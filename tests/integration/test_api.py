@@ -11,7 +11,7 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from service.domain.workflow import SEVERITIES
-from service.ledger.escalation_views import stream_after
+from service.ledger.escalations.views import stream_after
 from service.web.auth import INCLUDES
 from service.web.routes import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller

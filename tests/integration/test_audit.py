@@ -11,11 +11,13 @@ import aiohttp
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from service.ledger import audit, audit_reading, keys
-from service.ledger.audit_reading import ERASED, Verdict, Wanted
-from service.ledger.engine import new_uuid
-from service.ledger.tables_admin import audit as earlier
-from service.ledger.tables_admin import audit_head, audit_lines, audit_names
+from service.ledger.access import api_keys as keys
+from service.ledger.auditing import lines as audit
+from service.ledger.auditing import reading as audit_reading
+from service.ledger.auditing.reading import ERASED, Verdict, Wanted
+from service.ledger.auditing.tables import audit as earlier
+from service.ledger.auditing.tables import audit_head, audit_lines, audit_names
+from service.ledger.database.engine import new_uuid
 from service.web.audited import OTHER_ACTS, Act, Unaudited
 from service.web.route import Route
 from service.web.routes import API, OPERATIONS, PAGES

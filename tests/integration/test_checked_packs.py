@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.app import App
-from service.ledger import pack_store
+from service.ledger.orders import packs as pack_store
 from service.workflows import packs
 from service.workflows.packs import PackError
 from tests.support.providers import Mailbox, Providers

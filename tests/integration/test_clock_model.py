@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from service.ledger.orders import next_wake
-from service.ledger.tables import clocks, orders
+from service.ledger.orders.locking import next_wake
+from service.ledger.orders.tables import clocks, orders
 from tests.support.clock_model import STATUSES, WORKFLOW, Model, write_pack
 from tests.support.events import event
 from tests.support.providers import Mailbox, Providers

@@ -13,7 +13,7 @@ import aio_pika
 import pytest
 from yarl import URL
 
-from service.ledger.schema import revisions
+from service.ledger.database.schema import revisions
 from service.workflows.schema import WorkflowYaml
 from tests.support.events import encoded, event, person
 from tests.support.nodes import free_port

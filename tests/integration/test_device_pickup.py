@@ -99,7 +99,7 @@ async def test_vendor_change_within_a_status_is_told_and_a_repeat_is_not(world: 
 @pytest.mark.parametrize("failure", ["customer_rejected", "vendor_failed", "unable_to_reach"])
 @pytest.mark.parametrize("status", [s for s, _ in HAPPY[:-1]])
 async def test_failures_are_reachable_from_every_open_status(failure: str, status: str) -> None:
-    from service.domain.lifecycle import check_move
+    from service.domain.transitions import check_move
     from tests.support.packs import device_pickup
 
     assert check_move(device_pickup().workflow, status, failure) == "enter"

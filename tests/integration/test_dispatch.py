@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from twilio.request_validator import RequestValidator
 
 from service.dispatch.compose import CALLBACK_PURPOSE
-from service.ledger.tables import notices, notifications
+from service.ledger.messages.tables import messages, notices
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, NOON, VENDOR, event, minutes
 from tests.support.providers import TOKEN, Sent
@@ -49,9 +49,7 @@ async def test_429_is_retried_no_sooner_than_asked(world: World) -> None:
     await world.settled()
     world.providers.behave = None
     async with world.ledger.reading() as tx:
-        due = (
-            await tx.execute(select(notifications.c.not_before).where(notifications.c.state == "retrying"))
-        ).scalar_one()
+        due = (await tx.execute(select(messages.c.not_before).where(messages.c.state == "retrying"))).scalar_one()
     assert due >= world.clock.now() + timedelta(seconds=30)
     world.clock.advance(seconds=29)
     await asyncio.sleep(0.2)
@@ -138,7 +136,7 @@ async def test_money_is_never_resent(world: World) -> None:
 
     async def left_to_a_receipt() -> bool:
         async with world.ledger.reading() as tx:
-            query = select(notifications.c.not_before).where(notifications.c.state == "unknown")
+            query = select(messages.c.not_before).where(messages.c.state == "unknown")
             return (await tx.execute(query)).scalars().all() == [None]
 
     await world.until(left_to_a_receipt, "given up asking")
@@ -199,14 +197,14 @@ async def test_whatsapp_undelivered_falls_back_when_the_sms_was_never_planned(wo
 
 
 async def receipt(
-    world: World, notification_id: str, status: str, code: str = "", signature: str | None = None
+    world: World, message_id: str, status: str, code: str = "", signature: str | None = None
 ) -> tuple[int, str]:
     """Twilio's status callback, signed."""
     from uuid import UUID
 
     import aiohttp
 
-    token = world.ledger.keyring.token(CALLBACK_PURPOSE, UUID(notification_id), whole=True)
+    token = world.ledger.keyring.token(CALLBACK_PURPOSE, UUID(message_id), whole=True)
     path = f"/callbacks/twilio/status?n={token}"
     form = {"MessageSid": "SM1", "MessageStatus": status, "ErrorCode": code}
     signed = RequestValidator(TOKEN).compute_signature("https://track.example" + path, form)
@@ -247,9 +245,7 @@ async def test_a_receipt_of_a_message_that_is_not_there_yet_is_kept(world: World
     await world.settled()
     (message,) = [m for m in (await world.view("D-1"))["messages"] if m["channel"] == "sms"]
     async with world.ledger.transaction() as tx:
-        await tx.execute(
-            update(notifications).where(notifications.c.channel == "sms").values(state="sending", send_begun=True)
-        )
+        await tx.execute(update(messages).where(messages.c.channel == "sms").values(state="sending", send_begun=True))
     assert (await receipt(world, message["id"], "delivered"))[0] == 204
     assert (await states(world))["sms delivered"] == 1
 
@@ -328,8 +324,8 @@ async def test_a_lapsed_lease_goes_back_before_the_send_and_is_unknown_after_it(
     async with world.ledger.transaction() as tx:
         for channel, begun in (("sms", False), ("whatsapp", True)):
             await tx.execute(
-                update(notifications)
-                .where(notifications.c.channel == channel)
+                update(messages)
+                .where(messages.c.channel == channel)
                 .values(state="sending", send_begun=begun, lease_until=soon, sent_at=None, provider="twilio:000000")
             )
     sent = len(world.providers.of("sms"))
@@ -379,9 +375,9 @@ async def test_a_stale_fence_writes_nothing(world: World) -> None:
     await told(world)
     await world.settled()
     async with world.ledger.reading() as tx:
-        row = (await tx.execute(select(notifications).where(notifications.c.channel == "sms"))).one()
+        row = (await tx.execute(select(messages).where(messages.c.channel == "sms"))).one()
     async with world.ledger.transaction() as tx:
-        await tx.execute(update(notifications).where(notifications.c.id == row.id).values(state="sending"))
+        await tx.execute(update(messages).where(messages.c.id == row.id).values(state="sending"))
     await world.app.settler.write(
         [Outcome(row.id, row.order_id, Permanent("x", "1", "old news"), row.fencing_token - 1)]
     )

@@ -14,12 +14,12 @@ from service.app import App
 from service.broker.port import ORDERS, BrokerLost, BrokerRefused, Message
 from service.broker.rabbitmq import RabbitBroker
 from service.keyring import Keyring
-from service.ledger.connecting import PostgresWay
-from service.ledger.engine import Ledger
-from service.ledger.listening import Listener
-from service.ledger.reaching import reach
-from service.ledger.schema import migrate
-from service.ledger.wakeups import Wakeups
+from service.ledger.database.availability import when_available
+from service.ledger.database.connecting import PostgresConnector
+from service.ledger.database.engine import Ledger
+from service.ledger.database.listening import Listener
+from service.ledger.database.schema import migrate
+from service.ledger.database.wakeups import Wakeups
 from service.settings import SettingsError
 from tests.support.events import NOON, event, person
 from tests.support.nodes import Postgres, Rabbit, connect, free_port, running
@@ -54,8 +54,8 @@ async def test_behind_a_pooler_the_service_works_with_a_direct_address_for_what_
     parts = {"database_url": pooled, "database_listen_url": postgres_url, "broker_url": rabbit_url}
     world = World(settings_for(providers, mailbox, **parts), providers, mailbox)
     await world.start()
-    assert world.ledger.way is not None
-    assert world.ledger.way.pooled
+    assert world.ledger.connector is not None
+    assert world.ledger.connector.pooled
     events = [event(f"B-{i}", "created", NOON, recipients={"customer": person(i)}) for i in range(60)]
     await asyncio.gather(*(world.accept(*events[i::12]) for i in range(12)))
     await world.settled()
@@ -121,7 +121,7 @@ async def test_tls_that_is_refused_is_named(
     query = query.format(other=other, authority=tls_postgres.authority)
     ledger = Ledger(f"postgresql+asyncpg://stagebell@{host}:{tls_postgres.port}/postgres?{query}", Keyring(KEY))
     with pytest.raises(SettingsError, match="STAGEBELL_DATABASE_URL: the database refused") as refused:
-        await reach(ledger, lambda: migrate(ledger))
+        await when_available(ledger, lambda: migrate(ledger))
     assert words in str(refused.value)
     await ledger.close()
 
@@ -129,7 +129,7 @@ async def test_tls_that_is_refused_is_named(
 async def test_tls_asked_of_a_server_without_it_is_named(postgres_url: str) -> None:
     ledger = Ledger(f"{postgres_url}?sslmode=require", Keyring(KEY))
     with pytest.raises(SettingsError, match="the server speaks no TLS"):
-        await reach(ledger, lambda: migrate(ledger))
+        await when_available(ledger, lambda: migrate(ledger))
     await ledger.close()
 
 
@@ -138,13 +138,13 @@ async def test_of_several_hosts_the_primary_is_found_and_waited_for(postgres: Po
     there = make_url(postgres_url)
     url = f"postgresql+asyncpg://stagebell@127.0.0.1:{free_port()},127.0.0.1:{there.port}/{there.database}"
     ledger = Ledger(url, Keyring(KEY))
-    await reach(ledger, lambda: migrate(ledger))
+    await when_available(ledger, lambda: migrate(ledger))
     await ledger.close()
     # A server that is read-only for a while, as in a switchover: no host is a primary.
     admin = await connect(postgres.url(str(there.database)))
     await admin.execute(f"ALTER DATABASE {there.database} SET default_transaction_read_only = on")
     reading_only = Ledger(f"{url}?target_session_attrs=read-write", Keyring(KEY))
-    starting = asyncio.create_task(reach(reading_only, lambda: migrate(reading_only), 30))
+    starting = asyncio.create_task(when_available(reading_only, lambda: migrate(reading_only), 30))
     await asyncio.sleep(1.5)
     assert not starting.done()
     await admin.execute("SET default_transaction_read_only = off")
@@ -156,7 +156,7 @@ async def test_of_several_hosts_the_primary_is_found_and_waited_for(postgres: Po
 
 @pytest.mark.uninterrupted
 async def test_a_listener_that_lost_its_connection_says_so_and_comes_back(postgres_url: str) -> None:
-    way = PostgresWay(postgres_url)
+    way = PostgresConnector(postgres_url)
     wakeups = Wakeups()
     listener = Listener(way, wakeups)
     woken = wakeups.subscribe("relay")

@@ -10,10 +10,12 @@ from sqlalchemy import LargeBinary, select
 from service.domain.calendars import Schedule
 from service.intake.dead_letters import DeadLetters
 from service.keyring import SealBroken
-from service.ledger import audit, audit_reading, schedules
+from service.ledger.auditing import lines as audit
+from service.ledger.auditing import reading as audit_reading
 from service.ledger.columns import LABEL, metadata
-from service.ledger.suppressed import suppress as opt_out
-from service.ledger.tables import REPORT_MAIL, outbox
+from service.ledger.escalations import schedules
+from service.ledger.messages.suppressions import suppress as opt_out
+from service.ledger.messages.tables import REPORT_MAIL, outbox
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
 from tests.support.world import World

@@ -8,7 +8,9 @@ from msgspec import structs
 from sqlalchemy import delete, select
 
 from service.attribute_index import AttributeIndex, index_all
-from service.ledger import order_attributes, pack_store, tables
+from service.ledger import tables
+from service.ledger.orders import attributes as order_attributes
+from service.ledger.orders import packs as pack_store
 from service.workflows.packs import Pack, Packs
 from tests.integration.conftest import Caller
 from tests.support.client import Client
@@ -68,8 +70,8 @@ async def test_what_an_earlier_version_named_is_known(world: World, caller: Call
     assert (await agent.get(path))[0] == 400
     text = "workflow: tidy\nstatuses: {gone_by: {stage: first}}\nstages: {first: {}}\nteams: {old: {}}\n"
     files = zlib.compress(msgspec.json.encode({"tidy/workflow.yaml": text}))
-    async with world.app.core.ledger.transaction() as tx:
-        await pack_store.keep(tx, {("tidy", "1"): files}, "", world.app.core.time.now())
+    async with world.app.orders.ledger.transaction() as tx:
+        await pack_store.keep(tx, {("tidy", "1"): files}, "", world.app.orders.time.now())
     assert (await agent.get(path))[0] == 200
 
 
@@ -146,7 +148,7 @@ async def test_orders_of_before_are_found_once_they_are_indexed(world: World, ca
 
     await world.until(indexed, "the process to be done with it")
     async with world.ledger.transaction() as tx:
-        await tx.execute(delete(tables.order_attributes))
+        await tx.execute(delete(tables.orders.order_attributes))
         await order_attributes.begin(tx, rules, anew=True)
     status, page = await agent.get("/v1/orders?attributes.campaign=Spring")
     assert (status, page["orders"]) == (200, [])
@@ -159,7 +161,9 @@ async def test_orders_of_before_are_found_once_they_are_indexed(world: World, ca
     unshown = Packs(Pack(structs.replace(p.workflow, shows=()), p.templates) for p in packs)
     await AttributeIndex(world.ledger, unshown).catch_up()
     async with world.ledger.reading() as tx:
-        assert (await tx.execute(select(tables.order_attributes))).all() == [], "what is shown no more is found no more"
+        assert (await tx.execute(select(tables.orders.order_attributes))).all() == [], (
+            "what is shown no more is found no more"
+        )
 
 
 async def test_an_attribute_that_is_erased_finds_nothing(world: World, caller: Caller) -> None:
@@ -173,4 +177,4 @@ async def test_an_attribute_that_is_erased_finds_nothing(world: World, caller: C
     assert (await admin.call("DELETE", "/v1/people/asha@example.com"))[0] == 200
     assert await found(admin, "attributes.campaign=Asha's+own") == []
     async with world.ledger.reading() as tx:
-        assert (await tx.execute(select(tables.order_attributes))).all() == []
+        assert (await tx.execute(select(tables.orders.order_attributes))).all() == []

@@ -15,7 +15,7 @@ from yarl import URL
 
 from service.dispatch.mail_links import read_mail_token
 from service.domain.errors import Rejection
-from service.intake.reading import Incoming, read
+from service.intake.decoding import Incoming, read
 from service.keyring import Keyring
 from service.mail_in.reports import Report
 from service.mail_in.reports import read as read_mail

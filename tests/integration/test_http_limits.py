@@ -14,7 +14,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from service.dispatch.compose import LINK_PURPOSE
-from service.ledger.orders import find
+from service.ledger.orders.locking import find
 from service.web.routes import API, OPERATIONS, PAGES
 from service.web.server import Runner
 from tests.integration.conftest import Caller

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from service.intake import intake as intake_module
-from service.intake.reading import Incoming
-from service.ledger import inbox
+from service.intake.decoding import Incoming
+from service.ledger.orders import inbox
 from tests.support.events import CUSTOMER, event
 from tests.support.world import World
 
@@ -26,16 +26,16 @@ async def test_what_only_waited_is_taken_together(world: World, monkeypatch: pyt
     sizes: list[int] = []
     first = intake_module.Intake._take_first
 
-    async def counting(self: intake_module.Intake, reads: list[object], bury: bool) -> object:
+    async def counting(self: intake_module.Intake, reads: list[object], dead_letter: bool) -> object:
         sizes.append(len(reads))
-        return await first(self, reads, bury)  # type: ignore[arg-type]
+        return await first(self, reads, dead_letter)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake_module.Intake, "_take_first", counting)
     messages = [again(n) for n in range(20)]
-    verdicts = await world.app.intake.take_patiently(messages)
+    verdicts = await world.app.intake.take_until_committed(messages)
     assert [v.outcome for v in verdicts] == ["accepted"] * 20
     assert sizes == [20]
-    assert {v.outcome for v in await world.app.intake.take_patiently(messages)} == {"duplicate"}
+    assert {v.outcome for v in await world.app.intake.take_until_committed(messages)} == {"duplicate"}
 
 
 async def test_what_ended_the_process_each_time_is_refused_and_its_neighbours_are_not(world: World) -> None:
@@ -43,7 +43,7 @@ async def test_what_ended_the_process_each_time_is_refused_and_its_neighbours_ar
     await _count(world, [poison, *neighbours])
     for _ in range(intake_module.MAX_ATTEMPTS - 1):
         await _count(world, [poison])
-    verdicts = await world.app.intake.take_patiently([poison, *neighbours])
+    verdicts = await world.app.intake.take_until_committed([poison, *neighbours])
     assert [v.outcome for v in verdicts] == ["rejected", "accepted", "accepted"]
     assert "ended 5 times" in verdicts[0].reason
 
@@ -53,5 +53,5 @@ async def test_more_messages_than_a_transaction_holds_are_planned_in_several(
 ) -> None:
     monkeypatch.setattr(intake_module, "MOST_MESSAGES", 2)
     messages = [again(n) for n in range(70, 76)]
-    assert [v.outcome for v in await world.app.intake.take_patiently(messages)] == ["accepted"] * 6
-    assert {v.outcome for v in await world.app.intake.take_patiently(messages)} == {"duplicate"}
+    assert [v.outcome for v in await world.app.intake.take_until_committed(messages)] == ["accepted"] * 6
+    assert {v.outcome for v in await world.app.intake.take_until_committed(messages)} == {"duplicate"}

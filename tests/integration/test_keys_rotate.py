@@ -11,13 +11,13 @@ from sqlalchemy import select, update
 
 from service.key_watch import KeyWatch
 from service.keyring import Keyring, Label
-from service.ledger import key_processes
 from service.ledger.columns import LABEL, metadata
-from service.ledger.engine import Ledger
-from service.ledger.key_state import BOUND, MIXED, UNBOUND, KeyState, begin_bound, begin_key, look, settle
-from service.ledger.resealing import reseal
-from service.ledger.schema import migrate
-from service.ledger.tables import meta
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import migrate
+from service.ledger.database.tables import meta
+from service.ledger.sealing import processes as key_processes
+from service.ledger.sealing.resealing import reseal
+from service.ledger.sealing.state import BOUND, MIXED, UNBOUND, KeyState, begin_bound, begin_key, look, settle
 from tests.support.events import event, minutes, person
 from tests.support.process import Process, command, environment
 from tests.support.providers import Mailbox, Providers

@@ -16,10 +16,10 @@ from sqlalchemy import select, update
 
 from service.dispatch.mail_links import mail_token
 from service.keyring import Keyring
-from service.ledger.engine import new_uuid
-from service.ledger.records import history_line
-from service.ledger.tables import notifications
-from service.ledger.tables_admin import stream
+from service.ledger.database.engine import new_uuid
+from service.ledger.escalations.tables import escalation_stream
+from service.ledger.messages.tables import messages
+from service.ledger.orders.records import history_line
 from tests.integration.conftest import Caller
 from tests.support.events import NOON, event
 from tests.support.nodes import free_port
@@ -199,7 +199,11 @@ async def test_a_mail_that_comes_back_because_of_us_calls_people_and_silences_no
 
 async def _told(world: World, kinds: list[str]) -> bool:
     async with world.ledger.reading() as tx:
-        query = select(stream.c.kind).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        query = (
+            select(escalation_stream.c.kind)
+            .where(escalation_stream.c.reason == "provider_refused")
+            .order_by(escalation_stream.c.seq)
+        )
         return [k for k in (await tx.execute(query)).scalars() if k != "reminded"] == kinds
 
 
@@ -326,7 +330,7 @@ async def test_a_bounce_with_long_lines_is_taken_and_a_bombed_address_keeps_a_hi
     reply_to = str(mail.message["Reply-To"])
     async with mail_world.ledger.transaction() as connection:
         long = history_line("replied", NOON, "before") * 1000
-        await connection.execute(update(notifications).values(history=notifications.c.history + long))
+        await connection.execute(update(messages).values(history=messages.c.history + long))
     before = await kinds(mail_world)
     await deliver(mail_world, reply_to, plain("Re: Your order", "again"))
     assert await kinds(mail_world) == before

@@ -16,7 +16,7 @@ from yarl import URL
 from service import app as service_app
 from service.app import App
 from service.domain.notices import Accepted
-from service.ledger.tables_admin import stream
+from service.ledger.escalations.tables import escalation_stream
 from service.telemetry import metrics
 from tests.integration.test_receipts import receipt
 from tests.support.client import Client, key_for
@@ -179,10 +179,10 @@ async def test_every_documented_metric_moves(
     answer = await client.session.get(f"{world.http}/v1/escalations/stream", headers=client._headers)
     await seen.until(world, "stagebell_stream_listeners")
     async with world.ledger.transaction() as tx:
-        first = (await tx.execute(select(stream).order_by(stream.c.seq).limit(1))).one()._asdict()
+        first = (await tx.execute(select(escalation_stream).order_by(escalation_stream.c.seq).limit(1))).one()._asdict()
         # More than the buffers between the two sides hold.
         line = {k: v for k, v in first.items() if k != "seq"} | {"body": first["body"] + " " * 6000}
-        await tx.execute(insert(stream), [line] * MORE_THAN_ANYBODY_READS)
+        await tx.execute(insert(escalation_stream), [line] * MORE_THAN_ANYBODY_READS)
     world.app.wakeups.wake_all()
     await seen.until(world, "stagebell_stream_dropped_total")
     await world.close()

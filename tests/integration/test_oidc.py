@@ -10,7 +10,8 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from service.domain.errors import Rejection
-from service.ledger import keys, sessions
+from service.ledger.access import api_keys as keys
+from service.ledger.access import sessions
 from tests.support.issuer import CLIENT, SECRET, Issuer
 from tests.support.nodes import free_port
 from tests.support.providers import Mailbox, Providers

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from jsonschema import Draft202012Validator
 
-from service.web.contract import asyncapi, pack_json_schema
+from service.web.asyncapi import asyncapi, pack_json_schema
 from service.web.openapi import document
 from tests.support.client import ROLES, key_for
 from tests.support.events import CUSTOMER, VENDOR, event
@@ -101,7 +101,7 @@ def test_a_packs_own_schema_says_the_types_of_its_attributes(attributes: dict[st
 def test_json_schemas_agree_with_the_decoder(event_type: str) -> None:
     from service.domain.errors import Rejection
     from service.domain.events import decode
-    from service.web.contract import json_schema
+    from service.web.asyncapi import json_schema
     from tests.support.events import encoded
 
     validator = Draft202012Validator(json_schema(event_type))

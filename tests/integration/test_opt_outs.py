@@ -12,9 +12,9 @@ from twilio.request_validator import RequestValidator
 from service import opt_outs
 from service.dispatch.settle import Outcome
 from service.domain.notices import Receipt
-from service.ledger import suppressed
-from service.ledger.tables import timeline
-from service.ledger.tables_admin import suppressions
+from service.ledger.messages import suppressions as suppressed
+from service.ledger.messages.tables import suppressions
+from service.ledger.orders.tables import timeline
 from service.unit_of_work import UnitOfWork
 from tests.integration.conftest import Caller
 from tests.integration.test_dispatch import refuse
@@ -181,7 +181,7 @@ async def test_a_wish_and_its_lines_are_one_commit(world: World, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(UnitOfWork, "write", broken)
         with pytest.raises(ConnectionResetError):
-            await opt_outs.stop(world.app.core, "sms", ASHA, [OURS], "they wrote so")
+            await opt_outs.stop(world.app.orders, "sms", ASHA, [OURS], "they wrote so")
     assert not await lines(world, "opted_out", "O-1")
     await told(world, "O-1", "at_location")
     assert await states(world, "O-1", "sms") == ["sent", "sent"]
@@ -203,7 +203,7 @@ async def test_all_open_orders_say_so_or_none_however_many(world: World, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(UnitOfWork, "decide", breaks_half_way)
         with pytest.raises(ConnectionResetError):
-            await opt_outs.stop(world.app.core, "sms", VENDOR["phone"], [OURS], "they wrote so")
+            await opt_outs.stop(world.app.orders, "sms", VENDOR["phone"], [OURS], "they wrote so")
 
     async def saying() -> int:
         async with world.ledger.reading() as tx:

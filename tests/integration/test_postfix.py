@@ -9,7 +9,7 @@ import pytest
 
 from service.channels.email.provider import SmtpProvider
 from service.channels.medium import Rendered
-from service.channels.port import Outgoing
+from service.channels.port import OutgoingMessage
 from service.domain.notices import Accepted, Permanent, Refused
 from tests.integration.test_mail_in import HOME, pack_with
 from tests.support.events import event
@@ -54,8 +54,8 @@ async def world(
     await running.close()
 
 
-def message(address: str) -> Outgoing:
-    return Outgoing("n-1", address, Rendered("Your order is here.", "Your order"), 3600, "")
+def message(address: str) -> OutgoingMessage:
+    return OutgoingMessage("n-1", address, Rendered("Your order is here.", "Your order"), 3600, "")
 
 
 async def test_a_mail_arrives_and_one_that_cannot_comes_back_and_is_understood(world: World, postfix: Postfix) -> None:

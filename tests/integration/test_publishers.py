@@ -15,7 +15,7 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
-from service.ledger.orders import find
+from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.client import key_for
 from tests.support.events import CUSTOMER, NOON, encoded, event

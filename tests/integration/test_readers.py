@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import update
 
 from service.keyring import Keyring
-from service.ledger.orders import find
-from service.ledger.records import seal_json
-from service.ledger.tables import ORDER_STATE, orders
+from service.ledger.orders.locking import find
+from service.ledger.orders.records import seal_json
+from service.ledger.orders.tables import ORDER_STATE, orders
 from tests.integration.conftest import Caller
 from tests.support.events import VENDOR, event
 from tests.support.world import World

@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 
 from service.broker.port import Message
 from service.dispatch.compose import CALLBACK_PURPOSE
-from service.ledger.tables_admin import stream
+from service.ledger.escalations.tables import escalation_stream
 from tests.support.events import CUSTOMER, VENDOR, event
 from tests.support.providers import TOKEN, Mailbox, Providers
 from tests.support.world import World, settings_for
@@ -72,8 +72,8 @@ async def post(world: World, path: str, fields: Sequence[tuple[str, str]]) -> in
         return got.status
 
 
-async def receipt(world: World, notification_id: str, status: str) -> int:
-    token = world.ledger.keyring.token(CALLBACK_PURPOSE, UUID(notification_id), whole=True)
+async def receipt(world: World, message_id: str, status: str) -> int:
+    token = world.ledger.keyring.token(CALLBACK_PURPOSE, UUID(message_id), whole=True)
     return await post(world, f"/callbacks/twilio/status?n={token}", [("MessageSid", "SM1"), ("MessageStatus", status)])
 
 
@@ -175,7 +175,11 @@ async def two_accounts(parts: dict[str, Any], providers: Providers, mailbox: Mai
 
 async def incidents_told(world: World) -> list[str]:
     async with world.ledger.reading() as tx:
-        query = select(stream.c.kind).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        query = (
+            select(escalation_stream.c.kind)
+            .where(escalation_stream.c.reason == "provider_refused")
+            .order_by(escalation_stream.c.seq)
+        )
         return list((await tx.execute(query)).scalars())
 
 

@@ -84,7 +84,7 @@ async def test_a_wrong_pack_is_refused_whole(editable: tuple[World, Path]) -> No
     async def nothing() -> None:
         return None
 
-    assert not await Reloader(world.app.core, folder, nothing).reload()
+    assert not await Reloader(world.app.orders, folder, nothing).reload()
     assert version(world) == old
     await world.accept(event("V-1", "vendor_en_route", recipients={"customer": person(1)}))
     await world.settled()

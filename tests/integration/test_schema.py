@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import inspect, text
 
 from service.keyring import Keyring
-from service.ledger import upgrading
 from service.ledger.columns import metadata
-from service.ledger.connecting import PostgresWay
-from service.ledger.engine import Ledger
-from service.ledger.key_state import WrongKey
-from service.ledger.schema import CONTRACTED, MIGRATIONS, NewerSchema, migrate, revisions
-from service.ledger.upgrading import LEFT, SchemaError
+from service.ledger.database import upgrading
+from service.ledger.database.connecting import PostgresConnector
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import CONTRACTED, MIGRATIONS, NewerSchema, migrate, revisions
+from service.ledger.database.upgrading import LEFT, SchemaError
+from service.ledger.sealing.state import WrongKey
 from tests.support.nodes import Postgres, connect
 from tests.support.writers import Writers
 
@@ -134,7 +134,7 @@ async def test_no_writer_waits_for_an_upgrade(postgres: Postgres) -> None:
     url = await fresh(postgres, "under_load")
     ledger = Ledger(url, Keyring(KEY))
     await migrate(ledger, "0003")
-    report = await PostgresWay(url).connect()
+    report = await PostgresConnector(url).connect()
     await report.execute("BEGIN; SELECT count(*) FROM orders; SELECT count(*) FROM notifications")
     writers = Writers(url)
     upgrade = asyncio.create_task(migrate(ledger))
@@ -157,7 +157,7 @@ async def test_locks_that_are_never_given_back_are_told_and_undo_nothing(
     url = await fresh(postgres, "blocked")
     ledger = Ledger(url, Keyring(KEY))
     await migrate(ledger, "0002")
-    holder = await PostgresWay(url).connect()
+    holder = await PostgresConnector(url).connect()
     await holder.execute("BEGIN; LOCK TABLE packs")
     with pytest.raises(SchemaError, match="step 0003 got no lock"):
         await migrate(ledger)
@@ -199,7 +199,7 @@ async def test_an_older_release_runs_on_a_newer_schema_until_something_was_taken
 async def test_a_release_of_the_old_words_goes_on_under_the_new_ones(postgres_url: str) -> None:
     """Rows are read, written, locked and returned by the names that tables and columns had before 0014."""
     url = postgres_url.replace("postgresql+asyncpg:", "postgresql:")
-    here, beside = await PostgresWay(url).connect(), await PostgresWay(url).connect()
+    here, beside = await PostgresConnector(url).connect(), await PostgresConnector(url).connect()
     names = "id, order_id, notice_id, notice, channel, audience, lane, state, valid_until, when_unknown, secret, created_at, sealed_recipient"
     key = "'01a21700-0000-7000-8000-000000000001'"
     row = f"{key}, {key}, {key}, 'n', 'sms', 'customer', 'l', 'pending', now(), 'resend', false, now(), 'r'"

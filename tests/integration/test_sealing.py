@@ -9,10 +9,11 @@ from structlog.testing import capture_logs
 
 from service.domain.calendars import Schedule
 from service.keyring import SealBroken
-from service.ledger import schedules, tables_admin
-from service.ledger.audit import AuditLine, write_audit
+from service.ledger import tables
+from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
-from service.ledger.transaction import Transaction
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations import schedules
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, person
@@ -93,7 +94,7 @@ async def test_a_row_with_anothers_state_is_not_shown(world: World, caller: Call
     raise AssertionError("another order's people were shown")
 
 
-assert tables_admin.schedules.c.sealed_target in SEALED
+assert tables.escalations.schedules.c.sealed_target in SEALED
 
 
 async def test_rows_that_do_not_open_hold_up_nobody_else(world: World, caller: Caller) -> None:

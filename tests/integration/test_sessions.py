@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import aiohttp
 from sqlalchemy import update
 
-from service.ledger import keys, sessions
-from service.ledger.tables_admin import api_keys
+from service.ledger.access import api_keys as keys
+from service.ledger.access import sessions
+from service.ledger.access.tables import api_keys
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.world import World

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from service.channels.email.provider import SmtpProvider
 from service.channels.medium import Rendered
-from service.channels.port import Outgoing
-from service.dispatch.route import Route
+from service.channels.port import OutgoingMessage
+from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient
 from service.timekeeping import ManualTime
 from tests.support.events import NOON
@@ -31,8 +31,8 @@ async def relay() -> AsyncIterator[Relay]:
     await made.close()
 
 
-def message(address: str = "asha@example.com") -> Outgoing:
-    return Outgoing("0190-n", address, Rendered("Your order is here.\n.\nBye", "Your order"), 3600, "")
+def message(address: str = "asha@example.com") -> OutgoingMessage:
+    return OutgoingMessage("0190-n", address, Rendered("Your order is here.\n.\nBye", "Your order"), 3600, "")
 
 
 def provider(relay: Relay, timeout_s: float = 5.0, sender: str = SENDER, user: str = "", **more: float) -> SmtpProvider:
@@ -55,7 +55,7 @@ async def test_each_step_refused_goes_to_the_next_relay_but_a_reader_that_is_unk
         if step == "EHLO":
             relay.says["HELO"] = said
         ways = [provider(relay, user="user:password@"), provider(second)]
-        route = Route("email", ways, ManualTime(NOON), concurrent=5)
+        route = ChannelRoute("email", ways, ManualTime(NOON), concurrent=5)
         answer, sender = await route.send(message())
         assert isinstance(answer, Accepted), step
         assert answer.provider == ways[1].name != ways[0].name
@@ -64,7 +64,7 @@ async def test_each_step_refused_goes_to_the_next_relay_but_a_reader_that_is_unk
         assert isinstance(await ways[0].send(message()), Refused)
         await route.close()
     relay.says = {"RCPT": "550 5.1.1 User unknown"}
-    route = Route("email", [provider(relay), provider(second)], ManualTime(NOON), concurrent=5)
+    route = ChannelRoute("email", [provider(relay), provider(second)], ManualTime(NOON), concurrent=5)
     answer, _ = await route.send(message())
     assert answer == Permanent(provider(relay).name, "550", "SMTP 550 5.1.1 User unknown", "bad_address", "5.1.1")
     assert len(second.accepted()) == len(refusals)
@@ -189,7 +189,7 @@ async def test_addresses_beyond_ascii(relay: Relay) -> None:
     able = Relay(offers=("8BITMIME", "SMTPUTF8"))
     await able.start()
     other = provider(able)
-    route = Route("email", [way, other], ManualTime(NOON), concurrent=5)
+    route = ChannelRoute("email", [way, other], ManualTime(NOON), concurrent=5)
     answer, _ = await route.send(message("jörg@bücher.example"))
     assert isinstance(answer, Accepted)
     assert "MAIL FROM:<orders@cedar.example> SMTPUTF8" in able.commands

@@ -10,7 +10,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat as Form
 from sqlalchemy import func, select
 
-from service.ledger.tables import notifications
+from service.ledger.messages.tables import messages
 from tests.integration.conftest import Caller
 from tests.integration.test_opt_outs import say
 from tests.support.events import event
@@ -77,8 +77,8 @@ async def publish(world: World, caller: Any, told: list[tuple[str, Spelling]]) -
 
 async def states(world: World) -> dict[str, int]:
     async with world.ledger.reading() as tx:
-        query = select(notifications.c.state, func.count()).where(notifications.c.channel == "sms")
-        return dict((await tx.execute(query.group_by(notifications.c.state))).tuples().all())
+        query = select(messages.c.state, func.count()).where(messages.c.channel == "sms")
+        return dict((await tx.execute(query.group_by(messages.c.state))).tuples().all())
 
 
 @pytest.mark.uninterrupted

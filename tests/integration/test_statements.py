@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event as happening
 
-from service.ledger.transaction import Transaction
+from service.ledger.database.transaction import Transaction
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event
 from tests.support.past import FILLED, fill, fill_outbox

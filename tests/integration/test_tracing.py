@@ -11,7 +11,7 @@ from aiohttp import web
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from sqlalchemy import select
 
-from service.ledger.tables_admin import stream
+from service.ledger.escalations.tables import escalation_stream
 from tests.support.collector import Collector
 from tests.support.events import CUSTOMER, NOON, encoded, event
 from tests.support.process import Process, environment
@@ -117,6 +117,6 @@ async def test_what_a_clock_raises_goes_on_with_the_orders_trace(world: World) -
     await world.accept(event("T-5", "pending_vendor_assignment", NOON))
     await world.move(hours=2)
     async with world.ledger.reading() as tx:
-        told = [json.loads(body) for body in (await tx.execute(select(stream.c.body))).scalars()]
+        told = [json.loads(body) for body in (await tx.execute(select(escalation_stream.c.body))).scalars()]
     traces = {b["subject"]: b.get("traceparent") for b in told if b["type"] == "escalation.opened"}
     assert traces == {"T-4": said, "T-5": None}

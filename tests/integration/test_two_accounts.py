@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from sqlalchemy import func, select
 
-from service.ledger.tables import notifications
-from service.ledger.tables_admin import stream
+from service.ledger.escalations.tables import escalation_stream
+from service.ledger.messages.tables import messages
 from tests.support.events import VENDOR, event
 from tests.support.providers import ACCOUNT, Mailbox, Providers, Sent
 from tests.support.world import World, settings_for
@@ -49,15 +49,19 @@ async def told(world: World, numbers: range) -> None:
 
 
 async def counted(world: World, channel: str = "sms") -> dict[str, int]:
-    query = select(notifications.c.state, func.count()).where(notifications.c.channel == channel)
+    query = select(messages.c.state, func.count()).where(messages.c.channel == channel)
     async with world.ledger.reading() as tx:
-        rows = await tx.execute(query.group_by(notifications.c.state))
+        rows = await tx.execute(query.group_by(messages.c.state))
         return dict(rows.tuples().all())
 
 
 async def announced(world: World) -> list[tuple[str, str]]:
     async with world.ledger.reading() as tx:
-        query = select(stream.c.kind, stream.c.body).where(stream.c.reason == "provider_refused").order_by(stream.c.seq)
+        query = (
+            select(escalation_stream.c.kind, escalation_stream.c.body)
+            .where(escalation_stream.c.reason == "provider_refused")
+            .order_by(escalation_stream.c.seq)
+        )
         rows = await tx.execute(query)
         return [(row.kind, json.loads(row.body)["data"]["escalation_id"]) for row in rows]
 

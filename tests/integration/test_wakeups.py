@@ -5,17 +5,17 @@ import asyncio
 import pytest
 
 from service.keyring import Keyring
-from service.ledger.connecting import PostgresWay
-from service.ledger.engine import Ledger
-from service.ledger.listening import Listener
-from service.ledger.wakeups import Wakeups, announce
+from service.ledger.database.connecting import PostgresConnector
+from service.ledger.database.engine import Ledger
+from service.ledger.database.listening import Listener
+from service.ledger.database.wakeups import Wakeups, announce
 
 
 @pytest.mark.uninterrupted
 async def test_news_wakes_other_processes_alone(postgres_url: str) -> None:
     ledger = Ledger(postgres_url, Keyring("a secret key for tests, as long as they are"))
     ours, theirs = Wakeups(), Wakeups()
-    listening = [asyncio.create_task(Listener(PostgresWay(postgres_url), w).run()) for w in (ours, theirs)]
+    listening = [asyncio.create_task(Listener(PostgresConnector(postgres_url), w).run()) for w in (ours, theirs)]
     here, there, elsewhere = ours.subscribe("relay"), theirs.subscribe("relay"), theirs.subscribe("clock")
     async with asyncio.timeout(10):
         for event in (here, there, elsewhere):

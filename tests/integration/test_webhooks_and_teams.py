@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from service.ledger.orders import next_wake
+from service.ledger.orders.locking import next_wake
 from service.webhook_targets import networks_of
 from service.webhooks import NOT_ALLOWED, Posted, WebhookClient, secret_for
 from tests.support.client import Client, key_for

@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 from sqlalchemy.exc import DBAPIError
 
-from service.ledger import keys
-from service.ledger.keys import Role
+from service.ledger.access import api_keys as keys
+from service.ledger.access.api_keys import Role
 from tests.support.world import World
 
 TRIES = 3

@@ -31,13 +31,13 @@ from service.domain.draft import Decision, Entry, EscalationChange
 from service.domain.errors import Rejection
 from service.domain.events import decode
 from service.domain.notices import (
-    AHEAD,
-    ENDS,
-    REACHED,
+    ACTIVE_STATES,
+    FINAL_STATES,
+    SENT_STATES,
     Accepted,
-    Answer,
-    Notification,
+    Message,
     PlannedNotice,
+    ProviderResult,
     before_sending,
     ended_unsent,
     settle,
@@ -64,13 +64,13 @@ class Life:
         self.pack = pack
         self.now = start
         self.order: Order | None = None
-        self.provider: Callable[[Notification, datetime], Answer] = lambda n, _now: Accepted("in memory", str(n.id))
+        self.provider: Callable[[Message, datetime], ProviderResult] = lambda n, _now: Accepted("in memory", str(n.id))
         self.notices: dict[UUID, PlannedNotice] = {}
-        self.messages: dict[UUID, Notification] = {}
+        self.messages: dict[UUID, Message] = {}
         self.clocks: dict[UUID, Clock] = {}
         self.escalations: dict[UUID, EscalationChange] = {}
         self.entries: list[Entry] = []
-        self._mailed: list[Notification] = []
+        self._mailed: list[Message] = []
 
     def take(self, said: Mapping[str, Any]) -> Decision:
         """An event arrives now; raises Rejection. What it leads to at this moment happens, too."""
@@ -95,8 +95,8 @@ class Life:
         self.order = msgspec.json.decode(msgspec.json.encode(decision.order), type=Order)
         self.entries += decision.entries
         self.notices |= {p.id: p for p in decision.notices}
-        self.messages |= {n.id: n for p in decision.notices for n in p.notifications}
-        self.messages |= {n.id: n for n in decision.extra}
+        self.messages |= {n.id: n for p in decision.notices for n in p.messages}
+        self.messages |= {n.id: n for n in decision.more_messages}
         self.clocks |= {c.id: c for c in decision.clocks}
         self.escalations |= {c.escalation.id: c for c in decision.escalations}
         return decision
@@ -105,7 +105,7 @@ class Life:
         """Do what is due now, and nothing else."""
         return self.cause(ClockDue(self.now))
 
-    def message(self, n: Notification, *siblings: Notification, drop_address: bool = False) -> Decision:
+    def message(self, n: Message, *siblings: Message, drop_address: bool = False) -> Decision:
         """A message reached this state; `siblings` are those of its notice."""
         return self.cause(MessageSettled(self.now, n, siblings, drop_address=drop_address))
 
@@ -162,18 +162,22 @@ class Life:
     def _wakes(self) -> datetime | None:
         return running.wake_at(self.order) if self.order else None
 
-    def _next_message(self) -> Notification | None:
+    def _next_message(self) -> Message | None:
         """Whose turn it is: of one address on one channel, messages leave in the order in which they were planned."""
         due = [n for n in self.messages.values() if n.state in WAITING and n.not_before <= self.now]
         return min((n for n in due if not any(self._in_front(n))), key=turn_of, default=None)
 
-    def _in_front(self, n: Notification) -> Iterator[bool]:
+    def _in_front(self, n: Message) -> Iterator[bool]:
         for other in self.messages.values():
-            if (other.channel, other.address) == (n.channel, n.address) and other.id < n.id and other.state in AHEAD:
+            if (
+                (other.channel, other.address) == (n.channel, n.address)
+                and other.id < n.id
+                and other.state in ACTIVE_STATES
+            ):
                 waits_itself = other.state == "pending" and other.not_before > self.now
                 yield not waits_itself and not (n.secret and not other.secret and other.attempts)
 
-    def _send(self, n: Notification) -> None:
+    def _send(self, n: Message) -> None:
         """Ask the provider, unless it is too late for that by now."""
         assert self.order is not None
         notice, workflow = self.notices[n.notice_id], self.pack.workflow
@@ -195,10 +199,10 @@ class Life:
             self._mailed.append(after)
         self.answered(n, after)
 
-    def answered(self, before: Notification, after: Notification) -> None:
+    def answered(self, before: Message, after: Message) -> None:
         """What became of a message: the order hears of it when that is an end, or it reached somebody."""
         self.messages[before.id] = after
-        if after.state in ENDS | REACHED:
+        if after.state in FINAL_STATES | SENT_STATES:
             siblings = tuple(m for m in self.messages.values() if m.notice_id == after.notice_id)
             self.message(after, *siblings)
 
@@ -207,7 +211,7 @@ class Life:
         """(address, text) of every mail that was sent."""
         return [(n.address, self.text_of(n)) for n in self._mailed]
 
-    def text_of(self, n: Notification) -> str:
+    def text_of(self, n: Message) -> str:
         """The words of a message, as its reader gets them."""
         notice = self.notices[n.notice_id]
         secret = self.pack.workflow.notices[n.notice].secret

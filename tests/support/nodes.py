@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from service.ledger.connecting import PostgresWay
+from service.ledger.database.connecting import PostgresConnector
 
 START_WITHIN_S = 60
 SMALL_DISK_MIB = 160
@@ -23,7 +23,7 @@ SMALL_DISK_MIB = 160
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection of the test's own, the service's way; its statements may take as long as they take."""
-    connection = await PostgresWay(url).connect()
+    connection = await PostgresConnector(url).connect()
     await connection.execute("SET statement_timeout = 0")
     return connection
 

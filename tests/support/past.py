@@ -5,7 +5,7 @@ Nothing waits in it, as in most quiet moments, and PostgreSQL's statistics say s
 
 from sqlalchemy import text
 
-from service.ledger.transaction import Transaction
+from service.ledger.database.transaction import Transaction
 from tests.support.nodes import connect
 
 FILLED = (

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tests.support.forgetting import Losses
+from tests.support.lost_answers import Losses
 from tests.support.published import fcm_problems, twilio_problems
 from tests.support.standin import StandIn
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from tests.support.forgetting import DICE
+from tests.support.lost_answers import DICE
 
 # CommandComplete with the tag COMMIT; PostgreSQL's protocol 3.0, "Message Formats".
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"

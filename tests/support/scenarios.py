@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from msgspec import Struct
 
-from service.domain.notices import Accepted, Answer, Notification, Transient
+from service.domain.notices import Accepted, Message, ProviderResult, Transient
 from service.workflows.durations import parse_duration
 from tests.support.events import NOON, event
 from tests.support.life import Life
@@ -108,7 +108,7 @@ def is_away(case: dict[str, Any], channel: str, passed: timedelta) -> bool:
 def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
     """The whole case straight against `decide`."""
 
-    def answer(n: Notification, now: datetime) -> Answer:
+    def answer(n: Message, now: datetime) -> ProviderResult:
         if is_away(case, n.channel, now - NOON):
             return Transient("in memory", "429", "slow down", at_least=60.0)
         return Accepted("in memory", str(n.id))

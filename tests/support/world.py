@@ -11,23 +11,23 @@ from msgspec import to_builtins
 from sqlalchemy import func, select, update
 
 from service.app import App
-from service.core import Core
-from service.dispatch.lookups import Lookups
 from service.dispatch.outcomes import OutcomeWriter
+from service.dispatch.unknown_messages import UnknownResolver
 from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.intake.decoding import Incoming
 from service.intake.intake import Verdict
-from service.intake.reading import Incoming
-from service.ledger import inbox
-from service.ledger.engine import Ledger
-from service.ledger.faults import is_transient
-from service.ledger.orders import find, next_wake
-from service.ledger.schedules import next_due
-from service.ledger.tables import notifications, outbox
-from service.ledger.views import order_view
+from service.ledger.database.engine import Ledger
+from service.ledger.database.faults import is_transient
+from service.ledger.escalations.schedules import next_due
+from service.ledger.messages.tables import messages, outbox
+from service.ledger.orders import inbox
+from service.ledger.orders.locking import find, next_wake
+from service.ledger.orders.views import order_view
+from service.orders import Orders
 from service.settings import Settings
 from service.timekeeping import ManualTime
 from tests.support.events import NOON, encoded
-from tests.support.forgetting import SHARE
+from tests.support.lost_answers import SHARE
 from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
 
 ROOT = Path(__file__).parents[2]
@@ -95,10 +95,10 @@ class World:
     def _settle_lost_answers(self) -> None:
         """Have what was taken and never answered settled while the clock stands still, by the service's own loop."""
         app = self.app
-        core = Core(app.ledger, app.packs, Later(self), app.wakeups, app.core.team_ways)
+        orders = Orders(app.ledger, app.packs, Later(self), app.wakeups, app.orders.team_endpoints)
         outcomes = OutcomeWriter(app.settler)
-        lookups = Lookups(core, app.routes, app.composer, outcomes)
-        self._settling = [asyncio.create_task(c) for c in (outcomes.run(), lookups.run(app.stopping))]
+        resolver = UnknownResolver(orders, app.routes, app.composer, outcomes)
+        self._settling = [asyncio.create_task(c) for c in (outcomes.run(), resolver.run(app.stopping))]
 
     async def close(self) -> None:
         """Stop."""
@@ -119,8 +119,8 @@ class World:
             "provider_id": "",
         }
         async with self.ledger.transaction() as tx:
-            ours = notifications.c.channel == channel
-            await tx.execute(update(notifications).where(ours).values(**left, **more))
+            ours = messages.c.channel == channel
+            await tx.execute(update(messages).where(ours).values(**left, **more))
 
     @property
     def lost_answers(self) -> int:
@@ -143,7 +143,7 @@ class World:
         known = await self._known(events)
         for again in range(TRIES):
             try:
-                verdicts = await self.app.intake.take(messages, bury=True)
+                verdicts = await self.app.intake.take(messages, dead_letter=True)
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -191,13 +191,13 @@ class World:
         await self.until(self._is_settled, "settled")
 
     async def _is_settled(self) -> bool:
-        resting = [c for c, r in self.app.routes.items() if not r.room(1)]
+        resting = [c for c, r in self.app.routes.items() if not r.permits(1)]
         busy = select(func.count()).where(
-            notifications.c.state.in_(("sending", "unknown") if self.lost_answers else ("sending",))
+            messages.c.state.in_(("sending", "unknown") if self.lost_answers else ("sending",))
             | (
-                notifications.c.state.in_(("pending", "retrying"))
-                & (notifications.c.not_before <= self.clock.now())
-                & notifications.c.channel.not_in(resting)
+                messages.c.state.in_(("pending", "retrying"))
+                & (messages.c.not_before <= self.clock.now())
+                & messages.c.channel.not_in(resting)
             )
         )
         async with self.ledger.reading() as tx:
@@ -214,8 +214,8 @@ class World:
         """Let time pass as it would in life: stop at everything that is due on the way."""
         await self.quiet()
         while self.clock.now() < moment:
-            later = select(func.min(notifications.c.not_before)).where(
-                notifications.c.state.in_(("pending", "retrying")), notifications.c.not_before > self.clock.now()
+            later = select(func.min(messages.c.not_before)).where(
+                messages.c.state.in_(("pending", "retrying")), messages.c.not_before > self.clock.now()
             )
             due = [r.opens_at() for r in self.app.routes.values()]
             async with self.ledger.reading() as tx:

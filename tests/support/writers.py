@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from service.ledger.connecting import PostgresWay
+from service.ledger.database.connecting import PostgresConnector
 
 
 class Writers:
@@ -11,7 +11,7 @@ class Writers:
 
     def __init__(self, url: str, count: int = 4) -> None:
         self.waits: list[float] = []
-        self._way = PostgresWay(url)
+        self._way = PostgresConnector(url)
         self._stopping = asyncio.Event()
         self._tasks = [asyncio.create_task(self._write(i)) for i in range(count)]
 

@@ -14,7 +14,7 @@ from service.domain.errors import NotNow, Rejection
 from service.domain.events import decode
 from service.domain.order import Order, order_uuid
 from service.domain.workflow import Ask, Attribute, AttributeType
-from service.ledger.engine import new_uuid
+from service.ledger.database.engine import new_uuid
 from service.workflows.values import template_values
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event
 from tests.support.packs import all_packs, device_pickup

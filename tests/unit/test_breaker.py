@@ -9,7 +9,7 @@ from tests.support.events import NOON
 def opened() -> Breaker:
     breaker = Breaker()
     for _ in range(OPENS_AFTER):
-        assert breaker.room(NOON, 60) == 60
+        assert breaker.permits(NOON, 60) == 60
         breaker.begin()
         breaker.troubled(NOON)
     return breaker
@@ -18,13 +18,13 @@ def opened() -> Breaker:
 def test_it_opens_after_so_many_troubles_in_a_row_and_lets_one_probe_through() -> None:
     breaker = opened()
     assert breaker.is_open
-    assert breaker.room(NOON + FIRST_REST - timedelta(seconds=1), 60) == 0
+    assert breaker.permits(NOON + FIRST_REST - timedelta(seconds=1), 60) == 0
     later = NOON + FIRST_REST
-    assert breaker.room(later, 60) == 1
+    assert breaker.permits(later, 60) == 1
     breaker.begin()
-    assert breaker.room(later, 60) == 0, "the probe is on its way"
+    assert breaker.permits(later, 60) == 0, "the probe is on its way"
     breaker.succeeded()
-    assert (breaker.is_open, breaker.room(later, 60)) == (False, 60)
+    assert (breaker.is_open, breaker.permits(later, 60)) == (False, 60)
 
 
 def test_each_failed_probe_makes_the_rest_longer_up_to_a_limit() -> None:
@@ -52,8 +52,8 @@ def test_an_answer_in_between_starts_the_count_anew() -> None:
 def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
     breaker = Breaker()
     breaker.pause(NOON + timedelta(seconds=30))
-    assert breaker.room(NOON + timedelta(seconds=29), 60) == 0
-    assert breaker.room(NOON + timedelta(seconds=30), 60) == 60
+    assert breaker.permits(NOON + timedelta(seconds=29), 60) == 0
+    assert breaker.permits(NOON + timedelta(seconds=30), 60) == 60
 
 
 def test_a_burst_of_sends_that_hang_makes_the_rest_no_longer_than_five_do() -> None:
@@ -77,4 +77,4 @@ def test_an_end_that_comes_late_does_not_take_the_probes_place() -> None:
         with breaker.attempt(lambda: NOON):
             pass
     late.__exit__(None, None, None)
-    assert breaker.room(NOON + FIRST_REST, 60) == 1
+    assert breaker.permits(NOON + FIRST_REST, 60) == 1

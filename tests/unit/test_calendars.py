@@ -149,7 +149,7 @@ def test_a_paused_clock_in_working_hours_warns_in_working_hours() -> None:
 
 
 def test_a_warning_may_tell_somebody_while_there_is_time() -> None:
-    pack = _pack("within: 8h, warn_at: 50%, at_warning: {tell: hurry}, escalate: {reason: slow}")
+    pack = _pack("within: 8h, warn_at: 50%, at_warning: {notify: hurry}, escalate: {reason: slow}")
     order = _step(
         pack, None, "waiting", FRIDAY, recipients={"customer": {"name": "Asha", "webhook": "https://x.example/h"}}
     )
@@ -159,6 +159,6 @@ def test_a_warning_may_tell_somebody_while_there_is_time() -> None:
     assert not late.notices
     assert [e.kind for e in late.entries][:2] == ["clock_warned", "clock_breached"]
     with pytest.raises(PackError, match="unknown notice"):
-        _pack("within: 8h, warn_at: 50%, at_warning: {tell: nothing}, escalate: {reason: slow}")
+        _pack("within: 8h, warn_at: 50%, at_warning: {notify: nothing}, escalate: {reason: slow}")
     with pytest.raises(PackError, match="needs 'warn_at'"):
-        _pack("within: 8h, at_warning: {tell: hurry}, escalate: {reason: slow}")
+        _pack("within: 8h, at_warning: {notify: hurry}, escalate: {reason: slow}")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.ledger.caps import SMALL, Used, codes_own, is_near, place
+from service.ledger.messages.caps import SMALL, Used, codes_own, is_near, place
 
 steps = st.lists(st.tuples(st.sampled_from(["code", "other"]), st.sampled_from(["kept", "freed", "open"])), max_size=60)
 

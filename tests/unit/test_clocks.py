@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from service.domain.notices import Notification
+from service.domain.notices import Message
 from service.domain.order import Clock
 from tests.support.life import Life, after, begun, happened
 from tests.support.packs import errand
@@ -21,7 +21,7 @@ def lines(life: Life, kind: str, **detail: Any) -> list[Any]:
     return [e for e in life.entries if e.kind == kind and detail.items() <= e.detail.items()]
 
 
-def settled(life: Life, notice: str, state: Any) -> Notification:
+def settled(life: Life, notice: str, state: Any) -> Message:
     n = next(m for m in life.messages.values() if m.notice == notice)
     life.answered(n, replace(n, state=state))
     return n

@@ -166,7 +166,7 @@ def test_the_official_python_sdk_is_understood(mode: str) -> None:
     headers, body = (to_structured if mode == "structured" else to_binary)(made)
     headers = {k.lower(): v for k, v in headers.items()}
     got = read(body, headers.get("content-type"), None, **from_http(headers))
-    assert (got.order_id, got.id, got.time, got.data) == ("ORD-1", "e-1", NOON, EXPECTED.data)
+    assert (got.reference, got.id, got.time, got.data) == ("ORD-1", "e-1", NOON, EXPECTED.data)
 
 
 def test_the_sdks_own_defaults_are_understood() -> None:
@@ -174,7 +174,7 @@ def test_the_sdks_own_defaults_are_understood() -> None:
     made = CloudEvent({"type": "order.status_changed", "source": "/tests", "subject": "ORD-1"}, DATA)
     headers, body = to_binary(made)
     got = read(body, None, None, **from_http(headers))
-    assert got.order_id == "ORD-1"
+    assert got.reference == "ORD-1"
     assert abs((got.time - datetime.now(UTC)).total_seconds()) < 60
 
 
@@ -190,9 +190,9 @@ def test_the_official_javascript_sdks_messages_are_understood(made: str, over: s
     if over == "http" and made.startswith("kafka"):
         headers = {k.replace("ce_", "ce-"): v for k, v in headers.items()}
     got = read(body, content_type, None, **(from_http(headers) if over == "http" else headers))
-    assert (got.order_id, got.id, got.source, got.time, got.data) == ("JS-1", "e-1", "/js", NOON, EXPECTED.data)
+    assert (got.reference, got.id, got.source, got.time, got.data) == ("JS-1", "e-1", "/js", NOON, EXPECTED.data)
 
 
 def test_a_structured_event_wins_over_headers_that_look_like_one() -> None:
     body = json.dumps(event("INNER", "created")).encode()
-    assert read(body, "application/cloudevents+json", None, **amqp()).order_id == "INNER"
+    assert read(body, "application/cloudevents+json", None, **amqp()).reference == "INNER"

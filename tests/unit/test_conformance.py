@@ -64,5 +64,5 @@ def test_an_event_of_ours_in_that_form_is_taken(case: str, content_type: str) ->
     attributes = {**EXPECTED, "type": "order.status_changed", "subject": "ORD-1"}
     body, said, headers = message(case, content_type, attributes, {"workflow": "device_pickup", "status": "created"})
     event = decode(as_structured(body, said, None, headers))
-    assert (event.id, event.source, event.order_id) == (EXPECTED["id"], EXPECTED["source"], "ORD-1")
+    assert (event.id, event.source, event.reference) == (EXPECTED["id"], EXPECTED["source"], "ORD-1")
     assert event.time.isoformat() == "2018-04-05T03:56:24+00:00"

@@ -10,7 +10,7 @@ import pytest
 
 from service.domain.erasure import Traces
 from service.intake.dead_letters import names
-from service.intake.reading import Incoming
+from service.intake.decoding import Incoming
 from tests.support.events import CUSTOMER, encoded, event
 
 TRACES = Traces(frozenset({"+919812345678"}))

@@ -11,7 +11,7 @@ from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.events import decode
 from service.domain.order import Order, order_uuid
-from service.ledger.engine import new_uuid
+from service.ledger.database.engine import new_uuid
 from tests.support.events import CUSTOMER, NOON, OTHER_VENDOR, VENDOR, encoded, event
 from tests.support.packs import all_packs
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from msgspec import structs
 
-from service.domain.erasure import Told, Traces, _impersonal, addresses_of, reach_of
+from service.domain.erasure import SentTo, Traces, _impersonal, addresses_of, traces_of
 from service.domain.events import PersonGiven
 from service.domain.order import Order
 from service.domain.people import merged_people
@@ -28,28 +28,28 @@ def test_a_former_number_leads_to_the_person_and_back() -> None:
     after = merged_people(before, {"customer": PersonGiven(phone="+919800011111")})
     assert after["customer"][0].former == ("+919812345678",)
     for asked in ("+919812345678", "+919800011111", "asha@example.com"):
-        reach = reach_of(order(recipients=after), [], {asked})
-        assert {"+919812345678", "+919800011111", "asha@example.com", "T-1"} <= reach.addresses
-        assert reach.names == {"Asha Rao"}
+        traces = traces_of(order(recipients=after), [], {asked})
+        assert {"+919812345678", "+919800011111", "asha@example.com", "T-1"} <= traces.addresses
+        assert traces.names == {"Asha Rao"}
 
 
 def test_messages_to_the_same_place_of_a_notice_are_the_same_person() -> None:
     told = [
-        Told("n1", "customer", 0, "+919812345678", "Asha"),
-        Told("n1", "customer", 0, "old@example.com", "Asha R."),
-        Told("n2", "customer", 0, "old@example.com", "Asha R."),
-        Told("n2", "customer", 0, "+4917612345678", "Asha R."),
-        Told("n1", "customer", 1, "ben@example.com", "Ben"),
+        SentTo("n1", "customer", 0, "+919812345678", "Asha"),
+        SentTo("n1", "customer", 0, "old@example.com", "Asha R."),
+        SentTo("n2", "customer", 0, "old@example.com", "Asha R."),
+        SentTo("n2", "customer", 0, "+4917612345678", "Asha R."),
+        SentTo("n1", "customer", 1, "ben@example.com", "Ben"),
     ]
-    reach = reach_of(order(), told, {"+919812345678"})
-    assert reach.addresses == {"+919812345678", "old@example.com", "+4917612345678"}
-    assert reach.names == {"Asha", "Asha R."}
+    traces = traces_of(order(), told, {"+919812345678"})
+    assert traces.addresses == {"+919812345678", "old@example.com", "+4917612345678"}
+    assert traces.names == {"Asha", "Asha R."}
 
 
 def test_assignees_and_both_forms_of_a_number() -> None:
     vendor = Assignee("vendor", "v-9", "Ravi", phone="+5215512345678")
     assert addresses_of(vendor) == {"+525512345678"}
-    assert reach_of(order(assignee=vendor), [], {"+5215512345678"}).names == {"Ravi"}
+    assert traces_of(order(assignee=vendor), [], {"+5215512345678"}).names == {"Ravi"}
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_mail_address_is_found_as_people_and_as_servers_write_its_domain(text:
 def test_what_one_channel_alone_calls_a_person_leads_to_them_and_is_theirs_in_texts() -> None:
     asha = Person(name="Asha", phone="+919812345678", addresses={"chat": ("Asha_01",)})
     other = Person(name="Ravi", addresses={"pager": ("Asha_01",)})
-    told = [Told("n1", "customer", 0, "chat:asha_01", "Asha"), Told("n1", "customer", 1, "pager:asha_01", "Ravi")]
-    reach = reach_of(order(recipients={"customer": (asha, other)}), told, ["chat:asha_01"])
+    told = [SentTo("n1", "customer", 0, "chat:asha_01", "Asha"), SentTo("n1", "customer", 1, "pager:asha_01", "Ravi")]
+    reach = traces_of(order(recipients={"customer": (asha, other)}), told, ["chat:asha_01"])
     assert reach == Traces(frozenset({"+919812345678", "chat:asha_01"}), frozenset({"Asha"}))
     traces = Traces(frozenset({"chat:asha_01"}))
     assert traces.named_in("wrote to @ASHA_01 today")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, StatusChangedData, clean, decode
-from service.intake.reading import Incoming, read
+from service.intake.decoding import Incoming, read
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
 from tests.support.examples import examples
 

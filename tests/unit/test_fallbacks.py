@@ -11,7 +11,7 @@ from service.domain.causes import EventReceived, MessageSettled
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.events import decode
-from service.domain.notices import Notification
+from service.domain.notices import Message
 from service.domain.order import order_uuid
 from service.domain.workflow import Workflow
 from tests.support.events import NOON, encoded, event
@@ -32,12 +32,12 @@ def told(workflow: Workflow, **recipients: Any) -> Decision:
     return decide(None, happened, workflow, order_uuid(UUID(int=1 << 90)))
 
 
-def planned(decision: Decision) -> list[Notification]:
+def planned(decision: Decision) -> list[Message]:
     (notice,) = [n for n in decision.notices if n.name == NOTICE]
-    return list(notice.notifications)
+    return list(notice.messages)
 
 
-def waiting(found: list[Notification]) -> list[tuple[str, str]]:
+def waiting(found: list[Message]) -> list[tuple[str, str]]:
     return [(n.channel, n.address) for n in found if n.state == "pending"]
 
 
@@ -66,7 +66,7 @@ def test_a_fallback_doubles_no_address_that_another_role_is_told_at() -> None:
     workflow = pack(("whatsapp", "sms"), {"whatsapp": "sms"})
     first = told(workflow, customer={"whatsapp": ASHA}, partner={"phone": ASHA})
     assert waiting(planned(first)) == [("whatsapp", ASHA), ("sms", ASHA)]
-    assert failed(workflow, first, "whatsapp").extra == ()
+    assert failed(workflow, first, "whatsapp").more_messages == ()
 
 
 def test_everybody_behind_an_address_has_a_fallback_of_their_own() -> None:
@@ -74,7 +74,7 @@ def test_everybody_behind_an_address_has_a_fallback_of_their_own() -> None:
     people = {a: {"phone": ASHA, "email": f"{a}@example.com"} for a in ("customer", "partner")}
     first = told(workflow, **people)
     assert waiting(planned(first)) == [("sms", ASHA)]
-    again = failed(workflow, first, "sms").extra
+    again = failed(workflow, first, "sms").more_messages
     assert waiting(list(again)) == [("email", "customer@example.com"), ("email", "partner@example.com")]
 
 
@@ -83,20 +83,20 @@ def test_a_fallback_asks_for_wishes_and_mutes() -> None:
     both = {"phone": ASHA, "whatsapp": ASHA}
     first = told(workflow, customer={**both, "channels": ["whatsapp"]})
     decision = failed(workflow, first, "whatsapp")
-    assert decision.extra == ()
+    assert decision.more_messages == ()
     assert [e.detail["why"] for e in decision.entries if e.kind == "fallback_skipped"] == ["does not want sms messages"]
     first = told(workflow, customer=both)
     muted = replace(first.order.recipients["customer"][0], muted=(NOTICE,))
     order = replace(first.order, recipients={"customer": (muted,)})
-    assert failed(workflow, first, "whatsapp", order=order).extra == ()
-    assert len(failed(workflow, first, "whatsapp").extra) == 1
+    assert failed(workflow, first, "whatsapp", order=order).more_messages == ()
+    assert len(failed(workflow, first, "whatsapp").more_messages) == 1
 
 
 def test_a_fallback_waits_for_the_end_of_quiet_hours() -> None:
     night = QuietHours(time(11, 0), time(13, 0))
     workflow = replace(pack(("whatsapp",), {"whatsapp": "sms"}, quiet="wait"), quiet=None)
     first = told(workflow, customer={"phone": ASHA, "whatsapp": ASHA, "timezone": "Asia/Kolkata"})
-    (waits,) = failed(replace(workflow, quiet=night), first, "whatsapp").extra
+    (waits,) = failed(replace(workflow, quiet=night), first, "whatsapp").more_messages
     assert waits.not_before == NOON + timedelta(hours=1), "noon in Kolkata, until one"
     dropped = pack(("whatsapp",), {"whatsapp": "sms"}, quiet="drop")
-    assert failed(replace(dropped, quiet=night), first, "whatsapp").extra == ()
+    assert failed(replace(dropped, quiet=night), first, "whatsapp").more_messages == ()

@@ -7,20 +7,20 @@ import asyncpg
 import pytest
 from sqlalchemy import exc
 
-from service.ledger.faults import SQLITE_CODES, SQLSTATES, fault_of, is_transient, is_weather
+from service.ledger.database.faults import SQLITE_CODES, SQLSTATES, fault_of, is_outage, is_transient
 
 STATES = {
-    "08000": "passing", "08001": "passing", "08003": "passing", "08004": "passing", "08006": "passing",
-    "08P01": "passing", "0A000": "ours", "21000": "ours", "22001": "ours", "22003": "ours", "22021": "ours",
-    "23502": "ours", "23503": "ours", "23505": "ours", "25006": "passing", "25P02": "ours", "25P03": "passing",
-    "25P04": "passing", "26000": "passing", "28000": "permanent", "28P01": "permanent", "3D000": "permanent",
-    "3F000": "permanent", "40001": "passing", "40003": "passing", "40P01": "passing", "42601": "ours",
-    "42501": "permanent", "42703": "permanent", "42883": "permanent", "42P01": "permanent", "42P05": "passing",
-    "53000": "passing", "53100": "passing", "53200": "passing", "53300": "passing", "53400": "passing",
-    "54000": "ours", "55000": "ours", "55006": "passing", "55P03": "passing", "57000": "passing", "57014": "passing",
-    "57P01": "passing", "57P02": "passing", "57P03": "passing", "57P04": "passing", "57P05": "passing",
-    "58000": "passing", "58030": "passing", "58P01": "passing", "F0000": "permanent", "P0001": "ours",
-    "XX000": "passing", "XX001": "permanent", "XX002": "permanent",
+    "08000": "transient", "08001": "transient", "08003": "transient", "08004": "transient", "08006": "transient",
+    "08P01": "transient", "0A000": "ours", "21000": "ours", "22001": "ours", "22003": "ours", "22021": "ours",
+    "23502": "ours", "23503": "ours", "23505": "ours", "25006": "transient", "25P02": "ours", "25P03": "transient",
+    "25P04": "transient", "26000": "transient", "28000": "permanent", "28P01": "permanent", "3D000": "permanent",
+    "3F000": "permanent", "40001": "transient", "40003": "transient", "40P01": "transient", "42601": "ours",
+    "42501": "permanent", "42703": "permanent", "42883": "permanent", "42P01": "permanent", "42P05": "transient",
+    "53000": "transient", "53100": "transient", "53200": "transient", "53300": "transient", "53400": "transient",
+    "54000": "ours", "55000": "ours", "55006": "transient", "55P03": "transient", "57000": "transient", "57014": "transient",
+    "57P01": "transient", "57P02": "transient", "57P03": "transient", "57P04": "transient", "57P05": "transient",
+    "58000": "transient", "58030": "transient", "58P01": "transient", "F0000": "permanent", "P0001": "ours",
+    "XX000": "transient", "XX001": "permanent", "XX002": "permanent",
 }  # fmt: skip
 
 
@@ -62,17 +62,17 @@ def test_every_error_that_asyncpg_knows_has_its_class() -> None:
 @pytest.mark.parametrize(
     ("error", "fault"),
     [
-        (asyncpg.InterfaceError("connection is closed"), "passing"),
-        (asyncpg.InternalClientError("unexpected"), "passing"),
-        (asyncpg.exceptions.OutdatedSchemaCacheError("x"), "passing"),
-        (asyncpg.InvalidCachedStatementError("cached statement plan is invalid"), "passing"),
+        (asyncpg.InterfaceError("connection is closed"), "transient"),
+        (asyncpg.InternalClientError("unexpected"), "transient"),
+        (asyncpg.exceptions.OutdatedSchemaCacheError("x"), "transient"),
+        (asyncpg.InvalidCachedStatementError("cached statement plan is invalid"), "transient"),
         (asyncpg.DataError("invalid input for query argument $1"), "ours"),
-        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), "passing"),
-        (ConnectionResetError(), "passing"),
-        (TimeoutError(), "passing"),
-        (exc.TimeoutError("QueuePool limit of size 8 overflow 8 reached"), "passing"),
-        (exc.PendingRollbackError("x"), "passing"),
-        (exc.ResourceClosedError("x"), "passing"),
+        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), "transient"),
+        (ConnectionResetError(), "transient"),
+        (TimeoutError(), "transient"),
+        (exc.TimeoutError("QueuePool limit of size 8 overflow 8 reached"), "transient"),
+        (exc.PendingRollbackError("x"), "transient"),
+        (exc.ResourceClosedError("x"), "transient"),
         (exc.InvalidRequestError("x"), "ours"),
         (ValueError("x"), "ours"),
     ],
@@ -116,10 +116,10 @@ def _full(c: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "fault"), [(_no_such_table, "permanent"), (_bad_syntax, "ours"), (_unique, "ours"), (_full, "passing")]
+    ("act", "fault"), [(_no_such_table, "permanent"), (_bad_syntax, "ours"), (_unique, "ours"), (_full, "transient")]
 )
 def test_what_sqlite_really_raises(act: Callable[[sqlite3.Connection], None], fault: str) -> None:
     with pytest.raises(sqlite3.Error) as raised:
         act(sqlite3.connect(":memory:"))
     assert fault_of(raised.value) == fault
-    assert is_weather(raised.value) == (fault != "ours")
+    assert is_outage(raised.value) == (fault != "ours")

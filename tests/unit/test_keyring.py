@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.keyring import Keyring, Label, SealBroken
-from service.ledger import tables_admin
+from service.ledger import tables
 from service.ledger.columns import LABEL, metadata
 
 OLD, NEW = "the secret key of last year, long", "the secret key of this year, long"
 WHERE = Label("order.state").of(UUID(int=7))
 
-assert tables_admin.schedules.metadata is metadata
+assert tables.escalations.schedules.metadata is metadata
 
 
 def unbound_ring(secret: str, previous: str = "") -> Keyring:

@@ -1,4 +1,4 @@
-"""The notification state machine."""
+"""The message state machine."""
 
 from datetime import timedelta
 
@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from service.domain.notices import (
-    ENDS,
+    FINAL_STATES,
     RECEIPT_RANK,
     Accepted,
-    Answer,
     Deferred,
     Lookup,
+    Message,
     NoAnswer,
-    Notification,
     Permanent,
+    ProviderResult,
     Receipt,
     Refused,
     Transient,
@@ -27,18 +27,18 @@ from service.domain.notices import (
     settle,
 )
 from service.domain.order import order_uuid
-from service.ledger.engine import new_uuid
+from service.ledger.database.engine import new_uuid
 from tests.support.events import NOON
 
 ORDER = order_uuid(new_uuid())
-N = Notification(
+N = Message(
     id=ORDER, notice_id=ORDER, order_id=ORDER, notice="n", channel="sms", audience="customer", person=0,
     address="+919812345678", name="", locale="en", timezone="", state="sending",
     valid_until=NOON + timedelta(hours=24), not_before=NOON,
 )  # fmt: skip
 
 receipts: st.SearchStrategy[Receipt] = st.builds(Receipt, st.sampled_from(tuple(RECEIPT_RANK)), st.just("SM1"))
-answers: st.SearchStrategy[Answer] = st.one_of(
+answers: st.SearchStrategy[ProviderResult] = st.one_of(
     st.just(Accepted("t", "SM1")),
     st.just(Transient("t", "429", "x", 5.0)),
     st.just(Permanent("t", "21211", "x", "bad_address")),
@@ -53,14 +53,14 @@ answers: st.SearchStrategy[Answer] = st.one_of(
 @given(
     st.lists(st.tuples(answers, st.integers(0, 400)), max_size=12), st.sampled_from(["resend", "while_fresh", "never"])
 )
-def test_ends_are_final_and_receipts_never_go_down(steps: list[tuple[Answer, int]], policy: str) -> None:
+def test_ends_are_final_and_receipts_never_go_down(steps: list[tuple[ProviderResult, int]], policy: str) -> None:
     n, now, resends = replace(N, when_unknown=policy), NOON, 0
     rank = {"sent": 1, "delivered": 2, "undelivered": 2, "read": 3}
     for answer, later in steps:
         now += timedelta(seconds=later)
         before = n
         n = settle(n, answer, now, 0.5)
-        if before.state in ENDS:
+        if before.state in FINAL_STATES:
             assert n is before or (before.state, n.state) == ("delivered", "read")
         assert not (n.resent and n.state in ("expired", "superseded", "suppressed")), "it may have left"
         if before.state in rank:
@@ -138,7 +138,7 @@ def test_what_may_have_left_is_never_said_to_have_ended_unsent() -> None:
     ],
 )
 def test_a_place_under_the_caps_is_free_again_where_nothing_can_have_left(
-    before: Notification, answer: Answer, free: bool
+    before: Message, answer: ProviderResult, free: bool
 ) -> None:
     assert gives_place_back(before, settle(before, answer, NOON, 0)) is free
 
@@ -169,7 +169,7 @@ def test_stale_is_worse_than_silent(waited: int, passed_by: bool, supersedable: 
 
 
 @pytest.mark.parametrize("answer", [Refused("t", "20003", "x", "address", 300.0), Deferred("t", "rests", 300.0)])
-def test_what_waits_for_a_provider_is_tried_once_more_within_its_deadline(answer: Answer) -> None:
+def test_what_waits_for_a_provider_is_tried_once_more_within_its_deadline(answer: ProviderResult) -> None:
     code = replace(N, valid_until=NOON + timedelta(minutes=4))
     waiting = settle(code, answer, NOON, 0.5)
     assert waiting.state == "retrying"

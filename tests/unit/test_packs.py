@@ -38,7 +38,7 @@ def test_shipped_packs_have_no_problems() -> None:
 
 def test_device_pickup_is_the_table() -> None:
     w = device_pickup().workflow
-    found = {n: (s.stage, [c for t in s.tells for c in w.notices[t].channels]) for n, s in w.statuses.items()}
+    found = {n: (s.stage, [c for t in s.notices for c in w.notices[t].channels]) for n, s in w.statuses.items()}
     assert found == LIFECYCLE
 
 
@@ -134,7 +134,7 @@ def without(name: str) -> Edit:
 @pytest.mark.parametrize(
     ("edit", "file", "words"),
     [
-        (in_yaml("tells: vendor_assigned}", "tells: vendor_asigned}"), "workflow.yaml:", "did you mean 'vendor_assigned'"),
+        (in_yaml("notify: vendor_assigned}", "notify: vendor_asigned}"), "workflow.yaml:", "did you mean 'vendor_assigned'"),
         (in_yaml("{stage: vendor_arrived,", "{stage: arrived,"), "workflow.yaml:", "unknown stage 'arrived'"),
         (in_yaml("  completed: {stage: order_completed, final: true}", "  completed: {stage: order_completed}"),
          "workflow.yaml:", ""),
@@ -145,7 +145,7 @@ def without(name: str) -> Edit:
         (in_yaml("    in: [assigned, vendor_accepted, vendor_en_route]\n", "    in: [asigned]\n"), "workflow.yaml:", "unknown status 'asigned'"),
         (in_yaml("  vendor_arrived: {channels", "  vendor_arrived: {asks: {x: text}, channels"), "workflow.yaml:", "'asks' is for notices that agents send"),
         (in_yaml("  vendor_arrived: {channels", "  vendor_arrived: {in: at_location, channels"), "workflow.yaml:", "'in' is for notices that agents send"),
-        (in_yaml("tells: vendor_arrived}", "tells: [vendor_arrived, traffic_delay]}"), "workflow.yaml:", "status at_location tells it, too"),
+        (in_yaml("notify: vendor_arrived}", "notify: [vendor_arrived, traffic_delay]}"), "workflow.yaml:", "status at_location tells it, too"),
         (in_yaml("default: eta, ahead", "default: etta, ahead"), "workflow.yaml:", "no order has 'etta'"),
         (in_yaml("type: datetime, title: {en: New time", "type: number, title: {en: New time"), "workflow.yaml:", "only a date can lie ahead"),
         (in_template("en/traffic_delay.sms.j2", "Late: {{ asked.newtime | time }}"), "traffic_delay.sms.j2:1", "newtime"),
@@ -192,7 +192,7 @@ def test_a_missing_template_is_shown_at_its_notice_even_if_a_stage_has_the_name(
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     pack = copied(tmp_path, "device_pickup") / "device_pickup"
-    in_yaml("tells: vendor_assigned}", "tells: nobody_knows}")(pack)
+    in_yaml("notify: vendor_assigned}", "notify: nobody_knows}")(pack)
     in_yaml(
         "{team: finance, severity: high, title: {en: Payment is",
         "{team: nobody, severity: high, title: {en: Payment is",

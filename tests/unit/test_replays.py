@@ -15,8 +15,8 @@ from service.domain.errors import Rejection
 from service.domain.events import decode
 from service.domain.quoting import is_reference, quoted, reference
 from service.intake.cloudevents import STRUCTURED, may_be_json
-from service.intake.reading import Incoming, read
-from service.intake.replays import REPLAY, REPLAY_TYPE, opened_letter, replay_opened, sealed_letter
+from service.intake.decoding import Incoming, read
+from service.intake.replays import REPLAY, REPLAY_TYPE, opened_dead_letter, replay_opened, sealed_dead_letter
 from service.keyring import Keyring, Label
 from tests.support.events import CUSTOMER, encoded, event
 
@@ -27,11 +27,11 @@ BODY = encoded(EVENT)
 
 
 def letter(incoming: Incoming) -> Incoming:
-    return Incoming(sealed_letter(incoming, KEYS), STRUCTURED)
+    return Incoming(sealed_dead_letter(incoming, KEYS), STRUCTURED)
 
 
 def replayed(incoming: Incoming) -> Incoming:
-    return Incoming(sealed_letter(incoming, KEYS, REPLAY), REPLAY_TYPE)
+    return Incoming(sealed_dead_letter(incoming, KEYS, REPLAY), REPLAY_TYPE)
 
 
 DRESSED = [
@@ -57,7 +57,7 @@ def test_a_letter_is_sealed_whole_and_opens_as_it_came(came: Incoming) -> None:
     kept = letter(came)
     for word in PRIVATE:
         assert word not in kept.body
-    opened = opened_letter(kept, KEYS)
+    opened = opened_dead_letter(kept, KEYS)
     assert (opened.body, opened.content_type, opened.content_encoding) == (
         came.body, came.content_type, came.content_encoding,
     )  # fmt: skip
@@ -106,8 +106,8 @@ def test_letters_of_earlier_releases_open() -> None:
 
     data = {"workflow": "device_pickup", "status": "nowhere", "sealed": sealed(msgspec.json.encode(EVENT["data"]))}
     without = encoded({**EVENT, "data": {k: v for k, v in EVENT["data"].items() if k != "secrets"}})
-    assert decode(opened_letter(Incoming(encoded({**EVENT, "data": data})), KEYS).body) == decode(without)
-    assert opened_letter(Incoming(encoded({"sealed": sealed(BODY[:-20])})), KEYS).body == BODY[:-20]
+    assert decode(opened_dead_letter(Incoming(encoded({**EVENT, "data": data})), KEYS).body) == decode(without)
+    assert opened_dead_letter(Incoming(encoded({"sealed": sealed(BODY[:-20])})), KEYS).body == BODY[:-20]
 
 
 def test_only_what_has_the_form_of_a_name_is_repeated() -> None:
@@ -131,4 +131,4 @@ def test_only_what_has_the_form_of_a_name_is_repeated() -> None:
 
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_can_be_kept_and_opened(body: bytes) -> None:
-    assert opened_letter(letter(Incoming(body)), KEYS).body == body
+    assert opened_dead_letter(letter(Incoming(body)), KEYS).body == body

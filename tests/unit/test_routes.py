@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from msgspec import Struct
 
 from service.domain.errors import Rejection
-from service.ledger.keys import ROLES
+from service.ledger.access.api_keys import ROLES
 from service.web.openapi import document
 from service.web.problems import Problem
 from service.web.queries import check_parameters, parameters_of, query_of, read_query

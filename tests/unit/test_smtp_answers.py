@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.channels.email.answers import Stage, answer_of
+from service.channels.email.answers import Stage, result_of
 from service.channels.medium import Rendered
-from service.channels.port import Outgoing
+from service.channels.port import OutgoingMessage
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
 US, LATER, READER, MESSAGE, NOBODY_KNOWS = "us", "later", "reader", "message", "nobody knows"
@@ -168,7 +168,7 @@ ROWS: list[tuple[Stage, int, str, str]] = [
 
 @pytest.mark.parametrize(("stage", "code", "text", "whose"), ROWS)
 def test_whose_matter_an_answer_is(stage: Stage, code: int, text: str, whose: str) -> None:
-    match answer_of("smtp:relay", stage, code, text):
+    match result_of("smtp:relay", stage, code, text):
         case Refused():
             found = US
         case Transient():
@@ -198,15 +198,15 @@ def test_whose_matter_an_answer_is(stage: Stage, code: int, text: str, whose: st
     ],
 )
 def test_a_mailbox_that_is_none_is_told_from_a_no(stage: Stage, code: int, text: str, bounced: str) -> None:
-    answer = answer_of("smtp:relay", stage, code, text)
+    answer = result_of("smtp:relay", stage, code, text)
     assert isinstance(answer, Permanent)
     assert answer.bounced == bounced
 
 
 def test_the_relays_words_go_with_the_answer_short_and_without_addresses() -> None:
-    message = Outgoing("n", "asha@example.com", Rendered("Your code is 481920", "Your code"), 60, "")
+    message = OutgoingMessage("n", "asha@example.com", Rendered("Your code is 481920", "Your code"), 60, "")
     text = "5.7.1 <asha@example.com>: Relay access denied\n5.7.1 see https://relay.example/denied " + "x " * 300
-    answer = answer_of("smtp:relay", "rcpt", 554, text, message)
+    answer = result_of("smtp:relay", "rcpt", 554, text, message)
     assert isinstance(answer, Refused)
     assert answer.code == "554"
     assert answer.error.startswith("SMTP 554 5.7.1 Relay access denied")
@@ -217,5 +217,5 @@ def test_the_relays_words_go_with_the_answer_short_and_without_addresses() -> No
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body"])
 @pytest.mark.parametrize("code", [*range(400, 600, 7), 421, 450, 535, 550])
 def test_a_421_and_every_4xx_heals_and_no_5xx_is_retried_blindly(stage: Stage, code: int) -> None:
-    answer = answer_of("smtp:relay", stage, code, "whatever")
+    answer = result_of("smtp:relay", stage, code, "whatever")
     assert isinstance(answer, Transient if code < 500 else Permanent | Refused)

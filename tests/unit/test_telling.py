@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from service.domain.errors import NotNow, Rejection
-from service.domain.notices import Accepted, Notification, Permanent
+from service.domain.notices import Accepted, Message, Permanent
 from tests.support.events import CUSTOMER, NOON
 from tests.support.life import Life, after, begun, happened
 from tests.support.packs import errand
@@ -24,7 +24,7 @@ def going(**said: Any) -> Life:
     return life
 
 
-def of(life: Life, notice: str) -> list[Notification]:
+def of(life: Life, notice: str) -> list[Message]:
     return [n for n in life.messages.values() if n.notice == notice]
 
 
@@ -65,13 +65,13 @@ def test_told_once_or_only_after_others_says_why_it_is_not() -> None:
     life = begun(errand())
     life.take(happened("dropped"))
     assert "dropped" in life.told
-    quiet = begun(errand(("asked: {stage: asked, tells: asked}", "asked: {stage: asked}")))
+    quiet = begun(errand(("asked: {stage: asked, notify: asked}", "asked: {stage: asked}")))
     quiet.take(happened("dropped"))
     assert lines(quiet, "notice_skipped") == [{"notice": "dropped", "why": "asked or going was not told before"}]
 
 
 def test_once_is_once() -> None:
-    pack = errand(("held: {stage: going, needs: attributes.reason}", "held: {stage: going, tells: done}"))
+    pack = errand(("held: {stage: going, needs: attributes.reason}", "held: {stage: going, notify: done}"))
     life = begun(pack)
     for n, status in enumerate(("going", "held", "done"), 1):
         life.take(happened(status, n))
@@ -192,7 +192,7 @@ def test_a_manual_notice_is_sent_where_it_is_offered_with_what_it_asks() -> None
     until = after(60).isoformat()
     decision = life.send("sorry", by="", channels=("email",), until=until)
     (planned,) = decision.notices
-    assert (planned.supersedable, [n.channel for n in planned.notifications]) == (False, ["email"])
+    assert (planned.supersedable, [n.channel for n in planned.messages]) == (False, ["email"])
     assert planned.context.asked["until"]
     assert lines(life, "notice_planned")[-1]["by"] == "an agent"
 
@@ -316,7 +316,7 @@ def test_an_order_goes_on_by_a_new_version_where_that_has_its_status_under_some_
     life = begun(errand())
     life.take(happened("going"))
     renamed = errand(
-        ("  going: {stage: going, tells: [going, code]}", "  away: {stage: going, tells: [going, code]}"),
+        ("  going: {stage: going, notify: [going, code]}", "  away: {stage: going, notify: [going, code]}"),
         ("  path: [asked, quoted, going, done]", "  path: [asked, quoted, away, done]"),
         ("{going: [held], held: [going, done]}", "{away: [held], held: [away, done]}"),
         ("from: [going, held]}", "from: [away, held]}"),
@@ -349,7 +349,7 @@ def test_a_flood_of_one_orders_messages_waits_for_itself() -> None:
     many = [{"name": f"P{n}", "email": f"p{n}@example.com", "phone": f"+9198000{n:05}"} for n in range(40)]
     life = Life(errand())
     decision = life.take(happened("asked", recipients={"customer": many}))
-    behind = [n.behind for p in decision.notices for n in p.notifications]
+    behind = [n.behind for p in decision.notices for n in p.messages]
     assert behind == sorted(behind)
     assert behind[0] == timedelta(0)
     assert behind[-1] > timedelta(seconds=5)

@@ -10,7 +10,7 @@ codes", SendGrid's "SMTP errors and troubleshooting".
 import re
 from typing import Final, Literal
 
-from service.channels.port import Outgoing
+from service.channels.port import OutgoingMessage
 from service.channels.words import words_of
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
@@ -84,8 +84,8 @@ _CONTENT_WORDS: Final = re.compile(
 _SIZE_WORDS: Final = re.compile(r"too (?:big|large|long)|message size|size (?:limit|exceeds)", re.IGNORECASE)
 
 
-def answer_of(
-    provider: str, stage: Stage, code: int, text: str, message: Outgoing | None = None
+def result_of(
+    provider: str, stage: Stage, code: int, text: str, message: OutgoingMessage | None = None
 ) -> Transient | Permanent | Refused | NoAnswer:
     """The relay's refusal in the domain's words; its own go with it, short and without addresses."""
     status, said = _split(text)

@@ -7,7 +7,7 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 from typing import Final
 
-from service.channels.port import Outgoing
+from service.channels.port import OutgoingMessage
 from service.domain.events import clean
 
 # Quoted-printable rather than 8 bits: not every relay on the way offers 8BITMIME (RFC 6152).
@@ -15,10 +15,10 @@ _ASCII: Final = SMTP_POLICY.clone(cte_type="7bit")
 _UTF8: Final = _ASCII.clone(utf8=True)
 
 
-def mail_of(message: Outgoing, sender_name: str, sender: str, recipient: str) -> bytes:
+def mail_of(message: OutgoingMessage, sender_name: str, sender: str, recipient: str) -> bytes:
     """The mail's bytes, lines ended by CR LF; raises ValueError or UnicodeError for what no header can hold.
 
-    The Message-ID is the notification's, so that a second try is recognisable as the same mail.
+    The Message-ID is the message's, so that a second try is recognisable as the same mail.
     """
     utf8 = not (sender.isascii() and recipient.isascii())
     mail = EmailMessage(policy=_UTF8 if utf8 else _ASCII)
@@ -28,7 +28,7 @@ def mail_of(message: Outgoing, sender_name: str, sender: str, recipient: str) ->
         mail["Reply-To"] = _address(message.mail.reply_to)
     mail["Subject"] = clean(message.rendered.title)
     mail["Date"] = format_datetime(datetime.now(UTC))
-    mail["Message-ID"] = f"<{message.notification_id}@{sender.rpartition('@')[2]}>"
+    mail["Message-ID"] = f"<{message.message_id}@{sender.rpartition('@')[2]}>"
     # RFC 3834, §5: nobody's absence notice need answer it.
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.rendered.text)

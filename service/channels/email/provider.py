@@ -10,7 +10,7 @@ from typing import Final
 from service.channels.email.answers import CLOSING
 from service.channels.email.message import mail_of
 from service.channels.email.session import Session, Stopped, relay_of
-from service.channels.port import Outgoing, SendAnswer
+from service.channels.port import OutgoingMessage, SendResult
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 from service.mail_address import canonical_mail, sender_of
 
@@ -34,7 +34,7 @@ class SmtpProvider:
         self._idle: list[Session] = []
         self._slots = asyncio.Semaphore(KEPT_CONNECTIONS)
 
-    async def send(self, message: Outgoing) -> SendAnswer:
+    async def send(self, message: OutgoingMessage) -> SendResult:
         """Hand the mail to the relay, within the time given in all."""
         try:
             recipient = canonical_mail(message.address)
@@ -51,7 +51,7 @@ class SmtpProvider:
         except TimeoutError:
             return self._too_late(attempt)
 
-    async def _transmit(self, attempt: "_Attempt", message: Outgoing, recipient: str, mail: bytes) -> SendAnswer:
+    async def _transmit(self, attempt: "_Attempt", message: OutgoingMessage, recipient: str, mail: bytes) -> SendResult:
         try:
             session = await self._addressed(attempt, message, recipient)
             await session.deliver(mail)
@@ -65,7 +65,7 @@ class SmtpProvider:
         self._keep(session, answer)
         return answer
 
-    async def _addressed(self, attempt: "_Attempt", message: Outgoing, recipient: str) -> Session:
+    async def _addressed(self, attempt: "_Attempt", message: OutgoingMessage, recipient: str) -> Session:
         """A connection that has taken sender and recipient."""
         if (kept := await self._kept(attempt, message)) is not None:
             try:
@@ -81,7 +81,7 @@ class SmtpProvider:
         await session.address(message.mail.bounce_to or self.sender, recipient)
         return session
 
-    async def _kept(self, attempt: "_Attempt", message: Outgoing) -> Session | None:
+    async def _kept(self, attempt: "_Attempt", message: OutgoingMessage) -> Session | None:
         """A kept connection on which the relay still answers; after one that is dead, the older ones go too."""
         now = asyncio.get_running_loop().time()
         while self._idle and now - self._idle[0].used_at > self._kept_for_s:
@@ -101,7 +101,7 @@ class SmtpProvider:
             other.close()
         return None
 
-    def _keep(self, session: Session | None, answer: SendAnswer) -> None:
+    def _keep(self, session: Session | None, answer: SendResult) -> None:
         """Keep the connection for the next mail, unless its state is not known."""
         if session is None:
             return
@@ -112,7 +112,7 @@ class SmtpProvider:
         session.used_at = asyncio.get_running_loop().time()
         self._idle.append(session)
 
-    def _too_late(self, attempt: "_Attempt") -> SendAnswer:
+    def _too_late(self, attempt: "_Attempt") -> SendResult:
         within = f"within {self._timeout_s:g} s"
         if attempt.session is None:
             return Transient(self.name, "busy", f"no connection to the relay came free {within}")
@@ -120,7 +120,7 @@ class SmtpProvider:
             return NoAnswer(self.name, f"no answer to the mail {within}")
         return Transient(self.name, "connect", f"no answer at {attempt.session.stage.upper()} {within}")
 
-    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """Mail cannot be asked after."""
         return Lookup()
 
@@ -142,5 +142,5 @@ class _Attempt:
             self.session.close()
 
 
-def _is_closing(answer: SendAnswer) -> bool:
+def _is_closing(answer: SendResult) -> bool:
     return isinstance(answer, Transient) and answer.code in ("connect", str(CLOSING))

@@ -22,8 +22,8 @@ from aiosmtplib.errors import (
 )
 from msgspec import Struct
 
-from service.channels.email.answers import Stage, answer_of
-from service.channels.port import Outgoing, SendAnswer
+from service.channels.email.answers import Stage, result_of
+from service.channels.port import OutgoingMessage, SendResult
 from service.channels.words import words_of
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
@@ -74,7 +74,7 @@ def relay_of(url: str) -> Relay:
 class Stopped(Exception):
     """It goes no further; `answer` says what that means for the message."""
 
-    def __init__(self, answer: SendAnswer) -> None:
+    def __init__(self, answer: SendResult) -> None:
         super().__init__(type(answer).__name__)
         self.answer = answer
 
@@ -82,7 +82,7 @@ class Stopped(Exception):
 class Session:
     """A connection, and how far it has come. Every step raises Stopped; times are bounded by the caller."""
 
-    def __init__(self, relay: Relay, message: Outgoing) -> None:
+    def __init__(self, relay: Relay, message: OutgoingMessage) -> None:
         self._relay = relay
         self._message = message
         self._client = aiosmtplib.SMTP(
@@ -122,7 +122,7 @@ class Session:
                     raise
                 await self._client.helo()
 
-    async def resume(self, message: Outgoing) -> None:
+    async def resume(self, message: OutgoingMessage) -> None:
         """Take a kept connection for another mail, if the relay still answers on it."""
         self._message = message
         with self._step("ehlo"):
@@ -177,7 +177,7 @@ class Session:
             if error.code not in REFUSALS:
                 # Whoever answers so is out of step with us: its next answer would be taken for another's.
                 self.close()
-            raise Stopped(answer_of(self._relay.name, stage, error.code, self._discreet(text), self._message)) from None
+            raise Stopped(result_of(self._relay.name, stage, error.code, self._discreet(text), self._message)) from None
         except Exception as error:
             raise Stopped(self._broken(stage, error)) from None
 
@@ -187,7 +187,7 @@ class Session:
             text = text.replace(private, "…") if private else text
         return text
 
-    def _broken(self, stage: Stage, error: Exception) -> SendAnswer:
+    def _broken(self, stage: Stage, error: Exception) -> SendResult:
         """What an error other than an answer means."""
         name, kind = self._relay.name, type(error).__name__
         expected = isinstance(error, SMTPException | OSError | TimeoutError)

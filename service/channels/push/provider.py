@@ -15,8 +15,8 @@ from aiohttp import (
     TCPConnector,
 )
 
-from service.channels.http_answers import TurnedAway, field_of, json_object, seconds_of, tell_unknown, text_of
-from service.channels.port import Outgoing, SendAnswer
+from service.channels.http_answers import HttpRefusal, field_of, json_object, report_unknown_code, seconds_of, text_of
+from service.channels.port import OutgoingMessage, SendResult
 from service.channels.push.token import NoToken, ServiceAccount, TokenSource
 from service.channels.twilio.codes import BAD_REQUEST, kind_of_status
 from service.channels.twilio.provider import CONNECT_TIMEOUT_S, untrusted
@@ -62,12 +62,12 @@ class FcmProvider:
         self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60), timeout=timeout)
         self._tokens = TokenSource(account, timeout_s)
 
-    async def send(self, message: Outgoing) -> SendAnswer:
+    async def send(self, message: OutgoingMessage) -> SendResult:
         """POST messages:send; with a fresh token once, where Google does not know the one we have."""
         try:
             token = await self._tokens.get()
             answer = await self._post(message, token)
-            is_unknown = isinstance(answer, TurnedAway) and answer.status == UNAUTHORIZED and not _error_code(answer)
+            is_unknown = isinstance(answer, HttpRefusal) and answer.status == UNAUTHORIZED and not _error_code(answer)
             if is_unknown and (another := await self._tokens.get_instead_of(token)):
                 answer = await self._post(message, another)
         except NoToken as failed:
@@ -80,9 +80,9 @@ class FcmProvider:
             return Transient(self.name, "connect", type(error).__name__)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
             return NoAnswer(self.name, type(error).__name__)
-        return answer_to(self.name, answer, message) if isinstance(answer, TurnedAway) else answer
+        return result_of(self.name, answer, message) if isinstance(answer, HttpRefusal) else answer
 
-    async def _post(self, message: Outgoing, token: str) -> Accepted | NoAnswer | TurnedAway:
+    async def _post(self, message: OutgoingMessage, token: str) -> Accepted | NoAnswer | HttpRefusal:
         async with self._session.post(
             self._url,
             data=msgspec.json.encode(payload(message)),
@@ -93,12 +93,12 @@ class FcmProvider:
             body = json_object(text)
             if response.status != OK or isinstance(body.get("error"), dict):
                 status = response.status if response.status != OK else _status_within(body["error"])
-                return TurnedAway(status, text, response.headers.get("Retry-After"))
+                return HttpRefusal(status, text, response.headers.get("Retry-After"))
             if not (name := field_of(body, "name")):
                 return NoAnswer(self.name, "an answer without the message's name")
             return Accepted(self.name, name)
 
-    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """FCM cannot be asked after a message."""
         return Lookup()
 
@@ -107,7 +107,7 @@ class FcmProvider:
         await self._session.close()
 
 
-def payload(message: Outgoing) -> JsonObject:
+def payload(message: OutgoingMessage) -> JsonObject:
     """The body of messages:send (FCM HTTP v1, `SendMessageRequest`)."""
     ttl = max(0, min(message.ttl_s, LONGEST_TTL_S))
     return {
@@ -122,7 +122,7 @@ def payload(message: Outgoing) -> JsonObject:
     }
 
 
-def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) -> SendAnswer:
+def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = None) -> SendResult:
     """FCM's no in the domain's words: by the `errorCode` of its details, else by HTTP status."""
     error = no.json.get("error")
     error = error if isinstance(error, dict) else {}
@@ -131,25 +131,25 @@ def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) ->
     status = field_of(error, "status")
     code = said or status or str(no.status)
     words = words_of(field_of(error, "message") or ("" if error else no.text), message)
-    told = f"FCM {code}: {words}" if words else f"FCM {code}"
+    in_words = f"FCM {code}: {words}" if words else f"FCM {code}"
     if said == UNREGISTERED:
-        return Permanent(provider, code, told, "unregistered")
+        return Permanent(provider, code, in_words, "unregistered")
     if said in _SOME:
-        return Refused(provider, code, f"{_SOME[said]} ({words or told})", "address")
+        return Refused(provider, code, f"{_SOME[said]} ({words or in_words})", "address")
     reason = _detail(no, "reason")
     if reason in _KEY_REASONS:
-        return Refused(provider, reason, words or told)
+        return Refused(provider, reason, words or in_words)
     if code in _MESSAGE:
-        return Permanent(provider, code, told)
+        return Permanent(provider, code, in_words)
     by_status = kind_of_status(no.status, foreign=bool(no.text.strip()) and not error)
     kind = "later" if said in _LATER or (status == "UNAVAILABLE" and error) else by_status
     if said and said not in _LATER | _UNSURE:
-        tell_unknown(provider, said, no.status, kind)
+        report_unknown_code(provider, said, no.status, kind)
     if kind == "later" or (kind == "unsure" and no.retry_after is not None and said not in _UNSURE):
-        return Transient(provider, code, told, seconds_of(no.retry_after), pause=no.retry_after is not None)
+        return Transient(provider, code, in_words, seconds_of(no.retry_after), pause=no.retry_after is not None)
     if kind == "us":
-        return Refused(provider, code, words or told)
-    return NoAnswer(provider, told) if kind == "unsure" else Permanent(provider, code, told)
+        return Refused(provider, code, words or in_words)
+    return NoAnswer(provider, in_words) if kind == "unsure" else Permanent(provider, code, in_words)
 
 
 def _status_within(error: JsonObject) -> int:
@@ -158,11 +158,11 @@ def _status_within(error: JsonObject) -> int:
     return status if isinstance(status, int) and status in range(BAD_REQUEST, 600) else BAD_REQUEST
 
 
-def _error_code(no: TurnedAway) -> str:
+def _error_code(no: HttpRefusal) -> str:
     return _detail(no, "errorCode")
 
 
-def _detail(no: TurnedAway, name: str) -> str:
+def _detail(no: HttpRefusal, name: str) -> str:
     """A field of the error's details: FCM's own (`errorCode`), or Google's ErrorInfo (`reason`)."""
     error = no.json.get("error")
     details = error.get("details") if isinstance(error, dict) else None

@@ -29,14 +29,14 @@ from service.channels.channel import Surroundings
 from service.channels.http_answers import (
     DEFAULT_RETRY_AFTER_S,
     SUCCESS,
-    TurnedAway,
+    HttpRefusal,
     field_of,
     json_object,
+    report_unknown_code,
     seconds_of,
-    tell_unknown,
     text_of,
 )
-from service.channels.port import Outgoing, Provider, SendAnswer
+from service.channels.port import OutgoingMessage, Provider, SendResult
 from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
 from service.channels.twilio.settings import TwilioAccount
 from service.channels.words import words_of
@@ -54,7 +54,7 @@ _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
 _ERROR_STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
-class _Answer(Struct, frozen=True):
+class _HttpResponse(Struct, frozen=True):
     """An answer that is read already, as far as it goes."""
 
     status: int
@@ -76,7 +76,7 @@ class _Bounded:
     async def request(self, **kwargs: Any) -> Any:
         """aiohttp's request, read to its end or as far as it can be."""
         async with self._session.request(**{**kwargs, "timeout": self._timeout}) as response:
-            return _Answer(response.status, response.headers, await text_of(response))
+            return _HttpResponse(response.status, response.headers, await text_of(response))
 
     async def close(self) -> None:
         """aiohttp's close."""
@@ -91,12 +91,12 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
         self.session = _Bounded(connections, timeout_s)
 
     async def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send; raises TurnedAway. What the SDK keeps of the last request for its tests is let go."""
+        """Send; raises HttpRefusal. What the SDK keeps of the last request for its tests is let go."""
         response = await super().request(*args, **kwargs)
         self._test_only_last_response = self._test_only_last_request = None
         status, text = response.status_code, str(response.text)
         if status not in SUCCESS or (inner := _no_within(text)):
-            raise TurnedAway(status if status not in SUCCESS else inner, text, response.headers.get("Retry-After"))
+            raise HttpRefusal(status if status not in SUCCESS else inner, text, response.headers.get("Retry-After"))
         return response
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
@@ -123,14 +123,14 @@ class TwilioProvider:
         # The SDK builds addresses from its domain object; pointing that elsewhere is how it is redirected.
         self._client.api.base_url = account.base_url
 
-    async def send(self, message: Outgoing) -> SendAnswer:
+    async def send(self, message: OutgoingMessage) -> SendResult:
         """POST Messages.json; Twilio's answer in the domain's words."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 created = await self._client.messages.create_async(**self.parameters(message))
             return _taken_as(self.name, created)
-        except TurnedAway as no:
-            return answer_to(self.name, no, message)
+        except HttpRefusal as no:
+            return result_of(self.name, no, message)
         except ClientConnectorCertificateError as error:
             return untrusted(self.name, error)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
@@ -140,7 +140,7 @@ class TwilioProvider:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
 
-    def parameters(self, message: Outgoing) -> dict[str, Any]:
+    def parameters(self, message: OutgoingMessage) -> dict[str, Any]:
         """What creates the message, by the SDK's names."""
         prefix = "whatsapp:" if self._whatsapp else ""
         parameters: dict[str, Any] = {
@@ -160,7 +160,7 @@ class TwilioProvider:
             parameters["body"] = message.rendered.text
         return parameters
 
-    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """A message to this number with these words, made lately.
 
         Not filtered by the date of sending, which a message that still waits at Twilio does not have. What Twilio
@@ -170,7 +170,7 @@ class TwilioProvider:
         try:
             async with asyncio.timeout(self._timeout_s):
                 listed = await self._client.messages.list_async(to=prefix + message.address, limit=LISTED_AT_MOST)
-        except (TurnedAway, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError,
+        except (HttpRefusal, TwilioException, ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError,
                 AttributeError):  # fmt: skip
             return Lookup()
         since = datetime.now(UTC) - LOOK_BACK
@@ -207,42 +207,42 @@ def _no_within(text: str) -> int:
     return (int(status) if status in _ERROR_STATUSES else BAD_REQUEST) if is_error else 0
 
 
-def _taken_as(provider: str, created: Any) -> SendAnswer:
+def _taken_as(provider: str, created: Any) -> SendResult:
     """What a yes says: a message with a name is taken, unless it tells at once that it failed."""
     sid = str(created.sid or "")
     if not sid:
         return NoAnswer(provider, "an answer without the message's sid")
     code = str(created.error_code or "")
     if str(created.status) in _FAILED and code.isdigit():
-        no = TurnedAway(BAD_REQUEST, json.dumps({"code": int(code), "message": str(created.error_message or "")}))
-        return answer_to(provider, no)
+        no = HttpRefusal(BAD_REQUEST, json.dumps({"code": int(code), "message": str(created.error_message or "")}))
+        return result_of(provider, no)
     return Accepted(provider, sid)
 
 
-def answer_to(provider: str, no: TurnedAway, message: Outgoing | None = None) -> SendAnswer:
+def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = None) -> SendResult:
     """Twilio's no in the domain's words: by its code, else by HTTP status. Its own words are kept for people."""
     body = no.json
     said = field_of(body, "code")
     code = int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
     kind, is_known = kind_of(code, no.status, foreign=bool(no.text.strip()) and not body)
     if not is_known:
-        tell_unknown("twilio", str(code), no.status, kind)
+        report_unknown_code("twilio", str(code), no.status, kind)
     if kind == "unsure" and no.status == UNAVAILABLE and no.retry_after is not None:
         # Turned away at the door, with a time to come back (RFC 9110, §10.2.3 and §15.6.4).
         kind = "later"
     named = str(code) if code >= FIRST_CODE else str(no.status)
-    told = words_of(field_of(body, "message") or field_of(body, "detail") or ("" if body else no.text), message)
-    return _in_our_words(provider, kind, named, told, no)
+    in_words = words_of(field_of(body, "message") or field_of(body, "detail") or ("" if body else no.text), message)
+    return _in_our_words(provider, kind, named, in_words, no)
 
 
-def _in_our_words(provider: str, kind: Kind, code: str, told: str, no: TurnedAway) -> SendAnswer:
+def _in_our_words(provider: str, kind: Kind, code: str, said: str, no: HttpRefusal) -> SendResult:
     what = f"Twilio error {code}" if int(code) >= FIRST_CODE else f"HTTP {code}"
-    words = f"{what}: {told}" if told else what
+    words = f"{what}: {said}" if said else what
     match kind:
         case "us":
-            return Refused(provider, code, told or what)
+            return Refused(provider, code, said or what)
         case "country":
-            return Refused(provider, code, told or what, "destination")
+            return Refused(provider, code, said or what, "destination")
         case "later":
             pause = no.status == TOO_MANY or no.retry_after is not None
             wait = seconds_of(no.retry_after) if pause else 0.0

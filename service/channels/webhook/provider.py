@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from service.channels.port import Outgoing, SendAnswer
+from service.channels.port import OutgoingMessage, SendResult
 from service.domain.notices import Accepted, Lookup, Permanent, Transient
 from service.webhook_targets import NOT_ALLOWED as WHY
 from service.webhooks import NOT_ALLOWED, WebhookClient
@@ -17,13 +17,11 @@ class WebhookProvider:
     def __init__(self, client: WebhookClient) -> None:
         self._client = client
 
-    async def send(self, message: Outgoing) -> SendAnswer:
+    async def send(self, message: OutgoingMessage) -> SendResult:
         """POST the notice as JSON; anything that is not a refusal is tried again."""
-        posted = await self._client.post(
-            message.address, message.notification_id, message.rendered.text, datetime.now(UTC)
-        )
+        posted = await self._client.post(message.address, message.message_id, message.rendered.text, datetime.now(UTC))
         if posted.outcome == "taken":
-            return Accepted(self.name, message.notification_id)
+            return Accepted(self.name, message.message_id)
         if posted.outcome == "later":
             return Transient(self.name, posted.code, "the receiver did not take it", posted.wait_s)
         if posted.code == NOT_ALLOWED:
@@ -31,7 +29,7 @@ class WebhookProvider:
         kind = "unregistered" if posted.outcome == "gone" else "refused"
         return Permanent(self.name, posted.code, f"HTTP {posted.code}", kind)  # type: ignore[arg-type]
 
-    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """A receiver cannot be asked; but sending again does no harm."""
         return Lookup()
 

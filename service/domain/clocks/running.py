@@ -18,7 +18,7 @@ from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
 from service.domain.workflow import ClockSpec
 
-Tell = Callable[[Draft, str, datetime], object]
+Notify = Callable[[Draft, str, datetime], object]
 
 
 def sync(draft: Draft, *, by_event: bool) -> None:
@@ -145,7 +145,7 @@ def fell_away(draft: Draft, notice_id: UUID, why: str) -> None:
             stop(draft, key, clock, draft.at, why, moved=True)
 
 
-def told(draft: Draft, notice_id: UUID, how: str) -> None:
+def notified(draft: Draft, notice_id: UUID, how: str) -> None:
     """A message of this notice was sent or delivered: the promise to tell is kept."""
     for key, clock in list(draft.order.clocks.items()):
         if clock.notice_id != notice_id:
@@ -183,14 +183,14 @@ def wake_at(order: Order) -> datetime | None:
     return min((t for t in times if t), default=None)
 
 
-def tick(draft: Draft, tell: Tell, until: datetime) -> None:
+def tick(draft: Draft, notify: Notify, until: datetime) -> None:
     """Do everything that is due by `until`: the clocks in the order in which they were due, then the calls.
 
     Calls are for people now: an event of the past, out of a backlog, makes none of them up.
     """
     while (first := _first_due(draft.order, until)) is not None:
         key, clock, due = first
-        _clock_due(draft, key, clock, due, tell)
+        _clock_due(draft, key, clock, due, notify)
     if until >= draft.now:
         escalations.call_again(draft)
 
@@ -201,7 +201,7 @@ def _first_due(order: Order, until: datetime) -> tuple[str, Clock, datetime] | N
     return (key, clock, moment) if clock is not None and moment is not None and moment <= until else None
 
 
-def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) -> None:
+def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, notify: Notify) -> None:
     spec = draft.workflow.clocks.get(clock.spec)
     if spec is None:
         draft.drop_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="no longer in the pack"))
@@ -209,8 +209,8 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) 
     if due < clock.due:
         draft.put_clock(key, replace(clock, warned=True))
         draft.log("clock_warned", due, clock=spec.name, due=clock.due.isoformat())
-        if spec.warn_tell and draft.now < clock.due:  # a warning of what has happened since helps nobody
-            tell(draft, spec.warn_tell, due)
+        if spec.notify_at_warning and draft.now < clock.due:  # a warning of what has happened since helps nobody
+            notify(draft, spec.notify_at_warning, due)
         return
     late = (draft.now - clock.due).total_seconds()
     if not KINDS[spec.kind].is_promise:
@@ -237,5 +237,5 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, tell: Tell) 
             clock_id=clock.id,
             due=clock.due,
         )
-    if spec.tell:
-        tell(draft, spec.tell, due)
+    if spec.notify:
+        notify(draft, spec.notify, due)

@@ -1,8 +1,8 @@
-"""Alembic's environment: runs on the connection that `service.ledger.schema` hands over."""
+"""Alembic's environment: runs on the connection that `service.ledger.database.schema` hands over."""
 
 from alembic import context
 
-from service.ledger import tables, tables_admin  # noqa: F401 - they fill the metadata
+from service.ledger import tables  # noqa: F401 - it fills the metadata
 from service.ledger.columns import metadata
 from service.ledger.migrations import unblocking  # noqa: F401 - it takes the place of Alembic's own
 

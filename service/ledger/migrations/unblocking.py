@@ -1,7 +1,7 @@
 """Index builds and drops that stop no writer: a migration writes `op.create_index` as ever, and it is done later.
 
 On PostgreSQL an index of a table that was there before is neither built nor dropped under the step's locks: its
-statement is kept with the step, and run CONCURRENTLY once that is committed (`service.ledger.upgrading`).
+statement is kept with the step, and run CONCURRENTLY once that is committed (`service.ledger.database.upgrading`).
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from sqlalchemy import Index
 from sqlalchemy.schema import CreateIndex, DropIndex
 
-from service.ledger.upgrading import Later
+from service.ledger.database.upgrading import Later
 
 
 class UnblockingImpl(PostgresqlImpl):

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service.ledger.escalation_views import listed, listed_incidents, near_breach
+from service.ledger.escalations.views import listed, listed_incidents, near_breach
 from service.web.context import CONTEXT
 from service.web.desk.page import render
 from service.web.escalations import wanted_of
@@ -31,10 +31,10 @@ async def board_rows(request: web.Request) -> web.StreamResponse:
 
 
 async def _values(request: web.Request) -> dict[str, Any]:
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     wanted = await wanted_of(request)
-    now = core.time.now()
-    async with core.ledger.reading() as tx:
+    now = orders.time.now()
+    async with orders.ledger.reading() as tx:
         found, total, cursor = await listed(tx, wanted, now)
         incidents = await listed_incidents(tx, wanted) if not wanted.cursor else []
         near = await near_breach(tx, wanted, now, NEAR)
@@ -49,6 +49,6 @@ async def _values(request: web.Request) -> dict[str, Any]:
         "more": bool(cursor),
         "query": urlencode(kept),
         "next_query": urlencode({**kept, "cursor": cursor}),
-        "teams": sorted({t for p in core.packs for t in p.workflow.teams}),
-        "workflows": sorted(p.workflow.name for p in core.packs),
+        "teams": sorted({t for p in orders.packs for t in p.workflow.teams}),
+        "workflows": sorted(p.workflow.name for p in orders.packs),
     }

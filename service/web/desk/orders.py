@@ -7,25 +7,25 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 from msgspec import Struct
 
-from service.core import NoSuchOrder
 from service.domain.attributes import moment_of
 from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
-from service.ledger.order_search import Listed, open_escalations_of, search
+from service.ledger.orders.search import Listed, open_escalations_of, search
+from service.orders import NoSuchOrder
 from service.web import attribute_filters
 from service.web.audited import audit_line
-from service.web.bodies import form_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.once import once_by_form
-from service.web.orders import csv_answer, line_of, load_order, order_ref, search_of, told_once
+from service.web.orders import csv_answer, line_of, load_order, order_ref, search_of, send_once
+from service.web.params import form_of
 from service.web.preview import preview
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import OrdersQuery
-from service.web.shapes import Asked
+from service.web.schemas import Asked
 from service.web.suppressions import lift_as_asked
 
 _FILTERS: Final = (
@@ -37,18 +37,18 @@ _FILTERS: Final = (
 async def orders(request: web.Request) -> web.StreamResponse:
     """Search, filters, and the usual views."""
     context = request.app[CONTEXT]
-    core = context.core
+    all_orders = context.orders
     wanted = await search_of(request, apart=True)
     if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
-    now = core.time.now()
-    async with core.ledger.reading() as tx:
+    now = all_orders.time.now()
+    async with all_orders.ledger.reading() as tx:
         page, cursor = await search(tx, wanted, now)
         escalated = await open_escalations_of(tx, [o.id for o in page])
         warnings = await attribute_filters.warnings(tx, context, wanted)
     if wanted.q and len(page) == 1 and not cursor:
         raise web.HTTPFound(_path(page[0].workflow, page[0].order_id))
-    packs = [p.workflow for p in core.packs if wanted.workflow in ("", p.workflow.name)]
+    packs = [p.workflow for p in all_orders.packs if wanted.workflow in ("", p.workflow.name)]
     kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
         "s": wanted,
@@ -60,7 +60,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
         "query": urlencode(kept),
         "view": urlencode(kept),
         "views": _views(now),
-        "workflows": sorted(p.workflow.name for p in core.packs),
+        "workflows": sorted(p.workflow.name for p in all_orders.packs),
         "statuses": sorted({s for w in packs for s in w.statuses}),
         "stages": sorted({s for w in packs for s in w.stages}),
     }
@@ -106,7 +106,7 @@ async def order(request: web.Request) -> web.StreamResponse:
     """One order."""
     context = request.app[CONTEXT]
     stored, view = await load_order(request)
-    pack = context.core.packs.find(view.workflow, view.pack)
+    pack = context.orders.packs.find(view.workflow, view.pack)
     assert pack is not None
     w = pack.workflow
     rank = w.stages[view.stage].rank
@@ -149,7 +149,7 @@ def _facts(w: Workflow, said: JsonObject) -> list[tuple[str, Any]]:
 async def _notice(request: web.Request) -> SendNotice:
     form = await form_of(request)
     reason = form.get("reason", "")
-    pack = request.app[CONTEXT].core.packs.find(request.match_info["workflow"])
+    pack = request.app[CONTEXT].orders.packs.find(request.match_info["workflow"])
     notice = pack.workflow.notices.get(reason) if pack else None
     chosen = tuple(form.getall("channels", []))
     # The form offers every channel that any notice has; those that this one does not have are left out.
@@ -160,7 +160,7 @@ async def _notice(request: web.Request) -> SendNotice:
         name: _given(ask.attribute.type, form.get(f"{reason}.{name}", ""))
         for name, ask in (notice.asks if notice else {}).items()
     }
-    return SendNotice(request.app[CONTEXT].core.time.now(), reason, request[CALLER].name, fitting, inputs)
+    return SendNotice(request.app[CONTEXT].orders.time.now(), reason, request[CALLER].name, fitting, inputs)
 
 
 _INPUTS: Final = {"datetime": "datetime-local", "date": "date", "number": "number"}
@@ -212,14 +212,14 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
     cause = await _notice(request)
 
     async def send(request: web.Request) -> web.StreamResponse:
-        return await told_once(request, cause, _send)
+        return await send_once(request, cause, _send)
 
     return await once_by_form(request, send)
 
 
 async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref = order_ref(request)
-    await request.app[CONTEXT].core.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
+    await request.app[CONTEXT].orders.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
     raise web.HTTPSeeOther(_path(*ref))
 
 
@@ -240,9 +240,9 @@ async def _report(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     reason, detail = form.get("reason", ""), form.get("detail", "")[:2000]
     ref = order_ref(request)
-    cause = ReportIssue(request.app[CONTEXT].core.time.now(), reason, request[CALLER].name, detail)
+    cause = ReportIssue(request.app[CONTEXT].orders.time.now(), reason, request[CALLER].name, detail)
     try:
-        await request.app[CONTEXT].core.act(ref, cause, [audit_line(request, f"issue.reported {reason}", *ref)])
+        await request.app[CONTEXT].orders.act(ref, cause, [audit_line(request, f"issue.reported {reason}", *ref)])
     except NoSuchOrder:
         raise web.HTTPNotFound from None
     raise web.HTTPSeeOther(_path(*ref))

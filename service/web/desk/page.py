@@ -7,7 +7,7 @@ from uuid import uuid4
 import aiohttp_jinja2
 from aiohttp import web
 
-from service.ledger.keys import Caller, Role
+from service.ledger.access.api_keys import Caller, Role
 from service.web.auth import OPEN_SESSION, may, session_of
 from service.web.context import CALLER, CONTEXT
 
@@ -49,7 +49,7 @@ async def render(
         "links": LINKS,
         "here": here,
         "can": lambda role: caller is not None and may(caller, role),
-        "now": context.core.time.now(),
+        "now": context.orders.time.now(),
     }
     response = aiohttp_jinja2.render_template(f"desk/{template}", request, {**shared, **values}, status=status)
     response.headers.update(HEADERS)

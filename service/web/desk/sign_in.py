@@ -5,15 +5,15 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from service.ledger import sessions
-from service.ledger.audit import write_audit
-from service.ledger.keys import Caller, caller_of, looks_like_key
+from service.ledger.access import sessions
+from service.ledger.access.api_keys import Caller, caller_of, looks_like_key
+from service.ledger.auditing.lines import write_audit
 from service.web.audited import audit_line, record_stranger
 from service.web.auth import CSRF_FIELD, HOME, begin_session, may, session_of
-from service.web.bodies import form_of
 from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
+from service.web.params import form_of
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import SignInQuery
@@ -64,7 +64,9 @@ def _require_own_form(request: web.Request, token: str) -> None:
         return
     browser = request.cookies.get(FORM_COOKIE, "")
     if not browser or not request.app[CONTEXT].sessions.csrf_fits(f"{FORM}{browser}", token):
-        raise Problem(403, "Refused", "the form is too old, or not of this desk; open /desk/sign-in and try again")
+        raise Problem(
+            403, "Refused", "the form has expired or belongs to another session; open /desk/sign-in and try again"
+        )
 
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
@@ -76,7 +78,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     key = form.get("key", "").strip()
     caller = None
     if looks_like_key(key):
-        async with context.core.ledger.reading() as tx:
+        async with context.orders.ledger.reading() as tx:
             caller = await caller_of(tx, key)
     if caller is None:
         refused = await refuse_guess(request, Problem(401, "That key is not known, or was revoked."))
@@ -99,11 +101,11 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
     if session is not None and not request.app[CONTEXT].sessions.csrf_fits(session.id, token):
         raise Problem(403, "Refused", "reload the page and try again")
     if session is not None:
-        core = request.app[CONTEXT].core
+        orders = request.app[CONTEXT].orders
         request[CALLER] = Caller(session.name, session.role, session.key_id, session.id)
-        async with core.ledger.transaction() as tx:
-            await sessions.end(tx, session.id, core.time.now())
-            await write_audit(tx, [audit_line(request, "signed_out")], core.time.now())
+        async with orders.ledger.transaction() as tx:
+            await sessions.end(tx, session.id, orders.time.now())
+            await write_audit(tx, [audit_line(request, "signed_out")], orders.time.now())
     response = web.HTTPSeeOther("/desk/sign-in")
     response.del_cookie(COOKIE, path="/")
     raise response

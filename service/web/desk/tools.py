@@ -6,13 +6,14 @@ from aiohttp import web
 
 from service.broker.port import DEAD, INTAKE, BrokerLost
 from service.channels import registry
-from service.ledger import housekeeping, outbox, provider_health
-from service.ledger.totals import messages_waiting
-from service.ledger.views import mail_html, recent_messages
-from service.web.bodies import uuid_of
+from service.ledger.escalations import provider_health
+from service.ledger.messages import housekeeping, outbox
+from service.ledger.orders.totals import messages_waiting
+from service.ledger.orders.views import mail_html, recent_messages
 from service.web.context import CONTEXT
-from service.web.dead import change_letter, letters_of
+from service.web.dead import change_dead_letter, dead_letters_of
 from service.web.desk.page import render
+from service.web.params import uuid_of
 
 SHOWN: Final = 60
 LETTERS: Final = 100
@@ -22,8 +23,8 @@ MAIL_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:;
 
 async def inbox(request: web.Request) -> web.StreamResponse:
     """The newest messages as their readers see them."""
-    core = request.app[CONTEXT].core
-    async with core.ledger.reading() as tx:
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.reading() as tx:
         messages = await recent_messages(tx, SHOWN)
     # People's own channels are there, empty or not; others where something went.
     used = {m.channel for m in messages}
@@ -34,9 +35,9 @@ async def inbox(request: web.Request) -> web.StreamResponse:
 
 async def mail(request: web.Request) -> web.StreamResponse:
     """One mail's HTML, in a box of its own."""
-    core = request.app[CONTEXT].core
+    orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "message")
-    async with core.ledger.reading() as tx:
+    async with orders.ledger.reading() as tx:
         html = await mail_html(tx, key)
     if not html:
         raise web.HTTPNotFound
@@ -48,7 +49,7 @@ async def dead(request: web.Request) -> web.StreamResponse:
     """What was refused and why."""
     problem, letters = "", []
     try:
-        letters = await letters_of(request).look(LETTERS)
+        letters = await dead_letters_of(request).look(LETTERS)
     except BrokerLost:
         problem = "The broker does not answer; the letters are safe there."
     return await render(request, "dead.html.j2", {"letters": letters, "problem": problem}, here="/desk/dead")
@@ -56,15 +57,15 @@ async def dead(request: web.Request) -> web.StreamResponse:
 
 async def act_on_dead(request: web.Request) -> web.StreamResponse:
     """Replay or drop one letter, and show the rest."""
-    await change_letter(request, request.match_info["act"])
+    await change_dead_letter(request, request.match_info["act"])
     raise web.HTTPSeeOther("/desk/dead")
 
 
 async def health(request: web.Request) -> web.StreamResponse:
     """Queues, lag, providers, breakers."""
     context = request.app[CONTEXT]
-    core, now = context.core, context.core.time.now()
-    async with core.ledger.reading() as tx:
+    orders, now = context.orders, context.orders.time.now()
+    async with orders.ledger.reading() as tx:
         oldest = await housekeeping.oldest_pending(tx, context.routes)
         leaving = await outbox.oldest(tx, now)
         waiting = await messages_waiting(tx)
@@ -87,7 +88,7 @@ async def health(request: web.Request) -> web.StreamResponse:
             for c, route in context.routes.items()
             for p in route.providers
         ],
-        "packs": [p.workflow for p in core.packs],
+        "packs": [p.workflow for p in orders.packs],
     }
     return await render(request, "health.html.j2", values, here="/desk/health")
 

@@ -14,4 +14,4 @@ class FollowUp(Dwell):
 
     def in_words(self, spec: ClockSpec, within: str, statuses: str) -> str:
         """Its rule in a sentence."""
-        return f"{spec.tell} {within} after entering {statuses}"
+        return f"{spec.notify} {within} after entering {statuses}"

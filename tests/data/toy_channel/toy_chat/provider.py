@@ -3,7 +3,7 @@
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout
 
 from service.channels.http_answers import seconds_of
-from service.channels.port import Outgoing, SendAnswer
+from service.channels.port import OutgoingMessage, SendResult
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
 
@@ -17,9 +17,9 @@ class ChatProvider:
         headers = {"Authorization": f"Bearer {token}"}
         self._session = ClientSession(url, headers=headers, timeout=ClientTimeout(total=timeout_s))
 
-    async def send(self, message: Outgoing) -> SendAnswer:
+    async def send(self, message: OutgoingMessage) -> SendResult:
         """Its answer in the words of Stagebell; never raises."""
-        body = {"id": message.notification_id, "to": message.address, "text": message.rendered.text}
+        body = {"id": message.message_id, "to": message.address, "text": message.rendered.text}
         try:
             async with self._session.post("/messages", json=body) as response:
                 return self._read(response.status, response.headers.get("Retry-After"))
@@ -28,7 +28,7 @@ class ChatProvider:
         except (TimeoutError, ClientError, OSError) as error:
             return NoAnswer(self.name, type(error).__name__)
 
-    def _read(self, status: int, retry_after: str | None) -> SendAnswer:
+    def _read(self, status: int, retry_after: str | None) -> SendResult:
         code = str(status)
         if status < 300:
             return Accepted(self.name)
@@ -42,10 +42,10 @@ class ChatProvider:
             return Permanent(self.name, code, "the reader has silenced the bot", "opted_out")
         return Permanent(self.name, code, f"HTTP {code}") if status < 500 else NoAnswer(self.name, f"HTTP {code}")
 
-    async def find(self, message: Outgoing, others: frozenset[str]) -> Accepted | Lookup:
+    async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """The bot knows our ids, so that it can say for sure."""
         try:
-            async with self._session.get(f"/messages/{message.notification_id}") as response:
+            async with self._session.get(f"/messages/{message.message_id}") as response:
                 return Accepted(self.name) if response.status == 200 else Lookup(missing=response.status == 404)
         except (TimeoutError, ClientError, OSError):
             return Lookup()

@@ -1,0 +1,35 @@
+"""A notice is told: its messages are planned, and the promise that it reaches its readers starts."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from service.domain import planning
+from service.domain.clocks import running
+from service.domain.draft import Draft
+from service.domain.events import Secret
+
+
+def notify(
+    draft: Draft,
+    name: str,
+    at: datetime,
+    *,
+    secrets: dict[str, Secret] | None = None,
+    channels: tuple[str, ...] = (),
+    by: str = "",
+    asked: Mapping[str, Any] | None = None,
+) -> bool:
+    """Plan the notice `name`, called for `at` that moment, and start its promise; `by`: who sends it by hand.
+
+    Whether it is told at all.
+    """
+    notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked)
+    if notice_id is not None:
+        running.promise(draft, name, notice_id, at)
+    return notice_id is not None
+
+
+def tick(draft: Draft, until: datetime) -> None:
+    """Do everything that is due by `until`; what it tells is told."""
+    running.tick(draft, notify, until)

@@ -1,0 +1,1 @@
+"""API keys, sessions, and answers kept for repeated calls."""

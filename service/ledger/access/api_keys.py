@@ -1,0 +1,94 @@
+"""API keys: shown once, kept as a digest."""
+
+import re
+import secrets
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import select, update
+
+from service.domain.errors import Rejection
+from service.ledger.access.tables import api_keys
+from service.ledger.database.engine import new_uuid
+from service.ledger.database.transaction import Transaction
+
+Role = Literal["publisher", "agent", "supervisor", "admin"]
+ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
+PREFIX: Final = "sb_"
+# What the names of people who sign in with a company account begin with; no key is called so.
+ACCOUNT: Final = "oidc:"
+_KEY: Final = re.compile(r"sb_[A-Za-z0-9_-]{1,100}")
+
+
+class Caller(Struct, frozen=True):
+    """Who is asking: by a key, or by a session of the desk (which stands on a key, or on an account elsewhere)."""
+
+    name: str
+    role: Role
+    key_id: UUID | None = None
+    session_id: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What limits count by: the browser, or the key, whatever others are called."""
+        if self.session_id:
+            return f"session {self.session_id}"
+        return f"key {self.key_id}" if self.key_id else self.name
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether it could be a key at all; what cannot is not looked up."""
+    return _KEY.fullmatch(text) is not None
+
+
+async def create(tx: Transaction, role: Role, name: str, now: datetime) -> str:
+    """A new key; this is the only time that it can be seen. Raises Rejection for a name that stands for an account."""
+    if name.startswith(ACCOUNT):
+        raise Rejection(f"name: those that begin with {ACCOUNT!r} are of people who sign in with company accounts")
+    key = PREFIX + secrets.token_urlsafe(32)
+    await tx.execute(
+        api_keys.insert().values(
+            id=new_uuid(), name=name, role=role, digest=tx.keyring.digest("api-key", key), created_at=now
+        )
+    )
+    return key
+
+
+async def caller_of(tx: Transaction, key: str) -> Caller | None:
+    """Whose key this is, if it is valid."""
+    query = select(api_keys.c.id, api_keys.c.name, api_keys.c.role).where(
+        api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return Caller(row.name, row.role, row.id) if row else None
+
+
+async def revoked_name(tx: Transaction, key: str) -> str:
+    """How a key was called before it was revoked; empty for one that never was any."""
+    query = select(api_keys.c.name).where(
+        api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_not(None)
+    )
+    return str((await tx.execute(query)).scalar_one_or_none() or "")
+
+
+async def roles_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Role]:
+    """The roles of these keys; those that were revoked are missing."""
+    query = select(api_keys.c.id, api_keys.c.role).where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
+    return {row.id: row.role for row in await tx.execute(query)}
+
+
+async def revoke(tx: Transaction, name: str, now: datetime) -> int:
+    """End the keys with this name; how many."""
+    ended = await tx.execute(
+        update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return int(ended.rowcount)
+
+
+async def listed(tx: Transaction) -> list[tuple[str, str, datetime, datetime | None]]:
+    """(name, role, made, revoked) of all keys."""
+    rows = await tx.execute(select(api_keys).order_by(api_keys.c.created_at))
+    return [(row.name, row.role, row.created_at, row.revoked_at) for row in rows]

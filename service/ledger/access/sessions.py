@@ -1,0 +1,86 @@
+"""Who is signed in at the desk, kept here so that every replica knows when a sign-in is over.
+
+A session ends with sign-out, with its key, with a newer sign-in that says another role, and after its life. Ids, names
+and accounts are kept as keyed digests.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from service.keyring import Keyring
+from service.ledger.access.api_keys import Role
+from service.ledger.access.tables import api_keys, desk_sessions
+from service.ledger.database.transaction import Transaction
+
+LIFE: Final = timedelta(hours=12)
+
+
+def digest_of(keyring: Keyring, session_id: str) -> bytes:
+    """Under what a session is kept."""
+    return keyring.digest("desk-session", session_id)
+
+
+async def begin(
+    tx: Transaction,
+    session_id: str,
+    name: str,
+    role: Role,
+    now: datetime,
+    *,
+    key_id: UUID | None = None,
+    account: str = "",
+) -> None:
+    """A new sign-in by a key or by an account elsewhere; an account's newest sign-in says the role of its others."""
+    await tx.execute(delete(desk_sessions).where(desk_sessions.c.created_at < now - LIFE))
+    subject = tx.keyring.digest("desk-account", account or str(key_id))
+    if account:
+        await tx.execute(update(desk_sessions).where(desk_sessions.c.subject == subject).values(role=role))
+    row = {
+        "id": digest_of(tx.keyring, session_id),
+        "subject": subject,
+        "named": tx.keyring.digest("desk-name", name),
+        "role": role,
+        "key_id": key_id,
+        "created_at": now,
+    }
+    await tx.execute(desk_sessions.insert().values(row))
+
+
+async def roles_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Role]:
+    """The roles that these sessions have now; those that are over are missing."""
+    query = (
+        select(desk_sessions.c.id, desk_sessions.c.role, desk_sessions.c.key_id, api_keys.c.role.label("key_role"))
+        .outerjoin(api_keys, (api_keys.c.id == desk_sessions.c.key_id) & api_keys.c.revoked_at.is_(None))
+        .where(
+            desk_sessions.c.id.in_(sessions),
+            desk_sessions.c.ended_at.is_(None),
+            desk_sessions.c.created_at > now - LIFE,
+        )
+    )
+    found: dict[bytes, Role] = {}
+    for row in await tx.execute(query):
+        role = row.role if row.key_id is None else row.key_role
+        if role is not None:
+            found[bytes(row.id)] = role
+    return found
+
+
+async def end(tx: Transaction, session_id: str, now: datetime) -> int:
+    """Sign out."""
+    return await _end(tx, desk_sessions.c.id == digest_of(tx.keyring, session_id), now)
+
+
+async def end_named(tx: Transaction, name: str, now: datetime) -> int:
+    """End the sessions of whoever signed in under this name; how many."""
+    return await _end(tx, desk_sessions.c.named == tx.keyring.digest("desk-name", name), now)
+
+
+async def _end(tx: Transaction, those: ColumnElement[bool], now: datetime) -> int:
+    ended: Any = await tx.execute(
+        update(desk_sessions).where(those, desk_sessions.c.ended_at.is_(None)).values(ended_at=now)
+    )
+    return int(ended.rowcount)

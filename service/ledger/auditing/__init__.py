@@ -1,0 +1,1 @@
+"""The audit log: its chain of lines, written and read."""

@@ -1,0 +1,138 @@
+"""The one way from an address to a PostgreSQL connection: for queries, LISTEN, migrations, tests and benches.
+
+Behind a connection pooler in transaction mode (PgBouncer, "SQL feature map for pooling modes") a session keeps
+nothing: no start-up parameters but a few, no prepared statements. That is seen at the start, and done without.
+"""
+
+import ssl
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import asyncpg
+import structlog
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from service.addresses import PostgresAddress, postgres_address
+
+log = structlog.get_logger(__name__)
+POOL_SIZE: Final = 8
+STATEMENT_TIMEOUT_S: Final = 30
+STATEMENTS_KEPT: Final = 100
+# `application_name`: releases before bound seals gave their connections none (see `key_processes`).
+_SESSION: Final = {
+    "application_name": "stagebell",
+    "timezone": "UTC",
+    "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000),
+    "jit": "off",
+}
+# What PgBouncer keeps for each client itself (its manual, `ignore_startup_parameters`).
+_KEPT_BY_POOLERS: Final = ("timezone", "application_name")
+
+
+class NoPrimary(ConnectionError):
+    """Hosts answered, and none of them is a primary: a switchover may be under way."""
+
+
+class PostgresConnector:
+    """How this process reaches one PostgreSQL; learns whether a pooler stands between."""
+
+    def __init__(self, url: str) -> None:
+        self.address: PostgresAddress = postgres_address(url)
+        self.pooled = False
+
+    async def look(self) -> None:
+        """Connect once, and learn whether there is a pooler: it refuses parameters, or has process ids of its own.
+
+        Raises what connecting raises.
+        """
+        try:
+            connection = await self.connect()
+        except asyncpg.ProtocolViolationError as error:
+            if "startup parameter" not in str(error):
+                raise
+            self.pooled = True
+            return
+        try:
+            async with connection.transaction():
+                served_by = await connection.fetchval("SELECT pg_backend_pid()")
+            self.pooled = served_by != connection.get_server_pid()
+        finally:
+            await connection.close(timeout=1)
+
+    async def connect(self, **more: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        """A new connection to the first host that will do; each has its own time: a silent one costs no other's.
+
+        Raises what the driver raises for the last host, NoPrimary when all answered and none is one.
+        """
+        last: Exception | None = None
+        for host, port in self.address.hosts:
+            try:
+                return await asyncpg.connect(**self._arguments(host, port), **more)
+            except asyncpg.TargetServerAttributeNotMatched:
+                last = last or NoPrimary(f"no host is a primary: {self.address.places}")
+            except (OSError, asyncpg.CannotConnectNowError) as error:
+                # The trouble of a host says more than that another one is a standby.
+                last = error
+        assert last is not None
+        raise last
+
+    def _arguments(self, host: str, port: int) -> dict[str, Any]:
+        a = self.address
+        tls = dict(a.tls)
+        known: dict[str, Any] = {"statement_cache_size": 0} if self.pooled else {}
+        if tls.get("sslrootcert") == "system":
+            tls.clear()
+            known["ssl"] = ssl.create_default_context()
+        server = {**_SESSION, **a.server}
+        if self.pooled:
+            server = {name: value for name, value in server.items() if name in _KEPT_BY_POOLERS}
+        return {
+            "dsn": f"postgresql:///?{urlencode(tls)}" if tls else None,
+            "host": host,
+            "port": port,
+            "user": a.user,
+            "password": a.password,
+            "database": a.database,
+            "passfile": a.passfile,
+            "target_session_attrs": a.role,
+            "server_settings": server,
+            "timeout": a.timeout_s,
+            **known,
+        }
+
+    @property
+    def statements_kept(self) -> int:
+        """How many prepared statements a connection keeps: as the address says, none behind a pooler."""
+        if self.address.cache is not None:
+            return self.address.cache
+        return 0 if self.pooled else STATEMENTS_KEPT
+
+    def engine(self, *, patient: bool = False) -> AsyncEngine:
+        """SQLAlchemy's pool over this way. `patient`: a statement may take as long as it takes."""
+        timeout = None if patient else STATEMENT_TIMEOUT_S
+
+        async def connect() -> Any:
+            return await self.connect(command_timeout=timeout)
+
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            hide_parameters=True,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_SIZE,
+            pool_pre_ping=False,
+            # The connection used last has its statements prepared and its plans at hand.
+            pool_use_lifo=True,
+            pool_recycle=1800,
+            pool_timeout=10,
+            connect_args={"async_creator_fn": connect},
+        )
+
+        @event.listens_for(engine.sync_engine, "do_connect")
+        def _on_connect(_dialect: Any, _record: Any, _arguments: Any, named: dict[str, Any]) -> None:
+            named["prepared_statement_cache_size"] = self.statements_kept
+            if not self.statements_kept:
+                # Unnamed statements live as long as their transaction needs them, on whatever server it runs.
+                named["prepared_statement_name_func"] = str
+
+        return engine

@@ -1,0 +1,112 @@
+"""The database connection: PostgreSQL through asyncpg, SQLite through aiosqlite, one way to a transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from service.keyring import Keyring
+from service.ledger.database.connecting import POOL_SIZE, PostgresConnector
+from service.ledger.database.transaction import Transaction
+
+T = TypeVar("T")
+SQLITE_BUSY_MS: Final = 30_000
+
+
+class Ledger:
+    """Opens transactions; knows the keys with which sealed columns are written."""
+
+    def __init__(self, url: str, keyring: Keyring, *, direct_url: str = "", sqlite_synchronous: str = "FULL") -> None:
+        """`direct_url`: PostgreSQL past a connection pooler, for what needs a session: LISTEN, migrations, locks."""
+        self.keyring = keyring
+        self.is_sqlite = url.startswith("sqlite")
+        self._writing = asyncio.Lock()
+        self.connector = None if self.is_sqlite else PostgresConnector(url)
+        self.direct = PostgresConnector(direct_url) if direct_url and self.connector else self.connector
+        self.engine = self.connector.engine() if self.connector else _sqlite_engine(url, sqlite_synchronous)
+        # Looking needs no transaction: one round trip in place of three. SQLite's must not take the write lock.
+        options = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._readers = self.engine.execution_options(**options)
+
+    async def look(self) -> None:
+        """Learn what stands between this process and the database; raises what connecting raises."""
+        for connector in dict.fromkeys((self.connector, self.direct)):
+            if connector is not None:
+                await connector.look()
+        if self.connector is not None and self.connector.pooled:
+            # Two round trips of one statement may reach two servers there, unless a transaction holds on to one.
+            self._readers = self.engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction; committed on leaving, undone by an exception."""
+        if self.is_sqlite:
+            # One writer at a time: waiting here in turn is kinder than SQLite's busy loop.
+            async with self._writing, self.engine.begin() as connection:
+                yield Transaction(connection, self.keyring)
+        else:
+            async with self.engine.begin() as connection:
+                yield Transaction(connection, self.keyring)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A connection for queries that change nothing."""
+        async with self._readers.connect() as connection:
+            yield Transaction(connection, self.keyring)
+
+    async def now(self) -> datetime:
+        """The database's clock; SQLite's is this machine's."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        async with self.reading() as connection:
+            moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            return moment
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self.engine.dispose()
+
+
+def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
+    """`synchronous`: FULL keeps what was answered through a power cut, NORMAL may lose the last (SQLite, Pragmas)."""
+    in_memory = url.endswith("://") or ":memory:" in url
+    options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {"pool_size": POOL_SIZE}
+    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **options)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # IMMEDIATE: take the write lock first, as a read that turns into a write can never be retried.
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def new_uuid() -> UUID:
+    """A time-ordered id (RFC 9562, version 7)."""
+    return uuid_utils.compat.uuid7()
+
+
+def padded(values: Iterable[T]) -> Sequence[T]:
+    """`values` repeated up to a power of two, so that `IN (...)` has few forms to prepare."""
+    items = list(values)
+    if not items:
+        return items
+    size = 1 << (len(items) - 1).bit_length()
+    return items + [items[-1]] * (size - len(items))

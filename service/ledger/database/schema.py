@@ -1,0 +1,132 @@
+"""Brings the database to the current schema, once, however many processes start together."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.ledger.database import upgrading
+from service.ledger.database.engine import Ledger
+from service.ledger.database.listening import check_session
+from service.ledger.database.tables import meta
+from service.ledger.database.upgrading import Later, SchemaError
+from service.ledger.sealing.state import settle_keys
+
+log = structlog.get_logger(__name__)
+MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
+KEYS_LOCK: Final = 5_748_219_377
+# The newest revision that took something away: releases that do not know it cannot run on this schema.
+CONTRACTED: Final = "schema_contracted"
+
+
+class NewerSchema(SchemaError):
+    """A newer release changed the schema in a way that this one cannot work with."""
+
+
+def alembic_config(connection: Connection | None = None, later: Later | None = None) -> Any:
+    """Alembic's configuration without an ini file. Alembic is loaded only where there is something to migrate."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    config.attributes["later"] = later
+    return config
+
+
+def revisions() -> list[str]:
+    """All revisions, oldest first; their files are named by them."""
+    return sorted(f.name.partition("_")[0] for f in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _apply(connection: Connection, revision: str, later: Later | None = None) -> None:
+    """Up to `revision`; what says `contracts = True`, or on which database, ends what older releases can do."""
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    config = alembic_config(connection, later)
+    before = _current(connection) or ""
+    command.upgrade(config, revision)
+    scripts = ScriptDirectory.from_config(config)
+    for step in revisions():
+        contracts = getattr(scripts.get_revision(step).module, "contracts", False)
+        if before < step <= revision and contracts in (True, connection.dialect.name):
+            connection.execute(meta.delete().where(meta.c.key == CONTRACTED))
+            connection.execute(insert(meta).values(key=CONTRACTED, value=step))
+
+
+async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, str | None]:
+    """Upgrade; returns the revision before and after.
+
+    An older release runs on a newer schema while nothing was taken away. Raises WrongKey, NewerSchema, and SchemaError
+    when other transactions hold what a step needs.
+    """
+    await ledger.look()
+    if ledger.direct is not None:
+        await check_session(ledger.direct)
+    target = revisions()[-1] if revision == "head" else revision
+    async with ledger.reading() as tx:
+        before = await tx.connection.run_sync(_current)
+        done = before is not None and not await upgrading.left(tx.connection) and (before >= target)
+        if before is not None and before > revisions()[-1]:
+            await _accept_newer(tx.connection, before)
+    if not done:
+        await (_upgrade_sqlite(ledger, target) if ledger.is_sqlite else _upgrade_postgres(ledger, target))
+    after = before if done else target
+    if after is not None and after >= revisions()[-1]:
+        async with ledger.transaction() as tx:
+            if not ledger.is_sqlite:
+                # One process writes the first keys; the others find them.
+                await tx.execute(text(f"SELECT pg_advisory_xact_lock({KEYS_LOCK})"))
+            await settle_keys(tx)
+    return before, after
+
+
+async def _upgrade_sqlite(ledger: Ledger, target: str) -> None:
+    async with ledger.transaction() as tx:
+        await tx.connection.run_sync(_apply_missing, target)
+
+
+def _apply_missing(connection: Connection, target: str) -> None:
+    """Another process may have done it, while this one waited for its turn."""
+    if (_current(connection) or "") < target:
+        _apply(connection, target)
+
+
+async def _upgrade_postgres(ledger: Ledger, target: str) -> None:
+    assert ledger.direct is not None
+    engine = ledger.direct.engine(patient=True)
+    try:
+        async with upgrading.alone(engine):
+            async with engine.connect() as connection:
+                current = await connection.run_sync(_current)
+            if current is None:
+                # Nobody writes to what is not there.
+                async with engine.begin() as connection:
+                    await connection.run_sync(_apply, target)
+                return
+            steps = [step for step in revisions() if current < step <= target]
+            await upgrading.build_left(engine)
+            await upgrading.take_steps(engine, steps, _apply)
+    finally:
+        await engine.dispose()
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return version
+
+
+async def _accept_newer(connection: AsyncConnection, schema: str) -> None:
+    ours = revisions()[-1]
+    known = await connection.execute(select(meta.c.value).where(meta.c.key == CONTRACTED))
+    if (contracted := known.scalar_one_or_none() or "") > ours:
+        raise NewerSchema(
+            f"the database's schema is {schema}, of a newer release; this one knows {ours}, and {contracted} took away"
+            " what it needs: run the newer release, or restore the backup that was made before the upgrade"
+        )
+    log.warning("schema.newer", schema=schema, ours=ours, hint="a newer release runs, or ran, on this database")

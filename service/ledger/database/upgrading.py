@@ -1,0 +1,160 @@
+"""PostgreSQL's schema is brought up to date beside writers: nobody waits for it longer than a lock may be waited for.
+
+Each step is a transaction of its own that gives up a lock it does not get at once, and tries again; what it says of
+indexes is done after it, concurrently. What is left of that when a process ends is gone on with by the next.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, delete, inspect, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from service.ledger.database.tables import meta
+
+log = structlog.get_logger(__name__)
+# Apart from the lock of releases that waited for it inside a transaction: an index cannot be built beside that.
+UPGRADE_LOCK: Final = 5_748_219_379
+LEFT: Final = "indexes_left"
+# Writers queue behind a lock that is waited for: this is the longest they notice.
+LOCK_TIMEOUT_MS: Final = 250
+PAUSE_S: Final = 1.0
+BLOCKED_AFTER_S: Final = 180.0
+LOG_EVERY_S: Final = 10.0
+# PostgreSQL's error codes: lock not available, deadlock, serialization failure.
+_LOCKED: Final = ("55P03", "40P01", "40001")
+
+
+class SchemaError(Exception):
+    """The database's schema cannot be used, or not be brought up to date; the text says what to do."""
+
+
+class Statement(Struct, frozen=True):
+    """One statement about an index; `builds` names the index that it makes."""
+
+    builds: str
+    sql: str
+
+
+class Later:
+    """Statements about indexes of these tables, which writers use meanwhile."""
+
+    def __init__(self, tables: Sequence[str]) -> None:
+        self.tables = frozenset(tables)
+        self.statements: list[Statement] = []
+
+    def add(self, builds: str, sql: str) -> None:
+        """Do this after the step."""
+        self.statements.append(Statement(builds, sql))
+
+
+Apply = Callable[[Connection, str, Later | None], None]
+
+
+async def left(connection: AsyncConnection) -> list[Statement]:
+    """What steps that are committed still want done about indexes."""
+    said = (await connection.execute(select(meta.c.value).where(meta.c.key == LEFT))).scalar_one_or_none()
+    return msgspec.json.decode(said, type=list[Statement]) if said else []
+
+
+@asynccontextmanager
+async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """One process at a time; asking again and again, as whoever waits in a statement holds up index builds."""
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        logged_at = time.monotonic()
+        while not (await connection.execute(text(f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})"))).scalar_one():
+            if time.monotonic() - logged_at > LOG_EVERY_S:
+                log.info("schema.waiting", hint="another process brings the schema up to date")
+                logged_at = time.monotonic()
+            await asyncio.sleep(PAUSE_S / 4)
+        try:
+            yield
+        finally:
+            await connection.execute(text(f"SELECT pg_advisory_unlock({UPGRADE_LOCK})"))
+
+
+async def take_steps(engine: AsyncEngine, steps: Sequence[str], apply: Apply) -> None:
+    """Each step in its own transaction, then what it left; raises SchemaError when locks are held for minutes."""
+    for step in steps:
+        await _until_unlocked(step, partial(_step, engine, step, apply))
+        await build_left(engine)
+
+
+async def _step(engine: AsyncEngine, step: str, apply: Apply) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        await connection.run_sync(_apply_one, step, apply)
+
+
+def _apply_one(connection: Connection, step: str, apply: Apply) -> None:
+    later = Later(inspect(connection).get_table_names())
+    apply(connection, step, later)
+    if later.statements:
+        row = {"key": LEFT, "value": msgspec.json.encode(later.statements).decode()}
+        connection.execute(insert(meta).values(row).on_conflict_do_update(index_elements=["key"], set_=row))
+
+
+async def build_left(engine: AsyncEngine) -> None:
+    """Do what is left about indexes, concurrently; safe to be ended at any point, and to be begun again."""
+    while True:
+        async with engine.connect() as connection:
+            statements = await left(connection)
+        if not statements:
+            return
+        first, *others = statements
+        log.info("schema.index", statement=first.sql)
+        await _until_unlocked(first.sql, partial(_concurrently, engine, first))
+        async with engine.begin() as connection:
+            ours = meta.c.key == LEFT
+            value = msgspec.json.encode(others).decode()
+            await connection.execute(
+                meta.update().where(ours).values(value=value) if others else delete(meta).where(ours)
+            )
+
+
+async def _concurrently(engine: AsyncEngine, statement: Statement) -> None:
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        # It locks out no reader and no writer, and waits as long as the oldest transaction takes.
+        await connection.execute(text("SET lock_timeout = 0"))
+        await connection.execute(text("SET statement_timeout = 0"))
+        if statement.builds:
+            await _drop_broken(connection, statement.builds)
+        await connection.exec_driver_sql(statement.sql)
+
+
+async def _drop_broken(connection: AsyncConnection, index: str) -> None:
+    """A build that was ended leaves an index that is kept up to date and never used (PostgreSQL, CREATE INDEX)."""
+    broken = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(quote_ident(:index)) AND NOT indisvalid")
+    if (await connection.execute(broken.bindparams(bindparam("index", index)))).scalar_one_or_none():
+        quoted = connection.dialect.identifier_preparer.quote(index)
+        await connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {quoted}")
+
+
+async def _until_unlocked(step: str, work: Callable[[], Awaitable[None]]) -> None:
+    deadline = time.monotonic() + BLOCKED_AFTER_S
+    tries = 0
+    while True:
+        try:
+            await work()
+            return
+        except DBAPIError as error:
+            if str(getattr(error.orig, "sqlstate", "")) not in _LOCKED:
+                raise
+            tries += 1
+            if time.monotonic() > deadline:
+                raise SchemaError(
+                    f"the schema is not up to date: step {step} got no lock in {BLOCKED_AFTER_S:.0f} s, as other"
+                    " transactions hold it (look at pg_stat_activity and pg_locks); nothing of it was done: run again"
+                ) from error
+            log.warning("schema.blocked", step=step, tries=tries, retry_in_s=PAUSE_S)
+            await asyncio.sleep(PAUSE_S)

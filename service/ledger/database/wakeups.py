@@ -1,0 +1,52 @@
+"""Loops sleep until there is work: woken in this process by an event, across processes by LISTEN/NOTIFY."""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from sqlalchemy import text
+
+from service.ledger.database.transaction import Transaction
+
+PG_CHANNEL: Final = "stagebell"
+
+
+class Wakeups:
+    """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `escalation_stream`."""
+
+    def __init__(self) -> None:
+        self.origin = f"from:{secrets.token_hex(4)}"
+        self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
+
+    def subscribe(self, topic: str) -> asyncio.Event:
+        """An event that is set whenever there may be work; the sleeper clears it."""
+        event = asyncio.Event()
+        self._events[topic].append(event)
+        return event
+
+    def wake(self, topics: Iterable[str]) -> None:
+        """There may be work for these."""
+        for topic in topics:
+            for event in self._events[topic]:
+                event.set()
+
+    def wake_all(self) -> None:
+        """There may be work for everybody: after an outage, before the end."""
+        self.wake(list(self._events))
+
+
+def dispatch_topic(channel: str, *, codes: bool = False) -> str:
+    """The topic of one channel's loops, of codes or of everything else: other news need not wake them."""
+    return f"dispatch.{channel}.codes" if codes else f"dispatch.{channel}"
+
+
+async def announce(tx: Transaction, topics: Collection[str], origin: str) -> None:
+    """Wake the loops of other processes when this transaction commits (PostgreSQL only)."""
+    if topics and tx.dialect.name == "postgresql":
+        said = ",".join([*sorted(topics), origin])
+        await tx.execute(_NOTIFY, {"channel": PG_CHANNEL, "topics": said})
+
+
+_NOTIFY: Final = text("SELECT pg_notify(:channel, :topics)")

@@ -1,0 +1,1 @@
+"""Escalations and incidents, teams' digests and reports."""

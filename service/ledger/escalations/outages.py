@@ -1,0 +1,73 @@
+"""Broken promises to tell somebody that come only from a provider that refuses us: they belong to its incident."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from service.domain.notices import ACTIVE_STATES
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.incidents import PROVIDER_REFUSED, Change
+from service.ledger.escalations.tables import incidents, provider_health
+from service.ledger.messages.tables import messages
+
+
+async def of_promises(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
+    """By escalation, the incident of the provider for which all messages of its notice wait.
+
+    Only where that incident calls the same team: another team would not hear of the broken promise at all.
+    """
+    promised = {c.step.escalation.id: notice for c in changes if (notice := _notice_of(c)) is not None}
+    if not promised or not (opened := await _open(tx)):
+        return {}
+    refused = await _refused(tx, {provider for provider, _ in opened})
+    n = messages.c
+    query = select(n.notice_id, n.state, n.channel, n.provider, n.not_before).where(
+        n.notice_id.in_(padded(set(promised.values()))), n.state.in_((*ACTIVE_STATES, "unknown"))
+    )
+    waiting: dict[UUID, list[str]] = defaultdict(list)
+    for row in await tx.execute(query):
+        waiting[row.notice_id].append(_waits_for(row, refused, now))
+    found = {}
+    for c in changes:
+        e = c.step.escalation
+        providers = waiting.get(promised[e.id], []) if e.id in promised else []
+        if providers and all((p, e.team) in opened for p in providers):
+            found[e.id] = opened[providers[0], e.team]
+    return found
+
+
+def _notice_of(change: Change) -> UUID | None:
+    """The notice that the promise which raised this was about."""
+    raised = change.step.escalation.clocks
+    return next((k.notice_id for k in change.order.clocks.values() if k.id in raised and k.notice_id), None)
+
+
+async def _open(tx: Transaction) -> dict[tuple[str, str], UUID]:
+    """By provider and team, the incident that is not over."""
+    query = select(incidents.c.id, incidents.c.provider, incidents.c.team).where(
+        incidents.c.reason == PROVIDER_REFUSED, incidents.c.provider != "", incidents.c.state != "resolved"
+    )
+    return {(row.provider, row.team): row.id for row in await tx.execute(query)}
+
+
+async def _refused(tx: Transaction, providers: set[str]) -> dict[str, str]:
+    """By channel, the provider that refuses all of its messages."""
+    h = provider_health.c
+    query = select(h.channel, h.provider).where(h.state == "refuses", h.scope == "", h.provider.in_(sorted(providers)))
+    return {row.channel: row.provider for row in await tx.execute(query)}
+
+
+def _waits_for(row: Any, refused: dict[str, str], now: datetime) -> str:
+    """The provider that holds this message up; empty if it is another matter.
+
+    While a channel is left alone nobody takes its messages up, so these name no provider; one at a time is tried.
+    """
+    if row.state == "retrying":
+        return str(row.provider)
+    is_due = row.state == "sending" or (row.state == "pending" and row.not_before <= now)
+    return refused.get(row.channel, "") if is_due else ""

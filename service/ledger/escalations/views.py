@@ -1,0 +1,229 @@
+"""Escalations and clocks near their breach, as the desk and the API list them. Incidents stand for their members."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+
+from service.domain.errors import Rejection
+from service.keyring import Keyring
+from service.ledger.columns import literal_in
+from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.tables import ESCALATION_DETAIL, escalation_stream, escalations, incidents
+from service.ledger.orders.read_models import EscalationShown, IncidentShown, NearBreach
+from service.ledger.orders.records import unseal_json
+from service.ledger.orders.tables import clocks, orders
+
+_URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+_LEAST_URGENT: Final = 4
+
+
+class Wanted(Struct, frozen=True):
+    """Filters; empty ones do not filter. `state`: `active` is everything that is not resolved."""
+
+    state: str = "active"
+    team: str = ""
+    workflow: str = ""
+    severity: str = ""
+    older_than: timedelta | None = None
+    limit: int = 100
+    cursor: str = ""
+
+
+def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.state == "active":
+        found.append(~literal_in(escalations.c.state, "resolved"))
+    elif wanted.state:
+        found.append(escalations.c.state == wanted.state)
+    for value, column in (
+        (wanted.team, escalations.c.team),
+        (wanted.workflow, escalations.c.workflow),
+        (wanted.severity, escalations.c.severity),
+    ):
+        if value:
+            found.append(column == value)
+    if wanted.older_than is not None:
+        found.append(escalations.c.opened_at <= now - wanted.older_than)
+    return found
+
+
+async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[EscalationShown], int, str]:
+    """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
+
+    The cursor is empty at the end. Raises Rejection for one that is not ours.
+    """
+    alone = [*_where(wanted, now), escalations.c.incident_id.is_(None)]
+    total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
+    urgency = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT)
+    query = select(escalations).where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
+    if wanted.cursor:
+        query = query.where(_after(urgency, *_read_cursor(wanted.cursor)))
+    rows = (await tx.execute(query.limit(wanted.limit + 1))).all()
+    page = rows[: wanted.limit]
+    cursor = _cursor(page[-1]) if len(rows) > wanted.limit else ""
+    return [escalation_view(tx.keyring, row) for row in page], int(total.scalar_one()), cursor
+
+
+def _after(urgency: ColumnElement[int], rank: int, opened: datetime, last: UUID) -> ColumnElement[bool]:
+    later = or_(escalations.c.opened_at > opened, and_(escalations.c.opened_at == opened, escalations.c.id > last))
+    return or_(urgency > rank, and_(urgency == rank, later))
+
+
+def _cursor(last: Any) -> str:
+    return write_cursor([_URGENCY.get(last.severity, _LEAST_URGENT), last.opened_at, last.id.hex])
+
+
+def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
+    try:
+        rank, opened, last = read_cursor(cursor, tuple[int, datetime, str])
+        if opened.tzinfo is None or not FIRST <= opened <= FAR or not 0 <= rank <= _LEAST_URGENT:
+            raise ValueError(opened)
+        return rank, opened, UUID(last)
+    except ValueError:
+        raise Rejection("cursor: is not one that a page of escalations gave; leave it out to begin again") from None
+
+
+async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[IncidentShown]:
+    """Incidents, newest first."""
+    query = select(incidents).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
+    if wanted.state == "active":
+        query = query.where(incidents.c.state != "resolved")
+    elif wanted.state:
+        query = query.where(incidents.c.state == wanted.state)
+    for value, column in (
+        (wanted.team, incidents.c.team),
+        (wanted.workflow, incidents.c.workflow),
+        (wanted.severity, incidents.c.severity),
+    ):
+        if value:
+            query = query.where(column == value)
+    return [
+        IncidentShown(
+            id=str(row.id),
+            workflow=row.workflow,
+            order_id=row.subject,
+            team=row.team,
+            reason=row.reason,
+            severity=row.severity,
+            state=row.state,
+            level=row.level,
+            snoozed_until=row.snoozed_until,
+            open_orders=row.orders,
+            provider=row.provider,
+            detail=row.detail,
+            opened=row.opened_at,
+            changed=row.last_at,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+async def home_of(tx: Transaction, escalation_id: UUID) -> list[tuple[UUID, str, str]]:
+    """(escalation, workflow, order id) of an escalation, or of every open member of an incident."""
+    query = select(escalations.c.id, escalations.c.workflow, escalations.c.order_name).where(
+        (escalations.c.id == escalation_id)
+        | ((escalations.c.incident_id == escalation_id) & (escalations.c.state != "resolved"))
+    )
+    return [(row.id, row.workflow, row.order_name) for row in await tx.execute(query)]
+
+
+def escalation_view(keyring: Keyring, row: Any) -> EscalationShown:
+    """One escalation."""
+    said = unseal_json(keyring, row.sealed_detail, ESCALATION_DETAIL.of(row.id))
+    return EscalationShown(
+        id=str(row.id),
+        workflow=row.workflow,
+        order_id=row.order_name,
+        team=row.team,
+        reason=row.reason,
+        severity=row.severity,
+        state=row.state,
+        level=row.level,
+        causes=row.causes,
+        opened=row.opened_at,
+        due=row.due_at,
+        changed=row.changed_at,
+        snoozed_until=row.snoozed_until,
+        incident_id=str(row.incident_id) if row.incident_id else None,
+        detail=said.get("detail", ""),
+        by=said.get("by", ""),
+    )
+
+
+async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> list[NearBreach]:
+    """Running clocks that will call a team within this time, the nearest first."""
+    query = (
+        select(clocks, orders.c.order_id.label("order_name"))
+        .join(orders, orders.c.id == clocks.c.order_id)
+        .where(literal_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != "")
+        .order_by(clocks.c.due_at)
+        .limit(wanted.limit)
+    )
+    for value, column in ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow)):
+        if value:
+            query = query.where(column == value)
+    return [
+        NearBreach(
+            id=str(row.id),
+            workflow=row.workflow,
+            order_id=row.order_name,
+            clock=row.name,
+            team=row.team,
+            started=row.started_at,
+            due=row.due_at,
+            warned=row.warn_at is not None and row.warn_at <= now,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+class StreamPlace(Struct, frozen=True):
+    """A place in the stream: a line's number, and when it was written, which tells it from another of that number.
+
+    Numbers alone would not do: after a restore, or on SQLite once old lines are gone, they come a second time.
+    """
+
+    seq: int = 0
+    mark: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seq}-{self.mark:x}"
+
+
+def mark_of(at: datetime) -> int:
+    """The moment in microseconds."""
+    return round(at.timestamp() * 1_000_000)
+
+
+async def stream_after(tx: Transaction, seq: int, limit: int) -> list[tuple[int, str, str, datetime]]:
+    """(number, kind, JSON, moment) of the stream's lines after `seq`."""
+    query = select(
+        escalation_stream.c.seq, escalation_stream.c.kind, escalation_stream.c.body, escalation_stream.c.at
+    ).where(escalation_stream.c.seq > seq)
+    rows = await tx.execute(query.order_by(escalation_stream.c.seq).limit(limit))
+    return [(row.seq, row.kind, row.body, row.at) for row in rows]
+
+
+async def stream_end(tx: Transaction) -> StreamPlace:
+    """The newest line."""
+    row = (
+        await tx.execute(
+            select(escalation_stream.c.seq, escalation_stream.c.at).order_by(escalation_stream.c.seq.desc()).limit(1)
+        )
+    ).first()
+    return StreamPlace(row.seq, mark_of(row.at)) if row else StreamPlace()
+
+
+async def resumable(tx: Transaction, seq: int, mark: int | None) -> bool:
+    """Whether everything after this place is still there; `mark` is None where only a number is known."""
+    if mark:
+        at = (
+            await tx.execute(select(escalation_stream.c.at).where(escalation_stream.c.seq == seq))
+        ).scalar_one_or_none()
+        return at is not None and mark_of(at) == mark
+    first, last = (await tx.execute(select(func.min(escalation_stream.c.seq), func.max(escalation_stream.c.seq)))).one()
+    return seq == 0 if first is None else first - 1 <= seq <= last

@@ -1,0 +1,248 @@
+"""Escalations as they are written: their rows, what is published of them, and the incident that many become.
+
+A clock-raised escalation beyond its team's rate joins an incident: one alarm that lists the orders. A lock
+serialises these writes, so that rates are counted right and the stream's numbers grow in commit order.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import structs
+from sqlalchemy import func, select, text
+
+from service.domain.calendars import quiet_until
+from service.domain.workflow import Team
+from service.events_out import CloudEvent, EscalationData, TeamCall, of_escalation
+from service.keyring import Keyring
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import NewRow, Rows, insert_rows, upsert
+from service.ledger.escalations import incidents, outages
+from service.ledger.escalations.incidents import Announced, Change
+from service.ledger.escalations.tables import ESCALATION_DETAIL, escalation_stream, escalations
+from service.ledger.messages import outbox
+from service.ledger.messages.outbox import OutboxMessage
+from service.ledger.messages.tables import messages, notices
+from service.ledger.orders.records import seal_json
+
+TEAMS: Final = "teams"
+STREAM_LOCK: Final = 5_748_219_378
+_CHANGES: Final = (
+    "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "incident_id", "sealed_detail",
+)  # fmt: skip
+
+
+async def write(
+    tx: Transaction, changes: Sequence[Change], targets: Mapping[str, int], now: datetime
+) -> list[OutboxMessage]:
+    """Write these steps; returns what must be published. `targets`: how many ways lead to each team."""
+    if not changes:
+        return []
+    changes = await _traced(tx, changes)
+    await serialise(tx)
+    members = await _assign(tx, changes, now)
+    last = {c.step.escalation.id: c for c in changes}
+    rows = [_row(tx.keyring, c, members.get(c.step.escalation.id)) for c in last.values()]
+    await upsert(tx, escalations, rows, _CHANGES)
+    outgoing: list[OutboxMessage] = []
+    logged: Rows = []
+    for c in changes:
+        if c.step.escalation.id in members or (event := of_escalation(c.order, c.step, c.traceparent)) is None:
+            continue
+        team = c.workflow.teams[c.step.escalation.team]
+        outgoing += announcement(event, team, targets, now, _said(c))
+        logged.append(_stream_row(event, now))
+    for announced in await incidents.update_for(tx, changes, members, now):
+        outgoing += announcement(announced.event, announced.team, targets, now)
+        logged.append(_stream_row(announced.event, now))
+    await insert_rows(tx, escalation_stream, logged)
+    return outgoing
+
+
+async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change]:
+    """What a clock raised goes on with the trace of the newest event that told somebody of its order."""
+    without = {c.order.id for c in changes if not c.traceparent and c.step.escalation.clocks}
+    if not without:
+        return changes
+    query = (
+        select(messages.c.order_id, notices.c.traceparent)
+        .join(notices, notices.c.id == messages.c.notice_id)
+        .where(messages.c.order_id.in_(padded(without)), notices.c.traceparent != "")
+        .order_by(notices.c.id)
+    )
+    known = {row.order_id: row.traceparent for row in await tx.execute(query)}
+    return [c if c.traceparent else structs.replace(c, traceparent=known.get(c.order.id, "")) for c in changes]
+
+
+async def serialise(tx: Transaction) -> None:
+    """One after the other: whoever writes escalations, incidents or lines of the stream."""
+    if tx.dialect.name == "postgresql":
+        await tx.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
+
+
+async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
+    """By escalation, the incident it belongs to, or now joins.
+
+    The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders. A promise
+    that a refusing provider alone has broken belongs to that one's incident.
+    """
+    known = await _known_members(tx, (c.step.escalation.id for c in changes))
+    fresh: dict[tuple[str, str], list[Change]] = defaultdict(list)
+    for c in changes:
+        if c.step.kind == "opened" and c.step.escalation.clocks:
+            fresh[c.step.escalation.team, c.step.escalation.reason].append(c)
+    if not fresh:
+        return known
+    every = [c for some in fresh.values() for c in some]
+    of_order = await incidents.of_orders(tx, {c.order.id for c in every})
+    of_outage = await outages.of_promises(tx, every, now)
+    for kind, some in fresh.items():
+        left = []
+        for c in some:
+            e = c.step.escalation
+            if (incident := of_outage.get(e.id) or of_order.get((c.order.id, e.team))) is not None:
+                known[e.id] = incident
+            else:
+                left.append(c)
+        if left and (incident := await _incident_of(tx, kind, left, now)) is not None:
+            known |= {c.step.escalation.id: incident for c in left}
+    return known
+
+
+async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[Change], now: datetime) -> UUID | None:
+    """The incident that these belong to: one that is open and growing, or a new one when they are too many."""
+    first = fresh[0]
+    team = first.workflow.teams[kind[0]]
+    growing = await incidents.find_open(tx, *kind, now - max(team.incident_within, incidents.GROWS_FOR))
+    if growing is not None:
+        return growing
+    since = now - team.incident_within
+    if await _opened_since(tx, *kind, since) + len(fresh) <= team.incident_over:
+        return None
+    opened = await incidents.open_new(tx, first.order, first.step.escalation, team, now)
+    await incidents.take_in(tx, opened, *kind, since)
+    return opened
+
+
+async def _known_members(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    query = select(escalations.c.id, escalations.c.incident_id).where(
+        escalations.c.id.in_(padded(set(ids))), escalations.c.incident_id.is_not(None)
+    )
+    return {row.id: row.incident_id for row in await tx.execute(query)}
+
+
+async def _opened_since(tx: Transaction, team: str, reason: str, since: datetime) -> int:
+    query = (
+        select(func.count())
+        .select_from(escalation_stream)
+        .where(
+            escalation_stream.c.team == team,
+            escalation_stream.c.reason == reason,
+            escalation_stream.c.kind == "opened",
+            escalation_stream.c.at > since,
+        )
+    )
+    return int((await tx.execute(query)).scalar_one())
+
+
+def announcement(
+    event: CloudEvent[EscalationData],
+    team: Team,
+    targets: Mapping[str, int],
+    now: datetime,
+    said: Mapping[str, str] | None = None,
+) -> list[OutboxMessage]:
+    """One message for the exchange, and one for each way to whoever is to be called; these also get what is `said`."""
+    data = event.data
+    held: datetime | None = None
+    if team.quiet is not None and data.severity != "critical":
+        held = quiet_until(team.quiet, now, team.timezone)
+    if data.incident and 0 < data.level <= len(team.levels):
+        said = {**(said or {}), "to": team.levels[data.level - 1].to}
+    call = msgspec.json.encode(structs.replace(event, data=TeamCall(**{**structs.asdict(data), **(said or {})})))
+    order = f"{data.workflow}/{data.order_id}"
+    headers = {"traceparent": event.traceparent} if event.traceparent else {}
+    key = f"escalation.{data.team}.{data.reason}"
+    return [
+        OutboxMessage("escalations", key, event.id, msgspec.json.encode(event), headers=headers),
+        *(
+            OutboxMessage(
+                TEAMS,
+                f"{name}.{endpoint}",
+                f"{event.id}.{endpoint}",
+                call,
+                hold_until=held,
+                lane=f"{name}.{endpoint}/{order}",
+                about=data.escalation_id,
+            )
+            for name in called(event.type, data.level, team, targets)
+            for endpoint in range(targets[name])
+        ),
+    ]
+
+
+def called(kind: str, level: int, team: Team, targets: Mapping[str, int]) -> list[str]:
+    """The names in `targets` whose addresses hear of this step.
+
+    A reminder goes to whoever is called at its level, or to the team where that level has no addresses; the end, and
+    that somebody has it, to everybody who was called.
+    """
+    levels = [v.to for v in team.levels[:level]]
+    wanted = levels[-1:] if kind.endswith(".reminded") else [team.name, *levels]
+    return list(dict.fromkeys(n for n in wanted if targets.get(n))) or [n for n in (team.name,) if targets.get(n)]
+
+
+def _said(change: Change) -> dict[str, str]:
+    """What people read and machines need not: the reason in words, where the order is, who did it, or why it ended."""
+    e, w, order = change.step.escalation, change.workflow, change.order
+    titles = w.reasons[e.reason].titles if e.reason in w.reasons else {}
+    said = {"title": titles.get(w.default_locale, ""), "status": order.status, "by": e.by}
+    if 0 < e.level <= len(w.teams[e.team].levels):
+        said["to"] = w.teams[e.team].levels[e.level - 1].to
+    if e.state == "resolved" and not e.by:
+        said["why"] = e.detail
+    return {k: v for k, v in said.items() if v}
+
+
+async def publish(tx: Transaction, announced: Sequence[Announced], endpoints: Mapping[str, int], now: datetime) -> None:
+    """To the exchange, the team's own ways and the pages."""
+    await insert_rows(tx, escalation_stream, [_stream_row(t.event, now) for t in announced])
+    await outbox.put(tx, [m for t in announced for m in announcement(t.event, t.team, endpoints, now)], now)
+
+
+def _stream_row(event: CloudEvent[EscalationData], now: datetime) -> NewRow:
+    """One line of the stream that pages listen to."""
+    kind = event.type.partition(".")[2]
+    body = msgspec.json.encode(event).decode()
+    return {"at": now, "team": event.data.team, "reason": event.data.reason, "kind": kind, "body": body}
+
+
+def _row(keyring: Keyring, change: Change, incident: UUID | None) -> NewRow:
+    e, order = change.step.escalation, change.order
+    return {
+        "id": e.id,
+        "order_id": order.id,
+        "workflow": order.workflow,
+        "order_name": order.reference,
+        "team": e.team,
+        "reason": e.reason,
+        "severity": e.severity,
+        "state": e.state,
+        "level": e.level,
+        "causes": e.causes,
+        "opened_at": e.opened,
+        "due_at": e.due,
+        "changed_at": e.changed or e.opened,
+        "snoozed_until": e.snoozed_until,
+        "incident_id": incident,
+        "sealed_detail": seal_json(keyring, {"detail": e.detail, "by": e.by}, ESCALATION_DETAIL.of(e.id)),
+    }
+
+
+async def forget_stream(tx: Transaction, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
+    """Let go of lines that no page can still be waiting for."""
+    await tx.execute(escalation_stream.delete().where(escalation_stream.c.at < now - kept))

@@ -1,0 +1,1 @@
+"""Messages: claimed, sent, settled, capped and suppressed; the outbox."""

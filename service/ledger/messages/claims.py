@@ -1,0 +1,253 @@
+"""Messages that may be sent now: claimed in lanes, leased under a fencing token, marked begun."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, update
+
+from service.domain.notices import ACTIVE_STATES, Message, Snapshot
+from service.domain.turns import last_turn
+from service.keyring import Keyring
+from service.ledger.columns import literal_in
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import execute_many
+from service.ledger.messages.caps import Reservation, encode
+from service.ledger.messages.states import WAITING
+from service.ledger.messages.suppressions import opted_out
+from service.ledger.messages.tables import MESSAGE_WORDS, NOTICE_SECRET, messages, notices
+from service.ledger.orders.records import (
+    UNREADABLE,
+    UNREADABLE_HINT,
+    UNREADABLE_RETRY,
+    history_line,
+    message_of,
+    seal_json,
+    snapshot_of,
+)
+from service.ledger.orders.tables import orders
+from service.pacing import breathe
+
+log = structlog.get_logger(__name__)
+
+
+class ClaimedMessage(Struct, frozen=True):
+    """A message that this process alone may send until its lease is over."""
+
+    message: Message
+    fencing_token: int
+    workflow: str
+    reference: str
+    notice_at: datetime
+    planned: datetime
+    supersedable: bool
+    passed_by: bool
+    snapshot: Snapshot
+    secret: str | None
+    traceparent: str
+    version: str = ""
+    links: int = 0
+    opted_out: bool = False
+
+
+async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes: bool) -> list[ClaimedMessage]:
+    """Lock what is due on `channel`, one at a time in each lane; `begin` or `lease` each of them.
+
+    Codes, with what goes before them in their lanes, or everything else, of which the orders take turns: nobody waits
+    until the many messages of another order are out.
+    """
+    last_code = last_turn(now, codes_only=True)
+    turns = (
+        {"after": -1, "last": last_code} if codes else {"after": last_code, "last": last_turn(now, codes_only=False)}
+    )
+    values = {"of_channel": channel, "now": now, "at_most": limit, **turns}
+    rows = (await tx.execute(_DUE, values)).all()
+    if not rows:
+        return []
+    claimed = await _readable(tx, rows, now)
+    silent = await opted_out(tx, channel, {c.message.address for c in claimed})
+    return [replace(c, opted_out=c.message.address in silent) for c in claimed] if silent else claimed
+
+
+async def _readable(tx: Transaction, rows: Sequence[Any], now: datetime) -> list[ClaimedMessage]:
+    """Those that open; the others wait, so that they keep no other message from being sent."""
+    found, unreadable = [], []
+    for row in rows:
+        await breathe()
+        try:
+            found.append(_claimed(tx.keyring, row))
+        except UNREADABLE:
+            log.error("message.unreadable", message_id=str(row.id), hint=UNREADABLE_HINT)
+            unreadable.append(row.id)
+    await put_off(tx, unreadable, now + UNREADABLE_RETRY)
+    return found
+
+
+def _composable() -> Select[Any]:
+    """A message with what is needed to say it."""
+    return (
+        select(
+            messages,
+            orders.c.workflow,
+            orders.c.order_id.label("order_name"),
+            orders.c.version,
+            orders.c.links,
+            orders.c.stage_rank.label("order_rank"),
+            notices.c.at.label("notice_at"),
+            notices.c.planned_at,
+            notices.c.stage_rank,
+            notices.c.supersedable,
+            notices.c.sealed_snapshot,
+            notices.c.sealed_secret,
+            notices.c.traceparent,
+        )
+        .join(notices, notices.c.id == messages.c.notice_id)
+        .join(orders, orders.c.id == messages.c.order_id)
+    )
+
+
+def _due() -> Select[Any]:
+    """What may be claimed; built once, as building it costs more than running it."""
+    ahead = messages.alias("ahead")
+    now = bindparam("now", type_=messages.c.not_before.type)
+    in_front = exists(
+        select(literal(1)).where(
+            ahead.c.lane == messages.c.lane,
+            ahead.c.id < messages.c.id,
+            literal_in(ahead.c.state, *ACTIVE_STATES),
+            # What waits for the end of quiet hours does not hold up what may go now.
+            or_(~literal_in(ahead.c.state, "pending"), ahead.c.not_before <= now),
+            # A code does not wait until what was turned away before it is tried again.
+            or_(~messages.c.secret, ahead.c.secret, ahead.c.attempts == 0, literal_in(ahead.c.state, "sending")),
+        )
+    )
+    return (
+        _composable()
+        .where(
+            messages.c.channel == bindparam("of_channel"),
+            literal_in(messages.c.state, *WAITING),
+            messages.c.not_before <= now,
+            messages.c.turn > bindparam("after", type_=messages.c.turn.type),
+            messages.c.turn <= bindparam("last", type_=messages.c.turn.type),
+            ~in_front,
+        )
+        .order_by(messages.c.turn)
+        .limit(bindparam("at_most", type_=Integer))
+        .with_for_update(skip_locked=True, of=messages)
+    )
+
+
+_DUE: Final = _due()
+
+
+async def find_composable(tx: Transaction, message_id: UUID) -> ClaimedMessage | None:
+    """One message with what is needed to say it again, not leased; None where that does not open."""
+    row = (await tx.execute(_composable().where(messages.c.id == message_id))).one_or_none()
+    try:
+        return _claimed(tx.keyring, row) if row else None
+    except UNREADABLE:
+        log.error("message.unreadable", message_id=str(message_id), hint=UNREADABLE_HINT)
+        return None
+
+
+def _claimed(keyring: Keyring, row: Any) -> ClaimedMessage:
+    return ClaimedMessage(
+        message=message_of(keyring, row),
+        fencing_token=row.fencing_token + 1,
+        workflow=row.workflow,
+        reference=row.order_name,
+        notice_at=row.notice_at,
+        planned=row.planned_at,
+        supersedable=row.supersedable,
+        passed_by=row.order_rank > row.stage_rank,
+        snapshot=snapshot_of(keyring, row.sealed_snapshot, row.notice_id),
+        secret=_secret(keyring, row),
+        traceparent=row.traceparent,
+        version=row.version,
+        links=row.links,
+    )
+
+
+def _secret(keyring: Keyring, row: Any) -> str | None:
+    if not row.sealed_secret:
+        return None
+    return keyring.unseal(row.sealed_secret, NOTICE_SECRET.of(row.notice_id)).decode()
+
+
+async def next_due(tx: Transaction, channel: str, now: datetime) -> datetime | None:
+    """When the next message of this channel may be sent, if none may now."""
+    values = {"of_channel": channel, "now": now}
+    moment: datetime | None = (await tx.execute(_NEXT_DUE, values)).scalar_one()
+    return moment
+
+
+_NEXT_DUE: Final = select(func.min(messages.c.not_before)).where(
+    messages.c.channel == bindparam("of_channel"),
+    literal_in(messages.c.state, *WAITING),
+    messages.c.not_before > bindparam("now", type_=messages.c.not_before.type),
+)
+
+
+async def begin(
+    tx: Transaction,
+    sends: Sequence[tuple[ClaimedMessage, Any]],
+    now: datetime,
+    until: datetime,
+    reserved: Mapping[UUID, Reservation] | None = None,
+) -> None:
+    """Lease claimed messages until then; keep that their requests go out now, what they say and what they took."""
+    taken = reserved or {}
+    line = history_line("sending", now)
+    rows = [
+        {
+            "k": c.message.id,
+            "until": until,
+            "line": line,
+            "sealed": seal_json(tx.keyring, words, MESSAGE_WORDS.of(c.message.id)),
+            "places": encode(taken.get(c.message.id)),
+        }
+        for c, words in sends
+    ]
+    await execute_many(tx, _BEGIN, rows)
+
+
+_LEASE: Final = update(messages).values(
+    state="sending", fencing_token=messages.c.fencing_token + 1, lease_until=bindparam("until"), send_begun=False
+)
+_BEGIN: Final = _LEASE.where(messages.c.id == bindparam("k")).values(
+    send_begun=True,
+    attempts=messages.c.attempts + 1,
+    # Whoever finds it so after a crash knows that nobody lived to say which one was tried.
+    provider="",
+    history=messages.c.history + bindparam("line"),
+    sealed_message=bindparam("sealed"),
+    cap_reservation=bindparam("places"),
+)
+
+
+async def lease(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
+    """Hold claimed messages until then, without anything being sent."""
+    if ids:
+        await tx.execute(_LEASE.where(messages.c.id.in_(padded(ids))), {"until": until})
+
+
+async def put_off(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
+    """Leave claimed messages waiting until then."""
+    if ids:
+        await tx.execute(_PUT_OFF.where(messages.c.id.in_(padded(ids))), {"until": until})
+
+
+_PUT_OFF: Final = update(messages).values(not_before=bindparam("until"))
+
+
+async def still_leased(tx: Transaction, tokens: Mapping[UUID, int]) -> set[UUID]:
+    """Those of these messages that are leased under the token given: by whoever knows it."""
+    query = select(messages.c.id, messages.c.fencing_token).where(
+        messages.c.id.in_(padded(sorted(tokens))), messages.c.state == "sending"
+    )
+    return {row.id for row in await tx.execute(query) if tokens[row.id] == row.fencing_token}

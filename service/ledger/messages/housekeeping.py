@@ -1,0 +1,114 @@
+"""Housekeeping of messages: lapsed leases, unanswered sends, spent codes, and since when the oldest waits."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import and_, exists, func, literal, select, union_all, update
+
+from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.ledger.columns import literal_in
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages import caps
+from service.ledger.messages.caps import Settled, decode
+from service.ledger.messages.states import UNSETTLED, WAITING
+from service.ledger.messages.tables import messages, notices
+from service.ledger.orders.records import history_line
+
+SETTLED_WITHIN: Final = timedelta(seconds=60)
+
+
+async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> None:
+    """Forget the secrets of these notices, where no message may still need them."""
+    wanted = padded(set(notice_ids))
+    if wanted:
+        # By way of the order, of whose messages there is an index.
+        is_of_notice = and_(messages.c.order_id == notices.c.order_id, messages.c.notice_id == notices.c.id)
+        may_need_it = literal_in(messages.c.state, *UNSETTLED)
+        needed = exists(select(literal(1)).where(is_of_notice, may_need_it))
+        await tx.execute(update(notices).where(notices.c.id.in_(wanted), ~needed).values(sealed_secret=None))
+
+
+async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
+    """Forget every secret whose time is over; returns how many."""
+    result = await tx.execute(
+        update(notices)
+        .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= now)
+        .values(sealed_secret=None)
+    )
+    return int(result.rowcount)
+
+
+async def recover_lapsed(tx: Transaction, now: datetime) -> int:
+    """Leases that ran out: back to pending before the send began, unknown after it; returns how many."""
+    lapsed = and_(literal_in(messages.c.state, "sending"), messages.c.lease_until <= now)
+    why = "the process that was sending it went away"
+    back = await tx.execute(
+        update(messages)
+        .where(lapsed, ~messages.c.send_begun)
+        .values(state="pending", lease_until=None, history=messages.c.history + history_line("pending", now, why))
+    )
+    lost = await tx.execute(
+        update(messages)
+        .where(lapsed, messages.c.send_begun)
+        .values(
+            state="unknown",
+            lease_until=None,
+            not_before=now + SETTLE_UNKNOWN_AFTER,
+            error=why,
+            history=messages.c.history + history_line("unknown", now, why),
+        )
+        .returning(messages.c.cap_reservation)
+    )
+    begun = lost.scalars().all()
+    # It may have arrived: what it took under the caps counts, until its provider is sure that it did not.
+    await caps.settle(tx, [Settled(r, is_free=False) for kept in begun if (r := decode(kept))])
+    return int(back.rowcount) + len(begun)
+
+
+class UnknownMessage(Struct, frozen=True):
+    """A send to which no answer came. `fencing_token`: which send of the message it was."""
+
+    id: UUID
+    order_id: UUID
+    fencing_token: int
+
+
+async def claim_unknown(tx: Transaction, now: datetime, limit: int) -> list[UnknownMessage]:
+    """Unanswered sends whose waiting time is over: ours to settle for a while, then whoever comes next."""
+    due = (
+        select(messages.c.id)
+        .where(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now)
+        .order_by(messages.c.not_before)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = await tx.execute(
+        update(messages)
+        .where(messages.c.id.in_(due.scalar_subquery()))
+        .values(not_before=now + SETTLED_WITHIN)
+        .returning(messages.c.id, messages.c.order_id, messages.c.fencing_token)
+    )
+    return [UnknownMessage(row.id, row.order_id, row.fencing_token) for row in claimed]
+
+
+async def stop_waiting(tx: Transaction, message_id: UUID) -> None:
+    """It stays unknown: only a receipt can settle it now."""
+    is_unknown = and_(messages.c.id == message_id, messages.c.state == "unknown")
+    await tx.execute(update(messages).where(is_unknown).values(not_before=None))
+
+
+async def oldest_pending(tx: Transaction, channels: Iterable[str]) -> dict[str, datetime]:
+    """By channel, since when the longest-waiting message may have been sent."""
+    # A look at the index for each; grouped, it would be read from end to end.
+    firsts = [
+        select(literal(channel).label("channel"), func.min(messages.c.not_before).label("since")).where(
+            messages.c.channel == channel, literal_in(messages.c.state, *WAITING)
+        )
+        for channel in channels
+    ]
+    found = await tx.execute(union_all(*firsts)) if firsts else ()
+    return {row.channel: row.since for row in found if row.since is not None}

@@ -1,0 +1,176 @@
+"""The outbox: messages that must leave, written with what caused them, deleted once the broker has them."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, text, update
+
+from service.broker.port import Destination
+from service.domain.json_object import JsonObject
+from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import execute_many, insert_rows
+from service.ledger.messages.tables import outbox
+
+LEASE: Final = timedelta(seconds=30)
+# What is not sent within this is let go: after its lease another process would send it too.
+SEND_WITHIN_S: Final = LEASE.total_seconds() - 5
+
+
+class OutboxMessage(Struct, frozen=True):
+    """A message for the broker or a team; `message_id` stays the same however often it is published.
+
+    Nobody publishes it before `hold_until`. Messages of one `lane` leave one after the other, in the order in which
+    they were written; one that is held gives way to a later one `about` the same thing.
+    """
+
+    exchange: str
+    routing_key: str
+    message_id: str
+    body: bytes
+    content_type: str = "application/cloudevents+json"
+    headers: JsonObject = {}
+    id: UUID | None = None
+    hold_until: datetime | None = None
+    lane: str = ""
+    about: str = ""
+    attempts: int = 0
+    created: datetime | None = None
+
+
+async def put(tx: Transaction, messages: Iterable[OutboxMessage], now: datetime) -> None:
+    """Queue messages in the transaction of their cause."""
+    messages = _last_held(messages)
+    for m in messages:
+        if m.about:
+            await _postpone(tx, m)
+    rows = [
+        {
+            "id": new_uuid(),
+            "exchange": m.exchange,
+            "routing_key": m.routing_key,
+            "message_id": m.message_id,
+            "content_type": m.content_type,
+            "headers": msgspec.json.encode(m.headers).decode(),
+            "body": m.body,
+            "created_at": now,
+            "leased_until": m.hold_until,
+            "held_until": m.hold_until,
+            "lane": m.lane,
+        }
+        for m in messages
+    ]
+    await insert_rows(tx, outbox, rows)
+
+
+def _last_held(messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
+    """Without those held that a later one of the same batch takes the place of."""
+    kept: list[OutboxMessage] = []
+    for m in messages:
+        if m.about:
+            kept = [k for k in kept if k.hold_until is None or (k.lane, k.about) != (m.lane, m.about)]
+        kept.append(m)
+    return kept
+
+
+async def _postpone(tx: Transaction, message: OutboxMessage) -> None:
+    """What is held about the same thing, and nobody has claimed since, is not to be said any more."""
+    await tx.execute(
+        delete(outbox).where(
+            outbox.c.lane == message.lane,
+            outbox.c.message_id.startswith(f"{message.about}.", autoescape=True),
+            outbox.c.held_until == outbox.c.leased_until,
+        )
+    )
+
+
+def _is_first(now: datetime) -> ColumnElement[bool]:
+    """Whether nothing older of the same lane is still to go; what is held for quiet hours lets others pass."""
+    older = outbox.alias("older")
+    waits = select(older.c.id).where(
+        text("older.lane <> ''"),  # in the statement's own text, as the partial index has it
+        older.c.lane == outbox.c.lane,
+        older.c.id < outbox.c.id,
+        or_(older.c.held_until.is_(None), older.c.held_until <= now),
+    )
+    return or_(outbox.c.lane == "", ~waits.exists())
+
+
+async def claim(
+    tx: Transaction, now: datetime, limit: int, *, but: Collection[Destination] = ()
+) -> list[OutboxMessage]:
+    """The oldest messages that nobody else is publishing, leased; none that go one of the ways `but`.
+
+    Those that were refused before come last.
+    """
+    query = (
+        select(outbox)
+        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
+        .where(_is_first(now), *(~_goes(destination) for destination in sorted(but)))
+        .order_by(outbox.c.attempts, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    rows = (await tx.execute(query)).all()
+    if rows:
+        leased = update(outbox).where(outbox.c.id == bindparam("k")).values(leased_until=now + LEASE)
+        await execute_many(tx, leased, [{"k": row.id} for row in rows])
+    return [outbox_message_of(row) for row in rows]
+
+
+def outbox_message_of(row: Any) -> OutboxMessage:
+    """A message from its row."""
+    return OutboxMessage(
+        exchange=row.exchange,
+        routing_key=row.routing_key,
+        message_id=row.message_id,
+        body=row.body,
+        content_type=row.content_type,
+        headers=msgspec.json.decode(row.headers),
+        id=row.id,
+        attempts=row.attempts,
+        created=row.created_at,
+    )
+
+
+def _goes(destination: Destination) -> ColumnElement[bool]:
+    exchange, key = destination
+    alike = or_(outbox.c.routing_key == key, outbox.c.routing_key.startswith(f"{key}.", autoescape=True))
+    return and_(outbox.c.exchange == exchange, alike)
+
+
+async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) -> set[UUID]:
+    """Those of these messages whose lease ends exactly then: the lease of whoever chose that moment."""
+    query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), outbox.c.leased_until == until)
+    return set((await tx.execute(query)).scalars())
+
+
+async def done(tx: Transaction, ids: Iterable[UUID]) -> None:
+    """The broker has confirmed these."""
+    wanted = padded(ids)
+    if wanted:
+        await tx.execute(delete(outbox).where(outbox.c.id.in_(wanted)))
+
+
+async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
+    """These could not be published; whoever comes after `until` may try."""
+    wanted = padded(ids)
+    if wanted:
+        values = {"leased_until": until, "attempts": outbox.c.attempts + 1}
+        await tx.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
+
+
+async def oldest(tx: Transaction, now: datetime, *, but: Collection[str] = ()) -> datetime | None:
+    """When the longest-waiting message that may leave was written, tried or not; none for the exchanges `but`."""
+    query = (
+        select(outbox.c.created_at)
+        .where(or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now), outbox.c.exchange.not_in(sorted(but)))
+        .order_by(outbox.c.id)
+        .limit(1)
+    )
+    moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
+    return moment

@@ -1,0 +1,217 @@
+"""Messages as they stand: locked for news of them, and written back with a line of history."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+from sqlalchemy import BindParameter, Select, bindparam, func, select, update
+
+from service.domain.notices import ACTIVE_STATES, Message, gives_place_back
+from service.domain.turns import HEAD_START_MS, last_turn, turn_of
+from service.keyring import Keyring
+from service.ledger.columns import literal_in
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import execute_many
+from service.ledger.messages import caps
+from service.ledger.messages.caps import Reservation, Settled, decode, encode
+from service.ledger.messages.tables import messages, notices
+from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, history_line, message_of
+from service.ledger.orders.tables import orders
+from service.pacing import breathe
+
+WAITING: Final = ("pending", "retrying")
+# Of what changes no state, in characters: a few hundred lines.
+LONGEST_HISTORY: Final = 32_000
+UNSETTLED: Final = (*ACTIVE_STATES, "unknown")
+
+log = structlog.get_logger(__name__)
+
+
+class StoredMessage(Struct, frozen=True):
+    """A message as it stands in the ledger, with its fencing token."""
+
+    message: Message
+    fencing_token: int
+    begun: bool
+    workflow: str
+    reference: str
+    notice_at: datetime
+    lane: bytes
+    reservation: Reservation | None = None
+
+
+def _stored() -> Select[Any]:
+    return (
+        select(
+            messages,
+            orders.c.workflow,
+            orders.c.order_id.label("order_name"),
+            notices.c.at.label("notice_at"),
+        )
+        .join(orders, orders.c.id == messages.c.order_id)
+        .join(notices, notices.c.id == messages.c.notice_id)
+        .order_by(messages.c.id)
+    )
+
+
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_FIND: Final = _stored().where(messages.c.id.in_(_IDS))
+_LOCK: Final = _FIND.with_for_update(of=messages)
+# By way of the order, of whose messages there is an index.
+_OF_NOTICES: Final = _stored().where(notices.c.id.in_(_IDS), notices.c.order_id == messages.c.order_id)
+
+
+async def lock(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, StoredMessage]:
+    """Messages as they stand, locked; take the locks of their orders first."""
+    return await _read(tx, _LOCK, ids)
+
+
+async def of_notices(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, StoredMessage]:
+    """All messages of these notices; take the locks of their orders first."""
+    return await _read(tx, _OF_NOTICES, ids)
+
+
+async def find(tx: Transaction, message_id: UUID) -> StoredMessage | None:
+    """One message, not locked."""
+    return (await _read(tx, _FIND, [message_id])).get(message_id)
+
+
+async def _read(tx: Transaction, query: Select[Any], ids: Iterable[UUID]) -> dict[UUID, StoredMessage]:
+    """Those that open: what became of the others cannot be written, and holds up no other."""
+    wanted = padded(sorted(set(ids)))
+    found = {}
+    for row in await tx.execute(query, {"ids": wanted}) if wanted else ():
+        await breathe()
+        try:
+            found[row.id] = _stored_of(tx.keyring, row)
+        except UNREADABLE:
+            log.error("message.unreadable", message_id=str(row.id), hint=UNREADABLE_HINT)
+    return found
+
+
+def _stored_of(keyring: Keyring, row: Any) -> StoredMessage:
+    return StoredMessage(
+        message=message_of(keyring, row),
+        fencing_token=row.fencing_token,
+        begun=row.send_begun,
+        workflow=row.workflow,
+        reference=row.order_name,
+        notice_at=row.notice_at,
+        lane=row.lane,
+        reservation=decode(row.cap_reservation),
+    )
+
+
+async def provider_ids(tx: Transaction, order_id: UUID, *, but: UUID) -> frozenset[str]:
+    """What the providers call the messages of this order, but for one."""
+    query = select(messages.c.provider_id).where(
+        messages.c.order_id == order_id, messages.c.id != but, messages.c.provider_id != ""
+    )
+    return frozenset((await tx.execute(query)).scalars())
+
+
+async def waiting_in(tx: Transaction, lanes: Iterable[bytes]) -> set[str]:
+    """The channels on which something waits in these lanes."""
+    wanted = padded(sorted(set(lanes)))
+    if not wanted:
+        return set()
+    return set((await tx.execute(_WAITING_IN, {"lanes": wanted})).scalars())
+
+
+_WAITING_IN: Final = (
+    select(messages.c.channel)
+    .where(
+        messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        # In two parts, so that it is looked up by lane: the index of what waits is short only while nothing does.
+        literal_in(messages.c.state, *ACTIVE_STATES),
+        ~literal_in(messages.c.state, "sending"),
+    )
+    .distinct()
+)
+
+
+async def let_ahead(tx: Transaction, lanes: Iterable[bytes], now: datetime) -> None:
+    """Codes came into these lanes: what waits there goes as early as they do, so that no code waits behind a flood."""
+    wanted = padded(sorted(set(lanes)))
+    if wanted:
+        last_code = last_turn(now, codes_only=True)
+        await tx.execute(_LET_AHEAD, {"lanes": wanted, "last_code": last_code})
+
+
+_LET_AHEAD: Final = (
+    update(messages)
+    .where(
+        messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        literal_in(messages.c.state, *WAITING),
+        messages.c.turn > bindparam("last_code", type_=messages.c.turn.type),
+    )
+    .values(turn=messages.c.turn - HEAD_START_MS)
+)
+
+
+async def write(
+    tx: Transaction, changed: Sequence[Message], now: datetime, before: Mapping[UUID, StoredMessage]
+) -> None:
+    """New states, each with its line of history; what their sends took under the caps is kept or given back."""
+    rows = [
+        {
+            "k": n.id,
+            "new_state": n.state,
+            "at": n.not_before,
+            "turn": turn_of(n),
+            "n_resent": n.resent,
+            "tried": n.attempts,
+            "by": n.provider,
+            "by_id": n.provider_id,
+            "code": n.error_code,
+            "words": n.error,
+            "sent": n.sent_at,
+            "line": history_line(n.state, now, n.error, provider=n.provider, code=n.error_code),
+            # While no answer is there, it is not certain that the places are used.
+            "places": encode(before[n.id].reservation) if n.state == "unknown" else None,
+        }
+        for n in changed
+    ]
+    if not rows:
+        return
+    await execute_many(tx, _WRITE, rows)
+    was = [(before[n.id].message, before[n.id].reservation, n) for n in changed]
+    settled = [Settled(r, gives_place_back(old, new), old.state == "unknown") for old, r, new in was if r]
+    await caps.settle(tx, settled)
+
+
+_WRITE: Final = (
+    update(messages)
+    .where(messages.c.id == bindparam("k"))
+    .values(
+        state=bindparam("new_state"),
+        not_before=bindparam("at"),
+        turn=bindparam("turn"),
+        resend_count=bindparam("n_resent"),
+        attempts=bindparam("tried"),
+        provider=bindparam("by"),
+        provider_id=bindparam("by_id"),
+        error_code=bindparam("code"),
+        error=bindparam("words"),
+        sent_at=bindparam("sent"),
+        history=messages.c.history + bindparam("line"),
+        lease_until=None,
+        cap_reservation=bindparam("places"),
+    )
+)
+
+
+async def note(tx: Transaction, message_id: UUID, line: str) -> None:
+    """Add to the history what changes no state: a receipt that came too late, a reply.
+
+    Whoever has the address of a mail may write to it as often as they like: a long history takes no more of these.
+    """
+    await tx.execute(
+        update(messages)
+        .where(messages.c.id == message_id, func.length(messages.c.history) < LONGEST_HISTORY)
+        .values(history=messages.c.history + line)
+    )

@@ -1,0 +1,1 @@
+"""Orders: locked, searched, shown, and what a decision writes."""

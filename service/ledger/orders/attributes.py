@@ -1,0 +1,139 @@
+"""By which attributes an order is found: written with it, and made for orders of before, a stretch at a time.
+
+Which attributes these are is for the packs in use to say (`rules_of`). When they say otherwise, all orders are gone
+through again, in the order of their ids. How far that is stands in `meta`, under whose lock every process does the next
+stretch: several share the work, and whoever starts goes on with it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct
+from sqlalchemy import Select, delete, select
+
+from service.domain.attribute_keys import filterable, keys_of
+from service.domain.workflow import Workflow
+from service.keyring import Keyring
+from service.ledger.database.engine import padded
+from service.ledger.database.tables import meta
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import insert_missing, upsert
+from service.ledger.orders.locking import lock_by_id
+from service.ledger.orders.tables import order_attributes, orders
+
+log = structlog.get_logger(__name__)
+STATE: Final = "attributes_indexed"
+STRETCH: Final = 1000
+_START: Final = UUID(int=0)
+
+
+class Stretch(Struct, frozen=True):
+    """How many orders were looked into; `is_last`: nothing is left, or others index by other rules."""
+
+    looked_into: int = 0
+    is_last: bool = True
+
+
+class _State(Struct, frozen=True):
+    """By which rules the orders up to `after` are indexed; `is_done`: all are."""
+
+    rules: str
+    after: UUID = _START
+    is_done: bool = False
+
+
+def digest_of(keyring: Keyring, workflow: str, name: str, key: str) -> bytes:
+    """Finds the orders of a workflow whose attribute has this value."""
+    return keyring.digest("attribute", workflow, name, key)
+
+
+def digests_of(keyring: Keyring, workflow: Workflow, kept: Mapping[str, Any]) -> frozenset[bytes]:
+    """Of every attribute of an order by which it is found."""
+    return frozenset(digest_of(keyring, workflow.name, name, key) for name, key in keys_of(workflow, kept))
+
+
+def with_any_of(digests: Collection[bytes]) -> Select[Any]:
+    """The ids of orders that stand under one of these."""
+    return select(order_attributes.c.order_id).where(order_attributes.c.digest.in_(padded(sorted(digests))))
+
+
+async def replace_digests(
+    tx: Transaction, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID] = frozenset()
+) -> None:
+    """From now on these orders, which are locked, are found by these alone; `new`: those that were not there before."""
+    known = [order_id for order_id in found if order_id not in new]
+    if known:
+        await tx.execute(delete(order_attributes).where(order_attributes.c.order_id.in_(padded(sorted(known)))))
+    rows = [{"order_id": order_id, "digest": d} for order_id, digests in found.items() for d in sorted(digests)]
+    await insert_missing(tx, order_attributes, rows)
+
+
+def rules_of(workflows: Iterable[Workflow]) -> str:
+    """Tells whether two processes index alike."""
+    said = sorted((w.name, w.timezone, sorted((a.name, a.type) for a in filterable(w).values())) for w in workflows)
+    return sha256(msgspec.json.encode(said)).hexdigest()[:16]
+
+
+async def is_indexed(tx: Transaction, rules: str) -> bool:
+    """Whether every order is found by these rules."""
+    state = await _state(tx)
+    return state is not None and state.is_done and state.rules == rules
+
+
+async def begin(tx: Transaction, rules: str, *, anew: bool = False) -> None:
+    """Index by these rules from now on, from the first order unless it is under way or done; `anew`: in any case."""
+    state = await _state(tx, lock=True)
+    if anew or state is None or state.rules != rules:
+        await _write(tx, _State(rules))
+
+
+async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: str) -> Stretch:
+    """Go on by a stretch."""
+    state = await _state(tx, lock=True)
+    if state is None or state.rules != rules or state.is_done:
+        return Stretch()
+    query = select(orders.c.id, orders.c.workflow).where(orders.c.id > state.after).order_by(orders.c.id)
+    rows = (await tx.execute(query.limit(STRETCH))).all()
+    looked_into = 0
+    if rows:
+        shows = {name for name, w in workflows.items() if filterable(w)}
+        wanted = [row.id for row in rows if row.workflow in shows]
+        looked_into = len(wanted)
+        await _index(tx, workflows, wanted, (state.after, rows[-1].id))
+    is_done = len(rows) < STRETCH
+    await _write(tx, msgspec.structs.replace(state, after=rows[-1].id if rows else state.after, is_done=is_done))
+    if is_done:
+        log.info("attributes.indexed")
+    return Stretch(looked_into, is_done)
+
+
+async def _index(
+    tx: Transaction, workflows: Mapping[str, Workflow], wanted: list[UUID], span: tuple[UUID, UUID]
+) -> None:
+    """Under the lock of the orders, so that nobody changes one meanwhile."""
+    known = await lock_by_id(tx, wanted)
+    beyond, last = span
+    query = select(order_attributes).where(order_attributes.c.order_id > beyond, order_attributes.c.order_id <= last)
+    there: dict[UUID, set[bytes]] = {}
+    for row in await tx.execute(query):
+        there.setdefault(row.order_id, set()).add(bytes(row.digest))
+    right = {o.id: digests_of(tx.keyring, workflows[o.workflow], o.attributes) for o in known.values()}
+    unreadable = set(wanted) - right.keys()
+    none: frozenset[bytes] = frozenset()
+    changed = {i: right.get(i, none) for i in there.keys() | right.keys() if there.get(i, none) != right.get(i, none)}
+    await replace_digests(tx, {i: digests for i, digests in changed.items() if i not in unreadable})
+
+
+async def _state(tx: Transaction, *, lock: bool = False) -> _State | None:
+    query = select(meta.c.value).where(meta.c.key == STATE)
+    said = (await tx.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    return msgspec.json.decode(said, type=_State) if said else None
+
+
+async def _write(tx: Transaction, state: _State) -> None:
+    row = {"key": STATE, "value": msgspec.json.encode(state).decode()}
+    await upsert(tx, meta, [row], ("value",), ("key",))

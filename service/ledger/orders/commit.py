@@ -1,0 +1,231 @@
+"""One commit for several decisions: orders, timeline, notices, messages, clocks, escalations, outbox."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import bindparam, update
+
+from service.domain.address_keys import address_key, both_forms
+from service.domain.channels import found_by
+from service.domain.draft import Decision
+from service.domain.events import clean
+from service.domain.notices import FINAL_STATES, Message
+from service.domain.order import Clock, Order
+from service.domain.workflow import Workflow
+from service.events_out import of_message
+from service.keyring import Keyring
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import NewRow, Rows, execute_many, insert_missing, insert_rows, upsert
+from service.ledger.database.wakeups import dispatch_topic
+from service.ledger.escalations import writing as escalation_rows
+from service.ledger.escalations.incidents import Change
+from service.ledger.messages import outbox as outbox_rows
+from service.ledger.messages.outbox import OutboxMessage
+from service.ledger.messages.states import let_ahead
+from service.ledger.messages.tables import messages, notices
+from service.ledger.orders.attributes import digests_of, replace_digests
+from service.ledger.orders.records import message_row, notice_row, order_row, seal_json
+from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, measurements, order_people, orders, timeline, visits
+from service.pacing import breathe
+from service.telemetry import metrics
+
+
+class Changes:
+    """Decisions to be written together; an order decided several times is written once, as it ends up."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        now: datetime,
+        targets: Mapping[str, int] | None = None,
+        current: Mapping[str, Workflow] | None = None,
+    ) -> None:
+        """`current`: the packs in use, by which lists are filtered, whatever pack an order goes on by."""
+        self._keyring = keyring
+        self._targets = targets or {}
+        self._current = current or {}
+        self._now = now
+        self._new: dict[UUID, tuple[Workflow, Order]] = {}
+        self._changed: dict[UUID, tuple[Workflow, Order]] = {}
+        self._people: dict[tuple[bytes, UUID], None] = {}
+        self._attributes: dict[UUID, frozenset[bytes]] = {}
+        self._timeline: Rows = []
+        self._notices: Rows = []
+        self._messages: list[Message] = []
+        self._clocks: dict[UUID, NewRow] = {}
+        self._escalations: list[Change] = []
+        self._visits: Rows = []
+        self._observations: dict[tuple[UUID, str], NewRow] = {}
+        self._outgoing: list[OutboxMessage] = []
+        self._broken: list[tuple[str, str]] = []
+        self.woken: set[str] = set()
+
+    def add(self, workflow: Workflow, before: Order | None, decision: Decision, traceparent: str = "") -> None:
+        """Take one decision into the batch; one that changes nothing writes nothing."""
+        if decision.changes_nothing:
+            return
+        order = decision.order
+        written = self._new if before is None or order.id in self._new else self._changed
+        written[order.id] = (workflow, order)
+        if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
+            self._index_people(order)
+        if before is None or before.attributes != order.attributes:
+            self._index_attributes(self._current.get(order.workflow, workflow), before, order)
+        for entry in decision.entries:
+            sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
+            self._timeline.append(
+                {"order_id": order.id, "n": entry.n, "at": entry.at, "kind": entry.kind, "sealed_detail": sealed}
+            )
+        for notice in decision.notices:
+            self._notices.append(notice_row(self._keyring, order.id, notice, traceparent))
+            self._add_messages(order, notice.messages)
+        self._add_messages(order, decision.more_messages)
+        for clock in decision.clocks:
+            self._clocks[clock.id] = _clock_row(workflow, order, clock)
+        for change in decision.escalations:
+            self._escalations.append(Change(workflow, order, change, traceparent))
+        self._measure(order, decision)
+        self._broken += [
+            (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"
+        ]
+        self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
+        self.woken |= {"stream"} if decision.escalations else set()
+
+    def _measure(self, order: Order, decision: Decision) -> None:
+        for v in decision.visits:
+            where = {"workflow": order.workflow, "status": v.status, "stage": v.stage, "at": v.at}
+            self._visits.append({"order_id": order.id, "n": v.n, **where})
+        for name, value in decision.observations.items():
+            row = {"order_id": order.id, "measure": name, "workflow": order.workflow, "value": value, "at": self._now}
+            self._observations[order.id, name] = row
+
+    def _add_messages(self, order: Order, planned: tuple[Message, ...]) -> None:
+        for n in planned:
+            self._messages.append(n)
+            if n.state in FINAL_STATES:
+                self.report(n, order.workflow, order.reference)
+            else:
+                self.woken.add(dispatch_topic(n.channel, codes=n.secret))
+
+    def report(self, n: Message, workflow: str, order_id: str) -> None:
+        """Tell the outside what became of a message."""
+        self.send(_outcome_message(n, workflow, order_id, self._now))
+
+    def send(self, message: OutboxMessage) -> None:
+        """Publish with this commit."""
+        self._outgoing.append(message)
+        self.woken.add("relay")
+
+    def _index_people(self, order: Order) -> None:
+        for people in order.recipients.values():
+            for person in people:
+                for address in found_by(person):
+                    self._people[person_digest(self._keyring, address), order.id] = None
+        for address in found_by(order.assignee) if order.assignee else ():
+            self._people[assignee_digest(self._keyring, address), order.id] = None
+
+    def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
+        found = digests_of(self._keyring, workflow, order.attributes)
+        if found != (digests_of(self._keyring, workflow, before.attributes) if before else frozenset()):
+            self._attributes[order.id] = found
+
+    @property
+    def messages(self) -> int:
+        """How many messages are to be written."""
+        return len(self._messages)
+
+    def count(self) -> None:
+        """Add what this batch did to the metrics; once it is committed."""
+        for workflow, clock in self._broken:
+            metrics.clock_breaches.labels(workflow, clock).inc()
+        for change in self._escalations:
+            e = change.step.escalation
+            metrics.escalations.labels(e.team, e.reason, change.step.kind).inc()
+
+    async def write(self, tx: Transaction) -> None:
+        """All rows, a statement a table."""
+        new, changed = await self._order_rows(self._new), await self._order_rows(self._changed)
+        await insert_rows(tx, orders, new)
+        await _update_orders(tx, changed)
+        await insert_missing(tx, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
+        await replace_digests(tx, self._attributes, new=self._new.keys())
+        await insert_rows(tx, timeline, self._timeline)
+        await insert_rows(tx, notices, self._notices)
+        rows = await self._message_rows()
+        await insert_rows(tx, messages, rows)
+        codes = [row["lane"] for row in rows if row["secret"] and row["state"] not in FINAL_STATES]
+        await let_ahead(tx, codes, self._now)
+        await insert_rows(tx, visits, self._visits)
+        measured = list(self._observations.values())
+        await upsert(tx, measurements, measured, ("value", "at"), ("order_id", "measure"))
+        await upsert(tx, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
+            self.send(message)
+        await outbox_rows.put(tx, self._outgoing, self._now)
+
+    async def _order_rows(self, written: Mapping[UUID, tuple[Workflow, Order]]) -> Rows:
+        rows = []
+        for workflow, order in written.values():
+            await breathe()
+            rows.append(order_row(self._keyring, workflow, order))
+        return rows
+
+    async def _message_rows(self) -> Rows:
+        rows = []
+        for n in self._messages:
+            await breathe()
+            rows.append(message_row(self._keyring, n, self._now))
+        return rows
+
+
+_CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_late_s")
+
+
+def person_digest(keyring: Keyring, address: str) -> bytes:
+    """Finds a person's orders by phone number or email, however these are written."""
+    return keyring.digest("person", address_key(clean(address)))
+
+
+def person_digests(keyring: Keyring, spellings: Iterable[str]) -> list[bytes]:
+    """Under which a person's orders stand: earlier releases kept the digest of a number's other form too."""
+    forms = {form for spelling in spellings for form in both_forms(clean(spelling))}
+    return sorted(keyring.digest("person", form) for form in forms)
+
+
+def assignee_digest(keyring: Keyring, address: str) -> bytes:
+    """Finds the orders that somebody handles or handled; lists by recipient do not look for it."""
+    return keyring.digest("assignee", address_key(clean(address)))
+
+
+def _outcome_message(n: Message, workflow: str, order_id: str, now: datetime) -> OutboxMessage:
+    event = of_message(n, workflow, order_id, now)
+    return OutboxMessage("notifications", f"notification.{n.state}.{n.channel}", event.id, msgspec.json.encode(event))
+
+
+def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
+    spec = workflow.clocks.get(clock.spec)
+    reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
+    return {
+        "id": clock.id,
+        "order_id": order.id,
+        "workflow": order.workflow,
+        "name": clock.spec,
+        "kind": spec.kind if spec else "",
+        "notice": (spec and spec.notice) or "",
+        "team": reason.team if reason else "",
+        "started_at": clock.started,
+        "warn_at": clock.warn,
+        "due_at": clock.due,
+        "state": clock.state,
+        "stopped_at": clock.stopped,
+        "why": clock.why,
+        "noticed_late_s": clock.noticed_late_s,
+    }
+
+
+async def _update_orders(tx: Transaction, rows: Rows) -> None:
+    if rows:
+        statement = update(orders).where(orders.c.id == bindparam("k"))
+        await execute_many(tx, statement, [{"k": row.pop("id"), **row} for row in rows])

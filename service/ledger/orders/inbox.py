@@ -1,0 +1,85 @@
+"""The inbox: which events were already taken, so that a redelivery changes nothing."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import bindparam, select, update
+
+from service.domain.events import Event
+from service.keyring import Keyring
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import Rows, dialect_insert, execute_many, insert_rows
+from service.ledger.orders.tables import inbox
+
+TRYING = "trying"
+
+
+def key_of(keyring: Keyring, source: str, event_id: str) -> bytes:
+    """An event's identity: `source` and `id` together (CloudEvents 1.0, §3.1.1)."""
+    return keyring.digest("event", source, event_id)
+
+
+def content_of(keyring: Keyring, event: Event) -> bytes:
+    """A keyed digest of what the event says, in whatever form it came; its trace is no part of that."""
+    said = replace(event, traceparent=None, warnings=())
+    return keyring.digest("event content", msgspec.json.encode(said, order="sorted").decode())
+
+
+class Seen(Struct, frozen=True):
+    """What became of an event, how often work on it was begun, and what it said (None: not known)."""
+
+    outcome: str
+    reason: str = ""
+    attempts: int = 0
+    content: bytes | None = None
+
+
+_OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.c.content).where(
+    inbox.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
+async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
+    """What is known of events with these keys; unknown keys are left out."""
+    wanted = padded(sorted(set(keys)))
+    if not wanted:
+        return {}
+    rows = await tx.execute(_OUTCOMES, {"keys": wanted})
+    return {row.key: Seen(row.outcome, "", row.attempts, row.content) for row in rows}
+
+
+async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
+    """Write what became of each event; `known` are those that have a row already."""
+    there = set(known)
+    new: Rows = []
+    again: Rows = []
+    for key, seen in results.items():
+        row = {"outcome": seen.outcome, "reason": seen.reason, "content": seen.content}
+        if key in there:
+            again.append({"k": key, **row})
+        else:
+            new.append({"key": key, "received_at": now, **row})
+    await insert_rows(tx, inbox, new)
+    await execute_many(tx, update(inbox).where(inbox.c.key == bindparam("k")), again)
+
+
+async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) -> dict[bytes, int]:
+    """Note that work on these events begins; how often it has begun for each, this time included."""
+    rows = [{"key": key, "received_at": now, "outcome": TRYING, "attempts": 1} for key in sorted(set(keys))]
+    if not rows:
+        return {}
+    statement = dialect_insert(tx)(inbox).values(rows)
+    statement = statement.on_conflict_do_update(
+        index_elements=[inbox.c.key], set_={"attempts": inbox.c.attempts + 1}
+    ).returning(inbox.c.key, inbox.c.attempts)
+    return {row.key: row.attempts for row in await tx.execute(statement)}
+
+
+async def forget(tx: Transaction, before: datetime) -> None:
+    """Let go of events that nobody can still be repeating."""
+    await tx.execute(inbox.delete().where(inbox.c.received_at < before))

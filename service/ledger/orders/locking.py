@@ -1,0 +1,101 @@
+"""Orders: loaded under lock for a decision, in key order, so that several writers never deadlock."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Integer, bindparam, select, tuple_, update
+
+from service.domain.order import Order, OrderRef
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, order_of
+from service.ledger.orders.tables import orders
+
+log = structlog.get_logger(__name__)
+# Built once: building a statement costs more than sending it.
+_STATE: Final = select(orders.c.id, orders.c.sealed_state)
+_LOCK_NAMED: Final = (
+    _STATE.where(tuple_(orders.c.workflow, orders.c.order_id).in_(bindparam("names", expanding=True)))
+    .order_by(orders.c.id)
+    .with_for_update()
+)
+_LOCK_BY_ID: Final = (
+    _STATE.where(orders.c.id.in_(bindparam("ids", expanding=True))).order_by(orders.c.id).with_for_update()
+)
+_LOCK_DUE: Final = (
+    _STATE.where(orders.c.wake_at.is_not(None), orders.c.wake_at <= bindparam("now", type_=orders.c.wake_at.type))
+    .order_by(orders.c.wake_at)
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_NEXT_WAKE: Final = select(orders.c.wake_at).where(orders.c.wake_at.is_not(None)).order_by(orders.c.wake_at).limit(1)
+
+
+async def lock_named(tx: Transaction, names: Iterable[OrderRef]) -> dict[OrderRef, Order]:
+    """The orders with these (workflow, order id), locked; those that do not exist are left out."""
+    wanted = padded(sorted(set(names)))
+    if not wanted:
+        return {}
+    found = [order_of(tx.keyring, row) for row in await tx.execute(_LOCK_NAMED, {"names": wanted})]
+    return {o.ref: o for o in found}
+
+
+async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
+    """The orders with these ids, locked; those whose state does not open are left out."""
+    wanted = padded(sorted(set(ids)))
+    if not wanted:
+        return {}
+    return {o.id: o for o in _readable(tx, await tx.execute(_LOCK_BY_ID, {"ids": wanted}), [])}
+
+
+def _readable(tx: Transaction, rows: Iterable[Any], unreadable: list[UUID]) -> Iterator[Order]:
+    """The orders whose state opens; ids of the others are put into `unreadable`, and told in the log."""
+    for row in rows:
+        try:
+            yield order_of(tx.keyring, row)
+        except UNREADABLE:
+            log.error("order.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
+            unreadable.append(row.id)
+
+
+async def lock_due(tx: Transaction, now: datetime, limit: int) -> list[Order]:
+    """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped.
+
+    One whose state does not open waits, so that it keeps nobody else's clocks from being seen to.
+    """
+    unreadable: list[UUID] = []
+    found = list(_readable(tx, await tx.execute(_LOCK_DUE, {"now": now, "at_most": limit}), unreadable))
+    await postpone(tx, unreadable, now + UNREADABLE_RETRY)
+    return found
+
+
+async def postpone(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
+    """Orders that cannot be decided now, such as those whose pack is not installed, wait until then."""
+    wanted = padded(ids)
+    if wanted:
+        await tx.execute(update(orders).where(orders.c.id.in_(wanted)).values(wake_at=until))
+
+
+async def next_wake(tx: Transaction) -> datetime | None:
+    """The nearest moment at which any order wants to be woken."""
+    moment: datetime | None = (await tx.execute(_NEXT_WAKE)).scalar_one_or_none()
+    return moment
+
+
+async def find(tx: Transaction, workflow: str, order_id: str) -> Order | None:
+    """One order, not locked."""
+    query = select(orders.c.id, orders.c.sealed_state).where(
+        orders.c.workflow == workflow, orders.c.order_id == order_id
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return order_of(tx.keyring, row) if row else None
+
+
+async def find_by_id(tx: Transaction, order_id: UUID) -> Order | None:
+    """One order, not locked."""
+    query = _STATE.where(orders.c.id == order_id)
+    row = (await tx.execute(query)).one_or_none()
+    return order_of(tx.keyring, row) if row else None

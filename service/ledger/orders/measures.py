@@ -1,0 +1,222 @@
+"""What the business watches: rates and times of the pack, time in each stage, promises kept by week.
+
+Counted from visits, observations and clocks, which hold nobody's data and outlive erasure.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from statistics import fmean, quantiles
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct, structs
+from sqlalchemy import func, select
+
+from service.domain.clocks.kinds import KINDS
+from service.domain.events import clean
+from service.domain.workflow import Measure, Workflow
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.read_models import (
+    LifecycleMetrics,
+    MeasureShown,
+    Percentiles,
+    PromiseWeek,
+    Slow,
+    StageTimes,
+    ValueCount,
+)
+from service.ledger.orders.records import order_of
+from service.ledger.orders.tables import clocks, measurements, orders, visits
+
+MOST_VISITS: Final = 500_000
+MOST_OUTLIERS: Final = 5
+MOST_VALUES: Final = 50
+LONGEST_VALUE: Final = 80
+AT_ONCE: Final = 500
+# Tukey's fences: beyond the upper quartile by 1.5 times the spread between the quartiles.
+FENCE: Final = 1.5
+
+
+class _Visit(Struct, frozen=True):
+    status: str
+    stage: str
+    at: datetime
+
+
+async def lifecycle_measures(tx: Transaction, workflow: Workflow, since: datetime) -> LifecycleMetrics:
+    """Everything about orders that moved since then."""
+    lives = await _lives(tx, workflow.name, since)
+    counted = await tx.execute(
+        select(orders.c.status, func.count()).where(orders.c.workflow == workflow.name).group_by(orders.c.status)
+    )
+    by_status = {row[0]: int(row[1]) for row in counted}
+    averages = await _averages(tx, workflow.name, since)
+    return LifecycleMetrics(
+        workflow=workflow.name,
+        since=since,
+        orders=len(lives),
+        by_status=by_status,
+        measures=[
+            await _counted(tx, m, lives) if m.kind == "count" else _measured(m, lives, averages)
+            for m in workflow.measures.values()
+        ],
+        stages=await _stages(tx, workflow, lives),
+        promises=await _promises(tx, workflow, since),
+    )
+
+
+async def _lives(tx: Transaction, workflow: str, since: datetime) -> dict[UUID, list[_Visit]]:
+    query = (
+        select(visits.c.order_id, visits.c.status, visits.c.stage, visits.c.at)
+        .where(visits.c.workflow == workflow, visits.c.at >= since)
+        .order_by(visits.c.order_id, visits.c.n)
+        .limit(MOST_VISITS)
+    )
+    lives: dict[UUID, list[_Visit]] = defaultdict(list)
+    for row in await tx.execute(query):
+        lives[row.order_id].append(_Visit(row.status, row.stage, row.at))
+    return lives
+
+
+async def _averages(tx: Transaction, workflow: str, since: datetime) -> dict[str, tuple[float, int]]:
+    query = (
+        select(measurements.c.measure, func.avg(measurements.c.value), func.count())
+        .where(measurements.c.workflow == workflow, measurements.c.at >= since)
+        .group_by(measurements.c.measure)
+    )
+    return {row[0]: (float(row[1]), int(row[2])) for row in await tx.execute(query)}
+
+
+def _measured(
+    m: Measure, lives: Mapping[UUID, list[_Visit]], averages: Mapping[str, tuple[float, int]]
+) -> MeasureShown:
+    value: float | None = None
+    count = 0
+    spread = Percentiles()
+    if m.kind == "average":
+        value, count = averages.get(m.name, (None, 0))
+    elif m.kind == "rate":
+        entered = [{v.status for v in life} for life in lives.values()]
+        relevant = [s for s in entered if not s.isdisjoint(m.start)]
+        count = len(relevant)
+        value = 100 * sum(not s.isdisjoint(m.end) for s in relevant) / count if count else None
+    else:
+        times = [t for life in lives.values() if (t := _time_between(life, m)) is not None]
+        count = len(times)
+        value = fmean(times) if times else None
+        spread = _percentiles(times)
+    kept = None if value is None or m.goal is None else (value >= m.goal if m.at_least else value <= m.goal)
+    return MeasureShown(
+        **structs.asdict(spread),
+        name=m.name,
+        title=m.title,
+        kind=m.kind,
+        value=value,
+        count=count,
+        goal=m.goal,
+        at_least=m.at_least,
+        goal_kept=kept,
+    )
+
+
+async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit]]) -> MeasureShown:
+    """How often each value comes, the most frequent first: of the orders as they are now, so of nobody erased."""
+    entered = [order_id for order_id, life in lives.items() if any(v.status in m.start for v in life)]
+    values: Counter[str] = Counter()
+    for begin in range(0, len(entered), AT_ONCE):
+        part = select(orders.c.id, orders.c.sealed_state).where(orders.c.id.in_(entered[begin : begin + AT_ONCE]))
+        for row in await tx.execute(part):
+            value = order_of(tx.keyring, row).value(m.path)
+            values[clean(str(value))[:LONGEST_VALUE] if value not in (None, "") else ""] += 1
+    counted = [ValueCount(value, n) for value, n in values.most_common(MOST_VALUES)]
+    return MeasureShown(
+        name=m.name,
+        title=m.title,
+        kind=m.kind,
+        value=None,
+        count=len(entered),
+        goal=None,
+        at_least=m.at_least,
+        goal_kept=None,
+        values=counted,
+    )
+
+
+def _time_between(life: Sequence[_Visit], m: Measure) -> float | None:
+    begun = next((v.at for v in life if v.status in m.start), None)
+    if begun is None:
+        return None
+    ended = next((v.at for v in life if v.status in m.end and v.at >= begun), None)
+    return (ended - begun).total_seconds() if ended else None
+
+
+def _percentiles(times: Sequence[float]) -> Percentiles:
+    if not times:
+        return Percentiles()
+    if len(times) == 1:
+        return Percentiles(times[0], times[0], times[0])
+    cuts = quantiles(times, n=100, method="inclusive")
+    return Percentiles(cuts[49], cuts[89], cuts[98])
+
+
+async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]) -> list[StageTimes]:
+    """Time in each stage: from entering it to entering another one."""
+    spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
+    for order_id, life in lives.items():
+        since: _Visit | None = None
+        for visit in life:
+            if since is not None and visit.stage != since.stage:
+                spent[since.stage].append(((visit.at - since.at).total_seconds(), order_id))
+            if since is None or visit.stage != since.stage:
+                since = visit
+    found = []
+    for stage in workflow.stages.values():
+        times = sorted(spent.get(stage.name, []))
+        seconds = [t for t, _ in times]
+        outliers = [(t, o) for t, o in reversed(times) if t > _fence(seconds)]
+        names = await _names(tx, [o for _, o in outliers[:MOST_OUTLIERS]])
+        found.append(
+            StageTimes(
+                stage=stage.name,
+                title=stage.titles.get(workflow.default_locale, stage.name),
+                count=len(times),
+                **structs.asdict(_percentiles(seconds)),
+                outliers=len(outliers),
+                slowest=[Slow(names.get(o, ""), t) for t, o in outliers[:MOST_OUTLIERS]],
+            )
+        )
+    return found
+
+
+def _fence(seconds: Sequence[float]) -> float:
+    if len(seconds) < 4:
+        return float("inf")
+    low, _, high = quantiles(seconds, n=4, method="inclusive")
+    return high + FENCE * (high - low)
+
+
+async def _names(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, str]:
+    if not ids:
+        return {}
+    rows = await tx.execute(select(orders.c.id, orders.c.order_id).where(orders.c.id.in_(ids)))
+    return {row.id: row.order_id for row in rows}
+
+
+async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> list[PromiseWeek]:
+    """Kept and broken promises by clock and ISO week."""
+    query = select(clocks.c.name, clocks.c.state, clocks.c.started_at).where(
+        clocks.c.workflow == workflow.name, clocks.c.started_at >= since, clocks.c.state.in_(("met", "breached"))
+    )
+    counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in await tx.execute(query.limit(MOST_VISITS)):
+        year, week, _ = row.started_at.isocalendar()
+        counted[row.name, f"{year}-W{week:02d}"][row.state == "breached"] += 1
+    found = []
+    for (name, week), (kept, broken) in sorted(counted.items()):
+        spec = workflow.clocks.get(name)
+        if spec is None or not KINDS[spec.kind].is_promise:
+            continue
+        share = 100 * kept / (kept + broken)
+        found.append(PromiseWeek(name, spec.notice or "", week, kept, broken, share))
+    return found

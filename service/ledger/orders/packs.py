@@ -1,0 +1,37 @@
+"""The packs that orders began on, kept so that every process can go on by them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import select
+
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import upsert
+from service.ledger.orders.tables import packs
+
+
+async def keep(tx: Transaction, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime) -> None:
+    """Keep these (workflow, version), and by which rules they were checked last."""
+    rows = [
+        {"workflow": w, "version": v, "at": now, "files": files, "checked_by": checked_by}
+        for (w, v), files in bundles.items()
+    ]
+    await upsert(tx, packs, rows, ("checked_by",), keys=("workflow", "version"))
+
+
+async def checked(tx: Transaction, by: str) -> set[tuple[str, str]]:
+    """The (workflow, version) that these rules have checked."""
+    query = select(packs.c.workflow, packs.c.version).where(packs.c.checked_by == by)
+    return {(row.workflow, row.version) for row in await tx.execute(query)}
+
+
+async def find(tx: Transaction, workflow: str, version: str) -> bytes | None:
+    """The bundled files of one version."""
+    query = select(packs.c.files).where(packs.c.workflow == workflow, packs.c.version == version)
+    files: bytes | None = (await tx.execute(query)).scalar_one_or_none()
+    return files
+
+
+async def files_of_all(tx: Transaction) -> list[bytes]:
+    """The bundled files of every version of every workflow that was ever in use here."""
+    return list((await tx.execute(select(packs.c.files))).scalars())

@@ -1,0 +1,236 @@
+"""What is shown of orders, messages, clocks and escalations: by the API, the desk and `stagebell explain` alike.
+
+Times are UTC. Names are the API's, so that these types are also what its document says.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from service.domain.events import Appointment, Payment, Price
+from service.domain.json_object import JsonObject
+from service.domain.persons import Assignee, Person
+from service.ledger.messages.suppressions import Suppressed
+from service.ledger.orders.records import StateChange
+
+
+class PersonShown(Person, frozen=True, kw_only=True):
+    """Somebody who is told. `opted_out`: the channels on which they said that they want no messages."""
+
+    audience: str
+    opted_out: list[str]
+
+
+class MessageShown(Struct, frozen=True):
+    """One message to one person.
+
+    `name`, `address`: whose it is. `provider_id`: what the provider calls it; `error_code`, `error`: what it, or we,
+    said last. `valid_until`: when it is of no use any more. `title`, `text`, `html`: its exact words, codes masked.
+    """
+
+    id: str
+    notice: str
+    channel: str
+    audience: str
+    name: str
+    address: str
+    locale: str
+    state: str
+    attempts: int
+    provider: str
+    provider_id: str
+    error_code: str
+    error: str
+    created: datetime
+    sent: datetime | None
+    valid_until: datetime | None
+    title: str
+    text: str
+    html: str
+    history: list[StateChange]
+
+
+class InboxMessage(MessageShown, frozen=True, kw_only=True):
+    """A message with the order that it is about."""
+
+    order_id: str
+    workflow: str
+
+
+class ClockShown(Struct, frozen=True):
+    """A promise. `warns`, `due`: when it warns and when it breaks. `why`: it stopped; `noticed_late_s`: seconds."""
+
+    name: str
+    kind: str
+    notice: str
+    team: str
+    started: datetime
+    warns: datetime | None
+    due: datetime
+    state: str
+    stopped: datetime | None
+    why: str
+    noticed_late_s: float | None
+
+
+class EscalationShown(Struct, frozen=True):
+    """A call of a team. `causes`: how many reasons there were to call; `by`: who acted on it last.
+
+    `incident_id`: the incident that stands for it, if there is one.
+    """
+
+    id: str
+    workflow: str
+    order_id: str
+    team: str
+    reason: str
+    severity: str
+    state: str
+    level: int
+    causes: int
+    opened: datetime
+    due: datetime | None
+    changed: datetime | None
+    snoozed_until: datetime | None
+    incident_id: str | None
+    detail: str
+    by: str
+
+
+class IncidentShown(Struct, frozen=True):
+    """Many escalations as one, or a provider's trouble. `order_id`: the first order; `open_orders`: how many."""
+
+    id: str
+    workflow: str
+    order_id: str
+    team: str
+    reason: str
+    severity: str
+    state: str
+    level: int
+    snoozed_until: datetime | None
+    open_orders: int
+    provider: str
+    detail: str
+    opened: datetime
+    changed: datetime
+    incident: Literal[True] = True
+
+
+class NearBreach(Struct, frozen=True):
+    """A running clock that calls `team` at `due`. `warned`: it has said so already."""
+
+    id: str
+    workflow: str
+    order_id: str
+    clock: str
+    team: str
+    started: datetime
+    due: datetime
+    warned: bool
+
+
+class OrderShown(Struct, frozen=True):
+    """One order with all that happened to it. `pack`: the version of its workflow that it lives by.
+
+    `recipients`: by audience; `people`: the same persons with their opt-outs. `assignee`: from the status on in which
+    people may know. `timeline`: the order's lines and each change of its messages, by time; what stands in a line
+    besides `at` and `kind` depends on its kind.
+    """
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    created: datetime
+    updated: datetime
+    status_since: datetime
+    pack: str
+    recipients: dict[str, tuple[Person, ...]]
+    people: list[PersonShown]
+    assignee: Assignee | None
+    eta: datetime | None
+    appointment: Appointment | None
+    price: Price | None
+    payment: Payment | None
+    attributes: JsonObject
+    messages: list[MessageShown]
+    timeline: list[JsonObject]
+    clocks: list[ClockShown]
+    escalations: list[EscalationShown]
+    suppressions: list[Suppressed]
+
+
+class Percentiles(Struct, frozen=True, omit_defaults=True):
+    """Seconds within which so many of a hundred were done; None where nothing was."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+class ValueCount(Struct, frozen=True):
+    """How many orders have this value; an empty one was not said."""
+
+    value: str
+    count: int
+
+
+class MeasureShown(Percentiles, frozen=True, kw_only=True):
+    """A measure of the pack. `value`: per cent of a rate, seconds of a time, None where there is none yet.
+
+    `count`: of how many orders; `values`: of a measure of the kind count, the most frequent first.
+    """
+
+    name: str
+    title: str
+    kind: str
+    value: float | None
+    count: int
+    goal: float | None
+    at_least: bool
+    goal_kept: bool | None
+    values: list[ValueCount] | None = None
+
+
+class Slow(Struct, frozen=True):
+    """An order that was longer in a stage than most."""
+
+    order_id: str
+    seconds: float
+
+
+class StageTimes(Percentiles, frozen=True, kw_only=True):
+    """Time in a stage. `count`: orders that left it; `outliers`: beyond Tukey's fence, `slowest` the first of them."""
+
+    stage: str
+    title: str
+    count: int
+    outliers: int
+    slowest: list[Slow]
+
+
+class PromiseWeek(Struct, frozen=True):
+    """Promises of a clock that began in an ISO week. `share`: per cent that were kept."""
+
+    clock: str
+    notice: str
+    week: str
+    kept: int
+    broken: int
+    share: float
+
+
+class LifecycleMetrics(Struct, frozen=True):
+    """What the pack measures, time in each stage, and promises kept, of orders that moved since then."""
+
+    workflow: str
+    since: datetime
+    orders: int
+    by_status: dict[str, int]
+    measures: list[MeasureShown]
+    stages: list[StageTimes]
+    promises: list[PromiseWeek]

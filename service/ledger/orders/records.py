@@ -1,0 +1,197 @@
+"""Between the domain's records and rows: what is sealed is sealed and opened here."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Row
+
+from service.domain.clocks.kinds import KINDS
+from service.domain.clocks.running import wake_at
+from service.domain.notices import Message, PlannedNotice, Snapshot
+from service.domain.order import Order
+from service.domain.turns import turn_of
+from service.domain.workflow import Workflow
+from service.keyring import Keyring, Place, SealBroken
+from service.ledger.database.upsert import NewRow
+from service.ledger.messages.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT
+from service.ledger.orders.tables import ORDER_STATE
+
+_encoder: Final = msgspec.json.Encoder()
+_order_decoder: Final = msgspec.json.Decoder(Order)
+_snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
+
+
+class Recipient(Struct, frozen=True, omit_defaults=True):
+    """The personal part of a message."""
+
+    address: str
+    person: int
+    name: str
+    locale: str
+    timezone: str
+
+
+_recipient_decoder: Final = msgspec.json.Decoder(Recipient)
+
+
+def seal_json(keyring: Keyring, value: Any, place: Place) -> bytes:
+    """Any plain value or Struct, as sealed JSON."""
+    return keyring.seal(_encoder.encode(value), place)
+
+
+def unseal_json(keyring: Keyring, sealed: bytes, place: Place) -> Any:
+    """The plain value that was sealed for this place."""
+    return msgspec.json.decode(keyring.unseal(sealed, place))
+
+
+def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> NewRow:
+    """The order's record and the columns that loops and pages search by."""
+    return {
+        "id": order.id,
+        "workflow": order.workflow,
+        "order_id": order.reference,
+        "status": order.status,
+        "stage": order.stage,
+        "stage_rank": workflow.stages[order.stage].rank,
+        "final": workflow.is_final(order.status),
+        "assignee_id": order.assignee.id if order.assignee else "",
+        "version": order.version,
+        "links": order.links,
+        "status_since": order.status_since,
+        "due_at": nearest_promise(order, workflow),
+        "breached": any(c.state == "breached" for c in order.clocks.values()),
+        "expected_end": next((d for path in workflow.expected_end if (d := order.date(path, workflow.timezone))), None),
+        "created_at": order.created,
+        "updated_at": order.updated,
+        "wake_at": wake_at(order),
+        "sealed_state": seal_json(keyring, order, ORDER_STATE.of(order.id)),
+    }
+
+
+def nearest_promise(order: Order, workflow: Workflow) -> datetime | None:
+    """When the next promise about the order itself is broken: what people who work on it sort by."""
+    running = [c.due for c in order.clocks.values() if c.state == "running" and _is_about_order(workflow, c.spec)]
+    return min(running, default=None)
+
+
+def _is_about_order(workflow: Workflow, clock: str) -> bool:
+    spec = workflow.clocks.get(clock)
+    return spec is not None and KINDS[spec.kind].is_about_order
+
+
+def order_of(keyring: Keyring, row: Any) -> Order:
+    """The order's record, of a row with its id and state."""
+    return _order_decoder.decode(keyring.unseal(row.sealed_state, ORDER_STATE.of(row.id)))
+
+
+def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> NewRow:
+    """A planned notice; its secret is sealed by itself, so that it can be erased by itself."""
+    return {
+        "id": notice.id,
+        "order_id": order_id,
+        "name": notice.name,
+        "at": notice.at,
+        "planned_at": notice.planned,
+        "stage_rank": notice.stage_rank,
+        "supersedable": notice.supersedable,
+        "valid_until": notice.valid_until,
+        "sealed_snapshot": seal_json(keyring, notice.context, NOTICE_SNAPSHOT.of(notice.id)),
+        "sealed_secret": keyring.seal(notice.secret.encode(), NOTICE_SECRET.of(notice.id)) if notice.secret else None,
+        "traceparent": traceparent,
+    }
+
+
+def snapshot_of(keyring: Keyring, sealed: bytes, notice_id: UUID) -> Snapshot:
+    """The order as it was when the notice was planned."""
+    return _snapshot_decoder.decode(keyring.unseal(sealed, NOTICE_SNAPSHOT.of(notice_id)))
+
+
+def message_row(keyring: Keyring, n: Message, now: datetime) -> NewRow:
+    """A new message. Its lane: one order, channel and address, in which messages keep their order."""
+    return {
+        "id": n.id,
+        "order_id": n.order_id,
+        "notice_id": n.notice_id,
+        "notice": n.notice,
+        "channel": n.channel,
+        "audience": n.audience,
+        "lane": keyring.digest("lane", n.order_id.hex, n.channel, n.address),
+        "state": n.state,
+        "not_before": n.not_before,
+        "turn": turn_of(n),
+        "valid_until": n.valid_until,
+        "when_unknown": n.when_unknown,
+        "secret": n.secret,
+        "error": n.error,
+        "created_at": now,
+        "history": history_line(n.state, now, n.error),
+        "sealed_recipient": seal_json(
+            keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone), MESSAGE_RECIPIENT.of(n.id)
+        ),
+    }
+
+
+# A row that does not open: its bytes were moved or changed, or the key that sealed it is not at hand.
+UNREADABLE: Final = (SealBroken, msgspec.DecodeError)
+# It is looked at again after so long, as the key may be back by then; until then it holds up nobody else.
+UNREADABLE_RETRY: Final = timedelta(minutes=5)
+UNREADABLE_HINT: Final = (
+    "what is sealed in this row does not open: it was moved, changed, or sealed with a key that is neither "
+    "STAGEBELL_SECRET_KEY nor _PREVIOUS; restore the row, or set the key"
+)
+
+
+def message_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Message:
+    """A message from its row."""
+    r: Any = row._mapping if isinstance(row, Row) else row
+    recipient = _recipient_decoder.decode(keyring.unseal(r["sealed_recipient"], MESSAGE_RECIPIENT.of(r["id"])))
+    return Message(
+        id=r["id"],
+        notice_id=r["notice_id"],
+        order_id=r["order_id"],
+        notice=r["notice"],
+        channel=r["channel"],
+        audience=r["audience"],
+        person=recipient.person,
+        address=recipient.address,
+        name=recipient.name,
+        locale=recipient.locale,
+        timezone=recipient.timezone,
+        state=r["state"],
+        valid_until=r["valid_until"],
+        not_before=r["not_before"] or r["created_at"],
+        when_unknown=r["when_unknown"],
+        secret=r["secret"],
+        attempts=r["attempts"],
+        resent=r["resend_count"],
+        provider=r["provider"],
+        provider_id=r["provider_id"],
+        error_code=r["error_code"],
+        error=r["error"],
+        sent_at=r["sent_at"],
+    )
+
+
+class StateChange(Struct, frozen=True, omit_defaults=True):
+    """What became of a message. `why`: in words; `code`: the provider's, or the mail server's."""
+
+    state: str
+    at: str
+    why: str = ""
+    provider: str = ""
+    code: str = ""
+
+
+def history_line(state: str, at: datetime, why: str = "", **more: str) -> str:
+    """One state change, as a line of JSON; appended, never rewritten."""
+    said = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
+    return _encoder.encode(said).decode() + "\n"
+
+
+def history_of(text: str) -> list[StateChange]:
+    """The state changes, oldest first."""
+    return [msgspec.json.decode(line, type=StateChange) for line in text.splitlines() if line]

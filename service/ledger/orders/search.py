@@ -1,0 +1,219 @@
+"""Orders as lists: filtered, sorted, a page at a time. Whoever is in them stays sealed; the page opens its own rows."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
+
+from service.canonical import spellings
+from service.domain.errors import Rejection
+from service.keyring import Keyring
+from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.tables import escalations
+from service.ledger.orders.attributes import with_any_of
+from service.ledger.orders.commit import assignee_digest, person_digests
+from service.ledger.orders.records import order_of
+from service.ledger.orders.tables import order_people, orders
+
+Sort = Literal["activity", "submitted", "expected_end", "due"]
+_SORTED_BY: Final = {
+    "activity": (orders.c.updated_at, True),
+    "submitted": (orders.c.created_at, True),
+    "expected_end": (orders.c.expected_end, False),
+    "due": (orders.c.due_at, False),
+}
+CSV_COLUMNS: Final = (
+    "workflow", "order_id", "status", "stage", "status_since", "days_in_status", "assignee", "created", "updated",
+    "due", "expected_end", "overdue",
+)  # fmt: skip
+
+
+class Search(Struct, frozen=True):
+    """What to list. Empty fields do not filter; `recipient` is a phone number or email address.
+
+    `countries`: those in which a number without a country code may be.
+    `unlisted`: workflows and their statuses that are left out. `shows`: by workflow, the attributes that are shown.
+    `attributes`: of each that is asked for, the digests under one of which an order stands (`ledger.order_attributes`).
+    """
+
+    workflow: str = ""
+    statuses: tuple[str, ...] = ()
+    stage: str = ""
+    assignee: str = ""
+    recipient: str = ""
+    countries: tuple[str, ...] = ()
+    q: str = ""
+    overdue: bool | None = None
+    open_only: bool = False
+    unlisted: tuple[tuple[str, str], ...] = ()
+    stuck_for: timedelta | None = None
+    ends_from: datetime | None = None
+    ends_before: datetime | None = None
+    sort: Sort = "activity"
+    shows: Mapping[str, tuple[str, ...]] = {}
+    attributes: tuple[frozenset[bytes], ...] = ()
+    cursor: str = ""
+    limit: int = 50
+
+
+class Listed(Struct, frozen=True):
+    """One order in a list. `overdue`: a promise about it is broken or late."""
+
+    id: UUID
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    final: bool
+    assignee: str
+    status_since: datetime
+    created: datetime
+    updated: datetime
+    due: datetime | None
+    expected_end: datetime | None
+    overdue: bool
+    shown: Mapping[str, Any] = {}
+
+
+async def search(tx: Transaction, wanted: Search, now: datetime) -> tuple[list[Listed], str]:
+    """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
+    column, newest_first = _SORTED_BY[wanted.sort]
+    keyed = column if newest_first else _or_far(column)
+    query = select(orders).where(*_conditions(tx.keyring, wanted, now)).limit(wanted.limit + 1)
+    query = query.order_by(keyed.desc(), orders.c.id.desc()) if newest_first else query.order_by(keyed, orders.c.id)
+    if wanted.cursor:
+        value, last = _read_cursor(wanted.cursor)
+        beyond = keyed < value if newest_first else keyed > value
+        next_id = orders.c.id < last if newest_first else orders.c.id > last
+        query = query.where(or_(beyond, and_(keyed == value, next_id)))
+    rows = [_listed(tx.keyring, row, now, wanted.shows) for row in await tx.execute(query)]
+    page = rows[: wanted.limit]
+    more = len(rows) > wanted.limit
+    return page, _cursor(page[-1], wanted.sort) if more else ""
+
+
+def _or_far(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(column, literal(FAR, type_=orders.c.created_at.type))
+
+
+def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    for value, column in (
+        (s.workflow, orders.c.workflow),
+        (s.stage, orders.c.stage),
+        (s.assignee, orders.c.assignee_id),
+    ):
+        if value:
+            found.append(column == value)
+    if s.statuses:
+        found.append(orders.c.status.in_(s.statuses))
+    if s.recipient:
+        found.append(orders.c.id.in_(_with_person(keyring, s.recipient, s)))
+    found += [orders.c.id.in_(with_any_of(digests)) for digests in s.attributes]
+    if s.q:
+        named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
+        # Two looks by an index each; together in one condition they read every order there is.
+        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q, s, or_assigned=True))))
+    late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
+    if s.overdue is not None:
+        found.append(late if s.overdue else ~late)
+    if s.unlisted:
+        found.append(tuple_(orders.c.workflow, orders.c.status).not_in(s.unlisted))
+    if s.open_only:
+        found.append(~orders.c.final)
+    if s.stuck_for is not None:
+        found += [~orders.c.final, orders.c.status_since <= now - s.stuck_for]
+    if s.ends_from is not None:
+        found.append(orders.c.expected_end >= s.ends_from)
+    if s.ends_before is not None:
+        found.append(orders.c.expected_end < s.ends_before)
+    return found
+
+
+def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool = False) -> Select[Any]:
+    """The orders that tell this person something; with `or_assigned` those that they handle, or handled, too."""
+    known_as = spellings(address, s.countries)
+    digests = person_digests(keyring, known_as)
+    if or_assigned:
+        digests += [assignee_digest(keyring, form) for form in known_as]
+    return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
+
+
+def _listed(keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple[str, ...]]) -> Listed:
+    names = shows.get(row.workflow, ())
+    said = order_of(keyring, row).attributes if names else {}
+    return Listed(
+        shown={name: said.get(name) for name in names},
+        id=row.id,
+        workflow=row.workflow,
+        order_id=row.order_id,
+        status=row.status,
+        stage=row.stage,
+        final=row.final,
+        assignee=row.assignee_id,
+        status_since=row.status_since or row.updated_at,
+        created=row.created_at,
+        updated=row.updated_at,
+        due=row.due_at,
+        expected_end=row.expected_end,
+        overdue=bool(row.breached or (row.due_at and row.due_at <= now)),
+    )
+
+
+def _cursor(last: Listed, sort: Sort) -> str:
+    value = {"activity": last.updated, "submitted": last.created, "expected_end": last.expected_end, "due": last.due}
+    return write_cursor([value[sort] or FAR, last.id.hex])
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        value, last = read_cursor(cursor, tuple[datetime, str])
+        if value.tzinfo is None or not FIRST <= value <= FAR:
+            raise ValueError(value)
+        return value, UUID(last)
+    except ValueError:
+        raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None
+
+
+async def open_escalations_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many open escalations each of these orders has."""
+    query: Select[Any] = select(escalations.c.order_id).where(
+        escalations.c.order_id.in_(ids), escalations.c.state != "resolved"
+    )
+    found: dict[UUID, int] = {}
+    for row in await tx.execute(query):
+        found[row.order_id] = found.get(row.order_id, 0) + 1
+    return found
+
+
+def as_csv(rows: Sequence[Listed], now: datetime) -> str:
+    """The list as a table for spreadsheets; a leading formula sign is made harmless."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    shown = list(dict.fromkeys(name for r in rows for name in r.shown))
+    writer.writerow([*CSV_COLUMNS, *(f"attributes.{name}" for name in shown)])
+    for r in rows:
+        days = round((now - r.status_since).total_seconds() / 86400, 1)
+        writer.writerow(
+            [
+                _plain(v)
+                for v in (r.workflow, r.order_id, r.status, r.stage, r.status_since, days, r.assignee, r.created,
+                          r.updated, r.due, r.expected_end, "yes" if r.overdue else "no",
+                          *(r.shown.get(name) for name in shown))
+            ]
+        )  # fmt: skip
+    return out.getvalue()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,192 @@
+"""What pages, the API and `stagebell explain` show: read only, opened for those who may see it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import structs
+from sqlalchemy import Select, select
+
+from service.domain.json_object import JsonObject
+from service.domain.order import Order
+from service.domain.persons import Person
+from service.domain.workflow import Workflow
+from service.keyring import Keyring
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.tables import escalations
+from service.ledger.escalations.views import escalation_view
+from service.ledger.messages.suppressions import BOUNCED, Suppressed, suppressed
+from service.ledger.messages.tables import MESSAGE_WORDS, messages
+from service.ledger.orders.read_models import (
+    ClockShown,
+    EscalationShown,
+    InboxMessage,
+    MessageShown,
+    OrderShown,
+    PersonShown,
+)
+from service.ledger.orders.records import history_of, message_of, unseal_json
+from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, orders, timeline
+from service.workflows.values import MASK
+
+
+async def order_view(tx: Transaction, workflow: Workflow, order: Order) -> OrderShown:
+    """The order, as it was read, with its people, timeline, messages, clocks and escalations."""
+    messages = await _messages(tx, order.id)
+    silent = await suppressed(tx, _addresses(order, workflow))
+    shown = order.status in workflow.contact_from
+    return OrderShown(
+        workflow=order.workflow,
+        order_id=order.reference,
+        status=order.status,
+        stage=order.stage,
+        stage_title=workflow.stages[order.stage].titles.get(workflow.default_locale, order.stage),
+        final=workflow.is_final(order.status),
+        created=order.created,
+        updated=order.updated,
+        status_since=order.status_since,
+        pack=order.version,
+        recipients={a: tuple(structs.replace(p, former=()) for p in ps) for a, ps in order.recipients.items()},
+        people=_people(order, workflow, silent),
+        assignee=structs.replace(order.assignee, former=()) if order.assignee and shown else None,
+        eta=order.eta,
+        appointment=order.appointment,
+        price=order.price,
+        payment=order.payment,
+        attributes=dict(order.attributes),
+        messages=messages,
+        timeline=_merged(await _timeline(tx, order.id), messages),
+        clocks=await _clocks(tx, order.id),
+        escalations=await _escalations(tx, order.id),
+        suppressions=list(silent),
+    )
+
+
+def _addresses(order: Order, workflow: Workflow) -> set[str]:
+    """Every address of everybody on the order."""
+    everybody = [p for people in order.recipients.values() for p in people]
+    return {c.known_as(a) for p in everybody for c in workflow.channels.values() for a in c.addresses(p)}
+
+
+def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> list[PersonShown]:
+    """Everybody who is told, with the channels on which they said that they want no messages."""
+    unwanted = {(s.channel, s.address) for s in silent if not s.why.startswith(BOUNCED)}
+
+    def opted_out(person: Person) -> list[str]:
+        found = [
+            c for c in workflow.channels.values() for a in c.addresses(person) if (c.name, c.known_as(a)) in unwanted
+        ]
+        return sorted({c.name for c in found})
+
+    return [
+        PersonShown(
+            audience=audience,
+            opted_out=opted_out(person),
+            **structs.asdict(structs.replace(person, former=())),
+        )
+        for audience, people in order.recipients.items()
+        for person in people
+    ]
+
+
+async def _timeline(tx: Transaction, order_id: UUID) -> list[JsonObject]:
+    query = select(timeline).where(timeline.c.order_id == order_id).order_by(timeline.c.n)
+    return [
+        {
+            "at": row.at,
+            "kind": row.kind,
+            **unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n)),
+        }
+        for row in await tx.execute(query)
+    ]
+
+
+async def _messages(tx: Transaction, order_id: UUID) -> list[MessageShown]:
+    query = select(messages).where(messages.c.order_id == order_id).order_by(messages.c.id)
+    return [message_view(tx.keyring, row) for row in await tx.execute(query)]
+
+
+def message_view(keyring: Keyring, row: Any) -> MessageShown:
+    """One message: to whom, in which state, and its exact words with codes masked."""
+    n = message_of(keyring, row)
+    words = unseal_json(keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
+    return MessageShown(
+        id=str(n.id),
+        notice=n.notice,
+        channel=n.channel,
+        audience=n.audience,
+        name=n.name,
+        address=n.address,
+        locale=n.locale,
+        state=n.state,
+        attempts=n.attempts,
+        provider=n.provider,
+        provider_id=n.provider_id,
+        error_code=n.error_code,
+        error=n.error,
+        created=row.created_at,
+        sent=n.sent_at,
+        valid_until=n.valid_until,
+        title=words.get("title", ""),
+        text=words.get("text", MASK if n.secret else ""),
+        html=words.get("html", ""),
+        history=history_of(row.history),
+    )
+
+
+def _merged(entries: list[JsonObject], messages: list[MessageShown]) -> list[JsonObject]:
+    """The order's own lines and each state change of its messages, by time."""
+    lines = list(entries)
+    for m in messages:
+        for change in m.history:
+            named = {"notice": m.notice, "channel": m.channel, "audience": m.audience, "message": m.id}
+            said = {k: v for k in ("why", "provider", "code") if (v := getattr(change, k))}
+            lines.append({"at": datetime.fromisoformat(change.at), "kind": f"message_{change.state}", **named, **said})
+    return sorted(lines, key=lambda line: line["at"])
+
+
+async def _clocks(tx: Transaction, order_id: UUID) -> list[ClockShown]:
+    query = select(clocks).where(clocks.c.order_id == order_id).order_by(clocks.c.id)
+    return [
+        ClockShown(
+            name=row.name,
+            kind=row.kind,
+            notice=row.notice,
+            team=row.team,
+            started=row.started_at,
+            warns=row.warn_at,
+            due=row.due_at,
+            state=row.state,
+            stopped=row.stopped_at,
+            why=row.why,
+            noticed_late_s=row.noticed_late_s,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+async def _escalations(tx: Transaction, order_id: UUID) -> list[EscalationShown]:
+    query = select(escalations).where(escalations.c.order_id == order_id).order_by(escalations.c.id)
+    return [escalation_view(tx.keyring, row) for row in await tx.execute(query)]
+
+
+async def mail_html(tx: Transaction, message_id: UUID) -> str:
+    """One mail as its reader sees it; empty when there is none, or it was forgotten."""
+    row = (await tx.execute(select(messages).where(messages.c.id == message_id))).one_or_none()
+    return message_view(tx.keyring, row).html if row else ""
+
+
+async def recent_messages(tx: Transaction, limit: int) -> list[InboxMessage]:
+    """The newest messages with the order they belong to: for the inbox page."""
+    query: Select[Any] = (
+        select(messages, orders.c.order_id.label("order_name"), orders.c.workflow)
+        .join(orders, orders.c.id == messages.c.order_id)
+        .where(messages.c.sealed_message.is_not(None))
+        .order_by(messages.c.created_at.desc(), messages.c.id.desc())
+        .limit(limit)
+    )
+    return [
+        InboxMessage(**structs.asdict(message_view(tx.keyring, row)), order_id=row.order_name, workflow=row.workflow)
+        for row in await tx.execute(query)
+    ]

@@ -1,0 +1,109 @@
+"""Forgetting a person outside of orders: mails and calls that wait to leave, subscriptions, names of callers."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import delete, select, update
+
+from service.broker.port import DEAD
+from service.domain.address_keys import address_key
+from service.domain.erasure import Traces
+from service.keyring import SealBroken
+from service.ledger.access.idempotency import erase_responses
+from service.ledger.auditing.lines import KINDS, erase_names
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.schedules import listed
+from service.ledger.escalations.tables import schedules
+from service.ledger.messages.outbox import OutboxMessage, outbox_message_of
+from service.ledger.messages.tables import REPORT_MAIL, outbox
+from service.ledger.orders.records import unseal_json
+from service.report_mail import MAIL
+
+PAGE: Final = 500
+# What people read in a call to a team, besides what machines need.
+_WORDS: Final = ("by", "why", "detail")
+
+
+async def scrub_elsewhere(
+    tx: Transaction,
+    traces: Traces,
+    escalations: frozenset[str],
+    is_letter_of: Callable[[OutboxMessage], bool],
+) -> Counter[str]:
+    """How much went, by kind. `escalations`: ids of the person's orders, whose waiting calls lose their words.
+
+    `is_letter_of`: whether a dead letter that waits names the person.
+    """
+    done: Counter[str] = Counter()
+    done["subscriptions"] = await _drop_subscriptions(tx, traces)
+    done["mails and calls that waited"] = await _scrub_outbox(tx, traces, escalations, is_letter_of)
+    await erase_responses(tx)
+    done["names in the audit log"] = await erase_names(tx, sorted(traces.addresses))
+    return done
+
+
+async def _drop_subscriptions(tx: Transaction, traces: Traces) -> int:
+    theirs, made = [], []
+    for s in await listed(tx):
+        if address_key(s.target.get("email", "")) in traces.addresses:
+            theirs.append(s.id)
+        elif _is_called(s.created_by, traces):
+            made.append(s.id)
+    if theirs:
+        await tx.execute(delete(schedules).where(schedules.c.id.in_(theirs)))
+    if made:
+        await tx.execute(update(schedules).where(schedules.c.id.in_(made)).values(created_by=""))
+    return len(theirs)
+
+
+def _is_called(caller: str, traces: Traces) -> bool:
+    return any(address_key(caller.removeprefix(kind)) in traces.addresses for kind in ("", *KINDS))
+
+
+async def _scrub_outbox(
+    tx: Transaction,
+    traces: Traces,
+    escalations: frozenset[str],
+    is_letter_of: Callable[[OutboxMessage], bool],
+) -> int:
+    last, gone = None, 0
+    while True:
+        query = select(outbox).order_by(outbox.c.id).limit(PAGE)
+        rows = (await tx.execute(query.where(outbox.c.id > last) if last else query)).all()
+        for row in rows:
+            if row.exchange == DEAD:
+                gone += await _drop(tx, row) if is_letter_of(outbox_message_of(row)) else 0
+            else:
+                gone += await _scrub_waiting(tx, row, traces, escalations)
+        if len(rows) < PAGE:
+            return gone
+        last = rows[-1].id
+
+
+async def _drop(tx: Transaction, row: Any) -> int:
+    await tx.execute(delete(outbox).where(outbox.c.id == row.id))
+    return 1
+
+
+async def _scrub_waiting(tx: Transaction, row: Any, traces: Traces, escalations: frozenset[str]) -> int:
+    """One message that waits: a mail to the person is dropped, a call about their order says less."""
+    if row.exchange == MAIL:
+        try:
+            mail = unseal_json(tx.keyring, row.body, REPORT_MAIL.of(row.message_id))
+        except (SealBroken, msgspec.DecodeError):
+            return 0
+        if address_key(mail.get("address", "")) not in traces.addresses:
+            return 0
+        return await _drop(tx, row)
+    try:
+        body = msgspec.json.decode(row.body)
+        data = body["data"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return 0
+    if str(data.get("escalation_id", "")) not in escalations or not any(word in data for word in _WORDS):
+        return 0
+    body["data"] = {k: v for k, v in data.items() if k not in _WORDS}
+    await tx.execute(update(outbox).where(outbox.c.id == row.id).values(body=msgspec.json.encode(body)))
+    return 1

@@ -1,0 +1,213 @@
+"""What is known of one person, for the person (GDPR, article 15): their own part of orders, nothing of others'."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct, structs
+from sqlalchemy import select
+
+from service.canonical import canonical_order
+from service.domain.erasure import Traces, addresses_of, slots_of, traces_of
+from service.domain.events import Appointment, Payment, Price
+from service.domain.json_object import JsonObject
+from service.domain.order import Order, OrderRef
+from service.domain.persons import Person
+from service.domain.workflow import Workflow
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.schedules import listed
+from service.ledger.messages.suppressions import suppressed
+from service.ledger.messages.tables import messages
+from service.ledger.orders.locking import find
+from service.ledger.orders.read_models import MessageShown
+from service.ledger.orders.records import message_of
+from service.ledger.orders.views import message_view
+from service.ledger.people.erasing import sent_to_of
+
+
+class PersonRole(Person, frozen=True, kw_only=True):
+    """How the person takes part in an order. `role`: of whoever handles it; `former`: addresses of before."""
+
+    audience: str
+    role: str = ""
+
+
+class OptOut(Struct, frozen=True):
+    """Nothing goes to this address over this channel."""
+
+    channel: str
+    address: str
+    since: datetime
+    why: str
+
+
+class Preferences(Struct, frozen=True):
+    """What the person wished in an order. `channels`: None means all; `muted`: notices that they do not want."""
+
+    workflow: str
+    order_id: str
+    channels: Sequence[str] | None
+    muted: Sequence[str]
+    locale: str | None
+    timezone: str | None
+
+
+class ReportWanted(Struct, frozen=True):
+    """A report that goes to one of their addresses."""
+
+    workflow: str
+    report: str
+    every: str
+
+
+class PersonOrder(Struct):
+    """One order, as far as it concerns the person. `roles`: how they take part, and how they can be reached there."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    created: datetime
+    updated: datetime
+    roles: list[PersonRole]
+    eta: datetime | None
+    appointment: Appointment | None
+    price: Price | None
+    payment: Payment | None
+    attributes: JsonObject
+    note: str
+
+
+class PersonMessage(Struct):
+    """One message that was written to the person; codes are masked."""
+
+    workflow: str
+    order_id: str
+    notice: str
+    channel: str
+    address: str
+    state: str
+    created: datetime
+    sent: datetime | None
+    provider: str
+    title: str
+    text: str
+
+
+class PersonData(Struct):
+    """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays."""
+
+    addresses: list[str]
+    names: list[str]
+    orders: list[PersonOrder]
+    messages: list[PersonMessage]
+    opt_outs: list[OptOut]
+    preferences: list[Preferences]
+    subscriptions: list[ReportWanted]
+    recipients: list[str]
+    kept_for: str
+
+
+class Gathered:
+    """What was found, order by order."""
+
+    def __init__(self, known_as: Sequence[str]) -> None:
+        self._known_as = known_as
+        self.traces = Traces(frozenset(known_as[-1:]))
+        self.orders: list[PersonOrder] = []
+        self.messages: list[PersonMessage] = []
+        self.preferences: list[Preferences] = []
+
+    async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
+        """Their part of one order."""
+        found = await find(tx, *name)
+        if found is None:
+            return
+        order = canonical_order(found, workflow.region)
+        query = select(messages).where(messages.c.order_id == order.id).order_by(messages.c.id)
+        rows = (await tx.execute(query)).all()
+        sent_to = {row.id: sent_to_of(message_of(tx.keyring, row), workflow.region) for row in rows}
+        traces = traces_of(order, list(sent_to.values()), self._known_as)
+        slots = slots_of(list(sent_to.values()), traces)
+        self.traces = self.traces.united(traces)
+        self.orders.append(_order(order, workflow, traces))
+        self.preferences += _preferences(order, traces)
+        self.messages += [
+            _message(order, message_view(tx.keyring, row))
+            for row in rows
+            if (sent_to[row.id].notice, sent_to[row.id].audience, sent_to[row.id].person) in slots
+        ]
+
+
+def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
+    roles = [
+        PersonRole(audience=audience, **structs.asdict(p))
+        for audience, people in order.recipients.items()
+        for p in people
+        if not traces.addresses.isdisjoint(addresses_of(p))
+    ]
+    if order.assignee and not traces.addresses.isdisjoint(addresses_of(order.assignee)):
+        roles.append(PersonRole(audience="assignee", **structs.asdict(order.assignee)))
+    personal = {n for n, a in workflow.attributes.items() if a.personal}
+    said = {n: v for n, v in order.attributes.items() if n in personal or traces.named_in(v)}
+    note = order.note.text if order.note and (order.note.public or traces.named_in(order.note.text)) else ""
+    stage = workflow.stages.get(order.stage)
+    return PersonOrder(
+        workflow=order.workflow,
+        order_id=order.reference,
+        status=order.status,
+        stage=stage.titles.get(workflow.default_locale, order.stage) if stage else order.stage,
+        created=order.created,
+        updated=order.updated,
+        roles=roles,
+        eta=order.eta,
+        appointment=order.appointment,
+        price=order.price,
+        payment=order.payment,
+        attributes=said,
+        note=note,
+    )
+
+
+def _preferences(order: Order, traces: Traces) -> list[Preferences]:
+    """What they wished in this order, where they wished anything."""
+    return [
+        Preferences(
+            workflow=order.workflow,
+            order_id=order.reference,
+            channels=p.channels,
+            muted=p.muted,
+            locale=p.locale,
+            timezone=p.timezone,
+        )
+        for people in order.recipients.values()
+        for p in people
+        if not traces.addresses.isdisjoint(addresses_of(p)) and (p.channels is not None or p.muted or p.locale)
+    ]
+
+
+def _message(order: Order, m: MessageShown) -> PersonMessage:
+    kept = {f: getattr(m, f) for f in PersonMessage.__struct_fields__ if hasattr(m, f)}
+    return PersonMessage(workflow=order.workflow, order_id=order.reference, **kept)
+
+
+async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
+    """What is known of them outside of orders."""
+    addresses = sorted(found.traces.addresses)
+    opted = await suppressed(tx, addresses)
+    reports = await listed(tx)
+    used = {m.provider for m in found.messages if m.provider}
+    return PersonData(
+        addresses=addresses,
+        names=sorted(found.traces.names),
+        orders=found.orders,
+        messages=found.messages,
+        opt_outs=[OptOut(s.channel, s.address, s.at, s.why) for s in opted],
+        preferences=found.preferences,
+        subscriptions=[
+            ReportWanted(s.workflow, s.name, s.schedule.every)
+            for s in reports
+            if s.target.get("email", "").lower() in found.traces.addresses
+        ],
+        recipients=sorted(used),
+        kept_for=kept_for,
+    )

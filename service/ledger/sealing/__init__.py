@@ -1,0 +1,1 @@
+"""Under which keys the ledger is sealed, and the change to new ones."""

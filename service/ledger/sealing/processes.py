@@ -1,0 +1,78 @@
+"""Which processes run, with which keys: a line each in `meta`, written every few seconds.
+
+A key is sealed with, and the bound form of seals is written, only when every process that runs can read it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import delete, select, text
+
+from service.ledger.database.tables import meta
+from service.ledger.database.transaction import Transaction
+from service.ledger.sealing.state import KeyState, write_state
+
+SAID_EVERY_S: Final = 5.0
+# As long as the longest statement may take, and a reconnection after it.
+FORGOTTEN_AFTER: Final = timedelta(seconds=60)
+_PREFIX: Final = "process:"
+# Releases before bound seals gave their connections no name. They always have one: the one that listens.
+_OLDER: Final = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+    " AND application_name = '' AND backend_type = 'client backend'"
+)
+
+
+class Process(Struct, frozen=True):
+    """A process of this release. `knows`: fingerprints of its keys; `reseals`: whether it has that part."""
+
+    name: str
+    seen: datetime
+    knows: tuple[str, ...]
+    writes: str
+    writes_bound: bool
+    reseals: bool
+
+    def does(self, state: KeyState) -> bool:
+        """Whether it seals as this state says."""
+        return self.writes == state.fingerprint and self.writes_bound
+
+
+async def say(tx: Transaction, name: str, now: datetime, *, reseals: bool) -> None:
+    """This process runs, with these keys."""
+    process = Process(name, now, tx.keyring.fingerprints, tx.keyring.fingerprint, tx.keyring.writes_bound, reseals)
+    await write_state(tx, {_PREFIX + name: msgspec.json.encode(process).decode()})
+
+
+async def unsay(tx: Transaction, name: str) -> None:
+    """This process ends."""
+    await tx.execute(delete(meta).where(meta.c.key == _PREFIX + name))
+
+
+async def running(tx: Transaction, now: datetime) -> Sequence[Process]:
+    """Those that were seen lately, by name."""
+    query = select(meta.c.value).where(meta.c.key.startswith(_PREFIX)).order_by(meta.c.key)
+    found = [msgspec.json.decode(value, type=Process) for value in (await tx.execute(query)).scalars()]
+    return [p for p in found if p.seen > now - FORGOTTEN_AFTER]
+
+
+async def forget_gone(tx: Transaction, now: datetime) -> None:
+    """Drop the lines of processes that ended without a word."""
+    query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(_PREFIX))
+    gone = [
+        row.key
+        for row in await tx.execute(query)
+        if msgspec.json.decode(row.value, type=Process).seen <= now - FORGOTTEN_AFTER
+    ]
+    if gone:
+        await tx.execute(delete(meta).where(meta.c.key.in_(gone)))
+
+
+async def older_releases(tx: Transaction) -> int:
+    """How many connections look like those of a release that cannot read bound seals; SQLite shows none."""
+    if tx.dialect.name == "sqlite":
+        return 0
+    return int((await tx.execute(_OLDER)).scalar_one())

@@ -1,0 +1,166 @@
+"""What the ledger says of its keys: by which SECRET_KEY it is sealed, in which form, and the root key, sealed itself.
+
+All of it stands in `meta`, and every process looks again every few seconds, so that a new key, or the bound form of
+seals, is taken up by all without a restart:
+
+* `secret_key_fingerprint`: of the SECRET_KEY that seals now
+* `root_key`: the root key, sealed by it
+* `seal_form`: `unbound`, a release that knows no other may still run; `mixed`, bound seals are written and others still
+  read; `bound`, others are refused
+* `seals_under`: fingerprints of the keys that something may still be sealed with, the writing one included
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from service.keyring import Keyring, Label, SealBroken
+from service.ledger.database.tables import meta
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upgrading import SchemaError
+from service.ledger.database.upsert import upsert
+from service.ledger.orders.tables import orders
+
+FINGERPRINT: Final = "secret_key_fingerprint"
+ROOT: Final = "root_key"
+FORM: Final = "seal_form"
+UNDER: Final = "seals_under"
+UNBOUND: Final = "unbound"
+MIXED: Final = "mixed"
+BOUND: Final = "bound"
+_ROOT_KEY: Final = Label("meta.root_key")
+_WHAT_TO_DO: Final = (
+    "nothing sealed could be read. Set the one it was written with; to change it, set the new one as"
+    " STAGEBELL_SECRET_KEY and the old one as STAGEBELL_SECRET_KEY_PREVIOUS"
+)
+
+
+class WrongKey(SchemaError):
+    """The database was written with another SECRET_KEY; with this one, nothing sealed could be read."""
+
+
+class KeyState(Struct, frozen=True):
+    """How the ledger is sealed."""
+
+    fingerprint: str
+    form: str
+    under: tuple[str, ...]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything is sealed with one key, in the bound form."""
+        return self.form == BOUND and self.under == (self.fingerprint,)
+
+
+async def settle_keys(
+    tx: Transaction,
+) -> KeyState:
+    """Do as the ledger says; a new ledger, or one from before the root key, is told first. Raises WrongKey."""
+    known = await _known(tx)
+    if ROOT not in known:
+        is_new = FINGERPRINT not in known and (await tx.execute(select(orders.c.id).limit(1))).first() is None
+        known |= _first_state(tx.keyring, known, is_new=is_new)
+        await write_state(tx, known)
+    return _use(tx.keyring, known)
+
+
+async def look(
+    tx: Transaction,
+) -> KeyState:
+    """Do as the ledger says now; raises WrongKey."""
+    return _use(tx.keyring, await _known(tx))
+
+
+async def write_state(tx: Transaction, values: Mapping[str, str]) -> None:
+    """Set these lines of `meta`."""
+    rows = [{"key": key, "value": value} for key, value in values.items()]
+    await upsert(tx, meta, rows, ("value",), ("key",))
+
+
+async def begin_bound(
+    tx: Transaction,
+) -> KeyState:
+    """From now on seals are bound to their place; only when no process runs that cannot read them."""
+    known = await _locked(tx)
+    if known[FORM] == UNBOUND:
+        await write_state(tx, {FORM: MIXED})
+    return await look(tx)
+
+
+async def begin_key(
+    tx: Transaction,
+) -> KeyState:
+    """From now on SECRET_KEY as it is set seals; only when every process that runs knows it."""
+    known = await _locked(tx)
+    _use(tx.keyring, known)
+    under = dict.fromkeys([tx.keyring.newest, *known[UNDER].split()])
+    tx.keyring.use(
+        fingerprint=tx.keyring.newest,
+        root=tx.keyring.root,
+        writes_bound=tx.keyring.writes_bound,
+        refuses_unbound=tx.keyring.refuses_unbound,
+    )
+    await write_state(tx, {FINGERPRINT: tx.keyring.newest, ROOT: sealed_root(tx.keyring), UNDER: " ".join(under)})
+    return await look(tx)
+
+
+async def settle(tx: Transaction, state: KeyState) -> KeyState:
+    """Everything is sealed as this state says, unless it changed meanwhile: earlier keys and unbound seals are past."""
+    known = await _locked(tx)
+    if (known[FINGERPRINT], known[FORM]) == (state.fingerprint, state.form) and known[UNDER].split() == [*state.under]:
+        await write_state(tx, {FORM: BOUND, UNDER: state.fingerprint})
+    return await look(tx)
+
+
+def sealed_root(keyring: Keyring) -> str:
+    """The root key as `meta` keeps it, sealed by the key that writes now."""
+    return keyring.seal_bound(keyring.root, _ROOT_KEY.of()).hex()
+
+
+_KNOWN: Final = select(meta.c.key, meta.c.value).where(meta.c.key.in_([FINGERPRINT, ROOT, FORM, UNDER]))
+
+
+async def _known(tx: Transaction) -> dict[str, str]:
+    return {row.key: row.value for row in await tx.execute(_KNOWN)}
+
+
+async def _locked(tx: Transaction) -> dict[str, str]:
+    """As `_known`; nobody else changes it before this transaction ends."""
+    rows = await tx.execute(_KNOWN.order_by(meta.c.key).with_for_update())
+    return {row.key: row.value for row in rows}
+
+
+def _first_state(keyring: Keyring, known: Mapping[str, str], *, is_new: bool) -> dict[str, str]:
+    """A new ledger begins bound, under a root key made by chance; an older one keeps what its digests hang on."""
+    fingerprint = known.get(FINGERPRINT, keyring.newest)
+    if fingerprint not in keyring.fingerprints:
+        raise WrongKey(f"STAGEBELL_SECRET_KEY is not the one this database was written with; {_WHAT_TO_DO}")
+    keyring.use(fingerprint=fingerprint, root=None, writes_bound=is_new, refuses_unbound=is_new)
+    if is_new:
+        keyring.make_root()
+    form = BOUND if is_new else UNBOUND
+    return {FINGERPRINT: fingerprint, ROOT: sealed_root(keyring), FORM: form, UNDER: fingerprint}
+
+
+def _use(keyring: Keyring, known: Mapping[str, str]) -> KeyState:
+    state = KeyState(known[FINGERPRINT], known[FORM], tuple(known[UNDER].split()))
+    if state.fingerprint not in keyring.fingerprints:
+        raise WrongKey(f"STAGEBELL_SECRET_KEY is not the one this database was written with; {_WHAT_TO_DO}")
+    if any(f not in keyring.fingerprints for f in state.under):
+        raise WrongKey(
+            "STAGEBELL_SECRET_KEY_PREVIOUS may not go yet: a part of the database is still sealed with it. Set it, run"
+            " `stagebell keys rotate`, and wait until that says that it may go"
+        )
+    try:
+        root = keyring.unseal(bytes.fromhex(known[ROOT]), _ROOT_KEY.of())
+    except (SealBroken, ValueError):
+        raise WrongKey(f"the root key in `meta` does not open with STAGEBELL_SECRET_KEY; {_WHAT_TO_DO}") from None
+    keyring.use(
+        fingerprint=state.fingerprint,
+        root=root,
+        writes_bound=state.form != UNBOUND,
+        refuses_unbound=state.form == BOUND,
+    )
+    return state

@@ -1,0 +1,83 @@
+"""The one way through: every loop and page comes here for a unit of work, with the parts that it needs."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from service.domain.causes import Cause
+from service.domain.errors import Rejection
+from service.domain.order import OrderRef
+from service.keyring import Keyring
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.database.engine import Ledger
+from service.ledger.database.wakeups import Wakeups
+from service.ledger.orders import packs as pack_store
+from service.ledger.orders.commit import Changes
+from service.timekeeping import TimeSource
+from service.unit_of_work import Result, UnitOfWork
+from service.workflows.packs import Packs, bundle, check_templates, rules
+
+
+class NoSuchOrder(Exception):
+    """No order of this workflow has this id."""
+
+
+class Orders:
+    """The parts that a decision needs, put together once per process."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        packs: Packs,
+        time: TimeSource,
+        wakeups: Wakeups,
+        team_endpoints: Mapping[str, int] | None = None,
+    ) -> None:
+        self.ledger = ledger
+        self.packs = packs
+        self.time = time
+        self.wakeups = wakeups
+        self.team_endpoints = team_endpoints or {}
+
+    @property
+    def keyring(self) -> Keyring:
+        """The installation's keys."""
+        return self.ledger.keyring
+
+    async def adopt_packs(self) -> None:
+        """Check the templates of packs that were never checked by these rules, and keep all; raises PackError."""
+        async with self.ledger.reading() as tx:
+            checked = await pack_store.checked(tx, rules())
+        new = [p for p in self.packs if (p.workflow.name, p.workflow.version) not in checked]
+        check_templates(new)
+        if new:
+            await self.keep_packs()
+
+    async def keep_packs(self) -> None:
+        """Keep the packs in use, which were checked, for the orders that begin on them."""
+        bundles = {(p.workflow.name, p.workflow.version): bundle(p) for p in self.packs}
+        async with self.ledger.transaction() as tx:
+            await pack_store.keep(tx, bundles, rules(), self.time.now())
+
+    @asynccontextmanager
+    async def unit_of_work(self, *, but: frozenset[str] = frozenset()) -> AsyncIterator[UnitOfWork]:
+        """What is decided inside is committed on leaving; `but`: topics whose loops look by themselves after it."""
+        now = self.time.now()
+        changes = Changes(self.keyring, now, self.team_endpoints, self.packs.workflows)
+        async with self.ledger.transaction() as tx:
+            unit = UnitOfWork(tx, now, self.packs, self.wakeups, changes)
+            yield unit
+            await unit.finish()
+        unit.committed(but)
+
+    async def act(self, ref: OrderRef, cause: Cause, audit: Sequence[AuditLine] = ()) -> Result:
+        """Decide one cause of a person about one order and commit it; raises Rejection, NoSuchOrder."""
+        async with self.unit_of_work() as u:
+            await u.lock([ref])
+            if u.order(ref) is None:
+                raise NoSuchOrder
+            result = u.decide(ref, cause)
+            if result.outcome == "rejected":
+                raise result.rejection or Rejection(result.reason)
+            await u.write()
+            await write_audit(u.tx, audit, u.now)
+        return result

@@ -1,0 +1,212 @@
+"""The contract as machines read it, made from the types that decode: JSON Schemas and AsyncAPI 3."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from service import __version__
+from service.broker import port
+from service.domain.attributes import WORDS
+from service.domain.events import DATA_TYPES
+from service.domain.json_object import JsonObject
+from service.domain.workflow import Attribute, AttributeType, Workflow
+from service.events_out import CloudEvent, EscalationData, MessageData
+from service.web.context import CONTEXT
+
+SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class OpenApi(Struct, frozen=True):
+    """How the OpenAPI document is made for a public address; the application knows, which has the routes."""
+
+    document: Callable[[str], JsonObject]
+
+
+OPENAPI: Final = web.AppKey("openapi", OpenApi)
+
+
+@lru_cache(maxsize=1)
+def components() -> JsonObject:
+    """JSON Schemas of every type in the contract, by name."""
+    _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/components/schemas/{name}")
+    for name, data in DATA_TYPES.items():
+        found[envelope_name(name)] = _envelope(name, data.__name__)
+    return found
+
+
+@lru_cache(maxsize=1)
+def events_out_schemas() -> dict[str, JsonObject]:
+    """By name, the schema of each event that leaves; each stands alone."""
+    made = {}
+    for name, event in (("Escalation", CloudEvent[EscalationData]), ("NotificationOutcome", CloudEvent[MessageData])):
+        made[name] = msgspec.json.schema(event)
+    return made
+
+
+def envelope_name(event_type: str) -> str:
+    """`order.status_changed` → `OrderStatusChanged`."""
+    return "".join(word.capitalize() for word in event_type.replace(".", "_").split("_"))
+
+
+def _envelope(event_type: str, data: str) -> JsonObject:
+    text = {"type": "string", "minLength": 1, "maxLength": 200}
+    return {
+        "type": "object",
+        "title": envelope_name(event_type),
+        "required": ["specversion", "id", "source", "type", "subject", "time", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {**text, "description": "with `source`, the event's identity"},
+            "source": text,
+            "type": {"const": event_type},
+            "subject": {**text, "description": "the order id"},
+            "time": {"type": "string", "format": "date-time", "description": "when it happened"},
+            "datacontenttype": {"type": "string", "default": "application/json"},
+            "traceparent": {"type": "string"},
+            "data": {"$ref": f"#/components/schemas/{data}"},
+        },
+    }
+
+
+def json_schema(event_type: str) -> JsonObject:
+    """One event type as a JSON Schema that stands alone."""
+    _, found = msgspec.json.schema_components([DATA_TYPES[event_type]], ref_template="#/$defs/{name}")
+    envelope = _envelope(event_type, DATA_TYPES[event_type].__name__)
+    envelope["properties"]["data"] = {"$ref": f"#/$defs/{DATA_TYPES[event_type].__name__}"}
+    return {"$schema": SCHEMA_DIALECT, **envelope, "$defs": found}
+
+
+_ATTRIBUTES: Final[Mapping[AttributeType, JsonObject]] = {
+    "text": {"type": "string"},
+    "number": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*-?\d{1,30}(\.\d{1,30})?\s*$"}]},
+    "money": {
+        "type": "object",
+        "required": ["amount", "currency"],
+        "properties": {"currency": {"type": "string", "pattern": "^[A-Z]{3}$"}},
+    },
+    "boolean": {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^(?i:true|false)$"}]},
+    "date": {"type": "string", "description": WORDS["date"]},
+    "datetime": {"type": "string", "description": WORDS["datetime"]},
+    "list": {"type": "array"},
+    "any": {},
+}
+
+
+def pack_schema(workflow: Workflow) -> JsonObject:
+    """What the data of events about this workflow's orders may say: its statuses, reasons and typed attributes."""
+    attributes = {a.name: _attribute(a) for a in workflow.attributes.values()}
+    return {
+        "type": "object",
+        "title": workflow.title,
+        "required": ["workflow"],
+        "properties": {
+            "workflow": {"const": workflow.name},
+            "status": {"enum": sorted(workflow.statuses)},
+            "issue": {"type": "object", "properties": {"reason": {"enum": sorted(workflow.reasons)}}},
+            "attributes": {"type": "object", "properties": attributes},
+        },
+    }
+
+
+def _attribute(attribute: Attribute) -> JsonObject:
+    """An attribute may always be null, which clears it."""
+    said: JsonObject = dict(_ATTRIBUTES[attribute.type])
+    if said:
+        said = {"anyOf": [said, {"type": "null"}]}
+    title = next(iter(attribute.titles.values()), "")
+    return {**said, **({"title": title} if title else {})}
+
+
+def pack_json_schema(workflow: Workflow) -> JsonObject:
+    """Every event about this workflow's orders, as a JSON Schema that stands alone."""
+    _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/$defs/{name}")
+    events = []
+    for event_type, data in DATA_TYPES.items():
+        envelope = _envelope(event_type, data.__name__)
+        envelope["properties"]["data"] = {
+            "allOf": [{"$ref": f"#/$defs/{data.__name__}"}, {"$ref": f"#/$defs/{workflow.name}"}]
+        }
+        events.append(envelope)
+    definitions = {**found, workflow.name: pack_schema(workflow)}
+    return {"$schema": SCHEMA_DIALECT, "title": workflow.title, "oneOf": events, "$defs": definitions}
+
+
+def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
+    """The AsyncAPI 3 document."""
+    packs = {f"pack.{w.name}": pack_schema(w) for w in workflows}
+    by_pack = [{"properties": {"data": {"$ref": f"#/components/schemas/{name}"}}} for name in packs]
+    any_pack = [{"anyOf": by_pack}] if by_pack else []
+    events = {envelope_name(t): t for t in DATA_TYPES}
+    outgoing = {
+        name: {"name": name, "contentType": "application/cloudevents+json", "payload": out}
+        for name, out in events_out_schemas().items()
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Stagebell", "version": __version__, "description": "Events in; escalations, outcomes out."},
+        "defaultContentType": "application/json",
+        "servers": {"rabbitmq": {"host": "localhost:5672", "protocol": "amqp", "description": f"beside {public_url}"}},
+        "channels": {
+            "orders": _channel(port.ORDERS, "order.#", events),
+            "escalations": _channel(port.ESCALATIONS, "escalation.{team}.{reason}", ["Escalation"], ("team", "reason")),
+            "notifications": _channel(
+                port.NOTIFICATIONS, "notification.{state}.{channel}", ["NotificationOutcome"], ("state", "channel")
+            ),
+        },
+        "operations": {
+            "takeEvents": {"action": "receive", "channel": {"$ref": "#/channels/orders"}},
+            "publishEscalations": {"action": "send", "channel": {"$ref": "#/channels/escalations"}},
+            "publishOutcomes": {"action": "send", "channel": {"$ref": "#/channels/notifications"}},
+        },
+        "components": {
+            "schemas": {**components(), **packs},
+            "messages": {
+                **{
+                    name: {
+                        "name": event_type,
+                        "contentType": "application/cloudevents+json",
+                        "payload": {"allOf": [{"$ref": f"#/components/schemas/{name}"}, *any_pack]},
+                    }
+                    for name, event_type in events.items()
+                },
+                **outgoing,
+            },
+        },
+    }  # fmt: skip
+
+
+def _channel(exchange: str, address: str, messages: Any, parameters: tuple[str, ...] = ()) -> JsonObject:
+    channel: JsonObject = {
+        "address": address,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": exchange, "type": "topic", "durable": True}}},
+    }
+    if parameters:
+        channel["parameters"] = {name: {"description": f"the {name}"} for name in parameters}
+    return channel
+
+
+async def get_openapi(request: web.Request) -> web.StreamResponse:
+    """`/openapi.json`."""
+    return web.json_response(request.app[OPENAPI].document(request.app[CONTEXT].settings.public_url))
+
+
+async def get_asyncapi(request: web.Request) -> web.StreamResponse:
+    """`/asyncapi.json`."""
+    workflows = [pack.workflow for pack in request.app[CONTEXT].orders.packs]
+    return web.json_response(asyncapi(str(request.url.origin()), workflows))
+
+
+async def get_schema(request: web.Request) -> web.StreamResponse:
+    """`/schemas/{type}.json`: one event type, or all events about one workflow's orders."""
+    name = request.match_info["type"]
+    if name in DATA_TYPES:
+        return web.json_response(json_schema(name))
+    pack = request.app[CONTEXT].orders.packs.find(name)
+    if pack is None:
+        raise web.HTTPNotFound
+    return web.json_response(pack_json_schema(pack.workflow))

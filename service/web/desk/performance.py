@@ -1,0 +1,40 @@
+"""The lifecycle page: measures, time in each stage, promises kept, as charts."""
+
+from typing import Any
+
+from aiohttp import web
+
+from service.ledger.orders.measures import lifecycle_measures as measured
+from service.web.context import CONTEXT
+from service.web.desk.charts import duration, promises_chart, stages_chart
+from service.web.desk.page import render
+from service.web.lifecycle import USUAL, workflow_of
+from service.web.queries import query_of
+from service.web.query_types import LifecycleQuery
+
+
+async def lifecycle(request: web.Request) -> web.StreamResponse:
+    """One workflow."""
+    orders = request.app[CONTEXT].orders
+    workflow = workflow_of(request)
+    since = query_of(request, LifecycleQuery).since or USUAL
+    async with orders.ledger.reading() as tx:
+        m = await measured(tx, workflow, orders.time.now() - since)
+    values = {
+        "m": m,
+        "title": workflow.title,
+        "since": request.query.get("since", "90d"),
+        "workflows": [(p.workflow.name, p.workflow.title) for p in orders.packs],
+        "stages_chart": stages_chart(m.stages),
+        "promises_chart": promises_chart(m.promises),
+        "shown": _shown,
+    }
+    return await render(request, "lifecycle.html.j2", values, here="/desk/lifecycle")
+
+
+def _shown(kind: str, value: Any) -> str:
+    if value is None or not isinstance(value, (int, float)):
+        return "none yet"
+    if kind == "time":
+        return duration(value)
+    return f"{value:.1f} %" if kind == "rate" else f"{value:.2f}"

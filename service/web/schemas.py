@@ -1,0 +1,338 @@
+"""What calls take and answer; the OpenAPI document is made from these types."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from service.domain.events import Appointment, EventWarning
+from service.domain.json_object import JsonObject
+from service.ledger.auditing.reading import Line
+from service.ledger.messages.suppressions import Suppressed
+from service.ledger.orders.read_models import EscalationShown, IncidentShown, OrderShown
+
+Words = Annotated[str, Meta(max_length=2000)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class EventResult(Struct, omit_defaults=True):
+    """What became of one event. `warnings`: what of it could not be used."""
+
+    outcome: Literal["accepted", "duplicate", "rejected"]
+    warnings: Sequence[EventWarning]
+    id: str = ""
+    source: str = ""
+    order_id: str = ""
+    late: bool = False
+    reason: str = ""
+
+
+class EventResults(Struct):
+    """What became of the events, in their order."""
+
+    results: list[EventResult]
+
+
+class OrderLine(Struct):
+    """An order in a list."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    assignee: str
+    status_since: datetime
+    created: datetime
+    updated: datetime
+    due: datetime | None
+    expected_end: datetime | None
+    overdue: bool
+    open_escalations: int
+    attributes: JsonObject = {}
+
+
+class OrderPage(Struct, omit_defaults=True):
+    """A page of orders; `cursor` leads to the next one and is empty at the end. `warnings`: why some may be missing."""
+
+    orders: list[OrderLine]
+    cursor: str
+    warnings: list[str] = []
+
+
+class AgentAnswer(Struct, frozen=True):
+    """What an agent checks, does and says when a customer asks this."""
+
+    question: str
+    check: Sequence[str]
+    do: Sequence[str]
+    say: str
+
+
+class Asked(Struct, frozen=True):
+    """What an agent fills in for a notice. `default`: what stands there while they do not; without one it is required.
+
+    `ahead`: a time that must lie ahead.
+    """
+
+    name: str
+    title: str
+    type: str
+    ahead: bool
+    required: bool
+    default: Any
+
+
+class ManualNotice(Struct, frozen=True):
+    """A notice that may be sent now."""
+
+    reason: str
+    title: str
+    channels: Sequence[str]
+    asks: list[Asked]
+
+
+class OrderDocument(OrderShown, frozen=True, kw_only=True):
+    """Everything about one order, with what an agent may say and send."""
+
+    answers: list[AgentAnswer]
+    manual_notices: list[ManualNotice]
+
+
+class Suppressions(Struct):
+    """What is suppressed of an address."""
+
+    suppressions: list[Suppressed]
+
+
+class NoticeOrder(Struct, forbid_unknown_fields=True):
+    """A manual notice: one of the workflow's manual reasons, over some of its channels (none: all).
+
+    `inputs`: what the notice asks (`manual_notices` of the order says so), each by its name.
+    """
+
+    reason: Name
+    channels: Annotated[list[Name], Meta(max_length=8)] = []
+    inputs: Annotated[JsonObject, Meta(max_length=20)] = {}
+    preview: bool = False
+
+
+class NoticeMessage(Struct):
+    """One message of a notice, with its exact text; `segments` for SMS."""
+
+    channel: str
+    audience: str
+    to: str
+    state: str
+    title: str
+    text: str
+    html: str
+    segments: int
+    why: str
+
+
+class NoticeAnswer(Struct):
+    """A preview, or what was planned."""
+
+    preview: bool
+    reason: str
+    messages: list[NoticeMessage]
+
+
+class IssueReport(Struct, forbid_unknown_fields=True):
+    """An issue: one of the workflow's reasons."""
+
+    reason: Name
+    detail: Words = ""
+
+
+class Escalated(Struct):
+    """The escalation that an issue opened or joined."""
+
+    escalation_id: str
+    team: str
+    reason: str
+    severity: str
+    state: str
+
+
+class EscalationPage(Struct):
+    """Escalations, most urgent first; `incidents`, on the first page, stand for the many that they gather.
+
+    `total`: of all pages. `cursor` leads to the next one and is empty at the end.
+    """
+
+    escalations: list[EscalationShown]
+    incidents: list[IncidentShown]
+    total: int
+    cursor: str
+
+
+class Remark(Struct, forbid_unknown_fields=True):
+    """Words that go with an act."""
+
+    comment: Words = ""
+
+
+class Snooze(Struct, forbid_unknown_fields=True):
+    """Quiet until a moment, or for so many minutes; at most 7 days."""
+
+    until: Moment | None = None
+    minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
+    comment: Words = ""
+
+
+class Handled(Struct):
+    """How many escalations were acted on, and their state now."""
+
+    id: str
+    state: str
+    handled: int
+
+
+class SubscriptionOrder(Struct, forbid_unknown_fields=True):
+    """A report for an address: now, or every day, week or month at a local time.
+
+    `day`: for `week` the weekday, where 0 is Monday and 6 Sunday; for `month` the day from 1, of which 31 is the last.
+    """
+
+    workflow: Name
+    report: Name
+    email: Annotated[str, Meta(min_length=3, max_length=320)]
+    every: Literal["now", "day", "week", "month"] = "day"
+    at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
+    timezone: Annotated[str, Meta(max_length=64)] = ""
+    day: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=31,
+                description="every week: the weekday, 0 is Monday, 6 Sunday; every month: the day, 31 the last",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class SubscriptionLine(Struct):
+    """A report that somebody gets."""
+
+    id: str
+    workflow: str
+    report: str
+    email: str
+    every: str
+    at: str
+    timezone: str
+    day: int
+    next_at: datetime
+
+
+class Subscriptions(Struct):
+    """All of them."""
+
+    subscriptions: list[SubscriptionLine]
+
+
+class DeadLetterLine(Struct):
+    """A refused message; `number` is its place in the queue, `key` is its own."""
+
+    number: int
+    key: str
+    reason: str
+    at: str
+    type: str
+    order_id: str
+    routing_key: str
+
+
+class DeadLetterPage(Struct):
+    """The first dead letters."""
+
+    dead_letters: list[DeadLetterLine]
+
+
+class Count(Struct):
+    """How many."""
+
+    count: int
+
+
+class LinkAnswer(Struct):
+    """The order's tracking page."""
+
+    url: str
+
+
+class TrackingStage(Struct):
+    """A stage as the customer sees it."""
+
+    name: str
+    title: str
+    state: Literal["done", "current", "next"]
+
+
+class TrackingAssignee(Struct):
+    """Who comes; the contact is masked."""
+
+    name: str
+    contact: str
+
+
+class Tracking(Struct):
+    """What a customer may see of an order, and nothing else."""
+
+    workflow: str
+    order_id: str
+    stage: str
+    stage_title: str
+    next_stage: str | None
+    stages: list[TrackingStage]
+    eta: datetime | None
+    appointment: Appointment | None
+    assignee: TrackingAssignee | None
+    final: bool
+    failed: bool
+    updated: datetime
+    locale: str
+
+
+class AuditPage(Struct):
+    """Lines of the audit log, newest first. Names that were forgotten are "(erased)"."""
+
+    lines: list[Line]
+    cursor: str
+
+
+class PersonOrderLine(Struct):
+    """An order as its customer's app lists it; `link` is its tracking page."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    eta: datetime | None
+    updated: datetime
+    link: str
+
+
+class PersonOrders(Struct):
+    """A page of a person's orders, the newest first; `cursor` is empty at the end."""
+
+    orders: list[PersonOrderLine]
+    cursor: str
+
+
+class ProblemDetails(Struct):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""

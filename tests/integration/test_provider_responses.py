@@ -1,0 +1,204 @@
+"""Answers over HTTP that no provider documents: cut off, dripping, in no charset, of a proxy, a page in place of a yes."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from service.channels.medium import Rendered
+from service.channels.port import OutgoingMessage, SendResult
+from service.channels.push.provider import FcmProvider
+from service.channels.twilio.provider import TwilioHttp, TwilioProvider
+from service.channels.twilio.settings import TwilioAccount
+from service.dispatch.guarded import asked
+from service.dispatch.route import ChannelRoute
+from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient, settle
+from service.timekeeping import ManualTime
+from tests.support.events import NOON
+from tests.support.providers import service_account
+from tests.unit.test_provider_results import Called, Scripted, sending
+
+MESSAGE = OutgoingMessage(
+    "n-1", "+919812345678", Rendered(text="hello there", title="hello"), 60, "http://localhost/cb"
+)
+HTML, JSON = "text/html", "application/json"
+TOKEN = {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
+
+
+def http(status: int, body: str | bytes = b"", kind: str = JSON, *more: str, missing: int = 0) -> bytes:
+    """An answer; `missing`: so many bytes fewer than it says."""
+    raw = body.encode() if isinstance(body, str) else body
+    heads = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {len(raw) + missing}", *more]
+    return "\r\n".join([*heads, "", ""]).encode() + raw
+
+
+class Odd:
+    """A server that sends these bytes, whatever it is asked; then it resets, drips on or closes."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self.token = http(200, json.dumps(TOKEN))
+        self.then = "close"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            lengths = [int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length")]
+            await reader.readexactly(sum(lengths))
+            writer.write(self.token if b" /token" in head else self.answer)
+            await writer.drain()
+            if self.then == "reset":
+                await asyncio.sleep(0.02)
+                writer.transport.abort()
+            for _ in range(30 if self.then == "drip" else 0):
+                await asyncio.sleep(0.1)
+                writer.write(b" ")
+        writer.close()
+
+
+@pytest.fixture
+async def odd() -> AsyncIterator[tuple[Odd, str]]:
+    server = Odd()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    yield server, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    listening.close()
+
+
+async def twilio(url: str) -> SendResult:
+    account = TwilioAccount(
+        account_sid="AC" + "0" * 32, auth_token=SecretStr("t"), sms_from="+15005550006", messaging_service_sid="",
+        whatsapp_from="", base_url=url,
+    )  # fmt: skip
+    client = TwilioHttp(2, 2.0)
+    try:
+        return await asked("sms", TwilioProvider(account, "sms", client, 2.0), MESSAGE, 3.0)
+    finally:
+        await client.close()
+
+
+async def firebase(url: str, folder: Path) -> SendResult:
+    file = folder / "key.json"
+    file.write_text(json.dumps(service_account(url)))
+    provider = FcmProvider(file, url, 2, 2.0)
+    try:
+        return await asked("push", provider, MESSAGE, 3.0)
+    finally:
+        await provider.close()
+
+
+NO_20003 = json.dumps({"code": 20003, "message": "Authenticate", "status": 401})
+FAILED = {"sid": "SM1", "status": "failed", "error_message": "x"}
+
+TWILIO = [
+    # A status that is not yes stands, whatever becomes of its words.
+    ("latin-1", http(401, "<p>dénié</p>".encode("latin-1"), HTML), "close", Refused),
+    ("utf-16", http(403, "<p>no</p>".encode("utf-16"), HTML), "close", Refused),
+    ("no such charset", http(401, "no", "text/html; charset=klingon"), "close", Refused),
+    ("reset in 401", http(401, '{"code":20', missing=300), "reset", Refused),
+    ("reset in 429", http(429, '{"code":20', missing=300), "reset", Transient),
+    ("reset in 500", http(500, '{"code":20', missing=300), "reset", NoAnswer),
+    ("dripping 401", http(401, '{"code":20', missing=300), "drip", Refused),
+    ("broken gzip", http(401, "no gzip", JSON, "Content-Encoding: gzip"), "close", Refused),
+    ("endless page", http(401, "<p>" + "x" * 3_000_000, HTML), "close", Refused),
+    ("proxy's sign-in", http(407, "<h1>Proxy</h1>", HTML), "close", Refused),
+    ("redirect", http(302, "", HTML, "Location: http://localhost:1/"), "close", Refused),
+    ("wrong port", http(400, "<h1>The plain HTTP request was sent to HTTPS port</h1>", HTML), "close", Refused),
+    ("nginx's own", http(444), "close", Refused),
+    ("too long", http(413, "<h1>Too large</h1>", HTML), "close", Permanent),
+    # A yes is what names the message.
+    ("hotel", http(200, "<h1>Sign in to the hotel's network</h1>", HTML), "close", NoAnswer),
+    ("no body", http(201), "close", NoAnswer),
+    ("no content", b"HTTP/1.1 204 No Content\r\n\r\n", "close", NoAnswer),
+    ("empty object", http(201, "{}"), "close", NoAnswer),
+    ("a list", http(201, "[]"), "close", NoAnswer),
+    ("null", http(201, "null"), "close", NoAnswer),
+    ("reset in 201", http(201, '{"sid":"SM', missing=300), "reset", NoAnswer),
+    ("a no under a yes", http(200, NO_20003), "close", Refused),
+    ("failed at once", http(201, json.dumps(FAILED | {"error_code": 30007})), "close", Permanent),
+    ("opted out at once", http(201, json.dumps(FAILED | {"error_code": 21610})), "close", Permanent),
+    ("yes", http(201, '{"sid":"SM1","status":"queued","error_code":null}'), "close", Accepted),
+    # No HTTP at all.
+    ("garbage", b"\x16\x03\x01\x00garbage\r\n\r\n", "close", NoAnswer),
+    ("another protocol", b"220 mx.example ESMTP\r\n", "close", NoAnswer),
+    ("silence", b"", "close", NoAnswer),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "then", "means"), [row[1:] for row in TWILIO], ids=[row[0] for row in TWILIO])
+async def test_twilio(odd: tuple[Odd, str], answer: bytes, then: str, means: type) -> None:
+    server, url = odd
+    server.answer, server.then = answer, then
+    said = await twilio(url)
+    assert type(said) is means, said
+    if b"21610" in answer:
+        assert isinstance(said, Permanent)
+        assert said.kind == "opted_out"
+
+
+GONE = json.dumps({"error": {"code": 404, "status": "NOT_FOUND", "details": [{"errorCode": "UNREGISTERED"}]}})
+KEY = {"code": 400, "status": "INVALID_ARGUMENT", "details": [{"@type": "t", "reason": "API_KEY_INVALID"}]}
+
+FCM = [
+    ("hotel", http(200, "<h1>Sign in</h1>", HTML), NoAnswer),
+    ("empty object", http(200, "{}"), NoAnswer),
+    ("a no under a yes", http(200, GONE), Permanent),
+    ("in a list", http(404, f"[{GONE}]"), Permanent),
+    ("as text", http(404, GONE, "text/plain"), Permanent),
+    ("reset in 401", http(401, '{"er', missing=300), Refused),
+    ("broken gzip", http(403, "no gzip", JSON, "Content-Encoding: gzip"), Refused),
+    ("a proxy's 400", http(400, "<h1>Bad Request</h1>", HTML), Refused),
+    ("a key's 400", http(400, json.dumps({"error": KEY})), Refused),
+    ("yes", http(200, '{"name":"projects/x/messages/1"}'), Accepted),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "means"), [row[1:] for row in FCM], ids=[row[0] for row in FCM])
+async def test_fcm(odd: tuple[Odd, str], tmp_path: Path, answer: bytes, means: type) -> None:
+    server, url = odd
+    server.answer, server.then = answer, "reset" if answer.endswith(b'{"er') else "close"
+    said = await firebase(url, tmp_path)
+    assert type(said) is means, said
+
+
+GRANT = {"error": "invalid_grant", "error_description": "Invalid JWT: Token must be a short-lived token"}
+
+TOKENS = [
+    ("a page in place of a token", http(200, "<h1>Sign in</h1>", HTML), Transient),
+    ("broken off", http(200, '{"acc', missing=300), Transient),
+    ("closed", b"", Transient),
+    ("redirect", http(302, "", HTML, "Location: http://localhost:1/"), Transient),
+    ("500", http(500, "{}"), Transient),
+    ("clock", http(400, json.dumps(GRANT)), Refused),
+    ("client", http(401, '{"error":"invalid_client"}'), Refused),
+    ("disabled", http(400, '{"error":"invalid_grant","error_description":"Account has been deleted"}'), Refused),
+    ("a no under a yes", http(200, json.dumps(GRANT)), Refused),
+    ("a yes that holds nothing", http(200, "{}"), Transient),
+    ("asked too often", http(429, "{}"), Transient),
+    ("a proxy's 502", http(502, "<h1>Bad Gateway</h1>", HTML), Transient),
+    ("in trouble", http(400, '{"error":"temporarily_unavailable"}'), Transient),
+    ("forbidden page", http(403, "<h1>Forbidden</h1>", HTML), Refused),
+]
+
+
+@pytest.mark.parametrize(("token", "means"), [row[1:] for row in TOKENS], ids=[row[0] for row in TOKENS])
+async def test_google_gives_no_token_and_nothing_is_sent(
+    odd: tuple[Odd, str], tmp_path: Path, token: bytes, means: type
+) -> None:
+    server, url = odd
+    server.token, server.answer = token, http(200, '{"name":"projects/x/messages/1"}')
+    called = Called()
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(service_account(url)))
+    first, second = FcmProvider(file, url, 2, 2.0), Scripted("second", Accepted("second"))
+    route = ChannelRoute("push", [first, second], ManualTime(NOON), concurrent=10, timeout_s=2.0, health=called)
+    said, _ = await route.send(MESSAGE)
+    assert isinstance(said, Accepted), "the next provider is asked"
+    assert route.is_open(first) is bool(called.seen) is (means is Refused)
+    alone = await asked("push", first, MESSAGE, 3.0)
+    assert type(alone) is means, alone
+    assert settle(sending(), alone, NOON, 0.5).state == "retrying"
+    await route.close()
