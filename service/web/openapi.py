@@ -71,7 +71,7 @@ _IN_PATH: Final = {
     "id": "its id",
     "number": "its place in the queue, from 1",
     "address": "a phone number or email address",
-    "token": "the signed part of the link",
+    "token": "the signed part of the link",  # nosec B105 - words about it, not one
 }
 
 
