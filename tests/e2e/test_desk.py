@@ -81,7 +81,7 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     first, second = await signed_in(browser, desk, "supervisor"), await signed_in(browser, desk, "supervisor")
     for page in (first, second):
         await expect(page.locator("#live")).to_have_text("live")
-        await expect(page.get_by_text("Nothing is open")).to_be_visible()
+        await expect(page.get_by_text("No open escalations")).to_be_visible()
     await happen(desk, unsafe(desk))
     for page in (first, second):
         await expect(page.locator("[data-escalation]")).to_have_count(1, timeout=5000)
@@ -89,7 +89,7 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     await first.keyboard.press("a")
     await expect(second.locator(".badge.acknowledged")).to_be_visible(timeout=5000)
     await second.locator("[data-act=resolve]").click()
-    await expect(first.get_by_text("Nothing is open")).to_be_visible(timeout=5000)
+    await expect(first.get_by_text("No open escalations")).to_be_visible(timeout=5000)
 
 
 WATCH = """() => {
