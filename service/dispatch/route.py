@@ -72,6 +72,11 @@ class ChannelRoute:
             room -= 1
         return room
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether no provider takes more than a probe now."""
+        return all(self._breakers[p.name].is_open for p in self.providers)
+
     def opens_at(self) -> datetime | None:
         """When a provider may be tried again, while there is no room."""
         return min((t for b in self._breakers.values() if (t := b.rest_until())), default=None)

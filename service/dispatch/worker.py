@@ -134,6 +134,8 @@ class Worker:
         line.looked_at = self._orders.time.now()
         wanted = self._places_left(line)
         permits = self._route.permits(wanted) if wanted > 0 else 0
+        if self._route.is_probing and (self._sending or any(other.claiming for other in self._lines)):
+            permits = 0  # one probe, whichever line it comes from; its end wakes the other
         # Before the claim is awaited, so that a place that comes free meanwhile is noticed.
         line.is_full = permits <= 0
         if permits <= 0:
