@@ -179,9 +179,9 @@ class World:
                 return
             if time.monotonic() > deadline:
                 raise AssertionError(f"did not happen within {PATIENCE_S:.0f} s: {what or condition}")
-            if SHARE and time.monotonic() > poll:
-                # The loops look by themselves once a second of a clock that stands still here; they need it when
-                # whoever would have woken them never heard of his own commit.
+            if time.monotonic() > poll:
+                # The loops look by themselves once a second, of a clock that stands still here: so it is done for
+                # them. `test_wakeups` says that they need not wait for it.
                 self.app.wakeups.wake_all()
                 poll += POLL_S
             await asyncio.sleep(0.01)
