@@ -1,5 +1,6 @@
 """After erasure nothing of a person is found anywhere; their data and orders are given to whom they belong."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from service.ledger.messages.suppressions import suppress as opt_out
 from service.ledger.messages.tables import REPORT_MAIL, outbox
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
+from tests.support.nodes import connect
+from tests.support.providers import Sent
 from tests.support.world import World
 
 PHONE, OLD_PHONE, MAIL, OLD_MAIL = "+919812345678", "+919811100011", "asha@example.com", "old.asha@example.org"
@@ -127,6 +130,40 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     assert about[0].who == "key:admin"
     again = (await admin.call("DELETE", f"/v1/people/{path}"))[1]
     assert (again["orders"], again["messages"]) == (0, 0)
+
+
+@pytest.mark.parametrize("parts", ["postgres-rabbitmq"], indirect=True)
+async def test_an_answer_that_comes_while_its_reader_is_erased_stays_written(world: World, caller: Caller) -> None:
+    """The answer is in line for the message's row when the erasure comes: both are written, one after the other."""
+    answered = asyncio.Event()
+
+    async def slowly(_sent: Sent) -> None:
+        await answered.wait()
+
+    async def waiting(count: int) -> bool:
+        return bool(await watching.fetchval(_WAITING_FOR_LOCKS) == count)
+
+    world.providers.behave = slowly
+    await world.accept(event("A-1", "vendor_en_route", recipients={"customer": {"phone": PHONE}}, assignee=VENDOR))
+    await world.until(lambda: world.providers.of_seen("sms"), "on its way")
+    admin, watching = await caller("admin"), await connect(world.settings.database_url)
+    holding = await connect(world.settings.database_url)
+    async with holding.transaction():
+        await holding.execute("SELECT id FROM messages FOR UPDATE")
+        answered.set()
+        await world.until(lambda: waiting(1), "the answer waits for the row")
+        erasing = asyncio.create_task(admin.call("DELETE", f"/v1/people/{quote(PHONE)}"))
+        await world.until(lambda: waiting(2), "and the erasure behind it")
+    assert (await erasing)[0] == 200
+    await world.settled()
+    assert [state for _, state in await world.messages("A-1", "sms")] == ["sent"]
+    for connection in (holding, watching):
+        await connection.close()
+
+
+_WAITING_FOR_LOCKS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 async def test_whoever_handles_orders_is_forgotten_too(world: World, caller: Caller) -> None:

@@ -85,11 +85,14 @@ async def escalations_of(tx: Transaction, order_ids: Sequence[UUID]) -> frozense
 
 async def sent_in(tx: Transaction, order_id: UUID, region: str) -> list[SentTo]:
     """To whom each message of the order went."""
-    return [sent_to_of(message_of(tx.keyring, row), region) for row in await _messages(tx, order_id)]
+    query = select(messages).where(messages.c.order_id == order_id)
+    return [sent_to_of(message_of(tx.keyring, row), region) for row in (await tx.execute(query)).all()]
 
 
-async def _messages(tx: Transaction, order_id: UUID) -> Sequence[Any]:
-    return (await tx.execute(select(messages).where(messages.c.order_id == order_id))).all()
+async def _locked_messages(tx: Transaction, order_id: UUID) -> Sequence[Any]:
+    """The order's messages, locked: what becomes of a send is written without the order's lock."""
+    query = select(messages).where(messages.c.order_id == order_id).order_by(messages.c.id)
+    return (await tx.execute(query.with_for_update())).all()
 
 
 def sent_to_of(n: Message, region: str) -> SentTo:
@@ -103,7 +106,7 @@ def sent_to_of(n: Message, region: str) -> SentTo:
 
 async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: str, now: datetime) -> Counter[str]:
     """Blank what went to this person (None: to everybody) and what names them in the order; how much, by kind."""
-    rows = await _messages(tx, order_id)
+    rows = await _locked_messages(tx, order_id)
     sent_to = {row.id: sent_to_of(message_of(tx.keyring, row), region) for row in rows}
     slots = slots_of(list(sent_to.values()), traces) if traces else frozenset()
     theirs = [
