@@ -46,11 +46,17 @@ class Label(Struct, frozen=True):
 
     name: str
 
-    def of(self, *key: UUID | int | str) -> Place:
+    def of(self, *key: UUID | bytes | int | str) -> Place:
         """The place in the row (or message) with this key."""
-        parts = (self.name, *(k.hex if isinstance(k, UUID) else str(k) for k in key))
+        parts = (self.name, *(_plain(k) for k in key))
         # With their lengths, so that no two lists of parts read alike.
         return Place("".join(f"{len(p)}:{p}" for p in parts).encode("utf-8", "surrogatepass"))
+
+
+def _plain(key: UUID | bytes | int | str) -> str:
+    if isinstance(key, UUID):
+        return key.hex
+    return key.hex() if isinstance(key, bytes) else str(key)
 
 
 class _SealKey:

@@ -85,7 +85,7 @@ class UnitOfWork:
             decision = decide(known, cause, pack.workflow, order_uuid(new_uuid()))
         except Rejection as rejection:
             return Result("rejected", rejection.reason, rejection=rejection)
-        self._changes.add(pack.workflow, before, decision, traceparent)
+        self._changes.add(pack.workflow, before, decision, traceparent, cause)
         self._orders[ref] = decision.order
         return Result(decision.outcome, decision=decision)
 

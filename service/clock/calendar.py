@@ -17,7 +17,7 @@ from service.ledger.escalations import writing as escalations
 from service.ledger.escalations.schedules import DIGEST, ReportSubscription
 from service.ledger.messages import outbox
 from service.ledger.messages.outbox import OutboxMessage
-from service.ledger.orders import inbox
+from service.ledger.orders import inbox, recording
 from service.ledger.people.erasing import old_orders
 from service.orders import Orders
 
@@ -74,6 +74,7 @@ class CalendarDue:
         async with orders.ledger.transaction() as tx:
             await escalations.forget_stream(tx, now)
             await inbox.forget(tx, now - INBOX_KEPT)
+            await recording.forget(tx, now - INBOX_KEPT)
             await idempotency.forget(tx, now)
             if self._retention is not None:
                 names = await old_orders(tx, now - self._retention, RETENTION_BATCH)

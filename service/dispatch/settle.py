@@ -88,18 +88,21 @@ class Settler:
                 await breathe()
                 await self._apply(u.tx, stored, outcome, u.now, changed)
             siblings = await self._siblings(u.tx, changed)
+            heard: dict[UUID, rows.Heard] = {}
             for n, outcome in changed.values():
                 await breathe()
                 home = stored[n.id]
                 u.changes.report(n, home.workflow, home.reference)
                 cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.result))
                 if (ref := refs.get(n.order_id)) and outcome.concerns_order and n.state in FINAL_STATES | SENT_STATES:
+                    known = u.order(ref)
+                    heard[n.id] = rows.Heard(known.entries if known else 0, cause.drop_address)
                     decision = u.decide(ref, cause).decision
                     # What one message's fallback planned, another's must not plan again.
                     siblings = _with_new(siblings, decision)
             await u.write()
             # Last, as it locks the caps' counters, which every send needs.
-            await rows.write(u.tx, [n for n, _ in changed.values()], u.now, before)
+            await rows.write(u.tx, [n for n, _ in changed.values()], u.now, before, heard)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await housekeeping.erase_settled_secrets(u.tx, secret_notices)
         self._orders.wakeups.wake(await self._may_go_on(changed, stored))

@@ -24,6 +24,7 @@ from service.intake.replays import replay_opened, sealed_dead_letter
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.orders import inbox
+from service.ledger.orders.recording import recorded_event
 from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT
 from service.orders import Orders
 from service.pacing import breathe
@@ -52,6 +53,7 @@ class Verdict(Struct, frozen=True):
     event: Event | None = None
     traceparent: str = ""
     differs: bool = False
+    recorded: inbox.Recorded | None = None
 
 
 class _Read(Struct, frozen=True):
@@ -180,7 +182,7 @@ class Intake:
                 verdicts.append(_repeated(r, earlier))
                 continue
             verdict = self._one(u, r)
-            results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content)
+            results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._dead_letter(r, verdict.reason, u.now))
             verdicts.append(verdict)
@@ -198,8 +200,11 @@ class Intake:
         order_id = event.reference if known else reference(event.reference)
         with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
-            result = u.decide(ref, EventReceived(u.now, event), carried)
-        return Verdict(result.outcome, result.reason, event, carried)
+            cause = EventReceived(u.now, event)
+            result = u.decide(ref, cause, carried)
+            decided = result.decision
+            kept = recorded_event(self._orders.keyring, r.key, known, cause, decided) if decided else None
+        return Verdict(result.outcome, result.reason, event, carried, recorded=kept)
 
     def _canonical(self, event: Event, known: Order | None) -> Event:
         """The event as everything else sees it: every address in its one form, or taken out and warned of."""

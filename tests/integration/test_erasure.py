@@ -118,6 +118,7 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     assert answer["orders"] == 1
     assert answer["messages"] >= 4
     assert answer["erased"]["dead letters"] == 1
+    assert answer["erased"]["recorded causes"] >= 5
     assert answer["erased"]["subscriptions"] == 1
     assert {k["kind"] for k in answer["kept"]} >= {"orders without people", "audit lines of this erasure"}
     assert all(k["why"] for k in answer["kept"])
@@ -214,6 +215,10 @@ async def test_a_person_gets_their_data_and_nothing_of_others(world: World, call
     )
     assert {m["address"] for m in data["messages"]} >= {PHONE, OLD_PHONE, OLD_MAIL}
     assert any(m["text"] for m in data["messages"])
+    first, *later = data["events"]
+    assert (first["type"], first["roles"][0]["phone"]) == ("order.status_changed", OLD_PHONE)
+    assert "vendor" not in str(data["events"]).lower().replace("vendor_accepted", "")
+    assert later
     assert data["subscriptions"] == [{"workflow": "device_pickup", "report": "open_orders", "every": "day"}]
     assert any(name.startswith("twilio") for name in data["recipients"])
     assert data["kept_for"] == "until it is erased"

@@ -153,10 +153,24 @@ _LET_AHEAD: Final = (
 )
 
 
+class Heard(Struct, frozen=True):
+    """Its order decided about it when its timeline had so many lines; `drop_address`: nobody is there any more."""
+
+    timeline_n: int
+    drop_address: bool = False
+
+
 async def write(
-    tx: Transaction, changed: Sequence[Message], now: datetime, before: Mapping[UUID, StoredMessage]
+    tx: Transaction,
+    changed: Sequence[Message],
+    now: datetime,
+    before: Mapping[UUID, StoredMessage],
+    heard: Mapping[UUID, Heard],
 ) -> None:
-    """New states, each with its line of history; what their sends took under the caps is kept or given back."""
+    """New states, each with its line of history; what their sends took under the caps is kept or given back.
+
+    `heard`: those that were a cause for their orders, whose lines say so, for the past to be played again.
+    """
     rows = [
         {
             "k": n.id,
@@ -170,7 +184,7 @@ async def write(
             "code": n.error_code,
             "words": n.error,
             "sent": n.sent_at,
-            "line": history_line(n.state, now, n.error, provider=n.provider, code=n.error_code),
+            "line": _line(n, now, heard.get(n.id)),
             # While no answer is there, it is not certain that the places are used.
             "places": encode(before[n.id].reservation) if n.state == "unknown" else None,
         }
@@ -182,6 +196,12 @@ async def write(
     was = [(before[n.id].message, before[n.id].reservation, n) for n in changed]
     settled = [Settled(r, gives_place_back(old, new), old.state == "unknown") for old, r, new in was if r]
     await caps.settle(tx, settled)
+
+
+def _line(n: Message, now: datetime, heard: Heard | None) -> str:
+    """What became of a message, with what its order heard of it."""
+    cause = {"n": heard.timeline_n, "drop": heard.drop_address} if heard else {}
+    return history_line(n.state, now, n.error, provider=n.provider, code=n.error_code, **cause)
 
 
 _WRITE: Final = (

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import bindparam, update
 
 from service.domain.address_keys import address_key, both_forms
+from service.domain.causes import Cause
 from service.domain.channels import found_by
 from service.domain.draft import Decision
 from service.domain.events import clean
@@ -26,8 +27,18 @@ from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.states import let_ahead
 from service.ledger.messages.tables import messages, notices
 from service.ledger.orders.attributes import digests_of, replace_digests
+from service.ledger.orders.recording import cause_row
 from service.ledger.orders.records import message_row, notice_row, order_row, seal_json
-from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, measurements, order_people, orders, timeline, visits
+from service.ledger.orders.tables import (
+    TIMELINE_DETAIL,
+    causes,
+    clocks,
+    measurements,
+    order_people,
+    orders,
+    timeline,
+    visits,
+)
 from service.pacing import breathe
 from service.telemetry import metrics
 
@@ -58,14 +69,24 @@ class Changes:
         self._escalations: list[Change] = []
         self._visits: Rows = []
         self._observations: dict[tuple[UUID, str], NewRow] = {}
+        self._causes: Rows = []
         self._outgoing: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
         self.woken: set[str] = set()
 
-    def add(self, workflow: Workflow, before: Order | None, decision: Decision, traceparent: str = "") -> None:
+    def add(
+        self,
+        workflow: Workflow,
+        before: Order | None,
+        decision: Decision,
+        traceparent: str = "",
+        cause: Cause | None = None,
+    ) -> None:
         """Take one decision into the batch; one that changes nothing writes nothing."""
         if decision.changes_nothing:
             return
+        if before is not None and cause and (recorded := cause_row(self._keyring, before, cause)):
+            self._causes.append(recorded)
         order = decision.order
         written = self._new if before is None or order.id in self._new else self._changed
         written[order.id] = (workflow, order)
@@ -151,6 +172,7 @@ class Changes:
         await _update_orders(tx, changed)
         await insert_missing(tx, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
         await replace_digests(tx, self._attributes, new=self._new.keys())
+        await insert_rows(tx, causes, self._causes)
         await insert_rows(tx, timeline, self._timeline)
         await insert_rows(tx, notices, self._notices)
         rows = await self._message_rows()

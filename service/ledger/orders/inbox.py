@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 
@@ -13,7 +14,7 @@ from service.domain.events import Event
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import Rows, dialect_insert, execute_many, insert_rows
+from service.ledger.database.upsert import NewRow, Rows, dialect_insert, execute_many, insert_rows
 from service.ledger.orders.tables import inbox
 
 TRYING = "trying"
@@ -30,6 +31,14 @@ def content_of(keyring: Keyring, event: Event) -> bytes:
     return keyring.digest("event content", msgspec.json.encode(said, order="sorted").decode())
 
 
+class Recorded(Struct, frozen=True):
+    """What an order was decided by, sealed; `timeline_n`: how many lines its timeline had before."""
+
+    order_id: UUID
+    timeline_n: int
+    sealed_event: bytes
+
+
 class Seen(Struct, frozen=True):
     """What became of an event, how often work on it was begun, and what it said (None: not known)."""
 
@@ -37,6 +46,7 @@ class Seen(Struct, frozen=True):
     reason: str = ""
     attempts: int = 0
     content: bytes | None = None
+    recorded: Recorded | None = None
 
 
 _OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.c.content).where(
@@ -59,13 +69,19 @@ async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable
     new: Rows = []
     again: Rows = []
     for key, seen in results.items():
-        row = {"outcome": seen.outcome, "reason": seen.reason, "content": seen.content}
+        row = {"outcome": seen.outcome, "reason": seen.reason, "content": seen.content, **_cause(seen.recorded)}
         if key in there:
             again.append({"k": key, **row})
         else:
             new.append({"key": key, "received_at": now, **row})
     await insert_rows(tx, inbox, new)
     await execute_many(tx, update(inbox).where(inbox.c.key == bindparam("k")), again)
+
+
+def _cause(recorded: Recorded | None) -> NewRow:
+    if recorded is None:
+        return {"order_id": None, "timeline_n": None, "sealed_event": None}
+    return structs.asdict(recorded)
 
 
 async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) -> dict[bytes, int]:

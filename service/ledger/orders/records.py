@@ -186,7 +186,7 @@ class StateChange(Struct, frozen=True, omit_defaults=True):
     code: str = ""
 
 
-def history_line(state: str, at: datetime, why: str = "", **more: str) -> str:
+def history_line(state: str, at: datetime, why: str = "", **more: str | int) -> str:
     """One state change, as a line of JSON; appended, never rewritten."""
     said = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
     return _encoder.encode(said).decode() + "\n"

@@ -24,6 +24,8 @@ from sqlalchemy import (
 from service.keyring import Label
 from service.ledger.columns import ABOUT, Instant, metadata, partial, sealed
 
+INBOX_EVENT: Final = Label("inbox.event")
+
 inbox = Table(
     "inbox",
     metadata,
@@ -34,8 +36,29 @@ inbox = Table(
     Column("reason", Text, nullable=False, server_default=""),
     # A keyed digest of what a taken event said: tells a repeat from another event under the same name.
     Column("content", LargeBinary(16)),
+    # What an order was decided by, and how many lines its timeline had before: so that the past can be played again.
+    Column("order_id", Uuid),
+    Column("timeline_n", Integer),
+    sealed("sealed_event", INBOX_EVENT, nullable=True),
     Index("inbox_by_time", "received_at"),
+    partial("inbox_of_order", "order_id", where="order_id IS NOT NULL"),
     info={ABOUT: "events that were taken, refused or tried, so that none counts twice"},
+)
+
+RECORDED_CAUSE: Final = Label("cause.said")
+
+causes = Table(
+    "causes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("timeline_n", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", Text, nullable=False),
+    sealed("sealed_cause", RECORDED_CAUSE),
+    Index("causes_of_order", "order_id"),
+    Index("causes_by_time", "at"),
+    info={ABOUT: "what orders were decided by, beside events and receipts, so that the past can be played again"},
 )
 
 ORDER_STATE: Final = Label("order.state")

@@ -22,6 +22,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.database.upsert import NewRow
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalations
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, MESSAGE_WORDS, NOTICE_SNAPSHOT, messages, notices
+from service.ledger.orders import recording
 from service.ledger.orders.commit import assignee_digest, person_digests
 from service.ledger.orders.records import (
     Recipient,
@@ -122,6 +123,7 @@ async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: 
     if traces is not None:
         done["texts to others"] = await _blank_texts(tx, list(others.values()), traces)
     done["snapshots"] = await _blank_snapshots(tx, order_id)
+    done["recorded causes"] = await recording.erase(tx, order_id)
     done["timeline lines"] = await _blank_timeline(tx, order_id, traces or Traces())
     done["escalation details"] = await _blank_escalations(tx, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)

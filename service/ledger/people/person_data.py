@@ -22,6 +22,7 @@ from service.ledger.orders.read_models import MessageShown
 from service.ledger.orders.records import message_of
 from service.ledger.orders.views import message_view
 from service.ledger.people.erasing import sent_to_of
+from service.ledger.people.recorded_of_person import PersonSaid, said_of
 
 
 class PersonRole(Person, frozen=True, kw_only=True):
@@ -94,12 +95,16 @@ class PersonMessage(Struct):
 
 
 class PersonData(Struct):
-    """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays."""
+    """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays.
+
+    `events`: what publishers said of them, as long as that is kept.
+    """
 
     addresses: list[str]
     names: list[str]
     orders: list[PersonOrder]
     messages: list[PersonMessage]
+    events: list[PersonSaid]
     opt_outs: list[OptOut]
     preferences: list[Preferences]
     subscriptions: list[ReportWanted]
@@ -116,6 +121,7 @@ class Gathered:
         self.orders: list[PersonOrder] = []
         self.messages: list[PersonMessage] = []
         self.preferences: list[Preferences] = []
+        self.events: list[PersonSaid] = []
 
     async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
         """Their part of one order."""
@@ -131,6 +137,7 @@ class Gathered:
         self.traces = self.traces.united(traces)
         self.orders.append(_order(order, workflow, traces))
         self.preferences += _preferences(order, traces)
+        self.events += await said_of(tx, order, workflow, traces)
         self.messages += [
             _message(order, message_view(tx.keyring, row))
             for row in rows
@@ -201,6 +208,7 @@ async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
         names=sorted(found.traces.names),
         orders=found.orders,
         messages=found.messages,
+        events=found.events,
         opt_outs=[OptOut(s.channel, s.address, s.at, s.why) for s in opted],
         preferences=found.preferences,
         subscriptions=[

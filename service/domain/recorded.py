@@ -1,0 +1,156 @@
+"""Causes as they are kept, so that the past can be played again: all that `decide` goes by, and never a code.
+
+An event stands in its inbox row, what became of a message in the message's history, everything else in a row of its
+own. Each says how long its order's timeline was before it: that puts the causes of an order in their order, whatever
+the clocks of the processes that decided them said, and shows where one is missing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct, structs
+
+from service.domain.address_keys import address_key
+from service.domain.causes import (
+    Cause,
+    ClockDue,
+    EventReceived,
+    HandleEscalation,
+    OptOutChanged,
+    ReportIssue,
+    RevokeLinks,
+    SendNotice,
+)
+from service.domain.channels import SPELLED, own_keys
+from service.domain.draft import Decision
+from service.domain.erasure import addresses_of
+from service.domain.events import DATA_TYPES, AssigneeGiven, Event, EventData, EventWarning, PersonGiven, Secret
+from service.domain.order import Order
+from service.domain.people import as_list
+from service.domain.persons import Assignee, Person
+
+# What stands for a code whose value was not kept.
+MASKED: Final = "••••••"
+# Causes that have a row of their own, by the name under which they are kept: never renamed.
+KINDS: Final[Mapping[str, type[Cause]]] = {
+    "clock_due": ClockDue,
+    "notice_sent": SendNotice,
+    "issue_reported": ReportIssue,
+    "escalation_handled": HandleEscalation,
+    "links_revoked": RevokeLinks,
+    "opt_out_changed": OptOutChanged,
+}
+_NAMES: Final = {kind: name for name, kind in KINDS.items()}
+_encoder: Final = msgspec.json.Encoder()
+_data_decoders: Final = {name: msgspec.json.Decoder(kind) for name, kind in DATA_TYPES.items()}
+
+
+class RecordedEvent(Struct, frozen=True, omit_defaults=True):
+    """An event as it was decided about, `at` that moment. `codes`: until when each secret that it carried was good."""
+
+    at: datetime
+    id: str
+    type: str
+    time: datetime
+    data: msgspec.Raw
+    codes: Mapping[str, datetime | None] = {}
+    warnings: tuple[EventWarning, ...] = ()
+
+
+_event_decoder: Final = msgspec.json.Decoder(RecordedEvent)
+
+
+def kind_of(cause: Cause) -> str:
+    """Under which name a cause has a row of its own; empty: it has none."""
+    return _NAMES.get(type(cause), "")
+
+
+def encoded_cause(cause: Cause) -> bytes:
+    """A cause of `KINDS`, to be sealed."""
+    return _encoder.encode(cause)
+
+
+def decoded_cause(kind: str, plain: bytes) -> Cause:
+    """The cause that was kept under this name; raises msgspec.DecodeError, KeyError."""
+    return msgspec.json.decode(plain, type=KINDS[kind])
+
+
+def encoded_event(cause: EventReceived, decision: Decision) -> bytes:
+    """An event to be sealed: without the values of its codes, and without whoever the order did not take on."""
+    event, data = cause.event, cause.event.data
+    codes = {name: secret.expires for name, secret in data.secrets.items()}
+    if codes:
+        data = structs.replace(data, secrets={})
+    at = min(event.time, cause.at)
+    if decision.outcome == "late" or any(
+        getattr(data, part) is not UNSET and decision.order.data_times.get(part) != at
+        for part in ("recipients", "assignee")
+    ):
+        data = _as_known(data, decision.order)
+    kept = RecordedEvent(
+        cause.at, event.id, event.type, event.time, msgspec.Raw(_encoder.encode(data)), codes, event.warnings
+    )
+    return _encoder.encode(kept)
+
+
+def decoded_event(plain: bytes, reference: str) -> EventReceived:
+    """The event of the order `reference`, its codes masked; raises msgspec.DecodeError, KeyError."""
+    kept = _event_decoder.decode(plain)
+    data: EventData = _data_decoders[kept.type].decode(kept.data)
+    if kept.codes:
+        codes = {name: Secret(MASKED, expires) for name, expires in kept.codes.items()}
+        data = structs.replace(data, secrets=codes)
+    event = Event(kept.id, "", kept.type, reference, kept.time, data, warnings=kept.warnings)
+    return EventReceived(kept.at, event)
+
+
+def _as_known(data: EventData, order: Order) -> EventData:
+    """An event that came late tells of people whom the order knows otherwise by now: only what it knows is kept.
+
+    Erasure finds a person by what the order ever knew of them.
+    """
+    people: list[Person | Assignee] = [p for group in order.recipients.values() for p in group]
+    people += [order.assignee] if order.assignee else []
+    known = frozenset[str]().union(*(addresses_of(p) for p in people))
+    if data.assignee is not UNSET and data.assignee is not None and not places_given(data.assignee) <= known:
+        data = structs.replace(data, assignee=UNSET)
+    if data.recipients is UNSET:
+        return data
+    kept: dict[str, PersonGiven | tuple[PersonGiven, ...] | None] = {}
+    for audience, said in data.recipients.items():
+        theirs = tuple(p for one in as_list(said) if (p := _known_of(one, known)) is not None)
+        if said is None or isinstance(said, tuple):
+            kept[audience] = None if said is None else theirs
+        elif theirs:
+            kept[audience] = theirs[0]
+    return structs.replace(data, recipients=kept or UNSET)
+
+
+def _known_of(said: PersonGiven, known: frozenset[str]) -> PersonGiven | None:
+    """What of this person the order has, too; None of somebody whom it knows by no address."""
+    if places_given(said) <= known:
+        return said
+    left = structs.replace(said, **{f: UNSET for f in _ADDRESSES if not _places_in(said, f) <= known})
+    return left if places_given(left) else None
+
+
+# The parts of a person that say where they are reached.
+_ADDRESSES: Final = ("phone", "whatsapp", "email", "push_tokens", "webhook", "addresses")
+
+
+def places_given(said: PersonGiven | AssigneeGiven) -> frozenset[str]:
+    """Where an event says that a person is reached, comparably written, as `addresses_of` writes it."""
+    return frozenset[str]().union(*(_places_in(said, field) for field in _ADDRESSES))
+
+
+def _places_in(said: PersonGiven | AssigneeGiven, field: str) -> frozenset[str]:
+    """The addresses in one part of a person, comparably written."""
+    value = getattr(said, field, None)
+    if not value:
+        return frozenset()
+    if isinstance(value, Mapping):
+        return frozenset(own_keys(value))
+    spelled = field in SPELLED
+    return frozenset(address_key(v) if spelled else v for v in ((value,) if isinstance(value, str) else value))

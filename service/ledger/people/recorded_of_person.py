@@ -1,0 +1,67 @@
+"""What recorded events said of one person: as it came, before later events changed it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, Struct, structs
+from sqlalchemy import select
+
+from service.domain.erasure import Traces
+from service.domain.events import AssigneeGiven, EventData, PersonGiven
+from service.domain.json_object import JsonObject
+from service.domain.order import Order
+from service.domain.people import as_list
+from service.domain.recorded import decoded_event, places_given
+from service.domain.workflow import Workflow
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.tables import INBOX_EVENT, inbox
+
+
+class PersonSaid(Struct):
+    """What one event said of the person. `roles`: how they took part, and how they could be reached there."""
+
+    workflow: str
+    order_id: str
+    at: datetime
+    type: str
+    roles: list[JsonObject]
+    attributes: JsonObject
+    note: str
+
+
+async def said_of(tx: Transaction, order: Order, workflow: Workflow, traces: Traces) -> list[PersonSaid]:
+    """By the events of this order that are still kept, oldest first."""
+    query = select(inbox.c.key, inbox.c.sealed_event).where(
+        inbox.c.order_id == order.id, inbox.c.sealed_event.is_not(None)
+    )
+    rows = await tx.execute(query.order_by(inbox.c.timeline_n))
+    personal = {n for n, a in workflow.attributes.items() if a.personal}
+    found = []
+    for row in rows:
+        cause = decoded_event(tx.keyring.unseal(row.sealed_event, INBOX_EVENT.of(row.key)), order.reference)
+        data = cause.event.data
+        attributes = data.attributes if data.attributes is not UNSET else {}
+        told = {n: v for n, v in attributes.items() if n in personal or traces.named_in(v)}
+        note = data.note.text if data.note and (data.note.public or traces.named_in(data.note.text)) else ""
+        roles = list(_roles(data, traces))
+        if roles or told or note:
+            found.append(
+                PersonSaid(order.workflow, order.reference, cause.event.time, cause.event.type, roles, told, note)
+            )
+    return found
+
+
+def _roles(data: EventData, traces: Traces) -> Iterator[JsonObject]:
+    for audience, said in (data.recipients or {}).items():
+        for one in as_list(said):
+            if not traces.addresses.isdisjoint(places_given(one)):
+                yield _plain(audience, one)
+    if data.assignee and not traces.addresses.isdisjoint(places_given(data.assignee)):
+        yield _plain("assignee", data.assignee)
+
+
+def _plain(audience: str, said: PersonGiven | AssigneeGiven) -> JsonObject:
+    given = {f: v for f, v in structs.asdict(said).items() if v is not UNSET}
+    plain: JsonObject = msgspec.to_builtins({"audience": audience, **given})
+    return plain
