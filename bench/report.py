@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench import clocks, fairness, stream
+from bench import clocks, fairness, sending, stream
 
 
 def show(found: dict[str, Any]) -> str:
@@ -30,7 +30,12 @@ def show(found: dict[str, Any]) -> str:
     lines.append(
         "intake's commit, ms an event: " + ", ".join(f"{k} at once {v:.2f}" for k, v in found["commit_ms"].items())
     )
-    lines += [clocks.show(found["clocks"]), stream.show(found["stream"]), fairness.show(found["fairness"])]
+    lines += [
+        sending.show(found["sending"]),
+        clocks.show(found["clocks"]),
+        stream.show(found["stream"]),
+        fairness.show(found["fairness"]),
+    ]
     return "\n".join(lines)
 
 

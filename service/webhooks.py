@@ -10,6 +10,7 @@ from aiohttp import (
     ClientError,
     ClientSession,
     ClientTimeout,
+    DummyCookieJar,
     InvalidURL,
     NonHttpUrlClientError,
     TCPConnector,
@@ -68,7 +69,7 @@ class WebhookClient:
         }
         if self._session is None:
             connector = TCPConnector(limit=self._connections, socket_factory=guarded_sockets(self._allowed))
-            self._session = ClientSession(connector=connector)
+            self._session = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
         try:
             async with self._session.post(
                 url, data=body.encode(), headers=headers, timeout=self._timeout, allow_redirects=False

@@ -46,11 +46,14 @@ async def text_of(response: ClientResponse) -> str:
     A status that is not yes is an answer by itself: nothing was taken. A body that breaks off, drips, or is in no
     charset takes nothing from that. Let the rest go with the connection.
     """
+    content, is_yes = response.content, response.status in SUCCESS
     kept = bytearray()
-    is_yes = response.status in SUCCESS
     try:
+        if content.is_eof():  # it came with its head, as most do
+            kept += content.read_nowait()[:READ_OF_YES]
+            return _decoded(kept, response)
         async with asyncio.timeout(None if is_yes else WORDS_WITHIN_S):
-            async for chunk in response.content.iter_chunked(READ_AT_MOST):
+            async for chunk in content.iter_chunked(READ_AT_MOST):
                 kept += chunk
                 if len(kept) >= (READ_OF_YES if is_yes else READ_AT_MOST):
                     response.close()
@@ -59,6 +62,10 @@ async def text_of(response: ClientResponse) -> str:
         response.close()
         if is_yes:
             raise
+    return _decoded(kept, response)
+
+
+def _decoded(kept: bytearray, response: ClientResponse) -> str:
     try:
         return kept.decode(response.charset or "utf-8", "replace")
     except LookupError:

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from service.channels.http_client import HttpClient
 from service.channels.medium import Rendered
 from service.channels.port import OutgoingMessage, SendResult
 from service.channels.push.provider import FcmProvider
@@ -43,10 +46,12 @@ class Odd:
         self.answer = b""
         self.token = http(200, json.dumps(TOKEN))
         self.then = "close"
+        self.heads: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(head.decode().lower())
             lengths = [int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length")]
             await reader.readexactly(sum(lengths))
             writer.write(self.token if b" /token" in head else self.answer)
@@ -68,14 +73,14 @@ async def odd() -> AsyncIterator[tuple[Odd, str]]:
     listening.close()
 
 
-async def twilio(url: str) -> SendResult:
+async def twilio(url: str, timeout_s: float = 2.0) -> SendResult:
     account = TwilioAccount(
         account_sid="AC" + "0" * 32, auth_token=SecretStr("t"), sms_from="+15005550006", messaging_service_sid="",
         whatsapp_from="", base_url=url,
     )  # fmt: skip
-    client = TwilioHttp(2, 2.0)
+    client = TwilioHttp(2, timeout_s)
     try:
-        return await asked("sms", TwilioProvider(account, "sms", client, 2.0), MESSAGE, 3.0)
+        return await asked("sms", TwilioProvider(account, "sms", client, timeout_s), MESSAGE, timeout_s + 1.0)
     finally:
         await client.close()
 
@@ -137,6 +142,38 @@ async def test_twilio(odd: tuple[Odd, str], answer: bytes, then: str, means: typ
     if b"21610" in answer:
         assert isinstance(said, Permanent)
         assert said.kind == "opted_out"
+
+
+async def test_no_cookie_is_kept_and_nothing_packed_is_asked_for(odd: tuple[Odd, str]) -> None:
+    server, url = odd
+    server.answer = http(201, '{"sid":"SM1"}', JSON, "Set-Cookie: session=1; Path=/", "Connection: close")
+    client = HttpClient(1, 2.0)
+    for _ in range(2):
+        await client.request("POST", url.replace("127.0.0.1", "localhost"), b"To=1", {})
+    await client.close()
+    assert len(server.heads) == 2
+    for head in server.heads:
+        assert "cookie" not in head
+        assert "accept-encoding: identity\r\n" in head
+
+
+async def test_who_packs_answers_all_the_same_is_understood(odd: tuple[Odd, str]) -> None:
+    server, url = odd
+    server.answer = http(201, gzip.compress(b'{"sid":"SM1"}'), JSON, "Content-Encoding: gzip")
+    assert isinstance(await twilio(url), Accepted)
+
+
+async def test_what_could_not_connect_never_left_however_short_the_time() -> None:
+    """Its few places are taken: the kernel leaves whoever comes next without an answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
+        place = full.getsockname()
+        for _ in range(3):
+            taken = waiting.enter_context(socket.socket())
+            taken.setblocking(False)
+            taken.connect_ex(place)
+        said = await twilio(f"http://{place[0]}:{place[1]}", timeout_s=0.4)
+    assert isinstance(said, Transient), said
+    assert said.code == "connect"
 
 
 GONE = json.dumps({"error": {"code": 404, "status": "NOT_FOUND", "details": [{"errorCode": "UNREGISTERED"}]}})

@@ -8,9 +8,12 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.channels.email import answers as smtp_answers
 from service.channels.email.answers import Stage
@@ -229,3 +232,11 @@ def test_the_providers_words_are_kept_without_anybodys_data(said: str) -> None:
     assert answer.error.isprintable()
     for private in ("98123", "45678", "481920", "@", "fGx12", "Hello Asha"):
         assert private not in answer.error
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.integers(), max_size=5))
+def test_a_form_says_what_was_put_into_it_whatever_that_is(fields: dict[str, str | int]) -> None:
+    form = twilio_provider.form_of(fields)
+    assert form.isascii()
+    said = parse_qsl(form, keep_blank_values=True, strict_parsing=bool(fields))
+    assert said == [(name, str(value)) for name, value in fields.items()]

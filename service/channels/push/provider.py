@@ -5,21 +5,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorError,
-    ClientError,
-    ClientSession,
-    ClientTimeout,
-    ConnectionTimeoutError,
-    TCPConnector,
-)
+from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError, ConnectionTimeoutError
 
-from service.channels.http_answers import HttpRefusal, field_of, json_object, report_unknown_code, seconds_of, text_of
+from service.channels.http_answers import HttpRefusal, field_of, json_object, report_unknown_code, seconds_of
+from service.channels.http_client import HttpClient
 from service.channels.port import OutgoingMessage, SendResult
 from service.channels.push.token import NoToken, ServiceAccount, TokenSource
 from service.channels.twilio.codes import BAD_REQUEST, kind_of_status
-from service.channels.twilio.provider import CONNECT_TIMEOUT_S, untrusted
+from service.channels.twilio.provider import untrusted
 from service.channels.words import words_of
 from service.domain.json_object import JsonObject
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
@@ -57,9 +50,8 @@ class FcmProvider:
         account = ServiceAccount.read(credentials_file)
         self.sender = account.project_id
         self._url = f"{base_url}/v1/projects/{self.sender}/messages:send"
-        self._timeout_s = timeout_s
-        timeout = ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60), timeout=timeout)
+        self._http = HttpClient(connections, timeout_s)
+        self._headers: tuple[str, dict[str, str]] = ("", {})
         self._tokens = TokenSource(account, timeout_s)
 
     async def send(self, message: OutgoingMessage) -> SendResult:
@@ -83,28 +75,24 @@ class FcmProvider:
         return result_of(self.name, answer, message) if isinstance(answer, HttpRefusal) else answer
 
     async def _post(self, message: OutgoingMessage, token: str) -> Accepted | NoAnswer | HttpRefusal:
-        async with self._session.post(
-            self._url,
-            data=msgspec.json.encode(payload(message)),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-            allow_redirects=False,
-        ) as response:
-            text = await text_of(response)
-            body = json_object(text)
-            if response.status != OK or isinstance(body.get("error"), dict):
-                status = response.status if response.status != OK else _status_within(body["error"])
-                return HttpRefusal(status, text, response.headers.get("Retry-After"))
-            if not (name := field_of(body, "name")):
-                return NoAnswer(self.name, "an answer without the message's name")
-            return Accepted(self.name, name)
+        if self._headers[0] != token:
+            self._headers = token, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        answer = await self._http.request("POST", self._url, msgspec.json.encode(payload(message)), self._headers[1])
+        body = json_object(answer.text)
+        if answer.status != OK or isinstance(body.get("error"), dict):
+            status = answer.status if answer.status != OK else _status_within(body["error"])
+            return HttpRefusal(status, answer.text, answer.retry_after)
+        if not (name := field_of(body, "name")):
+            return NoAnswer(self.name, "an answer without the message's name")
+        return Accepted(self.name, name)
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """FCM cannot be asked after a message."""
         return Lookup()
 
     async def close(self) -> None:
-        """Close the HTTP session."""
-        await self._session.close()
+        """Close the connections."""
+        await self._http.close()
 
 
 def payload(message: OutgoingMessage) -> JsonObject:

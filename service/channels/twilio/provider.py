@@ -1,7 +1,7 @@
 """SMS and WhatsApp through Twilio's async client.
 
-One client serves the process. Its own `timeout` is not honoured (twilio-python issue 925), so each call is
-bounded from outside; its `max_retries` repeats a POST that is not idempotent, so it is never passed.
+The SDK makes the request and reads the answer; the transport under it is ours, one for the process. Its own does not
+honour `timeout` (twilio-python issue 925), and its `max_retries` repeats a POST that is not idempotent.
 """
 
 import asyncio
@@ -14,16 +14,14 @@ from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
-    ClientSession,
-    ClientTimeout,
     ConnectionTimeoutError,
-    ServerDisconnectedError,
-    TCPConnector,
+    encode_basic_auth,
 )
-from msgspec import Struct
 from twilio.base.exceptions import TwilioException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http.response import Response
 from twilio.rest import Client
+from yarl import URL
 
 from service.channels.channel import Surroundings
 from service.channels.http_answers import (
@@ -34,8 +32,8 @@ from service.channels.http_answers import (
     json_object,
     report_unknown_code,
     seconds_of,
-    text_of,
 )
+from service.channels.http_client import HttpClient
 from service.channels.port import OutgoingMessage, Provider, SendResult
 from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
 from service.channels.twilio.settings import TwilioAccount
@@ -44,7 +42,6 @@ from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refuse
 
 # Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
 LONGEST_VALIDITY_S: Final = 36_000
-CONNECT_TIMEOUT_S: Final = 5.0
 TOO_MANY: Final = 429
 UNAVAILABLE: Final = 503
 LOOK_BACK: Final = timedelta(minutes=30)
@@ -54,56 +51,47 @@ _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
 _ERROR_STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
-class _HttpResponse(Struct, frozen=True):
-    """An answer that is read already, as far as it goes."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: str
-
-    async def text(self) -> str:
-        """aiohttp's text."""
-        return self.body
-
-
-class _Bounded:
-    """The session that Twilio's client sees: it passes no usable timeout, so every request gets ours."""
-
-    def __init__(self, connections: int, timeout_s: float) -> None:
-        self._timeout = ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        self._session = ClientSession(connector=TCPConnector(limit=connections, ttl_dns_cache=60))
-
-    async def request(self, **kwargs: Any) -> Any:
-        """aiohttp's request, read to its end or as far as it can be."""
-        async with self._session.request(**{**kwargs, "timeout": self._timeout}) as response:
-            return _HttpResponse(response.status, response.headers, await text_of(response))
-
-    async def close(self) -> None:
-        """aiohttp's close."""
-        await self._session.close()
-
-
 class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """Twilio's client with our connection pool and timeouts; every answer but yes is raised as it came."""
+    """The SDK's client over our transport; every answer but yes is raised as it came.
+
+    Nothing is logged: requests carry codes and numbers. Nor is the last one kept, as the SDK does for its own tests.
+    """
 
     def __init__(self, connections: int, timeout_s: float) -> None:
         super().__init__(pool_connections=False)
-        self.session = _Bounded(connections, timeout_s)
+        self._transport = HttpClient(connections, timeout_s)
+        self._logins: dict[tuple[str, str], str] = {}
 
-    async def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send; raises HttpRefusal. What the SDK keeps of the last request for its tests is let go."""
-        response = await super().request(*args, **kwargs)
-        self._test_only_last_response = self._test_only_last_request = None
-        status, text = response.status_code, str(response.text)
-        if status not in SUCCESS or (inner := _no_within(text)):
-            raise HttpRefusal(status if status not in SUCCESS else inner, text, response.headers.get("Retry-After"))
-        return response
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Ask once, within our own time; raises HttpRefusal, TimeoutError and what aiohttp raises."""
+        all_headers = dict(headers or {})
+        if auth is not None:
+            all_headers["Authorization"] = self._login(auth)
+        address = f"{url}?{form_of(params)}" if params else url
+        answer = await self._transport.request(method, address, form_of(data).encode() if data else None, all_headers)
+        if answer.status not in SUCCESS or (inner := _no_within(answer.text)):
+            raise HttpRefusal(answer.status if answer.status not in SUCCESS else inner, answer.text, answer.retry_after)
+        return Response(answer.status, answer.text)
 
-    def log_request(self, kwargs: dict[str, Any]) -> None:
-        """Requests carry codes and numbers: nothing is logged."""
+    def _login(self, auth: tuple[str, str]) -> str:
+        """The header of an account (RFC 7617)."""
+        if auth not in self._logins:
+            self._logins[auth] = encode_basic_auth(*auth)
+        return self._logins[auth]
 
-    def log_response(self, status_code: int, response: Any) -> None:
-        """Nor of answers."""
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
 
 
 class TwilioProvider:
@@ -126,8 +114,7 @@ class TwilioProvider:
     async def send(self, message: OutgoingMessage) -> SendResult:
         """POST Messages.json; Twilio's answer in the domain's words."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                created = await self._client.messages.create_async(**self.parameters(message))
+            created = await self._client.messages.create_async(**self.parameters(message))
             return _taken_as(self.name, created)
         except HttpRefusal as no:
             return result_of(self.name, no, message)
@@ -135,7 +122,7 @@ class TwilioProvider:
             return untrusted(self.name, error)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
             return Transient(self.name, "connect", type(error).__name__)
-        except (TimeoutError, ServerDisconnectedError, ClientError, OSError) as error:
+        except (TimeoutError, ClientError, OSError) as error:
             return NoAnswer(self.name, type(error).__name__)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
@@ -184,6 +171,11 @@ class TwilioProvider:
         """The HTTP client is shared and closed by whoever made it."""
 
 
+def form_of(fields: Mapping[str, Any]) -> str:
+    """As HTML forms are written (WHATWG URL, §5.2), by yarl: in a fifth of the time that `urllib` takes."""
+    return URL().with_query(fields).raw_query_string
+
+
 def providers(
     accounts: Sequence[TwilioAccount], channel: Literal["sms", "whatsapp"], around: Surroundings
 ) -> list[Provider]:
@@ -201,6 +193,8 @@ def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
 
 def _no_within(text: str) -> int:
     """The HTTP status that an error object names which came under a yes, through a gateway that hides it; else 0."""
+    if '"code"' not in text:
+        return 0  # as in every yes of Twilio's own, which the SDK is to read, and nobody twice
     body = json_object(text)
     status = field_of(body, "status")
     is_error = not body.get("sid") and bool(field_of(body, "code")) and bool(field_of(body, "message"))
