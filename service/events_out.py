@@ -15,13 +15,15 @@ from service.domain.order import Order
 
 SOURCE: Final = "/stagebell"
 EscalationStep = Literal["opened", "acknowledged", "reminded", "resolved"]
-# Four types are published; a step that only adds to an open escalation is a reminder to its readers.
+# Four types are published; a step that only adds to an open escalation is a reminder to its readers. What nobody is
+# called for is news of the live stream alone.
 _STEPS: Final[dict[EscalationChangeKind, EscalationStep]] = {
     "opened": "opened",
     "acknowledged": "acknowledged",
     "reminded": "reminded",
     "raised": "reminded",
     "resolved": "resolved",
+    "reopened": "opened",
 }
 
 
@@ -111,11 +113,14 @@ class CloudEvent(Struct, Generic[D], frozen=True, kw_only=True):
     traceparent: str | UnsetType = UNSET
 
 
-def of_escalation(order: Order, change: EscalationChange, traceparent: str = "") -> CloudEvent[EscalationData] | None:
-    """The event of a step in an escalation's life; None for one that the outside does not hear of."""
-    step = _STEPS.get(change.kind)
-    if step is None:
-        return None
+def is_published(kind: EscalationChangeKind) -> bool:
+    """Whether teams and the exchange hear of such a step."""
+    return kind in _STEPS
+
+
+def of_escalation(order: Order, change: EscalationChange, traceparent: str = "") -> CloudEvent[EscalationData]:
+    """The event of a step in an escalation's life."""
+    step = _STEPS.get(change.kind, change.kind)
     e = change.escalation
     return CloudEvent(
         id=f"{e.id}.{e.changes}",

@@ -19,6 +19,7 @@ from service.ledger.escalations.provider_health import Refusal, refusing
 from service.ledger.orders.locking import find
 from service.ledger.orders.read_models import OrderShown
 from service.ledger.orders.views import order_view
+from service.timekeeping import SteadyTime
 from service.workflows import packs
 from service.workflows.durations import in_words
 
@@ -36,7 +37,7 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     async with open_ledger(settings) as ledger:
         async with ledger.reading() as tx:
             order = await find(tx, workflow_name, order_id)
-            view = await order_view(tx, pack.workflow, order) if order else None
+            view = await order_view(tx, pack.workflow, order, SteadyTime().now()) if order else None
             refusals = await refusing(tx)
         if view is not None:
             async with ledger.transaction() as tx:

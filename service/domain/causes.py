@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from service.domain.events import Event
 from service.domain.notices import Message
+from service.domain.order import Escalation
 
 
 class SendNotice(Struct, frozen=True):
@@ -33,15 +34,25 @@ class ReportIssue(Struct, frozen=True):
     detail: str = ""
 
 
+EscalationAct = Literal["acknowledge", "assign", "comment", "reopen", "resolve", "snooze"]
+
+
 class HandleEscalation(Struct, frozen=True):
-    """Command of a supervisor about one open escalation; `until` is when a snooze ends."""
+    """Command of a supervisor about one escalation.
+
+    `until` is when a snooze ends. `to`: who is to have it; nobody if empty. `take_over`: although somebody has it.
+    `settled`: the escalation as it was when it was resolved, to open it again.
+    """
 
     at: datetime
     escalation_id: UUID
-    act: Literal["acknowledge", "resolve", "snooze", "comment"]
+    act: EscalationAct
     by: str
     comment: str = ""
     until: datetime | None = None
+    to: str = ""
+    take_over: bool = False
+    settled: Escalation | None = None
 
 
 class ErasePerson(Struct, frozen=True):

@@ -17,7 +17,9 @@ from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
 from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
 
-EscalationChangeKind = Literal["opened", "joined", "acknowledged", "reminded", "raised", "snoozed", "resolved"]
+EscalationChangeKind = Literal[
+    "opened", "joined", "assigned", "acknowledged", "commented", "reminded", "raised", "snoozed", "resolved", "reopened"
+]
 
 
 class Entry(Struct, frozen=True):

@@ -198,7 +198,9 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
         note=None,
         attributes=_impersonal(draft.workflow, order.attributes, traces),
         payment=structs.replace(order.payment, reference=None) if order.payment else None,
-        escalations={k: structs.replace(e, detail="", by="") for k, e in order.escalations.items()},
+        escalations={
+            k: structs.replace(e, detail="", by="", comment="", commented_by="") for k, e in order.escalations.items()
+        },
         links=order.links + 1,
     )
     draft.log("person_erased", draft.now)

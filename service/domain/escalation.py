@@ -95,10 +95,93 @@ def find(order: Order, escalation_id: UUID) -> Escalation:
 
 
 def acknowledge(draft: Draft, escalation: Escalation, by: str) -> None:
-    """Somebody has it: no more reminders or levels."""
-    taken = replace(escalation, state="acknowledged", next_level=None, next_reminder=None, snoozed_until=None, by=by)
+    """Somebody has it: no more reminders or levels. Raises Rejection when another person has it already."""
+    _require_free(escalation, by)
+    if escalation.state == "acknowledged" and escalation.owner == by:
+        return
+    _take(draft, escalation, by, by)
+
+
+def assign(draft: Draft, escalation: Escalation, to: str, by: str, *, take_over: bool = False) -> None:
+    """Give it to somebody, take it, or (`to` is empty) put it back; raises Rejection while another person has it.
+
+    Whoever takes it has acknowledged it; whoever is given it has not, so the calls go on until they do.
+    """
+    if not take_over:
+        _require_free(escalation, to, by)
+    if escalation.owner == to and (to != by or escalation.state == "acknowledged"):
+        return
+    if to and (to == by or escalation.state == "acknowledged"):
+        _take(draft, escalation, to, by)
+        return
+    team = draft.workflow.teams[escalation.team]
+    given = replace(escalation, owner=to, owned_since=draft.at if to else None, by=by)
+    if escalation.state == "acknowledged":
+        given = _called_from_now(given, team, draft.at)
+    draft.put_escalation("assigned", draft.at, given)
+    draft.log("escalation_assigned", reason=escalation.reason, team=escalation.team, by=by, to=to or "nobody")
+
+
+def _require_free(escalation: Escalation, *allowed: str) -> None:
+    if escalation.owner and escalation.owner not in allowed:
+        since = f" since {escalation.owned_since:%Y-%m-%d %H:%M} UTC" if escalation.owned_since else ""
+        raise Rejection(f"{escalation.owner} has it{since}; taking it over is an act of its own (take_over)")
+
+
+def _take(draft: Draft, escalation: Escalation, owner: str, by: str) -> None:
+    taken = replace(
+        escalation,
+        state="acknowledged",
+        next_level=None,
+        next_reminder=None,
+        snoozed_until=None,
+        by=by,
+        owner=owner,
+        owned_since=draft.at,
+    )
     draft.put_escalation("acknowledged", draft.at, taken)
-    draft.log("escalation_acknowledged", reason=escalation.reason, team=escalation.team, by=by)
+    to = owner if owner != by else ""
+    draft.log(
+        "escalation_acknowledged", reason=escalation.reason, team=escalation.team, by=by, was=escalation.owner, to=to
+    )
+
+
+def _called_from_now(escalation: Escalation, team: Team, at: datetime) -> Escalation:
+    """Open, at its first level, as if it were opened now."""
+    return replace(
+        escalation,
+        state="open",
+        level=0,
+        snoozed_until=None,
+        called_since=at,
+        next_level=first_level(team, at),
+        next_reminder=first_reminder(team, at),
+    )
+
+
+def comment(draft: Draft, escalation: Escalation, words: str, by: str) -> None:
+    """Words for whoever looks next; nothing else changes."""
+    said = replace(escalation, comment=words, commented_by=by, commented_at=draft.at)
+    draft.put_escalation("commented", draft.at, said)
+    draft.log("escalation_comment", reason=escalation.reason, team=escalation.team, by=by, comment=words)
+
+
+def reopen(draft: Draft, escalation: Escalation, by: str) -> None:
+    """Take back that it was acknowledged, put off or resolved: it calls its team as if opened now, and is nobody's.
+
+    Raises Rejection where the same reason has opened another one since.
+    """
+    current = draft.order.escalations.get(escalation_key(escalation.team, escalation.reason))
+    if current and current.id != escalation.id:
+        raise Rejection("another escalation of this order for the same reason is open by now; act on that one")
+    if current and current.state == "open":
+        raise Rejection("it is open already")
+    if escalation.team not in draft.workflow.teams:
+        raise Rejection(f"the pack has no team {escalation.team} any more; report the issue anew")
+    again = replace(current or escalation, owner="", owned_since=None, by=by)
+    again = _called_from_now(again, draft.workflow.teams[again.team], draft.at)
+    draft.put_escalation("reopened", draft.at, again)
+    draft.log("escalation_reopened", reason=again.reason, team=again.team, by=by)
 
 
 def snooze(draft: Draft, escalation: Escalation, until: datetime, by: str) -> None:
@@ -165,8 +248,8 @@ def called_again(
     escalation: Escalation, team: Team, due: datetime, now: datetime
 ) -> tuple[EscalationChangeKind, Escalation, datetime]:
     """The call that was due then: which kind, the escalation after it, and the moment that it counts from."""
-    level = escalation.level
-    while level < len(team.levels) and escalation.opened + team.levels[level].after <= now:
+    level, since = escalation.level, escalation.called_since or escalation.opened
+    while level < len(team.levels) and since + team.levels[level].after <= now:
         level += 1
     reminder, at = _next_reminder(escalation, team, due, now)
     called = replace(
@@ -174,7 +257,7 @@ def called_again(
         state="open",
         level=level,
         snoozed_until=None,
-        next_level=escalation.opened + team.levels[level].after if level < len(team.levels) else None,
+        next_level=since + team.levels[level].after if level < len(team.levels) else None,
         next_reminder=reminder,
     )
     return "raised" if level > escalation.level else "reminded", called, at

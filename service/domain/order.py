@@ -47,7 +47,11 @@ class Clock(Struct, frozen=True):
 
 
 class Escalation(Struct, frozen=True):
-    """A team that was called and has not settled it yet. `clocks` are the promises that raised it."""
+    """A team that was called and has not settled it yet. `clocks` are the promises that raised it.
+
+    `by`: who acted on it last; `owner`: who has it, since `owned_since`; empty while it is nobody's.
+    Levels count from `called_since` where it was opened again, or put back.
+    """
 
     id: UUID
     team: str
@@ -67,6 +71,12 @@ class Escalation(Struct, frozen=True):
     by: str = ""
     changed: datetime | None = None
     changes: int = 0
+    owner: str = ""
+    owned_since: datetime | None = None
+    called_since: datetime | None = None
+    comment: str = ""
+    commented_by: str = ""
+    commented_at: datetime | None = None
 
 
 class OrderRef(NamedTuple):

@@ -179,7 +179,7 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
         async with context.orders.ledger.reading() as tx:
             order = await find(tx, name, order_id)
             if order is not None:
-                shown = await order_view(tx, pack.workflow, order)
+                shown = await order_view(tx, pack.workflow, order, context.orders.time.now())
                 return order, _with_help(shown, pack.workflow, order, context.orders.time.now())
     raise Problem(404, "No such order", "no order of this workflow has this id")
 

@@ -67,6 +67,8 @@ class EscalationsQuery(Page, frozen=True):
     team: Annotated[str, Meta(description="a team's name")] = ""
     workflow: Workflow = ""
     severity: Annotated[str, Meta(description="low to critical")] = ""
+    owner: Annotated[str, Meta(description="who has it: a name, or me")] = ""
+    incident: Annotated[str, Meta(description="the id of an incident: only its open members")] = ""
     older_than: Annotated[timedelta | None, Meta(description="opened so long ago, such as 10m")] = None
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 

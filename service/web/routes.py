@@ -92,6 +92,18 @@ API = (
         schemas.Handled, audit=Act("escalation.acknowledge"),
     ),
     Route(
+        "POST", "/v1/escalations/{id}/assign", escalations.assign_escalation, "supervisor", schemas.Assignment,
+        schemas.Handled, audit=Act("escalation.assign"),
+    ),
+    Route(
+        "POST", "/v1/escalations/{id}/reopen", escalations.reopen_escalation, "supervisor", schemas.Remark,
+        schemas.Handled, audit=Act("escalation.reopen"),
+    ),
+    Route(
+        "POST", "/v1/escalations/bulk", escalations.handle_many, "supervisor", schemas.BulkOrder,
+        schemas.BulkResults, audit=Act("escalations.handled"),
+    ),
+    Route(
         "POST", "/v1/escalations/{id}/resolve", escalations.resolve_escalation, "supervisor", schemas.Remark,
         schemas.Handled, audit=Act("escalation.resolve"),
     ),

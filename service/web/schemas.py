@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from service.domain.causes import EscalationAct
 from service.domain.events import Appointment, EventWarning
 from service.domain.json_object import JsonObject
 from service.ledger.auditing.reading import Line
 from service.ledger.messages.suppressions import Suppressed
-from service.ledger.orders.read_models import EscalationShown, IncidentShown, OrderShown
+from service.ledger.orders.read_models import EscalationLine, IncidentShown, OrderShown
 
 Words = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -165,7 +166,7 @@ class EscalationPage(Struct):
     `total`: of all pages. `cursor` leads to the next one and is empty at the end.
     """
 
-    escalations: list[EscalationShown]
+    escalations: list[EscalationLine]
     incidents: list[IncidentShown]
     total: int
     cursor: str
@@ -183,6 +184,45 @@ class Snooze(Struct, forbid_unknown_fields=True):
     until: Moment | None = None
     minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
     comment: Words = ""
+
+
+class Assignment(Struct, forbid_unknown_fields=True):
+    """Who is to have it. `take_over`: although somebody else has it."""
+
+    to: (
+        Annotated[
+            str, Meta(max_length=200, description="a name; left out: whoever asks; empty: nobody, so it calls again")
+        ]
+        | None
+    ) = None
+    take_over: bool = False
+    comment: Words = ""
+
+
+class BulkOrder(Struct, forbid_unknown_fields=True):
+    """One act on many escalations or incidents; what each act takes is as of the act on one."""
+
+    ids: Annotated[list[Name], Meta(min_length=1, max_length=200)]
+    act: EscalationAct
+    comment: Words = ""
+    to: Annotated[str, Meta(max_length=200)] | None = None
+    take_over: bool = False
+    until: Moment | None = None
+    minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
+
+
+class BulkResult(Struct, omit_defaults=True):
+    """What became of one of them: its state now, or why nothing was done."""
+
+    id: str
+    state: str = ""
+    problem: str = ""
+
+
+class BulkResults(Struct):
+    """What became of each, in the order asked."""
+
+    results: list[BulkResult]
 
 
 class Handled(Struct):

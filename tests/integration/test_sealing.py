@@ -13,7 +13,9 @@ from service.ledger import tables
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
 from service.ledger.database.transaction import Transaction
-from service.ledger.escalations import schedules
+from service.ledger.escalations import incidents, schedules
+from service.ledger.escalations.handling import own_incident
+from service.ledger.escalations.incidents import ProviderIncident
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, person
@@ -46,6 +48,13 @@ async def two_of_everything(world: World, agent: Client) -> None:
         issue, once = {"reason": "app_error"}, {"Idempotency-Key": f"act-{n}"}
         status, _ = await agent.call("POST", f"/v1/orders/device_pickup/S-{n}/issues", issue, headers=once)
         assert status < 300
+        async with world.ledger.transaction() as tx:
+            refused = ProviderIncident(f"provider {n}", "sms", "it refuses us")
+            team = next(iter(world.app.packs.get("device_pickup").workflow.teams.values()))
+            await incidents.open_for_provider(tx, refused, team, "high", NOW)
+            ids = await tx.execute(select(metadata.tables["incidents"].c.id))
+            for incident_id in ids.scalars().all():
+                await own_incident(tx, incident_id, "Kim")
     world.providers.behave = too_busy
     for n in (1, 2):
         code = {"otp": {"value": f"48192{n}", "expires": "2099-01-01T00:00:00Z"}}

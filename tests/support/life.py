@@ -6,7 +6,7 @@ of the pure heart come through here, so that what `decide` is called with stands
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,7 @@ from service.domain.causes import (
     Cause,
     ClockDue,
     ErasePerson,
+    EscalationAct,
     EventReceived,
     HandleEscalation,
     MessageSettled,
@@ -48,7 +49,6 @@ from service.workflows.packs import Pack
 from service.workflows.values import template_values
 from tests.support.events import CUSTOMER, NOON, encoded, event
 
-Act = Literal["acknowledge", "resolve", "snooze", "comment"]
 WAITING = ("pending", "retrying")
 # A time-ordered id, as the service gives its orders; the last bits are its children's.
 FIRST_ID = order_uuid(UUID("0195f1c0-0000-7000-8000-000000000000"))
@@ -117,9 +117,11 @@ class Life:
         """An agent reports an issue."""
         return self.cause(ReportIssue(self.now, reason, by, detail))
 
-    def handle(self, escalation: UUID, act: Act, *, comment: str = "", until: datetime | None = None) -> Decision:
-        """A supervisor acts on an escalation."""
-        return self.cause(HandleEscalation(self.now, escalation, act, "Lee", comment, until))
+    def handle(
+        self, escalation: UUID, act: EscalationAct, *, by: str = "Lee", comment: str = "", **more: Any
+    ) -> Decision:
+        """A supervisor acts on an escalation; `more` is what the act takes besides."""
+        return self.cause(HandleEscalation(self.now, escalation, act, by, comment, **more))
 
     def opt(self, channel: str, address: str, why: str, *, lifted: bool = False) -> Decision:
         """Somebody wants no more messages on a channel, or wants them again."""

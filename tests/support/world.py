@@ -241,7 +241,7 @@ class World:
         async with self.ledger.reading() as tx:
             order = await find(tx, workflow, order_id)
             assert order is not None, f"no order {order_id}"
-            view = await order_view(tx, pack.workflow, order)
+            view = await order_view(tx, pack.workflow, order, self.clock.now())
         shown: dict[str, Any] = to_builtins(view, builtin_types=(datetime,))
         return shown
 

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.domain.causes import EscalationAct
 from service.domain.errors import Rejection
 from service.domain.order import Escalation
-from service.events_out import of_escalation
+from service.events_out import is_published, of_escalation
 from tests.support.events import NOON
-from tests.support.life import Act, Life, after, begun, happened
+from tests.support.life import Life, after, begun, happened
 from tests.support.packs import errand
 
 
@@ -26,7 +27,7 @@ def the_one(life: Life) -> Escalation:
     return change.escalation
 
 
-def handle(life: Life, act: Act, **more: Any) -> None:
+def handle(life: Life, act: EscalationAct, **more: Any) -> None:
     life.handle(the_one(life).id, act, **more)
 
 
@@ -138,7 +139,6 @@ def test_the_outside_hears_of_five_kinds_of_steps_in_four_words() -> None:
     found = []
     for change in life.escalations.values():
         said = of_escalation(life.order, change)
-        assert said is not None
         assert said.id == f"{change.escalation.id}.{change.escalation.changes}"
         found.append(said.type)
         data = said.data
@@ -150,7 +150,8 @@ def test_the_outside_hears_of_five_kinds_of_steps_in_four_words() -> None:
 @pytest.mark.parametrize(
     ("kind", "published"),
     [("opened", "opened"), ("raised", "reminded"), ("reminded", "reminded"), ("acknowledged", "acknowledged"),
-     ("resolved", "resolved"), ("joined", None), ("snoozed", None)],
+     ("resolved", "resolved"), ("reopened", "opened"), ("joined", None), ("snoozed", None), ("assigned", None),
+     ("commented", None)],
 )  # fmt: skip
 def test_each_step_has_its_word_outside_or_none(kind: Any, published: str | None) -> None:
     from msgspec.structs import replace
@@ -159,9 +160,9 @@ def test_each_step_has_its_word_outside_or_none(kind: Any, published: str | None
     (change,) = life.escalations.values()
     assert life.order is not None
     said = of_escalation(life.order, replace(change, kind=kind))
-    assert (said.type if said else None) == (f"escalation.{published}" if published else None)
-    if said:
-        assert b'"due"' not in msgspec.json.encode(said)
+    assert is_published(kind) == (published is not None)
+    assert said.type == f"escalation.{published or kind}"
+    assert b'"due"' not in msgspec.json.encode(said)
 
 
 def test_calls_missed_in_an_outage_come_once_at_the_level_of_now() -> None:
@@ -172,3 +173,77 @@ def test_calls_missed_in_an_outage_come_once_at_the_level_of_now() -> None:
     assert (call.detail["level"], call.at) == (2, life.now)
     assert call.detail["why"] == "once, for all that came due while nobody looked"
     assert the_one(life).next_reminder == life.now + timedelta(minutes=15)
+
+
+def test_whoever_acknowledges_has_it_and_nobody_else_takes_it_unawares() -> None:
+    life = raised()
+    handle(life, "acknowledge", by="Kim")
+    assert (the_one(life).owner, the_one(life).owned_since) == ("Kim", NOON)
+    before = steps(life)
+    handle(life, "acknowledge", by="Kim")
+    assert steps(life) == before, "a second click says nothing new"
+    acts: tuple[EscalationAct, ...] = ("acknowledge", "assign")
+    for act in acts:
+        with pytest.raises(Rejection, match=r"Kim has it since 2\d{3}-\d\d-\d\d \d\d:\d\d UTC; taking it over"):
+            handle(life, act, by="Lee", to="Lee")
+    handle(life, "assign", by="Lee", to="Lee", take_over=True)
+    assert (the_one(life).owner, the_one(life).state) == ("Lee", "acknowledged")
+    assert life.entries[-1].detail["was"] == "Kim"
+
+
+def test_what_is_given_to_somebody_calls_until_they_take_it() -> None:
+    life = raised()
+    handle(life, "assign", by="Kim", to="Lee")
+    found = the_one(life)
+    assert (found.state, found.owner, found.next_reminder) == ("open", "Lee", after(15))
+    with pytest.raises(Rejection, match="Lee has it"):
+        handle(life, "acknowledge", by="Kim")
+    handle(life, "acknowledge", by="Lee")
+    assert (the_one(life).state, the_one(life).next_reminder) == ("acknowledged", None)
+    handle(life, "assign", by="Lee", to="Kim")
+    assert (the_one(life).state, the_one(life).owner) == ("acknowledged", "Kim"), "handed over, still in hand"
+
+
+def test_what_is_put_back_is_called_as_if_opened_now() -> None:
+    life = raised()
+    life.travel_to(after(30))
+    handle(life, "acknowledge", by="Kim")
+    life.travel_to(after(90))
+    handle(life, "assign", by="Kim", to="")
+    found = the_one(life)
+    assert (found.state, found.owner, found.level) == ("open", "", 0)
+    assert (found.next_level, found.next_reminder) == (after(100), after(105))
+    life.travel_to(after(101))
+    assert the_one(life).level == 1, "the first level, although it was opened long ago"
+
+
+def test_what_was_settled_is_opened_again_by_its_own_name() -> None:
+    life = raised()
+    handle(life, "acknowledge", by="Kim")
+    handle(life, "resolve", by="Kim")
+    settled = the_one(life)
+    life.travel_to(after(3))
+    handle(life, "reopen", by="Kim", settled=settled)
+    found = the_one(life)
+    assert (found.id, found.state, found.owner, found.level) == (settled.id, "open", "", 0)
+    assert found.changes == settled.changes + 1
+    assert found.next_reminder == after(18)
+    with pytest.raises(Rejection, match="open already"):
+        handle(life, "reopen", by="Kim", settled=settled)
+
+
+def test_what_was_settled_stays_so_while_the_same_reason_is_open_anew() -> None:
+    life = raised()
+    settled = the_one(life)
+    handle(life, "resolve")
+    life.report("slow")
+    with pytest.raises(Rejection, match="another escalation of this order"):
+        life.handle(settled.id, "reopen", settled=settled)
+
+
+def test_a_comment_stands_with_who_and_when() -> None:
+    life = raised()
+    handle(life, "comment", by="Kim", comment="the vendor calls back at four")
+    found = the_one(life)
+    assert (found.comment, found.commented_by, found.commented_at) == ("the vendor calls back at four", "Kim", NOON)
+    assert (found.state, found.owner) == ("open", "")

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     Uuid,
@@ -39,12 +40,14 @@ escalations = Table(
     Column("changed_at", Instant, nullable=False),
     Column("snoozed_until", Instant),
     Column("incident_id", Uuid),
+    Column("owner_digest", LargeBinary(16)),
     sealed("sealed_detail", ESCALATION_DETAIL),
     Index("escalations_of_order", "order_id"),
     Index("escalations_of_incident", "incident_id"),
     Index("escalations_by_change", "changed_at"),
     Index("escalations_by_reason", "team", "reason", "opened_at"),
     partial("escalations_open", "team", "opened_at", where="state <> 'resolved'"),
+    partial("escalations_owned", "owner_digest", where="state <> 'resolved' AND owner_digest IS NOT NULL"),
     info={ABOUT: "calls to a team that an order raised"},
 )
 
@@ -61,6 +64,8 @@ escalation_stream = Table(
     Index("stream_by_reason", "team", "reason", "kind", "at"),
     info={ABOUT: "news of escalations in the order of their commits, for the live stream"},
 )
+
+INCIDENT_OWNER: Final = Label("incident.owner")
 
 incidents = Table(
     "incidents",
@@ -85,6 +90,8 @@ incidents = Table(
     Column("level_at", Instant),
     Column("remind_at", Instant),
     Column("snoozed_until", Instant),
+    Column("owner_digest", LargeBinary(16)),
+    sealed("sealed_owner", INCIDENT_OWNER, nullable=True),
     partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
     partial("incidents_of_provider", "provider", "opened_at", where="provider <> ''"),
     info={ABOUT: "many escalations of one cause, told as one; and providers that refuse us"},

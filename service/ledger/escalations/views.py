@@ -4,17 +4,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from msgspec import Struct, structs
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.columns import literal_in
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
+from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.escalations.tables import ESCALATION_DETAIL, escalation_stream, escalations, incidents
-from service.ledger.orders.read_models import EscalationShown, IncidentShown, NearBreach
-from service.ledger.orders.records import unseal_json
+from service.ledger.escalations.handling import opened, owner_digest, owner_of_incident
+from service.ledger.escalations.tables import escalation_stream, escalations, incidents
+from service.ledger.orders.read_models import Comment, EscalationLine, EscalationShown, IncidentShown, NearBreach
+from service.ledger.orders.records import UNREADABLE, state_of
 from service.ledger.orders.tables import clocks, orders
 
 _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -22,19 +24,25 @@ _LEAST_URGENT: Final = 4
 
 
 class Wanted(Struct, frozen=True):
-    """Filters; empty ones do not filter. `state`: `active` is everything that is not resolved."""
+    """Filters; empty ones do not filter. `state`: `active` is everything that is not resolved. `owner`: who has it."""
 
     state: str = "active"
     team: str = ""
     workflow: str = ""
     severity: str = ""
     older_than: timedelta | None = None
+    owner: str = ""
+    ids: tuple[UUID, ...] = ()
     limit: int = 100
     cursor: str = ""
 
 
-def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+def _where(wanted: Wanted, now: datetime, keyring: Keyring) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
+    if wanted.owner:
+        found.append(escalations.c.owner_digest == owner_digest(keyring, wanted.owner))
+    if wanted.ids:
+        found.append(escalations.c.id.in_(padded(wanted.ids)))
     if wanted.state == "active":
         found.append(~literal_in(escalations.c.state, "resolved"))
     elif wanted.state:
@@ -51,21 +59,51 @@ def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[EscalationShown], int, str]:
+async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[EscalationLine], int, str]:
     """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
 
     The cursor is empty at the end. Raises Rejection for one that is not ours.
     """
-    alone = [*_where(wanted, now), escalations.c.incident_id.is_(None)]
+    alone = [*_where(wanted, now, tx.keyring), escalations.c.incident_id.is_(None)]
     total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
     urgency = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT)
-    query = select(escalations).where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
+    query = _with_order().where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
     if wanted.cursor:
         query = query.where(_after(urgency, *_read_cursor(wanted.cursor)))
     rows = (await tx.execute(query.limit(wanted.limit + 1))).all()
     page = rows[: wanted.limit]
     cursor = _cursor(page[-1]) if len(rows) > wanted.limit else ""
-    return [escalation_view(tx.keyring, row) for row in page], int(total.scalar_one()), cursor
+    return [_line(tx.keyring, row, now) for row in page], int(total.scalar_one()), cursor
+
+
+async def members(tx: Transaction, incident_id: UUID, now: datetime, limit: int) -> list[EscalationLine]:
+    """The open escalations of an incident, the oldest first."""
+    query = _with_order().where(escalations.c.incident_id == incident_id, ~literal_in(escalations.c.state, "resolved"))
+    rows = await tx.execute(query.order_by(escalations.c.opened_at, escalations.c.id).limit(limit))
+    return [_line(tx.keyring, row, now) for row in rows]
+
+
+def _with_order() -> Select[Any]:
+    state = orders.c.sealed_state
+    return select(escalations, state).outerjoin(orders, orders.c.id == escalations.c.order_id)
+
+
+def _line(keyring: Keyring, row: Any, now: datetime) -> EscalationLine:
+    customer, assignee = _people(keyring, row)
+    shown = structs.asdict(escalation_view(keyring, row, now))
+    return EscalationLine(**shown, customer=customer, assignee=assignee)
+
+
+def _people(keyring: Keyring, row: Any) -> tuple[str, str]:
+    """Whom the order is for, and who handles it; nobody of an order that does not open."""
+    if row.sealed_state is None:
+        return "", ""
+    try:
+        order = state_of(keyring, row.sealed_state, row.order_id)
+    except UNREADABLE:
+        return "", ""
+    named = (p.name for people in order.recipients.values() for p in people if p.name)
+    return next(named, ""), order.assignee.name if order.assignee else ""
 
 
 def _after(urgency: ColumnElement[int], rank: int, opened: datetime, last: UUID) -> ColumnElement[bool]:
@@ -90,6 +128,10 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
 async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[IncidentShown]:
     """Incidents, newest first."""
     query = select(incidents).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
+    if wanted.owner:
+        query = query.where(incidents.c.owner_digest == owner_digest(tx.keyring, wanted.owner))
+    if wanted.ids:
+        query = query.where(incidents.c.id.in_(padded(wanted.ids)))
     if wanted.state == "active":
         query = query.where(incidents.c.state != "resolved")
     elif wanted.state:
@@ -117,6 +159,7 @@ async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[IncidentShow
             detail=row.detail,
             opened=row.opened_at,
             changed=row.last_at,
+            owner=owner_of_incident(tx.keyring, row),
         )
         for row in await tx.execute(query)
     ]
@@ -131,9 +174,10 @@ async def home_of(tx: Transaction, escalation_id: UUID) -> list[tuple[UUID, str,
     return [(row.id, row.workflow, row.order_name) for row in await tx.execute(query)]
 
 
-def escalation_view(keyring: Keyring, row: Any) -> EscalationShown:
+def escalation_view(keyring: Keyring, row: Any, now: datetime) -> EscalationShown:
     """One escalation."""
-    said = unseal_json(keyring, row.sealed_detail, ESCALATION_DETAIL.of(row.id))
+    said = opened(keyring, row)
+    until = row.changed_at if row.state == "resolved" else now
     return EscalationShown(
         id=str(row.id),
         workflow=row.workflow,
@@ -149,8 +193,12 @@ def escalation_view(keyring: Keyring, row: Any) -> EscalationShown:
         changed=row.changed_at,
         snoozed_until=row.snoozed_until,
         incident_id=str(row.incident_id) if row.incident_id else None,
-        detail=said.get("detail", ""),
-        by=said.get("by", ""),
+        detail=said.detail,
+        by=said.by,
+        owner=said.owner,
+        owned_since=said.owned_since,
+        comment=Comment(said.comment, said.commented_by, said.commented_at) if said.commented_at else None,
+        late_s=max(0.0, (until - row.due_at).total_seconds()) if row.due_at else None,
     )
 
 

@@ -16,12 +16,13 @@ from sqlalchemy import func, select, text
 
 from service.domain.calendars import quiet_until
 from service.domain.workflow import Team
-from service.events_out import CloudEvent, EscalationData, TeamCall, of_escalation
+from service.events_out import CloudEvent, EscalationData, TeamCall, is_published, of_escalation
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.upsert import NewRow, Rows, insert_rows, upsert
 from service.ledger.escalations import incidents, outages
+from service.ledger.escalations.handling import owner_digest, told_of
 from service.ledger.escalations.incidents import Announced, Change
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalation_stream, escalations
 from service.ledger.messages import outbox
@@ -32,7 +33,8 @@ from service.ledger.orders.records import seal_json
 TEAMS: Final = "teams"
 STREAM_LOCK: Final = 5_748_219_378
 _CHANGES: Final = (
-    "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "incident_id", "sealed_detail",
+    "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "incident_id", "owner_digest",
+    "sealed_detail",
 )  # fmt: skip
 
 
@@ -51,10 +53,11 @@ async def write(
     outgoing: list[OutboxMessage] = []
     logged: Rows = []
     for c in changes:
-        if c.step.escalation.id in members or (event := of_escalation(c.order, c.step, c.traceparent)) is None:
+        if c.step.escalation.id in members:
             continue
-        team = c.workflow.teams[c.step.escalation.team]
-        outgoing += announcement(event, team, targets, now, _said(c))
+        event = of_escalation(c.order, c.step, c.traceparent)
+        if is_published(c.step.kind):
+            outgoing += announcement(event, c.workflow.teams[c.step.escalation.team], targets, now, _said(c))
         logged.append(_stream_row(event, now))
     for announced in await incidents.update_for(tx, changes, members, now):
         outgoing += announcement(announced.event, announced.team, targets, now)
@@ -239,7 +242,8 @@ def _row(keyring: Keyring, change: Change, incident: UUID | None) -> NewRow:
         "changed_at": e.changed or e.opened,
         "snoozed_until": e.snoozed_until,
         "incident_id": incident,
-        "sealed_detail": seal_json(keyring, {"detail": e.detail, "by": e.by}, ESCALATION_DETAIL.of(e.id)),
+        "owner_digest": owner_digest(keyring, e.owner) if e.owner else None,
+        "sealed_detail": seal_json(keyring, told_of(e), ESCALATION_DETAIL.of(e.id)),
     }
 
 

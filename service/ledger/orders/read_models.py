@@ -74,10 +74,19 @@ class ClockShown(Struct, frozen=True):
     noticed_late_s: float | None
 
 
+class Comment(Struct, frozen=True):
+    """What somebody left for whoever looks next."""
+
+    text: str
+    by: str
+    at: datetime
+
+
 class EscalationShown(Struct, frozen=True):
     """A call of a team. `causes`: how many reasons there were to call; `by`: who acted on it last.
 
-    `incident_id`: the incident that stands for it, if there is one.
+    `incident_id`: the incident that stands for it, if there is one. `owner`: who has it, empty if nobody.
+    `late_s`: seconds since the promise was broken, up to its end; null where no promise raised it.
     """
 
     id: str
@@ -96,6 +105,17 @@ class EscalationShown(Struct, frozen=True):
     incident_id: str | None
     detail: str
     by: str
+    owner: str
+    owned_since: datetime | None
+    comment: Comment | None
+    late_s: float | None
+
+
+class EscalationLine(EscalationShown, frozen=True, kw_only=True):
+    """An escalation in a list, with whom its order is for and who handles it: names, empty where none is known."""
+
+    customer: str
+    assignee: str
 
 
 class IncidentShown(Struct, frozen=True):
@@ -115,6 +135,7 @@ class IncidentShown(Struct, frozen=True):
     detail: str
     opened: datetime
     changed: datetime
+    owner: str
     incident: Literal[True] = True
 
 

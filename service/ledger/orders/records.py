@@ -85,7 +85,12 @@ def _is_about_order(workflow: Workflow, clock: str) -> bool:
 
 def order_of(keyring: Keyring, row: Any) -> Order:
     """The order's record, of a row with its id and state."""
-    return _order_decoder.decode(keyring.unseal(row.sealed_state, ORDER_STATE.of(row.id)))
+    return state_of(keyring, row.sealed_state, row.id)
+
+
+def state_of(keyring: Keyring, sealed: bytes, order_id: UUID) -> Order:
+    """The order's record, from its sealed state."""
+    return _order_decoder.decode(keyring.unseal(sealed, ORDER_STATE.of(order_id)))
 
 
 def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> NewRow:

@@ -31,8 +31,8 @@ from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, orders, timeli
 from service.workflows.values import MASK
 
 
-async def order_view(tx: Transaction, workflow: Workflow, order: Order) -> OrderShown:
-    """The order, as it was read, with its people, timeline, messages, clocks and escalations."""
+async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: datetime) -> OrderShown:
+    """The order, as it was read and stands now, with its people, timeline, messages, clocks and escalations."""
     messages = await _messages(tx, order.id)
     silent = await suppressed(tx, _addresses(order, workflow))
     shown = order.status in workflow.contact_from
@@ -58,7 +58,7 @@ async def order_view(tx: Transaction, workflow: Workflow, order: Order) -> Order
         messages=messages,
         timeline=_merged(await _timeline(tx, order.id), messages),
         clocks=await _clocks(tx, order.id),
-        escalations=await _escalations(tx, order.id),
+        escalations=await _escalations(tx, order.id, now),
         suppressions=list(silent),
     )
 
@@ -166,9 +166,9 @@ async def _clocks(tx: Transaction, order_id: UUID) -> list[ClockShown]:
     ]
 
 
-async def _escalations(tx: Transaction, order_id: UUID) -> list[EscalationShown]:
+async def _escalations(tx: Transaction, order_id: UUID, now: datetime) -> list[EscalationShown]:
     query = select(escalations).where(escalations.c.order_id == order_id).order_by(escalations.c.id)
-    return [escalation_view(tx.keyring, row) for row in await tx.execute(query)]
+    return [escalation_view(tx.keyring, row, now) for row in await tx.execute(query)]
 
 
 async def mail_html(tx: Transaction, message_id: UUID) -> str:

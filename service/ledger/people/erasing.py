@@ -20,6 +20,7 @@ from service.keyring import Keyring
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.upsert import NewRow
+from service.ledger.escalations.handling import opened, without_words
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalations
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, MESSAGE_WORDS, NOTICE_SNAPSHOT, messages, notices
 from service.ledger.orders import recording
@@ -193,9 +194,11 @@ async def _blank_snapshots(tx: Transaction, order_id: UUID) -> int:
 
 
 async def _blank_escalations(tx: Transaction, order_id: UUID) -> int:
-    known = (await tx.execute(select(escalations.c.id).where(escalations.c.order_id == order_id))).scalars()
-    blank = {"detail": "", "by": ""}
-    changes = [{"k": k, "sealed": seal_json(tx.keyring, blank, ESCALATION_DETAIL.of(k))} for k in known]
+    query = select(escalations.c.id, escalations.c.sealed_detail).where(escalations.c.order_id == order_id)
+    changes = []
+    for row in (await tx.execute(query)).all():
+        kept = without_words(opened(tx.keyring, row))
+        changes.append({"k": row.id, "sealed": seal_json(tx.keyring, kept, ESCALATION_DETAIL.of(row.id))})
     await _set_sealed(tx, escalations, escalations.c.sealed_detail.key, changes)
     return len(changes)
 

@@ -1,0 +1,108 @@
+"""Who has an escalation and what was said of it: the sealed part of its row, and the escalation made whole from it."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import select, update
+
+from service.domain.order import Escalation
+from service.keyring import Keyring
+from service.ledger.database.transaction import Transaction
+from service.ledger.database.upsert import NewRow
+from service.ledger.escalations.tables import ESCALATION_DETAIL, INCIDENT_OWNER, escalations, incidents
+from service.ledger.orders.records import UNREADABLE, seal_json, unseal_json
+
+# Rows of earlier releases do not say how many steps there were: none of them has as many.
+_MANY_CHANGES: Final = 10_000
+
+
+class Told(Struct, frozen=True, omit_defaults=True):
+    """What an escalation's row keeps sealed."""
+
+    detail: str = ""
+    by: str = ""
+    owner: str = ""
+    owned_since: datetime | None = None
+    comment: str = ""
+    commented_by: str = ""
+    commented_at: datetime | None = None
+    changes: int = _MANY_CHANGES
+
+
+_decoder: Final = msgspec.json.Decoder(Told)
+
+
+def told_of(e: Escalation) -> Told:
+    """The part of an escalation that is sealed."""
+    return Told(e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes)
+
+
+def opened(keyring: Keyring, row: Any) -> Told:
+    """What an escalation's row keeps sealed."""
+    return _decoder.decode(keyring.unseal(row.sealed_detail, ESCALATION_DETAIL.of(row.id)))
+
+
+def without_words(told: Told) -> Told:
+    """What may stay once the order's person is forgotten: who of the company has it."""
+    return Told(owner=told.owner, owned_since=told.owned_since, changes=told.changes)
+
+
+def owner_digest(keyring: Keyring, owner: str) -> bytes:
+    """By what everything that somebody has is found."""
+    return keyring.digest("escalation-owner", owner.casefold())
+
+
+def owner_of_incident(keyring: Keyring, row: Any) -> str:
+    """Who has it; nobody where the row does not open."""
+    if row.sealed_owner is None:
+        return ""
+    try:
+        return str(unseal_json(keyring, row.sealed_owner, INCIDENT_OWNER.of(row.id)))
+    except UNREADABLE:
+        return ""
+
+
+def _owned(keyring: Keyring, incident_id: UUID, owner: str) -> NewRow:
+    """The columns of an incident that say who has it; nobody if empty."""
+    sealed = seal_json(keyring, owner, INCIDENT_OWNER.of(incident_id)) if owner else None
+    return {"owner_digest": owner_digest(keyring, owner) if owner else None, "sealed_owner": sealed}
+
+
+async def own_incident(tx: Transaction, incident_id: UUID, owner: str) -> None:
+    """Keep who has it; nobody if empty."""
+    columns = _owned(tx.keyring, incident_id, owner)
+    await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**columns))
+
+
+async def state_of_incident(tx: Transaction, incident_id: UUID) -> tuple[str, str] | None:
+    """The state of an incident and who has it; None where there is no such incident."""
+    row = (await tx.execute(select(incidents).where(incidents.c.id == incident_id))).one_or_none()
+    return (row.state, owner_of_incident(tx.keyring, row)) if row else None
+
+
+async def settled(tx: Transaction, escalation_id: UUID) -> Escalation | None:
+    """A resolved escalation as it was, without the clocks that raised it: those have ended."""
+    query = select(escalations).where(escalations.c.id == escalation_id, escalations.c.state == "resolved")
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    told = opened(tx.keyring, row)
+    return Escalation(
+        id=row.id,
+        team=row.team,
+        reason=row.reason,
+        severity=row.severity,
+        opened=row.opened_at,
+        state="resolved",
+        level=row.level,
+        causes=max(row.causes, 1),
+        due=row.due_at,
+        by=told.by,
+        changes=told.changes,
+        comment=told.comment,
+        commented_by=told.commented_by,
+        commented_at=told.commented_at,
+    )

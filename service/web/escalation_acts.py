@@ -1,0 +1,142 @@
+"""Acts on escalations: on one, on every open one of an incident, and on the incident of a provider."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.domain.causes import EscalationAct, HandleEscalation
+from service.domain.errors import Rejection
+from service.domain.order import OrderRef
+from service.ledger.auditing.lines import write_audit
+from service.ledger.database.wakeups import announce
+from service.ledger.escalations import handling, incidents, provider_health
+from service.ledger.escalations.views import home_of
+from service.orders import NoSuchOrder
+from service.unit_of_work import Result
+from service.web.audited import audit_line
+from service.web.context import CALLER, CONTEXT
+from service.web.params import uuid_of
+from service.web.problems import Problem
+
+LONGEST_SNOOZE: Final = timedelta(days=7)
+
+
+class Said(Struct, frozen=True):
+    """What goes with an act: words, when a snooze ends, and who is to have it."""
+
+    comment: str = ""
+    until: datetime | None = None
+    to: str = ""
+    take_over: bool = False
+
+
+def snooze_until(request: web.Request, until: datetime | None, minutes: int | None) -> datetime:
+    """The moment that was asked for; raises Rejection, Problem for none, one in the past, or one too far."""
+    if (until is None) == (minutes is None):
+        raise Rejection("until: either a moment, or minutes, is expected")
+    now = request.app[CONTEXT].orders.time.now()
+    until = until or now + timedelta(minutes=minutes or 0)
+    if until <= now:
+        raise Problem(422, "Not accepted", f"until: {until.isoformat()} is not in the future")
+    if until > now + LONGEST_SNOOZE:
+        raise Problem(422, "Not accepted", f"until: at most {LONGEST_SNOOZE.days} days from now; snooze it again then")
+    return until
+
+
+async def handle(request: web.Request, name: str, act: EscalationAct, said: Said) -> tuple[str, int]:
+    """Act on one escalation, or on every open one of an incident; its state now, and how many. Raises Problem."""
+    orders = request.app[CONTEXT].orders
+    escalation_id = uuid_of(name, "escalation")
+    if act == "comment" and not said.comment.strip():
+        raise Problem(422, "Not accepted", "comment: some words are expected")
+    async with orders.ledger.reading() as tx:
+        homes = await home_of(tx, escalation_id)
+        incident = await handling.state_of_incident(tx, escalation_id)
+    if incident is not None:
+        _require_free(request, incident, act, said)
+    states, refused = [], "all that it gathered is settled; open those one by one"
+    for member, workflow, order_id in homes:
+        cause = await _cause(request, member, act, said)
+        line = audit_line(request, f"escalation.{act}", workflow, order_id)
+        try:
+            states.append(_state_in(await orders.act(OrderRef(workflow, order_id), cause, [line]), member))
+        except (Rejection, NoSuchOrder) as error:
+            refused = getattr(error, "reason", "its order is gone")
+    state = _state_after(request, act, said)
+    # Last, so that what broke off before can be asked for again.
+    of_provider = await _handled_of_provider(request, escalation_id, act, state, said)
+    if not homes and incident is None:
+        raise Problem(404, "No such escalation", "there is no escalation with this id")
+    if not states and not of_provider:
+        raise Problem(409, "Not possible", refused)
+    if incident is not None:
+        await _keep(request, escalation_id, act, state, said, of_provider=of_provider)
+    return states[0] if states and incident is None else state, max(len(states), 1)
+
+
+def _state_in(result: Result, escalation_id: UUID) -> str:
+    after = result.decision.order.escalations.values() if result.decision else ()
+    return next((e.state for e in after if e.id == escalation_id), "resolved")
+
+
+async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: Said) -> HandleEscalation:
+    orders = request.app[CONTEXT].orders
+    settled = None
+    if act == "reopen":
+        async with orders.ledger.reading() as tx:
+            settled = await handling.settled(tx, member)
+    return HandleEscalation(
+        orders.time.now(), member, act, request[CALLER].name, said.comment, said.until, said.to, said.take_over, settled
+    )
+
+
+def _state_after(request: web.Request, act: EscalationAct, said: Said) -> str:
+    """Whoever takes it has acknowledged it; whoever is given it has not yet, and comments change nothing."""
+    if act == "assign":
+        return "acknowledged" if said.to == request[CALLER].name else "open"
+    return {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed"}.get(act, "open")
+
+
+def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, said: Said) -> None:
+    state, owner = incident
+    if act in ("acknowledge", "assign") and not said.take_over and owner not in ("", request[CALLER].name, said.to):
+        raise Problem(409, "Somebody has it", f"{owner} has it; taking it over is an act of its own (take_over)")
+    if state == "resolved" and act not in ("comment", "reopen"):
+        raise Problem(409, "Not possible any more", "the incident is not open any more")
+
+
+async def _keep(
+    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: Said, *, of_provider: bool
+) -> None:
+    """The incident's own state and owner."""
+    if act == "comment":
+        return
+    owner = {"acknowledge": request[CALLER].name, "assign": said.to, "reopen": ""}.get(act)
+    async with request.app[CONTEXT].orders.ledger.transaction() as tx:
+        if not of_provider and act != "resolve":
+            await incidents.set_state(tx, incident_id, state, said.until)
+        if owner is not None:
+            await handling.own_incident(tx, incident_id, owner)
+
+
+async def _handled_of_provider(
+    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: Said
+) -> bool:
+    """Act on the incident of a provider, which no order raised; whether it is one."""
+    orders = request.app[CONTEXT].orders
+    now = orders.time.now()
+    teams = {name: team for pack in orders.packs for name, team in pack.workflow.teams.items()}
+    async with orders.ledger.transaction() as tx:
+        incident = await provider_health.find_incident(tx, incident_id)
+        if incident is None:
+            return False
+        if act != "comment":
+            await provider_health.act_on(tx, incident, state, teams, orders.team_endpoints, now, said.until)
+        line = audit_line(request, f"escalation.{act}", provider=incident.provider)
+        await write_audit(tx, [line], now)
+        await announce(tx, {"relay", "stream"}, orders.wakeups.origin)
+    orders.wakeups.wake({"relay", "stream"})
+    return True
