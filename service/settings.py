@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, 
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
-from service import addresses, setting_names, setting_values, shipped
+from service import addresses, prices, setting_names, setting_values, shipped
 from service.channels import registry
 from service.channels.channel import Channel
 from service.channels.email.settings import MailSettings
@@ -77,6 +77,8 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     oidc_client_secret: SecretStr = SecretStr("")
     oidc_role_claim: str = "stagebell_role"
 
+    prices: Path | None = None
+
     provider_timeout: Annotated[float, Field(gt=0, le=300)] = 20.0
 
     # Of channels that other packages bring, by channel.
@@ -94,6 +96,15 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
         unknown = [c for c in value if c not in known]
         if unknown:
             raise ValueError(f"unknown channel {unknown[0]!r}; known: {', '.join(known)}")
+        return value
+
+    @field_validator("prices")
+    @classmethod
+    def _readable_prices(cls, value: Path | None) -> Path | None:
+        try:
+            prices.load(value, registry.channels())
+        except prices.PricesError as error:
+            raise ValueError(str(error)) from None
         return value
 
     @field_validator("webhook_allow", mode="before")

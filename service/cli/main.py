@@ -11,6 +11,7 @@ from rich.console import Console
 
 from service import __version__
 from service.broker.port import BrokerLost
+from service.cli import foresight_commands
 from service.ledger.database.faults import DatabaseError, is_transient
 from service.ledger.database.upgrading import SchemaError
 from service.settings import SettingsError
@@ -125,6 +126,8 @@ def explain(workflow: str, order_id: str) -> None:
 
     sys.exit(run_async(explain_order(workflow, order_id)))
 
+
+foresight_commands.add_to(app)
 
 dead_app = typer.Typer(help="The dead letters.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")

@@ -27,6 +27,31 @@ class Played(msgspec.Struct, frozen=True):
     message: Message
 
 
+class Invented(msgspec.Struct, frozen=True):
+    """An event as its publisher would say it: `published` at that moment, and what it says of its own time (UTC)."""
+
+    published: datetime
+    id: str
+    type: str
+    order_id: str
+    time: datetime
+    data: JsonObject
+
+    def message(self) -> Message:
+        """As it comes to the broker."""
+        event = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": "/simulator",
+            "type": self.type,
+            "subject": self.order_id,
+            "time": self.time,
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+        return Message(ORDERS, self.type, msgspec.json.encode(event), self.id, "application/cloudevents+json")
+
+
 class Simulator:
     """The same seed plays the same orders."""
 
@@ -37,12 +62,15 @@ class Simulator:
 
     def play(self, count: int, start: datetime) -> list[Played]:
         """The events of `count` orders, in the order in which they are published."""
-        played: list[Played] = []
-        for number in range(count):
-            played += self._order(number, start + number * STARTED_EVERY)
+        played = [
+            Played(e.published, e.message())
+            for number in range(count)
+            for e in self.order(number, start + number * STARTED_EVERY)
+        ]
         return sorted(played, key=lambda p: p.at)
 
-    def _order(self, number: int, start: datetime) -> Iterator[Played]:
+    def order(self, number: int, start: datetime) -> Iterator[Invented]:
+        """The events of one order that begins then, oldest first; one may be published later than the next."""
         scenarios = self._demo["scenarios"]
         # One of each first, so that a short demo shows everything.
         if number < len(scenarios):
@@ -61,24 +89,11 @@ class Simulator:
             if i == 0:
                 data["recipients"] = people
             data |= self._said(step, at, price)
-            body = msgspec.json.encode(self._event(order_id, i, step, at, data))
-            message = Message(ORDERS, _type(step), body, f"{order_id}-{i}", "application/cloudevents+json")
             published = at + parse_duration(step.get("delayed", "0s"))
-            yield Played(published, message)
+            invented = Invented(published, f"{order_id}-{i}", _type(step), order_id, at, data)
+            yield invented
             if step.get("twice") in (True, "true"):
-                yield Played(published + timedelta(seconds=5), message)
-
-    def _event(self, order_id: str, i: int, step: Mapping[str, Any], at: datetime, data: JsonObject) -> JsonObject:
-        return {
-            "specversion": "1.0",
-            "id": f"{order_id}-{i}",
-            "source": "/simulator",
-            "type": _type(step),
-            "subject": order_id,
-            "time": at,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
+                yield msgspec.structs.replace(invented, published=published + timedelta(seconds=5))
 
     def _said(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> JsonObject:
         said: JsonObject = {}

@@ -1,0 +1,31 @@
+"""The commands that look ahead: what a pack would do, before it is live."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def simulate(
+    pack: Annotated[Path, typer.Argument(help="The folder of one pack.")],
+    orders: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many orders to invent.")] = 1000,
+    days: Annotated[float, typer.Option(min=0.001, max=3660, help="Over how many days they begin.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed invents the same orders.")] = 7,
+    failing: Annotated[float, typer.Option(min=0, max=1, help="Share of messages that a provider refuses.")] = 0.01,
+    undelivered: Annotated[float, typer.Option(min=0, max=1, help="Share of those taken that never arrive.")] = 0.01,
+    json: Json = False,
+) -> None:
+    """Invent orders and play them in memory: messages, cost, promises, who is called when. Nothing is sent."""
+    from service.cli.foreseeing import run_simulation
+    from service.foresight.simulating import Assumptions
+
+    assumed = Assumptions(failing=failing, undelivered=undelivered)
+    sys.exit(run_simulation(pack, orders, days, seed, assumed, as_json=json))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make them commands of `stagebell`."""
+    app.command()(simulate)

@@ -1,0 +1,187 @@
+"""Invented orders of a pack, played in virtual time: what it would send, promise and break, before anybody lives by it.
+
+Pure: no database, no provider, nothing sent. The same seed gives the same answer. What is assumed and not known stands
+in `Assumptions`, and whoever runs it can say otherwise.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from service.canonical import canonical_event
+from service.domain.causes import Cause, EventReceived, HandleEscalation
+from service.domain.draft import Decision
+from service.domain.errors import Rejection
+from service.domain.events import DATA_TYPES, Event, EventData
+from service.domain.notices import Accepted, Message, Permanent, Receipt
+from service.domain.order import SEQUENCE_BITS
+from service.domain.workflow import Workflow
+from service.foresight.life import Answer, PlayedLife
+from service.foresight.tally import EscalationsCounted, Messages, PromiseCounted, Spread, Tally
+from service.prices import Prices
+from service.simulator.simulator import Invented, Simulator
+from service.workflows.packs import Pack
+
+# A Monday.
+BEGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)
+# So long after its last event an order is still looked at: follow-ups, promises that nobody ends.
+AFTERWARDS: Final = timedelta(days=2)
+# Of so many first orders every address is brought to its one form; a simulator that writes these so writes all so.
+LOOKED_AT: Final = 20
+_NOBODY: Final = "the simulation"
+
+
+class Assumptions(Struct, frozen=True):
+    """What nobody knows beforehand, as shares and seconds.
+
+    `failing`: messages that are refused for good; `undelivered`: those that are taken and do not arrive, of channels
+    that say so; `delivered_after_s`: until a receipt comes; `acknowledged_after_s`: until a team takes a call.
+    """
+
+    failing: float = 0.01
+    undelivered: float = 0.01
+    delivered_after_s: float = 5.0
+    acknowledged_after_s: float = 600.0
+    receipts: bool = True
+
+
+class Simulated(Struct):
+    """What the invented orders came to.
+
+    `events`: everything that happened: what publishers said, answers and receipts of providers, clocks that rang, calls
+    that were taken. `events_per_second`: of one core's time.
+    """
+
+    orders: int
+    events: int
+    messages: Messages
+    promises: list[PromiseCounted]
+    escalations: list[EscalationsCounted]
+    per_customer: Spread
+    seconds: float
+    events_per_second: int
+
+
+class NoDemo(Exception):
+    """The pack has no `demo` section to invent orders by."""
+
+
+class _Provider:
+    """Takes what it is given, but for the assumed shares."""
+
+    def __init__(self, pack: Pack, assumed: Assumptions, chance: random.Random) -> None:
+        self._assumed = assumed
+        self._chance = chance
+        self._dialled = {name for name, spec in pack.workflow.channels.items() if spec.is_dialled}
+
+    def answers(self, n: Message, now: datetime) -> Sequence[Answer]:
+        assumed = self._assumed
+        if assumed.failing and self._chance.random() < assumed.failing:
+            return (Answer(now, Permanent(_NOBODY, "", "refused, as assumed")),)
+        taken = Answer(now, Accepted(_NOBODY))
+        if not assumed.receipts or n.channel not in self._dialled:
+            return (taken,)
+        lost = assumed.undelivered and self._chance.random() < assumed.undelivered
+        receipt = Receipt("undelivered" if lost else "delivered", "")
+        return taken, Answer(now + timedelta(seconds=assumed.delivered_after_s), receipt)
+
+
+def simulate(
+    pack: Pack,
+    orders: int,
+    *,
+    days: float = 1.0,
+    seed: int = 7,
+    prices: Prices | None = None,
+    brand: str = "",
+    assumed: Assumptions | None = None,
+    begin: datetime = BEGIN,
+) -> Simulated:
+    """Play so many orders, which begin evenly over so many days from `begin`; raises NoDemo."""
+    if not pack.workflow.demo.get("scenarios"):
+        raise NoDemo(f"{pack.workflow.name} has no `demo` section with scenarios: no orders can be invented by it")
+    began = time.process_time()
+    tally = Tally(pack, prices or Prices(), brand)
+    lives = _Lives(pack, seed, assumed or Assumptions())
+    apart = timedelta(days=days) / orders
+    for number in range(orders):
+        tally.add(lives.play(number, begin + number * apart))
+    seconds = time.process_time() - began
+    return Simulated(
+        orders,
+        lives.events,
+        tally.messages,
+        tally.promises,
+        tally.escalations,
+        tally.per_customer,
+        round(seconds, 3),
+        int(lives.events / seconds),
+    )
+
+
+class _InventedLife(PlayedLife):
+    """Somebody takes each call after a while."""
+
+    def __init__(self, workflow: Workflow, new_id: UUID, provider: _Provider, taken_after: timedelta) -> None:
+        super().__init__(workflow, new_id, provider)
+        self._taken_after = taken_after
+
+    def decide(self, cause: Cause) -> Decision:
+        decision = super().decide(cause)
+        for change in decision.escalations:
+            if change.kind == "opened":
+                self.later(change.at + self._taken_after, partial(self._take_call, change.escalation.id))
+        return decision
+
+    def _take_call(self, escalation: UUID, at: datetime) -> None:
+        if self.order and any(e.id == escalation and e.state == "open" for e in self.order.escalations.values()):
+            self.decide(HandleEscalation(at, escalation, "acknowledge", _NOBODY))
+
+
+class _Lives:
+    """Plays one order after the other."""
+
+    def __init__(self, pack: Pack, seed: int, assumed: Assumptions) -> None:
+        self._workflow = pack.workflow
+        self._taken_after = timedelta(seconds=assumed.acknowledged_after_s)
+        self._simulator = Simulator(pack.workflow, seed)
+        self._provider = _Provider(pack, assumed, random.Random(seed))  # noqa: S311 - invents, keeps no secret
+        self._is_canonical = True
+        self.events = 0
+
+    def play(self, number: int, start: datetime) -> PlayedLife:
+        """One order, from its beginning to `AFTERWARDS`."""
+        life = _InventedLife(self._workflow, UUID(int=(number + 1) << SEQUENCE_BITS), self._provider, self._taken_after)
+        at = start
+        taken: set[str] = set()
+        for invented in sorted(self._simulator.order(number, start), key=lambda e: e.published):
+            at = invented.published
+            life.play_until(at)
+            if invented.id in taken:
+                continue
+            taken.add(invented.id)
+            with suppress(Rejection):
+                life.decide(EventReceived(at, self._event(life, number, invented)))
+            life.play_until(at)
+        life.play_until(at + AFTERWARDS)
+        self.events += life.happened
+        return life
+
+    def _event(self, life: PlayedLife, number: int, invented: Invented) -> Event:
+        """As intake makes it of what a publisher sends."""
+        kind = invented.type
+        data: EventData = msgspec.convert(invented.data, DATA_TYPES[kind])
+        event = Event(invented.id, "/simulator", kind, invented.order_id, invented.time, data)
+        if self._is_canonical and number >= LOOKED_AT:
+            return event
+        canonical = canonical_event(event, self._workflow.region, life.order)
+        self._is_canonical &= canonical == event
+        return canonical

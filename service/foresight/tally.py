@@ -1,0 +1,166 @@
+"""What lives come to, counted: messages and their cost, promises, and when which team is called."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from service.domain.calendars import zone_of
+from service.domain.clocks.kinds import KINDS
+from service.domain.notices import Message
+from service.foresight.life import Life
+from service.foresight.wording import segments_of
+from service.prices import Cost, Prices
+from service.workflows.packs import Pack
+
+# Of one notice on one channel in one language so many are written out; the others have as many segments on average.
+SAMPLED: Final = 20
+
+
+class MessagesCounted(Struct):
+    """Messages of one notice, channel and locale; `segments`: parts that are paid for."""
+
+    notice: str
+    channel: str
+    locale: str
+    count: int
+    segments: int
+    cost: Cost
+
+
+class Messages(Struct):
+    """All messages that left."""
+
+    total: int
+    by: list[MessagesCounted]
+
+
+class PromiseCounted(Struct):
+    """How often a promise was kept, and how often broken."""
+
+    clock: str
+    kept: int
+    breached: int
+
+
+class EscalationsCounted(Struct):
+    """Escalations that were opened in one hour of the day, in the team's own time."""
+
+    team: str
+    reason: str
+    hour: int
+    count: int
+
+
+class Spread(Struct):
+    """Messages that one person gets of one order: half of them at most `p50`, all but one in a hundred `p99`."""
+
+    p50: int
+    p99: int
+    max: int
+
+
+class _Group:
+    def __init__(self) -> None:
+        self.count = 0
+        self.sampled = 0
+        self.segments = 0
+        self.price = Decimal(0)  # of one segment of each
+
+
+class Tally:
+    """Adds up lives under one pack."""
+
+    def __init__(self, pack: Pack, prices: Prices, brand: str) -> None:
+        self._pack = pack
+        self._prices = prices
+        self._brand = brand
+        self._groups: dict[tuple[str, str, str], _Group] = defaultdict(_Group)
+        self._kept: Counter[str] = Counter()
+        self._broken: Counter[str] = Counter()
+        self._calls: Counter[tuple[str, str, int]] = Counter()
+        self._per_person: Counter[int] = Counter()
+
+    def add(self, life: Life) -> None:
+        """Count one order's life."""
+        told: Counter[tuple[str, int]] = Counter()
+        for n in life.messages.values():
+            if n.sent_at is not None:
+                told[n.audience, n.person] += 1
+                self._add_message(life, n)
+        self._per_person.update(told.values())
+        specs = self._pack.workflow.clocks
+        for clock in life.clocks.values():
+            if (spec := specs.get(clock.spec)) is None or not KINDS[spec.kind].is_promise:
+                continue
+            if clock.id in life.breached:
+                self._broken[clock.spec] += 1
+            elif clock.state == "met":
+                self._kept[clock.spec] += 1
+        for change in life.calls:
+            if change.kind == "opened":
+                e = change.escalation
+                zone = zone_of(self._pack.workflow.teams[e.team].timezone, "UTC")
+                self._calls[e.team, e.reason, change.at.astimezone(zone).hour] += 1
+
+    def _add_message(self, life: Life, n: Message) -> None:
+        group = self._groups[n.notice, n.channel, n.locale]
+        group.count += 1
+        if self._prices.by_channel:
+            group.price += self._prices.of(n.channel, n.address)
+        if group.sampled < SAMPLED:
+            group.sampled += 1
+            group.segments += segments_of(self._pack, life.notices[n.notice_id], n, self._brand)
+
+    @property
+    def messages(self) -> Messages:
+        """What left, by notice, channel and locale."""
+        by = []
+        for (notice, channel, locale), g in sorted(self._groups.items()):
+            segments = round(g.count * g.segments / g.sampled)
+            cost = self._prices.cost(g.price * g.segments / g.sampled)
+            by.append(MessagesCounted(notice, channel, locale, g.count, segments, cost))
+        return Messages(sum(m.count for m in by), by)
+
+    @property
+    def cost(self) -> Cost:
+        """Of all messages."""
+        amounts = (g.price * g.segments / g.sampled for g in self._groups.values())
+        return self._prices.cost(sum(amounts, Decimal(0)))
+
+    @property
+    def promises(self) -> list[PromiseCounted]:
+        """Of every promise that the pack makes."""
+        specs = self._pack.workflow.clocks.values()
+        names = [spec.name for spec in specs if KINDS[spec.kind].is_promise]
+        return [PromiseCounted(name, self._kept[name], self._broken[name]) for name in names]
+
+    @property
+    def escalations(self) -> list[EscalationsCounted]:
+        """Which team is called for what, and when in its day."""
+        return [EscalationsCounted(*key, count) for key, count in sorted(self._calls.items())]
+
+    @property
+    def per_customer(self) -> Spread:
+        """How many messages a person gets of one order."""
+        return Spread(_at(self._per_person, 0.5), _at(self._per_person, 0.99), max(self._per_person, default=0))
+
+
+def _at(counts: Counter[int], share: float) -> int:
+    """The smallest number that this share of all does not exceed."""
+    wanted, seen = share * counts.total(), 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if seen >= wanted:
+            return value
+    return 0
+
+
+def by_hour(escalations: Iterable[EscalationsCounted]) -> dict[str, list[int]]:
+    """By team, how often it is called in each hour of its day."""
+    hours: dict[str, list[int]] = {}
+    for e in escalations:
+        hours.setdefault(e.team, [0] * 24)[e.hour] += e.count
+    return hours
