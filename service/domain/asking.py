@@ -1,4 +1,4 @@
-"""Manual notices: in which statuses they are offered, and what the agent fills in. Pure."""
+"""Manual notices: of which orders they are offered, and what the agent fills in. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,6 +8,7 @@ from msgspec import to_builtins
 
 from service.domain import attributes
 from service.domain.attributes import moment_of
+from service.domain.conditions.judging import Situation, why_not
 from service.domain.errors import NotNow, Rejection
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
@@ -16,16 +17,23 @@ from service.domain.workflow import Ask, Notice, Workflow
 LONGEST: Final = 500
 
 
-def offered(workflow: Workflow, status: str) -> tuple[Notice, ...]:
-    """The manual notices that may be sent in `status`."""
-    return tuple(n for n in workflow.notices.values() if n.manual and (not n.statuses or status in n.statuses))
+def offered(workflow: Workflow, order: Order, now: datetime) -> tuple[Notice, ...]:
+    """The manual notices that may be sent about the order as it is now."""
+    return tuple(n for n in workflow.notices.values() if n.manual and not _why_not_now(workflow, n, order, now))
 
 
-def require_offered(workflow: Workflow, notice: Notice, status: str) -> None:
-    """Raises NotNow for a manual notice that makes no sense in `status`."""
-    if notice not in offered(workflow, status):
+def require_offered(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> None:
+    """Raises NotNow for a manual notice that makes no sense of this order now."""
+    if why := _why_not_now(workflow, notice, order, now):
+        raise NotNow(f"reason: {notice.name!r} is not sent {why}")
+
+
+def _why_not_now(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> str:
+    if notice.statuses and order.status not in notice.statuses:
         known = ", ".join(s for s in workflow.statuses if s in notice.statuses)
-        raise NotNow(f"reason: {notice.name!r} is not sent in {status!r}; it is in {known}")
+        return f"in {order.status!r}; it is in {known}"
+    why = why_not(notice.when, Situation(order, now, workflow.timezone))
+    return f"about this order: {why}" if why else ""
 
 
 def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, now: datetime) -> JsonObject:

@@ -47,7 +47,7 @@ def _kept_keys(attribute: Attribute, kept: Any, timezone: str) -> set[str]:
         return set()
     if attribute.type in ("date", "datetime"):
         return {value, day} if (day := _day_of(value, timezone)) else {value}
-    return {key} if (key := _key(value)) else set()
+    return {key} if (key := key_of(value)) else set()
 
 
 def sought(attribute: Attribute, text: str, timezone: str) -> str:
@@ -67,7 +67,7 @@ def sought(attribute: Attribute, text: str, timezone: str) -> str:
         case _:
             pass
     value = checked({name: value}, {name: attribute}, timezone, "attributes")[name]
-    return value if attribute.type in ("date", "datetime") else _key(value)
+    return value if attribute.type in ("date", "datetime") else key_of(value)
 
 
 def _day_of(kept: str, timezone: str) -> str:
@@ -77,8 +77,8 @@ def _day_of(kept: str, timezone: str) -> str:
     return datetime.fromisoformat(kept).astimezone(zone_of(timezone)).date().isoformat()
 
 
-def _key(value: Any) -> str:
-    """Empty for what has none, such as an object."""
+def key_of(value: Any) -> str:
+    """What equal values have in common; empty for what has none, such as an object."""
     match value:
         case bool():
             return "true" if value else "false"

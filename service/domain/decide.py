@@ -59,7 +59,7 @@ def _send_notice(draft: Draft, cause: SendNotice) -> None:
     notice = draft.workflow.notices[cause.reason]
     for channel in cause.channels:
         transitions.require_known("channel", channel, notice.channels, "channels")
-    asking.require_offered(draft.workflow, notice, draft.order.status)
+    asking.require_offered(draft.workflow, notice, draft.order, draft.now)
     asked = asking.answers(notice, draft.order, cause.inputs, draft.workflow.timezone, draft.now)
     by = cause.by or "an agent"
     notifying.notify(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked)

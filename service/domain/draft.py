@@ -7,9 +7,10 @@ from math import isfinite
 from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from service.domain import turns
+from service.domain.conditions.judging import Situation
 from service.domain.errors import Rejection
 from service.domain.events import Note, Payment
 from service.domain.notices import Message, PlannedNotice
@@ -89,13 +90,19 @@ class OrderChanges(TypedDict, total=False):
     clocks: Mapping[str, Clock]
     escalations: Mapping[str, Escalation]
     busy_until: datetime | None
+    entered: Mapping[str, int]
+    told_values: Mapping[str, Mapping[str, Any]]
 
 
 class Draft:
-    """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC)."""
+    """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC).
+
+    `before`: the order before the event that is looked at, None for its first; UNSET while none is.
+    """
 
     def __init__(self, order: Order, workflow: Workflow, now: datetime, at: datetime) -> None:
         self.order = order
+        self.before: Order | None | UnsetType = UNSET
         self.workflow = workflow
         self.now = now
         self.at = at
@@ -132,8 +139,15 @@ class Draft:
         said = {k: v for k, v in detail.items() if v not in (None, "", (), {})}
         self._entries.append(Entry(n, at or self.at, kind, said))
 
+    def situation(self, notice: str = "") -> Situation:
+        """What conditions are judged by now; `notice`: the one that is to be told."""
+        told = self.order.told_values.get(notice, {})
+        return Situation(self.order, self.now, self.workflow.timezone, self.before, told)
+
     def visit(self) -> None:
         """The order has entered its status."""
+        status = self.order.status
+        self.set(entered={**self.order.entered, status: self.order.entered.get(status, 0) + 1})
         self._visits.append(Visit(self.order.entries, self.order.status, self.order.stage, self.at))
 
     def observe(self, before: Order | None) -> None:

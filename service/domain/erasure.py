@@ -18,6 +18,8 @@ from msgspec import Struct, structs
 from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import ErasePerson
 from service.domain.channels import own_keys
+from service.domain.conditions.tree import paths
+from service.domain.conditions.used import conditions_of
 from service.domain.draft import Draft
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
@@ -202,14 +204,14 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
             k: structs.replace(e, detail="", by="", comment="", commented_by="") for k, e in order.escalations.items()
         },
         links=order.links + 1,
+        told_values={},
     )
     draft.log("person_erased", draft.now)
 
 
 def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> JsonObject:
     """Numbers, dates, and what the pack's clocks and measures go by; nothing that tells of a person."""
-    needed = {m.path for c in workflow.clocks.values() for m in (c.when, c.unless, *(v.when for v in c.variants)) if m}
-    needed |= {n.when.path for n in workflow.notices.values() if n.when}
+    needed = {path for condition in conditions_of(workflow) for path in paths(condition)}
     needed |= {measure.path for measure in workflow.measures.values()}
     personal = {name for name, a in workflow.attributes.items() if a.personal}
     kept = {}

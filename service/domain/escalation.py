@@ -5,10 +5,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from service.domain.conditions.judging import holds
 from service.domain.draft import Draft, EscalationChangeKind, escalation_key
 from service.domain.errors import Rejection
 from service.domain.order import Escalation, Order
-from service.domain.workflow import SEVERITIES, Severity, Team
+from service.domain.workflow import SEVERITIES, Reason, Severity, Team
 
 
 def open_or_join(
@@ -23,7 +24,7 @@ def open_or_join(
     by: str = "",
 ) -> None:
     """Call the reason's team; a further cause joins the escalation that is already open."""
-    reason = draft.workflow.reasons[reason_name]
+    reason = _as_it_is_here(draft, draft.workflow.reasons[reason_name])
     clocks = (clock_id,) if clock_id else ()
     already = draft.order.escalations.get(escalation_key(reason.team, reason.name))
     if already:
@@ -47,6 +48,15 @@ def open_or_join(
     draft.put_escalation("opened", at, opened)
     said = {"severity": opened.severity, "by": by, "detail": detail}
     draft.log("escalation_opened", at, reason=reason.name, team=team.name, **said)
+
+
+def _as_it_is_here(draft: Draft, reason: Reason) -> Reason:
+    """The reason with the team and severity that it has for this order."""
+    situation = draft.situation()
+    for v in reason.variants:
+        if holds(v.when, situation):
+            return replace(reason, team=v.team or reason.team, severity=v.severity or reason.severity)
+    return reason
 
 
 def first_level(team: Team, at: datetime) -> datetime | None:

@@ -16,7 +16,6 @@ from service.domain.attributes import moment_of
 from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Assignee, Person, as_person
-from service.domain.workflow import Match
 
 SEQUENCE_BITS: Final = 16
 MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
@@ -91,6 +90,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
 
     `event_time` is the time of the newest status event applied; `data_times` says for each part of the data when the
     event happened that gave it. `busy_until`: when all its messages would be out, were they sent one after the other.
+    `entered`: how often each status was. `told_values`: by notice, what it told last of values whose change counts.
     """
 
     id: UUID
@@ -121,11 +121,18 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     clocks: Mapping[str, Clock] = {}
     escalations: Mapping[str, Escalation] = {}
     busy_until: datetime | None = None
+    entered: Mapping[str, int] = {}
+    told_values: Mapping[str, Mapping[str, Any]] = {}
 
     @property
     def ref(self) -> OrderRef:
         """How others name it."""
         return OrderRef(self.workflow, self.reference)
+
+    @property
+    def visits(self) -> int:
+        """How often its status was entered, this time too."""
+        return self.entered.get(self.status, 0)
 
     def child(self, sequence: int) -> UUID:
         """The id of this order's `sequence`-th notice, message, clock or escalation."""
@@ -144,14 +151,6 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
         for step in path.split("."):
             value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
         return value
-
-    def matches(self, match: Match) -> bool:
-        """Whether the value at the match's path is among its values; without values, whether there is one."""
-        value = self.value(match.path)
-        if not match.values:
-            return bool(value)
-        found = value if isinstance(value, (list, tuple)) else (value,)
-        return any(str(v).lower() in match.values for v in found if v is not None)
 
     def date(self, path: str, timezone: str, *, start_of_day: bool = False) -> datetime | None:
         """A date of the order by its dotted path, as a UTC moment; a day without a time is its end, or its start."""

@@ -13,6 +13,7 @@ from service.domain.notices import Message, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.persons import Person
 from service.domain.readers import Reader, after_quiet, behind, pick_locale, readers_of, why_not
+from service.domain.triggers import remember
 from service.domain.workflow import Notice, Workflow
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
@@ -34,13 +35,16 @@ def plan(
     if not by and (why := _why_skipped(notice, order)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
+    readers = readers_of(draft, notice, channels)
+    if not readers:
+        return None
     if name not in order.notified:
         draft.set(notified=(*order.notified, name))
+    remember(draft, name, told=True)
     stage = draft.workflow.stages[order.stage]
     secret, valid_until = _secret_of(notice, secrets or {}, at)
     missing = bool(notice.secret) and secret is None
     notice_id = draft.next_id()
-    readers = readers_of(draft, notice, channels or notice.channels)
     messages = tuple(
         _message(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
     )

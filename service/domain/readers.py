@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from service.domain.calendars import quiet_until
 from service.domain.causes import OptOutChanged
 from service.domain.channels import ChannelSpec
+from service.domain.conditions.judging import why_not as why_not_met
+from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
 from service.domain.notices import Message
 from service.domain.order import Order
@@ -104,17 +106,32 @@ def _places(person: Person, channel: ChannelSpec) -> set[tuple[str, str]]:
     return {channel.place(a) for a in channel.addresses(person)}
 
 
-def readers_of(draft: Draft, notice: Notice, channels: Sequence[str]) -> list[Reader]:
-    """Whom the notice tells over these channels; where one does not reach somebody, its fallback is tried at once."""
+def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[Reader]:
+    """Whom the notice tells; where a channel does not reach somebody, its fallback is tried at once.
+
+    `only`: over these channels, as an agent chose them. Audiences and channels whose condition does not hold are left
+    out, which the timeline says.
+    """
     found: list[Reader] = []
-    for audience in notice.audiences:
+    channels = only or [c for c in notice.channels if _is_in(draft, notice, notice.channel_when.get(c), channel=c)]
+    for audience in notice.audiences if channels else ():
+        if not _is_in(draft, notice, notice.audience_when.get(audience), audience=audience):
+            continue
         people = people_of(draft, audience)
         if not people:
             found += [Reader(channel, "", audience, 0) for channel in channels]
         for index, person in enumerate(people):
             for channel in channels:
-                found += _readers_of_role(draft.workflow, _Role(audience, index, person), channel, channels)
+                role = _Role(audience, index, person)
+                found += _readers_of_role(draft.workflow, role, channel, only or notice.channels)
     return together(draft.workflow, found)
+
+
+def _is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str = "", audience: str = "") -> bool:
+    why = why_not_met(when, draft.situation(notice.name))
+    if why:
+        draft.log("notice_skipped", notice=notice.name, channel=channel, audience=audience, why=why)
+    return not why
 
 
 def _readers_of_role(workflow: Workflow, role: _Role, channel: str, channels: Sequence[str]) -> list[Reader]:

@@ -46,7 +46,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
         )
     draft = _draft(order, workflow, now, at)
     notifying.tick(draft, at)
-    before = draft.order
+    before = draft.before = draft.order
     draft.order, is_news = updated(before, data, at)
     draft.observe(before)
     public = bool(data.note and data.note.public)
@@ -109,6 +109,7 @@ def _first_event(
         stage_since=at,
     )
     draft = Draft(updated(order, data, at)[0], workflow, now, at)
+    draft.before = None
     transitions.check_needs(workflow, draft.order, data, "")
     adopted = data.status not in workflow.starts
     draft.log(
@@ -122,7 +123,7 @@ def _first_event(
     draft.set(note=data.note)
     draft.visit()
     draft.observe(None)
-    _plan_all(draft, [*status.notices, *triggers.assigned(draft, None)], data, first=True)
+    _plan_all(draft, [*triggers.entered(draft, status), *triggers.assigned(draft, None)], data, first=True)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -138,6 +139,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         return draft.decision("late")
     move = transitions.check_move(workflow, before.status, data.status)
     notifying.tick(draft, draft.at)
+    draft.before = draft.order
     draft.order, _ = updated(draft.order, data, draft.at)
     draft.set(event_time=draft.at, note=data.note)
     status = workflow.statuses[data.status]
@@ -157,7 +159,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         draft.log("data_updated", status=status.name, **_said(event, draft.now))
     _warn(draft, event)
     draft.observe(before)
-    notices = list(status.notices) if move == "enter" else []
+    notices = triggers.entered(draft, status) if move == "enter" else []
     _plan_all(draft, [*notices, *_of_changes(draft, before)], data)
     running.sync(draft, by_event=True)
     return draft.decision()
@@ -181,7 +183,7 @@ def _plan_all(draft: Draft, names: list[str], data: EventData, *, first: bool = 
             heard |= {*draft.workflow.notices[name].audiences}
     if not first and not isinstance(data, NoteAddedData):
         for name in triggers.noted(draft, data):
-            if heard.isdisjoint(draft.workflow.notices[name].audiences):
+            if heard.isdisjoint(draft.workflow.notices[name].audiences) and triggers.is_meant(draft, name):
                 notifying.notify(draft, name, draft.at)
     for name in data.secrets:
         if name not in used:

@@ -1,11 +1,21 @@
-"""Which notices something tells that is no new status: another assignee, a note, a changed value."""
+"""Which notices something tells: a status, another assignee, a note, a changed value; and whether they are meant."""
 
+from datetime import datetime
 from typing import Any
 
+from msgspec import UnsetType, to_builtins
+
+from service.domain.conditions.judging import why_not
+from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
 from service.domain.events import Data
 from service.domain.order import ASSIGNEE, Order, role_of
-from service.domain.workflow import OnChange, OnNote
+from service.domain.workflow import OnChange, OnNote, Status
+
+
+def entered(draft: Draft, status: Status) -> list[str]:
+    """Notices for a status that was entered."""
+    return [name for name in status.notices if name not in status.when or is_meant(draft, name, status.when[name])]
 
 
 def reassigned(draft: Draft, before: Order) -> list[str]:
@@ -68,9 +78,37 @@ def _is_new(old: Any, new: Any) -> bool:
     return bool(new) and new != old
 
 
+def is_meant(draft: Draft, name: str, when: Condition | None = None, at: datetime | None = None) -> bool:
+    """Whether the notice is told of the order as it is, by its own condition and by `when`, of the place that names it.
+
+    Where it is not, the timeline says why.
+    """
+    situation = draft.situation(name)
+    why = why_not(when, situation) or why_not(draft.workflow.notices[name].when, situation)
+    if why:
+        remember(draft, name, told=False)
+        draft.log("notice_skipped", at, notice=name, why=why)
+    return not why
+
+
+def remember(draft: Draft, name: str, *, told: bool) -> None:
+    """Keep the values from whose change the notice is told: as it told them, or else as they were first."""
+    known = draft.order.told_values.get(name, {})
+    source = draft.order if told else draft.before
+    if source is None or isinstance(source, UnsetType):
+        return
+    new = {
+        path: to_builtins(value)
+        for path in draft.workflow.notices[name].watched
+        if (told or path not in known) and (value := source.value(path)) is not None
+    }
+    if new:
+        draft.set(told_values={**draft.order.told_values, name: {**known, **new}})
+
+
 def without_replaced(draft: Draft, names: list[str]) -> list[str]:
     """Each notice that the order calls for once, without those that another one of them stands in for."""
     notices = draft.workflow.notices
-    meant = [n for n in dict.fromkeys(names) if (when := notices[n].when) is None or draft.order.matches(when)]
+    meant = [n for n in dict.fromkeys(names) if is_meant(draft, n)]
     replaced = {old for name in meant for old in notices[name].replaces}
     return [name for name in meant if name not in replaced]

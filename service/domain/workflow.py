@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from service.domain.calendars import Calendar, Every, QuietHours
 from service.domain.channels import ChannelSpec
+from service.domain.conditions.tree import Condition
 
 ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -21,13 +22,6 @@ WhenUnknown = Literal["resend", "while_fresh", "never"]
 WhenQuiet = Literal["send", "wait", "drop"]
 AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
 MeasureKind = Literal["rate", "time", "average", "count"]
-
-
-class Match(Struct, frozen=True):
-    """True of an order whose value at `path` is among `values`; without values, whenever it has one."""
-
-    path: str
-    values: tuple[str, ...] = ()
 
 
 class Stage(Struct, frozen=True):
@@ -50,7 +44,7 @@ class Need(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """An internal state of the order and what entering it tells.
+    """An internal state of the order and what entering it tells: `notices`, each only `when` its condition holds.
 
     `tracked`: customers may open the tracking page of an order in it. `listed`: lists show such orders unasked.
     """
@@ -58,6 +52,7 @@ class Status(Struct, frozen=True):
     name: str
     stage: str
     notices: tuple[str, ...] = ()
+    when: Mapping[str, Condition] = {}
     final: bool = False
     needs: tuple[Need, ...] = ()
     tracked: bool = True
@@ -109,8 +104,10 @@ class Notice(Struct, frozen=True):
 
     `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
     `after`: told only where one of these was told before, as to somebody who has heard of the order. `once`: not told
-    again to the same order. `when`: told only of orders that match. `on_assigned`: told when somebody of this role
-    (`assignee`: of any) gets the order, first or anew; `on_assignee_change`: only when it passes from one to another.
+    again to the same order. `when`: told only while it holds; `audience_when`, `channel_when`: the same for single
+    audiences and channels; `watched`: paths whose change counts from what the notice told last. `on_assigned`: told
+    when somebody of this role (`assignee`: of any) gets the order, first or anew; `on_assignee_change`: only when it
+    passes from one to another.
     `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
     """
 
@@ -126,7 +123,10 @@ class Notice(Struct, frozen=True):
     replaces: tuple[str, ...] = ()
     after: frozenset[str] = frozenset()
     once: bool = False
-    when: Match | None = None
+    when: Condition | None = None
+    audience_when: Mapping[str, Condition] = {}
+    channel_when: Mapping[str, Condition] = {}
+    watched: frozenset[str] = frozenset()
     secret: str | None = None
     valid_for: timedelta = timedelta(hours=24)
     when_unknown: WhenUnknown = "resend"
@@ -137,17 +137,18 @@ class Notice(Struct, frozen=True):
 
 
 class Escalate(Struct, frozen=True):
-    """What a breach raises."""
+    """What a breach raises, if `when` holds at that moment."""
 
     reason: str
     severity: Severity | None = None
     auto_resolve: bool = True
+    when: Condition | None = None
 
 
 class Variant(Struct, frozen=True):
     """Another length for orders that match, such as those of a service track."""
 
-    when: Match
+    when: Condition
     within: timedelta
 
 
@@ -165,8 +166,9 @@ class ClockSpec(Struct, frozen=True):
     of the order for *deadline* and *reminder*; `default_after` stands in, counted from entering
     `default_in`, while the order has no such date. With a `calendar`, or the one that
     the order's data chooses, lengths are working time. It runs
-    only `when` the order matches, and `unless` it matches the other. A reminder noticed more than
-    `late_by` after its moment is skipped.
+    only `when` that condition holds and the one of `unless` does not; `notify_when` and `warn_when` are asked when it
+    is due and when it warns. A reminder noticed more than
+    `late_by` after its moment is skipped. `timezone` is the pack's.
     """
 
     name: str
@@ -182,24 +184,40 @@ class ClockSpec(Struct, frozen=True):
     warn_at: float | None = None
     warn_after: timedelta | None = None
     notify_at_warning: str | None = None
+    warn_when: Condition | None = None
     paused_in: frozenset[str] = frozenset()
     notify: str | None = None
+    notify_when: Condition | None = None
     escalate: Escalate | None = None
     calendar: Calendar | None = None
     calendar_by: CalendarBy | None = None
     variants: tuple[Variant, ...] = ()
-    when: Match | None = None
-    unless: Match | None = None
+    when: Condition | None = None
+    unless: Condition | None = None
     late_by: timedelta = timedelta(minutes=15)
+    timezone: str = "UTC"
+
+
+class ReasonVariant(Struct, frozen=True):
+    """Another team or severity (None: the reason's own) for orders of which `when` holds."""
+
+    when: Condition
+    team: str | None = None
+    severity: Severity | None = None
 
 
 class Reason(Struct, frozen=True):
-    """Why a team is called."""
+    """Why a team is called; of `variants` the first that fits counts.
+
+    Clocks raise it only `when` that holds; what people report counts whatever it says.
+    """
 
     name: str
     team: str
     severity: Severity
     titles: Mapping[str, str]
+    when: Condition | None = None
+    variants: tuple[ReasonVariant, ...] = ()
 
 
 class Level(Struct, frozen=True):

@@ -196,7 +196,7 @@ def _with_help(shown: OrderShown, workflow: Workflow, order: Order, now: datetim
             ManualNotice(
                 n.name, n.manual.get(workflow.default_locale, n.name), n.channels, asks_of(workflow, n, order, now)
             )
-            for n in asking.offered(workflow, order.status)
+            for n in asking.offered(workflow, order, now)
         ],
     )
 

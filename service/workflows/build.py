@@ -4,43 +4,41 @@ from collections import defaultdict
 
 from service.channels import registry
 from service.domain.workflow import (
-    Ask,
     Attribute,
-    Content,
     Faq,
     Level,
     Need,
-    Notice,
-    OnChange,
-    OnNote,
     Reason,
+    ReasonVariant,
     Report,
     Stage,
     Status,
     Team,
     Workflow,
 )
-from service.workflows import build_clocks
-from service.workflows.schema import NoticeYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
+from service.workflows import build_clocks, build_notices
+from service.workflows.conditions import Scope, condition
+from service.workflows.schema import ReasonYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
 
 def build(yaml: WorkflowYaml, version: str) -> Workflow:
     """The model that `decide` works with; names are taken to be checked already."""
+    scope = scope_of(yaml)
     finals = frozenset(name for name, s in yaml.statuses.items() if s.final)
     return Workflow(
         name=yaml.workflow,
         version=version,
         title=yaml.title,
         stages={n: Stage(n, i, s.title, s.failed) for i, (n, s) in enumerate(yaml.stages.items())},
-        statuses={n: _status(n, s) for n, s in yaml.statuses.items()},
+        statuses={n: _status(n, s, scope) for n, s in yaml.statuses.items()},
         starts=starts(yaml),
         adopts=yaml.adopts,
         moves=moves(yaml.transitions, list(yaml.statuses), finals),
         repeat_updates=yaml.transitions.repeat == "update",
-        notices={n: _notice(n, v) for n, v in yaml.notices.items()},
-        clocks={n: build_clocks.clock(n, c, yaml) for n, c in yaml.clocks.items()}
-        | {n: build_clocks.follow_up(n, f) for n, f in yaml.follow_ups.items()},
-        reasons={n: Reason(n, r.team, r.severity, r.title) for n, r in yaml.reasons.items()},
+        notices={n: build_notices.notice(n, v, yaml, scope) for n, v in yaml.notices.items()},
+        clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
+        | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
+        reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},
         teams={n: build_team(n, t, yaml) for n, t in yaml.teams.items()},
         fallback=yaml.fallback,
         grace=yaml.grace,
@@ -84,9 +82,23 @@ def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
     return {steps[1]: where for steps, where in named if steps[0] == "attributes" and len(steps) == 2}
 
 
-def _status(name: str, yaml: StatusYaml) -> Status:
+def scope_of(yaml: WorkflowYaml) -> Scope:
+    """What conditions of this pack can speak of."""
+    names = {"status": tuple(yaml.statuses), "stage": tuple(yaml.stages)}
+    return Scope(_attributes(yaml), names, yaml.timezone)
+
+
+def _reason(name: str, yaml: ReasonYaml, scope: Scope) -> Reason:
+    known = [(condition(v.when, scope), v) for v in yaml.variants]
+    variants = tuple(ReasonVariant(when, v.team, v.severity) for when, v in known if when)
+    return Reason(name, yaml.team, yaml.severity, yaml.title, condition(yaml.when, scope), variants)
+
+
+def _status(name: str, yaml: StatusYaml, scope: Scope) -> Status:
     needs = tuple(Need(n.what, frozenset(n.from_)) for n in yaml.needs)
-    return Status(name, yaml.stage, tuple(yaml.notify), yaml.final, needs, yaml.tracked, yaml.listed)
+    when = {n.notice: c for n in yaml.notify if (c := condition(n.when, scope))}
+    names = tuple(n.notice for n in yaml.notify)
+    return Status(name, yaml.stage, names, when, yaml.final, needs, yaml.tracked, yaml.listed)
 
 
 def build_team(name: str, team: TeamYaml, pack: WorkflowYaml) -> Team:
@@ -151,30 +163,3 @@ def _until_required(run: list[str], rules: TransitionsYaml) -> set[str]:
         if rules.strict or rules.forward != "optional" or status not in rules.optional:
             break
     return reachable
-
-
-def _notice(name: str, yaml: NoticeYaml) -> Notice:
-    return Notice(
-        name=name,
-        audiences=tuple(yaml.audience),
-        channels=tuple(yaml.channels),
-        on_assignee_change=yaml.on_assignee_change,
-        on_assigned=yaml.on_assigned,
-        on_note=OnNote(n.public, frozenset(n.by), frozenset(n.not_by), frozenset(n.in_))
-        if (n := yaml.on_note)
-        else None,
-        on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
-        quiet=yaml.quiet,
-        mandatory=yaml.mandatory,
-        replaces=tuple(yaml.replaces),
-        after=frozenset(yaml.after),
-        once=yaml.once,
-        when=build_clocks.match(yaml.when),
-        secret=yaml.secret,
-        valid_for=yaml.valid_for,
-        when_unknown=yaml.when_unknown,
-        manual=yaml.manual,
-        statuses=frozenset(yaml.in_),
-        asks={n: Ask(Attribute(n, a.type, a.title), a.default, a.ahead) for n, a in yaml.asks.items()},
-        content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
-    )

@@ -5,9 +5,10 @@ from datetime import date, time, timedelta
 from typing import Final
 
 from service.domain.calendars import Calendar, QuietHours, Spans
-from service.domain.workflow import CalendarBy, ClockSpec, Escalate, Match, Measure, Variant
+from service.domain.workflow import CalendarBy, ClockSpec, Escalate, Measure, Variant
+from service.workflows.conditions import Scope, condition
 from service.workflows.durations import WorkingTime, parse_duration
-from service.workflows.schema import ClockYaml, FollowUpYaml, MatchYaml, MeasureYaml, WorkflowYaml
+from service.workflows.schema import ClockYaml, EscalateYaml, FollowUpYaml, MeasureYaml, WorkflowYaml
 from service.workflows.schema_times import DAY_MINUTES, CalendarYaml, QuietYaml, Weekday
 
 _WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -61,13 +62,9 @@ def quiet(yaml: QuietYaml | None) -> QuietHours | None:
     return QuietHours(local_time(yaml.start), local_time(yaml.end)) if yaml else None
 
 
-def match(yaml: MatchYaml | None) -> Match | None:
-    """A condition on the order."""
-    return Match(yaml.path, tuple(yaml.is_)) if yaml else None
-
-
-def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml) -> ClockSpec:
+def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
     """A promise; working time becomes plain time of its calendar."""
+    warning = yaml.at_warning.notify if yaml.at_warning else None
     keeps, chosen = _calendars(yaml, pack)
     share, after = _warning(yaml.warn_at)
     return ClockSpec(
@@ -83,19 +80,26 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml) -> ClockSpec:
         default_in=frozenset(yaml.default.in_) if yaml.default else frozenset(),
         warn_at=share,
         warn_after=after,
-        notify_at_warning=yaml.at_warning.notify if yaml.at_warning else None,
+        notify_at_warning=warning.notice if warning else None,
+        warn_when=condition(warning.when, scope) if warning else None,
         paused_in=frozenset(yaml.paused_in),
-        notify=yaml.notify,
-        escalate=Escalate(yaml.escalate.reason, yaml.escalate.severity, yaml.escalate.auto_resolve)
-        if yaml.escalate
-        else None,
+        notify=yaml.notify.notice if yaml.notify else None,
+        notify_when=condition(yaml.notify.when, scope) if yaml.notify else None,
+        escalate=_escalate(yaml.escalate, scope),
         calendar=keeps,
         calendar_by=chosen,
-        variants=tuple(Variant(Match(v.when.path, tuple(v.when.is_)), _length(v.within, keeps)) for v in yaml.variants),
-        when=match(yaml.when),
-        unless=match(yaml.unless),
+        variants=tuple(Variant(c, _length(v.within, keeps)) for v in yaml.variants if (c := condition(v.when, scope))),
+        when=condition(yaml.when, scope),
+        unless=condition(yaml.unless, scope),
         late_by=yaml.late_by,
+        timezone=pack.timezone,
     )
+
+
+def _escalate(yaml: EscalateYaml | None, scope: Scope) -> Escalate | None:
+    if yaml is None:
+        return None
+    return Escalate(yaml.reason, yaml.severity, yaml.auto_resolve, condition(yaml.when, scope))
 
 
 def _calendars(yaml: ClockYaml, pack: WorkflowYaml) -> tuple[Calendar | None, CalendarBy | None]:
@@ -115,17 +119,19 @@ def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelt
     return day * length.days + timedelta(hours=length.hours)
 
 
-def follow_up(name: str, yaml: FollowUpYaml) -> ClockSpec:
+def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
     """A plan that tells some time after entering a status."""
     return ClockSpec(
         name=name,
         kind="follow_up",
         within=yaml.after,
         statuses=frozenset(yaml.in_),
-        notify=yaml.notify,
-        when=match(yaml.when),
-        unless=match(yaml.unless),
+        notify=yaml.notify.notice,
+        notify_when=condition(yaml.notify.when, scope),
+        when=condition(yaml.when, scope),
+        unless=condition(yaml.unless, scope),
         late_by=yaml.late_by,
+        timezone=pack.timezone,
     )
 
 

@@ -89,8 +89,8 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]
     teams = list(y.teams)
     for name, status in y.statuses.items():
         yield ("statuses", name, "stage"), "stage", status.stage, stages
-        for entered in status.notify:
-            yield ("statuses", name, "notify"), "notice", entered, notices
+        for i, entered in enumerate(status.notify):
+            yield ("statuses", name, "notify", i), "notice", entered.notice, notices
     for path, names in _status_lists(y):
         for name in names:
             yield path, "status", name, statuses
@@ -108,18 +108,21 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]
         yield ("shows",), "attribute that is not personal", name, open_
     yield from _clock_references(y)
     for name, reason in y.reasons.items():
-        yield ("reasons", name, "team"), "team", reason.team, teams
+        for team in (reason.team, *(v.team for v in reason.variants if v.team)):
+            yield ("reasons", name, "team"), "team", team, teams
 
 
 def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
     for name, follow_up in y.follow_ups.items():
-        yield ("follow_ups", name, "notify"), "notice", follow_up.notify, list(y.notices)
+        yield ("follow_ups", name, "notify"), "notice", follow_up.notify.notice, list(y.notices)
     for name, clock in y.clocks.items():
-        for key in ("notice", "notify"):
-            if (value := getattr(clock, key)) is not None:
-                yield ("clocks", name, key), "notice", value, list(y.notices)
+        if clock.notice:
+            yield ("clocks", name, "notice"), "notice", clock.notice, list(y.notices)
+        if clock.notify:
+            yield ("clocks", name, "notify"), "notice", clock.notify.notice, list(y.notices)
         if clock.at_warning:
-            yield ("clocks", name, "at_warning", "notify"), "notice", clock.at_warning.notify, list(y.notices)
+            warned = clock.at_warning.notify.notice
+            yield ("clocks", name, "at_warning", "notify"), "notice", warned, list(y.notices)
         for used in calendars_of(clock):
             yield ("clocks", name, "calendar"), "calendar", used, list(y.calendars)
         if clock.escalate:

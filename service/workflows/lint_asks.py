@@ -46,8 +46,8 @@ def _trigger(notice: NoticeYaml) -> str:
 
 def _notified_by(y: WorkflowYaml) -> Iterator[tuple[str, str]]:
     for name, status in y.statuses.items():
-        yield from ((notice, f"status {name}") for notice in status.notify)
+        yield from ((n.notice, f"status {name}") for n in status.notify)
     for name, clock in y.clocks.items():
         notices = [clock.notify, clock.at_warning.notify if clock.at_warning else None]
-        yield from ((notice, f"clock {name}") for notice in notices if notice)
-    yield from ((f.notify, f"follow-up {name}") for name, f in y.follow_ups.items())
+        yield from ((n.notice, f"clock {name}") for n in notices if n)
+    yield from ((f.notify.notice, f"follow-up {name}") for name, f in y.follow_ups.items())

@@ -11,6 +11,7 @@ from service.domain.workflow import AttributeType, MeasureKind, Severity, UntilS
 from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_asks import Asks
+from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
 from service.workflows.schema_words import (
     AttributeName,
@@ -21,7 +22,6 @@ from service.workflows.schema_words import (
     Part,
     Titles,
     one_or_many,
-    texts,
 )
 
 
@@ -66,7 +66,7 @@ class StatusYaml(Part):
     """
 
     stage: Ident
-    notify: Idents = []
+    notify: Notifies = []
     final: bool = False
     needs: Annotated[
         list[NeedYaml], BeforeValidator(_needs, json_schema_input_type=DataPath | list[DataPath | NeedYaml])
@@ -115,18 +115,18 @@ class OnChangeYaml(Part):
     in_: Annotated[Idents, Field(alias="in")] = []
 
 
-class MatchYaml(Part):
-    """True of an order whose value at `path` is one of `is`; without `is`, whenever it has one."""
+class RungYaml(Part):
+    """A channel that is used only while the condition holds."""
 
-    path: DataPath
-    is_: Annotated[list[str], BeforeValidator(texts), Field(alias="is")] = []
+    channel: Channel
+    when: WhenYaml
 
 
 class NoticeYaml(Part):
     """One thing worth telling."""
 
-    audience: Idents = ["customer"]
-    channels: list[Channel]
+    audience: Audiences = ["customer"]
+    channels: list[Channel | RungYaml]
     on_assignee_change: Ident | None = None
     on_assigned: Annotated[
         Ident | None, Field(description="told when somebody of this role (assignee: of any) gets the order")
@@ -138,7 +138,7 @@ class NoticeYaml(Part):
     replaces: Idents = []
     after: Annotated[Idents, Field(description="only told where one of these was told before")] = []
     once: Annotated[bool, Field(description="not told again to the same order")] = False
-    when: Annotated[MatchYaml | None, Field(description="only told of orders that match")] = None
+    when: Annotated[WhenYaml | None, Field(description="only told while this holds")] = None
     secret: Ident | None = None
     valid_for: Duration = Field(default="24h", validate_default=True)
     when_unknown: WhenUnknown = "resend"
@@ -154,19 +154,20 @@ class EscalateYaml(Part):
     reason: Ident
     severity: Severity | None = None
     auto_resolve: bool = True
+    when: WhenYaml | None = None
 
 
 class VariantYaml(Part):
     """Another length for orders that match."""
 
-    when: MatchYaml
+    when: WhenYaml
     within: Length
 
 
 class AtWarningYaml(Part):
     """What a clock's warning does."""
 
-    notify: Ident
+    notify: Notify
 
 
 class DefaultDateYaml(Part):
@@ -183,8 +184,8 @@ class ClockYaml(Part):
     within: Length
     variants: list[VariantYaml] = []
     calendar: Ident | CalendarByYaml | None = None
-    when: MatchYaml | None = None
-    unless: MatchYaml | None = None
+    when: WhenYaml | None = None
+    unless: WhenYaml | None = None
     late_by: Duration = Field(default="15m", validate_default=True)
     notice: Ident | None = None
     until: UntilState = "sent"
@@ -197,27 +198,37 @@ class ClockYaml(Part):
     )
     at_warning: AtWarningYaml | None = None
     paused_in: Idents = []
-    notify: Ident | None = None
+    notify: Notify | None = None
     escalate: EscalateYaml | None = None
 
 
 class FollowUpYaml(Part):
     """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise."""
 
-    notify: Ident
+    notify: Notify
     after: Duration
     in_: Annotated[Idents, Field(alias="in")]
-    when: MatchYaml | None = None
-    unless: MatchYaml | None = None
+    when: WhenYaml | None = None
+    unless: WhenYaml | None = None
     late_by: Duration = Field(default="24h", validate_default=True)
 
 
+class ReasonVariantYaml(Part):
+    """Another team or severity for orders of which the condition holds."""
+
+    when: WhenYaml
+    team: Ident | None = None
+    severity: Severity | None = None
+
+
 class ReasonYaml(Part):
-    """Why a team is called."""
+    """Why a team is called; `when` is asked when a clock raises it, not when people report it."""
 
     team: Ident
     severity: Severity = "medium"
     title: Titles
+    when: WhenYaml | None = None
+    variants: list[ReasonVariantYaml] = []
 
 
 class LevelYaml(Part):
@@ -299,6 +310,16 @@ class AttributeYaml(Part):
     type: AttributeType = "any"
     title: Titles = {}
     personal: bool = False
+
+
+def audiences_of(notice: NoticeYaml) -> list[str]:
+    """The names of those whom a notice may tell."""
+    return [a.audience if isinstance(a, AudienceYaml) else a for a in notice.audience]
+
+
+def channels_of(notice: NoticeYaml) -> list[str]:
+    """The names of the channels by which it may."""
+    return [c.channel if isinstance(c, RungYaml) else c for c in notice.channels]
 
 
 def _typed(value: Any) -> Any:

@@ -16,12 +16,6 @@ def one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def texts(value: Any) -> Any:
-    """YAML's own `false` or `7` as the text that an order's value is compared with."""
-    items = value if isinstance(value, list) else [value]
-    return [str(v).lower() for v in items]
-
-
 Idents = Annotated[list[Ident], BeforeValidator(one_or_many, json_schema_input_type=Ident | list[Ident])]
 Titles = dict[str, str]
 

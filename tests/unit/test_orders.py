@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.order import Order
-from service.domain.workflow import Match
 from tests.support.events import CUSTOMER
 from tests.support.examples import examples
 from tests.support.life import after, begun, happened
@@ -47,24 +46,6 @@ def order_of(**said: Any) -> Order:
 )
 def test_values_are_found_by_their_paths(path: str, value: Any) -> None:
     assert order_of(**FULL).value(path) == value
-
-
-@pytest.mark.parametrize(
-    ("match", "expected"),
-    [
-        (Match("attributes.size", ("big", "huge")), True),
-        (Match("attributes.size", ("small",)), False),
-        (Match("attributes.parts", ("b",)), True),
-        (Match("attributes.parts", ("c",)), False),
-        (Match("attributes.size"), True),
-        (Match("attributes.none"), False),
-        (Match("attributes.none", ("none",)), False),
-        (Match("attributes.weight", ("3",)), True),
-        (Match("payment.verified", ("true",)), True),
-    ],
-)
-def test_conditions_look_at_the_value_or_whether_there_is_one(match: Match, expected: bool) -> None:
-    assert order_of(**FULL).matches(match) is expected
 
 
 def test_whoever_handles_the_order_is_an_audience_unless_somebody_is_named_for_it() -> None:

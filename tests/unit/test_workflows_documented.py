@@ -14,7 +14,7 @@ import yaml
 
 from service.domain.events import Appointment
 from service.simulator import simulator
-from service.workflows import lint, packs, schema, schema_asks, schema_times, templates
+from service.workflows import lint, packs, schema, schema_asks, schema_conditions, schema_times, templates
 from service.workflows.schema_words import Part
 from tests.support.world import ROOT
 
@@ -41,7 +41,7 @@ def _merged(above: Any, below: Any) -> Any:
 
 
 def _parts() -> list[type[Part]]:
-    found = [v for module in (schema, schema_asks, schema_times) for v in vars(module).values()]
+    found = [v for module in (schema, schema_asks, schema_conditions, schema_times) for v in vars(module).values()]
     return [v for v in found if inspect.isclass(v) and issubclass(v, Part) and v is not Part]
 
 
@@ -88,7 +88,8 @@ def _whole(folder: Path) -> Path:
         (folder / "_layouts" / layout.name).write_text(layout.read_text())
     (home / "workflow.yaml").write_text(yaml.safe_dump(pack, sort_keys=False))
     for name, notice in pack["notices"].items():
-        for channel in {*notice["channels"], *(pack["fallback"].get(c) for c in notice["channels"])} - {
+        channels = [c if isinstance(c, str) else c["channel"] for c in notice["channels"]]
+        for channel in {*channels, *(pack["fallback"].get(c) for c in channels)} - {
             None,
             "webhook",
         }:

@@ -12,11 +12,14 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
+from service.domain import triggers
 from service.domain.clocks.kinds import KINDS
 from service.domain.clocks.timing import later, left, warn_time
+from service.domain.conditions.judging import holds, why_not
+from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
-from service.domain.workflow import ClockSpec
+from service.domain.workflow import ClockSpec, Escalate
 
 Notify = Callable[[Draft, str, datetime], object]
 
@@ -69,7 +72,8 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
             return False
     elif draft.workflow.is_final(order.status):
         return False
-    return (spec.when is None or order.matches(spec.when)) and not (spec.unless and order.matches(spec.unless))
+    situation = draft.situation()
+    return holds(spec.when, situation) and (spec.unless is None or not holds(spec.unless, situation))
 
 
 def _arm(draft: Draft, spec: ClockSpec, basis: datetime) -> None:
@@ -210,7 +214,7 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, notify: Noti
         draft.put_clock(key, replace(clock, warned=True))
         draft.log("clock_warned", due, clock=spec.name, due=clock.due.isoformat())
         if spec.notify_at_warning and draft.now < clock.due:  # a warning of what has happened since helps nobody
-            notify(draft, spec.notify_at_warning, due)
+            _tell(draft, notify, spec.notify_at_warning, spec.warn_when, due)
         return
     late = (draft.now - clock.due).total_seconds()
     if not KINDS[spec.kind].is_promise:
@@ -229,13 +233,19 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, notify: Noti
             noticed_late_s=round(late, 3),
         )
     if spec.escalate:
-        escalations.open_or_join(
-            draft,
-            spec.escalate.reason,
-            due,
-            severity=spec.escalate.severity,
-            clock_id=clock.id,
-            due=clock.due,
-        )
+        _escalate(draft, spec.escalate, clock, due)
     if spec.notify:
-        notify(draft, spec.notify, due)
+        _tell(draft, notify, spec.notify, spec.notify_when, due)
+
+
+def _tell(draft: Draft, notify: Notify, notice: str, when: Condition | None, due: datetime) -> None:
+    if triggers.is_meant(draft, notice, when, due):
+        notify(draft, notice, due)
+
+
+def _escalate(draft: Draft, what: Escalate, clock: Clock, due: datetime) -> None:
+    situation = draft.situation()
+    if why := why_not(what.when, situation) or why_not(draft.workflow.reasons[what.reason].when, situation):
+        draft.log("escalation_skipped", due, clock=clock.spec, reason=what.reason, why=why)
+        return
+    escalations.open_or_join(draft, what.reason, due, severity=what.severity, clock_id=clock.id, due=clock.due)

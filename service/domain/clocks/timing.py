@@ -3,13 +3,18 @@
 from datetime import datetime, timedelta
 
 from service.domain.calendars import Calendar, add_working, working_between
+from service.domain.conditions.judging import Situation, holds
 from service.domain.order import Order
 from service.domain.workflow import ClockSpec
 
 
 def within(spec: ClockSpec, order: Order) -> timedelta:
     """The length of the promise for this order."""
-    return next((v.within for v in spec.variants if order.matches(v.when)), spec.within)
+    if not spec.variants:
+        return spec.within
+    # Of the order as it stands: what happens, and when, is not asked here (`check` sees to it).
+    situation = Situation(order, order.updated, spec.timezone)
+    return next((v.within for v in spec.variants if holds(v.when, situation)), spec.within)
 
 
 def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:

@@ -1,0 +1,47 @@
+"""What every order has that a condition can ask for, and of which type it is; attributes are the pack's to declare."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from service.domain.workflow import Attribute, AttributeType
+
+FIELDS: Final[Mapping[str, AttributeType]] = {
+    "status": "text",
+    "stage": "text",
+    "created": "datetime",
+    "status_since": "datetime",
+    "visits": "number",
+    "eta": "datetime",
+    "appointment": "any",
+    "appointment.start": "datetime",
+    "appointment.end": "datetime",
+    "price": "money",
+    "price.amount": "number",
+    "price.currency": "text",
+    "payment": "any",
+    "payment.verified": "boolean",
+    "payment.reference": "text",
+    "assignee": "any",
+    "assignee.role": "text",
+    "assignee.id": "text",
+    "assignee.name": "text",
+    "previous_assignee": "text",
+    "note": "any",
+    "note.text": "text",
+    "note.public": "boolean",
+}
+# With one more step: people by audience, how often each status was entered, and what events bring besides.
+OPEN: Final[Mapping[str, AttributeType]] = {"recipients": "list", "entered": "number", "attributes": "any"}
+
+
+def type_at(path: str, declared: Mapping[str, Attribute]) -> AttributeType | None:
+    """The type of the value at `path`; None where no order has one there. Below an attribute it may be anything."""
+    if path in FIELDS:
+        return FIELDS[path]
+    first, _, rest = path.partition(".")
+    if first not in OPEN or not rest:
+        return None
+    name, _, below = rest.partition(".")
+    if first != "attributes":
+        return None if below else OPEN[first]
+    return declared[name].type if name in declared and not below else "any"

@@ -1,0 +1,44 @@
+"""Notices of a pack, from YAML to the domain's model."""
+
+from service.domain.conditions.tree import predicates
+from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote
+from service.workflows.conditions import Scope, condition
+from service.workflows.schema import NoticeYaml, RungYaml, WorkflowYaml, audiences_of, channels_of
+from service.workflows.schema_conditions import AudienceYaml
+
+
+def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Notice:
+    """A notice with its conditions; those of the places that name it are theirs."""
+    when = condition(yaml.when, scope)
+    audiences = {a.audience: c for a in yaml.audience if isinstance(a, AudienceYaml) if (c := condition(a.when, scope))}
+    channels = {r.channel: c for r in yaml.channels if isinstance(r, RungYaml) if (c := condition(r.when, scope))}
+    told_by = [n.when for s in pack.statuses.values() for n in s.notify if n.notice == name]
+    named = [condition(w, scope) for w in told_by]
+    every = [when, *audiences.values(), *channels.values(), *named]
+    return Notice(
+        name=name,
+        audiences=tuple(audiences_of(yaml)),
+        channels=tuple(channels_of(yaml)),
+        on_assignee_change=yaml.on_assignee_change,
+        on_assigned=yaml.on_assigned,
+        on_note=OnNote(n.public, frozenset(n.by), frozenset(n.not_by), frozenset(n.in_))
+        if (n := yaml.on_note)
+        else None,
+        on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
+        quiet=yaml.quiet,
+        mandatory=yaml.mandatory,
+        replaces=tuple(yaml.replaces),
+        after=frozenset(yaml.after),
+        once=yaml.once,
+        when=when,
+        audience_when=audiences,
+        channel_when=channels,
+        watched=frozenset(t.path for c in every for t in predicates(c) if t.op == "changed_by"),
+        secret=yaml.secret,
+        valid_for=yaml.valid_for,
+        when_unknown=yaml.when_unknown,
+        manual=yaml.manual,
+        statuses=frozenset(yaml.in_),
+        asks={n: Ask(Attribute(n, a.type, a.title), a.default, a.ahead) for n, a in yaml.asks.items()},
+        content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
+    )

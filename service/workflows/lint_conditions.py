@@ -1,0 +1,78 @@
+"""What may be wrong with a pack's conditions, wherever it has one: by file and line, with what to write instead."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from service.workflows.build import scope_of
+from service.workflows.conditions import problems
+from service.workflows.lint import Finding, Source
+from service.workflows.schema import ClockYaml, NoticeYaml, RungYaml, WorkflowYaml
+from service.workflows.schema_conditions import AudienceYaml, NotifyYaml, WhenYaml
+from service.workflows.yaml_lines import YamlPath
+
+
+class Place(NamedTuple):
+    """A condition and where it stands; whether an event is looked at there, and the time of day."""
+
+    path: YamlPath
+    when: WhenYaml | None
+    of_event: bool = False
+    of_time: bool = True
+
+
+def check(source: Source) -> Iterator[Finding]:
+    """All problems of all conditions."""
+    scope = scope_of(source.yaml)
+    for place in _places(source.yaml):
+        if place.when is not None:
+            here = replace(scope, of_event=place.of_event, of_time=place.of_time)
+            yield from (source.problem(path, said) for path, said in problems(place.when, here, place.path))
+
+
+def _places(y: WorkflowYaml) -> Iterator[Place]:
+    for name, notice in y.notices.items():
+        yield from _of_notice(name, notice)
+    for name, status in y.statuses.items():
+        for i, told in enumerate(status.notify):
+            yield Place(("statuses", name, "notify", i, "when"), told.when, of_event=True)
+    for name, clock in y.clocks.items():
+        yield from _of_clock(name, clock)
+    for name, follow_up in y.follow_ups.items():
+        yield Place(("follow_ups", name, "when"), follow_up.when, of_time=False)
+        yield Place(("follow_ups", name, "unless"), follow_up.unless, of_time=False)
+        yield _named(("follow_ups", name, "notify"), follow_up.notify)
+    for name, reason in y.reasons.items():
+        yield Place(("reasons", name, "when"), reason.when)
+        for i, variant in enumerate(reason.variants):
+            yield Place(("reasons", name, "variants", i, "when"), variant.when)
+
+
+def _of_notice(name: str, notice: NoticeYaml) -> Iterator[Place]:
+    """An agent sends a manual one: no event is looked at then."""
+    by_event = not notice.manual
+    yield Place(("notices", name, "when"), notice.when, by_event)
+    for i, audience in enumerate(notice.audience):
+        if isinstance(audience, AudienceYaml):
+            yield Place(("notices", name, "audience", i, "when"), audience.when, by_event)
+    for i, channel in enumerate(notice.channels):
+        if isinstance(channel, RungYaml):
+            yield Place(("notices", name, "channels", i, "when"), channel.when, by_event)
+
+
+def _of_clock(name: str, clock: ClockYaml) -> Iterator[Place]:
+    yield Place(("clocks", name, "when"), clock.when, of_time=False)
+    yield Place(("clocks", name, "unless"), clock.unless, of_time=False)
+    for i, variant in enumerate(clock.variants):
+        yield Place(("clocks", name, "variants", i, "when"), variant.when, of_time=False)
+    if clock.notify:
+        yield _named(("clocks", name, "notify"), clock.notify)
+    if clock.at_warning:
+        yield _named(("clocks", name, "at_warning", "notify"), clock.at_warning.notify)
+    if clock.escalate:
+        yield Place(("clocks", name, "escalate", "when"), clock.escalate.when)
+
+
+def _named(path: YamlPath, told: NotifyYaml) -> Place:
+    return Place((*path, "when"), told.when)

@@ -1,0 +1,98 @@
+"""Conditions on an order's data, as a pack's YAML writes them, and the places that may have one beside a name."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from service.workflows.schema_words import DataPath, Ident, Idents, Part
+
+Given: TypeAlias = bool | int | float | datetime | date | str
+Givens = Annotated[
+    list[Given],
+    BeforeValidator(lambda v: v if isinstance(v, list) else [v], json_schema_input_type=Given | list[Given]),
+]
+
+
+class CountYaml(Part):
+    """How often, within bounds."""
+
+    over: int | None = None
+    at_least: int | None = None
+    under: int | None = None
+    at_most: int | None = None
+
+
+class WhenYaml(Part):
+    """A condition: all that it says must hold.
+
+    Of the value at `path`: with nothing else, that it is there and neither false, zero nor empty. What it is compared
+    with is a number, money (`500 EUR`), a date, `now`, `now + 2h`, `eta - 1h`, or the path of another value.
+    """
+
+    path: DataPath | None = None
+    is_: Annotated[Givens, Field(alias="is", description="one of these")] = []
+    known: Annotated[bool | None, Field(description="whether there is a value, whatever it is")] = None
+    over: Given | None = None
+    at_least: Given | None = None
+    under: Given | None = None
+    at_most: Given | None = None
+    before: Given | None = None
+    after: Given | None = None
+    contains: Annotated[Givens, Field(description="a list has one of these, or a text has it somewhere")] = []
+    starts_with: Givens = []
+    changed: Annotated[Literal[True] | None, Field(description="it had another value before this event")] = None
+    changed_by: Annotated[Given | None, Field(description="at least so far from what the notice told last")] = None
+    first: Annotated[Literal[True] | None, Field(description="it had no value before this event")] = None
+    in_: Annotated[Idents, Field(alias="in", description="the order is in one of these statuses")] = []
+    entered: Annotated[
+        int | CountYaml | None, Field(description="how often the status of `in`, or the one it is in, was entered")
+    ] = None
+    all: list["WhenYaml"] = []
+    any: list["WhenYaml"] = []
+    not_: Annotated["WhenYaml | None", Field(alias="not")] = None
+
+
+class NotifyYaml(Part):
+    """A notice that is told here, only while the condition holds."""
+
+    notice: Ident
+    when: WhenYaml | None = None
+
+
+class AudienceYaml(Part):
+    """An audience that is told only while the condition holds."""
+
+    audience: Ident
+    when: WhenYaml
+
+
+def named(key: str) -> Any:
+    """A name alone stands for what is called so without a condition."""
+
+    def read(value: Any) -> Any:
+        return {key: value} if isinstance(value, str) else value
+
+    return read
+
+
+def _each_named(key: str) -> Any:
+    def read(value: Any) -> Any:
+        items = value if isinstance(value, list) else [value]
+        return [named(key)(item) for item in items]
+
+    return read
+
+
+Notify = Annotated[NotifyYaml, BeforeValidator(named("notice"), json_schema_input_type=Ident | NotifyYaml)]
+Notifies = Annotated[
+    list[NotifyYaml],
+    BeforeValidator(_each_named("notice"), json_schema_input_type=Ident | NotifyYaml | list[Ident | NotifyYaml]),
+]
+Audiences = Annotated[
+    list[Ident | AudienceYaml],
+    BeforeValidator(
+        lambda v: v if isinstance(v, list) else [v],
+        json_schema_input_type=Ident | AudienceYaml | list[Ident | AudienceYaml],
+    ),
+]
