@@ -1,4 +1,4 @@
-"""`stagebell simulate`."""
+"""`stagebell simulate`, `stagebell diff`."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,8 @@ from rich.table import Table
 
 from service import settings as settings_module
 from service.channels import registry
-from service.cli.shown import add_row
+from service.cli.shown import add_row, plain
+from service.foresight.differing import by_reader, differences
 from service.foresight.simulating import Assumptions, NoDemo, Simulated, simulate
 from service.foresight.tally import MessagesCounted, by_hour
 from service.prices import Prices, load
@@ -97,3 +98,20 @@ def print_hours(console: Console, hours: dict[str, list[int]]) -> None:
         add_row(table, f"{team}  ", *(_BARS[-(-n * (len(_BARS) - 1) // most)] * 2 + " " for n in counts))
         add_row(table, "", *(f"{n}" if n else "" for n in counts))
     console.print(table)
+
+
+def print_differences(old: Path, new: Path, *, as_json: bool) -> int:
+    """Print what is other in the new pack, and for whom; the exit code."""
+    found = differences(pack_in(old), pack_in(new))
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return 0
+    if not found.differences:
+        typer.echo(f"{found.workflow}: nothing changes for anybody")
+    for whom, theirs in by_reader(found.differences).items():
+        typer.echo(f"For {whom}:")
+        for d in theirs:
+            typer.echo(f"  {d.kind}: {plain(d.says)}")
+            for line in d.text:
+                typer.echo(f"    {plain(line)}")
+    return 0

@@ -26,6 +26,18 @@ def simulate(
     sys.exit(run_simulation(pack, orders, days, seed, assumed, as_json=json))
 
 
+def diff(
+    old: Annotated[Path, typer.Argument(help="The folder of the pack as it is.")],
+    new: Annotated[Path, typer.Argument(help="The folder of the pack as it would be.")],
+    json: Json = False,
+) -> None:
+    """What changes for whom when NEW takes the place of OLD, in words, from the packs alone."""
+    from service.cli.foreseeing import print_differences
+
+    sys.exit(print_differences(old, new, as_json=json))
+
+
 def add_to(app: typer.Typer) -> None:
     """Make them commands of `stagebell`."""
     app.command()(simulate)
+    app.command()(diff)

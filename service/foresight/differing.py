@@ -1,0 +1,200 @@
+"""What is other in a new pack, and for whom, from the packs alone: in words, nothing played."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, Literal, TypeVar
+
+from msgspec import Struct
+
+from service.domain.clocks.kinds import KINDS
+from service.domain.workflow import ClockSpec, Notice, Status, Workflow
+from service.foresight.said import changed_fields, clock_rule, notice_rule, shown
+from service.workflows.packs import Pack
+
+Kind = Literal["notice", "text", "promise", "plan", "status", "stage", "move", "reason", "team", "workflow"]
+T = TypeVar("T", bound=Struct)
+# Compared by themselves, or no rule for anybody.
+_ELSEWHERE: Final = frozenset(
+    {
+        "name",
+        "version",
+        "notices",
+        "clocks",
+        "statuses",
+        "stages",
+        "moves",
+        "reasons",
+        "teams",
+        "promised",
+        "channels",
+        "demo",
+    }
+)
+# Fields of a notice and how to say that they changed.
+_NOTICE_WORDS: Final = {
+    "audiences": "goes to {after} instead of {before}",
+    "channels": "goes by {after} instead of {before}",
+    "mandatory": "is told whatever readers wish: {after} instead of {before}",
+    "quiet": "does in quiet hours: {after} instead of {before}",
+    "valid_for": "is worth telling for {after} instead of {before}",
+    "when": "is told only where {after} instead of {before}",
+    "once": "is told once an order: {after} instead of {before}",
+    "secret": "carries the code {after} instead of {before}",  # nosec B105 - words, no password
+}
+_CLOCK_WORDS: Final = {
+    "within": "has {after} instead of {before}",
+    "statuses": "runs in {after} instead of {before}",
+    "paused_in": "is paused in {after} instead of {before}",
+    "notify": "tells {after} instead of {before} when it is due",
+    "escalate": "calls for {after} instead of {before}",
+    "warn_at": "warns after {after} of its time instead of {before}",
+    "warn_after": "warns after {after} instead of {before}",
+    "until": "ends when the message is {after} instead of {before}",
+    "when": "is for orders where {after} instead of {before}",
+    "unless": "is not for orders where {after} instead of {before}",
+}
+
+
+class Difference(Struct, frozen=True):
+    """One thing that is other. `whom`: audiences or teams that notice it; `text`: was and would be, line by line."""
+
+    kind: Kind
+    name: str
+    whom: list[str]
+    says: str
+    text: list[str] = []
+
+
+class PackDifference(Struct):
+    """All that is other in a pack."""
+
+    workflow: str
+    was: str
+    would_be: str
+    differences: list[Difference]
+
+
+def differences(old: Pack, new: Pack) -> PackDifference:
+    """What changes for whom when `new` takes the place of `old`."""
+    was, would = old.workflow, new.workflow
+    found = [
+        *_notices(was, would),
+        *_texts(old, new),
+        *_clocks(was, would),
+        *_statuses(was, would),
+        *_named("reason", was.reasons, would.reasons, lambda r: [r.team], shown),
+        *_named("team", was.teams, would.teams, lambda t: [t.name], shown),
+        *_named("stage", was.stages, would.stages, lambda _s: ["customer"], lambda s: shown(s.titles)),
+        *(
+            Difference("workflow", field, [], f"{field} is {shown(after)} instead of {shown(before)}")
+            for field, before, after in changed_fields(was, would, _ELSEWHERE)
+        ),
+    ]
+    return PackDifference(would.name, was.version, would.version, found)
+
+
+def _named(
+    kind: Kind,
+    was: Mapping[str, T],
+    would: Mapping[str, T],
+    whom: Callable[[T], list[str]],
+    rule: Callable[[T], str],
+    words: Mapping[str, str] = {},
+) -> Iterator[Difference]:
+    """Things by name: gone, new, or other, a line for each field that changed."""
+    for name, old in was.items():
+        if name not in would:
+            yield Difference(kind, name, whom(old), f"{name} is gone: {rule(old)}")
+    for name, new in would.items():
+        if (before := was.get(name)) is None:
+            yield Difference(kind, name, whom(new), f"{name} is new: {rule(new)}")
+            continue
+        for field, a, b in changed_fields(before, new):
+            says = words.get(field, f"{field.replace('_', ' ')} is {{after}} instead of {{before}}")
+            concerned = list(dict.fromkeys([*whom(before), *whom(new)]))
+            yield Difference(kind, name, concerned, f"{name} {says.format(before=shown(a), after=shown(b))}")
+
+
+def _notices(was: Workflow, would: Workflow) -> Iterator[Difference]:
+    def whom(notice: Notice) -> list[str]:
+        return [*notice.audiences]
+
+    def rule(notice: Notice) -> str:
+        return notice_rule(notice, (was if notice.name not in would.notices else would).statuses)
+
+    yield from _named("notice", was.notices, would.notices, whom, rule, _NOTICE_WORDS)
+
+
+def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
+    both = {**was.clocks, **would.clocks}
+    promises = {name for name, spec in both.items() if KINDS[spec.kind].is_promise}
+
+    def whom(spec: ClockSpec) -> list[str]:
+        found: list[str] = []
+        for workflow in (was, would):
+            told = [n for n in (spec.notify, spec.notify_at_warning, spec.notice) if n and n in workflow.notices]
+            found += [a for n in told for a in workflow.notices[n].audiences]
+            reason = workflow.reasons.get(spec.escalate.reason) if spec.escalate else None
+            found += [reason.team] if reason else []
+        return list(dict.fromkeys(found))
+
+    kinds: tuple[tuple[Kind, set[str]], ...] = (("promise", promises), ("plan", both.keys() - promises))
+    for kind, names in kinds:
+        old = {n: c for n, c in was.clocks.items() if n in names}
+        new = {n: c for n, c in would.clocks.items() if n in names}
+        yield from _named(kind, old, new, whom, clock_rule, _CLOCK_WORDS)
+
+
+def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
+    def told(status: Status) -> list[str]:
+        names = [(w, n) for w in (was, would) for n in status.notices if n in w.notices]
+        return list(dict.fromkeys(a for w, n in names for a in w.notices[n].audiences))
+
+    yield from _named(
+        "status",
+        was.statuses,
+        would.statuses,
+        told,
+        lambda s: f"stage {s.stage}, tells {shown(s.notices)}",
+        {"notices": "tells {after} instead of {before} on entering", "stage": "shows as {after} instead of {before}"},
+    )
+    for name in would.moves.keys() & was.moves.keys():
+        added, gone = would.moves[name] - was.moves[name], was.moves[name] - would.moves[name]
+        if added:
+            yield Difference("move", name, [], f"{shown(added)} may follow {name} now")
+        if gone:
+            yield Difference("move", name, [], f"{shown(gone)} may not follow {name} any more")
+
+
+def _texts(old: Pack, new: Pack) -> Iterator[Difference]:
+    """Templates, by notice, channel and locale; a layout is everybody's who gets a mail."""
+    before = {name: old.templates.text(name) for name in old.templates.names()}
+    after = {name: new.templates.text(name) for name in new.templates.names()}
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) == after.get(name):
+            continue
+        whom, what = _template(name, old.workflow, new.workflow)
+        how = "is new" if name not in before else "is gone" if name not in after else "says something else"
+        lines = difflib.unified_diff(
+            before.get(name, "").splitlines(), after.get(name, "").splitlines(), "was", "would be", lineterm="", n=1
+        )
+        yield Difference("text", name, whom, f"{what} {how}", list(lines)[2:])
+
+
+def _template(name: str, *workflows: Workflow) -> tuple[list[str], str]:
+    """Who reads a template, and what it is."""
+    locale, _, file = name.partition("/")
+    notice, _, rest = file.partition(".")
+    channel = rest.removesuffix(".j2")
+    readers = [a for w in workflows if notice in w.notices for a in w.notices[notice].audiences]
+    if not readers:
+        return ["everybody"], f"{name}"
+    return list(dict.fromkeys(readers)), f"{notice} by {channel} in {locale}"
+
+
+def by_reader(found: Iterable[Difference]) -> dict[str, list[Difference]]:
+    """Grouped by whom they concern, those that concern nobody by name last."""
+    groups: dict[str, list[Difference]] = {}
+    for d in sorted(found, key=lambda d: not d.whom):
+        groups.setdefault(", ".join(d.whom) or "whoever works with it", []).append(d)
+    return groups
