@@ -16,9 +16,10 @@ from service.domain.order import Order, OrderRef, order_uuid
 from service.earlier_packs import recall
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.wakeups import Wakeups, announce
+from service.ledger.database.wakeups import Wakeups
 from service.ledger.orders.commit import Changes
-from service.ledger.orders.locking import lock_by_id, lock_due, lock_named
+from service.ledger.orders.inbox import Seen
+from service.ledger.orders.locking import lock_by_id, lock_due, lock_for_events, lock_named
 from service.workflows.packs import Packs
 
 
@@ -50,6 +51,12 @@ class UnitOfWork:
     async def lock(self, refs: Iterable[OrderRef]) -> None:
         """Lock these orders; those that do not exist yet may be made by a cause."""
         await self._hold((await lock_named(self.tx, refs)).values())
+
+    async def lock_for_events(self, keys: Iterable[bytes], refs: Iterable[OrderRef]) -> dict[bytes, Seen]:
+        """As `lock`, and what the inbox knows of events with these keys."""
+        seen, found = await lock_for_events(self.tx, keys, refs)
+        await self._hold(found.values())
+        return seen
 
     async def lock_ids(self, ids: Iterable[UUID]) -> dict[UUID, OrderRef]:
         """Lock the orders with these ids; which of them there are."""
@@ -97,8 +104,7 @@ class UnitOfWork:
     async def write(self) -> None:
         """Write now what was decided, for what has to follow it within the transaction; leaving does it else."""
         self._is_written = True
-        await self._changes.write(self.tx)
-        await announce(self.tx, self._changes.woken, self._wakeups.origin)
+        await self._changes.write(self.tx, self._wakeups.origin)
 
     async def finish(self) -> None:
         """Before the commit: write what was not written yet."""

@@ -100,9 +100,10 @@ class Settler:
                     decision = u.decide(ref, cause).decision
                     # What one message's fallback planned, another's must not plan again.
                     siblings = _with_new(siblings, decision)
+            settled = [n for n, _ in changed.values()]
+            rows.put_states(u.changes.writes, settled, u.now, before, heard)
             await u.write()
-            # Last, as it locks the caps' counters, which every send needs.
-            await rows.write(u.tx, [n for n, _ in changed.values()], u.now, before, heard)
+            await rows.settle_places(u.tx, settled, before)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]
             await housekeeping.erase_settled_secrets(u.tx, secret_notices)
         self._orders.wakeups.wake(await self._may_go_on(changed, stored))

@@ -169,8 +169,8 @@ class Intake:
 
     async def _decide(self, u: UnitOfWork, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         """What becomes of these, or of the first of them when they plan too many messages."""
-        known = await inbox.outcomes(u.tx, (r.key for r in reads))
-        await u.lock(OrderRef(r.event.data.workflow, r.event.reference) for r in reads if r.event)
+        refs = [OrderRef(r.event.data.workflow, r.event.reference) for r in reads if r.event]
+        known = await u.lock_for_events((r.key for r in reads), refs)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
         for r in reads:
@@ -186,7 +186,7 @@ class Intake:
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._dead_letter(r, verdict.reason, u.now))
             verdicts.append(verdict)
-        await inbox.record(u.tx, results, known, u.now)
+        inbox.record(u.changes.writes, results, known, u.now)
         return verdicts
 
     def _one(self, u: UnitOfWork, r: _Read) -> Verdict:
@@ -250,7 +250,7 @@ class Intake:
             if dead_letter:
                 u.changes.send(self._dead_letter(r, reason, u.now))
             known = await inbox.outcomes(u.tx, [r.key])
-            await inbox.record(u.tx, {r.key: inbox.Seen("rejected", reason)}, known, u.now)
+            inbox.record(u.changes.writes, {r.key: inbox.Seen("rejected", reason)}, known, u.now)
         metrics.events.labels("rejected").inc()
         return Verdict("rejected", reason, r.event)
 

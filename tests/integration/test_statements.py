@@ -88,7 +88,9 @@ async def test_every_statement_finds_its_rows_by_an_index(world: World, caller: 
 
     @happening.listens_for(world.ledger.engine.sync_engine, "before_cursor_execute")
     def keep(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        if not statement.startswith(HOW_MANY) and re.match(r"(SELECT .*\sFROM|UPDATE|DELETE)\s", statement, re.DOTALL):
+        if not statement.startswith(HOW_MANY) and re.match(
+            r"(SELECT .*\sFROM|UPDATE|DELETE|WITH)\s", statement, re.DOTALL
+        ):
             said.setdefault(statement, values)
 
     await live(world)

@@ -15,8 +15,8 @@ from sqlalchemy import and_, delete, or_, select, update
 
 from service.keyring import Keyring
 from service.ledger.access.tables import ACT_ANSWER, idempotent_requests
+from service.ledger.database.sets import dialect_insert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import dialect_insert
 from service.ledger.orders.records import seal_json
 
 # Longer than any request takes; a process that died in the middle of one holds its key no longer.

@@ -13,8 +13,8 @@ from service.domain.events import clean
 from service.keyring import Keyring
 from service.ledger.auditing.chain import Chain, Head, Said, plain, salted
 from service.ledger.auditing.tables import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
+from service.ledger.database.sets import NewRow, Rows, insert_missing, insert_rows
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow, Rows, insert_missing, insert_rows
 from service.ledger.orders.records import seal_json
 
 HEAD: Final = 1

@@ -3,9 +3,9 @@
 import secrets
 from typing import Final
 
+from service.ledger.database.sets import upsert
 from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import upsert
 
 ROW: Final = "proof_of_writing"
 # About as much as an event with its messages takes.

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from sqlalchemy import text
-
+from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
 
 PG_CHANNEL: Final = "stagebell"
@@ -42,11 +41,11 @@ def dispatch_topic(channel: str, *, codes: bool = False) -> str:
     return f"dispatch.{channel}.codes" if codes else f"dispatch.{channel}"
 
 
+def announcement(topics: Collection[str], origin: str) -> tuple[str, str] | None:
+    """What wakes the loops of other processes when a transaction commits that says it (`Writes.run`)."""
+    return (PG_CHANNEL, ",".join([*sorted(topics), origin])) if topics else None
+
+
 async def announce(tx: Transaction, topics: Collection[str], origin: str) -> None:
     """Wake the loops of other processes when this transaction commits (PostgreSQL only)."""
-    if topics and tx.dialect.name == "postgresql":
-        said = ",".join([*sorted(topics), origin])
-        await tx.execute(_NOTIFY, {"channel": PG_CHANNEL, "topics": said})
-
-
-_NOTIFY: Final = text("SELECT pg_notify(:channel, :topics)")
+    await Writes().run(tx, announcement(topics, origin))

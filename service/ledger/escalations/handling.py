@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from service.domain.order import Escalation
 from service.keyring import Keyring
+from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow
 from service.ledger.escalations.tables import ESCALATION_DETAIL, INCIDENT_OWNER, escalations, incidents
 from service.ledger.orders.records import UNREADABLE, seal_json, unseal_json
 

@@ -15,8 +15,8 @@ from service.domain.order import Escalation, Order
 from service.domain.workflow import Team, Workflow
 from service.events_out import CloudEvent, EscalationData, OrderOfIncident
 from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow
 from service.ledger.escalations.tables import escalations, incidents
 
 ANNOUNCE_EVERY: Final = timedelta(seconds=60)

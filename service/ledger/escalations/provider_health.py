@@ -13,8 +13,8 @@ from msgspec import Struct
 from sqlalchemy import Row, select, update
 
 from service.domain.workflow import Team
+from service.ledger.database.sets import upsert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import upsert
 from service.ledger.escalations import incident_calls
 from service.ledger.escalations.incidents import Announced, ProviderIncident, let_go, open_for_provider, step_of
 from service.ledger.escalations.tables import incidents, provider_health

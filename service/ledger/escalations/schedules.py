@@ -14,8 +14,8 @@ from service.domain.clocks.kinds.digest import schedule_of
 from service.domain.workflow import Team
 from service.keyring import Keyring
 from service.ledger.database.engine import new_uuid
+from service.ledger.database.sets import NewRow, upsert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow, upsert
 from service.ledger.escalations.tables import SCHEDULE_TARGET, schedules
 from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, seal_json, unseal_json
 

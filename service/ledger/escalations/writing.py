@@ -19,8 +19,8 @@ from service.domain.workflow import Team
 from service.events_out import CloudEvent, EscalationData, TeamCall, is_published, of_escalation
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import NewRow, Rows, insert_rows, upsert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow, Rows, insert_rows, upsert
 from service.ledger.escalations import incidents, outages
 from service.ledger.escalations.handling import owner_digest, told_of
 from service.ledger.escalations.incidents import Announced, Change

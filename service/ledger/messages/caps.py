@@ -11,11 +11,11 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import Rows, Writes, dialect_insert, insert_missing
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import Rows, dialect_insert, insert_missing
 from service.ledger.messages.tables import send_counts
 
 CODES_SHARE: Final = 5
@@ -141,26 +141,22 @@ async def _add(tx: Transaction, changes: Iterable[tuple[Reservation, int, int]])
             for column, by in (("taken", taken), ("unsettled", unsettled)):
                 sums[reservation.day, scope, column] += by
                 sums[reservation.day, scope, f"codes_{column}"] += by if reservation.is_code else 0
-    columns = ("taken", "unsettled", "codes_taken", "codes_unsettled")
+    # In the order in which everybody locks them.
     rows: Rows = [
-        {"d": day, "s": scope, **{c: sums[day, scope, c] for c in columns}}
-        # In the order in which everybody locks them.
+        {"scope": scope, "day": day, **{column: sums[day, scope, counted] for column, counted in _COUNTED.items()}}
         for day, scope in sorted({key[:2] for key in sums})
     ]
-    if rows:
-        await tx.execute(_ADD, rows)
+    writes = Writes()
+    writes.update(send_counts, rows, ("scope", "day"), added=frozenset(_COUNTED))
+    await writes.run(tx)
 
 
-_ADD: Final = (
-    update(send_counts)
-    .where(send_counts.c.scope == bindparam("s"), send_counts.c.day == bindparam("d"))
-    .values(
-        n=send_counts.c.n + bindparam("taken"),
-        unsettled=send_counts.c.unsettled + bindparam("unsettled"),
-        codes=send_counts.c.codes + bindparam("codes_taken"),
-        codes_unsettled=send_counts.c.codes_unsettled + bindparam("codes_unsettled"),
-    )
-)
+_COUNTED: Final = {
+    "n": "taken",
+    "unsettled": "unsettled",
+    "codes": "codes_taken",
+    "codes_unsettled": "codes_unsettled",
+}
 
 
 async def marked(tx: Transaction, marks: Iterable[bytes], now: datetime) -> set[bytes]:

@@ -15,8 +15,8 @@ from service.domain.turns import last_turn
 from service.keyring import Keyring
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import execute_many
 from service.ledger.messages.caps import Reservation, encode
 from service.ledger.messages.states import WAITING
 from service.ledger.messages.suppressions import opted_out
@@ -205,28 +205,27 @@ async def begin(
     line = history_line("sending", now)
     rows = [
         {
-            "k": c.message.id,
-            "until": until,
-            "line": line,
-            "sealed": seal_json(tx.keyring, words, MESSAGE_WORDS.of(c.message.id)),
-            "places": encode(taken.get(c.message.id)),
+            "id": c.message.id,
+            "state": "sending",
+            "fencing_token": 1,
+            "lease_until": until,
+            "send_begun": True,
+            "attempts": 1,
+            # Whoever finds it so after a crash knows that nobody lived to say which one was tried.
+            "provider": "",
+            "history": line,
+            "sealed_message": seal_json(tx.keyring, words, MESSAGE_WORDS.of(c.message.id)),
+            "cap_reservation": encode(taken.get(c.message.id)),
         }
         for c, words in sends
     ]
-    await execute_many(tx, _BEGIN, rows)
+    writes = Writes()
+    writes.update(messages, rows, added=frozenset({"fencing_token", "attempts", "history"}))
+    await writes.run(tx)
 
 
 _LEASE: Final = update(messages).values(
     state="sending", fencing_token=messages.c.fencing_token + 1, lease_until=bindparam("until"), send_begun=False
-)
-_BEGIN: Final = _LEASE.where(messages.c.id == bindparam("k")).values(
-    send_begun=True,
-    attempts=messages.c.attempts + 1,
-    # Whoever finds it so after a crash knows that nobody lived to say which one was tried.
-    provider="",
-    history=messages.c.history + bindparam("line"),
-    sealed_message=bindparam("sealed"),
-    cap_reservation=bindparam("places"),
 )
 
 

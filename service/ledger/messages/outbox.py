@@ -7,13 +7,13 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, text, update
 
 from service.broker.port import Destination
 from service.domain.json_object import JsonObject
 from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import execute_many, insert_rows
 from service.ledger.messages.tables import outbox
 
 LEASE: Final = timedelta(seconds=30)
@@ -44,6 +44,13 @@ class OutboxMessage(Struct, frozen=True):
 
 async def put(tx: Transaction, messages: Iterable[OutboxMessage], now: datetime) -> None:
     """Queue messages in the transaction of their cause."""
+    writes = Writes()
+    await add(tx, writes, messages, now)
+    await writes.run(tx)
+
+
+async def add(tx: Transaction, writes: Writes, messages: Iterable[OutboxMessage], now: datetime) -> None:
+    """The same, together with what else is to be written."""
     messages = _last_held(messages)
     for m in messages:
         if m.about:
@@ -64,7 +71,7 @@ async def put(tx: Transaction, messages: Iterable[OutboxMessage], now: datetime)
         }
         for m in messages
     ]
-    await insert_rows(tx, outbox, rows)
+    writes.insert(outbox, rows)
 
 
 def _last_held(messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
@@ -117,8 +124,8 @@ async def claim(
     )
     rows = (await tx.execute(query)).all()
     if rows:
-        leased = update(outbox).where(outbox.c.id == bindparam("k")).values(leased_until=now + LEASE)
-        await execute_many(tx, leased, [{"k": row.id} for row in rows])
+        ids = padded([row.id for row in rows])
+        await tx.execute(update(outbox).where(outbox.c.id.in_(ids)).values(leased_until=now + LEASE))
     return [outbox_message_of(row) for row in rows]
 
 

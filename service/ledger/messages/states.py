@@ -14,8 +14,8 @@ from service.domain.turns import HEAD_START_MS, last_turn, turn_of
 from service.keyring import Keyring
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import NewRow, OtherWrite, Writes
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import execute_many
 from service.ledger.messages import caps
 from service.ledger.messages.caps import Reservation, Settled, decode, encode
 from service.ledger.messages.tables import messages, notices
@@ -134,12 +134,19 @@ _WAITING_IN: Final = (
 )
 
 
-async def let_ahead(tx: Transaction, lanes: Iterable[bytes], now: datetime) -> None:
+def let_ahead(writes: Writes, lanes: Iterable[bytes], now: datetime) -> None:
     """Codes came into these lanes: what waits there goes as early as they do, so that no code waits behind a flood."""
-    wanted = padded(sorted(set(lanes)))
+    wanted = sorted(set(lanes))
     if wanted:
         last_code = last_turn(now, codes_only=True)
-        await tx.execute(_LET_AHEAD, {"lanes": wanted, "last_code": last_code})
+        elsewhere = {"lanes": wanted, "last_code": last_code}
+        writes.other(OtherWrite(_LET_AHEAD_TEXT, (wanted, last_code, HEAD_START_MS), _LET_AHEAD, elsewhere))
+
+
+def ahead_of_code(row: NewRow, now: datetime) -> NewRow:
+    """A new message in such a lane, which `let_ahead` does not see yet."""
+    waits = row["state"] in WAITING and row["turn"] > last_turn(now, codes_only=True)
+    return {**row, "turn": row["turn"] - HEAD_START_MS} if waits else row
 
 
 _LET_AHEAD: Final = (
@@ -151,6 +158,10 @@ _LET_AHEAD: Final = (
     )
     .values(turn=messages.c.turn - HEAD_START_MS)
 )
+_LET_AHEAD_TEXT: Final = (
+    "UPDATE messages SET turn = turn - {2}::bigint"
+    " WHERE lane = ANY({0}::bytea[]) AND state IN ('pending', 'retrying') AND turn > {1}::bigint"
+)
 
 
 class Heard(Struct, frozen=True):
@@ -160,39 +171,42 @@ class Heard(Struct, frozen=True):
     drop_address: bool = False
 
 
-async def write(
-    tx: Transaction,
+def put_states(
+    writes: Writes,
     changed: Sequence[Message],
     now: datetime,
     before: Mapping[UUID, StoredMessage],
     heard: Mapping[UUID, Heard],
 ) -> None:
-    """New states, each with its line of history; what their sends took under the caps is kept or given back.
+    """Have new states written, each with its line of history.
 
     `heard`: those that were a cause for their orders, whose lines say so, for the past to be played again.
     """
     rows = [
         {
-            "k": n.id,
-            "new_state": n.state,
-            "at": n.not_before,
+            "id": n.id,
+            "state": n.state,
+            "not_before": n.not_before,
             "turn": turn_of(n),
-            "n_resent": n.resent,
-            "tried": n.attempts,
-            "by": n.provider,
-            "by_id": n.provider_id,
-            "code": n.error_code,
-            "words": n.error,
-            "sent": n.sent_at,
-            "line": _line(n, now, heard.get(n.id)),
+            "resend_count": n.resent,
+            "attempts": n.attempts,
+            "provider": n.provider,
+            "provider_id": n.provider_id,
+            "error_code": n.error_code,
+            "error": n.error,
+            "sent_at": n.sent_at,
+            "history": _line(n, now, heard.get(n.id)),
+            "lease_until": None,
             # While no answer is there, it is not certain that the places are used.
-            "places": encode(before[n.id].reservation) if n.state == "unknown" else None,
+            "cap_reservation": encode(before[n.id].reservation) if n.state == "unknown" else None,
         }
         for n in changed
     ]
-    if not rows:
-        return
-    await execute_many(tx, _WRITE, rows)
+    writes.update(messages, rows, added=frozenset({"history"}))
+
+
+async def settle_places(tx: Transaction, changed: Sequence[Message], before: Mapping[UUID, StoredMessage]) -> None:
+    """What their sends took under the caps is kept or given back; last, as every send needs the caps' counters."""
     was = [(before[n.id].message, before[n.id].reservation, n) for n in changed]
     settled = [Settled(r, gives_place_back(old, new), old.state == "unknown") for old, r, new in was if r]
     await caps.settle(tx, settled)
@@ -202,27 +216,6 @@ def _line(n: Message, now: datetime, heard: Heard | None) -> str:
     """What became of a message, with what its order heard of it."""
     cause = {"n": heard.timeline_n, "drop": heard.drop_address} if heard else {}
     return history_line(n.state, now, n.error, provider=n.provider, code=n.error_code, **cause)
-
-
-_WRITE: Final = (
-    update(messages)
-    .where(messages.c.id == bindparam("k"))
-    .values(
-        state=bindparam("new_state"),
-        not_before=bindparam("at"),
-        turn=bindparam("turn"),
-        resend_count=bindparam("n_resent"),
-        attempts=bindparam("tried"),
-        provider=bindparam("by"),
-        provider_id=bindparam("by_id"),
-        error_code=bindparam("code"),
-        error=bindparam("words"),
-        sent_at=bindparam("sent"),
-        history=messages.c.history + bindparam("line"),
-        lease_until=None,
-        cap_reservation=bindparam("places"),
-    )
-)
 
 
 async def note(tx: Transaction, message_id: UUID, line: str) -> None:

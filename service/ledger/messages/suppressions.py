@@ -17,8 +17,8 @@ from service.channels.registry import spec_of
 from service.domain.address_keys import address_key, both_forms
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import dialect_insert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import dialect_insert
 from service.ledger.messages.tables import suppressions
 
 # How a reason begins that the reader did not say: their mailbox gave the mail back.

@@ -19,9 +19,9 @@ from service.domain.attribute_keys import filterable, keys_of
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import Writes, upsert
 from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import insert_missing, upsert
 from service.ledger.orders.locking import lock_by_id
 from service.ledger.orders.tables import order_attributes, orders
 
@@ -62,14 +62,17 @@ def with_any_of(digests: Collection[bytes]) -> Select[Any]:
 
 
 async def replace_digests(
-    tx: Transaction, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID] = frozenset()
+    tx: Transaction, writes: Writes, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID] = frozenset()
 ) -> None:
-    """From now on these orders, which are locked, are found by these alone; `new`: those that were not there before."""
+    """From now on these orders, which are locked, are found by these alone; `new`: those that were not there before.
+
+    What they stood under goes now, the rest is put into `writes`.
+    """
     known = [order_id for order_id in found if order_id not in new]
     if known:
         await tx.execute(delete(order_attributes).where(order_attributes.c.order_id.in_(padded(sorted(known)))))
     rows = [{"order_id": order_id, "digest": d} for order_id, digests in found.items() for d in sorted(digests)]
-    await insert_missing(tx, order_attributes, rows)
+    writes.insert_missing(order_attributes, rows)
 
 
 def rules_of(workflows: Iterable[Workflow]) -> str:
@@ -125,7 +128,9 @@ async def _index(
     unreadable = set(wanted) - right.keys()
     none: frozenset[bytes] = frozenset()
     changed = {i: right.get(i, none) for i in there.keys() | right.keys() if there.get(i, none) != right.get(i, none)}
-    await replace_digests(tx, {i: digests for i, digests in changed.items() if i not in unreadable})
+    writes = Writes()
+    await replace_digests(tx, writes, {i: digests for i, digests in changed.items() if i not in unreadable})
+    await writes.run(tx)
 
 
 async def _state(tx: Transaction, *, lock: bool = False) -> _State | None:

@@ -5,7 +5,6 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, update
 
 from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import Cause
@@ -17,14 +16,14 @@ from service.domain.order import Clock, Order
 from service.domain.workflow import Workflow
 from service.events_out import of_message
 from service.keyring import Keyring
+from service.ledger.database.sets import NewRow, Rows, Writes
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow, Rows, execute_many, insert_missing, insert_rows, upsert
-from service.ledger.database.wakeups import dispatch_topic
+from service.ledger.database.wakeups import announcement, dispatch_topic
 from service.ledger.escalations import writing as escalation_rows
 from service.ledger.escalations.incidents import Change
 from service.ledger.messages import outbox as outbox_rows
 from service.ledger.messages.outbox import OutboxMessage
-from service.ledger.messages.states import let_ahead
+from service.ledger.messages.states import ahead_of_code, let_ahead
 from service.ledger.messages.tables import messages, notices
 from service.ledger.orders.attributes import digests_of, replace_digests
 from service.ledger.orders.recording import cause_row
@@ -73,6 +72,8 @@ class Changes:
         self._outgoing: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
         self.woken: set[str] = set()
+        # What else belongs to this commit may be put in, too.
+        self.writes = Writes()
 
     def add(
         self,
@@ -165,27 +166,38 @@ class Changes:
             e = change.step.escalation
             metrics.escalations.labels(e.team, e.reason, change.step.kind).inc()
 
-    async def write(self, tx: Transaction) -> None:
-        """All rows, a statement a table."""
-        new, changed = await self._order_rows(self._new), await self._order_rows(self._changed)
-        await insert_rows(tx, orders, new)
-        await _update_orders(tx, changed)
-        await insert_missing(tx, order_people, [{"digest": d, "order_id": o} for d, o in self._people])
-        await replace_digests(tx, self._attributes, new=self._new.keys())
-        await insert_rows(tx, causes, self._causes)
-        await insert_rows(tx, timeline, self._timeline)
-        await insert_rows(tx, notices, self._notices)
-        rows = await self._message_rows()
-        await insert_rows(tx, messages, rows)
-        codes = [row["lane"] for row in rows if row["secret"] and row["state"] not in FINAL_STATES]
-        await let_ahead(tx, codes, self._now)
-        await insert_rows(tx, visits, self._visits)
+    async def write(self, tx: Transaction, origin: str) -> None:
+        """All of it, and the word of it to other processes, as from `origin`: in one round trip, most often."""
+        writes = self.writes
+        writes.insert(orders, await self._order_rows(self._new))
+        writes.update(orders, await self._order_rows(self._changed))
+        writes.insert_missing(order_people, [{"digest": d, "order_id": o} for d, o in self._people])
+        await replace_digests(tx, writes, self._attributes, new=self._new.keys())
+        writes.insert(causes, self._causes)
+        writes.insert(timeline, self._timeline)
+        writes.insert(notices, self._notices)
+        await self._write_messages(writes)
+        writes.insert(visits, self._visits)
         measured = list(self._observations.values())
-        await upsert(tx, measurements, measured, ("value", "at"), ("order_id", "measure"))
-        await upsert(tx, clocks, list(self._clocks.values()), _CLOCK_CHANGES)
-        for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
-            self.send(message)
-        await outbox_rows.put(tx, self._outgoing, self._now)
+        writes.upsert(measurements, measured, ("value", "at"), ("order_id", "measure"))
+        writes.upsert(clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        if self._escalations:
+            # These look at what is written of their orders, and say themselves what leaves.
+            await writes.run(tx)
+            for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
+                self.send(message)
+            writes = Writes()
+        await outbox_rows.add(tx, writes, self._outgoing, self._now)
+        await writes.run(tx, announcement(self.woken, origin))
+
+    async def _write_messages(self, writes: Writes) -> None:
+        """New messages; in lanes into which codes come, what waits goes as early as they do."""
+        rows = await self._message_rows()
+        codes = {row["lane"] for row in rows if row["secret"] and row["state"] not in FINAL_STATES}
+        if codes:
+            rows = [ahead_of_code(row, self._now) if row["lane"] in codes else row for row in rows]
+            let_ahead(writes, codes, self._now)
+        writes.insert(messages, rows)
 
     async def _order_rows(self, written: Mapping[UUID, tuple[Workflow, Order]]) -> Rows:
         rows = []
@@ -245,9 +257,3 @@ def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
         "why": clock.why,
         "noticed_late_s": clock.noticed_late_s,
     }
-
-
-async def _update_orders(tx: Transaction, rows: Rows) -> None:
-    if rows:
-        statement = update(orders).where(orders.c.id == bindparam("k"))
-        await execute_many(tx, statement, [{"k": row.pop("id"), **row} for row in rows])

@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 from msgspec.structs import replace
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
 from service.domain.events import Event
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import NewRow, Rows, Writes, dialect_insert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow, Rows, dialect_insert, execute_many, insert_rows
 from service.ledger.orders.tables import inbox
 
 TRYING = "trying"
@@ -63,19 +63,19 @@ async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
     return {row.key: Seen(row.outcome, "", row.attempts, row.content) for row in rows}
 
 
-async def record(tx: Transaction, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
-    """Write what became of each event; `known` are those that have a row already."""
+def record(writes: Writes, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
+    """Have it written what became of each event; `known` are those that have a row already."""
     there = set(known)
     new: Rows = []
     again: Rows = []
     for key, seen in results.items():
         row = {"outcome": seen.outcome, "reason": seen.reason, "content": seen.content, **_cause(seen.recorded)}
         if key in there:
-            again.append({"k": key, **row})
+            again.append({"key": key, **row})
         else:
             new.append({"key": key, "received_at": now, **row})
-    await insert_rows(tx, inbox, new)
-    await execute_many(tx, update(inbox).where(inbox.c.key == bindparam("k")), again)
+    writes.insert(inbox, new)
+    writes.update(inbox, again, ("key",))
 
 
 def _cause(recorded: Recorded | None) -> NewRow:

@@ -11,7 +11,8 @@ from sqlalchemy import Integer, bindparam, select, tuple_, update
 from service.domain.order import Order, OrderRef
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, order_of
+from service.ledger.orders.inbox import Seen, outcomes
+from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, order_of, state_of
 from service.ledger.orders.tables import orders
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,39 @@ async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
     if not wanted:
         return {}
     return {o.id: o for o in _readable(tx, await tx.execute(_LOCK_BY_ID, {"ids": wanted}), [])}
+
+
+async def lock_for_events(
+    tx: Transaction, keys: Iterable[bytes], names: Iterable[OrderRef]
+) -> tuple[dict[bytes, Seen], dict[OrderRef, Order]]:
+    """What the inbox knows of these events, and the orders that they concern, locked; what is not there is left out."""
+    if tx.dialect.name != "postgresql":
+        return await outcomes(tx, keys), await lock_named(tx, names)
+    wanted = sorted(set(names))
+    values = ([n.workflow for n in wanted], [n.reference for n in wanted], sorted(set(keys)))
+    seen: dict[bytes, Seen] = {}
+    found: dict[OrderRef, Order] = {}
+    for row in await tx.connection.exec_driver_sql(_FOR_EVENTS, values):
+        if row.id is None:
+            seen[row.key] = Seen(row.outcome, "", row.attempts, row.content)
+        else:
+            order = state_of(tx.keyring, row.sealed_state, row.id)
+            found[order.ref] = order
+    return seen, found
+
+
+# Both in one round trip. What another intake commits while this waits for a lock is found by what it leaves behind:
+# the key of the same event, or of the same order, which cannot be written twice.
+_FOR_EVENTS: Final = """WITH locked AS MATERIALIZED (
+    SELECT id, sealed_state FROM orders
+    WHERE (workflow, order_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    ORDER BY id FOR UPDATE
+)
+SELECT id, sealed_state, NULL::bytea AS key, NULL::text AS outcome, NULL::integer AS attempts, NULL::bytea AS content
+FROM locked
+UNION ALL
+SELECT NULL::uuid, NULL::bytea, key, outcome, attempts, content FROM inbox WHERE key = ANY($3::bytea[])
+"""
 
 
 def _readable(tx: Transaction, rows: Iterable[Any], unreadable: list[UUID]) -> Iterator[Order]:

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from service.ledger.database.sets import upsert
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import upsert
 from service.ledger.orders.tables import packs
 
 

@@ -11,8 +11,8 @@ from service.domain.order import Order
 from service.domain.recorded import encoded_cause, encoded_event, kind_of
 from service.keyring import Keyring
 from service.ledger.database.engine import new_uuid
+from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow
 from service.ledger.orders.inbox import Recorded
 from service.ledger.orders.tables import INBOX_EVENT, RECORDED_CAUSE, causes, inbox
 

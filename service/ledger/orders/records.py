@@ -16,7 +16,7 @@ from service.domain.order import Order
 from service.domain.turns import turn_of
 from service.domain.workflow import Workflow
 from service.keyring import Keyring, Place, SealBroken
-from service.ledger.database.upsert import NewRow
+from service.ledger.database.sets import NewRow
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT
 from service.ledger.orders.tables import ORDER_STATE
 

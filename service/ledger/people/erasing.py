@@ -18,8 +18,8 @@ from service.domain.notices import ACTIVE_STATES, Message, Snapshot
 from service.domain.order import OrderRef
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.upsert import NewRow
 from service.ledger.escalations.handling import opened, without_words
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalations
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, MESSAGE_WORDS, NOTICE_SNAPSHOT, messages, notices

@@ -17,10 +17,10 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from service.keyring import Keyring, Label, SealBroken
+from service.ledger.database.sets import upsert
 from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.upgrading import SchemaError
-from service.ledger.database.upsert import upsert
 from service.ledger.orders.tables import orders
 
 FINGERPRINT: Final = "secret_key_fingerprint"
