@@ -78,7 +78,7 @@ async def _execute(postgres: Postgres, statement: str) -> None:
 async def postgres_url(postgres: Postgres, migrated_template: str) -> AsyncIterator[str]:
     """A fresh PostgreSQL database; behind a forgetful network, if STAGEBELL_TEST_FORGETS says how often."""
     name = f"t{next(_numbers)}"
-    await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} {postgres.copied}")
     network = Proxy("127.0.0.1", postgres.port)
     network.forgets_commits = SHARE
     if network.forgets_commits:

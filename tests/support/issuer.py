@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import time
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,11 +18,17 @@ from tests.support.standin import StandIn
 CLIENT, SECRET = "desk", "client-secret-for-tests"
 
 
+@cache
+def _own_key() -> RSAKey:
+    """One for the whole run: to make one takes longer than most tests."""
+    return RSAKey.generate_key(2048, parameters={"kid": "k1"}, auto_kid=False)
+
+
 class Issuer(StandIn):
     """Signs in whoever comes, with `claims`; `key` signs, `published` is what others may check with."""
 
     def __init__(self) -> None:
-        self.key = RSAKey.generate_key(2048, parameters={"kid": "k1"}, auto_kid=False)
+        self.key = _own_key()
         self.published = self.key
         self.claims: dict[str, Any] = {}
         self.forged = ""

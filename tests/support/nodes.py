@@ -159,6 +159,12 @@ class Postgres:
         """Make a primary of a standby."""
         self._run("pg_ctl", "promote", "-D", str(self.data), "--wait")
 
+    @property
+    def copied(self) -> str:
+        """How `CREATE DATABASE` copies its template fastest where nothing is forced to disk; before 15 there is one way."""
+        major = self.bin.parent.name
+        return "STRATEGY FILE_COPY" if major.isdigit() and int(major) >= 15 else ""
+
     async def create(self, database: str) -> str:
         """An empty database; its URL."""
         connection = await connect(self.url("postgres"))

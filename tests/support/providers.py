@@ -7,14 +7,13 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
@@ -125,7 +124,7 @@ class Providers(StandIn):
     async def _token(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-        grant = jwt.decode(str(form["assertion"]), RSAKey.import_key(self.account["private_key"]), algorithms=["RS256"])
+        grant = jwt.decode(str(form["assertion"]), _own_key(), algorithms=["RS256"])
         assert grant.claims["iss"] == self.account["client_email"]
         assert grant.claims["aud"] == self.account["token_uri"]
         assert 0 < grant.claims["exp"] - grant.claims["iat"] <= 3600
@@ -143,15 +142,19 @@ class Providers(StandIn):
         return [s for s in self.sent if s.channel == channel and to in (None, s.to)]
 
 
+@cache
+def _own_key() -> RSAKey:
+    """One for the whole run: to make one takes longer than most tests."""
+    return RSAKey.generate_key(2048)
+
+
 def service_account(url: str) -> dict[str, str]:
     """A key file's content, for a token address of ours."""
-    key = rsa.generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return {
         "type": "service_account",
         "project_id": PROJECT,
         "private_key_id": "test",
-        "private_key": pem,
+        "private_key": _own_key().as_pem(private=True).decode(),
         "client_email": f"sender@{PROJECT}.iam.gserviceaccount.com",
         "client_id": "1",
         "token_uri": f"{url}/token",

@@ -40,9 +40,9 @@ def _service_account(path: Path) -> None:
     missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
     if missing:
         raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
-    from joserfc.jwk import RSAKey
+    from service.channels.push.token import signing_key
 
     try:
-        RSAKey.import_key(str(said["private_key"]))
+        signing_key(str(said["private_key"]))
     except ValueError:
         raise ValueError(f"the 'private_key' of {path} is no RSA key in PEM; {remedy}") from None

@@ -6,6 +6,7 @@ RFC 7523, §2.1).
 
 import asyncio
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,12 @@ FORCED_EVERY_S: Final = 10.0
 # Nobody looked at our key yet: too slow, too many, and RFC 6749's words for an endpoint in trouble.
 _LATER: Final = frozenset({408, 429})
 _IN_TROUBLE: Final = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
+
+
+@lru_cache(maxsize=4)
+def signing_key(pem: str) -> RSAKey:
+    """A service account's key, kept, as trying its primes takes a tenth of a second; raises ValueError for none."""
+    return RSAKey.import_key(pem)
 
 
 class ServiceAccount(Struct, frozen=True):
@@ -61,7 +68,7 @@ class ServiceAccount(Struct, frozen=True):
             "exp": now + GRANT_LIFE_S,
         }
         header = {"alg": "RS256", "typ": "JWT", "kid": self.private_key_id}
-        return jwt.encode(header, claims, RSAKey.import_key(self.private_key))
+        return jwt.encode(header, claims, signing_key(self.private_key))
 
 
 class NoToken(Exception):
