@@ -30,6 +30,7 @@ from service.intake.intake import Intake
 from service.key_watch import KeyWatch
 from service.ledger.access.api_keys import Role
 from service.ledger.database.availability import when_available
+from service.ledger.database.life import SessionLife
 from service.ledger.database.listening import Listener
 from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
@@ -47,6 +48,7 @@ from service.report_mail import MAIL
 from service.runtime.supervision import Supervisor, closed_within
 from service.settings import Settings, SettingsError
 from service.starting import FIRST_CONNECT_S, check_roles, connect_broker, not_listening, packs_in
+from service.takeover import Takeover
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
 from service.web import app as web_app
@@ -107,7 +109,8 @@ class App:
         self.stopping = asyncio.Event()
         self.supervisor = Supervisor()
         self.watch = Watch(self.ledger, self.broker, self.supervisor.ended_roles, self._lame_parts)
-        self._listener = Listener(self.ledger.direct, self.wakeups) if self.ledger.direct else None
+        life = self.ledger.life if isinstance(self.ledger.life, SessionLife) else None
+        self._listener = Listener(self.ledger.direct, self.wakeups, life) if self.ledger.direct else None
         self.port = settings.http_port
         self._open_to = open_to
         self._captured = captured
@@ -125,6 +128,8 @@ class App:
             log.warning("team.addresses_incomplete", problem=odd)
         await when_available(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
+        async with self.ledger.transaction() as tx:
+            await self.ledger.life.show(tx)
         await self._align()
         self.routes = build_routes(
             self.settings,
@@ -149,6 +154,7 @@ class App:
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
         self.supervisor.closers.append(watch.close)
         self.supervisor.background("keys", watch.run())
+        self.supervisor.background("takeover", Takeover(self.orders, self.routes).run())
         if "clock" in self.roles:
             self.supervisor.background("attributes", AttributeIndex(self.ledger, self.packs).run())
         if "dispatch" not in self.roles:

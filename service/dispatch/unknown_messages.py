@@ -14,6 +14,7 @@ from service.dispatch.settle import Outcome
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, Lookup
 from service.earlier_packs import recall
+from service.ledger.database.wakeups import UNKNOWN_TOPIC
 from service.ledger.messages import claims, housekeeping
 from service.ledger.messages import states as message_states
 from service.ledger.messages.housekeeping import UnknownMessage
@@ -35,14 +36,16 @@ class UnknownResolver:
         self._routes = routes
         self._composer = composer
         self._outcomes = outcomes
+        self._wake = orders.wakeups.subscribe(UNKNOWN_TOPIC)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look about once a second, and again at once while there are more, until `stopping`."""
         await run_loop("unknown_messages", partial(self._turn, stopping), stopping)
 
     async def _turn(self, stopping: asyncio.Event) -> None:
-        if await self._round() < AT_ONCE:
-            await self._orders.time.wait(stopping, self._orders.time.now() + EVERY)
+        self._wake.clear()
+        if await self._round() < AT_ONCE and not stopping.is_set():
+            await self._orders.time.wait(self._wake, self._orders.time.now() + EVERY)
 
     async def _round(self) -> int:
         """Settle a few at once; returns how many."""

@@ -53,6 +53,10 @@ LONGEST_RETRY: Final = timedelta(minutes=5)
 # So long before its deadline what waits for a provider is tried a last time.
 LAST_TRY: Final = timedelta(seconds=10)
 MAX_BACKOFF_DOUBLINGS: Final = 12
+# Codes of our own: it may have left by a process that died, and its provider did not have it, so that it is to be sent;
+# it may have left, and is not sent again.
+MISSING: Final = "missing"
+NOT_AGAIN: Final = "not_again"
 
 
 class Message(Struct, frozen=True):
@@ -260,24 +264,30 @@ def _give_up_waiting(n: Message, missing: bool, now: datetime) -> Message:
     Where the process died in the send (nobody wrote a provider down) and the message is `missing`, nothing was sent
     and nothing counts as sent again. A provider that keeps silent is not believed so: it might be slow.
     """
-    if n.state != "unknown":
+    if n.state != "unknown" or n.error_code == NOT_AGAIN:
         return n
     fresh = n.valid_until - now
     may_resend = n.when_unknown == "resend" or (n.when_unknown == "while_fresh" and fresh > FRESH_ENOUGH)
     never_sent = missing and not n.provider
     if may_resend and (never_sent or n.resent == 0) and fresh > timedelta(0):
-        return replace(n, state="pending", resent=n.resent if never_sent else 1, not_before=now)
+        again = replace(n, error_code=MISSING) if never_sent else replace(n, resent=1)
+        return replace(again, state="pending", not_before=now)
     return n
 
 
 def ended_unsent(n: Message, state: State, why: str, code: str = "") -> Message:
     """The message ended without being sent (again).
 
-    Where an earlier send got no answer it may have arrived: then it stays `unknown`, for the provider to settle.
+    Where an earlier send got no answer it may have arrived: then it stays `unknown`, for the provider to settle. So it
+    does where a process died in its send, even if its provider did not have it when it was asked soon after.
     """
-    if n.resent and state in NOT_SENT_ON_PURPOSE | {"expired"}:
-        return replace(n, state="unknown", error=f"sent once without an answer, and not again: {why}", error_code=code)
-    return replace(n, state=state, error=why, error_code=code)
+    if n.resent:
+        words = f"sent once without an answer, and not again: {why}"
+    elif n.error_code == MISSING:
+        words = f"a process died sending it, its provider did not have it, and it is not sent again: {why}"
+    else:
+        return replace(n, state=state, error=why, error_code=code)
+    return replace(n, state="unknown", error=words, error_code=NOT_AGAIN)
 
 
 def gives_place_back(before: Message, after: Message) -> bool:

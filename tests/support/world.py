@@ -120,7 +120,7 @@ class World:
         }
         async with self.ledger.transaction() as tx:
             ours = messages.c.channel == channel
-            await tx.execute(update(messages).where(ours).values(**left, **more))
+            await tx.execute(update(messages).where(ours).values(**left | more))
 
     @property
     def lost_answers(self) -> int:

@@ -123,6 +123,19 @@ def test_what_may_have_left_is_never_said_to_have_ended_unsent() -> None:
     assert settle(late, Transient("t", "429", "x"), NOON, 0).state == "unknown"
 
 
+def test_what_a_dead_process_may_have_sent_is_never_said_to_have_ended_unsent() -> None:
+    """Its provider did not have it soon after; it is asked once more, and not again and again."""
+    died = replace(N, state="unknown", attempts=1)
+    again = settle(died, Lookup(missing=True), NOON, 0)
+    assert (again.state, again.resent) == ("pending", 0)
+    for waited in (again, settle(replace(again, state="sending"), Deferred("", "the rate limit"), NOON, 0)):
+        for end in ("expired", "superseded", "suppressed"):
+            ended = ended_unsent(waited, end, "why")
+            assert (ended.state, "not sent again: why" in ended.error) == ("unknown", True)
+            assert settle(ended, Lookup(missing=True), NOON, 0) is ended
+            assert settle(ended, Accepted("t", "SM1"), NOON, 0).state == "sent"
+
+
 @pytest.mark.parametrize(
     ("before", "answer", "free"),
     [

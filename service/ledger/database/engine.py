@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
 from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from service.keyring import Keyring
 from service.ledger.database.connecting import POOL_SIZE, PostgresConnector
+from service.ledger.database.life import FileLife, SessionLife, SignOfLife
 from service.ledger.database.transaction import Transaction
 
 T = TypeVar("T")
@@ -30,6 +33,7 @@ class Ledger:
         self._writing = asyncio.Lock()
         self.connector = None if self.is_sqlite else PostgresConnector(url)
         self.direct = PostgresConnector(direct_url) if direct_url and self.connector else self.connector
+        self.life: SignOfLife = FileLife(_file_of(url)) if self.is_sqlite else SessionLife()
         self.engine = self.connector.engine() if self.connector else _sqlite_engine(url, sqlite_synchronous)
         # Looking needs no transaction: one round trip in place of three. SQLite's must not take the write lock.
         options = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
@@ -50,16 +54,16 @@ class Ledger:
         if self.is_sqlite:
             # One writer at a time: waiting here in turn is kinder than SQLite's busy loop.
             async with self._writing, self.engine.begin() as connection:
-                yield Transaction(connection, self.keyring)
+                yield Transaction(connection, self.keyring, self.life.owner)
         else:
             async with self.engine.begin() as connection:
-                yield Transaction(connection, self.keyring)
+                yield Transaction(connection, self.keyring, self.life.owner)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A connection for queries that change nothing."""
         async with self._readers.connect() as connection:
-            yield Transaction(connection, self.keyring)
+            yield Transaction(connection, self.keyring, self.life.owner)
 
     async def now(self) -> datetime:
         """The database's clock; SQLite's is this machine's."""
@@ -74,9 +78,15 @@ class Ledger:
         await self.engine.dispose()
 
 
+def _file_of(url: str) -> Path | None:
+    """Where a SQLite database lives; None for one in memory."""
+    name = make_url(url).database
+    return Path(name).absolute() if name and ":memory:" not in name else None
+
+
 def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
     """`synchronous`: FULL keeps what was answered through a power cut, NORMAL may lose the last (SQLite, Pragmas)."""
-    in_memory = url.endswith("://") or ":memory:" in url
+    in_memory = _file_of(url) is None
     options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {"pool_size": POOL_SIZE}
     engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **options)
 

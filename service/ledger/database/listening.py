@@ -13,12 +13,14 @@ import asyncpg
 import structlog
 
 from service.ledger.database.connecting import PostgresConnector
+from service.ledger.database.life import SessionLife
 from service.ledger.database.wakeups import PG_CHANNEL, Wakeups
 from service.settings import SettingsError
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
-RECONNECT_S: Final = 2.0
+FIRST_RECONNECT_S: Final = 0.1
+RECONNECT_S: Final = 1.0
 BEAT_EVERY_S: Final = 15.0
 BEAT_WITHIN_S: Final = 5.0
 ECHO_WITHIN_S: Final = 2.0
@@ -28,11 +30,14 @@ LOST: Final = (OSError, asyncpg.PostgresError, TimeoutError, asyncpg.InterfaceEr
 class Listener:
     """Passes news of other processes on to this one's loops. `trouble`: why it hears nothing; empty while it does."""
 
-    def __init__(self, connector: PostgresConnector, wakeups: Wakeups) -> None:
+    def __init__(self, connector: PostgresConnector, wakeups: Wakeups, life: SessionLife | None = None) -> None:
+        """`life`: the process's sign of life, which its session shows."""
         self._connector = connector
+        self._life = life
         self._wakeups = wakeups
         self._beats = f"stagebell_{secrets.token_hex(8)}"
         self._beat = asyncio.Event()
+        self._pause_s = FIRST_RECONNECT_S
         self.trouble = "not yet connected"
 
     async def run(self) -> None:
@@ -42,29 +47,42 @@ class Listener:
                 await self._listen()
             except LOST as error:
                 self._log(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}")
-            await asyncio.sleep(RECONNECT_S)
+            # At once, then ever slower: others take a process for dead whose session stays away.
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, RECONNECT_S)
 
     async def _listen(self) -> None:
         connection = await self._connector.connect()
         closed = asyncio.Event()
         try:
-            connection.add_termination_listener(lambda _: closed.set())
+            connection.add_termination_listener(lambda _: self._lost(closed))
+            if self._life is not None:
+                await self._life.held_by(connection)
             await connection.add_listener(PG_CHANNEL, self._heard)
             await connection.add_listener(self._beats, lambda *_: self._beat.set())
             while not closed.is_set():
                 await self._own_voice(connection)
+                if self._life is not None:
+                    await self._life.stay(connection)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(closed.wait(), BEAT_EVERY_S)
             raise ConnectionError("the connection was closed")
         finally:
+            self._lost(closed)
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
+
+    def _lost(self, closed: asyncio.Event) -> None:
+        if self._life is not None:
+            self._life.lost()
+        closed.set()
 
     async def _own_voice(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._beat.clear()
         async with asyncio.timeout(BEAT_WITHIN_S):
             await connection.execute(f"NOTIFY {self._beats}")
             await self._beat.wait()
+        self._pause_s = FIRST_RECONNECT_S
         if self.trouble:
             self.trouble = ""
             metrics.listening.set(1)
@@ -74,7 +92,7 @@ class Listener:
     def _log(self, why: str) -> None:
         self.trouble = why
         metrics.listening.set(0)
-        log.warning("listen.down", error=why, retry_in_s=RECONNECT_S)
+        log.warning("listen.down", error=why, retry_in_s=self._pause_s)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         topics = payload.split(",")

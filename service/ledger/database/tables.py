@@ -18,5 +18,5 @@ meta = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
-    info={ABOUT: "facts about the installation: schema steps under way, keys of the processes, the root key"},
+    info={ABOUT: "facts about the installation: schema steps under way, living processes, their keys, the root key"},
 )

@@ -9,11 +9,13 @@ from service.keyring import Keyring
 class Transaction:
     """A running transaction, or a connection that only reads: `Ledger.transaction`, `Ledger.reading`."""
 
-    __slots__ = ("connection", "execute", "keyring")
+    __slots__ = ("connection", "execute", "keyring", "owner")
 
-    def __init__(self, connection: AsyncConnection, keyring: Keyring) -> None:
+    def __init__(self, connection: AsyncConnection, keyring: Keyring, owner: int | None = None) -> None:
+        """`owner`: what the claims of this process carry (`SignOfLife`)."""
         self.connection = connection
         self.keyring = keyring
+        self.owner = owner
         # Run one statement, once or for each of a list of parameters; raises SQLAlchemy's DBAPIError.
         self.execute = connection.execute
 

@@ -209,6 +209,7 @@ async def begin(
             "state": "sending",
             "fencing_token": 1,  # nosec B105 - counts sends
             "lease_until": until,
+            "lease_owner": tx.owner,
             "send_begun": True,
             "attempts": 1,
             # Whoever finds it so after a crash knows that nobody lived to say which one was tried.
@@ -225,14 +226,18 @@ async def begin(
 
 
 _LEASE: Final = update(messages).values(
-    state="sending", fencing_token=messages.c.fencing_token + 1, lease_until=bindparam("until"), send_begun=False
+    state="sending",
+    fencing_token=messages.c.fencing_token + 1,
+    lease_until=bindparam("until"),
+    lease_owner=bindparam("owner"),
+    send_begun=False,
 )
 
 
 async def lease(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
     """Hold claimed messages until then, without anything being sent."""
     if ids:
-        await tx.execute(_LEASE.where(messages.c.id.in_(padded(ids))), {"until": until})
+        await tx.execute(_LEASE.where(messages.c.id.in_(padded(ids))), {"until": until, "owner": tx.owner})
 
 
 async def put_off(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:

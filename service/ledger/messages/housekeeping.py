@@ -1,12 +1,12 @@
 """Housekeeping of messages: lapsed leases, unanswered sends, spent codes, and since when the oldest waits."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import and_, exists, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, and_, exists, func, literal, select, union_all, update
 
 from service.domain.notices import SETTLE_UNKNOWN_AFTER
 from service.ledger.columns import literal_in
@@ -43,21 +43,44 @@ async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
 
 
 async def recover_lapsed(tx: Transaction, now: datetime) -> int:
-    """Leases that ran out: back to pending before the send began, unknown after it; returns how many."""
-    lapsed = and_(literal_in(messages.c.state, "sending"), messages.c.lease_until <= now)
+    """Leases that ran out: back to pending before the send began, unknown after it; returns how many.
+
+    Their processes may live, and be slow: receipts have their time to come before a provider is asked.
+    """
+    return await _give_back(tx, messages.c.lease_until <= now, now, ask_at=now + SETTLE_UNKNOWN_AFTER)
+
+
+async def take_over(tx: Transaction, owners: Collection[int], now: datetime) -> int:
+    """What dead processes were sending, or asking providers about: settled at once; returns how many."""
+    theirs = messages.c.lease_owner.in_(sorted(owners))
+    count = await _give_back(tx, theirs, now, ask_at=now)
+    # Only those that somebody asks about: the index has them in one place, and what stays unknown for good in another.
+    asked = and_(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now + SETTLED_WITHIN)
+    result = await tx.execute(update(messages).where(asked, theirs).values(not_before=now, lease_owner=None))
+    return count + int(result.rowcount)
+
+
+async def _give_back(tx: Transaction, which: ColumnElement[bool], now: datetime, *, ask_at: datetime) -> int:
+    left = and_(literal_in(messages.c.state, "sending"), which)
     why = "the process that was sending it went away"
     back = await tx.execute(
         update(messages)
-        .where(lapsed, ~messages.c.send_begun)
-        .values(state="pending", lease_until=None, history=messages.c.history + history_line("pending", now, why))
+        .where(left, ~messages.c.send_begun)
+        .values(
+            state="pending",
+            lease_until=None,
+            lease_owner=None,
+            history=messages.c.history + history_line("pending", now, why),
+        )
     )
     lost = await tx.execute(
         update(messages)
-        .where(lapsed, messages.c.send_begun)
+        .where(left, messages.c.send_begun)
         .values(
             state="unknown",
             lease_until=None,
-            not_before=now + SETTLE_UNKNOWN_AFTER,
+            lease_owner=None,
+            not_before=ask_at,
             error=why,
             history=messages.c.history + history_line("unknown", now, why),
         )
@@ -89,7 +112,7 @@ async def claim_unknown(tx: Transaction, now: datetime, limit: int) -> list[Unkn
     claimed = await tx.execute(
         update(messages)
         .where(messages.c.id.in_(due.scalar_subquery()))
-        .values(not_before=now + SETTLED_WITHIN)
+        .values(not_before=now + SETTLED_WITHIN, lease_owner=tx.owner)
         .returning(messages.c.id, messages.c.order_id, messages.c.fencing_token)
     )
     return [UnknownMessage(row.id, row.order_id, row.fencing_token) for row in claimed]

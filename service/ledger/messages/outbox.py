@@ -125,7 +125,8 @@ async def claim(
     rows = (await tx.execute(query)).all()
     if rows:
         ids = padded([row.id for row in rows])
-        await tx.execute(update(outbox).where(outbox.c.id.in_(ids)).values(leased_until=now + LEASE))
+        ours = {"leased_until": now + LEASE, "lease_owner": tx.owner}
+        await tx.execute(update(outbox).where(outbox.c.id.in_(ids)).values(**ours))
     return [outbox_message_of(row) for row in rows]
 
 
@@ -167,8 +168,15 @@ async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None
     """These could not be published; whoever comes after `until` may try."""
     wanted = padded(ids)
     if wanted:
-        values = {"leased_until": until, "attempts": outbox.c.attempts + 1}
+        values = {"leased_until": until, "lease_owner": None, "attempts": outbox.c.attempts + 1}
         await tx.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
+
+
+async def take_over(tx: Transaction, owners: Collection[int]) -> int:
+    """What dead processes were publishing: whoever comes next may; returns how many."""
+    theirs = outbox.c.lease_owner.in_(sorted(owners))
+    result = await tx.execute(update(outbox).where(theirs).values(leased_until=None, lease_owner=None))
+    return int(result.rowcount)
 
 
 async def oldest(tx: Transaction, now: datetime, *, but: Collection[str] = ()) -> datetime | None:

@@ -197,6 +197,7 @@ def put_states(
             "sent_at": n.sent_at,
             "history": _line(n, now, heard.get(n.id)),
             "lease_until": None,
+            "lease_owner": None,
             # While no answer is there, it is not certain that the places are used.
             "cap_reservation": encode(before[n.id].reservation) if n.state == "unknown" else None,
         }

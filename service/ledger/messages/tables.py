@@ -64,6 +64,8 @@ messages = Table(
     Column("state", Text, nullable=False),
     Column("not_before", Instant),
     Column("lease_until", Instant),
+    # Whose lease it is, while that process shows a sign of life (`ledger/database/life.py`).
+    Column("lease_owner", Integer),
     Column("fencing_token", Integer, nullable=False, server_default="0"),
     Column("send_begun", Boolean, nullable=False, server_default=text("false")),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -110,6 +112,7 @@ outbox = Table(
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("leased_until", Instant),
+    Column("lease_owner", Integer),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("lane", Text, nullable=False, server_default=""),
     Column("held_until", Instant),

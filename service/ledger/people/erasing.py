@@ -14,7 +14,7 @@ from service.canonical import spellings
 from service.channels.registry import spec_of
 from service.domain.channels import SPELLED
 from service.domain.erasure import SentTo, Traces, slots_of
-from service.domain.notices import ACTIVE_STATES, Message, Snapshot
+from service.domain.notices import ACTIVE_STATES, Message, Snapshot, ended_unsent
 from service.domain.order import OrderRef
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
@@ -140,12 +140,15 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
         n = message_of(tx.keyring, row)
         blank = Recipient("", n.person, "", n.locale, n.timezone)
         waits = row.state in ACTIVE_STATES and row.state != "sending"
-        line = history_line("suppressed", now, "erased") if waits else ""
+        # What may have left by an earlier send stays unknown, and nobody is asked after a blank address.
+        state = ended_unsent(n, "suppressed", "erased").state if waits else row.state
+        line = history_line(state, now, "erased") if waits else ""
         changes.append(
             {
                 "k": row.id,
                 "recipient": seal_json(tx.keyring, blank, MESSAGE_RECIPIENT.of(row.id)),
-                "to_state": "suppressed" if waits else row.state,
+                "to_state": state,
+                "again_at": None if state == "unknown" else row.not_before,
                 "said": _without_words(row.history) + line,
             }
         )
@@ -157,6 +160,7 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
                 sealed_message=None,
                 error="",
                 state=bindparam("to_state"),
+                not_before=bindparam("again_at"),
                 history=bindparam("said"),
             ),
             changes,

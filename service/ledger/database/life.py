@@ -1,0 +1,172 @@
+"""A process's sign of life: shown while it lives, gone the moment it dies.
+
+What a process claims carries its number. Once its sign is gone, others need not wait for a lease to take that over.
+PostgreSQL: a shared advisory lock of the session that listens; the server gives it back when the session ends, and a
+host that vanished is noticed by TCP keepalives. SQLite: a lock on a file beside the database, which the system gives
+back. Each process has a line in `meta`, so that only the dead are looked for, and only while there are any.
+"""
+
+import fcntl
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from sqlalchemy import delete, select, text
+
+from service.ledger.database.sets import insert_missing
+from service.ledger.database.tables import meta
+from service.ledger.database.transaction import Transaction
+
+LOCK_CLASS: Final = 1_398_030_663
+_PREFIX: Final = "alive:"
+# Seconds without a sign after which a process counts as dead: one whose session alone broke has another one by then.
+DOUBT_S: Final = 2.0
+# So that the server notices within about ten seconds when the other machine is gone without a word.
+KEEPALIVES: Final = {"tcp_keepalives_idle": "4", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+
+
+def _new_number() -> int:
+    return secrets.randbelow(2**31 - 1) + 1
+
+
+def _key(number: int) -> str:
+    return f"{_PREFIX}{number}"
+
+
+class SignOfLife(Protocol):
+    """`number`: this process's. `owner`: the same while its sign is shown, else None: then leases alone count."""
+
+    number: int
+    doubt_s: float
+
+    @property
+    def owner(self) -> int | None:
+        """What this process's claims carry."""
+        ...
+
+    async def show(self, tx: Transaction) -> None:
+        """Show it, where that is not the listening session's part."""
+        ...
+
+    async def silent(self, tx: Transaction) -> Sequence[int]:
+        """Numbers of processes that were there and show none."""
+        ...
+
+    async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+        """Strike these off; those whose claims are now the caller's to settle. Others wait for this transaction."""
+        ...
+
+
+class SessionLife:
+    """PostgreSQL. `held_by` is called with each new session that listens, `lost` when it is gone."""
+
+    doubt_s = DOUBT_S
+
+    def __init__(self) -> None:
+        self.number = _new_number()
+        self._held = False
+
+    @property
+    def owner(self) -> int | None:
+        """What this process's claims carry."""
+        return self.number if self._held else None
+
+    async def held_by(self, session: Any) -> None:
+        """Show it by this asyncpg connection."""
+        for name, value in KEEPALIVES.items():
+            await session.execute(f"SET {name} = {value}")
+        # Shared: this process's last session may still hold it on the server, and is this process all the same.
+        await session.execute(f"SELECT pg_advisory_lock_shared({LOCK_CLASS}, {self.number})")
+        await self.stay(session)
+        self._held = True
+
+    async def stay(self, session: Any) -> None:
+        """Have a line in `meta`, whoever struck it off."""
+        await session.execute("INSERT INTO meta (key, value) VALUES ($1, '') ON CONFLICT DO NOTHING", _key(self.number))
+
+    def lost(self) -> None:
+        """The session is gone."""
+        self._held = False
+
+    async def show(self, tx: Transaction) -> None:
+        """The listening session does."""
+
+    async def silent(self, tx: Transaction) -> Sequence[int]:
+        """Numbers of processes that were there and hold no lock."""
+        values = {"class": LOCK_CLASS, "own": _key(self.number)}
+        return [_number(key) for key in (await tx.execute(_SILENT, values)).scalars()]
+
+    async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+        """Strike these off; those that nobody else has."""
+        return await _strike_off(tx, numbers)
+
+
+_SILENT: Final = text(
+    "SELECT key FROM meta WHERE key LIKE 'alive:%' AND key <> :own AND substr(key, 7) NOT IN (SELECT objid::text"
+    " FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = :class AND objsubid = 2 AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+
+
+class FileLife:
+    """SQLite. `database`: its file; none for one that lives in this process's memory."""
+
+    doubt_s = 0.0  # the system gives a lock back at a process's end, and never before
+
+    def __init__(self, database: Path | None) -> None:
+        self.number = _new_number()
+        self._database = database
+        self._file: Any = None
+
+    @property
+    def owner(self) -> int | None:
+        """What this process's claims carry."""
+        return self.number if self._file is not None else None
+
+    async def show(self, tx: Transaction) -> None:
+        """Lock a file of this process's own."""
+        if self._database is not None and self._file is None:
+            self._file = self._locked()
+            await insert_missing(tx, meta, [{"key": _key(self.number), "value": ""}])
+
+    def _locked(self) -> Any:
+        file = self._path(self.number).open("wb")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
+
+    def _path(self, number: int) -> Path:
+        assert self._database is not None
+        return self._database.with_name(f"{self._database.name}-alive-{number}")
+
+    async def silent(self, tx: Transaction) -> Sequence[int]:
+        """Numbers of processes that were there and hold no lock."""
+        if self._database is None:
+            return []
+        keys = (await tx.execute(select(meta.c.key).where(meta.c.key.startswith(_PREFIX)))).scalars()
+        return [n for n in map(_number, keys) if n != self.number and not self._is_locked(n)]
+
+    def _is_locked(self, number: int) -> bool:
+        try:
+            with self._path(number).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # somebody's; or nobody can tell, and the lease decides
+        return False
+
+    async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+        """Strike these off, their files too; those that nobody else has."""
+        for number in numbers:
+            self._path(number).unlink(missing_ok=True)
+        return await _strike_off(tx, numbers)
+
+
+def _number(key: str) -> int:
+    return int(key.removeprefix(_PREFIX))
+
+
+async def _strike_off(tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+    gone = await tx.execute(delete(meta).where(meta.c.key.in_([_key(n) for n in numbers])).returning(meta.c.key))
+    return [_number(key) for key in gone.scalars()]
