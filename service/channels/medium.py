@@ -73,6 +73,10 @@ class Medium:
         """Why `stagebell check` refuses a template that renders so, said of the template; empty: it is fine."""
         return "" if rendered.text else "is empty"
 
+    def remark(self, rendered: Rendered) -> str:
+        """What makes this message dearer than it need be, said of the message; empty: nothing."""
+        return ""
+
     def parts(self, rendered: Rendered) -> int:
         """Of how many parts that are paid for the message is made; 0 where nobody counts."""
         return 0

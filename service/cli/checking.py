@@ -9,6 +9,7 @@ from service import settings as settings_module
 from service.relay.teams import unheard
 from service.workflows.packs import inspect, old_keys
 from service.workflows.schema import WorkflowYaml
+from service.workflows.template_remarks import remarks
 
 
 def check_packs(directory: Path | None) -> int:
@@ -28,6 +29,8 @@ def check_packs(directory: Path | None) -> int:
         )
     for said in old_keys(folder):
         typer.echo(f"warning: {said}")
+    for remark in (r for pack in packs for r in remarks(pack)):
+        typer.echo(f"warning: {remark}")
     for odd in unheard((pack.workflow for pack in packs), _addressed()):
         typer.echo(f"warning: {odd}")
     return 0

@@ -89,10 +89,12 @@ class Composer:
             link=self.link(claimed),
             secrets={notice.secret: secret} if notice.secret and secret else {},
             audience=n.audience,
+            region=n.region,
         )
         medium = medium_of(n.channel)
         if not medium.has_templates:
             at, snapshot = claimed.notice_at, claimed.snapshot
             return medium.body(Facts(claimed.workflow, claimed.reference, n.notice, n.audience, at, snapshot), values)
-        rendered = pack.templates.render(n.locale, n.notice, n.channel, values, notice.content.get(n.locale))
+        content = pack.workflow.content_in(notice, n.locale)
+        rendered = pack.templates.render(n.locale, n.notice, n.channel, values, content)
         return structs.replace(rendered, title=rendered.title[:500])

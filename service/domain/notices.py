@@ -60,7 +60,10 @@ NOT_AGAIN: Final = "not_again"
 
 
 class Message(Struct, frozen=True):
-    """One message to one address over one channel; `resent` counts sends repeated after an unknown one."""
+    """One message to one address over one channel; `resent` counts sends repeated after an unknown one.
+
+    `locale` is the pack's language nearest to the reader's; `region` (ISO 3166, or 419) whose way of writing they use.
+    """
 
     id: UUID
     notice_id: UUID
@@ -85,6 +88,7 @@ class Message(Struct, frozen=True):
     error_code: str = ""
     error: str = ""
     sent_at: datetime | None = None
+    region: str = ""
     behind: timedelta = timedelta(0)  # how long it lets the messages of other orders go first
 
 

@@ -12,7 +12,7 @@ from service.domain.events import Secret
 from service.domain.notices import Message, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.persons import Person
-from service.domain.readers import Reader, after_quiet, behind, pick_locale, readers_of, why_not
+from service.domain.readers import Reader, after_quiet, behind, readers_of, why_not
 from service.domain.triggers import remember
 from service.domain.workflow import Notice, Workflow
 
@@ -126,7 +126,8 @@ def _message(
         person=reader.index,
         address=reader.address,
         name=reader.name,
-        locale=pick_locale(draft.workflow.locales, reader.locale),
+        locale=draft.workflow.locale_for(reader.locale),
+        region=reader.region,
         timezone=reader.timezone,
         state="suppressed" if why else "pending",
         valid_until=valid_until,

@@ -3,8 +3,10 @@
 One notice, one channel, one address is one message, however many roles of the order that address has.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,11 +17,15 @@ from service.domain.channels import ChannelSpec
 from service.domain.conditions.judging import why_not as why_not_met
 from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
+from service.domain.languages import region_of
 from service.domain.notices import Message
 from service.domain.order import Order
 from service.domain.people import with_former
 from service.domain.persons import Person
 from service.domain.workflow import Notice, Workflow
+
+# ISO 3166-1, alpha-2.
+_COUNTRY: Final = re.compile("[A-Z]{2}")
 
 
 class Reader(Struct, frozen=True):
@@ -44,6 +50,13 @@ class Reader(Struct, frozen=True):
     def locale(self) -> str | None:
         """The language that they ask for themselves."""
         return next((p.locale for p in self.people if p.locale), None)
+
+    @property
+    def region(self) -> str:
+        """Whose way of writing numbers and times they are used to: of their language, else of their country."""
+        named = region_of(self.locale)
+        countries = (p.country.upper() for p in self.people if p.country)
+        return named or next((c for c in countries if _COUNTRY.fullmatch(c)), "")
 
     @property
     def timezone(self) -> str:
@@ -212,15 +225,3 @@ def after_quiet(draft: Draft, notice: Notice, timezone: str, valid_until: dateti
     if notice.quiet == "drop" or ends >= valid_until:
         return draft.now, "quiet hours"
     return ends, ""
-
-
-def pick_locale(available: tuple[str, ...], wanted: str | None) -> str:
-    """The nearest locale that has templates: `en-IN` → `en`; the pack's first when none is near."""
-    if wanted:
-        tag = wanted.replace("_", "-")
-        while tag:
-            for locale in available:
-                if locale.lower() == tag.lower():
-                    return locale
-            tag = tag.rpartition("-")[0]
-    return available[0]

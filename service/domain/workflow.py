@@ -13,6 +13,7 @@ from msgspec import Struct
 from service.domain.calendars import Calendar, Every, QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
+from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
 
 ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -294,6 +295,7 @@ class Workflow(Struct, frozen=True):
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
     `opt_out_words`: what ends messages, beside the usual words. `shows`: attributes that lists of orders show.
+    `locale_fallback`: which language comes after another one.
     `channels`: every channel that is installed, whether this pack uses it or not.
     """
 
@@ -331,6 +333,7 @@ class Workflow(Struct, frozen=True):
     region: str = ""
     reply_to: str = ""
     opt_out_words: tuple[str, ...] = ()
+    locale_fallback: Kinship = UNRELATED
     channels: Mapping[str, ChannelSpec] = {}
 
     def channel(self, name: str) -> ChannelSpec:
@@ -341,6 +344,23 @@ class Workflow(Struct, frozen=True):
     def default_locale(self) -> str:
         """The locale used when a recipient's own has no templates."""
         return self.locales[0]
+
+    def locale_for(self, wanted: str | None) -> str:
+        """The language of this pack that is nearest to the one wanted."""
+        return pick_locale(self.locales, wanted, self.locale_fallback)
+
+    def locales_behind(self, locale: str) -> tuple[str, ...]:
+        """The pack's languages that may speak for this one of its languages, itself first."""
+        known = {normal(each).lower(): each for each in self.locales}
+        return tuple(known[t.lower()] for t in chain(locale, self.locale_fallback) if t.lower() in known)
+
+    def content_in(self, notice: Notice, locale: str) -> Content | None:
+        """The approved template of a notice in this language, or one that speaks for it."""
+        return next((notice.content[each] for each in self.locales_behind(locale) if each in notice.content), None)
+
+    def title_in(self, titles: Mapping[str, str], locale: str, otherwise: str) -> str:
+        """A title in this language, or one that speaks for it."""
+        return next((titles[each] for each in self.locales_behind(locale) if each in titles), otherwise)
 
     @property
     def unlisted(self) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,6 @@ from service.broker.port import BrokerLost
 from service.canonical import canonical_address, country_of, spellings
 from service.domain.address_keys import address_key
 from service.domain.erasure import addresses_of
-from service.domain.readers import pick_locale
 from service.erasing import DeadLetterErasure, erase_person
 from service.ledger.auditing.lines import AuditLine
 from service.ledger.orders.locking import find_by_id
@@ -115,14 +114,14 @@ async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrd
     if pack is None or order is None:
         return None
     people = [p for ps in order.recipients.values() for p in ps if address_key(address) in addresses_of(p)]
-    locale = pick_locale(pack.workflow.locales, people[0].locale if people else None)
+    locale = pack.workflow.locale_for(people[0].locale if people else None)
     stage = pack.workflow.stages.get(order.stage)
     return PersonOrderLine(
         workflow=order.workflow,
         order_id=order.reference,
         status=order.status,
         stage=order.stage,
-        stage_title=stage.titles.get(locale, order.stage) if stage else order.stage,
+        stage_title=pack.workflow.title_in(stage.titles, locale, order.stage) if stage else order.stage,
         final=listed.final,
         eta=order.eta,
         updated=order.updated,

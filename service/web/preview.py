@@ -58,6 +58,7 @@ def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Message
         rendered = composer.render(claimed, None)
     except (Rejection, *UNRENDERABLE) as error:
         return NoticeMessage(n.channel, n.audience, masked(n.address), "failed", "", "", "", 0, type(error).__name__)
+    medium = medium_of(n.channel)
     return NoticeMessage(
         n.channel,
         n.audience,
@@ -66,8 +67,9 @@ def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Message
         rendered.title,
         rendered.text,
         rendered.html,
-        medium_of(n.channel).parts(rendered),
+        medium.parts(rendered),
         n.error,
+        medium.remark(rendered),
     )
 
 

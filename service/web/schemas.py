@@ -122,7 +122,7 @@ class NoticeOrder(Struct, forbid_unknown_fields=True):
 
 
 class NoticeMessage(Struct):
-    """One message of a notice, with its exact text; `segments` for SMS."""
+    """One message of a notice, with its exact text; `segments` for SMS, `remark`: what makes it dear."""
 
     channel: str
     audience: str
@@ -133,6 +133,7 @@ class NoticeMessage(Struct):
     html: str
     segments: int
     why: str
+    remark: str = ""
 
 
 class NoticeAnswer(Struct):

@@ -1,21 +1,19 @@
 """`/t/{token}`: what a customer sees of an order; no sign-in, nothing personal beyond who comes."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import aiohttp_jinja2
 import yaml
 from aiohttp import web
-from babel import Locale
-from babel.dates import format_datetime, format_time
 
 from service.dispatch.compose import LINK_PURPOSE
 from service.domain.calendars import zone_of
+from service.domain.languages import nearest, pick_locale, region_of
 from service.domain.order import Order
-from service.domain.readers import pick_locale
 from service.domain.workflow import Workflow
 from service.ledger.orders.locking import find_by_id
 from service.web.clients import refuse_guess
@@ -24,8 +22,12 @@ from service.web.params import answer
 from service.web.preview import masked
 from service.web.problems import Problem
 from service.web.schemas import Tracking, TrackingAssignee, TrackingStage
+from service.workflows import cldr, filters
 
 WORDS: Final = Path(__file__).parent / "pages" / "tracking.words.yaml"
+# Accept-Language may name any number, of any length.
+MOST_LANGUAGES: Final = 10
+LONGEST_TAG: Final = 35
 CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -42,21 +44,25 @@ def words() -> dict[str, dict[str, str]]:
 async def get_tracking_data(request: web.Request) -> web.StreamResponse:
     """The tracking page as data."""
     order, workflow = await _order(request)
-    return answer(_tracking(order, workflow, _locale(request, order, workflow)), headers=_HEADERS)
+    locale = _nearest(workflow, _wanted(request, order))
+    return answer(_tracking(order, workflow, locale), headers=_HEADERS)
 
 
 async def get_tracking_page(request: web.Request) -> web.StreamResponse:
     """The tracking page."""
     order, workflow = await _order(request)
-    locale = _locale(request, order, workflow)
+    wanted = _wanted(request, order)
+    locale = _nearest(workflow, wanted)
     shown = _tracking(order, workflow, locale)
-    zone = _zone(order, workflow)
+    writing = cldr.writing(locale, next(filter(None, map(region_of, wanted)), ""))
+    zone = zone_of(_zone(order, workflow))
     values = {
         "t": shown,
-        "w": words().get(locale, words()["en"]),
+        "dir": cldr.direction(locale),
+        "w": words()[pick_locale(tuple(words()), locale, cldr.kinship())],
         "brand": request.app[CONTEXT].settings.brand,
-        "when": lambda moment: _when(moment, locale, zone),
-        "clock": lambda moment: format_time(moment.astimezone(zone_of(zone)), "short", locale=_babel(locale)),
+        "when": lambda moment: filters.moment(moment.astimezone(zone), writing),
+        "clock": lambda moment: filters.clock(moment.astimezone(zone), writing),
         "start": order.appointment.start if order.appointment else None,
         "end": order.appointment.end if order.appointment else None,
     }
@@ -97,12 +103,20 @@ def _is_good(request: web.Request, token: str, order: Order) -> bool:
     return signed_for == order.id and context.orders.time.now() < expires
 
 
-def _locale(request: web.Request, order: Order, workflow: Workflow) -> str:
-    """As asked for, else the recipient's, else the browser's."""
+def _wanted(request: web.Request, order: Order) -> list[str]:
+    """The languages that the reader wants: as asked for, else the recipient's, else the browser's in their order."""
     asked = request.query.get("lang", "")
     known = next((p.locale for people in order.recipients.values() for p in people if p.locale), None)
-    browser = request.headers.get("Accept-Language", "").partition(",")[0].partition(";")[0].strip()
-    return pick_locale(workflow.locales, asked[:35] or known or browser[:35] or None)
+    if asked or known:
+        return [asked[:LONGEST_TAG] or known or ""]
+    browser = request.headers.get("Accept-Language", "").split(",")[:MOST_LANGUAGES]
+    return [tag for each in browser if (tag := each.partition(";")[0].strip()[:LONGEST_TAG]) not in ("", "*")]
+
+
+def _nearest(workflow: Workflow, wanted: list[str]) -> str:
+    """The pack's language for the first of these that it has one near to."""
+    found = (nearest(workflow.locales, tag, workflow.locale_fallback) for tag in wanted)
+    return next(filter(None, found), workflow.default_locale)
 
 
 def _zone(order: Order, workflow: Workflow) -> str:
@@ -114,7 +128,7 @@ def _tracking(order: Order, workflow: Workflow, locale: str) -> Tracking:
     current = workflow.stages[order.stage]
 
     def title(name: str) -> str:
-        return workflow.stages[name].titles.get(locale, name)
+        return workflow.title_in(workflow.stages[name].titles, locale, name)
 
     # The unhappy end is a stage only for orders that got there; then the happy ones ahead of it are not.
     shown = [s for s in workflow.stages.values() if not s.failed or s.name == order.stage]
@@ -148,15 +162,3 @@ def _assignee(order: Order, workflow: Workflow) -> TrackingAssignee | None:
     if a is None or order.status not in workflow.contact_from:
         return None
     return TrackingAssignee(a.name, masked(a.phone or a.email or ""))
-
-
-@lru_cache(maxsize=64)
-def _babel(locale: str) -> Any:
-    return Locale.parse(locale.replace("-", "_"))
-
-
-def _when(moment: datetime, locale: str, zone: str) -> str:
-    """As messages write it (`moment` in templates): 12 or 24 hours, by the reader's language."""
-    there = moment.astimezone(zone_of(zone))
-    day = format_datetime(there, "EEE d MMM", locale=_babel(locale))
-    return f"{day}, {format_time(there, 'short', locale=_babel(locale))}"

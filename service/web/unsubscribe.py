@@ -11,13 +11,14 @@ from aiohttp import web
 
 from service import opt_outs
 from service.dispatch.mail_links import read_mail_token
-from service.domain.readers import pick_locale
+from service.domain.languages import pick_locale
 from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
 from service.ledger.orders.records import history_line
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.problems import Problem
+from service.workflows import cldr
 
 log = structlog.get_logger(__name__)
 WORDS: Final = Path(__file__).parent / "pages" / "unsubscribe.words.yaml"
@@ -73,8 +74,14 @@ async def _message(request: web.Request) -> StoredMessage:
 
 
 def _page(request: web.Request, stored: StoredMessage, *, done: bool) -> web.Response:
-    locale = pick_locale(tuple(words()), stored.message.locale)
-    values = {"w": words()[locale], "locale": locale, "done": done, "brand": request.app[CONTEXT].settings.brand}
+    locale = pick_locale(tuple(words()), stored.message.locale, cldr.kinship())
+    values = {
+        "w": words()[locale],
+        "locale": locale,
+        "dir": cldr.direction(locale),
+        "done": done,
+        "brand": request.app[CONTEXT].settings.brand,
+    }
     response = aiohttp_jinja2.render_template("unsubscribe.html.j2", request, values)
     response.headers.update(_HEADERS)
     return response

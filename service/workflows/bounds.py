@@ -16,6 +16,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from service.workflows.bidi import Bare, isolated
+
 MAX_CHARS: Final = 200_000  # of a message, and of any text or list on the way to it
 MAX_STEPS: Final = 20_000  # turns of loops, and calls
 MAX_BITS: Final = 512  # of a whole number
@@ -67,13 +69,14 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options, finalize=_counted)
+        super().__init__(**options, finalize=_said)
         self.globals.clear()
         for name in UNBOUNDED_FILTERS:
             del self.filters[name]
         self.filters.update(
             _turns=_turns,
             _text=_text,
+            _bare=_bare,
             join=_bounded_join(self.filters["join"]),
             replace=_bounded_replace(self.filters["replace"]),
             round=_bounded_round(self.filters["round"]),
@@ -85,6 +88,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             loop.iter = _filtered(loop.iter, "_turns")
         for joined in list(tree.find_all(nodes.Concat)):
             joined.nodes = [_filtered(node, "_text") for node in joined.nodes]
+        if self.autoescape:
+            _leave_tags_bare(tree)
         return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -155,8 +160,25 @@ def _refuse_big(bits: int) -> None:
         raise SecurityError(f"makes a number of more than {MAX_BITS} bits")
 
 
-def _counted(value: Any) -> Any:
+def _leave_tags_bare(tree: nodes.Template) -> None:
+    """What stands within a tag of HTML, such as an address or a language, gets no marks of direction."""
+    within = False
+    for output in tree.find_all(nodes.Output):
+        for at, node in enumerate(output.nodes):
+            if isinstance(node, nodes.TemplateData):
+                opened, closed = node.data.rfind("<"), node.data.rfind(">")
+                within = opened > closed if max(opened, closed) >= 0 else within
+            elif within:
+                output.nodes[at] = _filtered(node, "_bare")
+
+
+@pass_context
+def _said(context: Context, value: Any) -> Any:
     """Every `{{ }}` on its way out."""
+    return _counted(isolated(value, context.get("dir") or ""))
+
+
+def _counted(value: Any) -> Any:
     if (budget := _budget.get()) is not None:
         budget.say(len(value) if isinstance(value, str) else len(str(value)))
     return value
@@ -177,6 +199,11 @@ def _text(_context: Context, value: Any) -> Any:
     """An operand of `~`."""
     _counted(value)
     return value
+
+
+@pass_context
+def _bare(_context: Context, value: Any) -> Any:
+    return Bare(value) if type(value) is str else value
 
 
 def _bounded_join(join: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,10 @@
 """From a checked `WorkflowYaml` to the domain's `Workflow`."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from service.channels import registry
+from service.domain.languages import Kinship, chain, normal
 from service.domain.workflow import (
     Attribute,
     Faq,
@@ -16,7 +18,7 @@ from service.domain.workflow import (
     Team,
     Workflow,
 )
-from service.workflows import build_clocks, build_notices
+from service.workflows import build_clocks, build_notices, cldr
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import ReasonYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
@@ -63,9 +65,23 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         moves_running=yaml.running_orders.move,
         renamed=yaml.running_orders.rename,
         expected_end=tuple(yaml.expected_end),
+        locale_fallback=locale_fallback(yaml),
         channels=registry.specs(),
         promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
     )
+
+
+def locale_fallback(yaml: WorkflowYaml) -> Kinship:
+    """As the pack says, else as languages are akin."""
+    said = {normal(tag).lower(): tuple(map(normal, after)) for tag, after in yaml.locale_fallback.items()}
+    return Kinship({**cldr.kinship().following, **said}) if said else cldr.kinship()
+
+
+def untitled(yaml: WorkflowYaml, titles: Mapping[str, str]) -> list[str]:
+    """The pack's languages in which there is no title, and none in a language that speaks for them."""
+    kinship = locale_fallback(yaml)
+    there = {normal(locale).lower() for locale in titles}
+    return [locale for locale in yaml.locales if there.isdisjoint(tag.lower() for tag in chain(locale, kinship))]
 
 
 def _attributes(yaml: WorkflowYaml) -> dict[str, Attribute]:

@@ -182,9 +182,8 @@ def _settings(source: Source) -> Iterator[Finding]:
     yield from _lengths(source)
     for kind, titled in (("stages", y.stages), ("reasons", y.reasons)):
         for name, part in titled.items():
-            for locale in y.locales:
-                if locale not in part.title:
-                    yield source.problem((kind, name, "title"), f"{name}: no title in {locale!r}")
+            for locale in build.untitled(y, part.title):
+                yield source.problem((kind, name, "title"), f"{name}: no title in {locale!r}")
     for name, where in build.dates(y).items():
         declared = y.attributes.get(name)
         if declared and declared.type not in ("date", "datetime"):

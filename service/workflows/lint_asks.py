@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.domain.order import DATA_FIELDS
+from service.workflows import build
 from service.workflows.lint import Finding, Source
 from service.workflows.schema import NoticeYaml, WorkflowYaml
 
@@ -34,9 +35,8 @@ def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:
         if ask.default and ask.default.partition(".")[0] not in DATA_FIELDS:
             said = f"{asked}: no order has {ask.default!r}; known are {', '.join(DATA_FIELDS)} and what is below them"
             yield source.problem(where, said)
-        for locale in source.yaml.locales if ask.title else ():
-            if locale not in ask.title:
-                yield source.problem(where, f"{asked}: no title in {locale!r}")
+        for locale in build.untitled(source.yaml, ask.title) if ask.title else ():
+            yield source.problem(where, f"{asked}: no title in {locale!r}")
 
 
 def _trigger(notice: NoticeYaml) -> str:

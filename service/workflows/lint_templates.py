@@ -13,6 +13,7 @@ from service.channels.registry import medium_of
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
 from service.domain.workflow import AttributeType, Notice, Workflow
+from service.workflows import lint_languages
 from service.workflows.lint import Finding, Source
 from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
 from service.workflows.values import template_values
@@ -25,30 +26,31 @@ def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[
     """All problems of the pack's templates."""
     problems: list[Finding] = []
     for notice in workflow.notices.values():
-        for channel in (
-            c for c in notice.channels + _fallback_channels(workflow, notice) if medium_of(c).has_templates
-        ):
+        for channel in told_over(workflow, notice):
             for locale in workflow.locales:
                 problems += _one(workflow, templates, notice, channel, locale, source)
     return problems
 
 
-def _fallback_channels(workflow: Workflow, notice: Notice) -> tuple[str, ...]:
-    """Channels that may have to carry the notice when another fails."""
+def told_over(workflow: Workflow, notice: Notice) -> list[str]:
+    """The channels that need templates of the notice: its own, and those that carry it when one of them fails."""
     fallbacks = (workflow.fallback.get(channel) for channel in notice.channels)
-    return tuple(fallback for fallback in fallbacks if fallback and fallback not in notice.channels)
+    return [c for c in dict.fromkeys((*notice.channels, *fallbacks)) if c and medium_of(c).has_templates]
 
 
 def _one(
     workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, source: Source
 ) -> Iterator[Finding]:
     file = templates.source(locale, notice.name, channel)
-    if not templates.has(locale, notice.name, channel):
+    found = templates.find(locale, notice.name, channel)
+    if found is None:
         yield source.problem(
             ("notices", notice.name), f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}"
         )
         return
-    name = f"{locale}/{notice.name}.{channel}.j2"
+    if found.locale != locale:
+        return  # it is looked at in its own language
+    name = found.name
     text = templates.text(name)
     try:
         templates.compiled(name)
@@ -64,6 +66,7 @@ def _one(
         *_unknown_names(file, text, parsed, names),
         *_misused_secret(file, parsed, names, notice),
         *_untyped(file, parsed, workflow),
+        *lint_languages.counted(file, parsed, locale),
     ]
     yield from broken
     if not broken:
@@ -100,6 +103,8 @@ _FITTING: Final[Mapping[str, tuple[str, ...]]] = {
     "time": ("datetime",),
     "number": ("number",),
     "money": ("money",),
+    "plural": ("number",),
+    "ordinal": ("number",),
 }
 
 
@@ -142,9 +147,10 @@ def _line_of(text: str, word: str) -> int:
 def _rendered(
     workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, file: Path
 ) -> Iterator[Finding]:
-    for label, values in _samples(workflow, notice, locale):
+    for label, values in samples(workflow, notice, locale):
         try:
-            rendered = templates.render(locale, notice.name, channel, values, notice.content.get(locale))
+            content = workflow.content_in(notice, locale)
+            rendered = templates.render(locale, notice.name, channel, values, content)
         except TemplateError as error:
             line = getattr(error, "lineno", None) or _blamed_line(error, file)
             yield Finding(file, line, f"does not render with {label}: {error}")
@@ -178,7 +184,7 @@ def _blamed_line(error: BaseException, file: Path) -> int:
     return line
 
 
-def _samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Values as full and as bare as an order can be."""
     now = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
     first = next(iter(workflow.statuses.values()))

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import jinja2
 import msgspec
@@ -14,11 +15,14 @@ from msgspec import Struct
 from service.channels import registry
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
-from service.workflows import lint, lint_asks, lint_conditions, lint_teams, lint_templates
+from service.workflows import lint, lint_asks, lint_conditions, lint_languages, lint_teams, lint_templates
 from service.workflows.build import build, build_team
 from service.workflows.lint import Finding, Source
 from service.workflows.schema import TeamYaml
 from service.workflows.templates import LAYOUTS, PackTemplates
+
+# Of a pack's YAML, each by itself.
+_CHECKS: Final = (lint.check, lint_asks.check, lint_conditions.check, lint_languages.check)
 
 
 class Pack(Struct, frozen=True):
@@ -168,7 +172,12 @@ def _read(file: Path, version: str) -> tuple[Source | None, tuple[Finding, ...]]
         return None, tuple(unreadable)
     source, found = lint.read(file)
     if source:
-        found = [*lint.check(source), *lint_asks.check(source), *lint_conditions.check(source)]
+        found = [
+            *lint.check(source),
+            *lint_asks.check(source),
+            *lint_conditions.check(source),
+            *lint_languages.check(source),
+        ]
     return (None if found else source), tuple(found)
 
 
@@ -176,7 +185,11 @@ def _read(file: Path, version: str) -> tuple[Source | None, tuple[Finding, ...]]
 def _built(file: Path, version: str) -> Pack | None:
     """One pack by itself."""
     source, _ = _read(file, version)
-    return Pack(build(source.yaml, version), PackTemplates(file.parent)) if source else None
+    if source is None:
+        return None
+    workflow = build(source.yaml, version)
+    chains = {locale: workflow.locales_behind(locale) for locale in workflow.locales}
+    return Pack(workflow, PackTemplates(file.parent, chains))
 
 
 @lru_cache(maxsize=64)

@@ -18,6 +18,8 @@ from service.workflows.schema_words import (
     DataPath,
     Ident,
     Idents,
+    Language,
+    Languages,
     OptOutWord,
     Part,
     Titles,
@@ -331,7 +333,10 @@ class WorkflowYaml(Part):
 
     workflow: Ident
     title: str
-    locales: Annotated[list[str], Field(min_length=1)]
+    locales: Annotated[list[Language], Field(min_length=1)]
+    locale_fallback: Annotated[
+        dict[Language, Languages], Field(description="by language: what comes next, where not cutting off its end")
+    ] = {}
     timezone: str = "UTC"
     region: Annotated[
         str, Field(pattern=r"^([A-Z]{2})?$", description="ISO 3166: whose numbers people write without a country code")

@@ -16,6 +16,11 @@ def one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+# RFC 5646, §2.1, without what nobody names a folder after.
+Language = Annotated[
+    str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="such as en, pt-BR, es-419, zh-Hant")
+]
+Languages = Annotated[list[Language], BeforeValidator(one_or_many, json_schema_input_type=Language | list[Language])]
 Idents = Annotated[list[Ident], BeforeValidator(one_or_many, json_schema_input_type=Ident | list[Ident])]
 Titles = dict[str, str]
 

@@ -6,25 +6,18 @@ files are the text. A push file is the title, then the body from the second line
 """
 
 import re
-from collections.abc import Mapping
-from datetime import date, datetime, tzinfo
-from decimal import Decimal
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import Any, NamedTuple
 
-from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal
-from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes, pass_context
-from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes
 
 from service.channels.medium import Rendered
 from service.channels.registry import medium_of
 from service.domain.workflow import Content
+from service.workflows import bidi, cldr
 from service.workflows.bounds import BoundedEnvironment, keep_line_ends, within_bounds
+from service.workflows.filters import FILTERS
 
 LAYOUTS = "_layouts"
 # What rendering may raise: the template's own fault, or data that its filters cannot take.
@@ -34,16 +27,27 @@ NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
         "payment", "note", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
-        "people", "contacts", "asked",
+        "people", "contacts", "asked", "dir",
     }
 )  # fmt: skip
 
 
-class PackTemplates:
-    """The templates of one pack folder and of the layouts shared by all packs, as they were when this was made."""
+class Found(NamedTuple):
+    """A template's name below its folder, and the language that it is in."""
 
-    def __init__(self, folder: Path) -> None:
+    name: str
+    locale: str
+
+
+class PackTemplates:
+    """The templates of one pack folder and of the layouts shared by all packs, as they were when this was made.
+
+    `chains`: by language, those of the pack that stand in for it, nearest first, where it lacks a template.
+    """
+
+    def __init__(self, folder: Path, chains: Mapping[str, Sequence[str]] | None = None) -> None:
         self.folder = folder
+        self._chains = chains or {}
         self._texts = {
             path.relative_to(root).as_posix(): (path.read_text(encoding="utf-8"), str(path))
             for root, pattern in ((folder.parent / LAYOUTS, "*.j2"), (folder, "*/*.j2"))
@@ -57,12 +61,16 @@ class PackTemplates:
         text, path = self._texts.get(name, ("", ""))
         return (keep_line_ends(text), path, None) if path else None
 
-    def has(self, locale: str, notice: str, channel: str) -> bool:
-        """Whether there is a template for this notice."""
-        return f"{locale}/{notice}.{channel}.j2" in self._texts
+    def find(self, locale: str, notice: str, channel: str) -> Found | None:
+        """The template for this notice, in the language or the first that stands in for it."""
+        for spoken in self._chains.get(locale) or (locale,):
+            name = f"{spoken}/{notice}.{channel}.j2"
+            if name in self._texts:
+                return Found(name, spoken)
+        return None
 
     def source(self, locale: str, notice: str, channel: str) -> Path:
-        """Where the template stands."""
+        """Where the template stands, or would stand."""
         return self.folder / locale / f"{notice}.{channel}.j2"
 
     def render(
@@ -75,8 +83,11 @@ class PackTemplates:
     def _render(
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None
     ) -> Rendered:
-        sheet = _Sheet(f"{locale}/{notice}.{channel}.j2", values, content, self._plain, self._html)
-        return medium_of(channel).render(sheet)
+        found = self.find(locale, notice, channel) or Found(f"{locale}/{notice}.{channel}.j2", locale)
+        values = {**values, "dir": cldr.direction(found.locale)}
+        if found.locale != locale:
+            values["locale"] = found.locale
+        return medium_of(channel).render(_Sheet(found.name, values, content, self._plain, self._html))
 
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""
@@ -120,17 +131,21 @@ class _Sheet:
         self._html = html
 
     def text(self, **more: Any) -> str:
-        return _tidy(self._plain.get_template(self._name).render({**self._values, **more}))
+        return self._led(_tidy(self._plain.get_template(self._name).render({**self._values, **more})))
 
     def html(self, **more: Any) -> str:
         return self._html.get_template(self._name).render({**self._values, **more})
 
     def block(self, name: str, **more: Any) -> str:
         template = self._plain.get_template(self._name)
-        return "".join(template.blocks[name](template.new_context({**self._values, **more})))
+        return self._led("".join(template.blocks[name](template.new_context({**self._values, **more}))))
 
     def phrase(self, source: str) -> str:
-        return self._plain.from_string(source).render(self._values)
+        # Bare: it may become a part of a link, and the provider's own text has its own marks.
+        return self._plain.from_string(source).render({**self._values, "dir": ""})
+
+    def _led(self, text: str) -> str:
+        return bidi.led(text) if self._values["dir"] == "rtl" else text
 
 
 def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnvironment:
@@ -143,65 +158,10 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnviron
         auto_reload=False,
         cache_size=-1,
     )
-    environment.filters.update(
-        time=_time, date=_date, moment=_moment, money=_money, number=_number, paragraphs=_paragraphs
-    )
+    environment.filters.update(FILTERS)
     return environment
 
 
 def _tidy(text: str) -> str:
     lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.strip().splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
-
-
-def _paragraphs(text: str) -> Markup:
-    """Blank-line separated text as HTML paragraphs."""
-    parts = [p.strip() for p in re.split(r"\n\s*\n", str(escape(text)).strip()) if p.strip()]
-    return Markup("").join(Markup("<p>{}</p>\n").format(Markup(p)) for p in parts)  # noqa: S704 - escaped above
-
-
-def _zone(context: Context) -> tzinfo:
-    zone: tzinfo = context.get("zone") or ZoneInfo("UTC")
-    return zone
-
-
-@lru_cache(maxsize=64)
-def _babel(locale: str) -> Locale:
-    return Locale.parse(locale.replace("-", "_"))
-
-
-@pass_context
-def _time(context: Context, value: datetime) -> str:
-    return format_time(value.astimezone(_zone(context)), "short", locale=_babel(context["locale"]))
-
-
-@pass_context
-def _date(context: Context, value: date) -> str:
-    if not isinstance(value, datetime):
-        return format_date(value, "EEE d MMM", locale=_babel(context["locale"]))
-    return format_datetime(value.astimezone(_zone(context)), "EEE d MMM", locale=_babel(context["locale"]))
-
-
-@pass_context
-def _moment(context: Context, value: date) -> str:
-    """A day and its time, as `time` writes it (12 or 24 hours); a day alone where no time is known."""
-    day = str(_date(context, value))
-    return f"{day}, {_time(context, value)}" if isinstance(value, datetime) else day
-
-
-@pass_context
-def _number(context: Context, value: Decimal) -> str:
-    return format_decimal(value, locale=_babel(context["locale"]))
-
-
-@pass_context
-def _money(context: Context, value: Mapping[str, str]) -> str:
-    amount = Decimal(value["amount"])
-    whole = amount == amount.to_integral_value()
-    return format_currency(
-        amount,
-        value["currency"],
-        locale=_babel(context["locale"]),
-        format="¤#,##,##0" if whole and value["currency"] == "INR" else None,
-        currency_digits=not whole,
-    )

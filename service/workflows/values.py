@@ -23,8 +23,9 @@ def template_values(
     link: str,
     secrets: Mapping[str, str],
     audience: str,
+    region: str = "",
 ) -> JsonObject:
-    """Everything in `templates.NAMES`, and the reader's time zone for the date filters."""
+    """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters."""
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
     return {
         "brand": brand,
@@ -41,12 +42,13 @@ def template_values(
         "attributes": attributes.values(snapshot.attributes, workflow.attributes),
         "secrets": secrets,
         "status": snapshot.status,
-        "stage": titles.get(locale, snapshot.stage),
+        "stage": workflow.title_in(titles, locale, snapshot.stage),
         "notice": notice,
         "locale": locale,
         "audience": audience,
         "people": snapshot.people,
         "contacts": snapshot.contacts,
         "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
+        "region": region,
         "zone": zone_of(timezone, workflow.timezone),
     }

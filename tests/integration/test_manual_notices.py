@@ -34,7 +34,7 @@ async def test_the_agent_gives_the_new_time(world: World, caller: Caller) -> Non
         assert "inputs.new_time" in problem["detail"]
     said = {**DELAY, "inputs": {"new_time": (NOON + timedelta(hours=3)).isoformat()}}
     _, shown = await agent.post(f"{ORDER}/notices", {**said, "preview": True})
-    assert "3:00 PM" in shown["messages"][0]["text"]
+    assert "3:00 pm" in shown["messages"][0]["text"]
     before = len(world.providers.sent)
     assert (await agent.post(f"{ORDER}/notices", said))[0] == 201
     await world.settled()
@@ -89,4 +89,4 @@ async def test_a_form_of_the_desk_counts_once(world: World, caller: Caller, doub
     await world.settled()
     texts = [s.text for s in world.providers.sent if "traffic" in s.text]
     assert len(texts) == (1 if doubled else 2)
-    assert "1:30 PM" in texts[0]
+    assert "1:30 pm" in texts[0]

@@ -228,6 +228,7 @@ class Life:
             link="https://track.example/t/1",
             secrets={secret: notice.secret} if secret and notice.secret else {},
             audience=n.audience,
+            region=n.region,
         )
         return self.pack.templates.render(n.locale, n.notice, n.channel, values).text
 

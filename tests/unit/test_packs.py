@@ -10,7 +10,7 @@ import pytest
 from service.channels.sms.segments import measure
 from service.workflows import packs
 from service.workflows.durations import parse_duration
-from service.workflows.lint_templates import _samples
+from service.workflows.lint_templates import samples
 from tests.support.packs import all_packs, device_pickup
 from tests.support.world import ROOT
 
@@ -47,7 +47,7 @@ def test_every_template_fits_its_medium(pack: str) -> None:
     p = all_packs().get(pack)
     for notice in p.workflow.notices.values():
         for locale in p.workflow.locales:
-            for label, values in _samples(p.workflow, notice, locale):
+            for label, values in samples(p.workflow, notice, locale):
                 if "sms" in notice.channels:
                     text = p.templates.render(locale, notice.name, "sms", values).text
                     taken = measure(text)
@@ -66,7 +66,7 @@ def test_every_template_fits_its_medium(pack: str) -> None:
 def test_personal_text_cannot_become_markup_or_template() -> None:
     p = device_pickup()
     notice = p.workflow.notices["order_created"]
-    (_, values), *_ = _samples(p.workflow, notice, "en")
+    (_, values), *_ = samples(p.workflow, notice, "en")
     evil = {**values, "name": "<script>alert(1)</script>{{ 7*7 }}", "order": {"id": "{{ brand.__class__ }}"}}
     mail = p.templates.render("en", "order_created", "email", evil)
     assert "<script>" not in mail.html

@@ -1,14 +1,16 @@
 """SMS, through Twilio: a short text that is paid for by segment."""
 
+import unicodedata
 from typing import Final
 
 from service.channels.channel import Channel, Surroundings
 from service.channels.medium import Medium, Rendered, Sheet
 from service.channels.port import Provider
-from service.channels.sms.segments import measure, plain_enough
+from service.channels.sms.segments import measure, outside, plain_enough, without_outsiders
 from service.channels.twilio.settings import TwilioSettings
 
 MAX_SEGMENTS: Final = 3
+NAMED_AT_MOST: Final = 5
 
 
 class SmsMedium(Medium):
@@ -22,12 +24,29 @@ class SmsMedium(Medium):
         """Too long a text is paid for several times."""
         if not rendered.text:
             return "is empty"
-        taken = self.parts(rendered)
-        return f"takes {taken} SMS segments, of which there may be {MAX_SEGMENTS}," if taken > MAX_SEGMENTS else ""
+        taken, why = self.parts(rendered), self.remark(rendered)
+        if taken <= MAX_SEGMENTS:
+            return ""
+        return f"takes {taken} SMS segments, of which there may be {MAX_SEGMENTS},{f' as {why},' if why else ''}"
+
+    def remark(self, rendered: Rendered) -> str:
+        """Which characters cost a text in Latin letters that encoding; in another script there is no choice."""
+        text = rendered.text
+        outsiders = outside(text)
+        if not outsiders or any(_is_of_another_script(c) for c in outsiders):
+            return ""
+        taken, possible = self.parts(rendered), without_outsiders(text).count
+        named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in outsiders[:NAMED_AT_MOST])
+        more = f" and {len(outsiders) - NAMED_AT_MOST} more" if len(outsiders) > NAMED_AT_MOST else ""
+        return f"GSM-7 has no {named}{more}: {taken} SMS segments in place of {possible}" if taken > possible else ""
 
     def parts(self, rendered: Rendered) -> int:
         """Segments."""
         return measure(rendered.text).count
+
+
+def _is_of_another_script(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LM" and not unicodedata.name(char, "").startswith(("LATIN", "COMBINING"))
 
 
 def _providers(settings: TwilioSettings, around: Surroundings) -> list[Provider]:

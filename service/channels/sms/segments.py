@@ -40,6 +40,17 @@ def measure(text: str) -> Segments:
     return _cut("UCS-2", [len(g.encode("utf-16-be", "surrogatepass")) // 2 for g in wholes], 70, 67)
 
 
+def outside(text: str) -> list[str]:
+    """The characters of `text`, each once, that GSM-7 has no twin of: any of them makes all of it UCS-2."""
+    return [c for c in dict.fromkeys(text.translate(_TWINS)) if c not in _BASIC and c not in _EXTENDED]
+
+
+def without_outsiders(text: str) -> Segments:
+    """What the text would take, were its characters outside of GSM-7 letters within it."""
+    plain = text.translate(_TWINS)
+    return measure("".join(c if c in _BASIC or c in _EXTENDED else "x" for c in plain))
+
+
 def plain_enough(text: str) -> str:
     """The text with GSM-7 twins of its typography, if that alone lets it be sent as GSM-7."""
     candidate = text.translate(_TWINS)

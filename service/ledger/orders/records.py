@@ -33,6 +33,7 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     name: str
     locale: str
     timezone: str
+    region: str = ""
 
 
 _recipient_decoder: Final = msgspec.json.Decoder(Recipient)
@@ -135,7 +136,7 @@ def message_row(keyring: Keyring, n: Message, now: datetime) -> NewRow:
         "created_at": now,
         "history": history_line(n.state, now, n.error),
         "sealed_recipient": seal_json(
-            keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone), MESSAGE_RECIPIENT.of(n.id)
+            keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone, n.region), MESSAGE_RECIPIENT.of(n.id)
         ),
     }
 
@@ -166,6 +167,7 @@ def message_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Message:
         name=recipient.name,
         locale=recipient.locale,
         timezone=recipient.timezone,
+        region=recipient.region,
         state=r["state"],
         valid_until=r["valid_until"],
         not_before=r["not_before"] or r["created_at"],

@@ -1,0 +1,50 @@
+"""A pack's languages: that they are known, speak for each other as the pack says, and have what their words need."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import nodes
+
+from service.domain.languages import normal
+from service.workflows import cldr
+from service.workflows.lint import Finding, Source
+
+_COUNTING = ("plural", "ordinal")
+
+
+def check(source: Source) -> Iterator[Finding]:
+    """Languages that nobody knows, or that are named twice; words that stand in no language of the pack."""
+    y = source.yaml
+    seen: dict[str, str] = {}
+    for locale in y.locales:
+        if not cldr.is_known(locale):
+            yield source.problem(("locales",), f"{locale!r} is no language that the Unicode CLDR knows")
+        twin = seen.setdefault(normal(locale).lower(), locale)
+        if twin is not locale:
+            yield source.problem(("locales",), f"{locale!r} is the same language as {twin!r}")
+    for tag, after in y.locale_fallback.items():
+        if not any(normal(each).lower() in seen for each in after):
+            yield source.problem(
+                ("locale_fallback", tag), f"{tag}: none of {', '.join(after)} is one of this pack's locales"
+            )
+
+
+def counted(file: Path, parsed: nodes.Template, locale: str) -> Iterator[Finding]:
+    """Forms that the language has and a text lacks, or that a text has and the language never uses."""
+    for use in parsed.find_all(nodes.Filter):
+        given = [str(pair.key) for pair in use.kwargs]
+        if use.name == "choose" and "other" not in given:
+            yield Finding(file, use.lineno, "choose: needs 'other', for whoever none of the rest fits")
+        if use.name not in _COUNTING:
+            continue
+        needed = cldr.forms(locale, ordinal=use.name == "ordinal")
+        if missing := [form for form in needed if form not in given]:
+            said = f"{use.name}: {locale} also needs {', '.join(missing)}"
+            yield Finding(file, use.lineno, f"{said}; its forms are {', '.join(needed)}")
+        allowed = (*needed, *cldr.rare(locale, ordinal=use.name == "ordinal"))
+        if unused := [form for form in given if form not in allowed]:
+            yield Finding(
+                file,
+                use.lineno,
+                f"{use.name}: {locale} never uses {', '.join(unused)}; its forms are {', '.join(needed)}",
+            )
