@@ -24,7 +24,7 @@ from service.app import App
 from service.broker.memory import MemoryBroker
 from service.broker.port import DEAD
 from service.cli.running import stop_on_signals
-from service.ledger.orders.read_models import InboxMessage
+from service.ledger.orders.read_models import MessageOfOrder
 from service.ledger.orders.totals import totals
 from service.ledger.orders.views import recent_messages
 from service.settings import Settings, SettingsError
@@ -121,7 +121,7 @@ async def _watch(app: App, play: Coroutine[Any, Any, None], console: Console, *,
     """Show messages as they go, until all is played and sent, or until stopped."""
     playing = asyncio.create_task(play)
     failing = asyncio.create_task(app.run())
-    seen: dict[str, InboxMessage] = {}
+    seen: dict[str, MessageOfOrder] = {}
     with Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else _plain() as live:
         while not app.stopping.is_set() and not failing.done():
             fresh = await _fresh(app, seen)
@@ -150,7 +150,7 @@ def _plain() -> Any:
     yield None
 
 
-async def _fresh(app: App, seen: dict[str, InboxMessage]) -> list[InboxMessage]:
+async def _fresh(app: App, seen: dict[str, MessageOfOrder]) -> list[MessageOfOrder]:
     async with app.ledger.reading() as tx:
         messages = await recent_messages(tx, 200)
     fresh = [m for m in reversed(messages) if m.id not in seen and m.state != "sending"]
@@ -158,7 +158,7 @@ async def _fresh(app: App, seen: dict[str, InboxMessage]) -> list[InboxMessage]:
     return fresh
 
 
-def _table(rows: list[InboxMessage], total: int) -> Table:
+def _table(rows: list[MessageOfOrder], total: int) -> Table:
     table = Table(title=f"{total} messages", title_justify="left", expand=True, box=None, pad_edge=False)
     for heading in ("time", "order", "to", "channel", "message"):
         table.add_column(heading, no_wrap=heading != "message")
@@ -168,11 +168,11 @@ def _table(rows: list[InboxMessage], total: int) -> Table:
     return table
 
 
-def _line(m: InboxMessage) -> str:
+def _line(m: MessageOfOrder) -> str:
     return f"{m.created:%H:%M:%S}  {m.order_id:<10} {m.channel:<9} {m.name:<8} {_words(m)}"
 
 
-def _words(m: InboxMessage) -> str:
+def _words(m: MessageOfOrder) -> str:
     text = " ".join(part for part in (m.title, m.text) if part) if not m.html else m.title
     text = " ".join(text.split()).partition(" http")[0]
     return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"

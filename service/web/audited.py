@@ -42,7 +42,8 @@ AUDIT: Final[web.RequestKey[Audit]] = web.RequestKey("audit", object)  # type: i
 # What the routes declare; the ones below are told as something more exact, or leave their line without a route.
 ACTS: Final[web.AppKey[frozenset[str]]] = web.AppKey("acts", frozenset)
 OTHER_ACTS: Final = frozenset({
-    "answer.replayed", "orders.exported", "orders.searched", "person.erased", "refused", "key.refused",
+    "answer.replayed", "messages.exported", "orders.exported", "orders.searched", "person.erased", "refused",
+    "key.refused",
     "sign_in.failed", "audit.exported", "key.created", "key.revoked", "key.rotation_begun", "order.explained",
     "webhook_secret.shown",
 })  # fmt: skip

@@ -90,7 +90,7 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
         unlisted=() if asked_for else tuple(pair for pack in packs for pair in pack.workflow.unlisted),
         stage=q.stage,
         assignee=q.assignee,
-        recipient=recipient_of(request),
+        recipient=recipient_of(q.recipient),
         countries=countries_of(request),
         q=_address(q.q).strip(),
         overdue=q.overdue,
@@ -106,9 +106,9 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
     )
 
 
-def recipient_of(request: web.Request) -> str:
-    """Whose orders are asked for; raises Rejection for what can be no address."""
-    text = _address(query_of(request, OrdersQuery).recipient)
+def recipient_of(asked: str) -> str:
+    """Who is asked for; raises Rejection for what can be no address."""
+    text = _address(asked)
     is_number = sum(c.isdigit() for c in text) >= FEWEST_DIGITS
     if text and "@" not in text and not is_number and not address_in(text):
         raise Rejection("recipient: a phone number such as +919812345678, or a mail address, is expected")

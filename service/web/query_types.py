@@ -73,6 +73,26 @@ class EscalationsQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
+class MessagesQuery(OfCountry, frozen=True):
+    """Which messages; what is left out does not filter. Where several are allowed, commas part them."""
+
+    channel: Annotated[str, Meta(description="one or more, such as sms,email")] = ""
+    state: Annotated[str, Meta(description="one or more, such as failed,undelivered")] = ""
+    notice: Annotated[str, Meta(description="one or more")] = ""
+    cause: Annotated[str, Meta(description="one or more: the provider's code, or Stagebell's word, such as cap")] = ""
+    workflow: Workflow = ""
+    recipient: Address = ""
+    since: Annotated[
+        datetime | None, Meta(description="planned since this moment, or day in UTC", extra=DAY_OR_MOMENT)
+    ] = field(default=None, name="from")
+    until: Annotated[
+        datetime | None, Meta(description="planned before this moment, or day in UTC", extra=DAY_OR_MOMENT)
+    ] = field(default=None, name="to")
+    format: Annotated[Literal["csv", ""], Meta(description="csv: a table of all, up to 50,000")] = ""
+    cursor: Cursor = ""
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
 class StreamQuery(Struct, frozen=True):
     """Which lines of the stream."""
 

@@ -12,6 +12,7 @@ from service.web import (
     escalations,
     events,
     lifecycle,
+    messages,
     ops,
     orders,
     people,
@@ -78,6 +79,10 @@ API = (
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, "supervisor",
         answer=schemas.LinkAnswer, audit=Act("links.revoked"),
+    ),
+    Route(
+        "GET", "/v1/messages", messages.list_messages, "agent", answer=schemas.MessagePage, query=q.MessagesQuery,
+        also={200: Answer("a table of all", str, "text/csv")}, audit=Act("messages.listed"),
     ),
     Route(
         "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=schemas.EscalationPage,

@@ -11,7 +11,7 @@ from service.domain.events import Appointment, EventWarning
 from service.domain.json_object import JsonObject
 from service.ledger.auditing.reading import Line
 from service.ledger.messages.suppressions import Suppressed
-from service.ledger.orders.read_models import EscalationLine, IncidentShown, OrderShown
+from service.ledger.orders.read_models import EscalationLine, IncidentShown, MessageOfOrder, OrderShown
 
 Words = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -142,6 +142,13 @@ class NoticeAnswer(Struct):
     preview: bool
     reason: str
     messages: list[NoticeMessage]
+
+
+class MessagePage(Struct):
+    """A page of messages, the newest first; `cursor` leads to the next one and is empty at the end."""
+
+    messages: list[MessageOfOrder]
+    cursor: str
 
 
 class IssueReport(Struct, forbid_unknown_fields=True):

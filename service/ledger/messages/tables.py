@@ -24,6 +24,8 @@ from service.keyring import Label
 from service.ledger.columns import ABOUT, Instant, metadata, partial, sealed
 
 WAITING: Final = "state IN ('pending', 'retrying')"
+# What did not go as planned: rare among all, and what people look for.
+IN_TROUBLE: Final = ("expired", "failed", "held", "retrying", "superseded", "suppressed", "undelivered", "unknown")
 
 NOTICE_SNAPSHOT: Final = Label("notice.snapshot")
 
@@ -90,7 +92,8 @@ messages = Table(
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
     partial("notifications_unknown", "not_before", where="state = 'unknown'"),
     Index("notifications_of_order", "order_id"),
-    partial("notifications_by_time", "created_at", "id", where="sealed_message IS NOT NULL"),
+    Index("messages_by_time", "created_at", "id"),
+    partial("messages_in_trouble", "created_at", "id", where=f"state IN {IN_TROUBLE!r}"),
     # Of all messages, not of those that are ahead: while nothing waits, PostgreSQL takes such a small index for free,
     # keeps that plan for the next burst, and reads the whole line once for each message in it.
     Index("notifications_of_lane", "lane", "id"),

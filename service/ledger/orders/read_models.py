@@ -51,7 +51,7 @@ class MessageShown(Struct, frozen=True):
     history: list[StateChange]
 
 
-class InboxMessage(MessageShown, frozen=True, kw_only=True):
+class MessageOfOrder(MessageShown, frozen=True, kw_only=True):
     """A message with the order that it is about."""
 
     order_id: str

@@ -20,6 +20,7 @@ from service.ledger.orders.attributes import with_any_of
 from service.ledger.orders.commit import assignee_digest, person_digests
 from service.ledger.orders.records import order_of
 from service.ledger.orders.tables import order_people, orders
+from service.ledger.orders.tabular import plain
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
 _SORTED_BY: Final = {
@@ -202,18 +203,10 @@ def as_csv(rows: Sequence[Listed], now: datetime) -> str:
         days = round((now - r.status_since).total_seconds() / 86400, 1)
         writer.writerow(
             [
-                _plain(v)
+                plain(v)
                 for v in (r.workflow, r.order_id, r.status, r.stage, r.status_since, days, r.assignee, r.created,
                           r.updated, r.due, r.expected_end, "yes" if r.overdue else "no",
                           *(r.shown.get(name) for name in shown))
             ]
         )  # fmt: skip
     return out.getvalue()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value

@@ -21,7 +21,7 @@ from service.ledger.messages.tables import MESSAGE_WORDS, messages
 from service.ledger.orders.read_models import (
     ClockShown,
     EscalationShown,
-    InboxMessage,
+    MessageOfOrder,
     MessageShown,
     OrderShown,
     PersonShown,
@@ -177,16 +177,17 @@ async def mail_html(tx: Transaction, message_id: UUID) -> str:
     return message_view(tx.keyring, row).html if row else ""
 
 
-async def recent_messages(tx: Transaction, limit: int) -> list[InboxMessage]:
+async def recent_messages(tx: Transaction, limit: int) -> list[MessageOfOrder]:
     """The newest messages with the order they belong to: for the inbox page."""
     query: Select[Any] = (
         select(messages, orders.c.order_id.label("order_name"), orders.c.workflow)
         .join(orders, orders.c.id == messages.c.order_id)
-        .where(messages.c.sealed_message.is_not(None))
         .order_by(messages.c.created_at.desc(), messages.c.id.desc())
         .limit(limit)
     )
     return [
-        InboxMessage(**structs.asdict(message_view(tx.keyring, row)), order_id=row.order_name, workflow=row.workflow)
+        MessageOfOrder(**structs.asdict(message_view(tx.keyring, row)), order_id=row.order_name, workflow=row.workflow)
         for row in await tx.execute(query)
+        # What was not rendered has no words to show.
+        if row.sealed_message is not None
     ]
