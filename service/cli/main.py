@@ -129,6 +129,21 @@ def explain(workflow: str, order_id: str) -> None:
 
 foresight_commands.add_to(app)
 
+
+@app.command()
+def gap(
+    since: Annotated[str, typer.Option(help="When the backup that was restored was made: a day or moment.")],
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """After a restore: orders without a beginning, whose events publishers must send again."""
+    from service.cli.audit import moment
+    from service.cli.gap import find_gap
+
+    made = moment("--since", since)
+    assert made is not None
+    sys.exit(run_async(find_gap(made, as_json=json_)))
+
+
 dead_app = typer.Typer(help="The dead letters.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`, as many as you like.")]

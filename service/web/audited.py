@@ -45,7 +45,7 @@ OTHER_ACTS: Final = frozenset({
     "answer.replayed", "messages.exported", "orders.exported", "orders.searched", "person.erased", "refused",
     "key.refused",
     "sign_in.failed", "audit.exported", "key.created", "key.revoked", "key.rotation_begun", "order.explained",
-    "webhook_secret.shown",
+    "webhook_secret.shown", "gap.listed",
 })  # fmt: skip
 _NOTED: Final = web.RequestKey("audit_noted", JsonObject)
 _IN_LINE: Final = web.RequestKey("audit_in_line", bool)

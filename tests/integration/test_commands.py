@@ -100,6 +100,9 @@ async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
     assert (await run(tmp_path, env, "keys", "create", "--role", "king", "x")).returncode == 1
     indexed = await run(tmp_path, env, "index-attributes")
     assert (indexed.returncode, "0 orders of workflows that show" in indexed.stdout) == (0, True), indexed
+    gap = await run(tmp_path, env, "gap", "--since", "2026-01-31")
+    assert (gap.returncode, "no order that came since 2026-01-31T00:00:00Z" in gap.stderr) == (0, True)
+    assert (await run(tmp_path, env, "gap", "--since", "soon")).returncode == 1
     assert f"schema {revisions()[-1]}" in (await run(tmp_path, env, "migrate")).stdout
 
 

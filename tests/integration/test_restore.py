@@ -95,6 +95,14 @@ def trouble(n: int) -> dict[str, Any]:
     return event(f"R-{n}", kind="order.issue_reported", at=datetime.now(UTC), issue=issue)
 
 
+def gap(folder: Path, env: dict[str, str], at: datetime) -> list[dict[str, Any]]:
+    """What `stagebell gap` finds that came since then."""
+    found = command(folder, env, "gap", "--since", at.isoformat(), "--json")
+    assert found.returncode == 0, found.stderr
+    orders: list[dict[str, Any]] = json.loads(found.stdout)["orders"]
+    return orders
+
+
 async def told(providers: Providers, *numbers: int) -> None:
     """Return once these customers have their SMS."""
     wanted = {person(n)["phone"] for n in numbers}
@@ -128,6 +136,7 @@ async def test_a_restored_database_goes_on_with_a_broker_that_went_on(
             await told(providers, *range(5))
             ((at_dump, opened),) = await shop.heard("0")
             assert opened["data"]["reason"] == "wrong_inspection"
+            dumped = datetime.now(UTC)
             await asyncio.to_thread(run, documented("Backup", "pg_dump"))
             # Lost, as far as the database goes: orders, messages that were sent, lines of the stream.
             lost = [created(n) for n in range(5, 10)] + [trouble(1), trouble(5)]
@@ -147,7 +156,12 @@ async def test_a_restored_database_goes_on_with_a_broker_that_went_on(
             await process.ready()
             # What the broker kept meanwhile; keys made before the dump still open the door.
             await told(providers, *range(10, 15))
+            # Whoever was lost is met again in the middle of its life: the gap is found, and closes.
+            assert await shop.send_again(event("R-5", "vendor_en_route", datetime.now(UTC))) == {"accepted": 1}
+            (order,) = gap(tmp_path, env, at=dumped)
+            assert (order["order_id"], order["status"]) == ("R-5", "vendor_en_route")
             assert await shop.send_again(*before, *lost, *meanwhile) == {"duplicate": 10, "accepted": 7}
+            assert gap(tmp_path, env, at=dumped) == []
             # Readers who had heard more than there is now are told so, those who had not go on.
             ((now, missed),) = await shop.heard(at_loss)
             assert missed["missed"] is True

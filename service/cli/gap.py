@@ -1,0 +1,40 @@
+"""`stagebell gap`: what a restored database lacks."""
+
+import sys
+from datetime import datetime
+
+import msgspec
+import typer
+
+from service import settings as settings_module
+from service.cli.auditing import keep
+from service.cli.running import open_ledger
+from service.cli.shown import plain
+from service.ledger.orders.gaps import without_beginning
+from service.workflows import packs
+
+
+async def find_gap(since: datetime, *, as_json: bool) -> int:
+    """Print the orders without a beginning; the exit code."""
+    settings = settings_module.load()
+    starts = {pack.workflow.name: pack.workflow.starts for pack in packs.load(settings.workflows)}
+    async with open_ledger(settings) as ledger:
+        async with ledger.reading() as tx:
+            found = await without_beginning(tx, since, starts)
+        async with ledger.transaction() as tx:
+            await keep(tx, "gap.listed", since=since.isoformat())
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"since": since, "orders": found}).decode() + "\n")
+        return 0
+    for order in found:
+        first = f"first known event at {order.at:%Y-%m-%dT%H:%M:%SZ}"
+        typer.echo(f"{order.workflow} {plain(order.order_id)}: beginning missing, {first}, now {order.status}")
+    if found:
+        typer.echo(
+            f"{len(found)} orders without a beginning: have their publishers send again everything since"
+            f" {since:%Y-%m-%dT%H:%M:%SZ}, with the same source and id",
+            err=True,
+        )
+    else:
+        typer.echo(f"no order that came since {since:%Y-%m-%dT%H:%M:%SZ} lacks its beginning", err=True)
+    return 0

@@ -1,0 +1,54 @@
+"""Orders whose beginning is missing: first heard of in the middle of their lives, as after a restore."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.records import unseal_json
+from service.ledger.orders.tables import TIMELINE_DETAIL, orders, timeline
+
+_MS: Final = 1000
+_LINE: Final = (timeline.c.n, timeline.c.at, timeline.c.kind, timeline.c.sealed_detail)
+
+
+class Beginless(Struct, frozen=True):
+    """An order that nobody told us the beginning of. `at`: when the first event that we know of happened."""
+
+    workflow: str
+    order_id: str
+    status: str
+    at: datetime
+
+
+async def without_beginning(
+    tx: Transaction, since: datetime, starts: Mapping[str, frozenset[str]]
+) -> Sequence[Beginless]:
+    """Orders taken in since then of which the ledger lacks the beginning, in the order in which they came.
+
+    `starts`: by workflow, the statuses in which orders begin; an event of one that came later mends the gap.
+    """
+    query = (
+        select(orders.c.id, orders.c.workflow, orders.c.order_id, orders.c.status, *_LINE)
+        .join(timeline, timeline.c.order_id == orders.c.id)
+        .where(orders.c.id >= _first_id(since), timeline.c.kind.in_(["adopted", "late_event"]))
+        .order_by(orders.c.id, timeline.c.n)
+    )
+    found: dict[UUID, Beginless] = {}
+    for row in await tx.execute(query):
+        if row.kind == "adopted":
+            found[row.id] = Beginless(row.workflow, row.order_id, row.status, row.at)
+            continue
+        said = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.id, row.n))
+        if said.get("status") in starts.get(row.workflow, frozenset()):
+            found.pop(row.id, None)
+    return list(found.values())
+
+
+def _first_id(moment: datetime) -> UUID:
+    """The lowest id of what came then: ids begin with the millisecond of their making (RFC 9562, §5.7)."""
+    return UUID(int=int(moment.timestamp() * _MS) << 80)
