@@ -9,6 +9,7 @@ from typing import Final, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
+from service.domain.conversation import ReceivedReply
 from service.domain.draft import EscalationChange, EscalationChangeKind
 from service.domain.notices import Message
 from service.domain.order import Order
@@ -87,6 +88,21 @@ class MessageData(Struct, frozen=True, kw_only=True):
     error_code: str
 
 
+class ReplyData(Struct, frozen=True, kw_only=True):
+    """Of `customer.replied`: somebody said something, never in which words.
+
+    `reply`: what it means, by the workflow's name for it; null where a person has to read it. `channel`: `page` is the
+    tracking page. `message_id`: of what came in.
+    """
+
+    workflow: str
+    order_id: str
+    reply: str | None
+    channel: str
+    message_id: str
+    at: datetime
+
+
 class DigestData(Struct, frozen=True, kw_only=True):
     """Of `digest.team`: what a team has open, in words."""
 
@@ -163,5 +179,23 @@ def of_message(n: Message, workflow: str, order_id: str, at: datetime) -> CloudE
             provider=n.provider,
             provider_id=n.provider_id,
             error_code=n.error_code,
+        ),
+    )
+
+
+def of_reply(said: ReceivedReply, order: Order) -> CloudEvent[ReplyData]:
+    """The event of something that somebody of the order said."""
+    return CloudEvent(
+        id=str(said.id),
+        type="customer.replied",
+        subject=order.reference,
+        time=said.at,
+        data=ReplyData(
+            workflow=order.workflow,
+            order_id=order.reference,
+            reply=said.reply or None,
+            channel=said.channel,
+            message_id=str(said.id),
+            at=said.at,
         ),
     )

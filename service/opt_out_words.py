@@ -5,7 +5,6 @@ languages count for everybody, whatever the languages of the pack: people write 
 end messages (`opt_out_words`), of languages that the file does not have.
 """
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -13,9 +12,9 @@ from typing import Final, Literal
 
 import yaml
 
+from service.domain.plain_words import plain
+
 Wish = Literal["stop", "start"]
-# Combining marks of Latin, Greek and Cyrillic letters; the vowels of Indian scripts are marks too, and stay.
-_ACCENTS: Final = ("\u0300", "\u036f")
 _LONGEST: Final = 200
 
 
@@ -26,7 +25,7 @@ def wish_of(text: str, channel: str, more: Iterable[str] = ()) -> Wish | None:
     """
     if len(text) > _LONGEST:
         return None
-    said = _impolite(_plain(text))
+    said = _impolite(plain(text))
     if not said:
         return None
     stop, sms, start = _words("stop"), _words("stop_sms"), _words("start")
@@ -39,14 +38,6 @@ def wish_of(text: str, channel: str, more: Iterable[str] = ()) -> Wish | None:
 def _is_one_of(said: str, words: frozenset[str]) -> bool:
     """The word, with blanks in it or without, or said again and again."""
     return said.replace(" ", "") in words or all(part in words for part in said.split())
-
-
-def _plain(text: str) -> str:
-    """Letters and digits alone, in one case and width, with single blanks between words."""
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
-    kept = (c for c in folded if not _ACCENTS[0] <= c <= _ACCENTS[1] and unicodedata.category(c) != "Cf")
-    letters = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in kept)
-    return unicodedata.normalize("NFC", " ".join(letters.split()))
 
 
 def _impolite(said: str) -> str:
@@ -72,10 +63,10 @@ def _words(kind: str) -> frozenset[str]:
 
 
 def _joined(words: Iterable[str]) -> frozenset[str]:
-    return frozenset(_plain(w).replace(" ", "") for w in words) - {""}
+    return frozenset(plain(w).replace(" ", "") for w in words) - {""}
 
 
 @lru_cache(maxsize=1)
 def _polite() -> tuple[str, ...]:
-    words = {_plain(w) for words in _data()["polite"].values() for w in words}
+    words = {plain(w) for words in _data()["polite"].values() for w in words}
     return tuple(sorted(words, key=len, reverse=True))

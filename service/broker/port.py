@@ -8,6 +8,7 @@ from msgspec import Struct
 ORDERS: Final = "orders"
 ESCALATIONS: Final = "escalations"
 NOTIFICATIONS: Final = "notifications"
+REPLIES: Final = "replies"
 DEAD: Final = "stagebell.dead"
 INTAKE: Final = "stagebell.intake"
 INTAKE_BINDING: Final = "order.#"

@@ -22,6 +22,7 @@ from service.broker.port import (
     INTAKE_BINDING,
     NOTIFICATIONS,
     ORDERS,
+    REPLIES,
     BrokerLost,
     BrokerRefused,
 )
@@ -39,9 +40,10 @@ _EXCHANGES: Final[Mapping[str, ExchangeType]] = {
     ORDERS: ExchangeType.TOPIC,
     ESCALATIONS: ExchangeType.TOPIC,
     NOTIFICATIONS: ExchangeType.TOPIC,
+    REPLIES: ExchangeType.TOPIC,
     DEAD: ExchangeType.FANOUT,
 }
-_CONFIGURE: Final = r"^(orders|escalations|notifications|stagebell)"
+_CONFIGURE: Final = r"^(orders|escalations|notifications|replies|stagebell)"
 
 
 class Nodes:

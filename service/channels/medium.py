@@ -57,9 +57,11 @@ class Medium:
     """Plain text from a template: what most channels need. A channel that shows more overrides what differs.
 
     `has_templates`: whether packs must have a template of each notice for it; without, `body` makes the message.
+    `free_text`: the template of what an agent writes, `asked.text`.
     """
 
     has_templates: bool = True
+    free_text: str = "{{ asked.text }}"
 
     def render(self, sheet: Sheet) -> Rendered:
         """The message in the template's words."""
@@ -84,6 +86,8 @@ class Medium:
 
 class TitledMedium(Medium):
     """A first line as title, the rest as text: both must be there."""
+
+    free_text: str = "{{ brand }} · {{ order.id }}\n{{ asked.text }}"
 
     def render(self, sheet: Sheet) -> Rendered:
         """Title and text."""

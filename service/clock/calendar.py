@@ -19,11 +19,14 @@ from service.ledger.messages import outbox
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.orders import inbox, recording
 from service.ledger.people.erasing import old_orders
+from service.ledger.people.erasing_words import forget_unmatched
 from service.orders import Orders
 
 log = structlog.get_logger(__name__)
 # Publishers and brokers repeat within hours or days, not months.
 INBOX_KEPT: Final = timedelta(days=45)
+# What nobody gave to an order by then, nobody will.
+UNMATCHED_KEPT: Final = timedelta(days=90)
 RETENTION_BATCH: Final = 200
 
 
@@ -76,6 +79,7 @@ class CalendarDue:
             await inbox.forget(tx, now - INBOX_KEPT)
             await recording.forget(tx, now - INBOX_KEPT)
             await idempotency.forget(tx, now)
+            await forget_unmatched(tx, now - (self._retention or UNMATCHED_KEPT))
             if self._retention is not None:
                 names = await old_orders(tx, now - self._retention, RETENTION_BATCH)
         for name in names:

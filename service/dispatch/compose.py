@@ -95,6 +95,8 @@ class Composer:
         if not medium.has_templates:
             at, snapshot = claimed.notice_at, claimed.snapshot
             return medium.body(Facts(claimed.workflow, claimed.reference, n.notice, n.audience, at, snapshot), values)
+        if notice.free_text:
+            return pack.templates.write(n.channel, values)
         content = pack.workflow.content_in(notice, n.locale)
         rendered = pack.templates.render(n.locale, n.notice, n.channel, values, content)
         return structs.replace(rendered, title=rendered.title[:500])

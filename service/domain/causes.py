@@ -71,6 +71,23 @@ class RevokeLinks(Struct, frozen=True):
     by: str
 
 
+class AnswerCustomer(Struct, frozen=True):
+    """Command of an agent: their own words to whoever said something last; `channel`: another way than they came."""
+
+    at: datetime
+    text: str
+    by: str
+    channel: str = ""
+
+
+class MoveReply(Struct, frozen=True):
+    """Command of an agent: what was said here belongs to the order that is called `to`."""
+
+    at: datetime
+    by: str
+    to: str
+
+
 class EventReceived(Struct, frozen=True):
     """A publisher's event came in."""
 
@@ -103,5 +120,25 @@ class OptOutChanged(Struct, frozen=True):
     lifted: bool = False
 
 
-Command = SendNotice | ReportIssue | HandleEscalation | ErasePerson | RevokeLinks
-Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged
+class ReplyReceived(Struct, frozen=True):
+    """Somebody wrote or tapped. `payload`: the reply that a tap names; `audience`: who it is where no address tells.
+
+    `is_sure`: whether words may count, as it is known which order they are about. `opted_out`: by the same message, so
+    that nothing can be told there. `moved_by`: the agent who gave it to this order. `only_known`: it
+    counts as said only where it is one of the pack's replies, as it is a word of another kind already.
+    """
+
+    at: datetime
+    channel: str
+    address: str
+    text: str = ""
+    payload: str = ""
+    audience: str = "customer"
+    is_sure: bool = True
+    opted_out: bool = False
+    moved_by: str = ""
+    only_known: bool = False
+
+
+Command = SendNotice | ReportIssue | HandleEscalation | ErasePerson | RevokeLinks | AnswerCustomer | MoveReply
+Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged | ReplyReceived

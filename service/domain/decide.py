@@ -4,16 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from service.domain import asking, erasure, issues, notifying, planning, readers, transitions, versions
+from service.domain import asking, erasure, issues, notifying, planning, readers, replying, transitions, versions
 from service.domain import escalation as escalations
 from service.domain.causes import (
+    AnswerCustomer,
     Cause,
     ClockDue,
     ErasePerson,
     EventReceived,
     HandleEscalation,
     MessageSettled,
+    MoveReply,
     OptOutChanged,
+    ReplyReceived,
     ReportIssue,
     RevokeLinks,
     SendNotice,
@@ -108,4 +111,7 @@ _HANDLERS: Final[Mapping[type[Cause], Callable[[Draft, Any], None]]] = {
     ClockDue: _only_what_is_due,
     MessageSettled: _settle_message,
     OptOutChanged: readers.say_opt_out,
+    ReplyReceived: replying.receive_reply,
+    AnswerCustomer: replying.answer_customer,
+    MoveReply: replying.move_reply,
 }

@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from service.domain import turns
 from service.domain.conditions.judging import Situation
+from service.domain.conversation import Conversation, ReceivedReply
 from service.domain.errors import Rejection
 from service.domain.events import Note, Payment
 from service.domain.notices import Message, PlannedNotice
@@ -61,6 +62,7 @@ class Decision(Struct, frozen=True):
     escalations: tuple[EscalationChange, ...] = ()
     visits: tuple[Visit, ...] = ()
     observations: Mapping[str, float] = {}
+    replies: tuple[ReceivedReply, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -92,6 +94,7 @@ class OrderChanges(TypedDict, total=False):
     busy_until: datetime | None
     entered: Mapping[str, int]
     told_values: Mapping[str, Mapping[str, Any]]
+    conversation: Conversation | None
 
 
 class Draft:
@@ -109,6 +112,7 @@ class Draft:
         self._entries: list[Entry] = []
         self.notices: list[PlannedNotice] = []
         self.more_messages: list[Message] = []
+        self.replies: list[ReceivedReply] = []
         self._clocks: dict[UUID, Clock] = {}
         self._escalations: list[EscalationChange] = []
         self._visits: list[Visit] = []
@@ -195,6 +199,7 @@ class Draft:
             escalations=tuple(self._escalations),
             visits=tuple(self._visits),
             observations=self._observations,
+            replies=tuple(self.replies),
         )
 
 

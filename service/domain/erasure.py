@@ -20,6 +20,7 @@ from service.domain.causes import ErasePerson
 from service.domain.channels import own_keys
 from service.domain.conditions.tree import paths
 from service.domain.conditions.used import conditions_of
+from service.domain.conversation import Conversation
 from service.domain.draft import Draft
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
@@ -205,8 +206,17 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
         },
         links=order.links + 1,
         told_values={},
+        conversation=_without_writer(order, cause),
     )
     draft.log("person_erased", draft.now)
+
+
+def _without_writer(order: Order, cause: ErasePerson) -> Conversation | None:
+    """The talk, if it is not theirs; what counted stays, and nobody waits any more."""
+    talk = order.conversation
+    if talk is None or not (cause.everybody or {talk.address, address_key(talk.address)} & cause.addresses):
+        return talk
+    return Conversation(counted=talk.counted, said=talk.said)
 
 
 def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> JsonObject:

@@ -8,6 +8,7 @@ from service.domain import planning
 from service.domain.clocks import running
 from service.domain.draft import Draft
 from service.domain.events import Secret
+from service.domain.readers import Reader
 
 
 def notify(
@@ -19,12 +20,15 @@ def notify(
     channels: tuple[str, ...] = (),
     by: str = "",
     asked: Mapping[str, Any] | None = None,
+    to: Reader | None = None,
 ) -> bool:
-    """Plan the notice `name`, called for `at` that moment, and start its promise; `by`: who sends it by hand.
+    """Plan the notice `name`, called for `at` that moment, and start its promise.
+
+    `by`: who sends it by hand; `to`: this reader alone is told.
 
     Whether it is told at all.
     """
-    notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked)
+    notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked, to=to)
     if notice_id is not None:
         running.promise(draft, name, notice_id, at)
     return notice_id is not None

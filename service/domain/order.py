@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, structs
 
 from service.domain.attributes import moment_of
+from service.domain.conversation import Conversation
 from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Assignee, Person, as_person
@@ -123,6 +124,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     busy_until: datetime | None = None
     entered: Mapping[str, int] = {}
     told_values: Mapping[str, Mapping[str, Any]] = {}
+    conversation: Conversation | None = None
 
     @property
     def ref(self) -> OrderRef:

@@ -28,14 +28,18 @@ def plan(
     channels: tuple[str, ...] = (),
     by: str = "",
     asked: Mapping[str, Any] | None = None,
+    to: Reader | None = None,
 ) -> UUID | None:
-    """Plan the notice `name`, called for `at` that moment; its id, or None where it is not told."""
+    """Plan the notice `name`, called for `at` that moment; its id, or None where it is not told.
+
+    `to`: this one reader is told, whoever else the notice is for.
+    """
     notice = draft.workflow.notices[name]
     order = draft.order
     if not by and (why := _why_skipped(notice, order)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
-    readers = readers_of(draft, notice, channels)
+    readers = [to] if to else readers_of(draft, notice, channels)
     if not readers:
         return None
     if name not in order.notified:

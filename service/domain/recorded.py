@@ -14,11 +14,14 @@ from msgspec import UNSET, Struct, structs
 
 from service.domain.address_keys import address_key
 from service.domain.causes import (
+    AnswerCustomer,
     Cause,
     ClockDue,
     EventReceived,
     HandleEscalation,
+    MoveReply,
     OptOutChanged,
+    ReplyReceived,
     ReportIssue,
     RevokeLinks,
     SendNotice,
@@ -41,6 +44,9 @@ KINDS: Final[Mapping[str, type[Cause]]] = {
     "escalation_handled": HandleEscalation,
     "links_revoked": RevokeLinks,
     "opt_out_changed": OptOutChanged,
+    "reply_received": ReplyReceived,
+    "customer_answered": AnswerCustomer,
+    "reply_moved": MoveReply,
 }
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 _encoder: Final = msgspec.json.Encoder()

@@ -14,8 +14,9 @@ from service.domain.calendars import Calendar, Every, QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
 from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
+from service.domain.replies import Reply
 
-ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up"]
+ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up", "reply"]
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 UntilState = Literal["sent", "delivered"]
@@ -110,6 +111,7 @@ class Notice(Struct, frozen=True):
     when somebody of this role (`assignee`: of any) gets the order, first or anew; `on_assignee_change`: only when it
     passes from one to another.
     `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
+    `free_text`: its words are what the agent wrote. `replies`: offered as buttons in its mails.
     """
 
     name: str
@@ -135,6 +137,8 @@ class Notice(Struct, frozen=True):
     statuses: frozenset[str] = frozenset()
     asks: Mapping[str, Ask] = {}
     content: Mapping[str, Content] = {}
+    free_text: bool = False
+    replies: tuple[str, ...] = ()
 
 
 class Escalate(Struct, frozen=True):
@@ -278,13 +282,14 @@ class Measure(Struct, frozen=True):
 
 
 class Faq(Struct, frozen=True):
-    """A usual question of customers: what an agent checks, does and says."""
+    """A usual question of customers: what an agent checks, does and says; `says`: by language, where it has several."""
 
     question: str
     statuses: frozenset[str]
     check: tuple[str, ...]
     do: tuple[str, ...]
     say: str
+    says: Mapping[str, str] = {}
 
 
 class Workflow(Struct, frozen=True):
@@ -335,6 +340,7 @@ class Workflow(Struct, frozen=True):
     opt_out_words: tuple[str, ...] = ()
     locale_fallback: Kinship = UNRELATED
     channels: Mapping[str, ChannelSpec] = {}
+    replies: Mapping[str, Reply] = {}
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

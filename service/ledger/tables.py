@@ -2,9 +2,10 @@
 
 from service.ledger.access import tables as access
 from service.ledger.auditing import tables as auditing
+from service.ledger.conversations import tables as conversations
 from service.ledger.database import tables as database
 from service.ledger.escalations import tables as escalations
 from service.ledger.messages import tables as messages
 from service.ledger.orders import tables as orders
 
-__all__ = ["access", "auditing", "database", "escalations", "messages", "orders"]
+__all__ = ["access", "auditing", "conversations", "database", "escalations", "messages", "orders"]

@@ -7,6 +7,7 @@ come to an address of their own, and hold the mail they are about, with that nam
 import asyncio
 import re
 from datetime import datetime
+from hashlib import sha256
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -14,7 +15,8 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from service import opt_outs
+from service import conversations, opt_outs
+from service.conversations import IncomingReply, legible
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome, Settler
@@ -23,6 +25,7 @@ from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
 from service.ledger.messages.suppressions import BOUNCED, suppress
 from service.ledger.orders.records import history_line
+from service.mail_in.letters import LONGEST, Letter
 from service.mail_in.reports import Report, as_written, read
 from service.orders import Orders
 from service.telemetry import metrics
@@ -87,7 +90,7 @@ class Postbox:
         elif addressee.purpose == "bounce" and report.kind in ("bounced", "delivered", "delayed"):
             await self._reported(stored, report, now)
         elif addressee.purpose == "reply" and report.kind == "other":
-            await self._note(stored, history_line("replied", now, "the reader answered by mail; its text is not kept"))
+            await self._replied(stored, content, now)
         log.info("mail_in.taken", kind=report.kind, to=addressee.purpose, code=report.status,
                  order_id=stored.reference, message_id=str(stored.message.id))  # fmt: skip
 
@@ -122,6 +125,24 @@ class Postbox:
             status = Receipt("undelivered", "", report.status, f"the mail came back: {said}", about_us)
         await self._settler.write([Outcome(n.id, n.order_id, status)])
         metrics.receipts.labels(CHANNEL, status.status).inc()
+
+    async def _replied(self, stored: StoredMessage, content: bytes, now: datetime) -> None:
+        """A person's own words go to the order; what a program writes by itself is dropped, and never answered."""
+        letter = await asyncio.to_thread(Letter, content)
+        if letter.is_automatic:
+            log.info("mail_in.dropped", kind="automatic", why="no person wrote it (RFC 3834)")
+            return
+        n = stored.message
+        said = IncomingReply(
+            key=f"mail:{letter.name or sha256(content).hexdigest()}",
+            channel=CHANNEL,
+            address=n.address,
+            text=legible(await asyncio.to_thread(lambda: letter.words), LONGEST),
+            audience=n.audience,
+            order_id=n.order_id,
+        )
+        if await conversations.take(self._orders, said):
+            await self._note(stored, history_line("replied", now, "the reader answered by mail"))
 
     async def _complained(self, stored: StoredMessage, now: datetime) -> None:
         """Whoever calls our mail spam gets no more of it."""

@@ -20,6 +20,7 @@ provider_seconds = Histogram(
     "stagebell_provider_seconds", "How long a provider took to answer.", ["channel", "provider"], buckets=_SECONDS
 )
 receipts = Counter("stagebell_receipts", "Delivery receipts, by what they said.", ["channel", "status"])
+replies = Counter("stagebell_replies", "What people said, by channel and what became of it.", ["channel", "outcome"])
 caps_near = Counter("stagebell_caps_near", "Caps that reached 80 %, counted once a day each.", ["channel", "cap"])
 oldest_pending = Gauge(
     "stagebell_oldest_pending_seconds", "Age of the oldest message that is due and not sent yet.", ["channel"]

@@ -14,7 +14,7 @@ from service.domain.attributes import WORDS
 from service.domain.events import DATA_TYPES
 from service.domain.json_object import JsonObject
 from service.domain.workflow import Attribute, AttributeType, Workflow
-from service.events_out import CloudEvent, EscalationData, MessageData
+from service.events_out import CloudEvent, EscalationData, MessageData, ReplyData
 from service.web.context import CONTEXT
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -42,7 +42,11 @@ def components() -> JsonObject:
 def events_out_schemas() -> dict[str, JsonObject]:
     """By name, the schema of each event that leaves; each stands alone."""
     made = {}
-    for name, event in (("Escalation", CloudEvent[EscalationData]), ("NotificationOutcome", CloudEvent[MessageData])):
+    for name, event in (
+        ("Escalation", CloudEvent[EscalationData]),
+        ("NotificationOutcome", CloudEvent[MessageData]),
+        ("CustomerReplied", CloudEvent[ReplyData]),
+    ):
         made[name] = msgspec.json.schema(event)
     return made
 
@@ -156,11 +160,15 @@ def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
             "notifications": _channel(
                 port.NOTIFICATIONS, "notification.{state}.{channel}", ["NotificationOutcome"], ("state", "channel")
             ),
+            "replies": _channel(
+                port.REPLIES, "reply.{workflow}.{reply}", ["CustomerReplied"], ("workflow", "reply")
+            ),
         },
         "operations": {
             "takeEvents": {"action": "receive", "channel": {"$ref": "#/channels/orders"}},
             "publishEscalations": {"action": "send", "channel": {"$ref": "#/channels/escalations"}},
             "publishOutcomes": {"action": "send", "channel": {"$ref": "#/channels/notifications"}},
+            "publishReplies": {"action": "send", "channel": {"$ref": "#/channels/replies"}},
         },
         "components": {
             "schemas": {**components(), **packs},

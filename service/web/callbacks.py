@@ -3,14 +3,16 @@
 import re
 from collections.abc import Mapping
 from typing import Final
+from uuid import uuid4
 
 import structlog
 from aiohttp import web
 from twilio.request_validator import RequestValidator
 
-from service import opt_outs
+from service import conversations, opt_outs
 from service.canonical import spellings
 from service.channels.twilio.settings import TwilioAccount
+from service.conversations import IncomingReply, legible
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.dispatch.settle import Outcome
 from service.domain.events import clean
@@ -40,6 +42,8 @@ STATUSES: Final = {
 }
 # Source: Twilio, "OptOutType" of Advanced Opt-Out: Twilio has read the words by the account's own list.
 OPT_OUT_TYPES: Final[Mapping[str, Wish | None]] = {"STOP": "stop", "START": "start", "HELP": None}
+# Twilio, "Messaging webhooks", `Body`: up to 1,600 characters.
+LONGEST_TEXT: Final = 1600
 EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 
@@ -71,7 +75,10 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
 
 
 async def twilio_inbound(request: web.Request) -> web.StreamResponse:
-    """STOP ends messages to the person on that channel, whatever our sender; START to any of them allows all again."""
+    """What people say is kept, and means what it means; STOP ends messages to them on that channel, START resumes them.
+
+    An opt-out is of the person, whatever our sender.
+    """
     form, _ = await _signed(request)
     context = request.app[CONTEXT]
     channel, person = _sender(form.get("From", ""))
@@ -83,13 +90,33 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
     said = form.get("OptOutType", "").strip().upper()
     wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel, more)
+    sid = clean(form.get("MessageSid", ""))[:64]
     if wish == "stop":
         await opt_outs.stop(context.orders, channel, person, senders, "they wrote so")
     elif wish == "start":
         await opt_outs.start(context.orders, channel, person, "they wrote so")
     if wish:
         log.info("opt_out.changed", channel=channel, stopped=wish == "stop")
+    await _keep(request, form, channel, person, sid, senders, wish)
     return web.Response(text=EMPTY_TWIML, content_type="text/xml")
+
+
+async def _keep(
+    request: web.Request, form: Form, channel: str, person: str, sid: str, senders: set[str], wish: Wish | None
+) -> None:
+    """What was said, given to its order. A word that ends or resumes messages may be a reply as well (bare CANCEL)."""
+    said = IncomingReply(
+        key=f"twilio:{sid or uuid4().hex}",
+        channel=channel,
+        address=person,
+        text=legible(form.get("Body", "") or form.get("ButtonText", ""), LONGEST_TEXT),
+        payload=clean(form.get("ButtonPayload", ""))[:64],
+        senders=tuple(sorted(senders)),
+        thread=clean(form.get("OriginalRepliedMessageSid", ""))[:64],
+        opted_out=wish == "stop",
+        only_known=wish is not None,
+    )
+    await conversations.take(request.app[CONTEXT].orders, said)
 
 
 def _sender(text: str) -> tuple[str, str]:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from service.channels import registry
+from service.domain.conversation import ANSWER
 from service.domain.languages import Kinship, chain, normal
 from service.domain.workflow import (
     Attribute,
-    Faq,
     Level,
     Need,
     Reason,
@@ -18,7 +18,7 @@ from service.domain.workflow import (
     Team,
     Workflow,
 )
-from service.workflows import build_clocks, build_notices, cldr
+from service.workflows import build_clocks, build_notices, build_replies, cldr
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import ReasonYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
@@ -37,7 +37,9 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         adopts=yaml.adopts,
         moves=moves(yaml.transitions, list(yaml.statuses), finals),
         repeat_updates=yaml.transitions.repeat == "update",
-        notices={n: build_notices.notice(n, v, yaml, scope) for n, v in yaml.notices.items()},
+        notices={n: build_notices.notice(n, v, yaml, scope) for n, v in yaml.notices.items()}
+        | {ANSWER: build_replies.answer_notice()},
+        replies=build_replies.replies(yaml),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},
@@ -53,7 +55,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         contacts=frozenset(yaml.contacts),
         attributes=_attributes(yaml),
         shows=tuple(yaml.shows),
-        faqs=tuple(Faq(a.question, frozenset(a.in_), tuple(a.check), tuple(a.do), a.say) for a in yaml.faqs),
+        faqs=tuple(build_replies.faq(a, yaml.locales[0]) for a in yaml.faqs),
         demo=yaml.demo,
         audience_fallback=yaml.audience_fallback,
         quiet=build_clocks.quiet(yaml.quiet_hours),

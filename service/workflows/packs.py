@@ -15,7 +15,7 @@ from msgspec import Struct
 from service.channels import registry
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
-from service.workflows import lint, lint_asks, lint_conditions, lint_languages, lint_teams, lint_templates
+from service.workflows import lint, lint_asks, lint_conditions, lint_languages, lint_replies, lint_teams, lint_templates
 from service.workflows.build import build, build_team
 from service.workflows.lint import Finding, Source
 from service.workflows.schema import TeamYaml
@@ -177,6 +177,7 @@ def _read(file: Path, version: str) -> tuple[Source | None, tuple[Finding, ...]]
             *lint_asks.check(source),
             *lint_conditions.check(source),
             *lint_languages.check(source),
+            *lint_replies.check(source),
         ]
     return (None if found else source), tuple(found)
 

@@ -12,6 +12,7 @@ from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_asks import Asks
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
+from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
 from service.workflows.schema_words import (
     AttributeName,
@@ -148,6 +149,7 @@ class NoticeYaml(Part):
     in_: Annotated[Idents, Field(alias="in", description="a manual notice: the statuses in which it may be sent")] = []
     asks: Annotated[Asks, Field(description="a manual notice: what the agent fills in")] = {}
     whatsapp_content: dict[str, ContentYaml] = {}
+    replies: Annotated[Idents, Field(description="offered as buttons in its mails")] = []
 
 
 class EscalateYaml(Part):
@@ -182,7 +184,7 @@ class DefaultDateYaml(Part):
 class ClockYaml(Part):
     """A promise and what its breach does."""
 
-    kind: Literal["notify", "dwell", "deadline", "reminder"]
+    kind: Literal["notify", "dwell", "deadline", "reminder", "reply"]
     within: Length
     variants: list[VariantYaml] = []
     calendar: Ident | CalendarByYaml | None = None
@@ -273,7 +275,7 @@ class FaqYaml(Part):
     in_: Annotated[Idents, Field(alias="in")] = []
     check: list[str]
     do: list[str]
-    say: str
+    say: Annotated[str | Titles, Field(description="what an agent says, or sends; by language where it is in several")]
 
 
 class ReportYaml(Part):
@@ -364,6 +366,7 @@ class WorkflowYaml(Part):
         dict[str, list[OptOutWord]],
         Field(description="by language: whole messages that end messages, beside the usual"),
     ] = {}
+    replies: dict[Ident, ReplyYaml] = {}
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}
     teams: dict[Ident, TeamYaml] = {}

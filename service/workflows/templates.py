@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nodes
 
+from service.channels import registry
 from service.channels.medium import Rendered
 from service.channels.registry import medium_of
 from service.domain.workflow import Content
@@ -53,6 +54,7 @@ class PackTemplates:
             for root, pattern in ((folder.parent / LAYOUTS, "*.j2"), (folder, "*/*.j2"))
             for path in root.glob(pattern)
         }
+        self._texts |= {_free(c.name): (c.medium.free_text, "free text") for c in registry.channels().values()}
         loader = FunctionLoader(self._load)
         self._plain = _environment(loader, escape_html=False)
         self._html = _environment(loader, escape_html=True)
@@ -89,6 +91,12 @@ class PackTemplates:
             values["locale"] = found.locale
         return medium_of(channel).render(_Sheet(found.name, values, content, self._plain, self._html))
 
+    def write(self, channel: str, values: Mapping[str, Any]) -> Rendered:
+        """What an agent wrote (`asked.text`), as this channel's readers see it; raises jinja2.TemplateError."""
+        with within_bounds():
+            sheet = _Sheet(_free(channel), values, None, self._plain, self._html)
+            return medium_of(channel).render(sheet)
+
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""
         for name in self.names():
@@ -111,6 +119,10 @@ class PackTemplates:
         if name.endswith(".email.j2"):
             self._html.get_template(name)
         return self._plain.get_template(name)
+
+
+def _free(channel: str) -> str:
+    return f"free_text.{channel}.j2"
 
 
 class _Sheet:

@@ -14,7 +14,9 @@ from sqlalchemy import insert, select
 from yarl import URL
 
 from service import app as service_app
+from service import conversations
 from service.app import App
+from service.conversations import IncomingReply
 from service.domain.notices import Accepted
 from service.ledger.escalations.tables import escalation_stream
 from service.telemetry import metrics
@@ -168,6 +170,8 @@ async def test_every_documented_metric_moves(
     await world.settled()
     (sms,) = [m for m in (await world.view("M-1"))["messages"] if m["channel"] == "sms"]
     assert await receipt(world, str(sms["id"]), "delivered") < 300
+    await conversations.take(world.app.orders, IncomingReply("m-1", "sms", str(CUSTOMER["phone"]), "where are you"))
+    await seen.until(world, "stagebell_replies_total")
     for n in range(4):
         who = {"customer": {"phone": f"+91981234500{n}", "locale": "en"}}
         await world.accept(event(f"C-{n}", "vendor_en_route", NOON, recipients=who, assignee=VENDOR))

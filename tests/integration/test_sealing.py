@@ -7,15 +7,19 @@ from aiohttp import web
 from sqlalchemy import Column, select, update
 from structlog.testing import capture_logs
 
+from service import conversations
+from service.conversations import IncomingReply
 from service.domain.calendars import Schedule
 from service.keyring import SealBroken
 from service.ledger import tables
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
+from service.ledger.conversations.writing import show_answering
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, schedules
 from service.ledger.escalations.handling import own_incident
 from service.ledger.escalations.incidents import ProviderIncident
+from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, person
@@ -38,7 +42,14 @@ async def two_of_everything(world: World, agent: Client) -> None:
             event(f"S-{n}", "created", recipients={"customer": person(n)}),
             event(f"S-{n}", at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),
         )
+        for word in ("where are you", "and now"):
+            said = IncomingReply(f"S{n}{word}", "sms", str(person(n)["phone"]), word)
+            kept = await conversations.take(world.app.orders, said)
+            assert kept is not None
         async with world.ledger.transaction() as tx:
+            order = await find(tx, "device_pickup", f"S-{n}")
+            assert order is not None
+            await show_answering(tx, order.id, "Kim", NOW)
             daily = Schedule("day", NOW.time(), "UTC")
             await schedules.subscribe(tx, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW)
             line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")

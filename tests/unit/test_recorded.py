@@ -34,6 +34,9 @@ def test_a_cause_comes_back_as_it_was() -> None:
         causes.ReportIssue(NOON, "slow", "Kim", "twice"),
         causes.HandleEscalation(NOON, FIRST_ID, "snooze", "Lee", until=NOON + timedelta(hours=1)),
         causes.RevokeLinks(NOON, "Kim"),
+        causes.ReplyReceived(NOON, "sms", "+919812345678", "yes", opted_out=True),
+        causes.AnswerCustomer(NOON, "We are on it.", "Kim"),
+        causes.MoveReply(NOON, "Kim", "E-2"),
         causes.OptOutChanged(NOON, "sms", "+919812345678", "STOP", lifted=True),
     )
     assert [decoded_cause(kind_of(c), encoded_cause(c)) for c in said] == [*said]

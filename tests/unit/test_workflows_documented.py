@@ -14,7 +14,16 @@ import yaml
 
 from service.domain.events import Appointment
 from service.simulator import simulator
-from service.workflows import lint, packs, schema, schema_asks, schema_conditions, schema_times, templates
+from service.workflows import (
+    lint,
+    packs,
+    schema,
+    schema_asks,
+    schema_conditions,
+    schema_replies,
+    schema_times,
+    templates,
+)
 from service.workflows.filters import FILTERS
 from service.workflows.schema_words import Part
 from tests.support.world import ROOT
@@ -42,7 +51,11 @@ def _merged(above: Any, below: Any) -> Any:
 
 
 def _parts() -> list[type[Part]]:
-    found = [v for module in (schema, schema_asks, schema_conditions, schema_times) for v in vars(module).values()]
+    found = [
+        v
+        for module in (schema, schema_asks, schema_conditions, schema_replies, schema_times)
+        for v in vars(module).values()
+    ]
     return [v for v in found if inspect.isclass(v) and issubclass(v, Part) and v is not Part]
 
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class MailMedium(TitledMedium):
     """The template fills the blocks of two layouts: one of plain text, one of HTML."""
 
+    free_text: str = (
+        "{% extends layout %}{% block subject %}{{ brand }} · {{ order.id }}{% endblock %}"
+        "{% block body %}{{ asked.text }}{% endblock %}{% block action %}{{ order.id }}{% endblock %}"
+    )
+
     def render(self, sheet: Sheet) -> Rendered:
         """Subject, text and HTML from the same words."""
         subject = clean(sheet.block("subject", layout="email.txt.j2"))

@@ -70,7 +70,7 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
     if spec.statuses:
         if order.status not in spec.statuses:
             return False
-    elif draft.workflow.is_final(order.status):
+    elif draft.workflow.is_final(order.status) and KINDS[spec.kind].ends_with_order:
         return False
     situation = draft.situation()
     return holds(spec.when, situation) and (spec.unless is None or not holds(spec.unless, situation))

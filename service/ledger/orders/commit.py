@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from service.broker.port import REPLIES
 from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import Cause
 from service.domain.channels import found_by
@@ -14,8 +16,9 @@ from service.domain.events import clean
 from service.domain.notices import FINAL_STATES, Message
 from service.domain.order import Clock, Order
 from service.domain.workflow import Workflow
-from service.events_out import of_message
+from service.events_out import of_message, of_reply
 from service.keyring import Keyring
+from service.ledger.conversations import writing as conversation_rows
 from service.ledger.database.sets import NewRow, Rows, Writes
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import announcement, dispatch_topic
@@ -40,6 +43,9 @@ from service.ledger.orders.tables import (
 )
 from service.pacing import breathe
 from service.telemetry import metrics
+
+# In a routing key, where what somebody said is none of the replies that the pack knows.
+NO_REPLY: Final = "none"
 
 
 class Changes:
@@ -71,6 +77,8 @@ class Changes:
         self._causes: Rows = []
         self._outgoing: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
+        self._said: Rows = []
+        self._talks: dict[UUID, NewRow] = {}
         self.woken: set[str] = set()
         # What else belongs to this commit may be put in, too.
         self.writes = Writes()
@@ -108,12 +116,26 @@ class Changes:
             self._clocks[clock.id] = _clock_row(workflow, order, clock)
         for change in decision.escalations:
             self._escalations.append(Change(workflow, order, change, traceparent))
+        self._talk(before, decision)
         self._measure(order, decision)
         self._broken += [
             (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"
         ]
         self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
         self.woken |= {"stream"} if decision.escalations else set()
+
+    def _talk(self, before: Order | None, decision: Decision) -> None:
+        """What was said: kept, and told to the order system, without its words."""
+        order = decision.order
+        for said in decision.replies:
+            self._said.append(conversation_rows.reply_row(self._keyring, order.id, said))
+            if said.publishes:
+                event = of_reply(said, order)
+                key = f"reply.{order.workflow}.{said.reply or NO_REPLY}"
+                self.send(OutboxMessage(REPLIES, key, event.id, msgspec.json.encode(event)))
+        if (before.conversation if before else None) != order.conversation:
+            self._talks[order.id] = conversation_rows.conversation_row(order)
+            self.woken.add("stream")
 
     def _measure(self, order: Order, decision: Decision) -> None:
         for v in decision.visits:
@@ -181,6 +203,7 @@ class Changes:
         measured = list(self._observations.values())
         writes.upsert(measurements, measured, ("value", "at"), ("order_id", "measure"))
         writes.upsert(clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        conversation_rows.write(writes, self._said, list(self._talks.values()))
         if self._escalations:
             # These look at what is written of their orders, and say themselves what leaves.
             await writes.run(tx)

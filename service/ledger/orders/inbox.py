@@ -63,6 +63,13 @@ async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
     return {row.key: Seen(row.outcome, "", row.attempts, row.content) for row in rows}
 
 
+async def take_first(tx: Transaction, key: bytes, now: datetime) -> bool:
+    """Write down that what has this key is taken; whether nobody had. Who comes second waits for the first's commit."""
+    row = {"key": key, "received_at": now, "outcome": "accepted"}
+    done = await tx.execute(dialect_insert(tx)(inbox).values(row).on_conflict_do_nothing())
+    return bool(done.rowcount)
+
+
 def record(writes: Writes, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
     """Have it written what became of each event; `known` are those that have a row already."""
     there = set(known)

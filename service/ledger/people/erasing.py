@@ -35,12 +35,14 @@ from service.ledger.orders.records import (
     unseal_json,
 )
 from service.ledger.orders.tables import TIMELINE_DETAIL, order_people, orders, timeline
+from service.ledger.people.erasing_words import erase_words
 
 # What a line of the timeline may still say: names of the pack's, numbers and times. Whatever is not listed goes.
 _KEPT: Final = frozenset({
     "notice", "channel", "audience", "messages", "status", "stage", "pack", "event", "reason", "team", "severity",
     "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
     "started", "stopped", "seconds", "noticed_late_s", "told", "warned", "state", "field",
+    "reply",
 })  # fmt: skip
 _KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved")
 
@@ -62,6 +64,11 @@ async def open_orders_of_person(tx: Transaction, address: str) -> list[UUID]:
     """Every order of theirs that has not ended."""
     query = select(orders.c.id).where(orders.c.id.in_(_ids_of_person(tx.keyring, [address])), ~orders.c.final)
     return list((await tx.execute(query.order_by(orders.c.id))).scalars())
+
+
+def orders_of_person(keyring: Keyring, address: str) -> Select[tuple[UUID]]:
+    """Every order of theirs, ended ones too, to be asked within another question."""
+    return _ids_of_person(keyring, [address])
 
 
 def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[UUID]]:
@@ -126,6 +133,7 @@ async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: 
     done["snapshots"] = await _blank_snapshots(tx, order_id)
     done["recorded causes"] = await recording.erase(tx, order_id)
     done["timeline lines"] = await _blank_timeline(tx, order_id, traces or Traces())
+    done["words of theirs"] = await erase_words(tx, order_id, traces)
     done["escalation details"] = await _blank_escalations(tx, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if traces is not None:

@@ -13,6 +13,7 @@ from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
 from service.domain.persons import Person
 from service.domain.workflow import Workflow
+from service.ledger.conversations.reading import said_by
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.schedules import listed
 from service.ledger.messages.suppressions import suppressed
@@ -94,6 +95,15 @@ class PersonMessage(Struct):
     text: str
 
 
+class PersonWords(Struct):
+    """One thing that the person said. `reply`: what it meant by the workflow's name; null: a person had to read it."""
+
+    at: datetime
+    channel: str
+    text: str
+    reply: str | None
+
+
 class PersonData(Struct):
     """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays.
 
@@ -105,6 +115,7 @@ class PersonData(Struct):
     orders: list[PersonOrder]
     messages: list[PersonMessage]
     events: list[PersonSaid]
+    words: list[PersonWords]
     opt_outs: list[OptOut]
     preferences: list[Preferences]
     subscriptions: list[ReportWanted]
@@ -208,6 +219,7 @@ async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
         names=sorted(found.traces.names),
         orders=found.orders,
         messages=found.messages,
+        words=[PersonWords(s.at, s.channel, s.text, s.reply) for s in await said_by(tx, addresses)],
         events=found.events,
         opt_outs=[OptOut(s.channel, s.address, s.at, s.why) for s in opted],
         preferences=found.preferences,

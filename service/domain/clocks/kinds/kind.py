@@ -13,7 +13,8 @@ class Kind(Protocol):
     `is_promise`: it breaches when it is due; else it is a plan, which tells at its moment, is never broken, and is
     skipped when noticed too late. `follows_order`: it runs while the order's status and data want it to; else it is
     started by what it is about. `is_about_order`: those who work on the order sort by when it is due.
-    `only_ahead`: it is not started once its moment is past. `needs`: the key
+    `only_ahead`: it is not started once its moment is past. `ends_with_order`: it runs in no status that is final,
+    unless its pack says in which it runs. `needs`: the key
     of a pack without which there is no such clock, if there is one.
     """
 
@@ -21,6 +22,7 @@ class Kind(Protocol):
     follows_order: ClassVar[bool]
     is_about_order: ClassVar[bool]
     only_ahead: ClassVar[bool]
+    ends_with_order: ClassVar[bool]
     needs: ClassVar[str]
 
     def basis(self, spec: ClockSpec, order: Order, timezone: str) -> datetime | None:

@@ -1,0 +1,130 @@
+"""What people say to us, the one way through: kept once, given to the order that is meant, decided by it."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from service.domain.causes import MoveReply, ReplyReceived
+from service.domain.conversation import ReceivedReply
+from service.domain.errors import Rejection
+from service.domain.order import OrderRef
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.conversations import reading, writing
+from service.ledger.conversations.finding import Found, find_order
+from service.ledger.database.engine import new_uuid
+from service.ledger.orders import inbox
+from service.orders import NoSuchOrder, Orders
+from service.telemetry import metrics
+from service.unit_of_work import UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+
+# Texts as they came, but for what no eye sees.
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+def legible(text: str, longest: int) -> str:
+    """What somebody wrote, without control characters but line ends, cut to so many characters."""
+    return _CONTROL.sub(" ", text.replace("\r\n", "\n")).strip()[:longest]
+
+
+class IncomingReply(Struct, frozen=True):
+    """One thing that somebody said.
+
+    `key`: what its sender calls it, by which a redelivery counts once. `senders`: those of ours that they wrote to.
+    `order_id`: of the order whose message they answered, where that is known; `thread`: the provider's name of that
+    message. `payload`: the reply that a tap names. `opted_out`: the same message ended messages on this channel.
+    `only_known`: it is kept only where it is one of a pack's replies, as it was a word of another kind already.
+    """
+
+    key: str
+    channel: str
+    address: str
+    text: str = ""
+    payload: str = ""
+    audience: str = "customer"
+    senders: tuple[str, ...] = ()
+    order_id: UUID | None = None
+    thread: str = ""
+    opted_out: bool = False
+    only_known: bool = False
+
+
+async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
+    """Keep what was said and do what it means, in one commit; None where it was taken before, or is not to be kept."""
+    key = inbox.key_of(orders.keyring, "reply", said.key)
+    async with orders.unit_of_work() as u:
+        found = Found(said.order_id) if said.order_id else None
+        if found is None and said.address:
+            found = await find_order(u.tx, said.channel, said.address, said.thread)
+        refs = await u.lock_ids([found.order_id]) if found else {}
+        # After the order's lock, so that of two deliveries of one reply the second sees the first.
+        if not await inbox.take_first(u.tx, key, u.now):
+            return None
+        await writing.note_heard(u.tx, said.channel, said.address, said.senders, u.now)
+        if found is None or found.order_id not in refs:
+            return None if said.only_known else await _unmatched(u, said)
+        result = u.decide(refs[found.order_id], _cause(said, u.now, found))
+        if result.decision is None:
+            return await _unmatched(u, said)
+        if not result.decision.replies:
+            return None
+        kept = result.decision.replies[-1]
+    metrics.replies.labels(said.channel, kept.outcome).inc()
+    order_id = refs[found.order_id].reference
+    log.info("reply.taken", channel=said.channel, reply=kept.reply, outcome=kept.outcome, order_id=order_id)
+    return kept
+
+
+def _cause(said: IncomingReply, now: datetime, found: Found) -> ReplyReceived:
+    return ReplyReceived(
+        at=now,
+        channel=said.channel,
+        address=said.address,
+        text=said.text,
+        payload=said.payload,
+        audience=said.audience,
+        is_sure=found.is_sure,
+        opted_out=said.opted_out,
+        only_known=said.only_known,
+    )
+
+
+async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
+    """No order is known for it: it waits in the tray."""
+    kept = ReceivedReply(new_uuid(), u.now, said.channel, said.address, "", "", said.text or said.payload, "", "text")
+    await writing.keep_unmatched(u.tx, kept)
+    metrics.replies.labels(said.channel, "unmatched").inc()
+    log.info("reply.unmatched", channel=said.channel)
+    return kept
+
+
+async def move(orders: Orders, reply_id: UUID, to: OrderRef, by: str, audit: Sequence[AuditLine]) -> ReceivedReply:
+    """Give what was said to the order that it is about, where it is decided anew; raises NoSuchOrder, Rejection."""
+    async with orders.unit_of_work() as u:
+        row = await reading.find_reply(u.tx, reply_id)
+        if row is None:
+            raise Rejection("there is no such message")
+        held = await u.lock_ids([row.order_id]) if row.order_id else {}
+        await u.lock([to])
+        if u.order(to) is None:
+            raise NoSuchOrder
+        was = next(iter(held.values()), None)
+        if was == to:
+            raise Rejection("it stands in this order already")
+        await writing.drop(u.tx, [reply_id])
+        said = ReplyReceived(row.at, row.channel, row.address, row.text, moved_by=by)
+        result = u.decide(to, said)
+        if result.decision is None:
+            raise result.rejection or Rejection(result.reason)
+        if was is not None:
+            u.decide(was, MoveReply(u.now, by, to.reference))
+        await u.write()
+        await write_audit(u.tx, audit, u.now)
+    return result.decision.replies[-1]

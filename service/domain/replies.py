@@ -1,0 +1,72 @@
+"""What customers may say that means something: the replies that a pack declares, and which of them a message is. Pure.
+
+Nothing is guessed: the whole message is one of the words, or the tap names the reply. What is anything else, or asks
+where the words do not, waits for a person.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from service.domain.plain_words import plain
+
+# The same reply again so soon is a doubled tap, or one that came by two ways.
+SAME_TAP: Final = timedelta(seconds=10)
+LONGEST: Final = 200
+# Question marks of the scripts that have one of their own (Unicode: Greek, Armenian, Arabic, full width, Ethiopic).
+_ASKING: Final = "?;\u037e\u055e\u061f\uff1f\u1367"
+# Whoever adds one of these to a word of assent does not agree.
+_AGAINST: Final = frozenset("\u274c\u274e\u2716\u2717\u2718\u26d4\U0001f6ab\U0001f44e\U0001f645\U0001f6d1")
+
+
+class Word(Struct, frozen=True):
+    """A whole message in its comparable form. `asks`: it was written with a question mark in the pack."""
+
+    text: str
+    asks: bool = False
+
+
+class Reply(Struct, frozen=True):
+    """A reply that a pack knows: who may give it, in which `statuses` it counts, and what it does.
+
+    `publish`: the order system hears of it. `escalate`: for this reason. `notify`: this notice is told. `answer`: this
+    notice is told to whoever replied, there where they did. `too_late`: told so to whoever replies when it counts no
+    more. `waits`: a person answers, too. `repeats`: it counts again and again; others count once while the order stays
+    in a status. `buttons`: offered where taps are possible.
+    """
+
+    name: str
+    titles: Mapping[str, str]
+    statuses: frozenset[str]
+    words: frozenset[Word] = frozenset()
+    audiences: frozenset[str] = frozenset({"customer"})
+    publish: bool = True
+    escalate: str | None = None
+    notify: str | None = None
+    answer: str | None = None
+    too_late: str | None = None
+    waits: bool = False
+    repeats: bool = False
+    buttons: bool = True
+
+
+def word_of(text: str) -> Word:
+    """A word of a pack's list, comparably; empty text where nothing of it is a letter or digit."""
+    return Word(plain(text), _asks(text))
+
+
+def _asks(text: str) -> bool:
+    # NFKC makes the Greek question mark a semicolon, which is none elsewhere.
+    return any(c in text for c in _ASKING if c != ";")
+
+
+def said(text: str, replies: Iterable[Reply]) -> list[Reply]:
+    """The replies of which this whole message is a word."""
+    if len(text) > LONGEST or any(c in _AGAINST for c in unicodedata.normalize("NFKC", text)):
+        return []
+    wanted = plain(text)
+    asks = _asks(text)
+    return [r for r in replies if wanted and any(w.text == wanted and (w.asks or not asks) for w in r.words)]

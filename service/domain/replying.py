@@ -1,0 +1,196 @@
+"""The talk with an order's people: what a reply does, an agent's answer, a reply that belongs to another order.
+
+Stagebell decides nothing for the order system: a reply never moves an order. It is kept, published, told on, answered
+with facts, or it waits for a person.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from service.domain import escalation as escalations
+from service.domain import notifying, readers
+from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
+from service.domain.clocks import running
+from service.domain.conversation import ANSWER, MOST_SAID, PAGE, Conversation, Counted, ReceivedReply, ReplyOutcome
+from service.domain.draft import Draft
+from service.domain.errors import Rejection
+from service.domain.order import ASSIGNEE, Order
+from service.domain.persons import Person
+from service.domain.readers import Reader
+from service.domain.replies import SAME_TAP, Reply, said
+from service.domain.workflow import Workflow
+
+# As long as an SMS may be in all its parts (Twilio, Messages resource, `Body`).
+LONGEST_ANSWER: Final = 1600
+
+
+def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
+    """Somebody wrote or tapped: keep it, and do what it means here."""
+    reader = _writer(draft, cause.channel, cause.address, cause.audience)
+    talk = draft.order.conversation or Conversation()
+    found = meant(draft.workflow, draft.order, cause, reader.audience)
+    if talk.said >= MOST_SAID or (found is None and cause.only_known):
+        return
+    outcome = _outcome(draft, found, talk)
+    name = found.name if found else ""
+    kept = ReceivedReply(
+        id=draft.next_id(),
+        at=cause.at,
+        channel=cause.channel,
+        address=cause.address,
+        audience=reader.audience,
+        name=reader.name,
+        text=cause.text,
+        reply=name,
+        outcome=outcome,
+        publishes=outcome == "text" or (outcome == "counted" and found is not None and found.publish),
+    )
+    draft.replies.append(kept)
+    kind = {"too_late": "reply_too_late", "again": "reply_repeated"}.get(outcome, "reply_received")
+    draft.log(kind, channel=cause.channel, audience=reader.audience, reply=name, by=cause.moved_by)
+    if outcome == "counted":
+        counted = Counted(draft.now, draft.order.status_since)
+        talk = replace(talk, counted={**talk.counted, name: counted})
+    waits = _waits(draft, found, outcome, reader, can_tell=not cause.opted_out)
+    draft.set(
+        conversation=replace(
+            talk,
+            channel=cause.channel,
+            address=cause.address,
+            audience=reader.audience,
+            last=cause.at,
+            said=talk.said + 1,
+            unanswered_since=(talk.unanswered_since or cause.at) if waits else talk.unanswered_since,
+        )
+    )
+    running.sync(draft, by_event=False)
+
+
+def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str) -> Reply | None:
+    """The reply that was tapped or written; None where a person has to read it."""
+    theirs = {n: r for n, r in workflow.replies.items() if audience in r.audiences}
+    if cause.payload in theirs:
+        return theirs[cause.payload]
+    found = said(cause.text, theirs.values()) if cause.is_sure else []
+    # A word may mean one thing in one status and another in the next: the one that counts now goes first.
+    now = [r for r in found if order.status in r.statuses]
+    if now or not found:
+        return now[0] if len(now) == 1 else None
+    late = [r for r in found if _is_past(workflow, order, r)]
+    # What was said before its time is no answer to anything that we asked.
+    return late[0] if len(late) == 1 else None
+
+
+def _is_past(workflow: Workflow, order: Order, reply: Reply) -> bool:
+    """Whether the time in which it counts lies behind the order."""
+    places = {name: (workflow.stages[s.stage].rank, n) for n, (name, s) in enumerate(workflow.statuses.items())}
+    last = max((places[s] for s in reply.statuses), default=(-1, -1))
+    return workflow.is_final(order.status) or places[order.status] > last
+
+
+def _outcome(draft: Draft, found: Reply | None, talk: Conversation) -> ReplyOutcome:
+    if found is None:
+        return "text"
+    if draft.order.status not in found.statuses:
+        return "too_late"
+    before = talk.counted.get(found.name)
+    if before is None:
+        return "counted"
+    is_same_tap = draft.now - before.at < SAME_TAP
+    is_answered = not found.repeats and before.in_status_since == draft.order.status_since
+    return "again" if is_same_tap or is_answered else "counted"
+
+
+def _waits(draft: Draft, found: Reply | None, outcome: ReplyOutcome, reader: Reader, *, can_tell: bool) -> bool:
+    """Do what the reply does; whether a person has to answer all the same."""
+    if found is None:
+        return True
+    if outcome == "again":
+        return False
+    if outcome == "too_late":
+        return not _answer(draft, found.too_late, reader, can_tell=can_tell)
+    if found.escalate:
+        escalations.open_or_join(draft, found.escalate, draft.at, by=reader.name or reader.audience)
+    if found.notify:
+        notifying.notify(draft, found.notify, draft.at)
+    told = found.answer is None or _answer(draft, found.answer, reader, can_tell=can_tell)
+    return found.waits or not told
+
+
+def _answer(draft: Draft, notice: str | None, reader: Reader, *, can_tell: bool) -> bool:
+    """Tell this notice to whoever replied, there where they did; whether it reaches them. The page shows it itself."""
+    if reader.channel == PAGE:
+        return True
+    if notice is None or not can_tell or reader.channel not in draft.workflow.notices[notice].channels:
+        return False
+    if not notifying.notify(draft, notice, draft.now, to=reader):
+        return False
+    return any(n.state != "suppressed" for n in draft.notices[-1].messages)
+
+
+def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
+    """An agent's own words to whoever said something last, there where they said it. Raises Rejection."""
+    text = cause.text.strip()
+    if not text:
+        raise Rejection("text: say something")
+    if len(text) > LONGEST_ANSWER:
+        raise Rejection(f"text: at most {LONGEST_ANSWER} characters are taken")
+    talk = draft.order.conversation or Conversation()
+    reader = _reached(draft, talk, cause.channel)
+    asked = {"text": text, "by": cause.by}
+    notifying.notify(draft, ANSWER, draft.now, by=cause.by or "an agent", asked=asked, to=reader)
+    (message,) = draft.notices[-1].messages
+    if message.state == "suppressed":
+        raise Rejection(f"channel: {message.error}")
+    draft.log("customer_answered", by=cause.by, channel=reader.channel, audience=reader.audience)
+    draft.set(conversation=replace(talk, unanswered_since=None))
+    running.sync(draft, by_event=False)
+
+
+def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
+    """Where the answer goes: where they wrote, else the first channel on which they are known. Raises Rejection."""
+    channels = draft.workflow.notices[ANSWER].channels
+    if wanted and wanted not in channels:
+        raise Rejection(f"channel: {wanted!r} is unknown; known: {', '.join(channels)}")
+    if wanted in ("", talk.channel) and talk.channel in channels:
+        return _writer(draft, talk.channel, talk.address, talk.audience)
+    audience = talk.audience or next(iter(draft.order.recipients), "")
+    people = draft.order.people(audience)
+    for channel in [wanted] if wanted else channels:
+        for address in draft.workflow.channel(channel).addresses(people[0]) if people else ():
+            return Reader(channel, address, audience, 0, people[:1])
+    raise Rejection(f"channel: no {wanted or 'address'} is known of anybody who could be told")
+
+
+def move_reply(draft: Draft, cause: MoveReply) -> None:
+    """What was said belongs to another order: nobody waits for an answer here."""
+    talk = draft.order.conversation or Conversation()
+    draft.set(conversation=replace(talk, unanswered_since=None))
+    draft.log("reply_moved", by=cause.by, to=cause.to)
+    running.sync(draft, by_event=False)
+
+
+def _writer(draft: Draft, channel: str, address: str, audience: str) -> Reader:
+    """Who said it: somebody of the order who has this address, else somebody of this audience, else a stranger."""
+    found = _roles(draft, channel, address)
+    if found:
+        return found[0]
+    people = draft.order.people(audience)
+    return Reader(channel, address, audience, 0, people[:1] or (Person(),))
+
+
+def _roles(draft: Draft, channel: str, address: str) -> list[Reader]:
+    if channel == PAGE or not address:
+        return []
+    spec = draft.workflow.channel(channel)
+    wanted = spec.place(address)
+    order = draft.order
+    audiences = [*order.recipients, *([order.assignee.role] if order.assignee else [])]
+    return [
+        Reader(channel, address, audience, index, (person,))
+        for audience in dict.fromkeys(audiences)
+        if audience != ASSIGNEE
+        for index, person in enumerate(readers.people_of(draft, audience))
+        if wanted in {spec.place(a) for a in spec.addresses(person)}
+    ]

@@ -1,0 +1,199 @@
+"""Conversations as agents and customers see them: what was said, what was answered, who waits, who answers."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import and_, or_, select
+
+from service.domain.address_keys import both_forms
+from service.domain.conversation import ANSWER
+from service.domain.workflow import Workflow
+from service.keyring import Keyring
+from service.ledger.conversations.tables import CONVERSATION_AGENT, REPLY_WORDS, conversations, replies
+from service.ledger.conversations.writing import Words, person_of
+from service.ledger.database.engine import padded
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages.tables import MESSAGE_WORDS, messages, notices
+from service.ledger.orders.records import message_of, snapshot_of, unseal_json
+from service.ledger.orders.tables import orders
+
+_words_decoder: Final = msgspec.json.Decoder(Words)
+
+
+class Said(Struct, frozen=True):
+    """One message of a conversation. `by`: who answered, or what the customer is called; `state`: what became of it.
+
+    `reply`: what it means, by the workflow's name for it; null where a person has to read it.
+    """
+
+    id: str
+    direction: Literal["in", "out"]
+    channel: str
+    at: datetime
+    text: str
+    reply: str | None
+    by: str
+    state: str
+    audience: str = ""
+
+
+class StoredReply(Struct, frozen=True):
+    """Words as they are kept."""
+
+    id: UUID
+    order_id: UUID | None
+    at: datetime
+    channel: str
+    address: str
+    text: str
+
+
+class Answering(Struct, frozen=True):
+    """Since when the order's people wait, and who answers them now, until they say so again."""
+
+    unanswered_since: datetime | None
+    by: str = ""
+    until: datetime | None = None
+
+
+class Waiting(Struct, frozen=True):
+    """A conversation in the tray: the last thing said, and since when somebody waits."""
+
+    workflow: str
+    order_id: str
+    since: datetime
+    channel: str
+    name: str
+    text: str
+    answering: str
+    reply_id: str
+
+
+def answers_of(workflow: Workflow) -> frozenset[str]:
+    """The notices that are answers: agents' own words, and what replies are answered with."""
+    told = {n for r in workflow.replies.values() for n in (r.answer, r.too_late) if n}
+    return frozenset({ANSWER, *told})
+
+
+def _words(keyring: Keyring, row: Any) -> Words:
+    return _words_decoder.decode(keyring.unseal(row.sealed_words, REPLY_WORDS.of(row.id)))
+
+
+async def find_reply(tx: Transaction, reply_id: UUID) -> StoredReply | None:
+    """One thing that was said, locked: it is about to be moved."""
+    row = (await tx.execute(select(replies).where(replies.c.id == reply_id).with_for_update())).one_or_none()
+    if row is None:
+        return None
+    said = _words(tx.keyring, row)
+    return StoredReply(row.id, row.order_id, row.at, row.channel, said.address, said.text)
+
+
+async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> list[Said]:
+    """Everything that was said and answered, oldest first."""
+    query = select(replies).where(replies.c.order_id == order_id).order_by(replies.c.at, replies.c.id)
+    said = [_said(tx.keyring, row) for row in await tx.execute(query)]
+    said += await _answers(tx, order_id, answers_of(workflow))
+    return sorted(said, key=lambda s: (s.at, s.direction))
+
+
+def _said(keyring: Keyring, row: Any) -> Said:
+    words = _words(keyring, row)
+    return Said(
+        id=str(row.id),
+        direction="in",
+        channel=row.channel,
+        at=row.at,
+        text=words.text,
+        reply=row.reply or None,
+        by=words.name,
+        state=row.outcome,
+        audience=row.audience,
+    )
+
+
+async def _answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> list[Said]:
+    query = (
+        select(messages, notices.c.sealed_snapshot)
+        .join(notices, notices.c.id == messages.c.notice_id)
+        .where(messages.c.order_id == order_id, messages.c.notice.in_(names))
+    )
+    found = []
+    for row in await tx.execute(query):
+        n = message_of(tx.keyring, row)
+        asked = snapshot_of(tx.keyring, row.sealed_snapshot, n.notice_id).asked
+        shown = unseal_json(tx.keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
+        text = str(asked.get("text") or shown.get("text", ""))
+        by = str(asked.get("by") or "")
+        found.append(Said(str(n.id), "out", n.channel, row.created_at, text, None, by, n.state, n.audience))
+    return found
+
+
+async def answering(tx: Transaction, order_id: UUID, now: datetime) -> Answering:
+    """Who waits and who answers."""
+    row = (await tx.execute(select(conversations).where(conversations.c.order_id == order_id))).one_or_none()
+    if row is None:
+        return Answering(None)
+    by = _agent(tx.keyring, row, now)
+    return Answering(row.unanswered_since, by, row.answering_until if by else None)
+
+
+def _agent(keyring: Keyring, row: Any, now: datetime) -> str:
+    if not row.sealed_agent or row.answering_until is None or row.answering_until <= now:
+        return ""
+    return str(unseal_json(keyring, row.sealed_agent, CONVERSATION_AGENT.of(row.order_id)))
+
+
+async def waiting(
+    tx: Transaction, now: datetime, *, workflows: Collection[str] | None, agent: str, limit: int
+) -> list[Waiting]:
+    """The unanswered, longest first; of these workflows (None: all), or those that `agent` answers."""
+    query = (
+        select(conversations, orders.c.order_id.label("order_name"))
+        .join(orders, orders.c.id == conversations.c.order_id)
+        .where(conversations.c.unanswered_since.is_not(None))
+        .order_by(conversations.c.unanswered_since)
+        .limit(limit)
+    )
+    if workflows is not None:
+        query = query.where(conversations.c.workflow.in_(sorted(workflows)))
+    if agent:
+        query = query.where(conversations.c.agent == tx.keyring.digest("agent", agent))
+    rows = (await tx.execute(query)).all()
+    last = await _last_said(tx, {row.order_id: row.unanswered_since for row in rows})
+    found = []
+    for row in rows:
+        at = last.get(row.order_id)
+        words = _words(tx.keyring, at) if at is not None else Words()
+        shown = (at.channel, words.name, words.text, _agent(tx.keyring, row, now), str(at.id)) if at else ("",) * 5
+        found.append(Waiting(row.workflow, row.order_name, row.unanswered_since, *shown))
+    return found
+
+
+async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UUID, Any]:
+    """The newest words of each of these orders, since somebody waits there."""
+    if not since:
+        return {}
+    of_order = [and_(replies.c.order_id == order_id, replies.c.at >= at) for order_id, at in since.items()]
+    query = select(replies).where(or_(*of_order)).order_by(replies.c.at)
+    return {row.order_id: row for row in await tx.execute(query)}
+
+
+async def unmatched(tx: Transaction, limit: int) -> list[Waiting]:
+    """Words that no order is known for, longest waiting first."""
+    query = select(replies).where(replies.c.order_id.is_(None)).order_by(replies.c.at).limit(limit)
+    found = []
+    for row in await tx.execute(query):
+        words = _words(tx.keyring, row)
+        found.append(Waiting("", "", row.at, row.channel, words.address, words.text, "", str(row.id)))
+    return found
+
+
+async def said_by(tx: Transaction, addresses: Iterable[str]) -> list[Said]:
+    """Everything that somebody with one of these addresses said, oldest first."""
+    digests = {d for a in addresses for form in both_forms(a) if (d := person_of(tx.keyring, form))}
+    query = select(replies).where(replies.c.person.in_(padded(sorted(digests)))).order_by(replies.c.at, replies.c.id)
+    return [_said(tx.keyring, row) for row in await tx.execute(query)] if digests else []

@@ -1,0 +1,101 @@
+"""What was said, and who waits, as rows: written with the decision that it led to."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import update
+
+from service.domain.address_keys import address_key
+from service.domain.conversation import ReceivedReply
+from service.domain.events import clean
+from service.domain.order import Order
+from service.keyring import Keyring
+from service.ledger.conversations.tables import CONVERSATION_AGENT, REPLY_WORDS, conversations, heard, replies
+from service.ledger.database.engine import padded
+from service.ledger.database.sets import NewRow, Rows, Writes
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.records import seal_json
+
+# Whoever looks at a conversation to answer it is shown to the others for so long after their last sign.
+ANSWERING_FOR: Final = timedelta(minutes=2)
+
+
+class Words(Struct, frozen=True, omit_defaults=True):
+    """The personal part of what was said."""
+
+    text: str = ""
+    address: str = ""
+    name: str = ""
+
+
+def person_of(keyring: Keyring, address: str) -> bytes | None:
+    """By what somebody's words are found when they are erased."""
+    return keyring.digest("person", address_key(clean(address))) if address else None
+
+
+def reply_row(keyring: Keyring, order_id: UUID | None, said: ReceivedReply) -> NewRow:
+    """One thing that was said; of no order while nobody knows which it is about."""
+    words = Words(said.text, said.address, said.name)
+    return {
+        "id": said.id,
+        "order_id": order_id,
+        "at": said.at,
+        "channel": said.channel,
+        "audience": said.audience,
+        "reply": said.reply,
+        "outcome": said.outcome,
+        "person": person_of(keyring, said.address),
+        "sealed_words": seal_json(keyring, words, REPLY_WORDS.of(said.id)),
+    }
+
+
+def conversation_row(order: Order) -> NewRow:
+    """Since when the order's people wait, as lists ask for it."""
+    talk = order.conversation
+    return {
+        "order_id": order.id,
+        "workflow": order.workflow,
+        "unanswered_since": talk.unanswered_since if talk else None,
+        "last_at": talk.last if talk else None,
+    }
+
+
+def write(writes: Writes, said: Rows, talks: Rows) -> None:
+    """Have new words written, and who waits since when."""
+    writes.insert(replies, said)
+    writes.upsert(conversations, talks, ("unanswered_since", "last_at"), ("order_id",))
+
+
+async def keep_unmatched(tx: Transaction, said: ReceivedReply) -> None:
+    """Words that no order is known for: they wait in the tray."""
+    await tx.execute(replies.insert().values(reply_row(tx.keyring, None, said)))
+
+
+async def drop(tx: Transaction, ids: Iterable[UUID]) -> None:
+    """These words stand in another order now."""
+    await tx.execute(replies.delete().where(replies.c.id.in_(padded(list(ids)))))
+
+
+async def show_answering(tx: Transaction, order_id: UUID, agent: str, until: datetime | None) -> None:
+    """Whose conversation it is: `agent` answers (others see it until then), or has answered (None)."""
+    values = {
+        "agent": tx.keyring.digest("agent", agent),
+        "answering_until": until,
+        "sealed_agent": seal_json(tx.keyring, agent, CONVERSATION_AGENT.of(order_id)),
+    }
+    await tx.execute(update(conversations).where(conversations.c.order_id == order_id).values(**values))
+
+
+def _heard_as(keyring: Keyring, channel: str, address: str, sender: str) -> bytes:
+    return keyring.digest("heard", channel, address_key(address), sender)
+
+
+async def note_heard(tx: Transaction, channel: str, address: str, senders: Iterable[str], at: datetime) -> None:
+    """Somebody wrote to these senders of ours at that time."""
+    rows = [{"digest": _heard_as(tx.keyring, channel, address, s), "at": at} for s in sorted({*senders} - {""})]
+    writes = Writes()
+    writes.upsert(heard, rows, ("at",), ("digest",))
+    await writes.run(tx)

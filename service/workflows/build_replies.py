@@ -1,0 +1,74 @@
+"""From a pack's `replies` and `faqs` to the domain's; and the notice by which agents' own words go out."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from service.channels import registry
+from service.domain.conversation import ANSWER
+from service.domain.replies import Reply, word_of
+from service.domain.workflow import Ask, Attribute, Faq, Notice
+from service.workflows.schema import FaqYaml, WorkflowYaml
+from service.workflows.schema_replies import ReplyYaml
+from service.workflows.yaml_lines import YamlPath
+
+ANY: Final = "any"
+NOTICES: Final = ("notify", "answer", "too_late")
+
+
+def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
+    """Every name that replies use: where, what it is, and what is known."""
+    for name, notice in y.notices.items():
+        for offered in notice.replies:
+            yield ("notices", name, "replies"), "reply", offered, list(y.replies)
+    for name, reply in y.replies.items():
+        for status in reply.in_ if reply.in_ != ANY else ():
+            yield ("replies", name, "in"), "status", status, list(y.statuses)
+        for key in NOTICES:
+            if (told := getattr(reply, key)) is not None:
+                yield ("replies", name, key), "notice", told, list(y.notices)
+        if reply.escalate is not None:
+            yield ("replies", name, "escalate"), "reason", reply.escalate, list(y.reasons)
+
+
+def replies(yaml: WorkflowYaml) -> dict[str, Reply]:
+    """As declared; where nothing is said of statuses, it counts until the order has ended."""
+    return {name: _reply(name, r, yaml) for name, r in yaml.replies.items()}
+
+
+def statuses_of(yaml: WorkflowYaml, reply: ReplyYaml) -> frozenset[str]:
+    """Where a reply counts."""
+    if reply.in_ == ANY:
+        return frozenset(yaml.statuses)
+    return frozenset(reply.in_ or (n for n, s in yaml.statuses.items() if not s.final))
+
+
+def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml) -> Reply:
+    return Reply(
+        name=name,
+        titles=r.title,
+        statuses=statuses_of(yaml, r),
+        words=frozenset(word_of(w) for words in r.words.values() for w in words),
+        audiences=frozenset(r.audience),
+        publish=r.publish,
+        escalate=r.escalate,
+        notify=r.notify,
+        answer=r.answer,
+        too_late=r.too_late,
+        waits=r.waits,
+        repeats=r.repeats,
+        buttons=r.buttons,
+    )
+
+
+def answer_notice() -> Notice:
+    """What an agent writes themselves, on every channel that people read."""
+    channels = tuple(c.name for c in registry.channels().values() if c.medium.has_templates)
+    text = Ask(Attribute("text", "text"))
+    return Notice(ANSWER, (), channels, mandatory=False, asks={"text": text}, free_text=True)
+
+
+def faq(yaml: FaqYaml, locale: str) -> Faq:
+    """A usual question; what is said in several languages is said in the pack's first where nobody asks for another."""
+    says = yaml.say if isinstance(yaml.say, dict) else {locale: yaml.say}
+    first = says.get(locale) or next(iter(says.values()), "")
+    return Faq(yaml.question, frozenset(yaml.in_), tuple(yaml.check), tuple(yaml.do), first, says)

@@ -1,0 +1,60 @@
+"""What may be wrong with replies: words that mean two things, or nothing; notices that nobody could fill in."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+
+from service.domain.conversation import ANSWER
+from service.domain.replies import word_of
+from service.workflows.build_replies import NOTICES, statuses_of
+from service.workflows.lint import Finding, Source
+from service.workflows.schema import WorkflowYaml
+from service.workflows.schema_replies import ReplyYaml
+
+
+def check(source: Source) -> Iterator[Finding]:
+    """All problems of `replies`, and of the name that is kept for agents' answers."""
+    y = source.yaml
+    if ANSWER in y.notices:
+        said = f"{ANSWER}: is the name of what agents write themselves; call this notice otherwise"
+        yield source.problem(("notices", ANSWER), said)
+    for name, reply in y.replies.items():
+        yield from _one(source, name, reply)
+    yield from _doubles(source)
+
+
+def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
+    y = source.yaml
+    for key in NOTICES:
+        notice = getattr(reply, key)
+        if notice in y.notices and y.notices[notice].asks:
+            said = f"{name}: nobody is there to fill in what {notice!r} asks"
+            yield source.problem(("replies", name, key), said)
+    for locale in y.locales:
+        if locale not in reply.title:
+            yield source.problem(("replies", name, "title"), f"{name}: no title in {locale!r}")
+    if not (reply.publish or reply.escalate or reply.notify or reply.answer or reply.waits):
+        yield source.problem(("replies", name), f"{name}: does nothing; give it 'publish', 'answer', 'waits' or others")
+    for language, words in reply.words.items():
+        for word in words:
+            if not word_of(word).text:
+                said = f"{name}: {word!r} has no letter or digit, and would never be found in a message"
+                yield source.problem(("replies", name, "words", language), said)
+
+
+def _doubles(source: Source) -> Iterator[Finding]:
+    """Words that would mean two things in one status: which of them, nobody could tell."""
+    y = source.yaml
+    meant: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, reply in y.replies.items():
+        for word in (w for words in reply.words.values() for w in words):
+            meant[word_of(word).text].setdefault(name, word)
+    for names in meant.values():
+        for first, second in combinations(names, 2):
+            if _meet(y, y.replies[first], y.replies[second]):
+                said = f"{second}: {names[second]!r} is a word of {first!r} already, which counts in the same statuses"
+                yield source.problem(("replies", second, "words"), said)
+
+
+def _meet(y: WorkflowYaml, one: ReplyYaml, other: ReplyYaml) -> bool:
+    return bool(statuses_of(y, one) & statuses_of(y, other)) and not set(one.audience).isdisjoint(other.audience)

@@ -1,0 +1,35 @@
+"""What customers may say that means something, as a pack says it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from service.workflows.schema_words import Ident, Idents, Part, Titles, one_or_many
+
+Words = Annotated[str, Field(max_length=200, description="a whole message; case, marks, blanks and emoji do not count")]
+
+
+class ReplyYaml(Part):
+    """A reply: in which words it comes, in which statuses it counts, and what it does.
+
+    Written without a question mark, a word is not meant by whoever asks with it.
+    """
+
+    title: Titles
+    in_: Annotated[
+        Literal["any"] | Idents, Field(alias="in", description="where it counts: statuses, or any; else every open one")
+    ] = []
+    audience: Idents = ["customer"]
+    words: Annotated[
+        dict[str, Annotated[list[Words], BeforeValidator(one_or_many)]], Field(description="by language")
+    ] = {}
+    buttons: Annotated[bool, Field(description="offered on the tracking page")] = True
+    publish: Annotated[bool, Field(description="told to the exchange replies, where the order system decides")] = True
+    escalate: Annotated[Ident | None, Field(description="a reason")] = None
+    notify: Annotated[Ident | None, Field(description="a notice that is told to its own readers")] = None
+    answer: Annotated[Ident | None, Field(description="a notice of facts, told to whoever replied, there")] = None
+    too_late: Annotated[Ident | None, Field(description="a notice to whoever says it when it counts no more")] = None
+    waits: Annotated[bool, Field(description="a person answers, too")] = False
+    repeats: Annotated[bool, Field(description="counts each time; others once while the order stays in a status")] = (
+        False
+    )
