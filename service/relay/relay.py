@@ -130,7 +130,10 @@ class Relay:
 
     async def _settle(self, done: Sequence[OutboxMessage], left: Sequence[OutboxMessage]) -> None:
         now = self._orders.time.now()
-        finished = [m.id for m in done if m.id]
+        # Of one parcel some may have arrived and others not.
+        kept = {m.id for m in left}
+        broken = kept & {m.id for m in done}
+        finished = list(dict.fromkeys(m.id for m in done if m.id and m.id not in kept))
         later: dict[timedelta, list[OutboxMessage]] = defaultdict(list)
         for m in left:
             if m.exchange in self._transports and m.created and now - m.created > GIVE_UP_AFTER:
@@ -141,8 +144,10 @@ class Relay:
                 later[self._pause(m)].append(m)
         async with self._orders.ledger.transaction() as tx:
             await outbox.done(tx, finished)
+            for row in filter(None, broken):
+                await outbox.keep(tx, row, (m for m in left if m.id == row))
             for pause, messages in later.items():
-                await outbox.release(tx, [m.id for m in messages if m.id], now + pause)
+                await outbox.release(tx, dict.fromkeys(m.id for m in messages if m.id), now + pause)
 
     def _pause(self, message: OutboxMessage) -> timedelta:
         if message.exchange not in self._transports:

@@ -6,19 +6,24 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, delete, or_, select, text, update
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, and_, case, delete, literal, or_, select, text, update
 
-from service.broker.port import Destination
+from service.broker.port import Destination, destination_of
 from service.domain.json_object import JsonObject
 from service.ledger.database.engine import new_uuid, padded
 from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
+from service.ledger.messages import parcels
 from service.ledger.messages.tables import outbox
 
 LEASE: Final = timedelta(seconds=30)
 # What is not sent within this is let go: after its lease another process would send it too.
 SEND_WITHIN_S: Final = LEASE.total_seconds() - 5
+
+
+CLOUDEVENT: Final = "application/cloudevents+json"
 
 
 class OutboxMessage(Struct, frozen=True):
@@ -32,7 +37,7 @@ class OutboxMessage(Struct, frozen=True):
     routing_key: str
     message_id: str
     body: bytes
-    content_type: str = "application/cloudevents+json"
+    content_type: str = CLOUDEVENT
     headers: JsonObject = {}
     id: UUID | None = None
     hold_until: datetime | None = None
@@ -65,13 +70,49 @@ async def add(tx: Transaction, writes: Writes, messages: Iterable[OutboxMessage]
             "headers": msgspec.json.encode(m.headers).decode(),
             "body": m.body,
             "created_at": now,
-            "leased_until": m.hold_until,
+            "leased_until": parcels.LEASED_FOR_EVER if m.content_type == parcels.CONTENT_TYPE else m.hold_until,
             "held_until": m.hold_until,
             "lane": m.lane,
         }
         for m in messages
     ]
     writes.insert(outbox, rows)
+
+
+def parcelled(messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
+    """The same, those that go one way together; of each nothing may be said but key, id and body."""
+    ways: dict[Destination, list[OutboxMessage]] = {}
+    for m in messages:
+        ways.setdefault(destination_of(m.exchange, m.routing_key), []).append(m)
+    found = []
+    for (exchange, key), going in ways.items():
+        for first in range(0, len(going), parcels.MOST):
+            together = going[first : first + parcels.MOST]
+            found += together if len(together) == 1 else [OutboxMessage(exchange, key, "", _packed(together), _PARCEL)]
+    return found
+
+
+_PARCEL: Final = parcels.CONTENT_TYPE
+
+
+def _packed(messages: Iterable[OutboxMessage]) -> bytes:
+    return parcels.pack(parcels.Packed(m.routing_key, m.message_id, Raw(m.body)) for m in messages)
+
+
+def opened(message: OutboxMessage) -> list[OutboxMessage]:
+    """What is to be published of a row: each bears the row's id."""
+    if message.content_type != _PARCEL:
+        return [message]
+    return [
+        replace(
+            message,
+            routing_key=p.routing_key,
+            message_id=p.message_id,
+            body=bytes(p.body),
+            content_type=CLOUDEVENT,
+        )
+        for p in parcels.unpack(message.body)
+    ]
 
 
 def _last_held(messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
@@ -112,22 +153,44 @@ async def claim(
 ) -> list[OutboxMessage]:
     """The oldest messages that nobody else is publishing, leased; none that go one of the ways `but`.
 
-    Those that were refused before come last.
+    Those that were refused before come last. Of parcels what is in them, of as many as make up `limit`, or one.
     """
     query = (
         select(outbox)
-        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
+        .where(
+            or_(
+                outbox.c.leased_until.is_(None),
+                outbox.c.leased_until <= now,
+                and_(_IS_PARCEL, or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now)),
+            )
+        )
         .where(_is_first(now), *(~_goes(destination) for destination in sorted(but)))
         .order_by(outbox.c.attempts, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=outbox)
     )
-    rows = (await tx.execute(query)).all()
-    if rows:
-        ids = padded([row.id for row in rows])
-        ours = {"leased_until": now + LEASE, "lease_owner": tx.owner}
+    claimed: list[OutboxMessage] = []
+    for row in (await tx.execute(query)).all():
+        if len(claimed) >= limit:
+            break
+        claimed += opened(outbox_message_of(row))
+    if claimed:
+        ids = padded(sorted({m.id for m in claimed if m.id}))
+        ours = {**_leased(now + LEASE), "lease_owner": tx.owner}
         await tx.execute(update(outbox).where(outbox.c.id.in_(ids)).values(**ours))
-    return [outbox_message_of(row) for row in rows]
+    return claimed
+
+
+_IS_PARCEL: Final = outbox.c.leased_until == parcels.LEASED_FOR_EVER
+
+
+def _leased(until: datetime | None) -> dict[str, ColumnElement[datetime]]:
+    """A parcel's lease stands where no release looks that knows no parcels."""
+    moment = literal(until, outbox.c.leased_until.type)
+    return {
+        "leased_until": case((_IS_PARCEL, outbox.c.leased_until), else_=moment),
+        "held_until": case((_IS_PARCEL, moment), else_=outbox.c.held_until),
+    }
 
 
 def outbox_message_of(row: Any) -> OutboxMessage:
@@ -153,7 +216,8 @@ def _goes(destination: Destination) -> ColumnElement[bool]:
 
 async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) -> set[UUID]:
     """Those of these messages whose lease ends exactly then: the lease of whoever chose that moment."""
-    query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), outbox.c.leased_until == until)
+    ours = or_(outbox.c.leased_until == until, and_(_IS_PARCEL, outbox.c.held_until == until))
+    query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), ours)
     return set((await tx.execute(query)).scalars())
 
 
@@ -168,14 +232,19 @@ async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None
     """These could not be published; whoever comes after `until` may try."""
     wanted = padded(ids)
     if wanted:
-        values = {"leased_until": until, "lease_owner": None, "attempts": outbox.c.attempts + 1}
-        await tx.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**values))
+        leased = {**_leased(until), "lease_owner": None, "attempts": outbox.c.attempts + 1}
+        await tx.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**leased))
+
+
+async def keep(tx: Transaction, row: UUID, messages: Iterable[OutboxMessage]) -> None:
+    """These alone are left of a parcel."""
+    await tx.execute(update(outbox).where(outbox.c.id == row, _IS_PARCEL).values(body=_packed(messages)))
 
 
 async def take_over(tx: Transaction, owners: Collection[int]) -> int:
     """What dead processes were publishing: whoever comes next may; returns how many."""
     theirs = outbox.c.lease_owner.in_(sorted(owners))
-    result = await tx.execute(update(outbox).where(theirs).values(leased_until=None, lease_owner=None))
+    result = await tx.execute(update(outbox).where(theirs).values(**_leased(None), lease_owner=None))
     return int(result.rowcount)
 
 
@@ -183,7 +252,10 @@ async def oldest(tx: Transaction, now: datetime, *, but: Collection[str] = ()) -
     """When the longest-waiting message that may leave was written, tried or not; none for the exchanges `but`."""
     query = (
         select(outbox.c.created_at)
-        .where(or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now), outbox.c.exchange.not_in(sorted(but)))
+        .where(
+            or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now, _IS_PARCEL),
+            outbox.c.exchange.not_in(sorted(but)),
+        )
         .order_by(outbox.c.id)
         .limit(1)
     )

@@ -76,6 +76,7 @@ class Changes:
         self._observations: dict[tuple[UUID, str], NewRow] = {}
         self._causes: Rows = []
         self._outgoing: list[OutboxMessage] = []
+        self._outcomes: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
         self._said: Rows = []
         self._talks: dict[UUID, NewRow] = {}
@@ -155,7 +156,8 @@ class Changes:
 
     def report(self, n: Message, workflow: str, order_id: str) -> None:
         """Tell the outside what became of a message."""
-        self.send(_outcome_message(n, workflow, order_id, self._now))
+        self._outcomes.append(_outcome_message(n, workflow, order_id, self._now))
+        self.woken.add("relay")
 
     def send(self, message: OutboxMessage) -> None:
         """Publish with this commit."""
@@ -210,7 +212,8 @@ class Changes:
             for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
                 self.send(message)
             writes = Writes()
-        await outbox_rows.add(tx, writes, self._outgoing, self._now)
+        leaving = [*self._outgoing, *outbox_rows.parcelled(self._outcomes)]
+        await outbox_rows.add(tx, writes, leaving, self._now)
         await writes.run(tx, announcement(self.woken, origin))
 
     async def _write_messages(self, writes: Writes) -> None:
