@@ -13,6 +13,7 @@ from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef, order_uuid
+from service.domain.workflow import Workflow
 from service.earlier_packs import recall
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
@@ -78,6 +79,12 @@ class UnitOfWork:
     def order(self, ref: OrderRef) -> Order | None:
         """The order as it stands after what was decided so far."""
         return self._orders.get(ref)
+
+    def workflow(self, ref: OrderRef) -> Workflow | None:
+        """The pack's rules that hold for this locked order; None where they are not installed any more."""
+        order = self._orders.get(ref)
+        pack = self._packs.find(ref.workflow, order.version if order else "")
+        return pack.workflow if pack else None
 
     def put(self, order: Order) -> None:
         """Go on from this form of a locked order."""

@@ -55,6 +55,30 @@ class HandleEscalation(Struct, frozen=True):
     settled: Escalation | None = None
 
 
+class NoticeThen(Struct, frozen=True):
+    """A notice as it was planned, as far as it says whether it is stale by now."""
+
+    id: UUID
+    stage_rank: int
+    supersedable: bool
+
+
+class ResendMessages(Struct, frozen=True):
+    """Command: tell these messages again, by `channel` (empty: each by its own), not before that moment.
+
+    `siblings` are all messages of their notices, `notices` those. `opted_out`: addresses that want none that way.
+    """
+
+    at: datetime
+    messages: tuple[Message, ...]
+    siblings: tuple[Message, ...]
+    notices: tuple[NoticeThen, ...]
+    by: str
+    channel: str = ""
+    not_before: datetime | None = None
+    opted_out: frozenset[str] = frozenset()
+
+
 class ErasePerson(Struct, frozen=True):
     """Command: forget everybody at one of these addresses, or everybody at all; `names` are theirs."""
 
@@ -140,5 +164,14 @@ class ReplyReceived(Struct, frozen=True):
     only_known: bool = False
 
 
-Command = SendNotice | ReportIssue | HandleEscalation | ErasePerson | RevokeLinks | AnswerCustomer | MoveReply
+Command = (
+    SendNotice
+    | ReportIssue
+    | HandleEscalation
+    | ResendMessages
+    | ErasePerson
+    | RevokeLinks
+    | AnswerCustomer
+    | MoveReply
+)
 Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged | ReplyReceived

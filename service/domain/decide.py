@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from service.domain import asking, erasure, issues, notifying, planning, readers, replying, transitions, versions
+from service.domain import (
+    asking,
+    erasure,
+    issues,
+    notifying,
+    planning,
+    readers,
+    replying,
+    resending,
+    transitions,
+    versions,
+)
 from service.domain import escalation as escalations
 from service.domain.causes import (
     AnswerCustomer,
@@ -18,6 +29,7 @@ from service.domain.causes import (
     OptOutChanged,
     ReplyReceived,
     ReportIssue,
+    ResendMessages,
     RevokeLinks,
     SendNotice,
 )
@@ -107,6 +119,7 @@ _HANDLERS: Final[Mapping[type[Cause], Callable[[Draft, Any], None]]] = {
     ReportIssue: _report_issue,
     HandleEscalation: _handle_escalation,
     ErasePerson: erasure.erase,
+    ResendMessages: resending.resend,
     RevokeLinks: _revoke_links,
     ClockDue: _only_what_is_due,
     MessageSettled: _settle_message,

@@ -39,6 +39,8 @@ State = Literal[
 FINAL_STATES: Final = frozenset({"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed"})
 # A lane waits for these; `unknown` does not hold up newer messages while it is being settled.
 ACTIVE_STATES: Final = ("pending", "retrying", "sending")
+# Waits to be sent; whoever sends it has not begun.
+WAITING_STATES: Final = ("pending", "retrying")
 RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3, "read": 4}
 SENT_STATES: Final = frozenset({"sent", "delivered", "read"})
 # The provider has the message, or may have it: it counts against the caps.

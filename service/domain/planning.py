@@ -50,7 +50,7 @@ def plan(
     missing = bool(notice.secret) and secret is None
     notice_id = draft.next_id()
     messages = tuple(
-        _message(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
+        message_to(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
     )
     draft.notices.append(
         PlannedNotice(
@@ -106,7 +106,7 @@ def _ends_here(draft: Draft) -> bool:
     return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
 
 
-def _message(
+def message_to(
     draft: Draft,
     notice: Notice,
     notice_id: UUID,
@@ -190,7 +190,7 @@ def fall_back(draft: Draft, failed: Message, siblings: tuple[Message, ...]) -> N
     for r in readers:
         if draft.workflow.channel(r.channel).place(r.address) in places or (r.channel, r.audience, r.index) in roles:
             continue
-        message = _message(draft, notice, failed.notice_id, r, failed.valid_until)
+        message = message_to(draft, notice, failed.notice_id, r, failed.valid_until)
         if message.state == "suppressed":
             why = message.error
             draft.log("fallback_skipped", notice=failed.notice, channel=r.channel, why=why)

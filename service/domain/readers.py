@@ -185,6 +185,21 @@ def together(workflow: Workflow, readers: Sequence[Reader]) -> list[Reader]:
 
 def behind(draft: Draft, notice: Notice, n: Message) -> list[Reader]:
     """Those who were to read a message that did not arrive, each by their fallback channel; empty: they have none."""
+    found: list[Reader] = []
+    for role in _readers_before(draft, notice, n):
+        if other := next_channel(draft.workflow, role.person, n.channel):
+            found += _on(draft.workflow, other, role, n.channel)
+    return together(draft.workflow, found)
+
+
+def on_channel(draft: Draft, notice: Notice, n: Message, channel: str) -> list[Reader]:
+    """Those who were to read a message, by this channel; empty: none of them is reached there."""
+    found = [r for role in _readers_before(draft, notice, n) for r in _on(draft.workflow, channel, role)]
+    return together(draft.workflow, found)
+
+
+def _readers_before(draft: Draft, notice: Notice, n: Message) -> list[_Role]:
+    """Who the message was for, as the order knows them now."""
     channel = draft.workflow.channel(n.channel)
     wanted = channel.place(n.address)
     roles = [_Role(a, i, p) for a in notice.audiences for i, p in enumerate(people_of(draft, a))]
@@ -192,11 +207,7 @@ def behind(draft: Draft, notice: Notice, n: Message) -> list[Reader]:
     if not theirs:
         # Their address was changed or dropped since.
         theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]
-    found: list[Reader] = []
-    for role in theirs:
-        if other := next_channel(draft.workflow, role.person, n.channel):
-            found += _on(draft.workflow, other, role, n.channel)
-    return together(draft.workflow, found)
+    return theirs
 
 
 def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> str:

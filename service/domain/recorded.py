@@ -23,6 +23,7 @@ from service.domain.causes import (
     OptOutChanged,
     ReplyReceived,
     ReportIssue,
+    ResendMessages,
     RevokeLinks,
     SendNotice,
 )
@@ -42,6 +43,7 @@ KINDS: Final[Mapping[str, type[Cause]]] = {
     "notice_sent": SendNotice,
     "issue_reported": ReportIssue,
     "escalation_handled": HandleEscalation,
+    "messages_resent": ResendMessages,
     "links_revoked": RevokeLinks,
     "opt_out_changed": OptOutChanged,
     "reply_received": ReplyReceived,

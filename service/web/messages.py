@@ -1,6 +1,6 @@
 """`/v1/messages`: messages of all orders, as a page or a table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, get_args
 
 from aiohttp import web
@@ -8,19 +8,37 @@ from msgspec import structs
 
 from service.canonical import spellings
 from service.channels import registry
+from service.domain import resending as words
 from service.domain.notices import State
 from service.domain.transitions import require_known
 from service.ledger.messages.listing import WantedMessages, as_table, listed_messages
-from service.web.audited import address_in, noted
-from service.web.context import CONTEXT
+from service.resending import Request, resend
+from service.web.audited import address_in, audit_line, noted
+from service.web.context import CALLER, CONTEXT
 from service.web.known import check_names
 from service.web.orders import countries_of, recipient_of
-from service.web.params import answer
+from service.web.params import answer, body_of, uuid_of
+from service.web.problems import Problem
 from service.web.queries import in_order, query_of
 from service.web.query_types import MessagesQuery
-from service.web.schemas import MessagePage
+from service.web.schemas import MessageFilter, MessagePage, ResendAnswer, ResendOne, ResendOrder
 
 MOST_CSV: Final = 50_000
+# Why one message is not told again, for whoever asked.
+WHY_NOT: Final[Mapping[str, str]] = {
+    words.CODE: "a one-time code is never sent again; ask for a new one",
+    words.MONEY: "it is about money and may have arrived",
+    words.SENT: "it was sent",
+    words.MAY_HAVE_ARRIVED: "it may have arrived: its provider has not answered yet",
+    words.TOLD: "they were told by another channel",
+    words.WAITS: "it still waits to be sent; choose another channel to send it by that instead",
+    words.STALE: "the order has moved on, or its time is over",
+    words.NO_ADDRESS: "they have no address on that channel",
+    words.OPTED_OUT: "they opted out of that channel",
+    words.UNWANTED: "they do not want it by that channel, or not at this hour",
+    words.PACK: "its notice is not in the pack any more",
+    "gone": "its order is gone",
+}
 
 
 async def list_messages(request: web.Request) -> web.StreamResponse:
@@ -40,14 +58,13 @@ async def wanted_messages(request: web.Request) -> WantedMessages:
     await check_names(request)
     noted(request, people=address_in(q.recipient))
     since, until = in_order(("from", q.since), ("to", q.until))
-    recipient = recipient_of(q.recipient)
     return WantedMessages(
         channels=_known("channel", q.channel, registry.channels()),
         states=_known("state", q.state, get_args(State)),
         notices=_list(q.notice),
         causes=_list(q.cause),
         workflow=q.workflow,
-        recipient=frozenset(spellings(recipient, countries_of(request))) if recipient else frozenset(),
+        recipient=_spelled(request, recipient_of(q.recipient), q.country),
         since=since,
         until=until,
         cursor=q.cursor,
@@ -55,16 +72,72 @@ async def wanted_messages(request: web.Request) -> WantedMessages:
     )
 
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part for part in (p.strip() for p in text.split(",")) if part)
+def _list(said: str | Sequence[str]) -> tuple[str, ...]:
+    """One value or several, parted by commas or in a list."""
+    parts = said.split(",") if isinstance(said, str) else said
+    return tuple(part for part in (p.strip() for p in parts) if part)
 
 
-def _known(name: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
+def _known(name: str, said: str | Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
     """Several values, each of which is one; raises Rejection with the nearest."""
-    values = _list(text)
+    values = _list(said)
     for value in values:
-        require_known(name, value, known, name)
+        require_known(name.rpartition(".")[2], value, known, name)
     return values
+
+
+async def resend_messages(request: web.Request) -> web.StreamResponse:
+    """Tell again what a filter finds, or count what that would be."""
+    asked = await body_of(request, ResendOrder)
+    wanted = _wanted_of(request, asked.filter)
+    if wanted == WantedMessages(limit=wanted.limit):
+        raise Problem(422, "Not accepted", "filter: say which messages; without any filter it would be all")
+    by = request[CALLER].name
+    if asked.channel:
+        require_known("channel", asked.channel, registry.channels(), "channel")
+    line = audit_line(request, "messages.resent", dry_run=asked.dry_run, channel=asked.channel)
+    what = Request(wanted, by, asked.channel, asked.per_minute, asked.dry_run)
+    done = await resend(request.app[CONTEXT].orders, what, line)
+    return answer(ResendAnswer(asked.dry_run, **structs.asdict(done)))
+
+
+async def resend_message(request: web.Request) -> web.StreamResponse:
+    """Tell one message again, by another channel for example."""
+    asked = await body_of(request, ResendOne)
+    message_id = uuid_of(request.match_info["id"], "message")
+    if asked.channel:
+        require_known("channel", asked.channel, registry.channels(), "channel")
+    line = audit_line(request, "message.resent", channel=asked.channel)
+    what = Request(WantedMessages(ids=(message_id,)), request[CALLER].name, asked.channel)
+    done = await resend(request.app[CONTEXT].orders, what, line)
+    if not done.matched:
+        raise Problem(404, "No such message", "there is no message with this id")
+    if not done.planned:
+        raise Problem(409, "Not sent again", WHY_NOT[next(iter(done.excluded))])
+    return answer(ResendAnswer(dry_run=False, **structs.asdict(done)))
+
+
+def _wanted_of(request: web.Request, f: MessageFilter) -> WantedMessages:
+    """A filter in a body; raises Rejection."""
+    noted(request, people=address_in(f.recipient))
+    recipient = recipient_of(f.recipient)
+    since, until = in_order(("filter.from", f.since), ("filter.to", f.until))
+    if f.workflow:
+        request.app[CONTEXT].orders.packs.get(f.workflow)
+    return WantedMessages(
+        channels=_known("filter.channel", f.channel, registry.channels()),
+        states=_known("filter.state", f.state, get_args(State)),
+        notices=_list(f.notice),
+        causes=_list(f.cause),
+        workflow=f.workflow,
+        recipient=_spelled(request, recipient, f.country),
+        since=since,
+        until=until,
+    )
+
+
+def _spelled(request: web.Request, recipient: str, country: str) -> frozenset[str]:
+    return frozenset(spellings(recipient, countries_of(request, country))) if recipient else frozenset()
 
 
 async def _table(request: web.Request, wanted: WantedMessages) -> web.Response:

@@ -91,7 +91,7 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
         stage=q.stage,
         assignee=q.assignee,
         recipient=recipient_of(q.recipient),
-        countries=countries_of(request),
+        countries=countries_of(request, q.country),
         q=_address(q.q).strip(),
         overdue=q.overdue,
         open_only=bool(q.open),
@@ -115,9 +115,9 @@ def recipient_of(asked: str) -> str:
     return text
 
 
-def countries_of(request: web.Request) -> tuple[str, ...]:
+def countries_of(request: web.Request, asked: str) -> tuple[str, ...]:
     """Where a number without a country code is looked for: as asked, else where the packs are at home."""
-    if asked := request.query.get("country", ""):
+    if asked:
         country = country_of(asked)
         if country is None:
             raise Rejection("country: two letters of ISO 3166 are expected")
@@ -130,7 +130,8 @@ def note_search(request: web.Request) -> None:
     """For the audit log: by what is searched, and for whom."""
     q = request.query
     asked = (_address(q.get("recipient", "")), _address(q.get("q", "")).strip())
-    people = [a for text in asked for country in (None, *countries_of(request)) for a in address_in(text, country)]
+    countries = (None, *countries_of(request, q.get("country", "")))
+    people = [a for text in asked for country in countries for a in address_in(text, country)]
     people = people or [q["recipient"]] if q.get("recipient") else people
     noted(request, "orders.searched" if people else "", people, by=sorted(name for name, value in q.items() if value))
 

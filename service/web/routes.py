@@ -85,6 +85,14 @@ API = (
         also={200: Answer("a table of all", str, "text/csv")}, audit=Act("messages.listed"),
     ),
     Route(
+        "POST", "/v1/messages/resend", messages.resend_messages, "supervisor", schemas.ResendOrder,
+        schemas.ResendAnswer, audit=Act("messages.resent"),
+    ),
+    Route(
+        "POST", "/v1/messages/{id}/resend", messages.resend_message, "agent", schemas.ResendOne,
+        schemas.ResendAnswer, audit=Act("message.resent"),
+    ),
+    Route(
         "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=schemas.EscalationPage,
         query=q.EscalationsQuery, audit=Act("escalations.listed"),
     ),

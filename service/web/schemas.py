@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from service.domain.causes import EscalationAct
 from service.domain.events import Appointment, EventWarning
@@ -149,6 +149,53 @@ class MessagePage(Struct):
 
     messages: list[MessageOfOrder]
     cursor: str
+
+
+class MessageFilter(Struct, forbid_unknown_fields=True):
+    """Which messages, as `GET /v1/messages` filters them; one or several of each."""
+
+    channel: str | list[str] = ""
+    state: str | list[str] = ""
+    notice: str | list[str] = ""
+    cause: str | list[str] = ""
+    workflow: str = ""
+    recipient: str = ""
+    country: str = ""
+    since: Moment | None = field(default=None, name="from")
+    until: Moment | None = field(default=None, name="to")
+
+
+class ResendOrder(Struct, forbid_unknown_fields=True):
+    """Tell these messages again, by `channel` or each by its own; `dry_run` counts alone. At most 5,000 at once.
+
+    `per_minute`: how many may leave in one, so that readers' calls do not come all at once either.
+    """
+
+    filter: MessageFilter
+    channel: str = ""
+    dry_run: bool = False
+    per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 600
+
+
+class ResendAnswer(Struct):
+    """What was, or would be, told again. `excluded`: how many were left out, by why.
+
+    `already_told`, `already_sent`, `may_have_arrived`, `still_waits`, `stale`, `code`, `money`, `opted_out`,
+    `not_wanted`, `no_address`, `not_in_pack`, `gone`. `until`: when the last of them may leave.
+    """
+
+    dry_run: bool
+    matched: int
+    planned: int
+    excluded: dict[str, int]
+    orders: int
+    until: datetime | None
+
+
+class ResendOne(Struct, forbid_unknown_fields=True):
+    """By which channel a message is told again; empty: its own."""
+
+    channel: str = ""
 
 
 class IssueReport(Struct, forbid_unknown_fields=True):

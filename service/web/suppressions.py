@@ -23,7 +23,8 @@ MOST_LETTERS: Final = 320
 async def list_suppressions(request: web.Request) -> web.StreamResponse:
     """Of one person's address; it is never listed whose addresses there are."""
     orders = request.app[CONTEXT].orders
-    known_as = _recipient(request, query_of(request, SuppressionsQuery).recipient)
+    q = query_of(request, SuppressionsQuery)
+    known_as = _recipient(request, q.recipient, q.country)
     noted(request, people=known_as)
     async with orders.ledger.reading() as tx:
         found = await suppressed(tx, known_as)
@@ -39,7 +40,7 @@ async def lift_suppression(request: web.Request) -> web.StreamResponse:
 async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:
     """Lift the suppression of one channel and address, with a line of audit; raises Rejection."""
     orders = request.app[CONTEXT].orders
-    known_as = _recipient(request, recipient)
+    known_as = _recipient(request, recipient, request.query.get("country", ""))
     if len(known_as) > 1:
         raise Rejection("recipient: may be a number of several countries; say which with ?country= (ISO 3166)")
     if channel not in registry.channels():
@@ -52,7 +53,7 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
     return lifted
 
 
-def _recipient(request: web.Request, text: str) -> tuple[str, ...]:
+def _recipient(request: web.Request, text: str, country: str) -> tuple[str, ...]:
     """What this person's address may be, in canonical form: a number of each country in which it can be one.
 
     A plus sign that a query string turned into a blank is one again; an app's token stays as it is. Raises Rejection.
@@ -61,7 +62,7 @@ def _recipient(request: web.Request, text: str) -> tuple[str, ...]:
     if not address or len(address) > MOST_LETTERS or "\x00" in address:
         raise Rejection("recipient: a phone number or email address is expected")
     if "@" not in address:
-        return spellings(address, countries_of(request))[1:] or (address,)
+        return spellings(address, countries_of(request, country))[1:] or (address,)
     try:
         return (canonical_address(address),)
     except ValueError as error:

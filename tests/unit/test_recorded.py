@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 from msgspec import structs
@@ -37,6 +38,7 @@ def test_a_cause_comes_back_as_it_was() -> None:
         causes.ReplyReceived(NOON, "sms", "+919812345678", "yes", opted_out=True),
         causes.AnswerCustomer(NOON, "We are on it.", "Kim"),
         causes.MoveReply(NOON, "Kim", "E-2"),
+        causes.ResendMessages(NOON, (), (), (causes.NoticeThen(UUID(int=7), 2, supersedable=True),), "Kim", "sms"),
         causes.OptOutChanged(NOON, "sms", "+919812345678", "STOP", lifted=True),
     )
     assert [decoded_cause(kind_of(c), encoded_cause(c)) for c in said] == [*said]

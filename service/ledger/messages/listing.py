@@ -11,11 +11,12 @@ from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from service.domain.address_keys import address_key
+from service.domain.causes import NoticeThen
 from service.domain.errors import Rejection
 from service.ledger.columns import literal_in
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.database.transaction import Transaction
-from service.ledger.messages.tables import IN_TROUBLE, messages
+from service.ledger.messages.tables import IN_TROUBLE, messages, notices
 from service.ledger.orders.commit import person_digests
 from service.ledger.orders.read_models import MessageOfOrder
 from service.ledger.orders.records import UNREADABLE
@@ -36,6 +37,7 @@ class WantedMessages(Struct, frozen=True):
     `since`, `until`: when they were planned (UTC); the first inclusive, the second not.
     """
 
+    ids: tuple[UUID, ...] = ()
     channels: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
@@ -50,7 +52,7 @@ class WantedMessages(Struct, frozen=True):
 
 async def listed_messages(tx: Transaction, wanted: WantedMessages) -> tuple[list[MessageOfOrder], str]:
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
-    query = selected(wanted).where(*_conditions(tx, wanted)).limit(wanted.limit + 1)
+    query = _selected(messages).where(*_conditions(tx, wanted)).limit(wanted.limit + 1)
     if wanted.cursor:
         created, last = _read_cursor(wanted.cursor)
         older = messages.c.created_at < created
@@ -61,9 +63,29 @@ async def listed_messages(tx: Transaction, wanted: WantedMessages) -> tuple[list
     return [m for row in page if (m := _shown(tx, row)) is not None and _is_theirs(m, wanted)], cursor
 
 
-def selected(wanted: WantedMessages) -> Select[Any]:
+class Found(Struct, frozen=True):
+    """A message that a filter finds, with its notice as it was planned."""
+
+    id: UUID
+    order_id: UUID
+    notice: NoticeThen
+
+
+async def found_messages(tx: Transaction, wanted: WantedMessages) -> list[Found]:
+    """All that the filter finds, up to its limit, the newest first."""
+    query = _selected(messages, notices.c.stage_rank, notices.c.supersedable)
+    query = query.join(notices, notices.c.id == messages.c.notice_id).where(*_conditions(tx, wanted))
+    found = []
+    for row in await tx.execute(query.limit(wanted.limit)):
+        shown = _shown(tx, row) if wanted.recipient else None
+        if shown is None or _is_theirs(shown, wanted):
+            found.append(Found(row.id, row.order_id, NoticeThen(row.notice_id, row.stage_rank, row.supersedable)))
+    return found
+
+
+def _selected(*more: Any) -> Select[Any]:
     """Messages with their orders, the newest first."""
-    query = select(messages, orders.c.order_id.label("order_name"), orders.c.workflow)
+    query = select(*more, orders.c.order_id.label("order_name"), orders.c.workflow)
     query = query.join(orders, orders.c.id == messages.c.order_id)
     return query.order_by(messages.c.created_at.desc(), messages.c.id.desc())
 
@@ -71,6 +93,7 @@ def selected(wanted: WantedMessages) -> Select[Any]:
 def _conditions(tx: Transaction, wanted: WantedMessages) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     for values, column in (
+        (wanted.ids, messages.c.id),
         (wanted.channels, messages.c.channel),
         (wanted.states, messages.c.state),
         (wanted.notices, messages.c.notice),

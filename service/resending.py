@@ -1,0 +1,155 @@
+"""Telling again what reached nobody: found by a filter, counted beforehand or sent, many orders in a transaction."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from service.domain.causes import ResendMessages
+from service.domain.draft import Decision
+from service.domain.errors import Rejection
+from service.domain.notices import Message
+from service.domain.order import ASSIGNEE, OrderRef
+from service.domain.resending import withdrawn
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.messages import states as rows
+from service.ledger.messages.listing import Found, WantedMessages, found_messages
+from service.ledger.messages.states import StoredMessage
+from service.ledger.messages.suppressions import opted_out
+from service.orders import Orders
+from service.unit_of_work import UnitOfWork
+
+MOST: Final = 5_000
+ORDERS_AT_ONCE: Final = 50
+
+
+class Resent(Struct, frozen=True):
+    """What was, or would be, told again. `excluded`: how many were left out, by the word that says why.
+
+    `until`: when the last of them may leave, as they are spread over time.
+    """
+
+    matched: int
+    planned: int
+    excluded: Mapping[str, int]
+    orders: int
+    until: datetime | None
+
+
+class Request(Struct, frozen=True):
+    """What is asked for. `channel`: empty for each by its own; `per_minute`: how many may leave in one."""
+
+    wanted: WantedMessages
+    by: str
+    channel: str = ""
+    per_minute: int = 600
+    dry_run: bool = False
+
+
+class _DryRun(Exception):
+    """Nothing is to be kept."""
+
+
+async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) -> Resent:
+    """Find them and tell them again; raises Rejection for too many. `line` is for the audit log."""
+    async with orders.ledger.reading() as tx:
+        found = await found_messages(tx, structs.replace(asked.wanted, limit=MOST + 1, cursor=""))
+    if len(found) > MOST:
+        raise Rejection(f"filter: more than {MOST:,} messages match; narrow it, by time for example")
+    by_order: dict[UUID, list[Found]] = {}
+    for f in reversed(found):
+        by_order.setdefault(f.order_id, []).append(f)
+    total, planned, concerned = Counter[str](), 0, 0
+    until: datetime | None = None
+    lines = [line] if line else []
+    everything = list(by_order.items())
+    for start in range(0, len(everything), ORDERS_AT_ONCE):
+        batch = _Batch(orders, asked, planned, dict(everything[start : start + ORDERS_AT_ONCE]))
+        await batch.run([] if asked.dry_run else lines)
+        lines = []
+        planned, concerned = planned + batch.planned, concerned + batch.concerned
+        total += batch.excluded
+        until = batch.until or until
+    return Resent(len(found), planned, dict(total.most_common()), concerned, until)
+
+
+class _Batch:
+    """Some orders, in one transaction. `first`: how many were planned by the batches before."""
+
+    def __init__(self, orders: Orders, asked: Request, first: int, found: Mapping[UUID, Sequence[Found]]) -> None:
+        self._orders = orders
+        self._asked = asked
+        self._first = first
+        self._found = found
+        self.planned = 0
+        self.concerned = 0
+        self.excluded = Counter[str]()
+        self.until: datetime | None = None
+        self._withdrawn: list[Message] = []
+        self._stored: Mapping[UUID, StoredMessage] = {}
+
+    async def run(self, lines: Sequence[AuditLine]) -> None:
+        """Decide all; kept unless it is a dry run."""
+        try:
+            async with self._orders.unit_of_work() as u:
+                await self._decide(u)
+                if self._asked.dry_run:
+                    raise _DryRun
+                await u.write()
+                await rows.settle_places(u.tx, self._withdrawn, self._stored)
+                await write_audit(u.tx, lines, u.now)
+        except _DryRun:
+            pass
+
+    async def _decide(self, u: UnitOfWork) -> None:
+        refs = await u.lock_ids(self._found)
+        stored = await rows.lock(u.tx, (f.id for some in self._found.values() for f in some))
+        siblings = await rows.of_notices(u.tx, (s.message.notice_id for s in stored.values()))
+        changed: list[Message] = []
+        for order_id, some in self._found.items():
+            ref = refs.get(order_id)
+            mine = tuple(stored[f.id].message for f in some if f.id in stored)
+            if ref is None or not mine:
+                self.excluded["gone"] += len(some)
+                continue
+            theirs = tuple(s.message for s in siblings.values() if s.message.order_id == order_id)
+            cause = ResendMessages(
+                u.now, mine, theirs, tuple({f.notice.id: f.notice for f in some}.values()), self._asked.by,
+                self._asked.channel, self._turn(u.now), await self._unwilling(u, ref, mine),
+            )  # fmt: skip
+            result = u.decide(ref, cause)
+            if result.decision is None:
+                self.excluded["gone"] += len(mine)
+                continue
+            changed += self._count(result.decision, mine)
+        for n in changed:
+            u.changes.report(n, stored[n.id].workflow, stored[n.id].reference)
+        rows.put_states(u.changes.writes, changed, u.now, stored, {})
+        self._withdrawn, self._stored = changed, stored
+
+    def _turn(self, now: datetime) -> datetime:
+        """When the next of them may leave."""
+        return now + timedelta(minutes=(self._first + self.planned) / self._asked.per_minute)
+
+    async def _unwilling(self, u: UnitOfWork, ref: OrderRef, mine: Sequence[Message]) -> frozenset[str]:
+        """Addresses of the order's people that want nothing by the channels in question."""
+        order, workflow = u.order(ref), u.workflow(ref)
+        if order is None or workflow is None:
+            return frozenset()
+        people = [p for audience in (*order.recipients, ASSIGNEE) for p in order.people(audience)]
+        found: set[str] = set()
+        for channel in {self._asked.channel or n.channel for n in mine}:
+            addresses = {a for p in people for a in workflow.channel(channel).addresses(p)}
+            found |= await opted_out(u.tx, channel, addresses)
+        return frozenset(found)
+
+    def _count(self, decision: Decision, mine: Sequence[Message]) -> list[Message]:
+        planned = decision.more_messages
+        self.planned += len(planned)
+        self.concerned += bool(planned)
+        self.excluded += Counter(e.detail["why"] for e in decision.entries if e.kind == "resend_skipped")
+        self.until = max((n.not_before for n in planned), default=self.until)
+        return withdrawn(mine, planned, self._asked.by)
