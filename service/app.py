@@ -26,6 +26,7 @@ from service.dispatch.settle import Settler
 from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
 from service.intake import loop as intake_loop
+from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
 from service.key_watch import KeyWatch
 from service.ledger.access.api_keys import Role
@@ -242,7 +243,7 @@ class App:
         context = Context(
             settings=self.settings,
             orders=self.orders,
-            intake=self.intake,
+            intake=GroupCommit(self.intake) if self.ledger.is_sqlite else self.intake,
             settler=self.settler,
             composer=self.composer,
             broker=self.broker,

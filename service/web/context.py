@@ -10,6 +10,7 @@ from service.broker.port import Broker
 from service.dispatch.compose import Composer
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
+from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
 from service.ledger.access.api_keys import Caller, Role
 from service.orders import Orders
@@ -26,7 +27,7 @@ class Context(Struct, frozen=True):
 
     settings: Settings
     orders: Orders
-    intake: Intake
+    intake: Intake | GroupCommit
     settler: Settler
     composer: Composer
     broker: Broker
