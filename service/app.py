@@ -20,6 +20,7 @@ from service.dispatch.cleaner import Cleaner
 from service.dispatch.compose import Composer
 from service.dispatch.guards import SendLimits
 from service.dispatch.health import ProviderHealth
+from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
@@ -104,6 +105,7 @@ class App:
         self.health = ProviderHealth(self.orders, settings.provider_team, self._limits())
         self.intake = Intake(self.orders)
         self.settler = Settler(self.orders, self.health)
+        self.holds = Holds(self.orders)
         mail_domain = settings.mail_domain if settings.mail_in else ""
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
         self.routes: dict[str, ChannelRoute] = {}
@@ -141,6 +143,7 @@ class App:
             captured=self._captured,
         )
         await when_available(self.ledger, self.orders.adopt_packs, FIRST_CONNECT_S)
+        await when_available(self.ledger, self.holds.look, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
@@ -228,10 +231,16 @@ class App:
         limits = self._limits()
         outcomes = OutcomeWriter(self.settler)
         self.supervisor.background("outcomes", outcomes.run())
-        workers = [Worker(self.orders, route, self.composer, outcomes, limits) for route in self.routes.values()]
+        routes = self.routes.values()
+        workers = [Worker(self.orders, route, self.composer, outcomes, limits, self.holds) for route in routes]
         resolver = UnknownResolver(self.orders, self.routes, self.composer, outcomes)
         cleaner = Cleaner(self.orders, self.routes)
-        rest = (cleaner.run(self.stopping), resolver.run(self.stopping), self._provider_health().run(self.stopping))
+        rest = (
+            cleaner.run(self.stopping),
+            self.holds.run(self.stopping),
+            resolver.run(self.stopping),
+            self._provider_health().run(self.stopping),
+        )
         return [*(w.run(self.stopping) for w in workers), *rest]
 
     def _provider_health(self) -> ProviderHealth:

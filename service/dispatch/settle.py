@@ -44,6 +44,8 @@ from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 HTTP_OK: Final = 200
+# In which states of a message its order has something to decide.
+DECIDED: Final = FINAL_STATES | SENT_STATES | {"held"}
 NEEDS_SIBLINGS: Final = frozenset({"failed", "undelivered"}) | NOT_SENT_ON_PURPOSE
 
 
@@ -94,7 +96,7 @@ class Settler:
                 home = stored[n.id]
                 u.changes.report(n, home.workflow, home.reference)
                 cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.result))
-                if (ref := refs.get(n.order_id)) and outcome.concerns_order and n.state in FINAL_STATES | SENT_STATES:
+                if (ref := refs.get(n.order_id)) and outcome.concerns_order and n.state in DECIDED:
                     known = u.order(ref)
                     heard[n.id] = rows.Heard(known.entries if known else 0, cause.drop_address)
                     decision = u.decide(ref, cause).decision

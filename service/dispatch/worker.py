@@ -19,6 +19,7 @@ from service.channels.registry import spec_of
 from service.dispatch import guards
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import Places, SendLimits
+from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
@@ -80,12 +81,14 @@ class Worker:
         composer: Composer,
         outcomes: OutcomeWriter,
         limits: SendLimits,
+        holds: Holds,
     ) -> None:
         self._orders = orders
         self._route = route
         self._composer = composer
         self._outcomes = outcomes
         self._limits = limits
+        self._holds = holds
         # No send takes longer than the route lets it, and the margin is there to write down what came of it.
         self._lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
@@ -249,6 +252,8 @@ class Worker:
         )
         if stale:
             return Ended(*stale)
+        if hold := self._holds.on(n.channel, c.workflow, n.notice):
+            return Ended("held", hold.in_words, "held")
         if n.secret and c.secret is None:
             return Ended("expired", "its code has been erased")
         if spec_of(n.channel).is_dialled and (why := guards.refuse_address(n.address, self._limits)):

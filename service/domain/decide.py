@@ -60,6 +60,9 @@ def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     if n.state in SENT_STATES:
         running.notified(draft, n.notice_id, n.state)
         return
+    if n.state == "held":
+        running.held_up(draft, n.notice_id, n.error)
+        return
     if cause.drop_address:
         readers.drop_address(draft, n)
     if n.state in ("failed", "undelivered"):

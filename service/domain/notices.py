@@ -3,6 +3,7 @@
     pending → sending → sent → delivered → read
                         sent → undelivered
     sending → retrying → sending      a definite failure that can heal
+    pending → held → pending          somebody holds its channel, workflow or notice, and releases it
     sending → unknown                 the request left us and no answer came
     ends: failed, expired, superseded, suppressed (and delivered, read, undelivered)
 
@@ -25,6 +26,7 @@ State = Literal[
     "pending",
     "sending",
     "retrying",
+    "held",
     "unknown",
     "sent",
     "delivered",
@@ -39,8 +41,8 @@ State = Literal[
 FINAL_STATES: Final = frozenset({"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed"})
 # A lane waits for these; `unknown` does not hold up newer messages while it is being settled.
 ACTIVE_STATES: Final = ("pending", "retrying", "sending")
-# Waits to be sent; whoever sends it has not begun.
-WAITING_STATES: Final = ("pending", "retrying")
+# Waits to be sent; whoever sends it has not begun. What is held waits for a person.
+WAITING_STATES: Final = ("pending", "retrying", "held")
 RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3, "read": 4}
 SENT_STATES: Final = frozenset({"sent", "delivered", "read"})
 # The provider has the message, or may have it: it counts against the caps.

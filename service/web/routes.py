@@ -11,6 +11,7 @@ from service.web import (
     dead,
     escalations,
     events,
+    holds,
     lifecycle,
     messages,
     ops,
@@ -92,6 +93,14 @@ API = (
         "POST", "/v1/messages/{id}/resend", messages.resend_message, "agent", schemas.ResendOne,
         schemas.ResendAnswer, audit=Act("message.resent"),
     ),
+    Route(
+        "GET", "/v1/holds", holds.list_holds, "supervisor", answer=schemas.Holds, audit=Act("holds.listed"),
+    ),
+    Route(
+        "POST", "/v1/holds", holds.put_hold, "supervisor", schemas.HoldOrder, schemas.HoldLine, 201,
+        audit=Act("hold.put"),
+    ),
+    Route("DELETE", "/v1/holds/{id}", holds.end_hold, "supervisor", status=204, audit=Act("hold.released")),
     Route(
         "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=schemas.EscalationPage,
         query=q.EscalationsQuery, audit=Act("escalations.listed"),

@@ -198,6 +198,34 @@ class ResendOne(Struct, forbid_unknown_fields=True):
     channel: str = ""
 
 
+class HoldOrder(Struct, forbid_unknown_fields=True):
+    """What to hold back: whatever is of this channel, this workflow and this notice; left out: of any."""
+
+    channel: str = ""
+    workflow: str = ""
+    notice: str = ""
+    why: Words = ""
+
+
+class HoldLine(Struct):
+    """Something that is held since `at`. `waiting`: how many messages wait because of it."""
+
+    id: str
+    channel: str
+    workflow: str
+    notice: str
+    at: datetime
+    by: str
+    why: str
+    waiting: int
+
+
+class Holds(Struct):
+    """All that is held, the oldest first."""
+
+    holds: list[HoldLine]
+
+
 class IssueReport(Struct, forbid_unknown_fields=True):
     """An issue: one of the workflow's reasons."""
 

@@ -19,6 +19,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, schedules
 from service.ledger.escalations.handling import own_incident
 from service.ledger.escalations.incidents import ProviderIncident
+from service.ledger.messages import holds
 from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.client import Client
@@ -60,6 +61,7 @@ async def two_of_everything(world: World, agent: Client) -> None:
         status, _ = await agent.call("POST", f"/v1/orders/device_pickup/S-{n}/issues", issue, headers=once)
         assert status < 300
         async with world.ledger.transaction() as tx:
+            await holds.put(tx, "webhook", "", "", "Kim", "a mistake", NOW)
             refused = ProviderIncident(f"provider {n}", "sms", "it refuses us")
             team = next(iter(world.app.packs.get("device_pickup").workflow.teams.values()))
             await incidents.open_for_provider(tx, refused, team, "high", NOW)

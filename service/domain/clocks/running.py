@@ -149,6 +149,13 @@ def fell_away(draft: Draft, notice_id: UUID, why: str) -> None:
             stop(draft, key, clock, draft.at, why, moved=True)
 
 
+def held_up(draft: Draft, notice_id: UUID, why: str) -> None:
+    """A person holds this notice back: its promise runs on, and says so should it break."""
+    for key, clock in list(draft.order.clocks.items()):
+        if clock.notice_id == notice_id and clock.state == "running":
+            draft.put_clock(key, replace(clock, why=why))
+
+
 def notified(draft: Draft, notice_id: UUID, how: str) -> None:
     """A message of this notice was sent or delivered: the promise to tell is kept."""
     for key, clock in list(draft.order.clocks.items()):
@@ -248,4 +255,6 @@ def _escalate(draft: Draft, what: Escalate, clock: Clock, due: datetime) -> None
     if why := why_not(what.when, situation) or why_not(draft.workflow.reasons[what.reason].when, situation):
         draft.log("escalation_skipped", due, clock=clock.spec, reason=what.reason, why=why)
         return
-    escalations.open_or_join(draft, what.reason, due, severity=what.severity, clock_id=clock.id, due=clock.due)
+    escalations.open_or_join(
+        draft, what.reason, due, severity=what.severity, clock_id=clock.id, due=clock.due, detail=clock.why
+    )

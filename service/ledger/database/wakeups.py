@@ -11,11 +11,12 @@ from service.ledger.database.transaction import Transaction
 
 PG_CHANNEL: Final = "stagebell"
 UNKNOWN_TOPIC: Final = "unknown_messages"
+HOLDS_TOPIC: Final = "holds"
 
 
 class Wakeups:
-    """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `escalation_stream`, and
-    `unknown_messages`."""
+    """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `escalation_stream`,
+    `holds`, and `unknown_messages`."""
 
     def __init__(self) -> None:
         self.origin = f"from:{secrets.token_hex(4)}"

@@ -26,7 +26,7 @@ from service.pacing import breathe
 WAITING: Final = ("pending", "retrying")
 # Of what changes no state, in characters: a few hundred lines.
 LONGEST_HISTORY: Final = 32_000
-UNSETTLED: Final = (*ACTIVE_STATES, "unknown")
+UNSETTLED: Final = (*ACTIVE_STATES, "held", "unknown")
 
 log = structlog.get_logger(__name__)
 

@@ -90,6 +90,7 @@ messages = Table(
     partial("notifications_waiting", "channel", "not_before", where=WAITING),
     partial("notifications_in_turn", "channel", "turn", "not_before", where=WAITING),
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
+    partial("messages_held", "valid_until", where="state = 'held'"),
     partial("notifications_unknown", "not_before", where="state = 'unknown'"),
     Index("notifications_of_order", "order_id"),
     Index("messages_by_time", "created_at", "id"),
@@ -133,6 +134,22 @@ suppressions = Table(
     Column("at", Instant, nullable=False),
     Column("why", Text, nullable=False),
     info={ABOUT: "opt-outs and dead addresses, by keyed digests"},
+)
+
+HOLD_WORDS: Final = Label("hold.words")
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("released_at", Instant),
+    sealed("sealed_words", HOLD_WORDS),
+    partial("holds_active", "at", where="released_at IS NULL"),
+    info={ABOUT: "what people hold back from being sent: a channel, a workflow, a notice"},
 )
 
 send_counts = Table(

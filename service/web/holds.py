@@ -1,0 +1,70 @@
+"""`/v1/holds`: what is held back from being sent, and released again."""
+
+from collections import Counter
+
+from aiohttp import web
+
+from service.channels import registry
+from service.domain.transitions import require_known
+from service.ledger.auditing.lines import write_audit
+from service.ledger.database.wakeups import HOLDS_TOPIC, announce
+from service.ledger.messages import holds
+from service.ledger.messages.holds import Hold
+from service.web.audited import audit_line
+from service.web.context import CALLER, CONTEXT
+from service.web.params import answer, body_of, uuid_of
+from service.web.problems import Problem
+from service.web.schemas import HoldLine, HoldOrder, Holds
+
+
+async def list_holds(request: web.Request) -> web.StreamResponse:
+    """What is held, and how many messages wait because of it."""
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        active = await holds.active(tx)
+        waiting = await holds.waiting(tx)
+    counted = Counter[str]()
+    for kind, count in waiting.items():
+        counted.update({str(h.id): count for h in active if h.covers(*kind)})
+    return answer(Holds([_line(h, counted[str(h.id)]) for h in active]))
+
+
+async def put_hold(request: web.Request) -> web.StreamResponse:
+    """Hold back a channel, a workflow, a notice, or what is all of these, within a second."""
+    orders = request.app[CONTEXT].orders
+    asked = await body_of(request, HoldOrder)
+    if not (asked.channel or asked.workflow or asked.notice):
+        raise Problem(422, "Not accepted", "a channel, a workflow or a notice is expected")
+    if asked.channel:
+        require_known("channel", asked.channel, registry.channels(), "channel")
+    if asked.workflow:
+        require_known("workflow", asked.workflow, [p.workflow.name for p in orders.packs], "workflow")
+    packs = [p.workflow for p in orders.packs if asked.workflow in ("", p.workflow.name)]
+    if asked.notice:
+        require_known("notice", asked.notice, {n for workflow in packs for n in workflow.notices}, "notice")
+    line = audit_line(request, "hold.put", asked.workflow, channel=asked.channel, notice=asked.notice)
+    by, now = request[CALLER].name, orders.time.now()
+    async with orders.ledger.transaction() as tx:
+        hold = await holds.put(tx, asked.channel, asked.workflow, asked.notice, by, asked.why, now)
+        await announce(tx, {HOLDS_TOPIC}, orders.wakeups.origin)
+        await write_audit(tx, [line], now)
+    orders.wakeups.wake({HOLDS_TOPIC})
+    return answer(_line(hold, 0), 201)
+
+
+async def end_hold(request: web.Request) -> web.StreamResponse:
+    """Release it: what waited goes out, each as far as it still makes sense."""
+    orders = request.app[CONTEXT].orders
+    hold_id, now = uuid_of(request.match_info["id"], "hold"), orders.time.now()
+    async with orders.ledger.transaction() as tx:
+        hold = await holds.release(tx, hold_id, now)
+        if hold is None:
+            raise Problem(404, "No such hold", "there is none with this id, or it was released")
+        await announce(tx, {HOLDS_TOPIC}, orders.wakeups.origin)
+        line = audit_line(request, "hold.released", hold.workflow, channel=hold.channel, notice=hold.notice)
+        await write_audit(tx, [line], now)
+    orders.wakeups.wake({HOLDS_TOPIC})
+    return web.Response(status=204)
+
+
+def _line(hold: Hold, waiting: int) -> HoldLine:
+    return HoldLine(str(hold.id), hold.channel, hold.workflow, hold.notice, hold.at, hold.by, hold.why, waiting)
