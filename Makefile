@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 ARGS ?=
 
-.PHONY: help run test test-long test-fast lint format services lock bench chaos audit docker-steps screenshots data-model clean
+.PHONY: help run test test-long test-fast coverage lint format services lock bench chaos audit docker-steps screenshots data-model clean
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +18,14 @@ run: $(VENV)/.run  ## fresh machine to running service
 # Lint runs in what the tests leave free, which wait for their nodes most of the time.
 test: $(VENV)/.dev services  ## fresh machine to green tests, real RabbitMQ and PostgreSQL included
 	@nice -n 10 $(MAKE) --no-print-directory lint & linting=$$!; \
-	$(COVERED) -m pytest -n 2 --dist worksteal -q -m "not long" $(ARGS); tested=$$?; \
+	$(BIN)/python -m $(TESTED) $(ARGS); tested=$$?; \
 	wait $$linting || { echo "make lint found something, see above"; exit 1; }; exit $$tested
-# slipcover: a line's coverage at a twentieth of the time that a tracer takes.
-COVERED := $(BIN)/python -m slipcover --source service --omit 'service/ledger/migrations/versions/*' --skip-covered
+# Three of them on two cores: each waits a third of its time for nodes, processes and browsers.
+TESTED := pytest -n 3 --dist worksteal -q -m "not long"
+
+coverage: $(VENV)/.dev services  ## the tests of make test, and which lines none of them ran
+	@$(BIN)/python -m slipcover --source service --omit 'service/ledger/migrations/versions/*' --skip-covered \
+	-m $(TESTED) $(ARGS)
 
 test-fast: $(VENV)/.dev  ## pure rules only, in seconds; fails when they leave branches of the heart untried
 	@$(HEART) -m pytest -q -m "not long" tests/unit tests/property $(ARGS)

@@ -17,6 +17,7 @@ from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
 from tests.support.collector import Collector
+from tests.support.dealing import dealt
 from tests.support.lost_answers import SHARE
 from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.providers import Mailbox, Providers
@@ -28,6 +29,18 @@ hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
+POSTGRES = "postgres-rabbitmq"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Tests for which any database will do are run on one of them, and on the other too in the long form."""
+    for item in items:
+        parts = item.callspec.params.get("parts") if hasattr(item, "callspec") else None
+        if parts == POSTGRES and item.get_closest_marker("any_database"):
+            item.add_marker(pytest.mark.long)
+    yield  # what is not asked for goes
+    items[:] = dealt(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +151,7 @@ async def collector() -> AsyncIterator[Collector]:
     await stand_in.close()
 
 
-@pytest.fixture(params=["sqlite-memory", "postgres-rabbitmq"])
+@pytest.fixture(params=["sqlite-memory", POSTGRES])
 def parts(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Database and broker settings: both pairs that are supported."""
     if request.param == "sqlite-memory":

@@ -87,8 +87,8 @@ class Scene:
             **(wrapped or {}),
         }
         self.roles = roles
-        for i in range(len(roles)):
-            await self.launch(i)
+        await self.launch(0)
+        await asyncio.gather(*(self.launch(i) for i in range(1, len(roles))))
 
     async def launch(self, i: int, failpoint: str = "") -> Process:
         """Start (again) the i-th process."""

@@ -10,6 +10,8 @@ from tests.support.client import key_for
 from tests.support.events import CUSTOMER, NOON, VENDOR, event, minutes
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 ORDER = "/v1/orders/device_pickup/M-1"
 DELAY: dict[str, Any] = {"reason": "traffic_delay", "channels": ["sms"]}
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from aiohttp import web
 from sqlalchemy import func, select
 
@@ -13,6 +14,7 @@ from tests.support.events import VENDOR, event
 from tests.support.providers import ACCOUNT, Sent
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
 SMS_ONLY = {"phone": "+919812345678", "locale": "en"}
 SECRET = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
 

@@ -11,6 +11,8 @@ from aiohttp import web
 from tests.support.events import VENDOR, event
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 PUSHES = 32
 
 

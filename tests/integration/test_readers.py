@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from sqlalchemy import update
 
 from service.keyring import Keyring
@@ -14,6 +15,7 @@ from tests.integration.conftest import Caller
 from tests.support.events import VENDOR, event
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
 ASHA = "+919812345678"
 
 

@@ -11,6 +11,8 @@ from tests.support.events import event, minutes, person
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 SMS = "device_pickup/en/vendor_en_route.sms.j2"
 
 

@@ -16,6 +16,8 @@ from tests.support.events import VENDOR, event
 from tests.support.providers import ACCOUNT, Mailbox, Providers, Sent
 from tests.support.world import World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 BACKUP = "AC" + "1" * 32
 
 

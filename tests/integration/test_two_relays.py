@@ -18,6 +18,8 @@ from tests.support.providers import Mailbox, Providers
 from tests.support.relay import CLOSE, HANG, Relay
 from tests.support.world import ROOT, World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 # A relay that wants none of our mail, by what it says where (RFC 5321, RFC 3463; Postfix's words).
 REFUSALS = (
     {"connect": "554 5.7.1 no service for your host"},

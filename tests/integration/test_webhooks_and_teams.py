@@ -20,6 +20,8 @@ from tests.support.events import NOON, event, minutes
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 
 class Receiver:
     """Takes webhooks; `answers` are the statuses it gives first."""

@@ -44,12 +44,14 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once `port` answers; raises with the log when the process ends or takes too long."""
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, greeting: bytes = b"") -> None:
+    """Return once `port` answers, to `greeting` if there is one; raises with the log when the process ends or is too slow."""
     deadline = time.monotonic() + START_WITHIN_S
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as to_it:
+            to_it.sendall(greeting)
+            if not greeting or to_it.recv(1):
+                return
         if process.poll() is not None:
             break
         time.sleep(0.1)
@@ -243,7 +245,8 @@ class Rabbit:
                 [str(self.bin / "rabbitmq-server")],
                 env=self.environment, stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
-        wait_for_port(self.port, self.process, self.log)
+        # It listens a moment before it takes connections (AMQP 0-9-1, §4.2.2: the protocol header).
+        wait_for_port(self.port, self.process, self.log, b"AMQP\0\0\x09\x01")
         return self.process
 
     def kill(self) -> None:

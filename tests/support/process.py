@@ -106,9 +106,10 @@ def command(folder: Path, env: dict[str, str], *arguments: str, stdin: str = "")
 
 
 def packs_with(folder: Path, **changes: str) -> Path:
-    """A copy of the packs in which lines of the main workflow are replaced: `grace="grace: 1h"`."""
+    """A copy of the main workflow, and no other, in which lines are replaced: `grace="grace: 1h"`."""
     copy = folder / "packs"
-    shutil.copytree(ROOT / "templates", copy)
+    for part in ("_layouts", "device_pickup"):
+        shutil.copytree(ROOT / "templates" / part, copy / part)
     file = copy / "device_pickup" / "workflow.yaml"
     lines = file.read_text().splitlines()
     for key, line in changes.items():
