@@ -69,6 +69,7 @@ def _settle_message(draft: Draft, cause: MessageSettled) -> None:
         planning.fall_back(draft, n, cause.siblings)
     elif n.state in NOT_SENT_ON_PURPOSE and all(s.state in FINAL_STATES - SENT_STATES for s in cause.siblings):
         running.fell_away(draft, n.notice_id, n.error)
+    replying.answer_did_not_arrive(draft, n, cause.siblings)
 
 
 def _send_notice(draft: Draft, cause: SendNotice) -> None:

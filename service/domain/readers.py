@@ -202,7 +202,7 @@ def _readers_before(draft: Draft, notice: Notice, n: Message) -> list[_Role]:
     """Who the message was for, as the order knows them now."""
     channel = draft.workflow.channel(n.channel)
     wanted = channel.place(n.address)
-    roles = [_Role(a, i, p) for a in notice.audiences for i, p in enumerate(people_of(draft, a))]
+    roles = [_Role(a, i, p) for a in notice.audiences or (n.audience,) for i, p in enumerate(people_of(draft, a))]
     theirs = [r for r in roles if wanted in _places(r.person, channel)]
     if not theirs:
         # Their address was changed or dropped since.

@@ -4,6 +4,7 @@ Stagebell decides nothing for the order system: a reply never moves an order. It
 with facts, or it waits for a person.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from service.domain.clocks import running
 from service.domain.conversation import ANSWER, MOST_SAID, PAGE, Conversation, Counted, ReceivedReply, ReplyOutcome
 from service.domain.draft import Draft
 from service.domain.errors import Rejection
+from service.domain.notices import FINAL_STATES, SENT_STATES, Message
 from service.domain.order import ASSIGNEE, Order
 from service.domain.persons import Person
 from service.domain.readers import Reader
@@ -161,6 +163,17 @@ def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
         for address in draft.workflow.channel(channel).addresses(people[0]) if people else ():
             return Reader(channel, address, audience, 0, people[:1])
     raise Rejection(f"channel: no {wanted or 'address'} is known of anybody who could be told")
+
+
+def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message]) -> None:
+    """An agent's answer ended without reaching anybody, and nothing stands in for it: the customer waits again."""
+    of_notice = [m for m in (*siblings, *draft.more_messages) if m.notice_id == n.notice_id and m.id != n.id]
+    if n.notice != ANSWER or any(m.state not in FINAL_STATES - SENT_STATES for m in of_notice):
+        return
+    talk = draft.order.conversation or Conversation()
+    draft.log("answer_failed", channel=n.channel, audience=n.audience, why=n.error)
+    draft.set(conversation=replace(talk, unanswered_since=talk.unanswered_since or draft.now))
+    running.sync(draft, by_event=False)
 
 
 def move_reply(draft: Draft, cause: MoveReply) -> None:

@@ -50,6 +50,7 @@ _TAGS: Final = {
     "audit": "Who saw and did what.",
     "holds": "What is held back from being sent.",
     "messages": "What was sent to whom, and what became of it.",
+    "conversations": "Who waits for an answer.",
     "tracking": "What the customer sees.",
     "operations": "For probes and collectors.",
 }

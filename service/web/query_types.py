@@ -155,6 +155,15 @@ class PersonOrdersQuery(OfCountry, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
 
 
+class TrayQuery(Struct, frozen=True):
+    """Which conversations in which somebody waits; what is left out does not filter."""
+
+    workflow: Workflow = ""
+    team: Annotated[str, Meta(description="the team that the workflow's clock of unanswered customers calls")] = ""
+    mine: Annotated[bool | None, Meta(description="true: those that the caller answers, or answered last")] = None
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
 class LanguageQuery(Struct, frozen=True):
     """In which words."""
 

@@ -8,6 +8,7 @@ from service.ledger.orders.read_models import LifecycleMetrics
 from service.ledger.people.person_data import PersonData
 from service.web import (
     audit,
+    conversations,
     dead,
     escalations,
     events,
@@ -25,6 +26,7 @@ from service.web import (
 )
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
+from service.web.conversation_schemas import Conversation, CustomerAnswer, ReplyMove, Tray
 from service.web.events import MAX_BATCH_BYTES
 from service.web.page_routes import LINK, NUMBERS, OWN, PAGES, TIMELINE
 from service.web.route import Answer, Open, Route
@@ -72,6 +74,23 @@ API = (
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, "agent", schemas.IssueReport,
         schemas.Escalated, 201, audit=Act("issue.reported"),
+    ),
+    Route(
+        "GET", "/v1/orders/{workflow}/{order_id}/conversation", conversations.get_conversation, "agent",
+        answer=Conversation, audit=Act("conversation.seen"),
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/conversation", conversations.post_answer, "agent", CustomerAnswer,
+        Conversation, 201, also={200: Answer("nothing was sent: others see who answers", Conversation)},
+        audit=Act("notice.sent"),
+    ),
+    Route(
+        "GET", "/v1/conversations", conversations.list_waiting, "agent", answer=Tray, query=q.TrayQuery,
+        audit=Act("conversations.listed"),
+    ),
+    Route(
+        "POST", "/v1/conversations/{id}/move", conversations.move_reply, "agent", ReplyMove, Conversation,
+        audit=Act("reply.moved"),
     ),
     Route(
         "GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, "agent", answer=schemas.LinkAnswer,

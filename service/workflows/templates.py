@@ -94,8 +94,8 @@ class PackTemplates:
     def write(self, channel: str, values: Mapping[str, Any]) -> Rendered:
         """What an agent wrote (`asked.text`), as this channel's readers see it; raises jinja2.TemplateError."""
         with within_bounds():
-            sheet = _Sheet(_free(channel), values, None, self._plain, self._html)
-            return medium_of(channel).render(sheet)
+            values = {**values, "dir": cldr.direction(values["locale"])}
+            return medium_of(channel).render(_Sheet(_free(channel), values, None, self._plain, self._html))
 
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""

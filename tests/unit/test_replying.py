@@ -9,6 +9,7 @@ from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
 from service.domain.conversation import ANSWER, MOST_SAID
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
+from service.domain.notices import Accepted, Permanent
 from service.domain.plain_words import plain
 from service.domain.replies import Reply, said, word_of
 from tests.support.events import CUSTOMER
@@ -171,6 +172,18 @@ def test_an_answer_may_go_another_way_and_nowhere_without_an_address() -> None:
         begun(PACK, recipients={"customer": {"phone": PHONE}}).cause(AnswerCustomer(one.now, "x", "Kim", "whatsapp"))
     with pytest.raises(Rejection, match="unknown"):
         one.cause(AnswerCustomer(one.now, "x", "Kim", "pigeon"))
+
+
+def test_an_answer_that_reaches_nobody_leaves_the_customer_waiting() -> None:
+    one = life()
+    one.provider = lambda n, _now: Permanent("p", "1", "no such number") if n.notice == ANSWER else Accepted("p", "1")
+    say(one, "hello")
+    one.cause(AnswerCustomer(one.now, "Hello!", "Kim"))
+    one.settle()
+    # By mail in its place (`fallback`), which fails, too.
+    assert [m.channel for m in one.messages.values() if m.notice == ANSWER] == ["sms", "email"]
+    assert waiting(one)
+    assert one.kinds().count("answer_failed") == 1
 
 
 def test_what_belongs_elsewhere_waits_here_no_more() -> None:

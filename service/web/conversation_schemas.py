@@ -1,0 +1,58 @@
+"""What goes in and out of conversations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from service.ledger.conversations.reading import Said, Waiting
+
+
+class PreparedAnswer(Struct, frozen=True):
+    """What an agent may send as it is: an answer to a usual question, in the customer's language."""
+
+    question: str
+    text: str
+
+
+class Conversation(Struct, frozen=True):
+    """What an order's people said and were answered, oldest first. `unanswered_since`: since when somebody waits.
+
+    `answering`: the agent who says that they answer, until `answering_until`; empty: nobody does. `channel`: where an
+    answer goes unless another way is named; `locale`: the language of whoever wrote last.
+    """
+
+    messages: Sequence[Said]
+    unanswered_since: datetime | None
+    answering: str
+    answering_until: datetime | None
+    channel: str
+    locale: str
+    prepared: Sequence[PreparedAnswer]
+
+
+class CustomerAnswer(Struct):
+    """An agent's answer: `text`, or the prepared answer to the usual question `prepared`.
+
+    `channel`: another way than the customer wrote by. `answering`: nothing is sent; others see for two minutes that
+    the caller answers.
+    """
+
+    text: str = ""
+    prepared: str = ""
+    channel: str = ""
+    answering: bool = False
+
+
+class ReplyMove(Struct):
+    """The order that a message belongs to."""
+
+    workflow: str
+    order_id: str
+
+
+class Tray(Struct, frozen=True):
+    """Conversations in which somebody waits, longest first, and messages for which no order is known."""
+
+    conversations: Sequence[Waiting]
+    unmatched: Sequence[Waiting]

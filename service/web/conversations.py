@@ -1,0 +1,152 @@
+"""`/v1/.../conversation` and `/v1/conversations`: what people said, agents' answers, the tray of who waits."""
+
+from aiohttp import web
+
+from service import conversations
+from service.domain.causes import AnswerCustomer
+from service.domain.conversation import ANSWER
+from service.domain.errors import Rejection
+from service.domain.languages import pick_locale
+from service.domain.order import Order, OrderRef
+from service.domain.workflow import Workflow
+from service.ledger.conversations import reading, writing
+from service.ledger.orders.locking import find
+from service.orders import NoSuchOrder
+from service.web.audited import audit_line
+from service.web.context import CALLER, CONTEXT
+from service.web.conversation_schemas import Conversation, CustomerAnswer, PreparedAnswer, ReplyMove, Tray
+from service.web.orders import order_ref
+from service.web.params import answer, body_of, uuid_of
+from service.web.queries import query_of
+from service.web.query_types import TrayQuery
+
+
+async def get_conversation(request: web.Request) -> web.StreamResponse:
+    """Everything that was said and answered in an order."""
+    return answer(await shown(request, order_ref(request)))
+
+
+async def shown(request: web.Request, ref: OrderRef) -> Conversation:
+    """A conversation as agents see it; raises NoSuchOrder."""
+    context = request.app[CONTEXT]
+    now = context.orders.time.now()
+    async with context.orders.ledger.reading() as tx:
+        order = await find(tx, *ref)
+        if order is None:
+            raise NoSuchOrder
+        workflow = context.orders.packs.for_order(order.workflow, order.version).workflow
+        said = await reading.conversation(tx, order.id, workflow)
+        who = await reading.answering(tx, order.id, now)
+    talk = order.conversation
+    locale = _locale_of(order, workflow)
+    return Conversation(
+        messages=said,
+        unanswered_since=talk.unanswered_since if talk else None,
+        answering=who.by,
+        answering_until=who.until,
+        channel=talk.channel if talk else "",
+        locale=locale,
+        prepared=prepared(workflow, order.status, locale),
+    )
+
+
+def _locale_of(order: Order, workflow: Workflow) -> str:
+    """The language of whoever wrote last."""
+    audience = order.conversation.audience if order.conversation else ""
+    people = order.people(audience) if audience else tuple(p for ps in order.recipients.values() for p in ps)
+    return pick_locale(workflow.locales, next((p.locale for p in people if p.locale), None))
+
+
+def prepared(workflow: Workflow, status: str, locale: str) -> list[PreparedAnswer]:
+    """What the pack says to usual questions in this status, in this language where it has it."""
+    return [
+        PreparedAnswer(a.question, a.says.get(locale, a.say))
+        for a in workflow.faqs
+        if not a.statuses or status in a.statuses
+    ]
+
+
+async def post_answer(request: web.Request) -> web.StreamResponse:
+    """Answer the customer, or tell the others that one is about to."""
+    said = await body_of(request, CustomerAnswer)
+    ref = order_ref(request)
+    if said.answering:
+        await show_answering(request, ref)
+        return answer(await shown(request, ref))
+    await answer_customer(request, ref, said)
+    return answer(await shown(request, ref), 201)
+
+
+async def show_answering(request: web.Request, ref: OrderRef) -> None:
+    """Others see for a while that the caller answers; raises NoSuchOrder."""
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.transaction() as tx:
+        order = await find(tx, *ref)
+        if order is None:
+            raise NoSuchOrder
+        until = orders.time.now() + writing.ANSWERING_FOR
+        await writing.show_answering(tx, order.id, request[CALLER].name, until)
+
+
+async def answer_customer(request: web.Request, ref: OrderRef, said: CustomerAnswer) -> None:
+    """Send the agent's answer; raises NoSuchOrder, Rejection."""
+    context = request.app[CONTEXT]
+    text = said.text
+    if said.prepared:
+        ready = {p.question: p.text for p in (await shown(request, ref)).prepared}
+        if said.prepared not in ready:
+            raise Rejection(f"prepared: no such question is answered in this status; known: {', '.join(ready)}")
+        text = text or ready[said.prepared]
+    by = request[CALLER].name
+    cause = AnswerCustomer(context.orders.time.now(), text, by, said.channel)
+    result = await context.orders.act(ref, cause, [audit_line(request, f"notice.sent {ANSWER}", *ref)])
+    assert result.decision is not None
+    async with context.orders.ledger.transaction() as tx:
+        await writing.show_answering(tx, result.decision.order.id, by, None)
+
+
+async def list_waiting(request: web.Request) -> web.StreamResponse:
+    """Who waits for an answer, longest first."""
+    return answer(await tray(request))
+
+
+async def tray(request: web.Request) -> Tray:
+    """The tray as the query asks for it."""
+    context = request.app[CONTEXT]
+    q = query_of(request, TrayQuery)
+    workflows = None if not (q.team or q.workflow) else workflows_of(request, q.team, q.workflow)
+    agent = request[CALLER].name if q.mine else ""
+    async with context.orders.ledger.reading() as tx:
+        now = context.orders.time.now()
+        waiting = await reading.waiting(tx, now, workflows=workflows, agent=agent, limit=q.limit)
+        apart = [] if q.mine or q.team or q.workflow else await reading.unmatched(tx, q.limit)
+    return Tray(waiting, apart)
+
+
+def workflows_of(request: web.Request, team: str, workflow: str) -> frozenset[str]:
+    """The workflows whose conversations this team answers: whom their reply clocks call."""
+    packs = [p.workflow for p in request.app[CONTEXT].orders.packs if workflow in ("", p.workflow.name)]
+    return frozenset(w.name for w in packs if not team or team in _teams_of(w))
+
+
+def _teams_of(w: Workflow) -> set[str]:
+    """Whom the pack's clocks of unanswered customers call."""
+    called = [c.escalate.reason for c in w.clocks.values() if c.kind == "reply" and c.escalate]
+    return {w.reasons[r].team for r in called if r in w.reasons}
+
+
+async def move_reply(request: web.Request) -> web.StreamResponse:
+    """Give what was said to the order that it is about; it is decided there anew."""
+    to = await body_of(request, ReplyMove)
+    ref = OrderRef(to.workflow, to.order_id)
+    await move(request, request.match_info["id"], ref)
+    return answer(await shown(request, ref))
+
+
+async def move(request: web.Request, reply_id: str, to: OrderRef) -> None:
+    """Give a message to that order; raises NoSuchOrder, Rejection, Problem."""
+    orders = request.app[CONTEXT].orders
+    if "\x00" in "".join(to) or orders.packs.find(to.workflow) is None:
+        raise NoSuchOrder
+    line = audit_line(request, "reply.moved", *to)
+    await conversations.move(orders, uuid_of(reply_id, "message"), to, request[CALLER].name, [line])

@@ -1,0 +1,94 @@
+"""Conversations at the desk's API: who waits, who answers, what reaches the customer, and what is moved."""
+
+from typing import Any
+
+from tests.integration.conftest import Caller
+from tests.integration.test_replies import ASHA, say, told
+from tests.support.world import World
+
+O1 = "/v1/orders/device_pickup/O-1/conversation"
+
+
+async def test_an_answer_goes_where_the_customer_wrote_and_says_what_became_of_it(world: World, caller: Caller) -> None:
+    await told(world, "O-1")
+    await say(world, "is my dog a problem", sid="SM1", channel="whatsapp")
+    agent = await caller("agent")
+    status, talk = await agent.get(O1)
+    assert status == 200
+    assert talk["unanswered_since"]
+    (asked,) = talk["messages"]
+    assert (asked["direction"], asked["text"], asked["reply"], asked["by"]) == (
+        "in",
+        "is my dog a problem",
+        None,
+        "Asha",
+    )
+    status, talk = await agent.call("POST", O1, {"text": "Not at all."})
+    assert status == 201, talk
+    assert talk["unanswered_since"] is None
+    await world.settled()
+    _, talk = await agent.get(O1)
+    answered = talk["messages"][-1]
+    assert (answered["direction"], answered["channel"], answered["text"], answered["by"], answered["state"]) == (
+        "out", "whatsapp", "Not at all.", "agent", "sent",
+    )  # fmt: skip
+    assert world.providers.of("whatsapp")[-1].text == "Not at all."
+
+
+async def test_prepared_answers_are_in_the_customers_language(world: World, caller: Caller) -> None:
+    await told(world, "O-1", locale="hi-IN")
+    await say(world, "my dog", sid="SM1")
+    agent = await caller("agent")
+    _, talk = await agent.get(O1)
+    ready = {p["question"]: p["text"] for p in talk["prepared"]}
+    assert "Where is my vendor?" in ready
+    assert talk["locale"] == "hi"
+    status, talk = await agent.call("POST", O1, {"prepared": "Where is my vendor?"})
+    assert status == 201
+    assert talk["messages"][-1]["text"] == ready["Where is my vendor?"]
+    status, refused = await agent.call("POST", O1, {"prepared": "Why?"})
+    assert status == 422
+    assert "no such question" in refused["detail"]
+
+
+async def test_the_tray_has_who_waits_longest_first_and_says_who_answers(world: World, caller: Caller) -> None:
+    await told(world, "O-1")
+    await told(world, "O-2", phone="+919812345001", whatsapp="+919812345001")
+    await say(world, "first", sid="SM1")
+    world.clock.advance(minutes=1)
+    await say(world, "second", sid="SM2", person="+919812345001")
+    await say(world, "a stranger", sid="SM3", person="+919812345002")
+    agent = await caller("agent")
+    _, tray = await agent.get("/v1/conversations")
+    assert [(c["order_id"], c["text"]) for c in tray["conversations"]] == [("O-1", "first"), ("O-2", "second")]
+    (stranger,) = tray["unmatched"]
+    assert stranger["text"] == "a stranger"
+    status, _ = await agent.call("POST", O1, {"answering": True})
+    assert status == 200
+    other = await caller("supervisor")
+    _, tray = await other.get("/v1/conversations?team=vendor_ops")
+    assert [c["answering"] for c in tray["conversations"]] == ["agent", ""]
+    _, mine = await agent.get("/v1/conversations?mine=true")
+    assert [c["order_id"] for c in mine["conversations"]] == ["O-1"]
+    _, none = await other.get("/v1/conversations?team=tech")
+    assert none == {"conversations": [], "unmatched": []}
+    status, talk = await agent.call(
+        "POST", f"/v1/conversations/{stranger['reply_id']}/move", {"workflow": "device_pickup", "order_id": "O-2"}
+    )
+    assert status == 200
+    assert [m["text"] for m in talk["messages"]] == ["second", "a stranger"] or len(talk["messages"]) == 2
+    assert (await agent.get("/v1/conversations"))[1]["unmatched"] == []
+
+
+async def test_refusals_say_what_to_do(world: World, caller: Caller) -> None:
+    await told(world, "O-1")
+    agent = await caller("agent")
+    cases: list[tuple[Any, int]] = [({"text": ""}, 422), ({"text": "x", "channel": "pigeon"}, 422)]
+    for body, expected in cases:
+        status, _ = await agent.call("POST", O1, body)
+        assert status == expected
+    status, _ = await agent.get("/v1/orders/device_pickup/none/conversation")
+    assert status == 404
+    publisher = await caller("publisher")
+    assert (await publisher.get(O1))[0] == 403
+    assert ASHA
