@@ -249,6 +249,7 @@ class Worker:
             passed_by=c.passed_by,
             grace=pack.workflow.grace,
             opted_out=c.opted_out,
+            called_off=c.called_off,
         )
         if stale:
             return Ended(*stale)

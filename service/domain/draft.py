@@ -51,7 +51,10 @@ class Visit(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What a cause leads to; committed whole or not at all."""
+    """What a cause leads to; committed whole or not at all.
+
+    `called_off`: notices that became pointless, and why; what was not sent yet of them is not sent.
+    """
 
     order: Order
     outcome: Literal["accepted", "late"]
@@ -63,6 +66,7 @@ class Decision(Struct, frozen=True):
     visits: tuple[Visit, ...] = ()
     observations: Mapping[str, float] = {}
     replies: tuple[ReceivedReply, ...] = ()
+    called_off: Mapping[UUID, str] = {}
 
     @property
     def changes_nothing(self) -> bool:
@@ -117,6 +121,7 @@ class Draft:
         self._escalations: list[EscalationChange] = []
         self._visits: list[Visit] = []
         self._observations: dict[str, float] = {}
+        self._called_off: dict[UUID, str] = {}
 
     def set(self, **changes: Unpack[OrderChanges]) -> None:
         """Change fields of the order."""
@@ -176,6 +181,10 @@ class Draft:
         self.set(clocks={k: c for k, c in self.order.clocks.items() if k != key})
         self._clocks[clock.id] = clock
 
+    def call_off(self, notice_id: UUID, why: str) -> None:
+        """Nothing more is sent of this notice."""
+        self._called_off[notice_id] = why
+
     def put_escalation(self, kind: EscalationChangeKind, at: datetime, escalation: Escalation) -> None:
         """Record a step; a resolved escalation leaves the order's open ones."""
         escalation = structs.replace(escalation, changed=at, changes=escalation.changes + 1)
@@ -200,6 +209,7 @@ class Draft:
             visits=tuple(self._visits),
             observations=self._observations,
             replies=tuple(self.replies),
+            called_off=self._called_off,
         )
 
 

@@ -128,6 +128,7 @@ class PlannedNotice(Struct, frozen=True):
     context: Snapshot
     messages: tuple[Message, ...]
     secret: str | None = None
+    called_off: str = ""
 
 
 RefusedScope = Literal["provider", "destination", "address"]
@@ -341,10 +342,13 @@ def before_sending(
     passed_by: bool,
     grace: timedelta,
     opted_out: bool,
+    called_off: str = "",
 ) -> tuple[State, str] | None:
     """Why a claimed message must not be sent after all, or None: stale is worse than silent."""
     if now >= n.valid_until:
         return "expired", "its time ran out before it could be sent"
+    if called_off:
+        return "superseded", f"called off: {called_off}"
     if supersedable and passed_by and now - planned > grace:
         return "superseded", "the order has moved on to a later stage"
     if opted_out:

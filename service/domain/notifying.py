@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from service.domain import planning
 from service.domain.clocks import running
@@ -21,19 +22,22 @@ def notify(
     by: str = "",
     asked: Mapping[str, Any] | None = None,
     to: Reader | None = None,
-) -> bool:
+) -> UUID | None:
     """Plan the notice `name`, called for `at` that moment, and start its promise.
 
     `by`: who sends it by hand; `to`: this reader alone is told.
 
-    Whether it is told at all.
+    Its id; None where it is not told.
     """
     notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked, to=to)
     if notice_id is not None:
         running.promise(draft, name, notice_id, at)
-    return notice_id is not None
+    return notice_id
 
 
-def tick(draft: Draft, until: datetime) -> None:
-    """Do everything that is due by `until`; what it tells is told."""
-    running.tick(draft, notify, until)
+def tick(draft: Draft, until: datetime, *, plans: bool = True) -> None:
+    """Do everything that is due by `until`; what it tells is told.
+
+    `plans`: reminders and follow-ups, too; they wait where an event is about to say whether they are still wanted.
+    """
+    running.tick(draft, notify, until, plans=plans)

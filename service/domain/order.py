@@ -29,7 +29,10 @@ EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
 
 
 class Clock(Struct, frozen=True):
-    """A running promise. `due` is the absolute breach time; while paused, `left_s` seconds remain."""
+    """A running promise. `due` is the absolute breach time; while paused, `left_s` seconds remain.
+
+    `told`: the notice that a follow-up led to, for as long as it can still be called off.
+    """
 
     id: UUID
     spec: str
@@ -44,6 +47,7 @@ class Clock(Struct, frozen=True):
     stopped: datetime | None = None
     why: str = ""
     noticed_late_s: float = 0.0
+    told: UUID | None = None
 
 
 class Escalation(Struct, frozen=True):

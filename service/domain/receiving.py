@@ -45,7 +45,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
             f"subject: no order {reference(event.reference)} is known; its first event must give its status"
         )
     draft = _draft(order, workflow, now, at)
-    notifying.tick(draft, at)
+    notifying.tick(draft, at, plans=False)
     before = draft.before = draft.order
     draft.order, is_news = updated(before, data, at)
     draft.observe(before)
@@ -138,7 +138,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         running.sync(draft, by_event=False)
         return draft.decision("late")
     move = transitions.check_move(workflow, before.status, data.status)
-    notifying.tick(draft, draft.at)
+    notifying.tick(draft, draft.at, plans=False)
     draft.before = draft.order
     draft.order, _ = updated(draft.order, data, draft.at)
     draft.set(event_time=draft.at, note=data.note)

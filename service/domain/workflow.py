@@ -174,6 +174,7 @@ class ClockSpec(Struct, frozen=True):
     only `when` that condition holds and the one of `unless` does not; `notify_when` and `warn_when` are asked when it
     is due and when it warns. A reminder noticed more than
     `late_by` after its moment is skipped. `timezone` is the pack's.
+    `ends_in_working_time`: its length is plain, and over when somebody works.
     """
 
     name: str
@@ -201,6 +202,7 @@ class ClockSpec(Struct, frozen=True):
     unless: Condition | None = None
     late_by: timedelta = timedelta(minutes=15)
     timezone: str = "UTC"
+    ends_in_working_time: bool = False
 
 
 class ReasonVariant(Struct, frozen=True):

@@ -85,6 +85,8 @@ class Life:
             if clock.state == "breached":
                 self.breached.setdefault(clock.id, clock)
             self.clocks[clock.id] = clock
+        for notice_id, why in decision.called_off.items():
+            self.notices[notice_id] = replace(self.notices[notice_id], called_off=why)
         self.calls += decision.escalations
         return decision
 
@@ -104,6 +106,7 @@ class Life:
             passed_by=workflow.stages[self.order.stage].rank > notice.stage_rank,
             grace=workflow.grace,
             opted_out=False,
+            called_off=notice.called_off,
         )
         return ended_unsent(n, *why) if why else None
 

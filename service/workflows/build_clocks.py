@@ -102,7 +102,7 @@ def _escalate(yaml: EscalateYaml | None, scope: Scope) -> Escalate | None:
     return Escalate(yaml.reason, yaml.severity, yaml.auto_resolve, condition(yaml.when, scope))
 
 
-def _calendars(yaml: ClockYaml, pack: WorkflowYaml) -> tuple[Calendar | None, CalendarBy | None]:
+def _calendars(yaml: ClockYaml | FollowUpYaml, pack: WorkflowYaml) -> tuple[Calendar | None, CalendarBy | None]:
     """The usual calendar of a clock, and those that a value of the order chooses."""
     if yaml.calendar is None:
         return None, None
@@ -121,10 +121,14 @@ def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelt
 
 def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
     """A plan that tells some time after entering a status."""
+    keeps, chosen = _calendars(yaml, pack)
     return ClockSpec(
         name=name,
         kind="follow_up",
-        within=yaml.after,
+        within=_length(yaml.after, keeps),
+        calendar=keeps,
+        calendar_by=chosen,
+        ends_in_working_time=keeps is not None and isinstance(yaml.after, timedelta),
         statuses=frozenset(yaml.in_),
         notify=yaml.notify.notice,
         notify_when=condition(yaml.notify.when, scope),

@@ -1,10 +1,21 @@
 """Notices of a pack, from YAML to the domain's model."""
 
 from service.domain.conditions.tree import predicates
-from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote
+from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote, WhenQuiet
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import NoticeYaml, RungYaml, WorkflowYaml, audiences_of, channels_of
 from service.workflows.schema_conditions import AudienceYaml
+
+
+def _quiet(name: str, yaml: NoticeYaml, pack: WorkflowYaml) -> WhenQuiet:
+    """What follow-ups alone tell can wait until somebody is awake, unless the pack says otherwise."""
+    if "quiet" in yaml.model_fields_set or yaml.manual:
+        return yaml.quiet
+    by_others = {n.notice for s in pack.statuses.values() for n in s.notify}
+    by_others |= {n.notice for c in pack.clocks.values() if (n := c.notify)}
+    by_others |= {c.at_warning.notify.notice for c in pack.clocks.values() if c.at_warning}
+    is_follow_up = any(f.notify.notice == name for f in pack.follow_ups.values())
+    return "wait" if is_follow_up and name not in by_others else yaml.quiet
 
 
 def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Notice:
@@ -25,7 +36,7 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
         if (n := yaml.on_note)
         else None,
         on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
-        quiet=yaml.quiet,
+        quiet=_quiet(name, yaml, pack),
         mandatory=yaml.mandatory,
         replaces=tuple(yaml.replaces),
         after=frozenset(yaml.after),

@@ -14,7 +14,7 @@ from service.domain.clocks.kinds import KINDS
 from service.workflows import build, build_clocks, build_replies
 from service.workflows.durations import WorkingTime, parse_duration
 from service.workflows.renamed_keys import OldKey, with_new_names
-from service.workflows.schema import ClockYaml, WorkflowYaml
+from service.workflows.schema import ClockYaml, FollowUpYaml, WorkflowYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml
 from service.workflows.yaml_lines import YamlError, YamlPath, line_of, load
 
@@ -116,6 +116,8 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]
 def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
     for name, follow_up in y.follow_ups.items():
         yield ("follow_ups", name, "notify"), "notice", follow_up.notify.notice, list(y.notices)
+        for used in calendars_of(follow_up):
+            yield ("follow_ups", name, "calendar"), "calendar", used, list(y.calendars)
     for name, clock in y.clocks.items():
         if clock.notice:
             yield ("clocks", name, "notice"), "notice", clock.notice, list(y.notices)
@@ -130,7 +132,7 @@ def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, lis
             yield ("clocks", name, "escalate", "reason"), "reason", clock.escalate.reason, list(y.reasons)
 
 
-def calendars_of(clock: ClockYaml) -> list[str]:
+def calendars_of(clock: ClockYaml | FollowUpYaml) -> list[str]:
     """The names of all calendars that may count for a clock."""
     if isinstance(clock.calendar, CalendarByYaml):
         return [*clock.calendar.is_.values(), clock.calendar.else_]
@@ -245,19 +247,24 @@ def _lengths(source: Source) -> Iterator[Finding]:
         if clock.at_warning and clock.warn_at is None:
             yield source.problem(("clocks", name, "at_warning"), f"{name}: at_warning needs 'warn_at'")
         if any(isinstance(length, WorkingTime) and length.days for length in lengths):
-            yield from _day_lengths(source, name, clock)
+            yield from _day_lengths(source, ("clocks", name, "within"), clock)
         if clock.warn_at is not None and not re.match(r"^\d{1,2}%$", clock.warn_at):
             try:
                 parse_duration(clock.warn_at)
             except ValueError:
                 yield source.problem(("clocks", name, "warn_at"), f"{name}: write warn_at as 80% or as 4h")
+    for name, follow_up in y.follow_ups.items():
+        if follow_up.calendar is None and isinstance(follow_up.after, WorkingTime):
+            yield source.problem(("follow_ups", name, "after"), f"{name}: working time needs a 'calendar'")
+        if isinstance(follow_up.after, WorkingTime) and follow_up.after.days:
+            yield from _day_lengths(source, ("follow_ups", name, "after"), follow_up)
     for name, measure in y.measures.items():
         missing = [_MEASURED_BY[key] for key in _NEEDED[measure.kind] if not getattr(measure, key)]
         if missing:
             yield source.problem(("measures", name), f"{name}: a {measure.kind} needs {' and '.join(missing)}")
 
 
-def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Finding]:
+def _day_lengths(source: Source, path: YamlPath, clock: ClockYaml | FollowUpYaml) -> Iterator[Finding]:
     """Working days of calendars of different lengths would be different promises under one name."""
     known = [source.yaml.calendars[c] for c in calendars_of(clock) if c in source.yaml.calendars]
     try:
@@ -265,8 +272,7 @@ def _day_lengths(source: Source, name: str, clock: ClockYaml) -> Iterator[Findin
     except (NotImplementedError, KeyError):
         return
     if len(lengths) > 1:
-        said = f"{name}: its calendars' days differ in length; write working hours"
-        yield source.problem(("clocks", name, "within"), said)
+        yield source.problem(path, f"{path[1]}: its calendars' days differ in length; write working hours")
 
 
 _NEEDED = {"average": ("path",), "rate": ("start", "end"), "time": ("start", "end"), "count": ("start", "path")}

@@ -207,10 +207,14 @@ class ClockYaml(Part):
 
 
 class FollowUpYaml(Part):
-    """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise."""
+    """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise.
+
+    With a `calendar`, it is told when somebody works.
+    """
 
     notify: Notify
-    after: Duration
+    after: Length
+    calendar: Ident | CalendarByYaml | None = None
     in_: Annotated[Idents, Field(alias="in")]
     when: WhenYaml | None = None
     unless: WhenYaml | None = None

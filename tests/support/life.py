@@ -95,6 +95,8 @@ class Life:
         self.order = msgspec.json.decode(msgspec.json.encode(decision.order), type=Order)
         self.entries += decision.entries
         self.notices |= {p.id: p for p in decision.notices}
+        for notice_id, why in decision.called_off.items():
+            self.notices[notice_id] = replace(self.notices[notice_id], called_off=why)
         self.messages |= {n.id: n for p in decision.notices for n in p.messages}
         self.messages |= {n.id: n for n in decision.more_messages}
         self.clocks |= {c.id: c for c in decision.clocks}
@@ -191,6 +193,7 @@ class Life:
             passed_by=workflow.stages[self.order.stage].rank > notice.stage_rank,
             grace=workflow.grace,
             opted_out=False,
+            called_off=notice.called_off,
         )
         if stale:
             self.answered(n, ended_unsent(n, *stale))

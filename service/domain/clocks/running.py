@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from service.domain import escalation as escalations
 from service.domain import triggers
 from service.domain.clocks.kinds import KINDS
+from service.domain.clocks.kinds.follow_up import ready_at
 from service.domain.clocks.timing import later, left, warn_time
 from service.domain.conditions.judging import holds, why_not
 from service.domain.conditions.tree import Condition
@@ -21,7 +22,7 @@ from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
 from service.domain.workflow import ClockSpec, Escalate
 
-Notify = Callable[[Draft, str, datetime], object]
+Notify = Callable[[Draft, str, datetime], UUID | None]
 
 
 def sync(draft: Draft, *, by_event: bool) -> None:
@@ -176,6 +177,8 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
     if state == "met" and clock.state != "met" and (moved or (spec and not KINDS[spec.kind].is_promise)):
         state = "cancelled"
     draft.drop_clock(key, replace(clock, state=state, stopped=at, why=why))
+    if clock.told:
+        draft.call_off(clock.told, why)
     if spec is None or spec.escalate is None or spec.escalate.auto_resolve:
         escalations.clock_ended(draft, clock.id, at, why)
 
@@ -194,22 +197,31 @@ def wake_at(order: Order) -> datetime | None:
     return min((t for t in times if t), default=None)
 
 
-def tick(draft: Draft, notify: Notify, until: datetime) -> None:
+def tick(draft: Draft, notify: Notify, until: datetime, *, plans: bool = True) -> None:
     """Do everything that is due by `until`: the clocks in the order in which they were due, then the calls.
 
-    Calls are for people now: an event of the past, out of a backlog, makes none of them up.
+    Without `plans`, promises alone. Calls are for people now: an event of the past, out of a backlog, makes none up.
     """
-    while (first := _first_due(draft.order, until)) is not None:
+    while (first := _first_due(draft, until, plans)) is not None:
         key, clock, due = first
         _clock_due(draft, key, clock, due, notify)
     if until >= draft.now:
         escalations.call_again(draft)
 
 
-def _first_due(order: Order, until: datetime) -> tuple[str, Clock, datetime] | None:
-    due = [(moment, key, clock) for key, clock in order.clocks.items() if (moment := next_due(clock)) is not None]
+def _first_due(draft: Draft, until: datetime, plans: bool) -> tuple[str, Clock, datetime] | None:
+    due = [
+        (moment, key, clock)
+        for key, clock in draft.order.clocks.items()
+        if (moment := next_due(clock)) is not None and (plans or _is_promise(draft, clock))
+    ]
     moment, key, clock = min(due, key=lambda d: d[0], default=(None, "", None))
     return (key, clock, moment) if clock is not None and moment is not None and moment <= until else None
+
+
+def _is_promise(draft: Draft, clock: Clock) -> bool:
+    spec = draft.workflow.clocks.get(clock.spec)
+    return spec is None or KINDS[spec.kind].is_promise
 
 
 def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, notify: Notify) -> None:
@@ -223,31 +235,40 @@ def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, notify: Noti
         if spec.notify_at_warning and draft.now < clock.due:  # a warning of what has happened since helps nobody
             _tell(draft, notify, spec.notify_at_warning, spec.warn_when, due)
         return
-    late = (draft.now - clock.due).total_seconds()
     if not KINDS[spec.kind].is_promise:
-        if late > spec.late_by.total_seconds():
-            draft.put_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="noticed too late"))
-            draft.log(f"{spec.kind}_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")
-            return
-        draft.put_clock(key, replace(clock, state="met", stopped=due, why="told"))
-    else:
-        draft.put_clock(key, replace(clock, state="breached", warned=True, noticed_late_s=late))
-        draft.log(
-            "clock_breached",
-            due,
-            clock=spec.name,
-            started=clock.started.isoformat(),
-            noticed_late_s=round(late, 3),
-        )
+        _plan_due(draft, spec, key, clock, notify)
+        return
+    late = (draft.now - clock.due).total_seconds()
+    draft.put_clock(key, replace(clock, state="breached", warned=True, noticed_late_s=late))
+    started = clock.started.isoformat()
+    draft.log("clock_breached", due, clock=spec.name, started=started, noticed_late_s=round(late, 3))
     if spec.escalate:
         _escalate(draft, spec.escalate, clock, due)
     if spec.notify:
         _tell(draft, notify, spec.notify, spec.notify_when, due)
 
 
-def _tell(draft: Draft, notify: Notify, notice: str, when: Condition | None, due: datetime) -> None:
-    if triggers.is_meant(draft, notice, when, due):
-        notify(draft, notice, due)
+def _plan_due(draft: Draft, spec: ClockSpec, key: str, clock: Clock, notify: Notify) -> None:
+    """A reminder or a follow-up tells, unless it is too late for that, or too early in the day for a follow-up."""
+    due = clock.due
+    if draft.now - due > spec.late_by:
+        draft.put_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="noticed too late"))
+        draft.log(f"{spec.kind}_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")
+        return
+    if spec.kind == "follow_up" and (ready := ready_at(draft, spec, due)) > draft.now:
+        draft.put_clock(key, replace(clock, due=ready))
+        draft.log("clock_moved", draft.now, clock=spec.name, due=ready.isoformat(), why="quiet or closed until then")
+        return
+    draft.put_clock(key, replace(clock, state="met", stopped=due, why="told"))
+    if spec.escalate:
+        _escalate(draft, spec.escalate, clock, due)
+    told = _tell(draft, notify, spec.notify, spec.notify_when, due) if spec.notify else None
+    if told and spec.kind == "follow_up":
+        draft.put_clock(key, replace(clock, state="met", stopped=due, why="told", told=told))
+
+
+def _tell(draft: Draft, notify: Notify, notice: str, when: Condition | None, due: datetime) -> UUID | None:
+    return notify(draft, notice, due) if triggers.is_meant(draft, notice, when, due) else None
 
 
 def _escalate(draft: Draft, what: Escalate, clock: Clock, due: datetime) -> None:

@@ -53,6 +53,7 @@ class ClaimedMessage(Struct, frozen=True):
     version: str = ""
     links: int = 0
     opted_out: bool = False
+    called_off: str = ""
 
 
 async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes: bool) -> list[ClaimedMessage]:
@@ -105,6 +106,7 @@ def _composable() -> Select[Any]:
             notices.c.sealed_snapshot,
             notices.c.sealed_secret,
             notices.c.traceparent,
+            notices.c.called_off,
         )
         .join(notices, notices.c.id == messages.c.notice_id)
         .join(orders, orders.c.id == messages.c.order_id)
@@ -168,6 +170,7 @@ def _claimed(keyring: Keyring, row: Any) -> ClaimedMessage:
         snapshot=snapshot_of(keyring, row.sealed_snapshot, row.notice_id),
         secret=_secret(keyring, row),
         traceparent=row.traceparent,
+        called_off=row.called_off,
         version=row.version,
         links=row.links,
     )

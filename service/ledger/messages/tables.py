@@ -45,6 +45,7 @@ notices = Table(
     sealed("sealed_snapshot", NOTICE_SNAPSHOT),
     sealed("sealed_secret", NOTICE_SECRET, nullable=True),
     Column("traceparent", Text, nullable=False, server_default=""),
+    Column("called_off", Text, nullable=False, server_default=""),
     partial("notices_with_secret", "valid_until", where="sealed_secret IS NOT NULL"),
     info={ABOUT: "things worth telling, with the facts that their templates may use"},
 )

@@ -75,6 +75,7 @@ class Changes:
         self._visits: Rows = []
         self._observations: dict[tuple[UUID, str], NewRow] = {}
         self._causes: Rows = []
+        self._called_off: dict[UUID, str] = {}
         self._outgoing: list[OutboxMessage] = []
         self._outcomes: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
@@ -118,6 +119,7 @@ class Changes:
         for change in decision.escalations:
             self._escalations.append(Change(workflow, order, change, traceparent))
         self._talk(before, decision)
+        self._called_off |= decision.called_off
         self._measure(order, decision)
         self._broken += [
             (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"
@@ -199,12 +201,15 @@ class Changes:
         await replace_digests(tx, writes, self._attributes, new=self._new.keys())
         writes.insert(causes, self._causes)
         writes.insert(timeline, self._timeline)
+        for row in self._notices:
+            row["called_off"] = self._called_off.pop(row["id"], "")
         writes.insert(notices, self._notices)
         await self._write_messages(writes)
         writes.insert(visits, self._visits)
         measured = list(self._observations.values())
         writes.upsert(measurements, measured, ("value", "at"), ("order_id", "measure"))
         writes.upsert(clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        writes.update(notices, [{"id": i, "called_off": why} for i, why in self._called_off.items()])
         conversation_rows.write(writes, self._said, list(self._talks.values()))
         if self._escalations:
             # These look at what is written of their orders, and say themselves what leaves.
