@@ -51,6 +51,8 @@ class Channel(Struct, frozen=True, kw_only=True):
     canonical: one form for all spellings of an own address, given its person's country (ISO 3166) or None; raises
         ValueError, in words that do not repeat the address, for what can be none.
     example: an address of nobody's, made from a number, for orders that are played.
+    canonical_sender: one form of a sender that a brand chooses; raises ValueError, in words, for what can be none. No
+        function: nothing can be chosen.
     medium: how a message looks.
     """
 
@@ -63,6 +65,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     address: AddressField = ""
     canonical: Callable[[str, str | None], str] = as_written
     example: Callable[[int], str] = lambda number: f"demo-{number}"
+    canonical_sender: Callable[[str], str] | None = None
     medium: Medium = Medium()
 
     @property

@@ -1,6 +1,6 @@
 """What a provider of a channel does: send one message, and answer in the domain's words."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -18,9 +18,13 @@ class Attachment(Struct, frozen=True):
 
 
 class MailHeaders(Struct, frozen=True):
-    """What a mail says beside its text. `bounce_to`: the envelope's sender; empty: the relay's own."""
+    """What a mail says beside its text. `bounce_to`: the envelope's sender; empty: the relay's own.
+
+    `from_name`: who it comes from, where its sender has no name of its own; empty: as the relay's own sender is called.
+    """
 
     bounce_to: str = ""
+    from_name: str = ""
     reply_to: str = ""
     unsubscribe: str = ""
 
@@ -28,7 +32,8 @@ class MailHeaders(Struct, frozen=True):
 class OutgoingMessage(Struct, frozen=True):
     """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds.
 
-    `urgent`: it holds a code, and does not try out providers that are left alone while another one works.
+    `urgent`: it holds a code, and does not try out providers that are left alone while another one works. `senders`:
+    from whom it comes: one for each provider of the channel, the preferred one's first; without, each has its own.
     """
 
     message_id: str
@@ -40,10 +45,34 @@ class OutgoingMessage(Struct, frozen=True):
     attachment: Attachment | None = None
     mail: MailHeaders = MailHeaders()
     urgent: bool = False
+    senders: tuple[str, ...] = ()
+
+
+def chosen_sender(provider: "Provider", message: OutgoingMessage) -> str:
+    """From whom this provider sends the message, if not from its own sender; empty: from that."""
+    place: int | None = getattr(provider, "place", None)
+    return "" if place is None or place >= len(message.senders) else message.senders[place]
+
+
+_FROM: Final = " from "
+
+
+def way_of(provider: "Provider", message: OutgoingMessage) -> str:
+    """What a provider is called where its senders differ: `twilio:1a2b3c from +14155550100`, its own by name alone."""
+    sender = chosen_sender(provider, message)
+    return f"{provider.name}{_FROM}{sender}" if sender else provider.name
+
+
+def provider_of(way: str) -> str:
+    """The provider's name."""
+    return way.partition(_FROM)[0]
 
 
 class Provider(Protocol):
-    """A way to send over one channel."""
+    """A way to send over one channel.
+
+    One that can send from other senders than its own has a `place`: which of a message's `senders` is for it.
+    """
 
     name: str
     sender: str

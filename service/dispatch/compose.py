@@ -10,7 +10,7 @@ from service.channels.registry import medium_of, spec_of
 from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
 from service.ledger.messages.claims import ClaimedMessage
-from service.workflows.packs import Packs
+from service.workflows.packs import Pack, Packs
 from service.workflows.values import MASK, template_values
 
 CALLBACK_PURPOSE = "callback"
@@ -37,6 +37,7 @@ class Composer:
     def compose(self, claimed: ClaimedMessage, ttl_s: int) -> Composed:
         """Raises Rejection, jinja2.TemplateError or ValueError when the pack cannot say it."""
         n = claimed.message
+        brand = self._pack_of(claimed).workflow.brands.get(claimed.snapshot.brand)
         rendered = self.render(claimed, claimed.secret)
         shown = self.render(claimed, MASK) if n.secret else rendered
         token = self._keyring.token(CALLBACK_PURPOSE, n.id, whole=True)
@@ -49,21 +50,27 @@ class Composer:
             data={"order_id": claimed.reference, "notice": n.notice, "link": self.link(claimed)},
             mail=self._mail(claimed) if spec_of(n.channel).field == "email" else MailHeaders(),
             urgent=n.secret,
+            senders=brand.senders.get(n.channel, ()) if brand else (),
         )
         return Composed(outgoing, shown)
 
     def _mail(self, claimed: ClaimedMessage) -> MailHeaders:
         """Bounces and replies come to us where mail comes in; from what must be told nobody can unsubscribe."""
         n = claimed.message
-        workflow = self._packs.for_order(claimed.workflow, claimed.version).workflow
+        workflow = self._pack_of(claimed).workflow.for_brand(claimed.snapshot.brand)
+        brand = workflow.brands.get(claimed.snapshot.brand)
         must_be_told = n.secret or workflow.notices[n.notice].mandatory
-        return mail_headers(
+        headers = mail_headers(
             self._keyring,
             n.id,
             domain=self._mail_domain,
             reply_to=workflow.reply_to,
             unsubscribe_at="" if must_be_told else self._public_url,
         )
+        return structs.replace(headers, from_name=brand.title) if brand else headers
+
+    def _pack_of(self, claimed: ClaimedMessage) -> Pack:
+        return self._packs.for_order(claimed.workflow, claimed.version)
 
     def link(self, claimed: ClaimedMessage) -> str:
         """The order's tracking page."""
@@ -76,10 +83,11 @@ class Composer:
     def render(self, claimed: ClaimedMessage, secret: str | None) -> Rendered:
         """The words, with `secret` where the code belongs."""
         n = claimed.message
-        pack = self._packs.for_order(claimed.workflow, claimed.version)
-        notice = pack.workflow.notices[n.notice]
+        pack = self._pack_of(claimed)
+        workflow = pack.workflow.for_brand(claimed.snapshot.brand)
+        notice = workflow.notices[n.notice]
         values = template_values(
-            pack.workflow,
+            workflow,
             n.notice,
             claimed.snapshot,
             locale=n.locale,
@@ -97,6 +105,6 @@ class Composer:
             return medium.body(Facts(claimed.workflow, claimed.reference, n.notice, n.audience, at, snapshot), values)
         if notice.free_text:
             return pack.templates.write(n.channel, values)
-        content = pack.workflow.content_in(notice, n.locale)
+        content = workflow.content_in(notice, n.locale)
         rendered = pack.templates.render(n.locale, n.notice, n.channel, values, content)
         return structs.replace(rendered, title=rendered.title[:500])

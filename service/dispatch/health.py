@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
+from service.channels.port import provider_of
 from service.dispatch import guards
 from service.dispatch.guards import SendLimits
 from service.domain.notices import Refused, RefusedScope
@@ -160,7 +161,7 @@ class ProviderHealth:
         """What refused us and is not used any more would do so for ever: nothing asks it."""
         async with self._orders.ledger.transaction() as tx:
             for refusal in await rows.refusing(tx):
-                if refusal.provider not in self._used.get(refusal.channel, frozenset()):
+                if provider_of(refusal.provider) not in self._used.get(refusal.channel, frozenset()):
                     await rows.works(tx, refusal.key, self._orders.time.now())
         self._is_tidy = True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from aiolimiter import AsyncLimiter
 from msgspec.structs import replace
 
-from service.channels.port import OutgoingMessage, Provider, SendResult
+from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_sender, provider_of, way_of
 from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.destinations import destination_of
 from service.dispatch.guarded import asked
@@ -51,12 +52,13 @@ class ChannelRoute:
         self._grace_s = grace_s
         self._clock = clock
         self._health = health or Silent()
+        # By provider; those of senders that brands choose come as they are used.
         self._breakers = {p.name: Breaker() for p in providers}
         # Of a provider that refuses us one country or mail domain; closed ones are let go.
         self._narrow: dict[tuple[str, str], Breaker] = {}
         # How much a provider had taken when it last refused this message: does it refuse us, or the message?
         self._refused_at: dict[tuple[str, str], int] = {}
-        self._taken = dict.fromkeys(self._breakers, 0)
+        self._taken: Counter[str] = Counter()
         self._limiter = AsyncLimiter(max(1.0, per_second), max(1.0, per_second) / per_second) if per_second else None
 
     @property
@@ -67,7 +69,7 @@ class ChannelRoute:
     def permits(self, wanted: int) -> int:
         """How many messages may be sent now."""
         now = self._clock.now()
-        room = max((self._breakers[p.name].permits(now, wanted) for p in self.providers), default=0)
+        room = max((breaker.permits(now, wanted) for breaker in self._breakers.values()), default=0)
         while self._limiter and room > 0 and not self._limiter.has_capacity(room):
             room -= 1
         return room
@@ -75,7 +77,7 @@ class ChannelRoute:
     @property
     def is_probing(self) -> bool:
         """Whether no provider takes more than a probe now."""
-        return all(self._breakers[p.name].is_open for p in self.providers)
+        return all(breaker.is_open for breaker in self._breakers.values())
 
     def opens_at(self) -> datetime | None:
         """When a provider may be tried again, while there is no room."""
@@ -115,16 +117,18 @@ class ChannelRoute:
             except TimeoutError:
                 return Deferred("", "the channel's rate limit is reached"), ""
         answers: list[tuple[SendResult, str]] = []
-        resting: list[Provider] = []
+        resting: list[str] = []
         where = destination_of(message.address)
         for provider in self._in_turn(message, where):
-            if self._resting(provider, where):
-                resting.append(provider)
+            way = way_of(provider, message)
+            if self._resting(way, where):
+                resting.append(way)
                 continue
             answer = await self._ask(provider, where, message, deadline)
+            sender = chosen_sender(provider, message) or provider.sender
             if not isinstance(answer, Transient | Refused) and not _is_unable(answer):
-                return answer, provider.sender
-            answers.append((answer, provider.sender))
+                return answer, sender
+            answers.append((answer, sender))
         if resting or not answers:
             answers.append((self._deferred(where, resting), ""))
         return _hopeful(answers)
@@ -137,29 +141,37 @@ class ChannelRoute:
         Anything else first asks one that refused us and whose rest is over: a backup would else be asked no more while
         the first one works, and be said to refuse us long after it was mended. Its no costs the message a moment.
         """
-        fails = {p.name for p in self.providers if self._health.fails_later(self.channel, p.name, where)}
+        ways = {p.name: way_of(p, message) for p in self.providers}
+        fails = {name for name, way in ways.items() if self._health.fails_later(self.channel, way, where)}
         if message.urgent:
-            return sorted(self.providers, key=lambda p: (p.name in fails, self.is_open(p)))
+            return sorted(self.providers, key=lambda p: (p.name in fails, self._breaker(ways[p.name]).is_open))
         now = self._clock.now()
-        due = {p.name for p in self.providers if (b := self._breakers[p.name]).is_refused and b.permits(now, 1)}
+        due = {name for name, way in ways.items() if (b := self._breaker(way)).is_refused and b.permits(now, 1)}
         return sorted(self.providers, key=lambda p: (p.name in fails, p.name not in due))
 
-    def _resting(self, provider: Provider, where: str) -> bool:
+    def _breaker(self, way: str) -> Breaker:
+        """A brand's sender has one of its own: that it is refused says nothing of the others."""
+        return self._breakers.setdefault(way, Breaker())
+
+    def _resting(self, way: str, where: str) -> bool:
         now = self._clock.now()
-        narrow = self._narrow.get((provider.name, where))
-        return not self._breakers[provider.name].permits(now, 1) or (narrow is not None and not narrow.permits(now, 1))
+        narrow = self._narrow.get((way, where))
+        return not self._breaker(way).permits(now, 1) or (narrow is not None and not narrow.permits(now, 1))
 
     async def _ask(self, provider: Provider, where: str, message: OutgoingMessage, deadline: float) -> SendResult:
-        narrow = self._narrow.get((provider.name, where), Breaker())
+        way = way_of(provider, message)
+        narrow = self._narrow.get((way, where), Breaker())
         started = time.monotonic()
         now = self._clock.now
-        with self._breakers[provider.name].attempt(now) as whole, narrow.attempt(now) as part:
+        with self._breaker(way).attempt(now) as whole, narrow.attempt(now) as part:
             left = deadline - started
             answer = await asked(self.channel, provider, message, min(self.timeout_s + self._grace_s, left))
             metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
-            answer = self._learn(provider.name, where, whole, part, answer, message)
-        self._keep(provider.name, where, narrow)
-        metrics.breaker_open.labels(self.channel, provider.name).set(self.is_open(provider))
+            if way != provider.name:
+                answer = replace(answer, provider=way)
+            answer = self._learn(way, where, whole, part, answer, message)
+        self._keep(way, where, narrow)
+        metrics.breaker_open.labels(self.channel, way).set(self._breaker(way).is_open)
         return answer
 
     def _learn(
@@ -211,22 +223,22 @@ class ChannelRoute:
         else:
             self._narrow.pop((name, where), None)
 
-    def _deferred(self, where: str, resting: Sequence[Provider]) -> Deferred:
+    def _deferred(self, where: str, resting: Sequence[str]) -> Deferred:
         """These were not asked: why, and when to look again."""
         now = self._clock.now()
         opens = []
-        for provider in resting:
-            narrow = self._narrow.get((provider.name, where))
-            times = [b.rest_until() for b in (self._breakers[provider.name], narrow) if b]
+        for way in resting:
+            narrow = self._narrow.get((way, where))
+            times = [b.rest_until() for b in (self._breaker(way), narrow) if b]
             opens.append(max((t for t in times if t), default=now))
         wait = min(LOOK_AGAIN_S, max(0.0, (min(opens, default=now) - now).total_seconds()))
-        words = [w for p in resting if (w := self._health.words_of(self.channel, p.name, where))]
+        words = [w for way in resting if (w := self._health.words_of(self.channel, way, where))]
         why = f"waits: {'; '.join(words)}" if words else "waits: every provider of this channel is left alone for now"
-        return Deferred(resting[0].name if resting else "", why, wait)
+        return Deferred(resting[0] if resting else "", why, wait)
 
     async def find(self, provider_name: str, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """Ask the provider that was tried whether it has the message; all of them, where nobody wrote down which."""
-        candidates = [p for p in self.providers if provider_name in ("", p.name)]
+        candidates = [p for p in self.providers if provider_of(provider_name) in ("", p.name)]
         missing = bool(candidates)
         for provider in candidates:
             found = await provider.find(message, others)

@@ -110,7 +110,8 @@ class Draft:
     def __init__(self, order: Order, workflow: Workflow, now: datetime, at: datetime) -> None:
         self.order = order
         self.before: Order | None | UnsetType = UNSET
-        self.workflow = workflow
+        self._lived = ("", workflow)
+        self._workflow = workflow
         self.now = now
         self.at = at
         self._entries: list[Entry] = []
@@ -122,6 +123,13 @@ class Draft:
         self._visits: list[Visit] = []
         self._observations: dict[str, float] = {}
         self._called_off: dict[UUID, str] = {}
+
+    @property
+    def workflow(self) -> Workflow:
+        """As orders of this one's brand live it."""
+        if self._lived[0] != self.order.brand:
+            self._lived = (self.order.brand, self._workflow.for_brand(self.order.brand))
+        return self._lived[1]
 
     def set(self, **changes: Unpack[OrderChanges]) -> None:
         """Change fields of the order."""

@@ -150,6 +150,9 @@ class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
     payment: Payment | None | UnsetType = UNSET
     secrets: dict[Name, Secret] = {}
     attributes: JsonObject | UnsetType = UNSET
+    brand: (
+        Annotated[Short, Meta(description="one of the pack's brands; the service's own when null")] | None | UnsetType
+    ) = UNSET
 
 
 class StatusChangedData(Data, frozen=True, omit_defaults=True, kw_only=True):

@@ -113,6 +113,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     people: Mapping[str, str] = {}
     contacts: Mapping[str, Mapping[str, str]] = {}
     asked: Mapping[str, Any] = {}
+    brand: str = ""
 
 
 class PlannedNotice(Struct, frozen=True):

@@ -129,6 +129,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     entered: Mapping[str, int] = {}
     told_values: Mapping[str, Mapping[str, Any]] = {}
     conversation: Conversation | None = None
+    brand: str = ""
 
     @property
     def ref(self) -> OrderRef:
@@ -168,7 +169,7 @@ def order_uuid(raw: UUID) -> UUID:
     return UUID(int=raw.int >> SEQUENCE_BITS << SEQUENCE_BITS)
 
 
-DATA_FIELDS: Final = ("recipients", "assignee", "eta", "appointment", "price", "payment", "attributes")
+DATA_FIELDS: Final = ("recipients", "assignee", "eta", "appointment", "price", "payment", "attributes", "brand")
 
 
 def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
@@ -201,6 +202,8 @@ def merged(order: Order, data: Data) -> Order:
         changes["recipients"] = merged_people(order.recipients, data.recipients)
     if data.attributes is not UNSET:
         changes["attributes"] = {**order.attributes, **data.attributes}
+    if data.brand is not UNSET:
+        changes["brand"] = data.brand or ""
     return structs.replace(order, **changes)
 
 
@@ -227,4 +230,6 @@ def filled(order: Order, data: Data) -> Order:
         changes["recipients"] = filled_people(order.recipients, data.recipients)
     if data.attributes is not UNSET:
         changes["attributes"] = {**data.attributes, **order.attributes}
+    if data.brand is not UNSET and not order.brand:
+        changes["brand"] = data.brand or ""
     return structs.replace(order, **changes)

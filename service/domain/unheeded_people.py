@@ -25,6 +25,9 @@ def unheeded(data: Data, workflow: Workflow, known: Order | None) -> Iterator[Ev
     yield from _of_persons(data, workflow, known)
     yield from _of_assignee(data, workflow)
     yield from _of_attributes(data, workflow)
+    if data.brand and data.brand not in workflow.brands:
+        near = _near(data.brand[:100], workflow.brands)
+        yield EventWarning("data.brand", f"{workflow.name} has no such brand{near}; the service's own is used")
     secrets = {n.secret for n in workflow.notices.values() if n.secret}
     for name in data.secrets.keys() - secrets:
         where = step("data.secrets", name)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from service.domain.brands import Brand
 from service.domain.calendars import Calendar, Every, QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
@@ -302,6 +303,7 @@ class Workflow(Struct, frozen=True):
     `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
     `opt_out_words`: what ends messages, beside the usual words. `shows`: attributes that lists of orders show.
+    `brands`: the names that orders may be told under, beside the service's own.
     `locale_fallback`: which language comes after another one.
     `channels`: every channel that is installed, whether this pack uses it or not.
     """
@@ -341,6 +343,7 @@ class Workflow(Struct, frozen=True):
     reply_to: str = ""
     opt_out_words: tuple[str, ...] = ()
     locale_fallback: Kinship = UNRELATED
+    brands: Mapping[str, Brand] = {}
     channels: Mapping[str, ChannelSpec] = {}
     replies: Mapping[str, Reply] = {}
 
@@ -352,6 +355,13 @@ class Workflow(Struct, frozen=True):
     def default_locale(self) -> str:
         """The locale used when a recipient's own has no templates."""
         return self.locales[0]
+
+    def for_brand(self, name: str) -> "Workflow":
+        """As orders of this brand live it; of one that the pack does not know, as all others do."""
+        brand = self.brands.get(name)
+        if brand is None:
+            return self
+        return structs.replace(self, notices=brand.notices, fallback=brand.fallback, reply_to=brand.reply_to)
 
     def locale_for(self, wanted: str | None) -> str:
         """The language of this pack that is nearest to the one wanted."""

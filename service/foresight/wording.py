@@ -15,7 +15,7 @@ LINK: Final = "https://track.example/t/" + "x" * 30
 
 def words_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> Rendered:
     """What this message says; empty where the pack cannot say it, as such a message is not sent."""
-    workflow = pack.workflow
+    workflow = pack.workflow.for_brand(notice.context.brand)
     declared = workflow.notices[n.notice]
     values = template_values(
         workflow,
@@ -28,13 +28,14 @@ def words_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> Rende
         link=LINK,
         secrets={declared.secret: MASK} if declared.secret and notice.secret else {},
         audience=n.audience,
+        region=n.region,
     )
     medium = medium_of(n.channel)
     try:
         if not medium.has_templates:
             facts = Facts(workflow.name, notice.context.order_id, n.notice, n.audience, notice.at, notice.context)
             return medium.body(facts, values)
-        return pack.templates.render(n.locale, n.notice, n.channel, values, declared.content.get(n.locale))
+        return pack.templates.render(n.locale, n.notice, n.channel, values, workflow.content_in(declared, n.locale))
     except UNRENDERABLE:
         return Rendered("")
 

@@ -181,7 +181,8 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
             order = await find(tx, name, order_id)
             if order is not None:
                 shown = await order_view(tx, pack.workflow, order, context.orders.time.now())
-                return order, _with_help(shown, pack.workflow, order, context.orders.time.now())
+                lived = pack.workflow.for_brand(order.brand)
+                return order, _with_help(shown, lived, order, context.orders.time.now())
     raise Problem(404, "No such order", "no order of this workflow has this id")
 
 

@@ -16,6 +16,7 @@ from service.domain.languages import nearest, pick_locale, region_of
 from service.domain.order import Order
 from service.domain.workflow import Workflow
 from service.ledger.orders.locking import find_by_id
+from service.web.brand_look import brand_of
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.params import answer
@@ -56,18 +57,19 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
     shown = _tracking(order, workflow, locale)
     writing = cldr.writing(locale, next(filter(None, map(region_of, wanted)), ""))
     zone = zone_of(_zone(order, workflow))
+    brand = brand_of(workflow, order.brand, request.app[CONTEXT].settings.brand)
     values = {
         "t": shown,
         "dir": cldr.direction(locale),
         "w": words()[pick_locale(tuple(words()), locale, cldr.kinship())],
-        "brand": request.app[CONTEXT].settings.brand,
+        "brand": brand,
         "when": lambda moment: filters.moment(moment.astimezone(zone), writing),
         "clock": lambda moment: filters.clock(moment.astimezone(zone), writing),
         "start": order.appointment.start if order.appointment else None,
         "end": order.appointment.end if order.appointment else None,
     }
     response = aiohttp_jinja2.render_template("tracking.html.j2", request, values)
-    response.headers.update({**_HEADERS, "Content-Security-Policy": CSP})
+    response.headers.update({**_HEADERS, "Content-Security-Policy": brand.policy(CSP)})
     return response
 
 

@@ -14,7 +14,9 @@ from service.dispatch.mail_links import read_mail_token
 from service.domain.languages import pick_locale
 from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
+from service.ledger.orders.locking import find_by_id
 from service.ledger.orders.records import history_line
+from service.web.brand_look import brand_of
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.problems import Problem
@@ -27,10 +29,8 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
 }
+CSP: Final = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
 @lru_cache(maxsize=1)
@@ -42,7 +42,7 @@ def words() -> dict[str, dict[str, str]]:
 
 async def get_page(request: web.Request) -> web.StreamResponse:
     """Asks whether; changes nothing, as mail scanners open every link."""
-    return _page(request, await _message(request), done=False)
+    return await _page(request, await _message(request), done=False)
 
 
 async def unsubscribe(request: web.Request) -> web.StreamResponse:
@@ -57,7 +57,7 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
                 line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
                 await rows.note(tx, n.id, line)
     log.info("opt_out.changed", channel="email", stopped=True, message_id=str(n.id))
-    return _page(request, stored, done=True)
+    return await _page(request, stored, done=True)
 
 
 async def _message(request: web.Request) -> StoredMessage:
@@ -73,15 +73,20 @@ async def _message(request: web.Request) -> StoredMessage:
     raise await refuse_guess(request, Problem(404, "No such page", "the link is not valid"))
 
 
-def _page(request: web.Request, stored: StoredMessage, *, done: bool) -> web.Response:
+async def _page(request: web.Request, stored: StoredMessage, *, done: bool) -> web.Response:
+    context = request.app[CONTEXT]
+    async with context.orders.ledger.reading() as tx:
+        order = await find_by_id(tx, stored.message.order_id)
+    pack = context.orders.packs.find(order.workflow, order.version) if order else None
+    brand = brand_of(pack.workflow if pack else None, order.brand if order else "", context.settings.brand)
     locale = pick_locale(tuple(words()), stored.message.locale, cldr.kinship())
     values = {
         "w": words()[locale],
         "locale": locale,
         "dir": cldr.direction(locale),
         "done": done,
-        "brand": request.app[CONTEXT].settings.brand,
+        "brand": brand,
     }
     response = aiohttp_jinja2.render_template("unsubscribe.html.j2", request, values)
-    response.headers.update(_HEADERS)
+    response.headers.update({**_HEADERS, "Content-Security-Policy": brand.policy(CSP)})
     return response

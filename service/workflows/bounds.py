@@ -161,15 +161,21 @@ def _refuse_big(bits: int) -> None:
 
 
 def _leave_tags_bare(tree: nodes.Template) -> None:
-    """What stands within a tag of HTML, such as an address or a language, gets no marks of direction."""
-    within = False
+    """What stands within a tag of HTML, such as an address, or in its styles, gets no marks of direction."""
+    in_tag = in_style = False
     for output in tree.find_all(nodes.Output):
         for at, node in enumerate(output.nodes):
             if isinstance(node, nodes.TemplateData):
-                opened, closed = node.data.rfind("<"), node.data.rfind(">")
-                within = opened > closed if max(opened, closed) >= 0 else within
-            elif within:
+                in_tag = _is_left_open(node.data, "<", ">", in_tag)
+                in_style = _is_left_open(node.data, "<style", "</style", in_style)
+            elif in_tag or in_style:
                 output.nodes[at] = _filtered(node, "_bare")
+
+
+def _is_left_open(text: str, opening: str, closing: str, before: bool) -> bool:
+    """Whether after this text something is open that `opening` begins and `closing` ends."""
+    opened, closed = text.rfind(opening), text.rfind(closing)
+    return opened > closed if max(opened, closed) >= 0 else before
 
 
 @pass_context

@@ -18,7 +18,7 @@ from service.domain.workflow import (
     Team,
     Workflow,
 )
-from service.workflows import build_clocks, build_notices, build_replies, cldr
+from service.workflows import build_brands, build_clocks, build_notices, build_replies, cldr
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import ReasonYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
@@ -27,7 +27,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
     """The model that `decide` works with; names are taken to be checked already."""
     scope = scope_of(yaml)
     finals = frozenset(name for name, s in yaml.statuses.items() if s.final)
-    return Workflow(
+    workflow = Workflow(
         name=yaml.workflow,
         version=version,
         title=yaml.title,
@@ -71,6 +71,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         channels=registry.specs(),
         promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
     )
+    return build_brands.with_brands(workflow, yaml.brands) if yaml.brands else workflow
 
 
 def locale_fallback(yaml: WorkflowYaml) -> Kinship:

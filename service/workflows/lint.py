@@ -100,6 +100,7 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]
                 yield ("notices", name, key), "notice", other, notices
         for locale in notice.whatsapp_content:
             yield ("notices", name, "whatsapp_content", locale), "locale", locale, y.locales
+    yield from _brand_references(y)
     for name in y.calls:
         yield ("calls", name), "team", name, teams
     for name in y.shows:
@@ -111,6 +112,14 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]
     for name, reason in y.reasons.items():
         for team in (reason.team, *(v.team for v in reason.variants if v.team)):
             yield ("reasons", name, "team"), "team", team, teams
+
+
+def _brand_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
+    for name, brand in y.brands.items():
+        for told, own in brand.notices.items():
+            yield ("brands", name, "notices", told), "notice", told, list(y.notices)
+            for locale in own.whatsapp_content:
+                yield ("brands", name, "notices", told, "whatsapp_content", locale), "locale", locale, y.locales
 
 
 def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from msgspec import structs
@@ -15,7 +15,7 @@ from service.domain.notices import Snapshot
 from service.domain.workflow import AttributeType, Notice, Workflow
 from service.workflows import lint_languages
 from service.workflows.lint import Finding, Source
-from service.workflows.templates import NAMES, UNRENDERABLE, PackTemplates
+from service.workflows.templates import NAMES, UNRENDERABLE, Found, PackTemplates
 from service.workflows.values import template_values
 
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
@@ -23,13 +23,27 @@ _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 
 
 def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[Finding]:
-    """All problems of the pack's templates."""
+    """All problems of the pack's templates, those of its brands too."""
     problems: list[Finding] = []
-    for notice in (n for n in workflow.notices.values() if not n.free_text):
-        for channel in told_over(workflow, notice):
-            for locale in workflow.locales:
-                problems += _one(workflow, templates, notice, channel, locale, source)
+    seen: set[object] = set()
+    for brand in ("", *workflow.brands):
+        lived = workflow.for_brand(brand)
+        for notice in (n for n in lived.notices.values() if not n.free_text):
+            for channel in told_over(lived, notice):
+                for locale in workflow.locales:
+                    found = templates.find(locale, notice.name, channel, brand)
+                    key = found.name if found else (notice.name, channel, locale)
+                    if key not in seen:
+                        problems += _one(lived, templates, _Told(notice, channel, locale, brand), found, source)
+                    seen.add(key)
     return problems
+
+
+class _Told(NamedTuple):
+    notice: Notice
+    channel: str
+    locale: str
+    brand: str
 
 
 def told_over(workflow: Workflow, notice: Notice) -> list[str]:
@@ -39,18 +53,15 @@ def told_over(workflow: Workflow, notice: Notice) -> list[str]:
 
 
 def _one(
-    workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, source: Source
+    workflow: Workflow, templates: PackTemplates, told: _Told, found: Found | None, source: Source
 ) -> Iterator[Finding]:
-    file = templates.source(locale, notice.name, channel)
-    found = templates.find(locale, notice.name, channel)
+    notice, channel, locale, brand = told
     if found is None:
-        yield source.problem(
-            ("notices", notice.name), f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}"
-        )
+        file = templates.source(locale, notice.name, channel)
+        where = ("brands", brand) if brand else ("notices", notice.name)
+        yield source.problem(where, f"notice {notice.name!r} has no {channel} template in {locale!r}: {file}")
         return
-    if found.locale != locale:
-        return  # it is looked at in its own language
-    name = found.name
+    name, file = found.name, templates.folder / found.name
     text = templates.text(name)
     try:
         templates.compiled(name)
@@ -66,11 +77,11 @@ def _one(
         *_unknown_names(file, text, parsed, names),
         *_misused_secret(file, parsed, names, notice),
         *_untyped(file, parsed, workflow),
-        *lint_languages.counted(file, parsed, locale),
+        *lint_languages.counted(file, parsed, found.locale),
     ]
     yield from broken
     if not broken:
-        yield from _rendered(workflow, templates, notice, channel, locale, file)
+        yield from _rendered(workflow, templates, told, file)
 
 
 def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Finding]:
@@ -144,10 +155,9 @@ def _line_of(text: str, word: str) -> int:
     return next((i for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
 
 
-def _rendered(
-    workflow: Workflow, templates: PackTemplates, notice: Notice, channel: str, locale: str, file: Path
-) -> Iterator[Finding]:
-    for label, values in samples(workflow, notice, locale):
+def _rendered(workflow: Workflow, templates: PackTemplates, told: _Told, file: Path) -> Iterator[Finding]:
+    notice, channel, locale, brand = told
+    for label, values in samples(workflow, notice, locale, brand):
         try:
             content = workflow.content_in(notice, locale)
             rendered = templates.render(locale, notice.name, channel, values, content)
@@ -184,7 +194,9 @@ def _blamed_line(error: BaseException, file: Path) -> int:
     return line
 
 
-def samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def samples(
+    workflow: Workflow, notice: Notice, locale: str, brand: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Values as full and as bare as an order can be."""
     now = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
     first = next(iter(workflow.statuses.values()))
@@ -205,8 +217,8 @@ def samples(workflow: Workflow, notice: Notice, locale: str) -> Iterator[tuple[s
     )
     # What an agent fills in is there, however little the order has.
     asked = {name: _SAMPLES[ask.attribute.type] for name, ask in notice.asks.items()}
-    full = structs.replace(full, asked=asked)
-    bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage, asked=asked)
+    full = structs.replace(full, asked=asked, brand=brand)
+    bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage, asked=asked, brand=brand)
     secrets = {notice.secret: "481920"} if notice.secret else {}
     for label, snapshot, name in (("full data", full, "Asha"), ("only what every order has", bare, "")):
         yield label, template_values(

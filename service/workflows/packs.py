@@ -15,14 +15,30 @@ from msgspec import Struct
 from service.channels import registry
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
-from service.workflows import lint, lint_asks, lint_conditions, lint_languages, lint_replies, lint_teams, lint_templates
+from service.workflows import (
+    lint,
+    lint_asks,
+    lint_brands,
+    lint_conditions,
+    lint_languages,
+    lint_replies,
+    lint_teams,
+    lint_templates,
+)
 from service.workflows.build import build, build_team
 from service.workflows.lint import Finding, Source
 from service.workflows.schema import TeamYaml
-from service.workflows.templates import LAYOUTS, PackTemplates
+from service.workflows.templates import LAYOUTS, TEMPLATES, PackTemplates
 
 # Of a pack's YAML, each by itself.
-_CHECKS: Final = (lint.check, lint_asks.check, lint_conditions.check, lint_languages.check)
+_CHECKS: Final = (
+    lint.check,
+    lint_asks.check,
+    lint_conditions.check,
+    lint_languages.check,
+    lint_brands.check,
+    lint_replies.check,
+)
 
 
 class Pack(Struct, frozen=True):
@@ -172,13 +188,7 @@ def _read(file: Path, version: str) -> tuple[Source | None, tuple[Finding, ...]]
         return None, tuple(unreadable)
     source, found = lint.read(file)
     if source:
-        found = [
-            *lint.check(source),
-            *lint_asks.check(source),
-            *lint_conditions.check(source),
-            *lint_languages.check(source),
-            *lint_replies.check(source),
-        ]
+        found = [problem for each in _CHECKS for problem in each(source)]
     return (None if found else source), tuple(found)
 
 
@@ -213,7 +223,8 @@ def rules() -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted([folder / "workflow.yaml", *folder.glob("*/*.j2"), *(folder.parent / LAYOUTS).glob("*.j2")])
+    templates = (file for pattern in TEMPLATES for file in folder.glob(pattern))
+    return sorted([folder / "workflow.yaml", *templates, *(folder.parent / LAYOUTS).glob("*.j2")])
 
 
 def _is_text(file: Path) -> bool:

@@ -2,15 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from service.channels import registry
 from service.domain.calendars import Every
 from service.domain.json_object import JsonObject
 from service.domain.workflow import AttributeType, MeasureKind, Severity, UntilState, WhenQuiet, WhenUnknown
-from service.mail_address import canonical_mail
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_asks import Asks
+from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
@@ -26,20 +25,6 @@ from service.workflows.schema_words import (
     Titles,
     one_or_many,
 )
-
-
-def _installed(name: str) -> str:
-    if name in registry.channels():
-        return name
-    raise ValueError(f"Input should be an installed channel; known: {', '.join(registry.channels())}")
-
-
-def _all_channels(schema: JsonObject) -> None:
-    schema["enum"] = list(registry.channels())
-
-
-Channel = Annotated[str, AfterValidator(_installed), Field(json_schema_extra=_all_channels)]
-MailAddress = Annotated[str, AfterValidator(lambda text: canonical_mail(text) if text else "")]
 
 
 class StageYaml(Part):
@@ -93,13 +78,6 @@ class TransitionsYaml(Part):
     also: dict[Ident, list[Ident]] = {}
     strict: Annotated[bool, Field(description="nothing may be passed over, `optional` or not")] = False
     repeat: Literal["update", "reject"] = "reject"
-
-
-class ContentYaml(Part):
-    """A WhatsApp template approved by the provider."""
-
-    sid: Annotated[str, Field(pattern=r"^HX[0-9a-fA-F]{32}$")]
-    variables: dict[str, str] = {}
 
 
 class OnNoteYaml(Part):
@@ -348,6 +326,7 @@ class WorkflowYaml(Part):
         str, Field(pattern=r"^([A-Z]{2})?$", description="ISO 3166: whose numbers people write without a country code")
     ] = ""
     reply_to: MailAddress = ""
+    brands: dict[Ident, BrandYaml] = {}
     adopts: bool = True
     starts: Idents = []
     grace: Duration = Field(default="60s", validate_default=True)

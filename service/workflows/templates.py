@@ -15,12 +15,16 @@ from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, nod
 from service.channels import registry
 from service.channels.medium import Rendered
 from service.channels.registry import medium_of
+from service.domain.brands import USUAL_LOOK
 from service.domain.workflow import Content
 from service.workflows import bidi, cldr
 from service.workflows.bounds import BoundedEnvironment, keep_line_ends, within_bounds
 from service.workflows.filters import FILTERS
 
 LAYOUTS = "_layouts"
+BRANDS = "brands"
+# Below a pack's folder: its own words, and those of its brands.
+TEMPLATES = ("*/*.j2", f"{BRANDS}/*/*/*.j2")
 # What rendering may raise: the template's own fault, or data that its filters cannot take.
 UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 # The whole vocabulary of templates; `stagebell check` refuses any other name.
@@ -28,7 +32,7 @@ NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
         "payment", "note", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
-        "people", "contacts", "asked", "dir",
+        "people", "contacts", "asked", "dir", "look",
     }
 )  # fmt: skip
 
@@ -51,7 +55,8 @@ class PackTemplates:
         self._chains = chains or {}
         self._texts = {
             path.relative_to(root).as_posix(): (path.read_text(encoding="utf-8"), str(path))
-            for root, pattern in ((folder.parent / LAYOUTS, "*.j2"), (folder, "*/*.j2"))
+            for root, patterns in ((folder.parent / LAYOUTS, ("*.j2",)), (folder, TEMPLATES))
+            for pattern in patterns
             for path in root.glob(pattern)
         }
         self._texts |= {_free(c.name): (c.medium.free_text, "free text") for c in registry.channels().values()}
@@ -63,12 +68,14 @@ class PackTemplates:
         text, path = self._texts.get(name, ("", ""))
         return (keep_line_ends(text), path, None) if path else None
 
-    def find(self, locale: str, notice: str, channel: str) -> Found | None:
-        """The template for this notice, in the language or the first that stands in for it."""
+    def find(self, locale: str, notice: str, channel: str, brand: str = "") -> Found | None:
+        """The template for this notice, in its language or the first that speaks for it; a brand's own words first."""
+        folders = ("", f"{BRANDS}/{brand}/") if brand else ("",)
         for spoken in self._chains.get(locale) or (locale,):
-            name = f"{spoken}/{notice}.{channel}.j2"
-            if name in self._texts:
-                return Found(name, spoken)
+            for folder in reversed(folders):
+                name = f"{folder}{spoken}/{notice}.{channel}.j2"
+                if name in self._texts:
+                    return Found(name, spoken)
         return None
 
     def source(self, locale: str, notice: str, channel: str) -> Path:
@@ -85,8 +92,10 @@ class PackTemplates:
     def _render(
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None
     ) -> Rendered:
-        found = self.find(locale, notice, channel) or Found(f"{locale}/{notice}.{channel}.j2", locale)
-        values = {**values, "dir": cldr.direction(found.locale)}
+        found = self.find(locale, notice, channel, values.get("of_brand", "")) or Found(
+            f"{locale}/{notice}.{channel}.j2", locale
+        )
+        values = _laid_out(values, found.locale)
         if found.locale != locale:
             values["locale"] = found.locale
         return medium_of(channel).render(_Sheet(found.name, values, content, self._plain, self._html))
@@ -94,8 +103,8 @@ class PackTemplates:
     def write(self, channel: str, values: Mapping[str, Any]) -> Rendered:
         """What an agent wrote (`asked.text`), as this channel's readers see it; raises jinja2.TemplateError."""
         with within_bounds():
-            values = {**values, "dir": cldr.direction(values["locale"])}
-            return medium_of(channel).render(_Sheet(_free(channel), values, None, self._plain, self._html))
+            sheet = _Sheet(_free(channel), _laid_out(values, values["locale"]), None, self._plain, self._html)
+            return medium_of(channel).render(sheet)
 
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""
@@ -123,6 +132,11 @@ class PackTemplates:
 
 def _free(channel: str) -> str:
     return f"free_text.{channel}.j2"
+
+
+def _laid_out(values: Mapping[str, Any], locale: str) -> dict[str, Any]:
+    """The values with what layouts go by: the direction of the language, and a look."""
+    return {"look": USUAL_LOOK, **values, "dir": cldr.direction(locale)}
 
 
 class _Sheet:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from service.domain import asking, attributes
+from service.domain.brands import USUAL_LOOK
 from service.domain.calendars import zone_of
 from service.domain.json_object import JsonObject
 from service.domain.notices import Snapshot
@@ -25,10 +26,16 @@ def template_values(
     audience: str,
     region: str = "",
 ) -> JsonObject:
-    """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters."""
+    """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters.
+
+    `brand`: the service's own name, for orders of no brand of the pack.
+    """
+    chosen = workflow.brands.get(snapshot.brand)
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
     return {
-        "brand": brand,
+        "brand": chosen.title if chosen else brand,
+        "look": chosen.look if chosen else USUAL_LOOK,
+        "of_brand": chosen.name if chosen else "",
         "link": link,
         "order": {"id": snapshot.order_id},
         "name": name,

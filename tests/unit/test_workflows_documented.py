@@ -103,6 +103,7 @@ def _whole(folder: Path) -> Path:
     (home / "workflow.yaml").write_text(yaml.safe_dump(pack, sort_keys=False))
     for name, notice in pack["notices"].items():
         channels = [c if isinstance(c, str) else c["channel"] for c in notice["channels"]]
+        channels += [c for b in pack["brands"].values() for c in b["notices"].get(name, {}).get("channels", [])]
         for channel in {*channels, *(pack["fallback"].get(c) for c in channels)} - {
             None,
             "webhook",

@@ -8,6 +8,7 @@ from service.channels.email.settings import MailSettings
 from service.channels.medium import Rendered, Sheet, TitledMedium
 from service.channels.port import Provider
 from service.domain.events import clean
+from service.mail_address import sender_of
 
 if TYPE_CHECKING:
     from css_inline import CSSInliner
@@ -37,6 +38,12 @@ def _inliner() -> "CSSInliner":
     return CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
 
 
+def mailbox(text: str) -> str:
+    """A sender as it is written; raises ValueError."""
+    sender_of(text)
+    return text.strip()
+
+
 def _providers(settings: MailSettings, around: Surroundings) -> list[Provider]:
     from service.channels.email.provider import SmtpProvider
 
@@ -51,5 +58,6 @@ EMAIL: Final = Channel(
     is_ready=lambda settings: bool(settings.smtp_relays() and settings.email_from),
     needs="SMTP_URL and EMAIL_FROM",
     providers=_providers,
+    canonical_sender=mailbox,
     medium=MailMedium(),
 )

@@ -10,7 +10,7 @@ from typing import Final
 from service.channels.email.answers import CLOSING
 from service.channels.email.message import mail_of
 from service.channels.email.session import Session, Stopped, relay_of
-from service.channels.port import OutgoingMessage, SendResult
+from service.channels.port import OutgoingMessage, SendResult, chosen_sender
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 from service.mail_address import canonical_mail, sender_of
 
@@ -29,6 +29,8 @@ class SmtpProvider:
         self._timeout_s = timeout_s
         self._kept_for_s = kept_for_s
         self._sender_name, self.sender = sender_of(sender)
+        # A brand's mails come from the same mailbox by whichever relay.
+        self.place = 0
         self.name = self._relay.name
         # The one used last at the end.
         self._idle: list[Session] = []
@@ -41,7 +43,7 @@ class SmtpProvider:
         except ValueError as error:
             return Permanent(self.name, "address", str(error), "bad_address")
         try:
-            mail = mail_of(message, self._sender_name, self.sender, recipient)
+            mail = mail_of(message, *self._from(message), recipient)
         except (ValueError, UnicodeError, LookupError) as error:
             return Permanent(self.name, "message", f"cannot be written as mail: {type(error).__name__}")
         attempt = _Attempt()
@@ -50,6 +52,12 @@ class SmtpProvider:
                 return await self._transmit(attempt, message, recipient, mail)
         except TimeoutError:
             return self._too_late(attempt)
+
+    def _from(self, message: OutgoingMessage) -> tuple[str, str]:
+        """Name and address of the sender."""
+        chosen = chosen_sender(self, message)
+        name, address = sender_of(chosen) if chosen else ("", self.sender)
+        return name or message.mail.from_name or self._sender_name, address
 
     async def _transmit(self, attempt: "_Attempt", message: OutgoingMessage, recipient: str, mail: bytes) -> SendResult:
         try:
@@ -69,7 +77,7 @@ class SmtpProvider:
         """A connection that has taken sender and recipient."""
         if (kept := await self._kept(attempt, message)) is not None:
             try:
-                await kept.address(message.mail.bounce_to or self.sender, recipient)
+                await kept.address(message.mail.bounce_to or self._from(message)[1], recipient)
                 return kept
             except Stopped as stopped:
                 # So a relay ends a connection that has carried enough, or was idle for too long.
@@ -78,7 +86,7 @@ class SmtpProvider:
                 kept.close()
         attempt.session = session = Session(self._relay, message)
         await session.open()
-        await session.address(message.mail.bounce_to or self.sender, recipient)
+        await session.address(message.mail.bounce_to or self._from(message)[1], recipient)
         return session
 
     async def _kept(self, attempt: "_Attempt", message: OutgoingMessage) -> Session | None:

@@ -7,6 +7,7 @@ from service.channels.channel import Channel, Surroundings
 from service.channels.medium import Medium, Rendered, Sheet
 from service.channels.port import Provider
 from service.channels.sms.segments import measure, outside, plain_enough, without_outsiders
+from service.channels.twilio.senders import sms_sender
 from service.channels.twilio.settings import TwilioSettings
 
 MAX_SEGMENTS: Final = 3
@@ -63,5 +64,6 @@ SMS: Final = Channel(
     is_ready=lambda settings: any(a.can_sms for a in settings.twilio_accounts()),
     needs="TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_SMS_FROM or TWILIO_MESSAGING_SERVICE_SID",
     providers=_providers,
+    canonical_sender=sms_sender,
     medium=SmsMedium(),
 )

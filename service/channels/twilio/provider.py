@@ -34,8 +34,9 @@ from service.channels.http_answers import (
     seconds_of,
 )
 from service.channels.http_client import HttpClient
-from service.channels.port import OutgoingMessage, Provider, SendResult
+from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_sender
 from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
+from service.channels.twilio.senders import is_service
 from service.channels.twilio.settings import TwilioAccount
 from service.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
@@ -95,10 +96,15 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
 
 
 class TwilioProvider:
-    """One account, for one of the two channels."""
+    """One account, for one of the two channels. `place`: which of a message's `senders` belongs to it."""
 
     def __init__(
-        self, account: TwilioAccount, channel: Literal["sms", "whatsapp"], http: TwilioHttp, timeout_s: float
+        self,
+        account: TwilioAccount,
+        channel: Literal["sms", "whatsapp"],
+        http: TwilioHttp,
+        timeout_s: float,
+        place: int = 0,
     ) -> None:
         self.name = f"twilio:{account.account_sid[-6:]}"
         self._whatsapp = channel == "whatsapp"
@@ -106,6 +112,7 @@ class TwilioProvider:
         self._from = f"whatsapp:{account.whatsapp_from}" if self._whatsapp else account.sms_from
         self.sender = account.whatsapp_from if self._whatsapp else self._service or account.sms_from
         self._http = http
+        self.place = place
         self._timeout_s = timeout_s
         self._client = Client(account.account_sid, account.auth_token.get_secret_value(), http_client=http)
         # The SDK builds addresses from its domain object; pointing that elsewhere is how it is redirected.
@@ -135,10 +142,11 @@ class TwilioProvider:
             "status_callback": message.callback_url,
             "validity_period": max(1, min(message.ttl_s, LONGEST_VALIDITY_S)),
         }
-        if self._service:
-            parameters["messaging_service_sid"] = self._service
+        chosen = chosen_sender(self, message)
+        if is_service(chosen) or (not chosen and self._service):
+            parameters["messaging_service_sid"] = chosen or self._service
         else:
-            parameters["from_"] = self._from
+            parameters["from_"] = prefix + chosen if chosen else self._from
         if message.rendered.content_sid:
             parameters["content_sid"] = message.rendered.content_sid
             if message.rendered.content_variables:
@@ -182,7 +190,7 @@ def providers(
     """One for each account, over connections that they share."""
     http = TwilioHttp(around.concurrent, around.timeout_s)
     around.closers.append(http.close)
-    return [TwilioProvider(account, channel, http, around.timeout_s) for account in accounts]
+    return [TwilioProvider(account, channel, http, around.timeout_s, place) for place, account in enumerate(accounts)]
 
 
 def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:

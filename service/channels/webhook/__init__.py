@@ -23,6 +23,7 @@ class WebhookMedium(Medium):
         """The order's facts as JSON."""
         data = {"workflow": facts.workflow, "order_id": facts.order_id, "notice": facts.notice}
         data |= {"audience": facts.audience, "status": facts.snapshot.status, "stage": facts.snapshot.stage}
+        data |= {"brand": facts.snapshot.brand} if facts.snapshot.brand else {}
         data |= {name: values[name] for name in _FOR_MACHINES if values[name]}
         body = {"type": f"order.{facts.notice}", "timestamp": facts.at, "data": data}
         return Rendered(text=msgspec.json.encode(body).decode())

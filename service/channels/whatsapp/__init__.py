@@ -6,6 +6,7 @@ from typing import Final
 from service.channels.channel import Channel, Surroundings
 from service.channels.medium import Medium, Rendered, Sheet
 from service.channels.port import Provider
+from service.channels.twilio.senders import whatsapp_sender
 from service.channels.twilio.settings import TwilioSettings
 
 LONGEST_VARIABLE: Final = 1600
@@ -47,5 +48,6 @@ WHATSAPP: Final = Channel(
     is_ready=lambda settings: any(a.whatsapp_from for a in settings.twilio_accounts()),
     needs="TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM",
     providers=_providers,
+    canonical_sender=whatsapp_sender,
     medium=WhatsAppMedium(),
 )

@@ -8,6 +8,7 @@ from service.domain.workflow import Attribute, AttributeType
 FIELDS: Final[Mapping[str, AttributeType]] = {
     "status": "text",
     "stage": "text",
+    "brand": "text",
     "created": "datetime",
     "status_since": "datetime",
     "visits": "number",

@@ -177,6 +177,7 @@ class OrderShown(Struct, frozen=True):
     appointment: Appointment | None
     price: Price | None
     payment: Payment | None
+    brand: str
     attributes: JsonObject
     messages: list[MessageShown]
     timeline: list[JsonObject]

@@ -54,6 +54,7 @@ async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: dat
         appointment=order.appointment,
         price=order.price,
         payment=order.payment,
+        brand=order.brand,
         attributes=dict(order.attributes),
         messages=messages,
         timeline=_merged(await _timeline(tx, order.id), messages),

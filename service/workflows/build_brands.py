@@ -1,0 +1,64 @@
+"""Brands of a pack, from YAML to the domain's model."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from service.channels import registry
+from service.domain.brands import USUAL_LOOK, Brand, Look
+from service.domain.workflow import Content, Notice, Workflow
+from service.workflows.schema_brands import BrandYaml
+
+_WHITE: Final = "#ffffff"
+_BLACK: Final = "#000000"
+
+
+def with_brands(workflow: Workflow, yaml: Mapping[str, BrandYaml]) -> Workflow:
+    """The workflow that knows its brands."""
+    return replace(workflow, brands={name: _brand(name, brand, workflow) for name, brand in yaml.items()})
+
+
+def _brand(name: str, yaml: BrandYaml, workflow: Workflow) -> Brand:
+    look = Look(yaml.look.colour, ink_on(yaml.look.colour)) if yaml.look.colour else USUAL_LOOK
+    fallback = workflow.fallback if yaml.fallback is None else yaml.fallback
+    if yaml.channels:
+        fallback = {failed: other for failed, other in fallback.items() if other in yaml.channels}
+    return Brand(
+        name=name,
+        title=yaml.name,
+        look=replace(look, logo=yaml.look.logo),
+        senders={channel: tuple(_canonical(channel, s) for s in said) for channel, said in yaml.senders.items()},
+        notices={n: _told(notice, yaml) for n, notice in workflow.notices.items()},
+        fallback=fallback,
+        reply_to=yaml.reply_to or workflow.reply_to,
+    )
+
+
+def _canonical(channel: str, sender: str) -> str:
+    form = registry.channels()[channel].canonical_sender
+    return form(sender) if form else sender
+
+
+def _told(notice: Notice, brand: BrandYaml) -> Notice:
+    own = brand.notices.get(notice.name)
+    kept = tuple(channel for channel in brand.channels if channel in notice.channels)
+    content = {locale: Content(c.sid, c.variables) for locale, c in own.whatsapp_content.items()} if own else {}
+    return replace(
+        notice,
+        channels=tuple(own.channels) if own and own.channels else kept or notice.channels,
+        content={**notice.content, **content},
+    )
+
+
+def ink_on(colour: str) -> str:
+    """Black or white: what is read best upon a colour (WCAG 2.2, contrast ratio)."""
+    light = luminance(colour)
+    return _WHITE if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else _BLACK
+
+
+def luminance(colour: str) -> float:
+    """Of `#rrggbb`, from 0 to 1 (WCAG 2.2, relative luminance)."""
+    parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,63 @@
+"""Brands of a pack: what they are called, from whom their messages come, and what they say otherwise."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from service.channels import registry
+from service.domain.json_object import JsonObject
+from service.mail_address import canonical_mail
+from service.workflows.schema_words import Ident, Part, one_or_many
+
+
+def _installed(name: str) -> str:
+    if name in registry.channels():
+        return name
+    raise ValueError(f"Input should be an installed channel; known: {', '.join(registry.channels())}")
+
+
+def _all_channels(schema: JsonObject) -> None:
+    schema["enum"] = list(registry.channels())
+
+
+Channel = Annotated[str, AfterValidator(_installed), Field(json_schema_extra=_all_channels)]
+MailAddress = Annotated[str, AfterValidator(lambda text: canonical_mail(text) if text else "")]
+Senders = Annotated[
+    list[str], BeforeValidator(one_or_many, json_schema_input_type=str | list[str]), Field(min_length=1)
+]
+
+
+class ContentYaml(Part):
+    """A WhatsApp template approved by the provider."""
+
+    sid: Annotated[str, Field(pattern=r"^HX[0-9a-fA-F]{32}$")]
+    variables: dict[str, str] = {}
+
+
+class LookYaml(Part):
+    """Of mails and pages."""
+
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", description="such as #14532d")] = ""
+    logo: Annotated[str, Field(pattern=r"^(https://[^\s\"'<>;,]+)?$", description="an address of a picture")] = ""
+
+
+class BrandNoticeYaml(Part):
+    """What a brand does otherwise with a notice."""
+
+    channels: Annotated[list[Channel], Field(description="in place of the notice's own")] = []
+    whatsapp_content: dict[str, ContentYaml] = {}
+
+
+class BrandYaml(Part):
+    """One of the names that the service speaks for; orders choose it by `data.brand`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, description="as messages and pages say it")]
+    look: LookYaml = LookYaml()
+    reply_to: MailAddress = ""
+    senders: Annotated[
+        dict[Channel, Senders],
+        Field(description="by channel: from whom; several: one for each provider, the preferred one's first"),
+    ] = {}
+    channels: Annotated[list[Channel], Field(description="of a notice's channels only these, in this order")] = []
+    fallback: Annotated[dict[Channel, Channel] | None, Field(description="in place of the pack's")] = None
+    notices: dict[Ident, BrandNoticeYaml] = {}
