@@ -21,7 +21,7 @@ from service.ledger.orders.read_models import OrderShown
 from service.ledger.orders.views import order_view
 from service.timekeeping import SteadyTime
 from service.workflows import packs
-from service.workflows.durations import in_words
+from service.workflows.durations import length_in_words
 
 WIDE = 220
 _HIDDEN = ("at", "kind", "message", "provider")
@@ -99,7 +99,7 @@ def _print_clocks(console: Console, view: OrderShown, workflow: Workflow) -> Non
 
 def rule_in_words(spec: ClockSpec) -> str:
     """What a clock promises, in a sentence."""
-    within = in_words(spec.within) + (" of working time" if spec.calendar or spec.calendar_by else "")
+    within = length_in_words(spec) + (" of working time" if spec.calendar or spec.calendar_by else "")
     statuses = ", ".join(sorted(spec.statuses)) or "any open status"
     words = KINDS[spec.kind].in_words(spec, within, statuses)
     pauses = f"; pauses in {', '.join(sorted(spec.paused_in))}" if spec.paused_in else ""

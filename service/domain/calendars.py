@@ -24,11 +24,13 @@ class Calendar(Struct, frozen=True):
 
     A span is from minute to minute of its day; one that ends beyond 24:00 (1440) goes on into the next day, whatever
     that day is. A day of `special` without spans is closed, such as a holiday.
+    `zone_from`: the path of an order's own zone, which comes before `timezone`.
     """
 
     timezone: str
     week: tuple[Spans, ...]
     special: Mapping[date, Spans] = {}
+    zone_from: str = ""
 
     @property
     def day_length(self) -> timedelta:
@@ -64,6 +66,11 @@ def zone_of(name: str, fallback: str = "UTC") -> ZoneInfo:
         return ZoneInfo(name or fallback)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo(fallback)
+
+
+def is_zone(name: object) -> bool:
+    """Whether this names a time zone."""
+    return isinstance(name, str) and bool(name) and (name == "UTC" or zone_of(name).key == name)
 
 
 def local_instant(day: date, at: time, timezone: str) -> datetime:

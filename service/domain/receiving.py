@@ -143,11 +143,11 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
     draft.order, _ = updated(draft.order, data, draft.at)
     draft.set(event_time=draft.at, note=data.note)
     status = workflow.statuses[data.status]
-    if move == "enter":
+    if move != "repeat":
         draft.set(status=status.name, stage=status.stage, status_since=draft.at)
         transitions.check_needs(workflow, draft.order, data, before.status)
         draft.log(
-            "status_changed",
+            "status_changed" if move == "enter" else "status_repeated",
             was=before.status,
             to=status.name,
             stage=status.stage,
@@ -159,7 +159,9 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
         draft.log("data_updated", status=status.name, **_said(event, draft.now))
     _warn(draft, event)
     draft.observe(before)
-    notices = triggers.entered(draft, status) if move == "enter" else []
+    notices = triggers.entered(draft, status) if move != "repeat" else []
+    if move == "again":
+        running.begin_again(draft)
     _plan_all(draft, [*notices, *_of_changes(draft, before)], data)
     running.sync(draft, by_event=True)
     return draft.decision()

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from service.domain.conditions.tree import Condition
 from service.domain.plain_words import plain
 
 # The same reply again so soon is a doubled tap, or one that came by two ways.
@@ -35,7 +36,7 @@ class Reply(Struct, frozen=True):
     `publish`: the order system hears of it. `escalate`: for this reason. `notify`: this notice is told. `answer`: this
     notice is told to whoever replied, there where they did. `too_late`: told so to whoever replies when it counts no
     more. `waits`: a person answers, too. `repeats`: it counts again and again; others count once while the order stays
-    in a status. `buttons`: offered where taps are possible.
+    in a status. `buttons`: offered where taps are possible. It is this reply only `when` that holds.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Reply(Struct, frozen=True):
     waits: bool = False
     repeats: bool = False
     buttons: bool = True
+    when: Condition | None = None
 
 
 def word_of(text: str) -> Word:

@@ -10,9 +10,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
-from service.domain import notifying, readers
+from service.domain import notifying, readers, triggers
 from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
 from service.domain.clocks import running
+from service.domain.conditions.judging import Situation, holds
 from service.domain.conversation import ANSWER, MOST_SAID, PAGE, Conversation, Counted, ReceivedReply, ReplyOutcome
 from service.domain.draft import Draft
 from service.domain.errors import Rejection
@@ -71,7 +72,8 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
 
 def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str) -> Reply | None:
     """The reply that was tapped or written; None where a person has to read it."""
-    theirs = {n: r for n, r in workflow.replies.items() if audience in r.audiences}
+    now_is = Situation(order, cause.at, workflow.timezone)
+    theirs = {n: r for n, r in workflow.replies.items() if audience in r.audiences and holds(r.when, now_is)}
     if cause.payload in theirs:
         return theirs[cause.payload]
     found = said(cause.text, theirs.values()) if cause.is_sure else []
@@ -114,7 +116,7 @@ def _waits(draft: Draft, found: Reply | None, outcome: ReplyOutcome, reader: Rea
         return not _answer(draft, found.too_late, reader, can_tell=can_tell)
     if found.escalate:
         escalations.open_or_join(draft, found.escalate, draft.at, by=reader.name or reader.audience)
-    if found.notify:
+    if found.notify and triggers.is_meant(draft, found.notify):
         notifying.notify(draft, found.notify, draft.at)
     told = found.answer is None or _answer(draft, found.answer, reader, can_tell=can_tell)
     return found.waits or not told

@@ -10,7 +10,7 @@ from service.domain.order import Order
 from service.domain.quoting import quoted
 from service.domain.workflow import Workflow
 
-Move = Literal["enter", "repeat"]
+Move = Literal["enter", "again", "repeat"]
 
 
 def require_known(kind: str, name: str, known: Iterable[str], where: str) -> None:
@@ -31,9 +31,15 @@ def check_start(workflow: Workflow, status: str) -> None:
 
 
 def check_move(workflow: Workflow, current: str, status: str) -> Move:
-    """The kind of move from `current` to `status`; raises Rejection naming what would be allowed."""
+    """The kind of move from `current` to `status`; raises Rejection naming what would be allowed.
+
+    *again*: it is entered once more, and tells once more; *repeat*: it only brings new data.
+    """
     if status == current:
-        if workflow.repeat_updates:
+        on_repeat = workflow.statuses[status].on_repeat or ("update" if workflow.repeat_updates else "reject")
+        if on_repeat == "notify":
+            return "again"
+        if on_repeat == "update":
             return "repeat"
         raise Rejection(f"data.status: the order is already {current!r}, and a repeat is not taken")
     if status in workflow.moves[current]:

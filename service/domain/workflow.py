@@ -24,6 +24,7 @@ UntilState = Literal["sent", "delivered"]
 WhenUnknown = Literal["resend", "while_fresh", "never"]
 WhenQuiet = Literal["send", "wait", "drop"]
 AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
+OnRepeat = Literal["notify", "update", "reject"]
 MeasureKind = Literal["rate", "time", "average", "count"]
 
 
@@ -49,6 +50,7 @@ class Need(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """An internal state of the order and what entering it tells: `notices`, each only `when` its condition holds.
 
+    `on_repeat`: what an event does that brings the status the order is in; None: as all statuses of the pack.
     `tracked`: customers may open the tracking page of an order in it. `listed`: lists show such orders unasked.
     """
 
@@ -56,6 +58,7 @@ class Status(Struct, frozen=True):
     stage: str
     notices: tuple[str, ...] = ()
     when: Mapping[str, Condition] = {}
+    on_repeat: OnRepeat | None = None
     final: bool = False
     needs: tuple[Need, ...] = ()
     tracked: bool = True
@@ -165,13 +168,26 @@ class CalendarBy(Struct, frozen=True):
     calendars: Mapping[str, Calendar]
 
 
+class LengthFrom(Struct, frozen=True):
+    """A length that the order's data says: a number of `unit` at `path`, or a text such as `3 days`.
+
+    `most`: longer ones are taken for a mistake. Without an `otherwise`, there is no clock while the order says none.
+    """
+
+    path: str
+    unit: timedelta | None
+    most: timedelta
+    otherwise: bool = True
+
+
 class ClockSpec(Struct, frozen=True):
     """A promise: what starts it, how long it may take, and what its breach does.
 
     `statuses` are those in which it runs (empty: every status that is not final). `date` names a date
     of the order for *deadline* and *reminder*; `default_after` stands in, counted from entering
     `default_in`, while the order has no such date. With a `calendar`, or the one that
-    the order's data chooses, lengths are working time. It runs
+    the order's data chooses, lengths are working time. With `length_from`, `within` counts where
+    the order says none. It runs
     only `when` that condition holds and the one of `unless` does not; `notify_when` and `warn_when` are asked when it
     is due and when it warns. A reminder noticed more than
     `late_by` after its moment is skipped. `timezone` is the pack's.
@@ -199,6 +215,7 @@ class ClockSpec(Struct, frozen=True):
     calendar: Calendar | None = None
     calendar_by: CalendarBy | None = None
     variants: tuple[Variant, ...] = ()
+    length_from: LengthFrom | None = None
     when: Condition | None = None
     unless: Condition | None = None
     late_by: timedelta = timedelta(minutes=15)

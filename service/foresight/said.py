@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from service.domain.clocks.kinds import KINDS
 from service.domain.workflow import ClockSpec, Notice, Status
-from service.workflows.durations import in_words
+from service.workflows.durations import in_words, length_in_words
 
 # So many characters of a value are shown where nobody has found better words for it.
 _LONGEST: Final = 200
@@ -59,7 +59,7 @@ def _occasions(notice: Notice, statuses: Mapping[str, Status]) -> list[str]:
 def clock_rule(spec: ClockSpec) -> str:
     """What a clock promises or plans, and what happens when it is due."""
     rule = KINDS[spec.kind].in_words(
-        spec, in_words(spec.within), shown(spec.statuses) if spec.statuses else "any status"
+        spec, length_in_words(spec), shown(spec.statuses) if spec.statuses else "any status"
     )
     then = [f"tells {spec.notify}"] if spec.notify else []
     then += [f"calls for {spec.escalate.reason}"] if spec.escalate else []

@@ -39,7 +39,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         repeat_updates=yaml.transitions.repeat == "update",
         notices={n: build_notices.notice(n, v, yaml, scope) for n, v in yaml.notices.items()}
         | {ANSWER: build_replies.answer_notice()},
-        replies=build_replies.replies(yaml),
+        replies=build_replies.replies(yaml, scope),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},
@@ -117,7 +117,7 @@ def _status(name: str, yaml: StatusYaml, scope: Scope) -> Status:
     needs = tuple(Need(n.what, frozenset(n.from_)) for n in yaml.needs)
     when = {n.notice: c for n in yaml.notify if (c := condition(n.when, scope))}
     names = tuple(n.notice for n in yaml.notify)
-    return Status(name, yaml.stage, names, when, yaml.final, needs, yaml.tracked, yaml.listed)
+    return Status(name, yaml.stage, names, when, yaml.on_repeat, yaml.final, needs, yaml.tracked, yaml.listed)
 
 
 def build_team(name: str, team: TeamYaml, pack: WorkflowYaml) -> Team:

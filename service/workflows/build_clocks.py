@@ -2,16 +2,28 @@
 
 from collections.abc import Iterable
 from datetime import date, time, timedelta
-from typing import Final
+from typing import Final, get_args
 
 from service.domain.calendars import Calendar, QuietHours, Spans
-from service.domain.workflow import CalendarBy, ClockSpec, Escalate, Measure, Variant
+from service.domain.workflow import CalendarBy, ClockSpec, Escalate, LengthFrom, Measure, Variant
 from service.workflows.conditions import Scope, condition
-from service.workflows.durations import WorkingTime, parse_duration
+from service.workflows.durations import WorkingTime, parse_duration, parse_length
 from service.workflows.schema import ClockYaml, EscalateYaml, FollowUpYaml, MeasureYaml, WorkflowYaml
-from service.workflows.schema_times import DAY_MINUTES, CalendarYaml, QuietYaml, Weekday
+from service.workflows.schema_times import (
+    DAY_MINUTES,
+    CalendarYaml,
+    LengthFromYaml,
+    LengthUnit,
+    QuietYaml,
+    Weekday,
+    ZoneFromYaml,
+    zone_name,
+)
 
 _WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# Longer promises that an order's data names are mistakes, and a calendar does not know more days than `MAX_DAYS`.
+_MOST: Final = timedelta(days=3660)
+_MOST_WORKING_DAYS: Final = 1000
 _YEARS_AHEAD: Final = 6
 _YEARS_BACK: Final = 2
 
@@ -32,7 +44,8 @@ def calendar(yaml: CalendarYaml) -> Calendar:
         special |= dict.fromkeys(holidays.country_holidays(yaml.holidays, subdiv=yaml.region, years=years), ())
     special |= dict.fromkeys(yaml.closed, ())
     special |= {day: spans(texts) for day, texts in yaml.special.items()}
-    return Calendar(yaml.timezone, tuple(_on(yaml, weekday) for weekday in _WEEKDAYS), special)
+    zone_from = yaml.timezone.from_ if isinstance(yaml.timezone, ZoneFromYaml) else ""
+    return Calendar(zone_name(yaml), tuple(_on(yaml, weekday) for weekday in _WEEKDAYS), special, zone_from)
 
 
 def _on(yaml: CalendarYaml, weekday: Weekday) -> Spans:
@@ -70,7 +83,8 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> Clock
     return ClockSpec(
         name=name,
         kind=yaml.kind,
-        within=_length(yaml.within, keeps),
+        within=_usual(yaml.within, keeps),
+        length_from=_length_from(yaml.within, keeps),
         notice=yaml.notice,
         until=yaml.until,
         statuses=frozenset(yaml.in_),
@@ -119,16 +133,47 @@ def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelt
     return day * length.days + timedelta(hours=length.hours)
 
 
+def _usual(length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None) -> timedelta:
+    """The length where the order says none."""
+    if isinstance(length, LengthFromYaml):
+        return _length(length.else_, keeps) if length.else_ is not None else timedelta(0)
+    return _length(length, keeps)
+
+
+def _length_from(length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None) -> LengthFrom | None:
+    if not isinstance(length, LengthFromYaml):
+        return None
+    said = unit_of(length)
+    unit = _length(parse_length(f"1 {said}"), keeps) if said else None
+    most = keeps.day_length * _MOST_WORKING_DAYS if keeps else _MOST
+    return LengthFrom(length.from_, unit, most, length.else_ is not None)
+
+
+def unit_of(length: LengthFromYaml) -> str:
+    """As said, else the one by which the attribute is called, as `attributes.days` is; empty: none."""
+    called = length.from_.rpartition(".")[2].replace("_", " ")
+    known: tuple[str, ...] = get_args(LengthUnit)
+    return length.unit or next((u for u in known[::-1] if called == u or called.endswith(f" {u}")), "")
+
+
+def counts_working_time(length: timedelta | WorkingTime | LengthFromYaml) -> bool:
+    """Whether it is counted by a calendar."""
+    if isinstance(length, LengthFromYaml):
+        return unit_of(length).startswith("working") or isinstance(length.else_, WorkingTime)
+    return isinstance(length, WorkingTime)
+
+
 def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
     """A plan that tells some time after entering a status."""
     keeps, chosen = _calendars(yaml, pack)
     return ClockSpec(
         name=name,
         kind="follow_up",
-        within=_length(yaml.after, keeps),
+        within=_usual(yaml.after, keeps),
+        length_from=_length_from(yaml.after, keeps),
         calendar=keeps,
         calendar_by=chosen,
-        ends_in_working_time=keeps is not None and isinstance(yaml.after, timedelta),
+        ends_in_working_time=keeps is not None and not counts_working_time(yaml.after),
         statuses=frozenset(yaml.in_),
         notify=yaml.notify.notice,
         notify_when=condition(yaml.notify.when, scope),

@@ -7,6 +7,7 @@ from service.channels import registry
 from service.domain.conversation import ANSWER
 from service.domain.replies import Reply, word_of
 from service.domain.workflow import Ask, Attribute, Faq, Notice
+from service.workflows.conditions import Scope, condition
 from service.workflows.schema import FaqYaml, WorkflowYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.yaml_lines import YamlPath
@@ -30,9 +31,9 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
             yield ("replies", name, "escalate"), "reason", reply.escalate, list(y.reasons)
 
 
-def replies(yaml: WorkflowYaml) -> dict[str, Reply]:
+def replies(yaml: WorkflowYaml, scope: Scope) -> dict[str, Reply]:
     """As declared; where nothing is said of statuses, it counts until the order has ended."""
-    return {name: _reply(name, r, yaml) for name, r in yaml.replies.items()}
+    return {name: _reply(name, r, yaml, scope) for name, r in yaml.replies.items()}
 
 
 def statuses_of(yaml: WorkflowYaml, reply: ReplyYaml) -> frozenset[str]:
@@ -42,7 +43,7 @@ def statuses_of(yaml: WorkflowYaml, reply: ReplyYaml) -> frozenset[str]:
     return frozenset(reply.in_ or (n for n, s in yaml.statuses.items() if not s.final))
 
 
-def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml) -> Reply:
+def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml, scope: Scope) -> Reply:
     return Reply(
         name=name,
         titles=r.title,
@@ -57,6 +58,7 @@ def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml) -> Reply:
         waits=r.waits,
         repeats=r.repeats,
         buttons=r.buttons,
+        when=condition(r.when, scope),
     )
 
 

@@ -6,28 +6,13 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BeforeValidator, PlainValidator
 
-_UNITS: Final = {
-    "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60,
-    "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800,
-}  # fmt: skip
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+from service.domain.durations import duration
+from service.domain.workflow import ClockSpec
 
 
 def parse_duration(text: Any) -> Any:
     """`1h 30m` to a timedelta; raises ValueError that shows how to write one."""
-    if isinstance(text, timedelta):
-        return text
-    lowered = str(text).strip().lower()
-    seconds, position = 0.0, 0
-    while match := _PART.match(lowered, position):
-        unit = match[2] if match[2] in _UNITS else match[2].removesuffix("s")
-        if unit not in _UNITS:
-            break
-        seconds += float(match[1]) * _UNITS[unit]
-        position = match.end()
-    if not lowered or position != len(lowered):
-        raise ValueError(f"{text!r} is not a duration; write 30s, 5m, 24h or 3 days")
-    return timedelta(seconds=seconds)
+    return text if isinstance(text, timedelta) else duration(str(text))
 
 
 _WORKING = re.compile(r"^(\d+(?:\.\d+)?)\s*working\s+(day|days|hour|hours|h)$")
@@ -67,6 +52,14 @@ def in_words(length: timedelta | WorkingTime) -> str:
         count, left = divmod(left, size)
         parts += [_counted(count, unit)] if count else []
     return " ".join(parts) or "no time"
+
+
+def length_in_words(spec: ClockSpec) -> str:
+    """How long it may take; where the order's data says it, by which value."""
+    rule = spec.length_from
+    if rule is None:
+        return in_words(spec.within)
+    return f"as long as {rule.path} says" + (f" (else {in_words(spec.within)})" if rule.otherwise else "")
 
 
 def _counted(count: float, unit: str) -> str:

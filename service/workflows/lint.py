@@ -15,7 +15,7 @@ from service.workflows import build, build_clocks, build_replies
 from service.workflows.durations import WorkingTime, parse_duration
 from service.workflows.renamed_keys import OldKey, with_new_names
 from service.workflows.schema import ClockYaml, FollowUpYaml, WorkflowYaml
-from service.workflows.schema_times import CalendarByYaml, CalendarYaml
+from service.workflows.schema_times import CalendarByYaml, CalendarYaml, zone_name
 from service.workflows.yaml_lines import YamlError, YamlPath, line_of, load
 
 
@@ -213,7 +213,7 @@ def _settings(source: Source) -> Iterator[Finding]:
 def _zones(source: Source) -> Iterator[Finding]:
     y = source.yaml
     zones: list[tuple[YamlPath, str]] = [(("timezone",), y.timezone)]
-    zones += [(("calendars", n, "timezone"), c.timezone) for n, c in y.calendars.items()]
+    zones += [(("calendars", n, "timezone"), zone_name(c)) for n, c in y.calendars.items()]
     zones += [(("teams", n, "timezone"), t.timezone) for n, t in y.teams.items() if t.timezone]
     for path, zone in zones:
         try:
@@ -251,7 +251,7 @@ def _lengths(source: Source) -> Iterator[Finding]:
     y = source.yaml
     for name, clock in y.clocks.items():
         lengths = [clock.within, *(v.within for v in clock.variants)]
-        if clock.calendar is None and any(isinstance(length, WorkingTime) for length in lengths):
+        if clock.calendar is None and any(build_clocks.counts_working_time(length) for length in lengths):
             yield source.problem(("clocks", name, "within"), f"{name}: working time needs a 'calendar'")
         if clock.at_warning and clock.warn_at is None:
             yield source.problem(("clocks", name, "at_warning"), f"{name}: at_warning needs 'warn_at'")
@@ -263,7 +263,7 @@ def _lengths(source: Source) -> Iterator[Finding]:
             except ValueError:
                 yield source.problem(("clocks", name, "warn_at"), f"{name}: write warn_at as 80% or as 4h")
     for name, follow_up in y.follow_ups.items():
-        if follow_up.calendar is None and isinstance(follow_up.after, WorkingTime):
+        if follow_up.calendar is None and build_clocks.counts_working_time(follow_up.after):
             yield source.problem(("follow_ups", name, "after"), f"{name}: working time needs a 'calendar'")
         if isinstance(follow_up.after, WorkingTime) and follow_up.after.days:
             yield from _day_lengths(source, ("follow_ups", name, "after"), follow_up)

@@ -43,6 +43,8 @@ def _places(y: WorkflowYaml) -> Iterator[Place]:
         yield Place(("follow_ups", name, "when"), follow_up.when, of_time=False)
         yield Place(("follow_ups", name, "unless"), follow_up.unless, of_time=False)
         yield _named(("follow_ups", name, "notify"), follow_up.notify)
+    for name, reply in y.replies.items():
+        yield Place(("replies", name, "when"), reply.when)
     for name, reason in y.reasons.items():
         yield Place(("reasons", name, "when"), reason.when)
         for i, variant in enumerate(reason.variants):

@@ -21,6 +21,7 @@ from service.workflows import (
     lint_brands,
     lint_conditions,
     lint_languages,
+    lint_lengths,
     lint_replies,
     lint_teams,
     lint_templates,
@@ -37,6 +38,7 @@ _CHECKS: Final = (
     lint_conditions.check,
     lint_languages.check,
     lint_brands.check,
+    lint_lengths.check,
     lint_replies.check,
 )
 

@@ -6,13 +6,13 @@ from pydantic import BeforeValidator, Field
 
 from service.domain.calendars import Every
 from service.domain.json_object import JsonObject
-from service.domain.workflow import AttributeType, MeasureKind, Severity, UntilState, WhenQuiet, WhenUnknown
+from service.domain.workflow import AttributeType, MeasureKind, OnRepeat, Severity, UntilState, WhenQuiet, WhenUnknown
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_asks import Asks
 from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
 from service.workflows.schema_replies import ReplyYaml
-from service.workflows.schema_times import CalendarByYaml, CalendarYaml, QuietYaml, StartTime
+from service.workflows.schema_times import CalendarByYaml, CalendarYaml, LengthOrFrom, QuietYaml, StartTime
 from service.workflows.schema_words import (
     AttributeName,
     DataPath,
@@ -55,6 +55,10 @@ class StatusYaml(Part):
 
     stage: Ident
     notify: Notifies = []
+    on_repeat: Annotated[
+        OnRepeat | None,
+        Field(description="an event with the status the order is in: told as if entered anew, new data, or refused"),
+    ] = None
     final: bool = False
     needs: Annotated[
         list[NeedYaml], BeforeValidator(_needs, json_schema_input_type=DataPath | list[DataPath | NeedYaml])
@@ -163,7 +167,7 @@ class ClockYaml(Part):
     """A promise and what its breach does."""
 
     kind: Literal["notify", "dwell", "deadline", "reminder", "reply"]
-    within: Length
+    within: LengthOrFrom
     variants: list[VariantYaml] = []
     calendar: Ident | CalendarByYaml | None = None
     when: WhenYaml | None = None
@@ -191,7 +195,7 @@ class FollowUpYaml(Part):
     """
 
     notify: Notify
-    after: Length
+    after: LengthOrFrom
     calendar: Ident | CalendarByYaml | None = None
     in_: Annotated[Idents, Field(alias="in")]
     when: WhenYaml | None = None

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from service.workflows.schema_conditions import WhenYaml
 from service.workflows.schema_words import Ident, Idents, Part, Titles, one_or_many
 
 Words = Annotated[str, Field(max_length=200, description="a whole message; case, marks, blanks and emoji do not count")]
@@ -19,6 +20,7 @@ class ReplyYaml(Part):
     in_: Annotated[
         Literal["any"] | Idents, Field(alias="in", description="where it counts: statuses, or any; else every open one")
     ] = []
+    when: Annotated[WhenYaml | None, Field(description="it is this reply only while this holds")] = None
     audience: Idents = ["customer"]
     words: Annotated[
         dict[str, Annotated[list[Words], BeforeValidator(one_or_many)]], Field(description="by language")

@@ -1,12 +1,14 @@
 """Local times, calendars and quiet hours, as a pack's YAML writes them."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
+from service.workflows.durations import Length, WorkingTime, parse_length
 from service.workflows.schema_words import DataPath, Ident, Part, one_or_many
 
+LengthUnit = Literal["minutes", "hours", "days", "weeks", "working hours", "working days"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -31,6 +33,13 @@ SpanText = Annotated[
 SpanTexts = Annotated[list[SpanText], BeforeValidator(one_or_many, json_schema_input_type=SpanText | list[SpanText])]
 
 
+class ZoneFromYaml(Part):
+    """The time zone that a value of the order names; `else` while it names none."""
+
+    from_: Annotated[DataPath, Field(alias="from")]
+    else_: Annotated[str, Field(alias="else")]
+
+
 class CalendarYaml(Part):
     """When the business works.
 
@@ -39,7 +48,7 @@ class CalendarYaml(Part):
     other spans, such as half ones.
     """
 
-    timezone: str
+    timezone: str | ZoneFromYaml
     days: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
     opens: StartTime = "09:00"
     closes: EndTime = "18:00"
@@ -58,8 +67,34 @@ class CalendarByYaml(Part):
     else_: Annotated[Ident, Field(alias="else")]
 
 
+class LengthFromYaml(Part):
+    """A length that a value of the order says: a number of `unit`, or a text such as `3 days`.
+
+    `else` counts while it says none; without it there is no such clock then.
+    """
+
+    from_: Annotated[DataPath, Field(alias="from")]
+    unit: LengthUnit | None = None
+    else_: Annotated[Length | None, Field(alias="else")] = None
+
+
 class QuietYaml(Part):
     """From when to when, local time, people are left alone."""
 
     start: StartTime
     end: StartTime
+
+
+def zone_name(calendar: CalendarYaml) -> str:
+    """The zone of a calendar where no order names another."""
+    return calendar.timezone.else_ if isinstance(calendar.timezone, ZoneFromYaml) else calendar.timezone
+
+
+def _length_or_from(value: Any) -> Any:
+    return LengthFromYaml.model_validate(value) if isinstance(value, dict) else parse_length(value)
+
+
+LengthOrFrom = Annotated[
+    timedelta | WorkingTime | LengthFromYaml,
+    PlainValidator(_length_or_from, json_schema_input_type=str | LengthFromYaml),
+]

@@ -225,3 +225,16 @@ def test_a_message_longer_than_any_word_is_none() -> None:
     word = Reply("go", {}, frozenset({"asked"}), frozenset({word_of("yes")}))
     assert said("yes" + " " * 300, [word]) == []
     assert said("", [word]) == []
+
+
+def test_a_reply_of_some_orders_is_free_text_in_the_others() -> None:
+    dear = "when: {path: price, over: 500 EUR}, in: [quoted]"
+    pack = errand(
+        ("\nteams:", REPLIES.replace("in: [quoted]", dear)),
+        ("notices:\n", "notices:\n  too_late: {channels: [sms]}\n  facts: {channels: [sms]}\n"),
+    )
+    for amount, expected in (("501", "counted"), ("499", "text")):
+        one = begun(pack, price={"amount": amount, "currency": "EUR"})
+        one.take(happened("quoted"))
+        assert outcome(say(one, "yes"))[1] == expected
+        assert outcome(say(one, "", payload="go"))[1] == ("again" if expected == "counted" else "text")

@@ -15,7 +15,7 @@ from service.domain import escalation as escalations
 from service.domain import triggers
 from service.domain.clocks.kinds import KINDS
 from service.domain.clocks.kinds.follow_up import ready_at
-from service.domain.clocks.timing import later, left, warn_time
+from service.domain.clocks.timing import has_length, later, left, warn_time
 from service.domain.conditions.judging import holds, why_not
 from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
@@ -55,7 +55,7 @@ def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
 
 def _relengthened(draft: Draft, spec: ClockSpec, clock: Clock) -> Clock:
     """The clock with another end, when the order turns out to be of another variant."""
-    if not (spec.variants or spec.calendar_by) or clock.basis is None or clock.state != "running" or clock.left_s:
+    if not _may_be_relengthened(spec) or clock.basis is None or clock.state != "running" or clock.left_s:
         return clock
     due = KINDS[spec.kind].due(spec, draft.order, clock.basis)
     if due == clock.due:
@@ -66,6 +66,11 @@ def _relengthened(draft: Draft, spec: ClockSpec, clock: Clock) -> Clock:
     return moved
 
 
+def _may_be_relengthened(spec: ClockSpec) -> bool:
+    calendars = [c for c in (spec.calendar, *(spec.calendar_by.calendars.values() if spec.calendar_by else ())) if c]
+    return bool(spec.variants or spec.calendar_by or spec.length_from or any(c.zone_from for c in calendars))
+
+
 def _applies(draft: Draft, spec: ClockSpec) -> bool:
     order = draft.order
     if spec.statuses:
@@ -74,6 +79,8 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
     elif draft.workflow.is_final(order.status) and KINDS[spec.kind].ends_with_order:
         return False
     situation = draft.situation()
+    if not has_length(spec, order):
+        return False
     return holds(spec.when, situation) and (spec.unless is None or not holds(spec.unless, situation))
 
 
@@ -138,7 +145,7 @@ def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
     """Start the promises that this notice reaches its reader in time; it was called for `at` that moment."""
     for spec in draft.workflow.clocks.values():
         kind = KINDS[spec.kind]
-        if not kind.follows_order and spec.notice == notice:
+        if not kind.follows_order and spec.notice == notice and has_length(spec, draft.order):
             due = kind.due(spec, draft.order, at)
             draft.put_clock(f"{spec.name}#{notice_id}", _clock(draft, spec, at, due, notice_id=notice_id))
 
@@ -181,6 +188,14 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
         draft.call_off(clock.told, why)
     if spec is None or spec.escalate is None or spec.escalate.auto_resolve:
         escalations.clock_ended(draft, clock.id, at, why)
+
+
+def begin_again(draft: Draft) -> None:
+    """The status was entered again: what counts from entering it alone counts from now."""
+    for spec in draft.workflow.clocks.values():
+        clock = draft.order.clocks.get(spec.name)
+        if clock and KINDS[spec.kind].begins_again and spec.statuses == {draft.order.status}:
+            stop(draft, spec.name, clock, draft.at, "the status was entered again")
 
 
 def next_due(clock: Clock) -> datetime | None:

@@ -1,28 +1,63 @@
 """How long a clock runs for an order, and when that is over: plain time, or working time of a calendar."""
 
+import re
 from datetime import datetime, timedelta
+from typing import Final
 
-from service.domain.calendars import Calendar, add_working, working_between
+from msgspec.structs import replace
+
+from service.domain.calendars import Calendar, add_working, is_zone, working_between
 from service.domain.conditions.judging import Situation, holds
+from service.domain.durations import duration
 from service.domain.order import Order
-from service.domain.workflow import ClockSpec
+from service.domain.workflow import ClockSpec, LengthFrom
+
+_NUMBER: Final = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 
 def within(spec: ClockSpec, order: Order) -> timedelta:
     """The length of the promise for this order."""
-    if not spec.variants:
-        return spec.within
-    # Of the order as it stands: what happens, and when, is not asked here (`check` sees to it).
-    situation = Situation(order, order.updated, spec.timezone)
-    return next((v.within for v in spec.variants if holds(v.when, situation)), spec.within)
+    if spec.variants:
+        # Of the order as it stands: what happens, and when, is not asked here (`check` sees to it).
+        situation = Situation(order, order.updated, spec.timezone)
+        for variant in spec.variants:
+            if holds(variant.when, situation):
+                return variant.within
+    found = _said(spec.length_from, order) if spec.length_from else None
+    return spec.within if found is None else found
+
+
+def has_length(spec: ClockSpec, order: Order) -> bool:
+    """Whether the promise has a length for this order, where only its data says one."""
+    rule = spec.length_from
+    return rule is None or rule.otherwise or _said(rule, order) is not None
+
+
+def _said(rule: LengthFrom, order: Order) -> timedelta | None:
+    """The length that the order's data says; None for what is none, or is beyond reason."""
+    value = order.value(rule.path)
+    try:
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            found = duration(value)
+        elif value is None or rule.unit is None or isinstance(value, bool):
+            return None
+        else:
+            found = float(value) * rule.unit
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found if timedelta(0) <= found <= rule.most else None
 
 
 def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:
-    """The calendar that counts for this order."""
+    """The calendar that counts for this order, in the zone that counts for it."""
     chosen = spec.calendar_by
     value = order.value(chosen.path) if chosen else None
     found = chosen.calendars.get(str(value).lower()) if chosen and value is not None else None
-    return found or spec.calendar
+    calendar = found or spec.calendar
+    if calendar is None or not calendar.zone_from:
+        return calendar
+    zone = order.value(calendar.zone_from)
+    return replace(calendar, timezone=zone) if is_zone(zone) else calendar
 
 
 def later(spec: ClockSpec, order: Order, start: datetime, amount: timedelta) -> datetime:

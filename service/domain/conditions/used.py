@@ -14,6 +14,7 @@ def conditions_of(workflow: Workflow) -> Iterator[Condition]:
         yield from status.when.values()
     for clock in workflow.clocks.values():
         yield from _of_clock(clock)
+    yield from (r.when for r in workflow.replies.values() if r.when)
     for reason in workflow.reasons.values():
         yield from (c for c in (reason.when, *(v.when for v in reason.variants)) if c)
 

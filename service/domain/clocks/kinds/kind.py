@@ -13,15 +13,16 @@ class Kind(Protocol):
     `is_promise`: it breaches when it is due; else it is a plan, which tells at its moment, is never broken, and is
     skipped when noticed too late. `follows_order`: it runs while the order's status and data want it to; else it is
     started by what it is about. `is_about_order`: those who work on the order sort by when it is due.
-    `only_ahead`: it is not started once its moment is past. `ends_with_order`: it runs in no status that is final,
-    unless its pack says in which it runs. `needs`: the key
-    of a pack without which there is no such clock, if there is one.
+    `only_ahead`: it is not started once its moment is past. `begins_again`: it counts anew when its one status is
+    entered again. `ends_with_order`: it runs in no status that is final, unless its pack says in which it runs.
+    `needs`: the key of a pack without which there is no such clock, if there is one.
     """
 
     is_promise: ClassVar[bool]
     follows_order: ClassVar[bool]
     is_about_order: ClassVar[bool]
     only_ahead: ClassVar[bool]
+    begins_again: ClassVar[bool]
     ends_with_order: ClassVar[bool]
     needs: ClassVar[str]
 

@@ -15,6 +15,7 @@ class Reply:
     follows_order: ClassVar[bool] = True
     is_about_order: ClassVar[bool] = False
     only_ahead: ClassVar[bool] = False
+    begins_again: ClassVar[bool] = False
     ends_with_order: ClassVar[bool] = False
     needs: ClassVar[str] = ""
 
