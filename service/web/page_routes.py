@@ -49,6 +49,7 @@ PAGES = (
         query=q.EscalationsQuery,
         audit=Act("escalations.listed", renews=True),
     ),
+    Route("GET", "/desk/call", order_pages.call, "agent", page=True, query=q.CallQuery, audit=Act("orders.searched")),
     Route(
         "GET", "/desk/orders", order_pages.orders, "agent", page=True, query=q.OrdersQuery, audit=Act("orders.listed")
     ),

@@ -38,7 +38,12 @@ class OrdersQuery(Page, frozen=True):
     stage: Annotated[str, Meta(description="a stage's name")] = ""
     assignee: Annotated[str, Meta(description="their id")] = ""
     recipient: Address = ""
-    q: Annotated[str, Meta(description="an order id's beginning, a phone number or an email address")] = ""
+    q: Annotated[
+        str,
+        Meta(
+            description="an order id or its beginning or last digits, a phone number, an email address, words of a name"
+        ),
+    ] = ""
     country: Country = ""
     overdue: Annotated[bool | None, Meta(description="whether a promise about it is broken or late")] = None
     open: Annotated[bool | None, Meta(description="true: not ended")] = None
@@ -162,6 +167,13 @@ class TrayQuery(Struct, frozen=True):
     team: Annotated[str, Meta(description="the team that the workflow's clock of unanswered customers calls")] = ""
     mine: Annotated[bool | None, Meta(description="true: those that the caller answers, or answered last")] = None
     limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
+class CallQuery(Struct, frozen=True):
+    """Who is calling, as a telephone system knows it."""
+
+    number: Annotated[str, Meta(description="a phone number in any spelling")] = field(default="", name="from")
+    country: Country = ""
 
 
 class LanguageQuery(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""By which attributes an order is found: written with it, and made for orders of before, a stretch at a time.
+"""By which attributes and words an order is found: written with it, and made for orders of before, a stretch at a time.
 
 Which attributes these are is for the packs in use to say (`rules_of`). When they say otherwise, all orders are gone
 through again, in the order of their ids. How far that is stands in `meta`, under whose lock every process does the next
@@ -22,12 +22,15 @@ from service.ledger.database.engine import padded
 from service.ledger.database.sets import Writes, upsert
 from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
+from service.ledger.orders import words
 from service.ledger.orders.locking import lock_by_id
-from service.ledger.orders.tables import order_attributes, orders
+from service.ledger.orders.tables import order_attributes, order_people, orders
 
 log = structlog.get_logger(__name__)
 STATE: Final = "attributes_indexed"
 STRETCH: Final = 1000
+# Changes with what else an order is found by (`words`), so that orders of before are, too.
+WORDS: Final = 1
 _START: Final = UUID(int=0)
 
 
@@ -78,7 +81,7 @@ async def replace_digests(
 def rules_of(workflows: Iterable[Workflow]) -> str:
     """Tells whether two processes index alike."""
     said = sorted((w.name, w.timezone, sorted((a.name, a.type) for a in filterable(w).values())) for w in workflows)
-    return sha256(msgspec.json.encode(said)).hexdigest()[:16]
+    return sha256(msgspec.json.encode([WORDS, said])).hexdigest()[:16]
 
 
 async def is_indexed(tx: Transaction, rules: str) -> bool:
@@ -103,8 +106,7 @@ async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: 
     rows = (await tx.execute(query.limit(STRETCH))).all()
     looked_into = 0
     if rows:
-        shows = {name for name, w in workflows.items() if filterable(w)}
-        wanted = [row.id for row in rows if row.workflow in shows]
+        wanted = [row.id for row in rows if row.workflow in workflows]
         looked_into = len(wanted)
         await _index(tx, workflows, wanted, (state.after, rows[-1].id))
     is_done = len(rows) < STRETCH
@@ -129,6 +131,8 @@ async def _index(
     none: frozenset[bytes] = frozenset()
     changed = {i: right.get(i, none) for i in there.keys() | right.keys() if there.get(i, none) != right.get(i, none)}
     writes = Writes()
+    named = [{"digest": d, "order_id": o.id} for o in known.values() for d in words.digests_of(tx.keyring, o)]
+    writes.insert_missing(order_people, named)
     await replace_digests(tx, writes, {i: digests for i, digests in changed.items() if i not in unreadable})
     await writes.run(tx)
 

@@ -28,6 +28,7 @@ from service.ledger.messages import outbox as outbox_rows
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.states import ahead_of_code, let_ahead
 from service.ledger.messages.tables import messages, notices
+from service.ledger.orders import words
 from service.ledger.orders.attributes import digests_of, replace_digests
 from service.ledger.orders.recording import cause_row
 from service.ledger.orders.records import message_row, notice_row, order_row, seal_json
@@ -173,6 +174,8 @@ class Changes:
                     self._people[person_digest(self._keyring, address), order.id] = None
         for address in found_by(order.assignee) if order.assignee else ():
             self._people[assignee_digest(self._keyring, address), order.id] = None
+        for digest in words.digests_of(self._keyring, order):
+            self._people[digest, order.id] = None
 
     def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
         found = digests_of(self._keyring, workflow, order.attributes)

@@ -21,6 +21,7 @@ from service.ledger.orders.commit import assignee_digest, person_digests
 from service.ledger.orders.records import order_of
 from service.ledger.orders.tables import order_people, orders
 from service.ledger.orders.tabular import plain
+from service.ledger.orders.words import found_by
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
 _SORTED_BY: Final = {
@@ -119,8 +120,9 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     found += [orders.c.id.in_(with_any_of(digests)) for digests in s.attributes]
     if s.q:
         named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
-        # Two looks by an index each; together in one condition they read every order there is.
-        found.append(orders.c.id.in_(union(named, _with_person(keyring, s.q, s, or_assigned=True))))
+        # A look by an index each; together in one condition they read every order there is.
+        looks = [named, _with_person(keyring, s.q, s, or_assigned=True), *found_by(keyring, s.q)]
+        found.append(orders.c.id.in_(union(*looks)))
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None:
         found.append(late if s.overdue else ~late)

@@ -35,6 +35,7 @@ from service.ledger.orders.records import (
     unseal_json,
 )
 from service.ledger.orders.tables import TIMELINE_DETAIL, order_people, orders, timeline
+from service.ledger.orders.words import name_digests
 from service.ledger.people.erasing_words import erase_words
 
 # What a line of the timeline may still say: names of the pack's, numbers and times. Whatever is not listed goes.
@@ -137,7 +138,8 @@ async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: 
     done["escalation details"] = await _blank_escalations(tx, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if traces is not None:
-        gone = gone.where(order_people.c.digest.in_(_digests(tx.keyring, traces.addresses)))
+        theirs_alone = [*_digests(tx.keyring, traces.addresses), *name_digests(tx.keyring, traces.names)]
+        gone = gone.where(order_people.c.digest.in_(theirs_alone))
     await tx.execute(gone)
     return done
 

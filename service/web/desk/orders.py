@@ -13,21 +13,32 @@ from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
-from service.ledger.orders.search import Listed, open_escalations_of, search
+from service.ledger.orders.search import Listed, Search, open_escalations_of, search
 from service.orders import NoSuchOrder
 from service.web import attribute_filters
-from service.web.audited import audit_line
+from service.web.audited import address_in, audit_line, noted
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.once import once_by_form
-from service.web.orders import csv_answer, line_of, load_order, order_ref, search_of, send_once
+from service.web.orders import (
+    countries_of,
+    csv_answer,
+    line_of,
+    load_order,
+    order_ref,
+    recipient_of,
+    search_of,
+    send_once,
+)
 from service.web.params import form_of
 from service.web.preview import preview
 from service.web.queries import ATTRIBUTES, query_of
-from service.web.query_types import OrdersQuery
+from service.web.query_types import CallQuery, OrdersQuery
 from service.web.schemas import Asked
 from service.web.suppressions import lift_as_asked
 
+# Enough to tell one order from several.
+CALLS_LISTED: Final = 50
 _FILTERS: Final = (
     "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
     "ends_before", "sort", "archived", "country",
@@ -65,6 +76,23 @@ async def orders(request: web.Request) -> web.StreamResponse:
         "stages": sorted({s for w in packs for s in w.stages}),
     }
     return await render(request, "orders.html.j2", values, here="/desk/orders")
+
+
+async def call(request: web.Request) -> web.StreamResponse:
+    """A telephone system opens the caller's order: the only open one, else the only one, else the list of all."""
+    context = request.app[CONTEXT]
+    asked = query_of(request, CallQuery)
+    caller = recipient_of(asked.number)
+    noted(request, people=address_in(caller, asked.country or None))
+    wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
+    async with context.orders.ledger.reading() as tx:
+        found, _ = await search(tx, wanted, context.orders.time.now())
+    open_ones = [o for o in found if not o.final]
+    for some in (open_ones, found):
+        if len(some) == 1:
+            raise web.HTTPFound(_path(some[0].workflow, some[0].order_id))
+    said = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
+    raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in said.items() if v})}")
 
 
 def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]:

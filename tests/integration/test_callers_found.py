@@ -1,0 +1,67 @@
+"""An agent finds a caller by whatever the caller says: a number in any spelling, an id or its end, a name."""
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.integration.conftest import Caller
+from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
+from tests.support.world import World
+
+ASHA = {**CUSTOMER, "name": "Asha Ráo-Iyer", "phone": "+919812300000", "whatsapp": "+919812300000"}
+RAVI = {**VENDOR, "name": "Ravi Kumar", "phone": "+919800000777"}
+
+
+async def three_orders(world: World) -> None:
+    await world.accept(
+        event("ORD-1001", "created", recipients={"customer": ASHA}),
+        event("ORD-2055", "created", minutes(1), recipients={"customer": person(2, name="Meera Rao")}),
+        event("ORD-77451", "created", minutes(2), recipients={"customer": person(3, name="Kavya Iyer")}),
+        event("ORD-1001", "assigned", minutes(3), assignee=RAVI),
+    )
+    await world.settled()
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("9812300000", {"ORD-1001"}), ("098123 00000", {"ORD-1001"}), ("+91 98123-00000", {"ORD-1001"}),
+        ("0091 9812300000", {"ORD-1001"}), ("ord-1001", {"ORD-1001"}), ("ORD1001", {"ORD-1001"}),
+        ("ord 1001", {"ORD-1001"}), ("1001", {"ORD-1001"}), ("7451", {"ORD-77451"}), ("77451", {"ORD-77451"}),
+        ("87451", set()), ("ORD-", {"ORD-1001", "ORD-2055", "ORD-77451"}), ("asha", {"ORD-1001"}),
+        ("ASHA RAO", {"ORD-1001"}), ("rao", {"ORD-1001", "ORD-2055"}), ("Rao, Meera", {"ORD-2055"}),
+        ("iyer", {"ORD-1001", "ORD-77451"}), ("ravi kumar", {"ORD-1001"}), ("9800000777", {"ORD-1001"}),
+        ("asha@example.com", {"ORD-1001"}), ("nobody", set()), ("%", set()), ("_", set()), ("a", set()),
+    ],
+)  # fmt: skip
+async def test_by_any_spelling_a_caller_uses(world: World, caller: Caller, said: str, found: set[str]) -> None:
+    await three_orders(world)
+    _, page = await (await caller("agent")).get(f"/v1/orders?q={quote(said)}")
+    assert {o["order_id"] for o in page["orders"]} == found
+
+
+async def test_a_call_opens_the_caller_s_open_order(world: World, caller: Caller) -> None:
+    await three_orders(world)
+    agent = await caller("agent")
+
+    async def opened(number: str) -> str:
+        url = f"{world.http}/desk/call?from={quote(number)}"
+        async with agent.session.get(url, headers=agent._headers, allow_redirects=False) as answer:
+            assert answer.status == 302
+            return answer.headers["Location"]
+
+    assert await opened("09812300000") == "/desk/orders/device_pickup/ORD-1001"
+    await world.accept(event("ORD-3000", "created", minutes(4), recipients={"customer": ASHA}))
+    assert (await opened("+919812300000")).startswith("/desk/orders?q=")
+    await world.accept(event("ORD-3000", "customer_rejected", minutes(5)))
+    assert await opened("+919812300000") == "/desk/orders/device_pickup/ORD-1001"
+    assert (await opened("+919899999999")).startswith("/desk/orders?q=")
+
+
+async def test_who_is_erased_is_found_by_name_no_more(world: World, caller: Caller) -> None:
+    await three_orders(world)
+    agent, admin = await caller("agent"), await caller("admin")
+    assert (await admin.call("DELETE", f"/v1/people/{quote(str(ASHA['phone']))}"))[0] == 200
+    for said in ("asha", "9812300000"):
+        assert (await agent.get(f"/v1/orders?q={said}"))[1]["orders"] == []
+    assert len((await agent.get("/v1/orders?q=1001"))[1]["orders"]) == 1
