@@ -93,10 +93,14 @@ async def test_lists_show_the_attributes_that_a_pack_shows(world: World, caller:
     assert "'=seo,Spring" in str(table)
     _, order = await agent.get("/desk/orders/marketing_services/M-1")
     assert all(
-        words in str(order) for words in ('<dt class="soft">Campaign</dt><dd>Spring</dd>', "Leads</dt><dd>1</dd>")
+        words in str(order)
+        for words in (
+            '<dt class="soft" dir="auto">Campaign</dt><dd dir="auto">Spring</dd>',
+            'Leads</dt><dd dir="auto">1</dd>',
+        )
     )
     _, html = await agent.get("/desk/orders")
-    assert all(words in str(html) for words in ('<th scope="col">Campaign</th>', "<td>Spring</td>"))
+    assert all(words in str(html) for words in ('<th scope="col">Campaign</th>', "<td><bdi>Spring</bdi></td>"))
 
 
 async def found(agent: Client, query: str) -> list[str]:
