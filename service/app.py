@@ -12,9 +12,7 @@ import structlog
 from aiohttp import web
 
 from service.attribute_index import AttributeIndex
-from service.broker.memory import MemoryBroker
-from service.broker.port import INTAKE, Broker
-from service.broker.rabbitmq import RabbitBroker
+from service.broker.port import Broker, intake_queue
 from service.clock.clock import ClockLoop
 from service.dispatch.cleaner import Cleaner
 from service.dispatch.compose import Composer
@@ -26,9 +24,10 @@ from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
 from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
-from service.intake import loop as intake_loop
+from service.intake import partitions
 from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
+from service.intake.sightings import Sightings
 from service.key_watch import KeyWatch
 from service.ledger.access.api_keys import Role
 from service.ledger.database.availability import when_available
@@ -49,7 +48,7 @@ from service.reload import Reloader
 from service.report_mail import MAIL
 from service.runtime.supervision import Supervisor, closed_within
 from service.settings import Settings, SettingsError
-from service.starting import FIRST_CONNECT_S, check_roles, connect_broker, not_listening, packs_in
+from service.starting import FIRST_CONNECT_S, broker_of, check_roles, connect_broker, not_listening, packs_in
 from service.takeover import Takeover
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
@@ -95,8 +94,7 @@ class App:
         self.wakeups = Wakeups()
         endpoints = {team: len(urls) for team, urls in settings.team_endpoints().items()}
         self.orders = Orders(self.ledger, self.packs, self.time, self.wakeups, endpoints)
-        memory = settings.broker_url.startswith("memory")
-        self.broker: Broker = broker or (MemoryBroker() if memory else RabbitBroker(settings.broker_url))
+        self.broker: Broker = broker or broker_of(settings)
         if settings.provider_team and settings.provider_team not in self.teams:
             known = ", ".join(self.teams)
             raise SettingsError(
@@ -146,7 +144,7 @@ class App:
         await when_available(self.ledger, self.holds.look, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
-            "intake": [intake_loop.run(self.broker, self.intake, self.stopping)] if "intake" in self.roles else [],
+            "intake": [self._intake_loop()] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
             "clock": [self._clock().run(self.stopping)] if "clock" in self.roles else [],
             "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
@@ -188,6 +186,10 @@ class App:
             parts[f"provider.{refusal.channel}.{refusal.provider}"] = refusal.in_words
         return parts
 
+    def _intake_loop(self) -> Coroutine[Any, Any, None]:
+        sightings = Sightings(self.orders, self.settings.intake_partitions)
+        return partitions.run(self.broker, self.intake, self.stopping, sightings)
+
     def _clock(self) -> ClockLoop:
         days = (self.settings.retention_days, self.settings.audit_days)
         return ClockLoop(self.orders, *(timedelta(days=n) if n else None for n in days))
@@ -221,7 +223,8 @@ class App:
             with contextlib.suppress(Exception):
                 await self._align()
             with contextlib.suppress(Exception):
-                metrics.queue_depth.labels(INTAKE).set(await self.broker.depth(INTAKE))
+                for queue in map(intake_queue, range(self.settings.intake_partitions)):
+                    metrics.queue_depth.labels(queue).set(await self.broker.depth(queue))
 
     def _limits(self) -> SendLimits:
         s = self.settings

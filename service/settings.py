@@ -38,6 +38,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     database_listen_url: str = ""
     sqlite_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     broker_url: str = "memory://"
+    intake_partitions: Annotated[int, Field(ge=1, le=64)] = 1
     workflows: Path = Path("templates")
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -165,6 +166,12 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     def _packs_that_came_along(self) -> "Settings":
         if "workflows" not in self.model_fields_set and not self.workflows.exists():
             self.workflows = shipped.PACKS
+        return self
+
+    @model_validator(mode="after")
+    def _partitions_have_a_broker(self) -> "Settings":
+        if self.intake_partitions > 1 and self.broker_url.startswith("memory"):
+            raise ValueError("INTAKE_PARTITIONS are queues of RabbitMQ: set BROKER_URL=amqp://..., or leave it out")
         return self
 
     @model_validator(mode="after")

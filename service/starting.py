@@ -11,13 +11,22 @@ from typing import Final
 import structlog
 
 from service import shipped
+from service.broker.memory import MemoryBroker
 from service.broker.port import Broker, BrokerLost, BrokerRefused
-from service.settings import SettingsError
+from service.broker.rabbitmq import RabbitBroker
+from service.settings import Settings, SettingsError
 from service.workflows.packs import Pack, build_all
 
 log = structlog.get_logger(__name__)
 FIRST_CONNECT_S: Final = 30.0
 PAUSE_S: Final = 1.0
+
+
+def broker_of(settings: Settings) -> Broker:
+    """The broker that the settings name."""
+    if settings.broker_url.startswith("memory"):
+        return MemoryBroker()
+    return RabbitBroker(settings.broker_url, settings.intake_partitions)
 
 
 async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from yarl import URL
 
-from service.broker.port import DEAD, ESCALATIONS, INTAKE, NOTIFICATIONS, ORDERS
+from service.broker.port import DEAD, ESCALATIONS, NOTIFICATIONS, ORDERS, intake_queue
+from service.broker.rabbitmq_partitions import EXCHANGES as PARTITIONS_EXCHANGES
 from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
@@ -29,6 +30,8 @@ hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
+# As many as a test has.
+MOST_PARTITIONS = 5
 POSTGRES = "postgres-rabbitmq"
 
 
@@ -109,9 +112,10 @@ async def rabbit_url(rabbit: Rabbit) -> str:
     connection = await aio_pika.connect(rabbit.url)
     channel = connection.channel()
     await channel.initialize()
-    for queue in (INTAKE, DEAD, *(f"{ESCALATIONS}.{t}" for t in ("vendor_ops", "finance", "tech"))):
+    partitions = [intake_queue(k) for k in range(MOST_PARTITIONS)]
+    for queue in (*partitions, DEAD, *(f"{ESCALATIONS}.{t}" for t in ("vendor_ops", "finance", "tech"))):
         await channel.queue_delete(queue)
-    for exchange in (ORDERS, DEAD, ESCALATIONS, NOTIFICATIONS):
+    for exchange in (ORDERS, DEAD, ESCALATIONS, NOTIFICATIONS, *PARTITIONS_EXCHANGES):
         await channel.exchange_delete(exchange)
     await connection.close()
     return rabbit.url

@@ -14,6 +14,7 @@ from service.broker.port import (
     BrokerLost,
     Delivery,
     Message,
+    Partitioning,
 )
 
 KEPT_PER_QUEUE = 10_000
@@ -87,6 +88,17 @@ class MemoryBroker:
     async def depth(self, queue: str) -> int:
         """How many messages wait."""
         return len(self._queues[queue])
+
+    async def consumers(self, queue: str) -> int:
+        """Those of this process."""
+        return 1
+
+    async def arrange_partitions(self) -> Partitioning:
+        """There is one: no process but this one takes events."""
+        return Partitioning((0,))
+
+    async def settle_partitions(self) -> None:
+        """Nothing changes."""
 
     async def take(self, queue: str, limit: int) -> "MemoryTaken":
         """Hold the first messages of a queue."""

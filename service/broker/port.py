@@ -13,6 +13,9 @@ DEAD: Final = "stagebell.dead"
 INTAKE: Final = "stagebell.intake"
 INTAKE_BINDING: Final = "order.#"
 
+# CloudEvents' AMQP binding, §3.1: the order's id, in either spelling.
+SUBJECT_HEADERS: Final = ("cloudEvents:subject", "cloudEvents_subject")
+
 REASON_HEADER: Final = "x-stagebell-reason"
 AT_HEADER: Final = "x-stagebell-at"
 ROUTING_KEY_HEADER: Final = "x-stagebell-routing-key"
@@ -26,12 +29,21 @@ def destination_of(exchange: str, routing_key: str) -> Destination:
     return exchange, ".".join(routing_key.split(".")[:2])
 
 
+def intake_queue(partition: int) -> str:
+    """The queue of one of intake's partitions; the first is there with any number of them."""
+    return f"{INTAKE}.{partition}" if partition else INTAKE
+
+
 class BrokerLost(Exception):
     """The connection, the channel or the consumer is gone; begin again."""
 
 
 class BrokerRefused(BrokerLost):
     """The broker answered and said no: nothing heals that but a person, who reads here what to do."""
+
+
+class QueueGone(BrokerLost):
+    """There is no such queue, and nothing set asks for one."""
 
 
 class TooMuchHeld(BrokerLost):
@@ -47,6 +59,16 @@ class Message(Struct, frozen=True):
     message_id: str = ""
     content_type: str | None = None
     headers: Mapping[str, Any] = {}
+
+
+class Partitioning(Struct, frozen=True):
+    """Intake's partitions that are to be consumed: `first`, and `then` those of which it is said when.
+
+    `then` is there while their number changes: events of an order may wait in one of `first`, and later ones in these.
+    """
+
+    first: tuple[int, ...]
+    then: tuple[int, ...] = ()
 
 
 class Delivery(Struct, frozen=True):
@@ -100,6 +122,21 @@ class Broker(Protocol):
 
     async def depth(self, queue: str) -> int:
         """How many messages wait in a queue; raises BrokerLost."""
+        ...
+
+    async def consumers(self, queue: str) -> int:
+        """How many consume a queue, those included that only stand by; raises BrokerLost."""
+        ...
+
+    async def arrange_partitions(self) -> Partitioning:
+        """Make intake's partitions as they are set, and look which there are; raises BrokerLost, BrokerRefused.
+
+        Where that is a change, no other process makes one until `settle_partitions`, or this connection's end.
+        """
+        ...
+
+    async def settle_partitions(self) -> None:
+        """What the last change moved is through."""
         ...
 
     async def take(self, queue: str, limit: int) -> "Taken":

@@ -6,17 +6,20 @@ timeout; publishing waits for the broker's confirm.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from pamqp.commands import Queue as QueueFrames
 
 from service.addresses import broker_urls
-from service.broker.port import BrokerLost, Destination, Message, Taken, destination_of
+from service.broker.port import INTAKE, BrokerLost, Destination, Message, Partitioning, Taken, destination_of
+from service.broker.rabbitmq_partitions import Partitions
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
 from service.pacing import breathe
@@ -30,8 +33,11 @@ PUBLISH_AT_ONCE: Final = 25
 class RabbitBroker:
     """One connection for consuming and one for publishing: a blocked publisher does not stop the consumer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, partitions: int = 1) -> None:
+        """`partitions`: how many queues intake has."""
         self._nodes = Nodes(broker_urls(url))
+        self._partitions = Partitions(partitions)
+        self._subscribing = asyncio.Lock()
         self._consuming: AbstractConnection | None = None
         self._publishing: AbstractConnection | None = None
         self._publisher: AbstractChannel | None = None
@@ -65,24 +71,43 @@ class RabbitBroker:
                 await quietly_close(self._publishing)
                 self._publishing = await self._nodes.open()
                 channel = await declare(self._publishing, self._teams)
+                await self._partitions.ensure(self._publishing)
                 self._publisher, self._lines = channel, {}
         except LOST as error:
             raise as_lost(error) from error
 
     async def subscribe(self, queue: str, prefetch: int, most_bytes: int | None = None) -> "RabbitSubscription":
         """Declare again and start consuming; raises BrokerLost, and its batches TooMuchHeld above `most_bytes`."""
-        try:
-            async with asyncio.timeout(self._nodes.patience_s):
-                if self._consuming is None or self._consuming.is_closed:
-                    self._consuming = await self._nodes.open()
-                await quietly_close(await declare(self._consuming, self._teams))
-                subscription = RabbitSubscription(await open_consuming(self._consuming), most_bytes)
-                await subscription.start(queue, prefetch)
-                return subscription
-        except (*LOST, BrokerLost) as error:
-            await quietly_close(self._consuming)
-            self._consuming = None
-            raise as_lost(error) from error
+        async with self._for_consuming() as connection:
+            await self._partitions.ensure(connection, queue if queue.startswith(INTAKE) else INTAKE)
+            subscription = RabbitSubscription(await open_consuming(connection), most_bytes)
+            await subscription.start(queue, prefetch)
+            return subscription
+
+    @contextlib.asynccontextmanager
+    async def _for_consuming(self) -> AsyncIterator[AbstractConnection]:
+        """The consumers' connection, one caller at a time, with everything declared; given up where that fails."""
+        async with self._subscribing:
+            try:
+                async with asyncio.timeout(self._nodes.patience_s):
+                    if self._consuming is None or self._consuming.is_closed:
+                        self._consuming = await self._nodes.open()
+                    await quietly_close(await declare(self._consuming, self._teams))
+                    yield self._consuming
+            except (*LOST, BrokerLost) as error:
+                await quietly_close(self._consuming)
+                self._consuming = None
+                raise as_lost(error) from error
+
+    async def arrange_partitions(self) -> Partitioning:
+        """Make intake's queues and bindings as they are set; raises BrokerLost, BrokerRefused."""
+        async with self._for_consuming() as connection:
+            return await self._partitions.arrange(connection)
+
+    async def settle_partitions(self) -> None:
+        """Let others change them; what cannot be said to the broker now, the end of its connection says."""
+        with contextlib.suppress(*LOST):
+            await self._partitions.settled()
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:
         """Publish all at once; whether each was confirmed in time."""
@@ -165,6 +190,13 @@ class RabbitBroker:
 
     async def depth(self, queue: str) -> int:
         """How many messages wait; raises BrokerLost."""
+        return (await self._looked_at(queue)).message_count or 0
+
+    async def consumers(self, queue: str) -> int:
+        """How many consume it, those included that only stand by; raises BrokerLost."""
+        return (await self._looked_at(queue)).consumer_count or 0
+
+    async def _looked_at(self, queue: str) -> QueueFrames.DeclareOk:
         async with self._lock:
             await self._ensure_publisher()
         assert self._publisher is not None
@@ -172,7 +204,7 @@ class RabbitBroker:
             declared = await self._publisher.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
         except LOST as error:
             raise as_lost(error) from error
-        return declared.declaration_result.message_count or 0
+        return declared.declaration_result
 
     async def take(self, queue: str, limit: int) -> Taken:
         """Hold the first messages of `queue` on a channel of their own; raises BrokerLost."""

@@ -18,8 +18,6 @@ from aiormq.abc import AbstractChannel as RawChannel
 from service.broker.port import (
     DEAD,
     ESCALATIONS,
-    INTAKE,
-    INTAKE_BINDING,
     NOTIFICATIONS,
     ORDERS,
     REPLIES,
@@ -43,7 +41,7 @@ _EXCHANGES: Final[Mapping[str, ExchangeType]] = {
     REPLIES: ExchangeType.TOPIC,
     DEAD: ExchangeType.FANOUT,
 }
-_CONFIGURE: Final = r"^(orders|escalations|notifications|replies|stagebell)"
+CONFIGURE: Final = r"^(orders|escalations|notifications|replies|stagebell)"
 
 
 class Nodes:
@@ -115,17 +113,15 @@ async def _make(channel: AbstractChannel, teams: Sequence[str]) -> None:
         name: await channel.declare_exchange(name, kind, durable=True, timeout=CALL_TIMEOUT_S)
         for name, kind in _EXCHANGES.items()
     }
-    dead = await _queue(channel, DEAD, {"x-delivery-limit": LOOKING_LIMIT})
+    dead = await declare_queue(channel, DEAD, {"x-delivery-limit": LOOKING_LIMIT})
     await dead.bind(exchanges[DEAD], "", timeout=CALL_TIMEOUT_S)
-    limits = {"x-single-active-consumer": True, "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
-    intake = await _queue(channel, INTAKE, limits)
-    await intake.bind(exchanges[ORDERS], INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
     for team in teams:
-        queue = await _queue(channel, f"{ESCALATIONS}.{team}", {})
+        queue = await declare_queue(channel, f"{ESCALATIONS}.{team}", {})
         await queue.bind(exchanges[ESCALATIONS], f"escalation.{team}.#", timeout=CALL_TIMEOUT_S)
 
 
-async def _queue(channel: AbstractChannel, name: str, arguments: Mapping[str, Any]) -> AbstractQueue:
+async def declare_queue(channel: AbstractChannel, name: str, arguments: Mapping[str, Any]) -> AbstractQueue:
+    """A durable quorum queue."""
     return await channel.declare_queue(name, durable=True, arguments={**_QUORUM, **arguments}, timeout=CALL_TIMEOUT_S)
 
 
@@ -133,12 +129,12 @@ async def _find(channel: AbstractChannel, teams: Sequence[str]) -> None:
     try:
         for name, kind in _EXCHANGES.items():
             await channel.declare_exchange(name, kind, passive=True, timeout=CALL_TIMEOUT_S)
-        for name in (DEAD, INTAKE, *(f"{ESCALATIONS}.{team}" for team in teams)):
+        for name in (DEAD, *(f"{ESCALATIONS}.{team}" for team in teams)):
             await channel.declare_queue(name, passive=True, timeout=CALL_TIMEOUT_S)
     except aiormq.exceptions.ChannelNotFoundEntity as missing:
         raise BrokerRefused(
             f"{_said(missing)}, and this user may not make it: start once with a user who may,"
-            f" or grant the right to configure {_CONFIGURE}"
+            f" or grant the right to configure {CONFIGURE}"
         ) from missing
 
 
@@ -159,6 +155,12 @@ def as_lost(error: BaseException, url: str = "") -> BrokerLost:
         return BrokerRefused(
             f"{where}the broker does not open virtual host {vhost!r} to user {user!r}: does it exist"
             " (rabbitmqctl list_vhosts), may the user use it (rabbitmqctl set_permissions)?"
+        )
+    if isinstance(error, aiormq.exceptions.ConnectionCommandInvalid) and "x-consistent-hash" in text:
+        return BrokerRefused(
+            "STAGEBELL_INTAKE_PARTITIONS above 1 needs RabbitMQ's consistent-hash exchange, which this broker does not"
+            " have on: run `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange` on every node (it comes with"
+            " RabbitMQ), or set STAGEBELL_INTAKE_PARTITIONS=1"
         )
     if isinstance(error, aiormq.exceptions.ChannelAccessRefused):
         return BrokerRefused(f"{text}: grant it (rabbitmqctl set_permissions)")

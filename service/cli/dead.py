@@ -29,7 +29,7 @@ async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
         raise SettingsError(
             "STAGEBELL_BROKER_URL: memory:// keeps its dead letters inside the running service; set amqp://..."
         )
-    broker = RabbitBroker(settings.broker_url)
+    broker = RabbitBroker(settings.broker_url, settings.intake_partitions)
     await broker.connect(())
     try:
         # The ledger keeps the key that what waits in queues is sealed with.

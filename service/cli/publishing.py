@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from service import settings as settings_module
-from service.broker.port import ORDERS, Message
+from service.broker.port import ORDERS, SUBJECT_HEADERS, Message
 from service.broker.rabbitmq import RabbitBroker
 from service.domain.errors import Rejection
 from service.domain.events import decode
@@ -33,7 +33,7 @@ async def publish_file(name: str) -> int:
         typer.echo(f"{name}: events are written in UTF-8, and byte {error.start} is not", err=True)
         return 1
     messages, wrong = _messages(name, text)
-    broker = RabbitBroker(settings.broker_url)
+    broker = RabbitBroker(settings.broker_url, settings.intake_partitions)
     await broker.connect(())
     published = await _in_order(broker, messages)
     await broker.close()
@@ -85,5 +85,6 @@ def _messages(name: str, text: str) -> tuple[list[Message], int]:
             typer.echo(f"{name}:{number}: {rejection.reason}", err=True)
             wrong += 1
             continue
-        messages.append(Message(ORDERS, event.type, line.encode(), event.id, "application/cloudevents+json"))
+        subject = {SUBJECT_HEADERS[0]: event.reference}
+        messages.append(Message(ORDERS, event.type, line.encode(), event.id, "application/cloudevents+json", subject))
     return messages, wrong

@@ -17,6 +17,7 @@ from service.broker.port import (
     ORDERS,
     REASON_HEADER,
     ROUTING_KEY_HEADER,
+    SUBJECT_HEADERS,
     Broker,
     BrokerLost,
     Delivery,
@@ -122,9 +123,12 @@ class DeadLetters:
         return count
 
     def _replay_of(self, delivery: Delivery) -> Message:
-        body = sealed_dead_letter(self._opened(delivery), self._keyring, REPLAY)
+        opened = self._opened(delivery)
+        body = sealed_dead_letter(opened, self._keyring, REPLAY)
         routing_key = _routing_key(delivery) or "order.replayed"
-        return Message(ORDERS, routing_key, body, delivery.message_id, REPLAY_TYPE)
+        # So that it comes by the partition by which it came, and the other events of its order come.
+        partition = {name: opened.headers[name] for name in SUBJECT_HEADERS if name in opened.headers}
+        return Message(ORDERS, routing_key, body, delivery.message_id, REPLAY_TYPE, partition)
 
     async def drop(self, numbers: AbstractSet[int] | None, limit: int, key: str = "") -> int:
         """Remove these (None: all); with a `key` only the letter that has it."""

@@ -1,13 +1,14 @@
-"""The intake loop: what is next in line, as one batch; commit; acknowledge."""
+"""The intake loop of a queue: what is next in line, as one batch; commit; acknowledge."""
 
 import asyncio
 import time
+from collections.abc import Callable, Hashable
 from contextlib import nullcontext
 from typing import Final
 
 import structlog
 
-from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, Subscription, TooMuchHeld
+from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, QueueGone, Subscription, TooMuchHeld
 from service.failpoints import failpoint
 from service.intake.decoding import Incoming
 from service.intake.intake import Intake
@@ -31,27 +32,81 @@ class ConsumingLost(Exception):
     """Consuming did not come back in time: better to end and be started anew than to look alive."""
 
 
-async def run(broker: Broker, intake: Intake, stopping: asyncio.Event) -> None:
-    """Consume until `stopping`; subscribes again after every loss. Raises ConsumingLost by the watchdog."""
-    backoff, alive, narrow = Backoff(), time.monotonic(), False
-    while not stopping.is_set():
-        try:
-            held = (NARROW_PREFETCH, None) if narrow else (PREFETCH, MOST_HELD_BYTES)
-            subscription = await broker.subscribe(INTAKE, *held)
-            log.info("intake.consuming", queue=INTAKE, at_once=held[0])
-            backoff.reset()
-            alive = time.monotonic()
-            await _Consuming(subscription, intake, narrow=narrow).run(stopping)
-            narrow = False
-        except TooMuchHeld:
-            narrow = True
-        except BrokerLost as lost:
-            if stopping.is_set():
-                return
-            if time.monotonic() - alive > WATCHDOG_S:
-                raise ConsumingLost(f"not consuming for {WATCHDOG_S:.0f} s: {lost}") from lost
-            log.warning("intake.lost", error=str(lost), retry_in_s=backoff.pause_s)
-            await backoff.wait()
+class Consumer:
+    """Consumes one queue. `sharing`: among how many the process shares what it may hold.
+
+    `saw` hears of each event's order. `may_go`: it ends when the queue is no more. `took`: how many events came.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        intake: Intake,
+        queue: str = INTAKE,
+        sharing: int = 1,
+        saw: Callable[[Hashable], None] | None = None,
+        *,
+        may_go: bool = False,
+    ) -> None:
+        self.queue = queue
+        self.took = 0
+        self.is_over = False
+        self._may_go = may_go
+        self._broker = broker
+        self._intake = intake
+        self._saw = saw
+        self._held = (max(NARROW_PREFETCH, PREFETCH // sharing), MOST_HELD_BYTES // sharing)
+        self._now: _Consuming | None = None
+        self._let_go = asyncio.Event()
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether it has subscribed."""
+        return self._now is not None
+
+    @property
+    def holds(self) -> bool:
+        """Whether something waits here, or is being worked on."""
+        return self._now is not None and not self._now.is_idle
+
+    def let_go(self) -> None:
+        """Have another process that stands by consume this queue; stand by in its place."""
+        self._let_go.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Consume until `stopping`; subscribes again after every loss. Raises ConsumingLost by the watchdog."""
+        backoff, alive, narrow = Backoff(), time.monotonic(), False
+        while not stopping.is_set():
+            try:
+                held = (NARROW_PREFETCH, None) if narrow else self._held
+                subscription = await self._broker.subscribe(self.queue, *held)
+                log.info("intake.consuming", queue=self.queue, at_once=held[0])
+                backoff.reset()
+                alive = time.monotonic()
+                self._let_go.clear()
+                self._now = _Consuming(subscription, self._intake, self._note, narrow=narrow)
+                await self._now.run(stopping, self._let_go)
+                narrow = False
+            except TooMuchHeld:
+                narrow = True
+            except BrokerLost as lost:
+                if stopping.is_set():
+                    return
+                if self._may_go and isinstance(lost, QueueGone):
+                    log.info("intake.queue_gone", queue=self.queue)
+                    self.is_over = True
+                    return
+                if time.monotonic() - alive > WATCHDOG_S:
+                    raise ConsumingLost(f"not consuming for {WATCHDOG_S:.0f} s: {lost}") from lost
+                log.warning("intake.lost", queue=self.queue, error=str(lost), retry_in_s=backoff.pause_s)
+                await backoff.wait()
+            finally:
+                self._now = None
+
+    def _note(self, order: Hashable) -> None:
+        self.took += 1
+        if self._saw is not None:
+            self._saw(order)
 
 
 class _Consuming:
@@ -60,18 +115,26 @@ class _Consuming:
     So a code waits for no transaction of others. `narrow`: ends when nothing waits any more.
     """
 
-    def __init__(self, subscription: Subscription, intake: Intake, *, narrow: bool) -> None:
+    def __init__(
+        self, subscription: Subscription, intake: Intake, note: Callable[[Hashable], None], *, narrow: bool
+    ) -> None:
         self._subscription = subscription
+        self._note = note
         self._intake = intake
         self._narrow = narrow
         self._line = Line()
         self._ending = asyncio.Event()
         self._wakes = {True: asyncio.Event(), False: asyncio.Event()}
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Until `stopping`; what is being worked on is ended and acknowledged. Raises BrokerLost."""
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits here, and nothing is being worked on."""
+        return self._line.is_empty
+
+    async def run(self, *stopping: asyncio.Event) -> None:
+        """Until one of `stopping`; what is being worked on is ended and acknowledged. Raises BrokerLost."""
         receiving = asyncio.create_task(self._receive())
-        ends = [asyncio.create_task(event.wait()) for event in (stopping, self._ending)]
+        ends = [asyncio.create_task(event.wait()) for event in (*stopping, self._ending)]
         working = [asyncio.create_task(self._work(codes=codes)) for codes in (*[True] * CODES_AT_ONCE, False)]
         try:
             await asyncio.wait([receiving, *working, *ends], return_when=asyncio.FIRST_COMPLETED)
@@ -91,7 +154,9 @@ class _Consuming:
         stay_prompt()
         while True:
             for delivery in await self._subscription.batch(MOST_EVENTS):
-                self._line.put(self._intake.placed(delivery, incoming(delivery)))
+                placed = self._intake.placed(delivery, incoming(delivery))
+                self._note(placed.order)
+                self._line.put(placed)
                 self._wake()
                 await breathe()
             # What is there already is handed over without a pause, and a flood is there for long.

@@ -43,6 +43,9 @@ provider_unknown_codes = Counter(
     "stagebell_provider_unknown_codes", "Answers with a code that the provider's published list lacks.", ["provider"]
 )
 queue_depth = Gauge("stagebell_queue_depth", "Messages waiting at the broker.", ["queue"])
+orders_in_two_partitions = Counter(
+    "stagebell_orders_in_two_partitions", "Orders whose events came by two of intake's partitions."
+)
 relay_given_up = Counter("stagebell_relay_given_up", "Team calls and report mails dropped undelivered.", ["exchange"])
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")
 listening = Gauge("stagebell_listening", "1 while LISTEN/NOTIFY between processes works (PostgreSQL).")

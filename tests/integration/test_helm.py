@@ -173,3 +173,10 @@ print(json.dumps({"rendered": rendered, "refused": refused}))
 
 def _name(document: dict[str, Any]) -> tuple[str, str]:
     return document["kind"], document["metadata"]["name"]
+
+
+def test_each_queue_of_intake_can_scale() -> None:
+    more = {**ALL, "autoscaling": {**ALL["autoscaling"], "moreQueues": ["stagebell.intake.1", "stagebell.intake.2"]}}
+    (scaled,) = [d for d in yaml.safe_load_all(render(more)) if d and d["kind"] == "ScaledObject"]
+    queues = [t["metadata"]["queueName"] for t in scaled["spec"]["triggers"] if t["type"] == "rabbitmq"]
+    assert queues == ["stagebell.intake", "stagebell.intake.1", "stagebell.intake.2"]

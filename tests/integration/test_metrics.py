@@ -18,6 +18,8 @@ from service import conversations
 from service.app import App
 from service.conversations import IncomingReply
 from service.domain.notices import Accepted
+from service.domain.order import OrderRef
+from service.intake.sightings import Sightings
 from service.ledger.escalations.tables import escalation_stream
 from service.telemetry import metrics
 from tests.integration.test_receipts import receipt
@@ -189,6 +191,9 @@ async def test_every_documented_metric_moves(
         await tx.execute(insert(escalation_stream), [line] * MORE_THAN_ANYBODY_READS)
     world.app.wakeups.wake_all()
     await seen.until(world, "stagebell_stream_dropped_total")
+    sightings = Sightings(world.app.orders, 2)
+    for partition in range(2):
+        sightings.saw(OrderRef("device_pickup", "M-1"), partition)
     await world.close()
     answer.close()
     await client.close()

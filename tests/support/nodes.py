@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +19,8 @@ from service.ledger.database.connecting import PostgresConnector
 
 START_WITHIN_S = 60
 SMALL_DISK_MIB = 160
+# What several partitions of intake need; it comes with RabbitMQ and is off until somebody turns it on.
+PARTITIONING = "rabbitmq_consistent_hash_exchange"
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -195,12 +197,12 @@ class Postgres:
 class Rabbit:
     """A RabbitMQ node with its own name, ports, data and Erlang port mapper."""
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, *, tls: bool = False, plugins: Sequence[str] = (PARTITIONING,)) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-mq-"))
         self.port, self.dist_port, self.epmd_port = free_port(), free_port(), free_port()
         self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
         self.log = self.home / "log"
-        (self.home / "plugins").write_text("[].")
+        (self.home / "plugins").write_text(f"[{','.join(plugins)}].")
         (self.home / "rabbitmq.conf").write_text(
             "consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n"
             + (self._certify() if tls else "")
@@ -273,7 +275,7 @@ class Rabbit:
 
 
 @contextlib.contextmanager
-def running(kind: type[Postgres] | type[Rabbit], **options: bool) -> Iterator[Postgres | Rabbit]:
+def running(kind: type[Postgres] | type[Rabbit], **options: object) -> Iterator[Postgres | Rabbit]:
     """A node for the length of a `with`."""
     node = kind(**options)  # type: ignore[arg-type]
     try:

@@ -44,6 +44,17 @@ def test_forwarded_headers_are_trusted_by_number(monkeypatch: pytest.MonkeyPatch
         load(_env_file=None)
 
 
+def test_partitions_are_queues_of_a_broker_and_the_memory_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEBELL_INTAKE_PARTITIONS", "4")
+    with pytest.raises(SettingsError, match="INTAKE_PARTITIONS"):
+        load(_env_file=None)
+    monkeypatch.setenv("STAGEBELL_BROKER_URL", "amqp://localhost/")
+    assert load(_env_file=None).intake_partitions == 4
+    monkeypatch.setenv("STAGEBELL_INTAKE_PARTITIONS", "0")
+    with pytest.raises(SettingsError, match="INTAKE_PARTITIONS"):
+        load(_env_file=None)
+
+
 def test_networks_for_webhooks_are_named_when_they_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGEBELL_WEBHOOK_ALLOW", "10.0.0.0/8,intranet")
     with pytest.raises(SettingsError, match=r"STAGEBELL_WEBHOOK_ALLOW: 'intranet' is no network"):

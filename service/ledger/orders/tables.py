@@ -61,6 +61,18 @@ causes = Table(
     info={ABOUT: "what orders were decided by, beside events and receipts, so that the past can be played again"},
 )
 
+order_partitions = Table(
+    "order_partitions",
+    metadata,
+    # A keyed digest of the order's workflow and id.
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("partitions", Integer, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Index("order_partitions_by_time", "seen_at"),
+    info={ABOUT: "by which of intake's partitions orders came lately, where there are several"},
+)
+
 ORDER_STATE: Final = Label("order.state")
 
 orders = Table(

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from service.broker.port import DEAD, INTAKE, BrokerLost
+from service.broker.port import DEAD, BrokerLost, intake_queue
 from service.channels import registry
 from service.ledger.escalations import provider_health
 from service.ledger.messages import housekeeping, outbox
@@ -72,7 +72,7 @@ async def health(request: web.Request) -> web.StreamResponse:
         refusals = await provider_health.refusing(tx)
     numbers: list[tuple[str, Any]] = [("messages waiting", waiting)]
     numbers.append(("oldest for the broker", _age(now, leaving)))
-    for queue in (INTAKE, DEAD):
+    for queue in (*map(intake_queue, range(context.settings.intake_partitions)), DEAD):
         try:
             numbers.append((queue, await context.broker.depth(queue)))
         except BrokerLost:

@@ -1,0 +1,219 @@
+"""Intake's queues: one, or several among which events are shared out by the order that they are about.
+
+    orders ─order.#─► stagebell.partitions ─has cloudEvents:subject─► ….subject ─hash─► stagebell.intake, .1, .2 …
+                       └─else─► ….other ─has cloudEvents_subject─► ….other_subject ─hash─► the same
+                                 └─else─► ….rest ─► stagebell.intake
+
+Both spellings are of CloudEvents' AMQP binding, §3.1. What has neither header is sorted out before the hash, where
+some releases of RabbitMQ fail over it. The twins are bound alike, so that they agree. A binding is made before the one
+that it replaces is taken away: in between an event may come twice, which the inbox knows, and never to nobody.
+What changes bindings holds a queue that is its own (`_LOCK`); the broker lets go of it with the connection.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+import aiormq
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue, ExchangeType
+
+from service.broker.port import (
+    DEAD,
+    INTAKE,
+    INTAKE_BINDING,
+    ORDERS,
+    SUBJECT_HEADERS,
+    BrokerLost,
+    BrokerRefused,
+    Partitioning,
+    QueueGone,
+    intake_queue,
+)
+from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, quietly_close
+from service.broker.rabbitmq_topology import CONFIGURE, DELIVERY_LIMIT, declare_queue, open_channel
+
+log = structlog.get_logger(__name__)
+HASH: Final = "x-consistent-hash"
+_FIRST: Final = "stagebell.partitions"
+_OTHER: Final = f"{_FIRST}.other"
+_REST: Final = f"{_FIRST}.rest"
+# A header, and the exchange that hashes it.
+_HASHED: Final = dict(zip(SUBJECT_HEADERS, (f"{_FIRST}.subject", f"{_FIRST}.other_subject"), strict=True))
+EXCHANGES: Final = (_FIRST, _OTHER, _REST, *_HASHED.values())
+_WEIGHT: Final = "1"
+_LOCK: Final = "stagebell.partitioning"
+_LIMITS: Final[Mapping[str, Any]] = {
+    "x-single-active-consumer": True,
+    "x-delivery-limit": DELIVERY_LIMIT,
+    "x-dead-letter-exchange": DEAD,
+}
+# A process that holds it to the end of a change lets go of it within minutes; one that only looks, at once.
+_LOCK_TRIES: Final = 20
+_LOCK_PAUSE_S: Final = 0.2
+
+
+class Partitions:
+    """How intake's queues are to be, and how they are made so. Raises what LOST names, and BrokerLost."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._surplus: Sequence[int] = ()
+        self._has_looked = False
+        self._lock: AbstractChannel | None = None
+
+    async def ensure(self, connection: AbstractConnection, queue: str = INTAKE) -> None:
+        """Make what is not there, before anybody publishes or consumes; what is there stays as it is bound."""
+        if self._count > 1:
+            await _declare_exchanges(connection)
+        if await is_there(connection, INTAKE) and (queue == INTAKE or await is_there(connection, queue)):
+            return
+        is_mine = self._lock is None
+        await self.arrange(connection)
+        if is_mine:
+            await self.settled()
+        if not await is_there(connection, queue):
+            raise QueueGone(queue)
+
+    async def arrange(self, connection: AbstractConnection) -> Partitioning:
+        """Bring the queues and bindings to what is set; the change, if there is one, goes on until `settled`."""
+        if not self._has_looked:
+            self._surplus = await _beyond(connection, self._count)
+            self._has_looked = True
+        if self._count == 1 and not self._surplus:
+            await _bind_the_only_one(connection)
+            return Partitioning((0,))
+        if self._lock is None or self._lock.is_closed:
+            try:
+                self._lock = await _locked(connection)
+            except aiormq.exceptions.ChannelAccessRefused as refused:
+                await _found(connection, self._count, refused)
+                return Partitioning((*range(self._count), *self._surplus))
+        missing = [k for k in range(1, self._count) if not await is_there(connection, intake_queue(k))]
+        async with _or_found(connection, self._count) as channel:
+            await self._bind(channel)
+        if self._surplus:
+            return Partitioning(tuple(self._surplus), tuple(range(self._count)))
+        return Partitioning(tuple(k for k in range(self._count) if k not in missing), tuple(missing))
+
+    async def settled(self) -> None:
+        """The change is over: others may make theirs."""
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            if not lock.is_closed:
+                await lock.queue_delete(_LOCK)
+            await quietly_close(lock)
+
+    async def _bind(self, channel: AbstractChannel) -> None:
+        orders = await channel.get_exchange(ORDERS, ensure=False)
+        if self._count == 1:
+            await (await _intake(channel, 0)).bind(orders, INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
+            await (await channel.get_exchange(_FIRST, ensure=False)).unbind(orders, INTAKE_BINDING)
+            return
+        hashes = await declare_exchanges(channel)
+        for k in reversed(self._surplus):
+            for exchange in hashes:
+                await (await channel.get_queue(intake_queue(k), ensure=False)).unbind(exchange, _WEIGHT)
+        # Their order is their place in the hash, the same in both.
+        for k in range(self._count):
+            queue = await _intake(channel, k)
+            for exchange in hashes:
+                await queue.bind(exchange, _WEIGHT, timeout=CALL_TIMEOUT_S)
+        intake = await channel.get_queue(INTAKE, ensure=False)
+        await intake.bind(_REST, "", timeout=CALL_TIMEOUT_S)
+        await (await channel.get_exchange(_FIRST, ensure=False)).bind(orders, INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
+        await intake.unbind(orders, INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
+
+
+async def declare_exchanges(channel: AbstractChannel) -> list[AbstractExchange]:
+    """The way to the queues of several partitions, without a queue yet; those that hash."""
+    await channel.declare_exchange(_REST, ExchangeType.FANOUT, durable=True, timeout=CALL_TIMEOUT_S)
+    hashes = []
+    for name, otherwise, header in ((_OTHER, _REST, SUBJECT_HEADERS[1]), (_FIRST, _OTHER, SUBJECT_HEADERS[0])):
+        sorting = await channel.declare_exchange(
+            name,
+            ExchangeType.HEADERS,
+            durable=True,
+            arguments={"alternate-exchange": otherwise},
+            timeout=CALL_TIMEOUT_S,
+        )
+        hashing = await channel.declare_exchange(
+            _HASHED[header], HASH, durable=True, arguments={"hash-header": header}, timeout=CALL_TIMEOUT_S
+        )
+        # A header without a value in a binding asks only that it is there (RabbitMQ, `rabbit_exchange_type_headers`).
+        await hashing.bind(sorting, "", arguments={"x-match": "all", header: None}, timeout=CALL_TIMEOUT_S)
+        hashes.append(hashing)
+    return hashes
+
+
+async def _declare_exchanges(connection: AbstractConnection) -> None:
+    async with _or_found(connection, 1) as channel:
+        await declare_exchanges(channel)
+
+
+@contextlib.asynccontextmanager
+async def _or_found(connection: AbstractConnection, count: int) -> AsyncIterator[AbstractChannel]:
+    """A channel to make things on. Where this user may not, so many queues must be there: raises BrokerRefused."""
+    channel = await open_channel(connection, confirms=False)
+    try:
+        yield channel
+    except aiormq.exceptions.ChannelAccessRefused as refused:
+        await _found(connection, count, refused)
+    finally:
+        await quietly_close(channel)
+
+
+async def _found(connection: AbstractConnection, count: int, refused: Exception) -> None:
+    """Look for what this user may not make."""
+    log.info("broker.passive", why=str(refused)[:200])
+    for queue in map(intake_queue, range(count)):
+        if not await is_there(connection, queue):
+            raise BrokerRefused(
+                f"there is no queue {queue}, and this user may not make it: start once with a user who may, or grant"
+                f" the right to configure {CONFIGURE}"
+            ) from refused
+
+
+async def is_there(connection: AbstractConnection, queue: str) -> bool:
+    """Whether the broker has this queue; raises what LOST names."""
+    channel = await open_channel(connection, confirms=False)
+    try:
+        await channel.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
+    except aiormq.exceptions.ChannelNotFoundEntity:
+        return False
+    finally:
+        await quietly_close(channel)
+    return True
+
+
+async def _beyond(connection: AbstractConnection, count: int) -> list[int]:
+    """Partitions that there were once, beyond those that are set."""
+    found: list[int] = []
+    while await is_there(connection, intake_queue(count + len(found))):
+        found.append(count + len(found))
+    return found
+
+
+async def _bind_the_only_one(connection: AbstractConnection) -> None:
+    async with _or_found(connection, 1) as channel:
+        orders = await channel.get_exchange(ORDERS, ensure=False)
+        await (await _intake(channel, 0)).bind(orders, INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
+
+
+async def _intake(channel: AbstractChannel, partition: int) -> AbstractQueue:
+    return await declare_queue(channel, intake_queue(partition), _LIMITS)
+
+
+async def _locked(connection: AbstractConnection) -> AbstractChannel:
+    """A channel that holds the lock; raises BrokerLost while another process has it."""
+    for _ in range(_LOCK_TRIES):
+        channel = await open_channel(connection, confirms=False)
+        try:
+            await channel.declare_queue(_LOCK, exclusive=True, timeout=CALL_TIMEOUT_S)
+        except aiormq.exceptions.ChannelLockedResource:
+            await quietly_close(channel)
+            await asyncio.sleep(_LOCK_PAUSE_S)
+        else:
+            return channel
+    raise BrokerLost("another process changes intake's partitions")

@@ -1,0 +1,46 @@
+"""By which of intake's partitions orders came, so that processes notice together when one order comes by two."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, delete, select
+
+from service.domain.order import OrderRef
+from service.ledger.database.engine import padded
+from service.ledger.database.sets import insert_missing, upsert
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.tables import order_partitions
+
+KEYS_AT_ONCE: Final = 512
+_MET: Final = select(order_partitions).where(order_partitions.c.key.in_(bindparam("keys", expanding=True)))
+
+
+async def met(tx: Transaction, here: Mapping[OrderRef, int], partitions: int, now: datetime) -> dict[OrderRef, int]:
+    """Write by which partition, of so many, these were met here; of those that were met in another one, which.
+
+    What was written while there was another number of partitions is no contradiction.
+    """
+    orders = {tx.keyring.digest("partition", ref.workflow, ref.reference): ref for ref in here}
+    rows = [
+        {"key": key, "partition": here[ref], "partitions": partitions, "seen_at": now}
+        for key, ref in sorted(orders.items())
+    ]
+    await insert_missing(tx, order_partitions, rows)
+    elsewhere: dict[OrderRef, int] = {}
+    outdated = []
+    for first in range(0, len(rows), KEYS_AT_ONCE):
+        keys = [row["key"] for row in rows[first : first + KEYS_AT_ONCE]]
+        for found in await tx.execute(_MET, {"keys": padded(keys)}):
+            ref = orders[found.key]
+            if found.partitions != partitions:
+                outdated.append({"key": found.key, "partition": here[ref], "partitions": partitions, "seen_at": now})
+            elif found.partition != here[ref]:
+                elsewhere[ref] = found.partition
+    await upsert(tx, order_partitions, outdated, ("partition", "partitions", "seen_at"), ("key",))
+    return elsewhere
+
+
+async def forget(tx: Transaction, before: datetime) -> None:
+    """Let go of orders that were met before then, and not since."""
+    await tx.execute(delete(order_partitions).where(order_partitions.c.seen_at < before))
