@@ -52,13 +52,14 @@ def keyring_of(settings: Settings) -> Keyring:
     return Keyring(KEY_FILE.read_text(encoding="utf-8").strip())
 
 
-def ledger_of(settings: Settings) -> Ledger:
-    """The database that the settings name; nothing is connected yet."""
+def ledger_of(settings: Settings, *, read_only: bool = False) -> Ledger:
+    """The database that the settings name; nothing is connected yet. `read_only`: it refuses every write by this."""
     return Ledger(
         settings.database_url,
         keyring_of(settings),
         direct_url=settings.database_listen_url,
         sqlite_synchronous=settings.sqlite_synchronous,
+        read_only=read_only,
     )
 
 

@@ -37,7 +37,32 @@ def diff(
     sys.exit(print_differences(old, new, as_json=json))
 
 
+def backtest(
+    pack: Annotated[Path, typer.Option(help="The folder of the pack, or of the packs, to be tried.")],
+    since: Annotated[str, typer.Option(help="Orders to which something happened since so long ago.")] = "30d",
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit with 3 when this changes so much: NAME OP NUMBER[%], such as 'breaches>+5%'."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Recorded orders under the packs as they were and as they would be. Nothing is sent, nothing written."""
+    from service.cli.backtesting import run_back_test
+    from service.cli.main import run_async
+    from service.foresight.fail_on import condition
+    from service.workflows.durations import parse_duration
+
+    try:
+        conditions = [condition(text) for text in fail_on or ()]
+        span = parse_duration(since)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    sys.exit(run_async(run_back_test(pack, span, conditions, as_json=json)))
+
+
 def add_to(app: typer.Typer) -> None:
     """Make them commands of `stagebell`."""
     app.command()(simulate)
     app.command()(diff)
+    app.command()(backtest)

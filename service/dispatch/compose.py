@@ -4,14 +4,15 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from service.channels.medium import Facts, Rendered
+from service.channels.medium import Rendered
 from service.channels.port import MailHeaders, OutgoingMessage
-from service.channels.registry import medium_of, spec_of
+from service.channels.registry import spec_of
 from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
 from service.ledger.messages.claims import ClaimedMessage
 from service.workflows.packs import Pack, Packs
-from service.workflows.values import MASK, template_values
+from service.workflows.values import MASK
+from service.workflows.wording import worded
 
 CALLBACK_PURPOSE = "callback"
 LINK_PURPOSE = "link"
@@ -82,29 +83,12 @@ class Composer:
 
     def render(self, claimed: ClaimedMessage, secret: str | None) -> Rendered:
         """The words, with `secret` where the code belongs."""
-        n = claimed.message
-        pack = self._pack_of(claimed)
-        workflow = pack.workflow.for_brand(claimed.snapshot.brand)
-        notice = workflow.notices[n.notice]
-        values = template_values(
-            workflow,
-            n.notice,
+        return worded(
+            self._pack_of(claimed),
+            claimed.message,
             claimed.snapshot,
-            locale=n.locale,
-            timezone=n.timezone,
-            name=n.name,
+            claimed.notice_at,
             brand=self._brand,
             link=self.link(claimed),
-            secrets={notice.secret: secret} if notice.secret and secret else {},
-            audience=n.audience,
-            region=n.region,
+            secret=secret,
         )
-        medium = medium_of(n.channel)
-        if not medium.has_templates:
-            at, snapshot = claimed.notice_at, claimed.snapshot
-            return medium.body(Facts(claimed.workflow, claimed.reference, n.notice, n.audience, at, snapshot), values)
-        if notice.free_text:
-            return pack.templates.write(n.channel, values)
-        content = workflow.content_in(notice, n.locale)
-        rendered = pack.templates.render(n.locale, n.notice, n.channel, values, content)
-        return structs.replace(rendered, title=rendered.title[:500])

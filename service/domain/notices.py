@@ -50,6 +50,8 @@ MAY_HAVE_LEFT: Final = SENT_STATES | {"undelivered", "unknown"}
 # Not told on purpose: the order moved on, or the reader does not want it. The promise to tell goes with it.
 NOT_SENT_ON_PURPOSE: Final = frozenset({"superseded", "suppressed"})
 
+# Why a message is suppressed whose reader wants none on its channel.
+OPTED_OUT: Final = "the recipient opted out"
 SETTLE_UNKNOWN_AFTER: Final = timedelta(minutes=2)
 FRESH_ENOUGH: Final = timedelta(seconds=60)
 FIRST_RETRY: Final = timedelta(seconds=2)
@@ -353,5 +355,5 @@ def before_sending(
     if supersedable and passed_by and now - planned > grace:
         return "superseded", "the order has moved on to a later stage"
     if opted_out:
-        return "suppressed", "the recipient opted out"
+        return "suppressed", OPTED_OUT
     return None

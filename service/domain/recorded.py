@@ -117,13 +117,14 @@ def decoded_event(plain: bytes, reference: str) -> EventReceived:
 def _as_known(data: EventData, order: Order) -> EventData:
     """An event that came late tells of people whom the order knows otherwise by now: only what it knows is kept.
 
-    Erasure finds a person by what the order ever knew of them.
+    Erasure finds a person by what the order ever knew of them. That people were named at all stays: it is decided by.
     """
     people: list[Person | Assignee] = [p for group in order.recipients.values() for p in group]
     people += [order.assignee] if order.assignee else []
     known = frozenset[str]().union(*(addresses_of(p) for p in people))
     if data.assignee is not UNSET and data.assignee is not None and not places_given(data.assignee) <= known:
-        data = structs.replace(data, assignee=UNSET)
+        now = order.assignee
+        data = structs.replace(data, assignee=AssigneeGiven(now.role, now.id) if now else None)
     if data.recipients is UNSET:
         return data
     kept: dict[str, PersonGiven | tuple[PersonGiven, ...] | None] = {}
@@ -133,7 +134,7 @@ def _as_known(data: EventData, order: Order) -> EventData:
             kept[audience] = None if said is None else theirs
         elif theirs:
             kept[audience] = theirs[0]
-    return structs.replace(data, recipients=kept or UNSET)
+    return structs.replace(data, recipients=kept)
 
 
 def _known_of(said: PersonGiven, known: frozenset[str]) -> PersonGiven | None:

@@ -71,8 +71,17 @@ class Life:
 
     def decide(self, cause: Cause) -> Decision:
         """Decide one cause and keep what follows; raises Rejection."""
-        decision = decide(self.order, cause, self.workflow, self._new_id)
+        return self.keep(self.decision(cause))
+
+    def decision(self, cause: Cause) -> Decision:
+        """What would follow; nothing is kept. Raises Rejection."""
+        return decide(self.order, cause, self.workflow, self._new_id)
+
+    def keep(self, decision: Decision) -> Decision:
+        """What was decided is so; as in the service, what changes nothing is not even written."""
         self.happened += 1
+        if decision.changes_nothing:
+            return decision
         self.order = decision.order
         self.wake = wake_at(decision.order)
         for notice in decision.notices:
@@ -90,6 +99,10 @@ class Life:
         self.calls += decision.escalations
         return decision
 
+    def is_opted_out(self, _n: Message, _now: datetime) -> bool:
+        """Whether the reader wants nothing on this channel by then; nobody is known to."""
+        return False
+
     def siblings(self, n: Message) -> tuple[Message, ...]:
         """All messages of its notice, this one too."""
         return tuple(m for m in self.messages.values() if m.notice_id == n.notice_id)
@@ -105,7 +118,7 @@ class Life:
             supersedable=notice.supersedable,
             passed_by=workflow.stages[self.order.stage].rank > notice.stage_rank,
             grace=workflow.grace,
-            opted_out=False,
+            opted_out=self.is_opted_out(n, now),
             called_off=notice.called_off,
         )
         return ended_unsent(n, *why) if why else None
@@ -120,9 +133,9 @@ class PlayedLife(Life):
         self._ahead: list[tuple[datetime, int, Callable[[datetime], object]]] = []
         self._pushed = 0
 
-    def decide(self, cause: Cause) -> Decision:
-        """As `Life.decide`; what it plans is sent when its time comes."""
-        decision = super().decide(cause)
+    def keep(self, decision: Decision) -> Decision:
+        """As `Life.keep`; what was planned is sent when its time comes."""
+        super().keep(decision)
         for notice in decision.notices:
             for n in notice.messages:
                 self._plan(n)
@@ -149,10 +162,13 @@ class PlayedLife(Life):
                     return
                 self.decide(ClockDue(wake))
             elif first is not None and first <= moment:
-                at, _, happens = heappop(ahead)
-                happens(at)
+                self._next_ahead()
             else:
                 return
+
+    def _next_ahead(self) -> None:
+        at, _, happens = heappop(self._ahead)
+        happens(at)
 
     def _send(self, message_id: UUID, at: datetime) -> None:
         n = self.messages[message_id]

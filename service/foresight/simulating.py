@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from service.canonical import canonical_event
-from service.domain.causes import Cause, EventReceived, HandleEscalation
+from service.domain.causes import EventReceived, HandleEscalation
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.events import DATA_TYPES, Event, EventData
@@ -134,8 +134,8 @@ class _InventedLife(PlayedLife):
         super().__init__(workflow, new_id, provider)
         self._taken_after = taken_after
 
-    def decide(self, cause: Cause) -> Decision:
-        decision = super().decide(cause)
+    def keep(self, decision: Decision) -> Decision:
+        super().keep(decision)
         for change in decision.escalations:
             if change.kind == "opened":
                 self.later(change.at + self._taken_after, partial(self._take_call, change.escalation.id))

@@ -71,16 +71,19 @@ class _Group:
 
 
 class Tally:
-    """Adds up lives under one pack."""
+    """Adds up lives under one pack.
+
+    `kept` and `broken` are promises by name; `calls` what was opened, by team, reason and hour of the team's day.
+    """
 
     def __init__(self, pack: Pack, prices: Prices, brand: str) -> None:
         self._pack = pack
         self._prices = prices
         self._brand = brand
         self._groups: dict[tuple[str, str, str], _Group] = defaultdict(_Group)
-        self._kept: Counter[str] = Counter()
-        self._broken: Counter[str] = Counter()
-        self._calls: Counter[tuple[str, str, int]] = Counter()
+        self.kept: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()
+        self.calls: Counter[tuple[str, str, int]] = Counter()
         self._per_person: Counter[int] = Counter()
 
     def add(self, life: Life) -> None:
@@ -96,14 +99,14 @@ class Tally:
             if (spec := specs.get(clock.spec)) is None or not KINDS[spec.kind].is_promise:
                 continue
             if clock.id in life.breached:
-                self._broken[clock.spec] += 1
+                self.broken[clock.spec] += 1
             elif clock.state == "met":
-                self._kept[clock.spec] += 1
+                self.kept[clock.spec] += 1
         for change in life.calls:
             if change.kind == "opened":
                 e = change.escalation
                 zone = zone_of(self._pack.workflow.teams[e.team].timezone, "UTC")
-                self._calls[e.team, e.reason, change.at.astimezone(zone).hour] += 1
+                self.calls[e.team, e.reason, change.at.astimezone(zone).hour] += 1
 
     def _add_message(self, life: Life, n: Message) -> None:
         group = self._groups[n.notice, n.channel, n.locale]
@@ -125,22 +128,21 @@ class Tally:
         return Messages(sum(m.count for m in by), by)
 
     @property
-    def cost(self) -> Cost:
-        """Of all messages."""
-        amounts = (g.price * g.segments / g.sampled for g in self._groups.values())
-        return self._prices.cost(sum(amounts, Decimal(0)))
+    def amount(self) -> Decimal:
+        """What all messages cost, in the prices' currency."""
+        return sum((g.price * g.segments / g.sampled for g in self._groups.values()), Decimal(0))
 
     @property
     def promises(self) -> list[PromiseCounted]:
         """Of every promise that the pack makes."""
         specs = self._pack.workflow.clocks.values()
         names = [spec.name for spec in specs if KINDS[spec.kind].is_promise]
-        return [PromiseCounted(name, self._kept[name], self._broken[name]) for name in names]
+        return [PromiseCounted(name, self.kept[name], self.broken[name]) for name in names]
 
     @property
     def escalations(self) -> list[EscalationsCounted]:
         """Which team is called for what, and when in its day."""
-        return [EscalationsCounted(*key, count) for key, count in sorted(self._calls.items())]
+        return [EscalationsCounted(*key, count) for key, count in sorted(self.calls.items())]
 
     @property
     def per_customer(self) -> Spread:

@@ -119,6 +119,16 @@ class PackTemplates:
         """A template as it was written."""
         return self._texts[name][0]
 
+    def same_text(self, other: "PackTemplates", locale: str, notice: str, channel: str) -> bool:
+        """Whether both have the same template for this, with everything that it may include."""
+        ours, theirs = self.find(locale, notice, channel), other.find(locale, notice, channel)
+        if ours is None or theirs is None or self._shared() != other._shared():
+            return ours is theirs
+        return ours == theirs and self.text(ours.name) == other.text(theirs.name)
+
+    def _shared(self) -> dict[str, str]:
+        return {name: text for name, (text, _) in self._texts.items() if "/" not in name}
+
     def parse(self, text: str) -> nodes.Template:
         """A template's syntax tree, to look at the names it uses."""
         return self._plain.parse(text)

@@ -26,6 +26,8 @@ _SESSION: Final = {
     "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000),
     "jit": "off",
 }
+# PostgreSQL, "Client Connection Defaults"; the past of months is read at leisure.
+_READ_ONLY: Final = {"default_transaction_read_only": "on", "statement_timeout": "0"}
 # What PgBouncer keeps for each client itself (its manual, `ignore_startup_parameters`).
 _KEPT_BY_POOLERS: Final = ("timezone", "application_name")
 
@@ -37,8 +39,10 @@ class NoPrimary(ConnectionError):
 class PostgresConnector:
     """How this process reaches one PostgreSQL; learns whether a pooler stands between."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        """`read_only`: the server refuses every write by these connections."""
         self.address: PostgresAddress = postgres_address(url)
+        self.read_only = read_only
         self.pooled = False
 
     async def look(self) -> None:
@@ -84,7 +88,7 @@ class PostgresConnector:
         if tls.get("sslrootcert") == "system":
             tls.clear()
             known["ssl"] = ssl.create_default_context()
-        server = {**_SESSION, **a.server}
+        server = {**_SESSION, **a.server, **(_READ_ONLY if self.read_only else {})}
         if self.pooled:
             server = {name: value for name, value in server.items() if name in _KEPT_BY_POOLERS}
         return {

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import uuid_utils.compat
@@ -26,17 +27,34 @@ SQLITE_BUSY_MS: Final = 30_000
 class Ledger:
     """Opens transactions; knows the keys with which sealed columns are written."""
 
-    def __init__(self, url: str, keyring: Keyring, *, direct_url: str = "", sqlite_synchronous: str = "FULL") -> None:
-        """`direct_url`: PostgreSQL past a connection pooler, for what needs a session: LISTEN, migrations, locks."""
+    def __init__(
+        self,
+        url: str,
+        keyring: Keyring,
+        *,
+        direct_url: str = "",
+        sqlite_synchronous: str = "FULL",
+        read_only: bool = False,
+    ) -> None:
+        """`direct_url`: PostgreSQL past a connection pooler, for what needs a session: LISTEN, migrations, locks.
+
+        `read_only`: the database itself refuses every write by it.
+        """
         self.keyring = keyring
         self.is_sqlite = url.startswith("sqlite")
         self._writing = asyncio.Lock()
-        self.connector = None if self.is_sqlite else PostgresConnector(url)
+        self.connector = None if self.is_sqlite else PostgresConnector(url, read_only=read_only)
         self.direct = PostgresConnector(direct_url) if direct_url and self.connector else self.connector
         self.life: SignOfLife = FileLife(_file_of(url)) if self.is_sqlite else SessionLife()
-        self.engine = self.connector.engine() if self.connector else _sqlite_engine(url, sqlite_synchronous)
+        if self.connector:
+            self.engine = self.connector.engine()
+        else:
+            self.engine = _sqlite_reader(url) if read_only else _sqlite_engine(url, sqlite_synchronous)
         # Looking needs no transaction: one round trip in place of three. SQLite's must not take the write lock.
-        options = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        options: dict[str, Any] = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        if read_only and self.connector:
+            # One view of the past for all questions; behind a pooler it is the transaction that says so.
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = self.engine.execution_options(**options)
 
     async def look(self) -> None:
@@ -44,7 +62,7 @@ class Ledger:
         for connector in dict.fromkeys((self.connector, self.direct)):
             if connector is not None:
                 await connector.look()
-        if self.connector is not None and self.connector.pooled:
+        if self.connector is not None and self.connector.pooled and not self.connector.read_only:
             # Two round trips of one statement may reach two servers there, unless a transaction holds on to one.
             self._readers = self.engine
 
@@ -104,6 +122,29 @@ def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
         # IMMEDIATE: take the write lock first, as a read that turns into a write can never be retried.
         reading = connection.get_execution_options().get("reading")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _sqlite_reader(url: str) -> AsyncEngine:
+    """Opened so that SQLite refuses every write (SQLite, "URI filenames", mode=ro; Pragmas, query_only)."""
+    path = make_url(url).database or ""
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///file:{quote(path)}?mode=ro&uri=true",
+        hide_parameters=True,
+        connect_args={"timeout": SQLITE_BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 

@@ -12,7 +12,7 @@ from service.ledger.database.engine import Ledger
 from service.ledger.database.listening import check_session
 from service.ledger.database.tables import meta
 from service.ledger.database.upgrading import Later, SchemaError
-from service.ledger.sealing.state import settle_keys
+from service.ledger.sealing.state import look, settle_keys
 
 log = structlog.get_logger(__name__)
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
@@ -82,6 +82,21 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
                 await tx.execute(text(f"SELECT pg_advisory_xact_lock({KEYS_LOCK})"))
             await settle_keys(tx)
     return before, after
+
+
+async def look_at(ledger: Ledger) -> None:
+    """Open a ledger that is only read: its schema must be there already. Raises SchemaError, WrongKey."""
+    await ledger.look()
+    async with ledger.reading() as tx:
+        schema = await tx.connection.run_sync(_current)
+        if schema is None or schema < revisions()[-1]:
+            raise SchemaError(
+                f"the database's schema is {schema or 'empty'}, and this release reads {revisions()[-1]}: run"
+                " `stagebell migrate` first"
+            )
+        if schema > revisions()[-1]:
+            await _accept_newer(tx.connection, schema)
+        await look(tx)
 
 
 async def _upgrade_sqlite(ledger: Ledger, target: str) -> None:

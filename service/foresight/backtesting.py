@@ -1,0 +1,247 @@
+"""Recorded orders under the packs as they were and as they would be: what a change would have done.
+
+Nothing is sent and nothing is written: lives are decided on copies in memory, and the ledger is one that only reads.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import structlog
+from msgspec import Struct, structs
+
+from service.domain.causes import EventReceived
+from service.domain.errors import Rejection
+from service.foresight.comparing import MessagesCompared, OrderDifference, compare
+from service.foresight.replaying import NotRecorded, WasLife, as_it_was
+from service.foresight.tally import Tally
+from service.foresight.would_be import WouldLife
+from service.ledger.database.engine import Ledger
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders import packs as pack_store
+from service.ledger.orders.past import Past, orders_since, past_of
+from service.prices import Cost, Prices
+from service.workflows.packs import Pack, PackError, Packs, build_all, load_all, unbundle
+
+log = structlog.get_logger(__name__)
+AT_ONCE: Final = 200
+
+
+class PromiseCompared(Struct):
+    """How often a promise was broken, and would be; `kept` likewise."""
+
+    clock: str
+    was: int
+    would_be: int
+    kept_was: int
+    kept_would_be: int
+
+
+class CallsCompared(Struct):
+    """How often a team was called for a reason, and would be."""
+
+    team: str
+    reason: str
+    was: int
+    would_be: int
+
+
+class EscalationsCompared(Struct):
+    """All calls, and by team and reason."""
+
+    was: int
+    would_be: int
+    by: list[CallsCompared]
+
+
+class CostCompared(Struct):
+    """What the messages cost, and would."""
+
+    was: Cost
+    would_be: Cost
+
+
+class OrderChanged(Struct):
+    """An order that would have gone otherwise, and in what."""
+
+    workflow: str
+    order_id: str
+    differences: list[OrderDifference]
+
+
+class BackTest(Struct):
+    """What a change would have done to recorded orders. `left_out`: orders that cannot be played, by why."""
+
+    orders: int
+    events: int
+    messages: MessagesCompared
+    promises: list[PromiseCompared]
+    escalations: EscalationsCompared
+    cost: CostCompared
+    orders_changed: list[OrderChanged]
+    left_out: dict[str, int]
+    seconds: float
+    events_per_second: int
+
+    def change(self, name: str) -> tuple[Decimal, Decimal]:
+        """What `--fail-on` compares: how much there was of it, and would be."""
+        if name == "messages":
+            told = self.messages.same + self.messages.changed
+            return Decimal(told + self.messages.removed), Decimal(told + self.messages.added)
+        if name == "breaches":
+            return Decimal(sum(p.was for p in self.promises)), Decimal(sum(p.would_be for p in self.promises))
+        if name == "escalations":
+            return Decimal(self.escalations.was), Decimal(self.escalations.would_be)
+        return Decimal(self.cost.was.amount), Decimal(self.cost.would_be.amount)
+
+
+def packs_to_try(folder: Path, installed: Packs) -> dict[str, Pack]:
+    """The packs of a folder, or the one that it is, with their teams as all packs declare them. Raises PackError."""
+    return {pack.workflow.name: _beside_others(pack, installed.find(pack.workflow.name)) for pack in load_all(folder)}
+
+
+def _beside_others(pack: Pack, current: Pack | None) -> Pack:
+    """A pack loaded alone has its teams as it declares them; beside the others they may have levels of theirs."""
+    if current is None or current.workflow.version == pack.workflow.version:
+        return current or pack
+    (alone,) = build_all(current.templates.folder)
+    teams = {
+        name: current.workflow.teams[name] if team == alone.workflow.teams.get(name) else team
+        for name, team in pack.workflow.teams.items()
+    }
+    return Pack(structs.replace(pack.workflow, teams=teams), pack.templates)
+
+
+class BackTester:
+    """Plays orders and adds up what would be other."""
+
+    def __init__(self, installed: Packs, new: Mapping[str, Pack], prices: Prices, brand: str) -> None:
+        """`installed`: the packs as the service has them; `new`: those to be tried, by workflow."""
+        self._installed = installed
+        self._new = new
+        self._prices = prices
+        self._brand = brand
+        self._known: dict[tuple[str, str], Pack | None] = {}
+        self._was: dict[tuple[str, str], Tally] = {}
+        self._would = {name: Tally(pack, prices, brand) for name, pack in new.items()}
+        self._messages = MessagesCompared()
+        self._changed: list[OrderChanged] = []
+        self._left_out: Counter[str] = Counter()
+        self._orders = self._events = self._happened = 0
+        self._seconds = 0.0
+
+    async def run(self, ledger: Ledger, since: datetime, until: datetime) -> BackTest:
+        """Every order to which an event came since then, played up to `until`."""
+        async with ledger.reading() as tx:
+            ids = await orders_since(tx, since, [*self._new])
+            for first in range(0, len(ids), AT_ONCE):
+                pasts = await past_of(tx, ids[first : first + AT_ONCE])
+                await self._recall(tx, pasts)
+                for past in pasts:
+                    self.add(past, until)
+        return self.result()
+
+    async def _recall(self, tx: Transaction, pasts: Sequence[Past]) -> None:
+        """Fetch the packs by which these orders went."""
+        wanted = {
+            (p.workflow, v) for p in pasts for v in (p.version, *(m.was for m in p.moved), *(m.to for m in p.moved))
+        }
+        for workflow, version in wanted - self._known.keys():
+            current = self._installed.find(workflow)
+            if current is not None and current.workflow.version == version:
+                self._known[workflow, version] = current
+                continue
+            bundled = await pack_store.find(tx, workflow, version)
+            try:
+                self._known[workflow, version] = unbundle(bundled, version) if bundled else None
+            except PackError:
+                log.warning("backtest.pack_unusable", workflow=workflow, version=version)
+                self._known[workflow, version] = None
+
+    def add(self, past: Past, until: datetime) -> None:
+        """Play one order, under both."""
+        began = time.process_time()
+        try:
+            if past.left_out:
+                raise NotRecorded(past.left_out)
+            was = as_it_was(past, lambda version: self._pack(past.workflow, version).workflow)
+        except (NotRecorded, Rejection) as why:
+            self._left_out[str(why) if isinstance(why, NotRecorded) and str(why) else "incomplete"] += 1
+            return
+        would_pack = self._new[past.workflow]
+        would = WouldLife(would_pack.workflow, was)
+        would.play(until)
+        self._compare(past, was, would)
+        self._orders += 1
+        self._events += sum(isinstance(c.cause, EventReceived) for c in past.causes)
+        self._happened += was.happened + would.happened
+        self._seconds += time.process_time() - began
+
+    def _pack(self, workflow: str, version: str) -> Pack:
+        if (pack := self._known.get((workflow, version))) is None:
+            raise NotRecorded("incomplete")
+        return pack
+
+    def _compare(self, past: Past, was: WasLife, would: WouldLife) -> None:
+        was_pack, would_pack = self._pack(past.workflow, past.version), self._new[past.workflow]
+        compared = compare(was, would, was_pack, would_pack, self._brand)
+        key = past.workflow, past.version
+        if key not in self._was:
+            self._was[key] = Tally(was_pack, self._prices, self._brand)
+        self._was[key].add(was)
+        self._would[past.workflow].add(would)
+        for field in MessagesCompared.__struct_fields__:
+            setattr(self._messages, field, getattr(self._messages, field) + getattr(compared.messages, field))
+        if compared.differences:
+            self._changed.append(OrderChanged(past.workflow, past.reference, compared.differences))
+
+    def result(self) -> BackTest:
+        """All that was added up."""
+        was, would = [*self._was.values()], [*self._would.values()]
+        before, after = _calls(was), _calls(would)
+        return BackTest(
+            orders=self._orders,
+            events=self._events,
+            messages=self._messages,
+            promises=_promises(was, would),
+            escalations=EscalationsCompared(
+                before.total(),
+                after.total(),
+                [CallsCompared(*key, before[key], after[key]) for key in sorted(before.keys() | after.keys())],
+            ),
+            cost=CostCompared(_cost(was, self._prices), _cost(would, self._prices)),
+            orders_changed=self._changed,
+            left_out=dict(sorted(self._left_out.items())),
+            seconds=round(self._seconds, 3),
+            events_per_second=int(self._happened / self._seconds) if self._seconds else 0,
+        )
+
+
+def _promises(was: Sequence[Tally], would: Sequence[Tally]) -> list[PromiseCompared]:
+    broken, would_break = _sum(was, "broken"), _sum(would, "broken")
+    kept, would_keep = _sum(was, "kept"), _sum(would, "kept")
+    names = dict.fromkeys(p.clock for tally in (*would, *was) for p in tally.promises)
+    return [PromiseCompared(n, broken[n], would_break[n], kept[n], would_keep[n]) for n in names]
+
+
+def _sum(tallies: Sequence[Tally], part: str) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for tally in tallies:
+        total.update(getattr(tally, part))
+    return total
+
+
+def _calls(tallies: Sequence[Tally]) -> Counter[tuple[str, str]]:
+    total: Counter[tuple[str, str]] = Counter()
+    for tally in tallies:
+        for (team, reason, _hour), count in tally.calls.items():
+            total[team, reason] += count
+    return total
+
+
+def _cost(tallies: Sequence[Tally], prices: Prices) -> Cost:
+    return prices.cost(sum((t.amount for t in tallies), Decimal(0)))

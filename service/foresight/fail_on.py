@@ -1,0 +1,47 @@
+"""`--fail-on`: when a back-test is to stop a change, in the words of whoever runs it: `breaches>+5%`, `cost>100`."""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+NAMES: Final = ("messages", "breaches", "escalations", "cost")
+_OPERATORS: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_FORM: Final = re.compile(r"\s*([a-z]+)\s*(>=|<=|==|!=|>|<|=)\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
+
+
+class Condition(Struct, frozen=True):
+    """Met when the change of `name`, in numbers or in percent of what was, compares so to `number`."""
+
+    name: str
+    sign: str
+    number: Decimal
+    in_percent: bool
+
+    def is_met(self, was: Decimal, would_be: Decimal) -> bool:
+        """Whether this change is to stop it. From nothing to something is more than any percentage."""
+        change = would_be - was
+        if self.in_percent:
+            change = change / was * 100 if was else change * Decimal("Infinity") if change else change
+        return _OPERATORS[self.sign](change, self.number)
+
+
+def condition(text: str) -> Condition:
+    """Reads `NAME OP NUMBER[%]`; raises ValueError in words."""
+    if not (found := _FORM.fullmatch(text)) or found[1] not in NAMES:
+        raise ValueError(
+            f"{text!r} is not NAME OP NUMBER[%], such as 'breaches>+5%'; NAME is one of {', '.join(NAMES)}, and counts"
+            f" what changes; OP one of {' '.join(_OPERATORS)}"
+        )
+    return Condition(found[1], found[2], Decimal(found[3]), bool(found[4]))

@@ -1,0 +1,196 @@
+"""A recorded life, played again exactly as it was.
+
+The causes of an order say how long its timeline was before each of them; what leaves it as it is comes before the one
+thing that makes it longer. A timeline that ends otherwise than the ledger's was not wholly recorded.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Final, get_args
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.domain.causes import Cause, MessageSettled
+from service.domain.clocks.running import next_due
+from service.domain.draft import Decision
+from service.domain.errors import Rejection
+from service.domain.escalation import next_due as next_call
+from service.domain.notices import (
+    MAY_HAVE_LEFT,
+    SENT_STATES,
+    Message,
+    State,
+)
+from service.domain.order import Order
+from service.domain.workflow import Workflow
+from service.foresight.life import Life
+from service.ledger.orders.past import News, Past
+
+_STATES: Final = frozenset(get_args(State))
+
+
+class NotRecorded(Exception):
+    """The past cannot be played again: something that it was decided by is not there."""
+
+
+class Step(Struct, frozen=True):
+    """One thing that happened: a cause, or news of a message. `due`: the moments at which anything was due then."""
+
+    at: datetime
+    due: frozenset[datetime]
+    cause: Cause | None = None
+    message: UUID | None = None
+    news: News | None = None
+
+
+class WasLife(Life):
+    """An order as it was. `steps`: what happened to it, in order; `planned`: its messages as they were planned.
+
+    `together`: what it heard of several messages at one moment, which was one transaction.
+    """
+
+    def __init__(self, workflow: Workflow, new_id: UUID) -> None:
+        super().__init__(workflow, new_id)
+        self.steps: list[Step] = []
+        self.planned: dict[UUID, Message] = {}
+        self.together: dict[datetime, dict[UUID, News]] = defaultdict(dict)
+
+    def keep(self, decision: Decision) -> Decision:
+        super().keep(decision)
+        for n in (*(m for notice in decision.notices for m in notice.messages), *decision.more_messages):
+            self.planned[n.id] = n
+        return decision
+
+
+def as_it_was(past: Past, workflow_of: Callable[[str], Workflow]) -> WasLife:
+    """Play a recorded life; raises NotRecorded. `workflow_of`: the pack of this version."""
+    first = past.moved[0].was if past.moved else past.version
+    life = WasLife(workflow_of(first), past.id)
+    by_n: dict[int, list[_Item]] = defaultdict(list)
+    for message, history in past.messages.items():
+        for line in history[1:]:
+            if line.n:
+                by_n[line.n].append(_Item(line.at, message=message, news=line))
+                life.together[line.at][message] = line
+    for recorded in past.causes:
+        by_n[recorded.n].append(_Item(recorded.cause.at, recorded.cause))
+    unheard = _Unheard(past)
+    while by_n:
+        n = life.order.entries if life.order else 0
+        if (group := by_n.pop(n, None)) is None:
+            raise NotRecorded
+        version = next((m.to for m in reversed(past.moved) if m.n <= n + 1), first)
+        life.workflow = workflow_of(version)
+        # What leaves the timeline as it is comes before the one thing that does not.
+        _play_group(life, deque(sorted(group, key=lambda i: (i.cause is not None, i.at))), unheard)
+    for item in unheard.until(None):
+        _hear(life, item)
+    if (life.order.entries if life.order else 0) != past.lines:
+        raise NotRecorded
+    return life
+
+
+class _Item(Struct, frozen=True):
+    at: datetime
+    cause: Cause | None = None
+    message: UUID | None = None
+    news: News | None = None
+
+
+class _Unheard:
+    """News of messages that no order heard of, by message, each to come before what that message says next."""
+
+    def __init__(self, past: Past) -> None:
+        self._left = {m: deque(history[1:]) for m, history in past.messages.items()}
+
+    def before(self, message: UUID, news: News) -> Iterator[_Item]:
+        """What this message said before."""
+        line = self._left[message]
+        if not any(said is news for said in line):
+            return  # put off before, and heard then
+        while (first := line.popleft()) is not news:
+            yield _Item(first.at, message=message, news=first)
+
+    def until(self, moment: datetime | None) -> Iterator[_Item]:
+        """What was said before that moment (None: all), as far as nobody waits for a line before it."""
+        found = []
+        for message, line in self._left.items():
+            while line and not line[0].n and (moment is None or line[0].at < moment):
+                first = line.popleft()
+                found.append(_Item(first.at, message=message, news=first))
+        return iter(sorted(found, key=lambda item: item.at))
+
+
+def _play_group(life: WasLife, group: deque[_Item], unheard: _Unheard) -> None:
+    """All that happened when the timeline was so long."""
+    before, put_off = life.order.entries if life.order else 0, 0
+    while group:
+        item = group.popleft()
+        for news in unheard.until(item.at):
+            _hear(life, news)
+        cause = item.cause or _heard(life, item, unheard)
+        try:
+            decision = life.decision(cause)
+        except Rejection:
+            continue
+        if decision.order.entries != before and group:
+            if put_off > len(group):
+                raise NotRecorded
+            put_off += 1
+            group.append(item)
+            continue
+        life.steps.append(Step(item.at, due_in(life.order), item.cause, item.message, item.news))
+        life.keep(decision)
+
+
+def _heard(life: WasLife, item: _Item, unheard: _Unheard) -> Cause:
+    assert item.message is not None
+    assert item.news is not None
+    for earlier in unheard.before(item.message, item.news):
+        _hear(life, earlier)
+    if item.message not in life.messages:
+        raise NotRecorded
+    life.messages[item.message] = n = after(life.messages[item.message], item.news)
+    return settled(life, n, item.news, life.together[item.at])
+
+
+def _hear(life: WasLife, item: _Item) -> None:
+    """News that changed nothing but its message."""
+    if item.message in life.messages and item.news is not None:
+        life.messages[item.message] = after(life.messages[item.message], item.news)
+        life.steps.append(Step(item.at, due_in(life.order), None, item.message, item.news))
+
+
+def after(n: Message, news: News) -> Message:
+    """The message as its history says that it was then."""
+    if news.state not in _STATES:
+        return n
+    sent_at = n.sent_at or (news.at if news.state in MAY_HAVE_LEFT - {"unknown"} else None)
+    return replace(
+        n,
+        state=news.state,
+        provider=news.provider or n.provider,
+        error_code=news.code,
+        error=news.why,
+        sent_at=sent_at,
+    )
+
+
+def settled(life: Life, n: Message, news: News, together: Mapping[UUID, News]) -> MessageSettled:
+    """What the order heard of it; `together`: what was written with it of others."""
+    siblings: tuple[Message, ...] = ()
+    if n.state not in SENT_STATES:
+        others = (m for m in life.siblings(n) if m.id != n.id)
+        siblings = (n, *(after(m, together[m.id]) if m.id in together else m for m in others))
+    return MessageSettled(news.at, n, siblings, drop_address=news.drop)
+
+
+def due_in(order: Order | None) -> frozenset[datetime]:
+    """The moments at which something of this order is due."""
+    if order is None:
+        return frozenset()
+    moments = [next_due(c) for c in order.clocks.values()] + [next_call(e) for e in order.escalations.values()]
+    return frozenset(m for m in moments if m is not None)
