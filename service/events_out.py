@@ -10,7 +10,8 @@ from typing import Final, Generic, Literal, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from service.domain.conversation import ReceivedReply
-from service.domain.draft import EscalationChange, EscalationChangeKind
+from service.domain.draft import ClockEvent, EscalationChange, EscalationChangeKind
+from service.domain.json_object import JsonObject
 from service.domain.notices import Message
 from service.domain.order import Order
 
@@ -101,6 +102,21 @@ class ReplyData(Struct, frozen=True, kw_only=True):
     channel: str
     message_id: str
     at: datetime
+
+
+class ClockEventData(Struct, frozen=True, kw_only=True):
+    """Of an event that a clock of a pack publishes, under the pack's own type: what the order's data was then.
+
+    `moment`: whether the clock warned, or was due (at `due`). `values`: as the pack names them; null where the order
+    has none.
+    """
+
+    workflow: str
+    order_id: str
+    clock: str
+    moment: Literal["warning", "due"]
+    due: datetime
+    values: JsonObject
 
 
 class DigestData(Struct, frozen=True, kw_only=True):
@@ -197,5 +213,23 @@ def of_reply(said: ReceivedReply, order: Order) -> CloudEvent[ReplyData]:
             channel=said.channel,
             message_id=str(said.id),
             at=said.at,
+        ),
+    )
+
+
+def of_clock(event: ClockEvent, order: Order) -> CloudEvent[ClockEventData]:
+    """The event by which a clock acts."""
+    return CloudEvent(
+        id=event.id,
+        type=event.type,
+        subject=order.reference,
+        time=event.at,
+        data=ClockEventData(
+            workflow=order.workflow,
+            order_id=order.reference,
+            clock=event.clock,
+            moment=event.moment,
+            due=event.due,
+            values=dict(event.values),
         ),
     )

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue, Exc
 from aiormq.abc import AbstractChannel as RawChannel
 
 from service.broker.port import (
+    CLOCKS,
     DEAD,
     ESCALATIONS,
     NOTIFICATIONS,
@@ -39,9 +40,10 @@ _EXCHANGES: Final[Mapping[str, ExchangeType]] = {
     ESCALATIONS: ExchangeType.TOPIC,
     NOTIFICATIONS: ExchangeType.TOPIC,
     REPLIES: ExchangeType.TOPIC,
+    CLOCKS: ExchangeType.TOPIC,
     DEAD: ExchangeType.FANOUT,
 }
-CONFIGURE: Final = r"^(orders|escalations|notifications|replies|stagebell)"
+CONFIGURE: Final = r"^(orders|escalations|notifications|replies|clocks|stagebell)"
 
 
 class Nodes:

@@ -50,6 +50,18 @@ class Visit(Struct, frozen=True):
     at: datetime
 
 
+class ClockEvent(Struct, frozen=True):
+    """What a clock tells the order system at its warning, or when it is due; `values` are plain JSON."""
+
+    id: str
+    type: str
+    clock: str
+    moment: Literal["warning", "due"]
+    at: datetime
+    due: datetime
+    values: Mapping[str, Any]
+
+
 class Decision(Struct, frozen=True):
     """What a cause leads to; committed whole or not at all.
 
@@ -67,6 +79,7 @@ class Decision(Struct, frozen=True):
     observations: Mapping[str, float] = {}
     replies: tuple[ReceivedReply, ...] = ()
     called_off: Mapping[UUID, str] = {}
+    clock_events: tuple[ClockEvent, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -123,6 +136,7 @@ class Draft:
         self._visits: list[Visit] = []
         self._observations: dict[str, float] = {}
         self._called_off: dict[UUID, str] = {}
+        self.clock_events: list[ClockEvent] = []
 
     @property
     def workflow(self) -> Workflow:
@@ -218,6 +232,7 @@ class Draft:
             observations=self._observations,
             replies=tuple(self.replies),
             called_off=self._called_off,
+            clock_events=tuple(self.clock_events),
         )
 
 

@@ -154,6 +154,14 @@ class Escalate(Struct, frozen=True):
     when: Condition | None = None
 
 
+class Publish(Struct, frozen=True):
+    """What a clock tells the order system, if `when` holds then: the event's type, and values of the order by name."""
+
+    type: str
+    values: Mapping[str, str] = {}
+    when: Condition | None = None
+
+
 class Variant(Struct, frozen=True):
     """Another length for orders that match, such as those of a service track."""
 
@@ -208,9 +216,11 @@ class ClockSpec(Struct, frozen=True):
     warn_after: timedelta | None = None
     notify_at_warning: str | None = None
     warn_when: Condition | None = None
+    publish_at_warning: Publish | None = None
     paused_in: frozenset[str] = frozenset()
     notify: str | None = None
     notify_when: Condition | None = None
+    publish: Publish | None = None
     escalate: Escalate | None = None
     calendar: Calendar | None = None
     calendar_by: CalendarBy | None = None

@@ -63,6 +63,7 @@ def clock_rule(spec: ClockSpec) -> str:
     )
     then = [f"tells {spec.notify}"] if spec.notify else []
     then += [f"calls for {spec.escalate.reason}"] if spec.escalate else []
+    then += [f"publishes {spec.publish.type}"] if spec.publish else []
     return f"{rule}; then it {' and '.join(then)}" if then else rule
 
 

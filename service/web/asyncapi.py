@@ -14,7 +14,7 @@ from service.domain.attributes import WORDS
 from service.domain.events import DATA_TYPES
 from service.domain.json_object import JsonObject
 from service.domain.workflow import Attribute, AttributeType, Workflow
-from service.events_out import CloudEvent, EscalationData, MessageData, ReplyData
+from service.events_out import ClockEventData, CloudEvent, EscalationData, MessageData, ReplyData
 from service.web.context import CONTEXT
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -46,6 +46,7 @@ def events_out_schemas() -> dict[str, JsonObject]:
         ("Escalation", CloudEvent[EscalationData]),
         ("NotificationOutcome", CloudEvent[MessageData]),
         ("CustomerReplied", CloudEvent[ReplyData]),
+        ("ClockEvent", CloudEvent[ClockEventData]),
     ):
         made[name] = msgspec.json.schema(event)
     return made
@@ -163,12 +164,14 @@ def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
             "replies": _channel(
                 port.REPLIES, "reply.{workflow}.{reply}", ["CustomerReplied"], ("workflow", "reply")
             ),
+            "clocks": _channel(port.CLOCKS, "clock.{workflow}.{clock}", ["ClockEvent"], ("workflow", "clock")),
         },
         "operations": {
             "takeEvents": {"action": "receive", "channel": {"$ref": "#/channels/orders"}},
             "publishEscalations": {"action": "send", "channel": {"$ref": "#/channels/escalations"}},
             "publishOutcomes": {"action": "send", "channel": {"$ref": "#/channels/notifications"}},
             "publishReplies": {"action": "send", "channel": {"$ref": "#/channels/replies"}},
+            "publishClockEvents": {"action": "send", "channel": {"$ref": "#/channels/clocks"}},
         },
         "components": {
             "schemas": {**components(), **packs},

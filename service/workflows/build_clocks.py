@@ -5,10 +5,10 @@ from datetime import date, time, timedelta
 from typing import Final, get_args
 
 from service.domain.calendars import Calendar, QuietHours, Spans
-from service.domain.workflow import CalendarBy, ClockSpec, Escalate, LengthFrom, Measure, Variant
+from service.domain.workflow import CalendarBy, ClockSpec, Escalate, LengthFrom, Measure, Publish, Variant
 from service.workflows.conditions import Scope, condition
 from service.workflows.durations import WorkingTime, parse_duration, parse_length
-from service.workflows.schema import ClockYaml, EscalateYaml, FollowUpYaml, MeasureYaml, WorkflowYaml
+from service.workflows.schema import ClockYaml, EscalateYaml, FollowUpYaml, MeasureYaml, PublishYaml, WorkflowYaml
 from service.workflows.schema_times import (
     DAY_MINUTES,
     CalendarYaml,
@@ -99,6 +99,8 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> Clock
         paused_in=frozenset(yaml.paused_in),
         notify=yaml.notify.notice if yaml.notify else None,
         notify_when=condition(yaml.notify.when, scope) if yaml.notify else None,
+        publish=_publish(yaml.publish, scope),
+        publish_at_warning=_publish(yaml.at_warning.publish, scope) if yaml.at_warning else None,
         escalate=_escalate(yaml.escalate, scope),
         calendar=keeps,
         calendar_by=chosen,
@@ -108,6 +110,10 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> Clock
         late_by=yaml.late_by,
         timezone=pack.timezone,
     )
+
+
+def _publish(yaml: PublishYaml | None, scope: Scope) -> Publish | None:
+    return Publish(yaml.type, yaml.data, condition(yaml.when, scope)) if yaml else None
 
 
 def _escalate(yaml: EscalateYaml | None, scope: Scope) -> Escalate | None:
@@ -175,8 +181,9 @@ def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -
         calendar_by=chosen,
         ends_in_working_time=keeps is not None and not counts_working_time(yaml.after),
         statuses=frozenset(yaml.in_),
-        notify=yaml.notify.notice,
-        notify_when=condition(yaml.notify.when, scope),
+        notify=yaml.notify.notice if yaml.notify else None,
+        notify_when=condition(yaml.notify.when, scope) if yaml.notify else None,
+        publish=_publish(yaml.publish, scope),
         when=condition(yaml.when, scope),
         unless=condition(yaml.unless, scope),
         late_by=yaml.late_by,

@@ -13,8 +13,8 @@ def _quiet(name: str, yaml: NoticeYaml, pack: WorkflowYaml) -> WhenQuiet:
         return yaml.quiet
     by_others = {n.notice for s in pack.statuses.values() for n in s.notify}
     by_others |= {n.notice for c in pack.clocks.values() if (n := c.notify)}
-    by_others |= {c.at_warning.notify.notice for c in pack.clocks.values() if c.at_warning}
-    is_follow_up = any(f.notify.notice == name for f in pack.follow_ups.values())
+    by_others |= {w.notify.notice for c in pack.clocks.values() if (w := c.at_warning) and w.notify}
+    is_follow_up = any(f.notify is not None and f.notify.notice == name for f in pack.follow_ups.values())
     return "wait" if is_follow_up and name not in by_others else yaml.quiet
 
 

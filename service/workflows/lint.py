@@ -124,7 +124,8 @@ def _brand_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, lis
 
 def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
     for name, follow_up in y.follow_ups.items():
-        yield ("follow_ups", name, "notify"), "notice", follow_up.notify.notice, list(y.notices)
+        if follow_up.notify:
+            yield ("follow_ups", name, "notify"), "notice", follow_up.notify.notice, list(y.notices)
         for used in calendars_of(follow_up):
             yield ("follow_ups", name, "calendar"), "calendar", used, list(y.calendars)
     for name, clock in y.clocks.items():
@@ -132,7 +133,7 @@ def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, lis
             yield ("clocks", name, "notice"), "notice", clock.notice, list(y.notices)
         if clock.notify:
             yield ("clocks", name, "notify"), "notice", clock.notify.notice, list(y.notices)
-        if clock.at_warning:
+        if clock.at_warning and clock.at_warning.notify:
             warned = clock.at_warning.notify.notice
             yield ("clocks", name, "at_warning", "notify"), "notice", warned, list(y.notices)
         for used in calendars_of(clock):
@@ -206,8 +207,12 @@ def _settings(source: Source) -> Iterator[Finding]:
         need = KINDS[clock.kind].needs
         if need and getattr(clock, need) is None:
             yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
-        if not clock.notify and not clock.escalate:
-            yield source.problem(("clocks", name), f"{name}: its breach does nothing; give it 'notify' or 'escalate'")
+        if not (clock.notify or clock.escalate or clock.publish):
+            said = f"{name}: its breach does nothing; give it 'notify', 'escalate' or 'publish'"
+            yield source.problem(("clocks", name), said)
+    for name, follow_up in y.follow_ups.items():
+        if not (follow_up.notify or follow_up.publish):
+            yield source.problem(("follow_ups", name), f"{name}: does nothing; give it 'notify' or 'publish'")
 
 
 def _zones(source: Source) -> Iterator[Finding]:

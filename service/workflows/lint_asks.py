@@ -50,4 +50,4 @@ def _notified_by(y: WorkflowYaml) -> Iterator[tuple[str, str]]:
     for name, clock in y.clocks.items():
         notices = [clock.notify, clock.at_warning.notify if clock.at_warning else None]
         yield from ((n.notice, f"clock {name}") for n in notices if n)
-    yield from ((f.notify.notice, f"follow-up {name}") for name, f in y.follow_ups.items())
+    yield from ((f.notify.notice, f"follow-up {name}") for name, f in y.follow_ups.items() if f.notify)

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from service.workflows.build import scope_of
 from service.workflows.conditions import problems
 from service.workflows.lint import Finding, Source
-from service.workflows.schema import ClockYaml, NoticeYaml, RungYaml, WorkflowYaml
-from service.workflows.schema_conditions import AudienceYaml, NotifyYaml, WhenYaml
+from service.workflows.schema import AtWarningYaml, ClockYaml, FollowUpYaml, NoticeYaml, RungYaml, WorkflowYaml
+from service.workflows.schema_conditions import AudienceYaml, WhenYaml
 from service.workflows.yaml_lines import YamlPath
 
 
@@ -42,7 +42,7 @@ def _places(y: WorkflowYaml) -> Iterator[Place]:
     for name, follow_up in y.follow_ups.items():
         yield Place(("follow_ups", name, "when"), follow_up.when, of_time=False)
         yield Place(("follow_ups", name, "unless"), follow_up.unless, of_time=False)
-        yield _named(("follow_ups", name, "notify"), follow_up.notify)
+        yield from _named(("follow_ups", name), follow_up)
     for name, reply in y.replies.items():
         yield Place(("replies", name, "when"), reply.when)
     for name, reason in y.reasons.items():
@@ -68,13 +68,15 @@ def _of_clock(name: str, clock: ClockYaml) -> Iterator[Place]:
     yield Place(("clocks", name, "unless"), clock.unless, of_time=False)
     for i, variant in enumerate(clock.variants):
         yield Place(("clocks", name, "variants", i, "when"), variant.when, of_time=False)
-    if clock.notify:
-        yield _named(("clocks", name, "notify"), clock.notify)
+    yield from _named(("clocks", name), clock)
     if clock.at_warning:
-        yield _named(("clocks", name, "at_warning", "notify"), clock.at_warning.notify)
+        yield from _named(("clocks", name, "at_warning"), clock.at_warning)
     if clock.escalate:
         yield Place(("clocks", name, "escalate", "when"), clock.escalate.when)
 
 
-def _named(path: YamlPath, told: NotifyYaml) -> Place:
-    return Place((*path, "when"), told.when)
+def _named(path: YamlPath, does: ClockYaml | FollowUpYaml | AtWarningYaml) -> Iterator[Place]:
+    if does.notify:
+        yield Place((*path, "notify", "when"), does.notify.when)
+    if does.publish:
+        yield Place((*path, "publish", "when"), does.publish.when)

@@ -22,6 +22,7 @@ from service.workflows import (
     lint_conditions,
     lint_languages,
     lint_lengths,
+    lint_publish,
     lint_replies,
     lint_teams,
     lint_templates,
@@ -39,6 +40,7 @@ _CHECKS: Final = (
     lint_languages.check,
     lint_brands.check,
     lint_lengths.check,
+    lint_publish.check,
     lint_replies.check,
 )
 

@@ -150,10 +150,19 @@ class VariantYaml(Part):
     within: Length
 
 
+class PublishYaml(Part):
+    """An event to the exchange `clocks`: its type, and values of the order by the names that they get in it."""
+
+    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", description="such as slot.expired")]
+    data: dict[AttributeName, DataPath] = {}
+    when: WhenYaml | None = None
+
+
 class AtWarningYaml(Part):
     """What a clock's warning does."""
 
-    notify: Notify
+    notify: Notify | None = None
+    publish: PublishYaml | None = None
 
 
 class DefaultDateYaml(Part):
@@ -185,6 +194,7 @@ class ClockYaml(Part):
     at_warning: AtWarningYaml | None = None
     paused_in: Idents = []
     notify: Notify | None = None
+    publish: PublishYaml | None = None
     escalate: EscalateYaml | None = None
 
 
@@ -194,7 +204,8 @@ class FollowUpYaml(Part):
     With a `calendar`, it is told when somebody works.
     """
 
-    notify: Notify
+    notify: Notify | None = None
+    publish: PublishYaml | None = None
     after: LengthOrFrom
     calendar: Ident | CalendarByYaml | None = None
     in_: Annotated[Idents, Field(alias="in")]

@@ -5,24 +5,19 @@ ledger are written from it. `sync` brings the clocks in line with the order afte
 a notice; `tick` does what is due. Times are UTC; a clock counts from the event's time, never later than its arrival.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
-from service.domain import triggers
+from service.domain.clocks.acting import Notify, ring
 from service.domain.clocks.kinds import KINDS
-from service.domain.clocks.kinds.follow_up import ready_at
 from service.domain.clocks.timing import has_length, later, left, warn_time
-from service.domain.conditions.judging import holds, why_not
-from service.domain.conditions.tree import Condition
+from service.domain.conditions.judging import holds
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
-from service.domain.workflow import ClockSpec, Escalate
-
-Notify = Callable[[Draft, str, datetime], UUID | None]
+from service.domain.workflow import ClockSpec
 
 
 def sync(draft: Draft, *, by_event: bool) -> None:
@@ -219,7 +214,7 @@ def tick(draft: Draft, notify: Notify, until: datetime, *, plans: bool = True) -
     """
     while (first := _first_due(draft, until, plans)) is not None:
         key, clock, due = first
-        _clock_due(draft, key, clock, due, notify)
+        ring(draft, key, clock, due, notify)
     if until >= draft.now:
         escalations.call_again(draft)
 
@@ -237,60 +232,3 @@ def _first_due(draft: Draft, until: datetime, plans: bool) -> tuple[str, Clock, 
 def _is_promise(draft: Draft, clock: Clock) -> bool:
     spec = draft.workflow.clocks.get(clock.spec)
     return spec is None or KINDS[spec.kind].is_promise
-
-
-def _clock_due(draft: Draft, key: str, clock: Clock, due: datetime, notify: Notify) -> None:
-    spec = draft.workflow.clocks.get(clock.spec)
-    if spec is None:
-        draft.drop_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="no longer in the pack"))
-        return
-    if due < clock.due:
-        draft.put_clock(key, replace(clock, warned=True))
-        draft.log("clock_warned", due, clock=spec.name, due=clock.due.isoformat())
-        if spec.notify_at_warning and draft.now < clock.due:  # a warning of what has happened since helps nobody
-            _tell(draft, notify, spec.notify_at_warning, spec.warn_when, due)
-        return
-    if not KINDS[spec.kind].is_promise:
-        _plan_due(draft, spec, key, clock, notify)
-        return
-    late = (draft.now - clock.due).total_seconds()
-    draft.put_clock(key, replace(clock, state="breached", warned=True, noticed_late_s=late))
-    started = clock.started.isoformat()
-    draft.log("clock_breached", due, clock=spec.name, started=started, noticed_late_s=round(late, 3))
-    if spec.escalate:
-        _escalate(draft, spec.escalate, clock, due)
-    if spec.notify:
-        _tell(draft, notify, spec.notify, spec.notify_when, due)
-
-
-def _plan_due(draft: Draft, spec: ClockSpec, key: str, clock: Clock, notify: Notify) -> None:
-    """A reminder or a follow-up tells, unless it is too late for that, or too early in the day for a follow-up."""
-    due = clock.due
-    if draft.now - due > spec.late_by:
-        draft.put_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="noticed too late"))
-        draft.log(f"{spec.kind}_skipped", draft.now, clock=spec.name, due=due.isoformat(), why="noticed too late")
-        return
-    if spec.kind == "follow_up" and (ready := ready_at(draft, spec, due)) > draft.now:
-        draft.put_clock(key, replace(clock, due=ready))
-        draft.log("clock_moved", draft.now, clock=spec.name, due=ready.isoformat(), why="quiet or closed until then")
-        return
-    draft.put_clock(key, replace(clock, state="met", stopped=due, why="told"))
-    if spec.escalate:
-        _escalate(draft, spec.escalate, clock, due)
-    told = _tell(draft, notify, spec.notify, spec.notify_when, due) if spec.notify else None
-    if told and spec.kind == "follow_up":
-        draft.put_clock(key, replace(clock, state="met", stopped=due, why="told", told=told))
-
-
-def _tell(draft: Draft, notify: Notify, notice: str, when: Condition | None, due: datetime) -> UUID | None:
-    return notify(draft, notice, due) if triggers.is_meant(draft, notice, when, due) else None
-
-
-def _escalate(draft: Draft, what: Escalate, clock: Clock, due: datetime) -> None:
-    situation = draft.situation()
-    if why := why_not(what.when, situation) or why_not(draft.workflow.reasons[what.reason].when, situation):
-        draft.log("escalation_skipped", due, clock=clock.spec, reason=what.reason, why=why)
-        return
-    escalations.open_or_join(
-        draft, what.reason, due, severity=what.severity, clock_id=clock.id, due=clock.due, detail=clock.why
-    )

@@ -27,5 +27,14 @@ def _of_notice(notice: Notice) -> Iterator[Condition]:
 
 def _of_clock(clock: ClockSpec) -> Iterator[Condition]:
     escalate = clock.escalate.when if clock.escalate else None
-    said = (clock.when, clock.unless, clock.notify_when, clock.warn_when, escalate, *(v.when for v in clock.variants))
+    published = [p.when for p in (clock.publish, clock.publish_at_warning) if p]
+    said = (
+        *published,
+        clock.when,
+        clock.unless,
+        clock.notify_when,
+        clock.warn_when,
+        escalate,
+        *(v.when for v in clock.variants),
+    )
     yield from (condition for condition in said if condition)

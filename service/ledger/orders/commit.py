@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from service.broker.port import REPLIES
+from service.broker.port import CLOCKS, REPLIES
 from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import Cause
 from service.domain.channels import found_by
@@ -16,7 +16,7 @@ from service.domain.events import clean
 from service.domain.notices import FINAL_STATES, Message
 from service.domain.order import Clock, Order
 from service.domain.workflow import Workflow
-from service.events_out import of_message, of_reply
+from service.events_out import of_clock, of_message, of_reply
 from service.keyring import Keyring
 from service.ledger.conversations import writing as conversation_rows
 from service.ledger.database.sets import NewRow, Rows, Writes
@@ -121,6 +121,10 @@ class Changes:
             self._escalations.append(Change(workflow, order, change, traceparent))
         self._talk(before, decision)
         self._called_off |= decision.called_off
+        for published in decision.clock_events:
+            event = of_clock(published, order)
+            key = f"clock.{order.workflow}.{published.clock}"
+            self.send(OutboxMessage(CLOCKS, key, event.id, msgspec.json.encode(event)))
         self._measure(order, decision)
         self._broken += [
             (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"

@@ -30,7 +30,8 @@ class FollowUp(Dwell):
 
     def in_words(self, spec: ClockSpec, within: str, statuses: str) -> str:
         """Its rule in a sentence."""
-        return f"{spec.notify} {within} after entering {statuses}"
+        what = spec.notify or (spec.publish.type if spec.publish else "nothing")
+        return f"{what} {within} after entering {statuses}"
 
 
 def ready_at(draft: Draft, spec: ClockSpec, due: datetime) -> datetime:
@@ -53,8 +54,8 @@ def _open(draft: Draft, spec: ClockSpec, moment: datetime) -> datetime:
 
 
 def _awake(draft: Draft, spec: ClockSpec, moment: datetime) -> datetime:
-    quiet, notice = draft.workflow.quiet, draft.workflow.notices[spec.notify or ""]
-    if quiet is None or notice.quiet != "wait":
+    quiet, notice = draft.workflow.quiet, draft.workflow.notices.get(spec.notify or "")
+    if quiet is None or notice is None or notice.quiet != "wait":
         return moment
     people = [person for audience in notice.audiences for person in people_of(draft, audience)]
     zones = {person.timezone or draft.workflow.timezone for person in people}
