@@ -37,6 +37,7 @@ class Reply(Struct, frozen=True):
     notice is told to whoever replied, there where they did. `too_late`: told so to whoever replies when it counts no
     more. `waits`: a person answers, too. `repeats`: it counts again and again; others count once while the order stays
     in a status. `buttons`: offered where taps are possible. It is this reply only `when` that holds.
+    `choice`: of the replies of one choice, such as a rating, one counts.
     """
 
     name: str
@@ -53,6 +54,12 @@ class Reply(Struct, frozen=True):
     repeats: bool = False
     buttons: bool = True
     when: Condition | None = None
+    choice: str | None = None
+
+    @property
+    def counts_as(self) -> str:
+        """Under which name it counts once."""
+        return self.choice or self.name
 
 
 def word_of(text: str) -> Word:

@@ -52,9 +52,9 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
     draft.replies.append(kept)
     kind = {"too_late": "reply_too_late", "again": "reply_repeated"}.get(outcome, "reply_received")
     draft.log(kind, channel=cause.channel, audience=reader.audience, reply=name, by=cause.moved_by)
-    if outcome == "counted":
+    if outcome == "counted" and found is not None:
         counted = Counted(draft.now, draft.order.status_since)
-        talk = replace(talk, counted={**talk.counted, name: counted})
+        talk = replace(talk, counted={**talk.counted, found.counts_as: counted})
     waits = _waits(draft, found, outcome, reader, can_tell=not cause.opted_out)
     draft.set(
         conversation=replace(
@@ -98,7 +98,7 @@ def _outcome(draft: Draft, found: Reply | None, talk: Conversation) -> ReplyOutc
         return "text"
     if draft.order.status not in found.statuses:
         return "too_late"
-    before = talk.counted.get(found.name)
+    before = talk.counted.get(found.counts_as)
     if before is None:
         return "counted"
     is_same_tap = draft.now - before.at < SAME_TAP

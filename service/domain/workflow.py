@@ -322,6 +322,16 @@ class Faq(Struct, frozen=True):
     says: Mapping[str, str] = {}
 
 
+class TrackingRules(Struct, frozen=True):
+    """What the customer's page shows: whom to ask for help, how much of whoever comes, what a status means to them."""
+
+    phone: str = ""
+    email: str = ""
+    hours: Mapping[str, str] = {}
+    assignee: Literal["name", "masked", "contact", "hidden"] = "masked"
+    says: Mapping[str, Mapping[str, str]] = {}
+
+
 class Workflow(Struct, frozen=True):
     """A whole business. `moves[a]` are the statuses that may follow `a`; `version` names this exact text.
 
@@ -373,6 +383,7 @@ class Workflow(Struct, frozen=True):
     brands: Mapping[str, Brand] = {}
     channels: Mapping[str, ChannelSpec] = {}
     replies: Mapping[str, Reply] = {}
+    tracking: TrackingRules = TrackingRules()
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

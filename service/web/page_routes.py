@@ -1,6 +1,6 @@
 """The routes of pages and of what else browsers, mail programs and providers open; part of the table in `routes`."""
 
-from service.web import asyncapi, callbacks, tracking, unsubscribe
+from service.web import asyncapi, callbacks, tracking, tracking_replies, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
@@ -29,6 +29,24 @@ PAGES = (
     Route("GET", "/asyncapi.json", asyncapi.get_asyncapi, _CONTRACT, audit=_PUBLIC),
     Route("GET", "/schemas/{type}.json", asyncapi.get_schema, _CONTRACT, audit=_PUBLIC),
     Route("GET", "/t/{token}", tracking.get_tracking_page, LINK, guesses="link", lenient=True, audit=OWN),
+    Route(
+        "GET",
+        "/t/{token}/replies/{reply}",
+        tracking_replies.get_reply_page,
+        LINK,
+        guesses="link",
+        lenient=True,
+        audit=OWN,
+    ),
+    Route(
+        "POST",
+        "/t/{token}/replies/{reply}",
+        tracking_replies.post_reply,
+        LINK,
+        guesses="link",
+        lenient=True,
+        audit=TIMELINE,
+    ),
     Route("GET", "/u/{token}", unsubscribe.get_page, LINK, guesses="link", lenient=True, audit=OWN),
     Route("POST", "/u/{token}", unsubscribe.unsubscribe, LINK, guesses="link", lenient=True, audit=OWN),
     Route(

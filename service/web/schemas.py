@@ -406,8 +406,23 @@ class TrackingAssignee(Struct):
     contact: str
 
 
+class TrackingSupport(Struct):
+    """Whom the customer may ask for help."""
+
+    phone: str
+    email: str
+    hours: str
+
+
+class TrackingReply(Struct):
+    """What the customer may say now: `POST /t/{token}/replies/{reply}`."""
+
+    reply: str
+    title: str
+
+
 class Tracking(Struct):
-    """What a customer may see of an order, and nothing else."""
+    """What a customer may see of an order, and nothing else. `late`: the ETA is past; `says`: what the status means."""
 
     workflow: str
     order_id: str
@@ -422,6 +437,10 @@ class Tracking(Struct):
     failed: bool
     updated: datetime
     locale: str
+    late: bool
+    says: str
+    support: TrackingSupport | None
+    replies: list[TrackingReply]
 
 
 class AuditPage(Struct):

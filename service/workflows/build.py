@@ -40,6 +40,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         notices={n: build_notices.notice(n, v, yaml, scope) for n, v in yaml.notices.items()}
         | {ANSWER: build_replies.answer_notice()},
         replies=build_replies.replies(yaml, scope),
+        tracking=build_replies.tracking(yaml.tracking),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},

@@ -6,10 +6,11 @@ from typing import Final
 from service.channels import registry
 from service.domain.conversation import ANSWER
 from service.domain.replies import Reply, word_of
-from service.domain.workflow import Ask, Attribute, Faq, Notice
+from service.domain.workflow import Ask, Attribute, Faq, Notice, TrackingRules
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import FaqYaml, WorkflowYaml
 from service.workflows.schema_replies import ReplyYaml
+from service.workflows.schema_tracking import TrackingYaml
 from service.workflows.yaml_lines import YamlPath
 
 ANY: Final = "any"
@@ -21,6 +22,8 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
     for name, notice in y.notices.items():
         for offered in notice.replies:
             yield ("notices", name, "replies"), "reply", offered, list(y.replies)
+    for status in y.tracking.says:
+        yield ("tracking", "says", status), "status", status, list(y.statuses)
     for name, reply in y.replies.items():
         for status in reply.in_ if reply.in_ != ANY else ():
             yield ("replies", name, "in"), "status", status, list(y.statuses)
@@ -59,6 +62,7 @@ def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml, scope: Scope) -> Reply:
         repeats=r.repeats,
         buttons=r.buttons,
         when=condition(r.when, scope),
+        choice=r.choice,
     )
 
 
@@ -67,6 +71,11 @@ def answer_notice() -> Notice:
     channels = tuple(c.name for c in registry.channels().values() if c.medium.has_templates)
     text = Ask(Attribute("text", "text"))
     return Notice(ANSWER, (), channels, mandatory=False, asks={"text": text}, free_text=True)
+
+
+def tracking(yaml: TrackingYaml) -> TrackingRules:
+    """What the customer's page shows."""
+    return TrackingRules(yaml.support.phone, yaml.support.email, yaml.support.hours, yaml.assignee, yaml.says)
 
 
 def faq(yaml: FaqYaml, locale: str) -> Faq:

@@ -13,6 +13,7 @@ from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, Mai
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, LengthOrFrom, QuietYaml, StartTime
+from service.workflows.schema_tracking import TrackingYaml
 from service.workflows.schema_words import (
     AttributeName,
     DataPath,
@@ -365,6 +366,7 @@ class WorkflowYaml(Part):
         Field(description="by language: whole messages that end messages, beside the usual"),
     ] = {}
     replies: dict[Ident, ReplyYaml] = {}
+    tracking: TrackingYaml = TrackingYaml()
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}
     teams: dict[Ident, TeamYaml] = {}

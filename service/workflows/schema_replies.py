@@ -25,6 +25,7 @@ class ReplyYaml(Part):
     words: Annotated[
         dict[str, Annotated[list[Words], BeforeValidator(one_or_many)]], Field(description="by language")
     ] = {}
+    choice: Annotated[Ident | None, Field(description="of replies of one choice, such as a rating, one counts")] = None
     buttons: Annotated[bool, Field(description="offered on the tracking page")] = True
     publish: Annotated[bool, Field(description="told to the exchange replies, where the order system decides")] = True
     escalate: Annotated[Ident | None, Field(description="a reason")] = None

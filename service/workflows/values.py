@@ -55,7 +55,15 @@ def template_values(
         "audience": audience,
         "people": snapshot.people,
         "contacts": snapshot.contacts,
+        "replies": _replies(workflow, notice, snapshot.status, locale, link),
         "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
         "region": region,
         "zone": zone_of(timezone, workflow.timezone),
     }
+
+
+def _replies(workflow: Workflow, notice: str, status: str, locale: str, link: str) -> list[dict[str, str]]:
+    """What the notice offers to say, each with its words and a link, which shows and never acts."""
+    offered = workflow.notices[notice].replies if notice in workflow.notices else ()
+    found = [r for name in offered if (r := workflow.replies.get(name)) and status in r.statuses]
+    return [{"title": workflow.title_in(r.titles, locale, r.name), "link": f"{link}/replies/{r.name}"} for r in found]

@@ -22,6 +22,7 @@ from service.workflows import (
     schema_conditions,
     schema_replies,
     schema_times,
+    schema_tracking,
     templates,
 )
 from service.workflows.filters import FILTERS
@@ -53,7 +54,7 @@ def _merged(above: Any, below: Any) -> Any:
 def _parts() -> list[type[Part]]:
     found = [
         v
-        for module in (schema, schema_asks, schema_conditions, schema_replies, schema_times)
+        for module in (schema, schema_asks, schema_conditions, schema_replies, schema_times, schema_tracking)
         for v in vars(module).values()
     ]
     return [v for v in found if inspect.isclass(v) and issubclass(v, Part) and v is not Part]

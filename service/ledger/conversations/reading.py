@@ -96,7 +96,7 @@ async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> l
     """Everything that was said and answered, oldest first."""
     query = select(replies).where(replies.c.order_id == order_id).order_by(replies.c.at, replies.c.id)
     said = [_said(tx.keyring, row) for row in await tx.execute(query)]
-    said += await _answers(tx, order_id, answers_of(workflow))
+    said += await answers(tx, order_id, answers_of(workflow))
     return sorted(said, key=lambda s: (s.at, s.direction))
 
 
@@ -115,11 +115,13 @@ def _said(keyring: Keyring, row: Any) -> Said:
     )
 
 
-async def _answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> list[Said]:
+async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> list[Said]:
+    """What was answered by these notices, oldest first."""
     query = (
         select(messages, notices.c.sealed_snapshot)
         .join(notices, notices.c.id == messages.c.notice_id)
-        .where(messages.c.order_id == order_id, messages.c.notice.in_(names))
+        .where(messages.c.order_id == order_id, messages.c.notice.in_(sorted(names)))
+        .order_by(messages.c.id)
     )
     found = []
     for row in await tx.execute(query):

@@ -5,8 +5,9 @@ const live = document.getElementById("live");
 if (live) {
   live.hidden = false;
   setInterval(async () => {
-    if (document.hidden) return;
-    const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+    // Whoever is about to tap keeps what they look at.
+    if (document.hidden || document.querySelector("main :focus")) return;
+    const answer = await fetch(location.pathname, { cache: "no-store" }).catch(() => null);
     if (!answer || !answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.querySelector("main").replaceWith(fresh.querySelector("main"));
