@@ -17,10 +17,15 @@ from service.broker.rabbitmq_partitions import EXCHANGES as PARTITIONS_EXCHANGES
 from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
+from service.ledger.database.wakeups import Wakeups
+from service.orders import Orders
+from service.timekeeping import ManualTime
 from tests.support.collector import Collector
 from tests.support.dealing import dealt
+from tests.support.events import NOON
 from tests.support.lost_answers import SHARE
 from tests.support.nodes import Postgres, Rabbit, connect, running
+from tests.support.packs import all_packs
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
 from tests.support.world import World, settings_for
@@ -77,8 +82,10 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _migrated(url: str) -> None:
+    """The schema, and the packs that come with Stagebell, so that not each process under test has to check them."""
     ledger = Ledger(url, Keyring("a secret key for tests, as long as they are"))
     await migrate(ledger)
+    await Orders(ledger, all_packs(), ManualTime(NOON), Wakeups()).adopt_packs()
     await ledger.close()
 
 
