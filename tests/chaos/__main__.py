@@ -7,8 +7,9 @@ import logging
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import aio_pika
@@ -18,20 +19,14 @@ from service.broker.port import INTAKE
 from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
-from tests.chaos import clock_rounds
+from tests.chaos import clock_rounds, clusters, restores, upgrades
+from tests.chaos.measuring import FULL_WITHIN_S, PER_SECOND, SETTLES_S, USUAL_S, back_to, messages_in, spread
 from tests.chaos.scene import Scene
 from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.process import Process
 from tests.support.providers import Mailbox, Providers, Sent
 
-SETTLES_S = 20.0
-# Under restarts: events a second, over how long the usual rate is taken, which part of it counts as full.
-PER_SECOND = 20.0
-USUAL_S = 5.0
-FULL = 0.9
-FULL_WITHIN_S = 10.0
-LONGEST_WAIT_S = 60.0
 ROLES = ("intake,clock,relay,web", "intake,clock,relay", "dispatch", "dispatch")
 
 
@@ -86,12 +81,12 @@ async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
     first, full = [], []
     slow = ""
     for n in range(times):
-        usual = await _messages_in(scene, USUAL_S) / USUAL_S
+        usual = await messages_in(scene, USUAL_S) / USUAL_S
         node.kill()
         await asyncio.sleep(0.3)
         await asyncio.to_thread(node.start)
         published = scene.confirmed
-        to_first, to_full = await _back_to(scene, usual)
+        to_first, to_full = await back_to(scene, usual)
         first.append(to_first)
         full.append(to_full)
         if to_full > FULL_WITHIN_S:
@@ -100,35 +95,8 @@ async def restarts(scene: Scene, node: Rabbit | Postgres, times: int) -> str:
     enough.set()
     await publishing
     found = await scene.check(within_s=420)
-    said = f"first message after {_spread(first)}; full rate again after {_spread(full)}"
+    said = f"first message after {spread(first)}; full rate again after {spread(full)}"
     return f"{found.line()}; {said}{slow}"
-
-
-async def _messages_in(scene: Scene, seconds: float) -> int:
-    before = len(scene.providers.sent)
-    await asyncio.sleep(seconds)
-    return len(scene.providers.sent) - before
-
-
-async def _back_to(scene: Scene, usual: float) -> tuple[float, float]:
-    """Seconds from now to the next message, and to the end of the first second with as many as usual."""
-    back, seen = time.monotonic(), len(scene.providers.sent)
-    marks = [(back, seen)]
-    first = 0.0
-    while time.monotonic() - back < LONGEST_WAIT_S:
-        await asyncio.sleep(0.05)
-        now, sent = time.monotonic(), len(scene.providers.sent)
-        marks.append((now, sent))
-        first = first or (now - back if sent > seen else 0.0)
-        began, then = next(m for m in reversed(marks) if m[0] <= now - 1 or m is marks[0])
-        if now - began >= 1 and sent - then >= FULL * usual:
-            return first, now - back
-    return first, LONGEST_WAIT_S
-
-
-def _spread(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    return f"{ordered[len(ordered) // 2]:.1f} s (median), {ordered[-1]:.1f} s at most"
 
 
 async def hanging(scene: Scene) -> str:
@@ -214,9 +182,22 @@ async def backlog(scene: Scene, count: int) -> str:
     )
 
 
+SCENARIOS: dict[str, Callable[[float], Awaitable[str]]] = {
+    "rabbit-cluster": clusters.rabbit_cluster,
+    "rabbit-cluster-haproxy": partial(clusters.rabbit_cluster, proxied=True, only="killed"),
+    "postgres-cluster": clusters.postgres_cluster,
+    "postgres-cluster-haproxy": partial(clusters.postgres_cluster, proxied=True, only="over"),
+    "pgbouncer": clusters.pgbouncer,
+    "upgrade": upgrades.upgrade,
+    "restore": restores.restore,
+}
+
+
 async def main() -> None:
-    """Run what was asked for; 0 leaves an act out."""
+    """Run what was asked for; 0 leaves an act out, and so does naming scenarios."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"only these: {', '.join(SCENARIOS)}")
+    parser.add_argument("--rate", type=float, default=PER_SECOND, help="events a second in scenarios")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--gap", type=float, default=4.0, help="seconds between two kills, at most")
     parser.add_argument("--restarts", type=int, default=50)
@@ -229,6 +210,16 @@ async def main() -> None:
     # Our own publisher's client tells at length of each broker that was crashed on purpose.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
+    if unknown := [name for name in o.scenarios if name not in SCENARIOS]:
+        parser.error(f"no scenario {unknown[0]!r}; known: {', '.join(SCENARIOS)}")
+    if not o.scenarios:
+        await acts(o)
+    for name in o.scenarios or SCENARIOS:
+        print(f"{name:<26}{await SCENARIOS[name](o.rate)}", flush=True)
+
+
+async def acts(o: argparse.Namespace) -> None:
+    """One RabbitMQ and one PostgreSQL, and what is done to them and to the service."""
     with running(Rabbit) as rabbit, running(Postgres) as postgres:
         assert isinstance(rabbit, Rabbit)
         assert isinstance(postgres, Postgres)

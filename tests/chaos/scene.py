@@ -58,16 +58,41 @@ class Findings:
 class Scene:
     """The parts, and what was published."""
 
-    def __init__(self, folder: Path, database: str, broker: str, providers: Providers, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        broker: str,
+        providers: Providers,
+        mailbox: Mailbox,
+        ways: tuple[str, str] | None = None,
+    ) -> None:
+        """`ways`: the addresses of database and broker that the service is given, in place of proxies before these two.
+
+        `broker` may name several, comma separated: we publish to the first that takes it.
+        """
         self.folder, self.providers, self.mailbox = folder, providers, mailbox
-        self._database, self._broker = database, broker
-        self.to_database = Proxy("127.0.0.1", int(URL(database).port or 0))
-        self.to_broker = Proxy("127.0.0.1", int(URL(broker).port or 0))
+        self._database, self._brokers = database, broker.split(",")
+        self._ways = ways
+        self.to_database = Proxy("127.0.0.1", 0 if ways else int(URL(database).port or 0))
+        self.to_broker = Proxy("127.0.0.1", 0 if ways else int(URL(broker).port or 0))
         self.lives: list[list[dict[str, Any]]] = []
         self.processes: list[Process] = []
         self.kills = 0
         self.confirmed = 0
         self._env: dict[str, str] = {}
+
+    @property
+    def _broker(self) -> str:
+        return self._brokers[0]
+
+    async def _reached(self) -> tuple[str, str]:
+        if self._ways:
+            return self._ways
+        for proxy in (self.to_database, self.to_broker):
+            await proxy.start()
+        database = str(URL(self._database).with_port(self.to_database.port))
+        return database, str(URL(self._broker).with_port(self.to_broker.port))
 
     async def start(
         self,
@@ -76,11 +101,8 @@ class Scene:
         **settings: str,
     ) -> None:
         """Proxies, then processes; `wrapped`: more of their environment."""
-        for proxy in (self.to_database, self.to_broker):
-            await proxy.start()
+        database, broker = await self._reached()
         packs = packs_with(self.folder, grace="grace: 48h")
-        database = str(URL(self._database).with_port(self.to_database.port))
-        broker = str(URL(self._broker).with_port(self.to_broker.port))
         more = {"WORKFLOWS": str(packs), "TIME_SPEED": str(SPEED), "PROVIDER_TIMEOUT": "5", **settings}
         self._env = {
             **environment(self.folder, database, broker, self.providers, self.mailbox, **more),
@@ -151,7 +173,8 @@ class Scene:
                 try:
                     await self._publish(left, per_second)
                 except Exception:
-                    # Whatever broke: the broker is away, or does not confirm.
+                    # Whatever broke: the broker is away, or does not confirm. Another node may.
+                    self._brokers.append(self._brokers.pop(0))
                     await asyncio.sleep(0.1)
 
     def _seen(self) -> Counter[tuple[str, str, str]]:

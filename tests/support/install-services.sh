@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The real parts that tests talk to: RabbitMQ, PostgreSQL, Postfix, Chromium, promtool, a compiler, and a clock that can be made to jump. Installed where that is allowed, else named.
+# The real parts that tests talk to: RabbitMQ, PostgreSQL, PgBouncer, HAProxy, Postfix, Chromium, promtool, a compiler, and a clock that can be made to jump. Installed where that is allowed, else named.
 set -eu
 missing=()
 command -v rabbitmq-server >/dev/null || [ -x /usr/sbin/rabbitmq-server ] || missing+=(rabbitmq-server)
@@ -8,6 +8,8 @@ ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(faketime)
 # As root alone can start it, so can its tests.
 [ -x /usr/lib/postfix/sbin/master ] || missing+=(postfix)
 command -v chromium >/dev/null || missing+=(chromium fonts-noto-core)
+[ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+[ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v promtool >/dev/null || missing+=(prometheus)  # RUNLEVEL below keeps it from starting
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -101,13 +101,22 @@ class Postgres:
             shutil.chown(self.home, "postgres", "postgres")
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         if standby_of:
-            there = ["-h", "127.0.0.1", "-p", str(standby_of.port), "-U", "stagebell"]
-            self._run("pg_basebackup", "-D", str(self.data), *there, "-R", "-c", "fast", "--no-sync")
+            self._copy(standby_of)
         else:
             self._run("initdb", "-D", str(self.data), "-U", "stagebell", "-A", "trust", "-E", "UTF8", "--no-sync")
         if tls:
             self._certify()
         self.process = self.start()
+
+    def _copy(self, primary: "Postgres") -> None:
+        there = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "stagebell"]
+        self._run("pg_basebackup", "-D", str(self.data), *there, "-R", "-c", "fast", "--no-sync")
+
+    def become_standby(self, primary: "Postgres") -> None:
+        """Anew, whatever it was before it ended."""
+        shutil.rmtree(self.data)
+        self._copy(primary)
+        self.start()
 
     @property
     def authority(self) -> Path:
@@ -159,6 +168,11 @@ class Postgres:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(20)
 
+    def stop(self) -> None:
+        """End it in order: what it has confirmed, its standbys have."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(30)
+
     def promote(self) -> None:
         """Make a primary of a standby."""
         self._run("pg_ctl", "promote", "-D", str(self.data), "--wait")
@@ -197,9 +211,15 @@ class Postgres:
 class Rabbit:
     """A RabbitMQ node with its own name, ports, data and Erlang port mapper."""
 
-    def __init__(self, *, tls: bool = False, plugins: Sequence[str] = (PARTITIONING,)) -> None:
+    def __init__(
+        self, *, tls: bool = False, plugins: Sequence[str] = (PARTITIONING,), beside: "Rabbit | None" = None
+    ) -> None:
+        """`beside`: the node whose cluster this one may join; they share its port mapper, and its cookie."""
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-mq-"))
-        self.port, self.dist_port, self.epmd_port = free_port(), free_port(), free_port()
+        self.port, self.dist_port = free_port(), free_port()
+        self.epmd_port: int = beside.epmd_port if beside else free_port()
+        if beside:
+            shutil.copy(beside.home / ".erlang.cookie", self.home / ".erlang.cookie")
         self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
         self.log = self.home / "log"
         (self.home / "plugins").write_text(f"[{','.join(plugins)}].")
@@ -258,18 +278,24 @@ class Rabbit:
 
     def control(self, *command: str) -> None:
         """Run `rabbitmqctl` on this node: what an operator, or a failing cluster, does to it."""
-        subprocess.run([str(self.bin / "rabbitmqctl"), *command], env=self.environment, check=True, capture_output=True)
+        self.said(*command)
+
+    def said(self, *command: str) -> str:
+        """As `control`; what it printed."""
+        ctl = [str(self.bin / "rabbitmqctl"), *command]
+        done = subprocess.run(ctl, env=self.environment, check=True, capture_output=True, text=True)
+        return done.stdout
 
     @property
     def url(self) -> str:
         """For STAGEBELL_BROKER_URL."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
 
-    def close(self) -> None:
-        """Stop, end its port mapper, delete."""
+    def close(self, *, mapper: bool = True) -> None:
+        """Stop, end its port mapper unless others need it, delete."""
         stop(self.process)
         epmd = sorted(glob.glob("/usr/lib/erlang/erts-*/bin/epmd"))
-        if epmd:
+        if epmd and mapper:
             subprocess.run([epmd[-1], "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,13 +26,22 @@ class PgBouncer:
         if os.getuid() == 0:  # it refuses to run as root
             for path in (self.home, *self.home.iterdir()):
                 shutil.chown(path, behind.user, behind.user)
-        as_user = ["runuser", "-u", behind.user, "--"] if os.getuid() == 0 else []
+        self._as_user = ["runuser", "-u", behind.user, "--"] if os.getuid() == 0 else []
+        self.start()
+
+    def start(self) -> None:
+        """Start (again) at the same port."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*as_user, "/usr/sbin/pgbouncer", str(self.home / "ini")],
+                [*self._as_user, "/usr/sbin/pgbouncer", str(self.home / "ini")],
                 stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
         wait_for_port(self.port, self.process, self.log)
+
+    def kill(self) -> None:
+        """End it at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def url(self, database: str) -> str:
         """For STAGEBELL_DATABASE_URL."""
