@@ -15,6 +15,13 @@ from service.domain.notices import Message
 from service.domain.order import Escalation
 
 
+class Wave(Struct, frozen=True):
+    """Of a notice that goes to many orders at once: the addresses that it has told already, and when it goes on."""
+
+    told: frozenset[str]
+    not_before: datetime
+
+
 class SendNotice(Struct, frozen=True):
     """Command of an agent: send a manual notice, `inputs` being what they filled in."""
 
@@ -23,6 +30,7 @@ class SendNotice(Struct, frozen=True):
     by: str
     channels: tuple[str, ...] = ()
     inputs: Mapping[str, Any] = {}
+    wave: Wave | None = None
 
 
 class ReportIssue(Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from service.domain import planning
+from service.domain.causes import Wave
 from service.domain.clocks import running
 from service.domain.draft import Draft
 from service.domain.events import Secret
@@ -22,14 +23,15 @@ def notify(
     by: str = "",
     asked: Mapping[str, Any] | None = None,
     to: Reader | None = None,
+    wave: Wave | None = None,
 ) -> UUID | None:
     """Plan the notice `name`, called for `at` that moment, and start its promise.
 
-    `by`: who sends it by hand; `to`: this reader alone is told.
+    `by`: who sends it by hand; `to`: this reader alone is told; `wave`: it goes to many orders at once.
 
     Its id; None where it is not told.
     """
-    notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked, to=to)
+    notice_id = planning.plan(draft, name, at, secrets=secrets, channels=channels, by=by, asked=asked, to=to, wave=wave)
     if notice_id is not None:
         running.promise(draft, name, notice_id, at)
     return notice_id

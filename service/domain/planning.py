@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from service.domain.causes import Wave
 from service.domain.draft import Draft
 from service.domain.events import Secret
 from service.domain.notices import Message, PlannedNotice, Snapshot
@@ -29,10 +30,11 @@ def plan(
     by: str = "",
     asked: Mapping[str, Any] | None = None,
     to: Reader | None = None,
+    wave: Wave | None = None,
 ) -> UUID | None:
     """Plan the notice `name`, called for `at` that moment; its id, or None where it is not told.
 
-    `to`: this one reader is told, whoever else the notice is for.
+    `to`: this one reader is told, whoever else the notice is for. `wave`: those whom it told already are left out.
     """
     notice = draft.workflow.notices[name]
     order = draft.order
@@ -40,6 +42,8 @@ def plan(
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
     readers = [to] if to else readers_of(draft, notice, channels)
+    if wave:
+        readers = [r for r in readers if r.address not in wave.told]
     if not readers:
         return None
     if name not in order.notified:
@@ -52,6 +56,8 @@ def plan(
     messages = tuple(
         message_to(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
     )
+    if wave:
+        messages = tuple(replace(n, not_before=max(n.not_before, wave.not_before)) for n in messages)
     draft.notices.append(
         PlannedNotice(
             id=notice_id,

@@ -89,7 +89,7 @@ def _known(name: str, said: str | Sequence[str], known: Iterable[str]) -> tuple[
 async def resend_messages(request: web.Request) -> web.StreamResponse:
     """Tell again what a filter finds, or count what that would be."""
     asked = await body_of(request, ResendOrder)
-    wanted = _wanted_of(request, asked.filter)
+    wanted = wanted_in_body(request, asked.filter)
     if wanted == WantedMessages(limit=wanted.limit):
         raise Problem(422, "Not accepted", "filter: say which messages; without any filter it would be all")
     by = request[CALLER].name
@@ -117,7 +117,7 @@ async def resend_message(request: web.Request) -> web.StreamResponse:
     return answer(ResendAnswer(dry_run=False, **structs.asdict(done)))
 
 
-def _wanted_of(request: web.Request, f: MessageFilter) -> WantedMessages:
+def wanted_in_body(request: web.Request, f: MessageFilter) -> WantedMessages:
     """A filter in a body; raises Rejection."""
     noted(request, people=address_in(f.recipient))
     recipient = recipient_of(f.recipient)

@@ -48,6 +48,7 @@ _TAGS: Final = {
     "metrics": "How well promises are kept.",
     "dead-letters": "Messages that were refused.",
     "audit": "Who saw and did what.",
+    "broadcasts": "One notice to all who are affected.",
     "holds": "What is held back from being sent.",
     "messages": "What was sent to whom, and what became of it.",
     "conversations": "Who waits for an answer.",

@@ -8,6 +8,7 @@ from service.ledger.orders.read_models import LifecycleMetrics
 from service.ledger.people.person_data import PersonData
 from service.web import (
     audit,
+    broadcasts,
     conversations,
     dead,
     escalations,
@@ -111,6 +112,10 @@ API = (
     Route(
         "POST", "/v1/messages/{id}/resend", messages.resend_message, "agent", schemas.ResendOne,
         schemas.ResendAnswer, audit=Act("message.resent"),
+    ),
+    Route(
+        "POST", "/v1/broadcasts", broadcasts.tell_all, "supervisor", schemas.BroadcastOrder, schemas.BroadcastAnswer,
+        audit=Act("broadcast.sent"),
     ),
     Route(
         "GET", "/v1/holds", holds.list_holds, "supervisor", answer=schemas.Holds, audit=Act("holds.listed"),

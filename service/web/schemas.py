@@ -198,6 +198,46 @@ class ResendOne(Struct, forbid_unknown_fields=True):
     channel: str = ""
 
 
+class OrderFilter(Struct, forbid_unknown_fields=True):
+    """Which orders, as `GET /v1/orders` filters them; `told`: those of which such messages were planned."""
+
+    status: str = ""
+    stage: str = ""
+    assignee: str = ""
+    overdue: bool | None = None
+    open: bool | None = None
+    told: MessageFilter | None = None
+
+
+class BroadcastOrder(Struct, forbid_unknown_fields=True):
+    """Tell the people of all these orders of a workflow one of its manual notices, each address once.
+
+    `dry_run` counts alone. At most 5,000 orders at once; `per_minute`: how many of them may be told in one.
+    """
+
+    workflow: Name
+    notice: Name
+    filter: OrderFilter
+    channels: Annotated[list[Name], Meta(max_length=8)] = []
+    inputs: Annotated[JsonObject, Meta(max_length=20)] = {}
+    dry_run: bool = False
+    per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 600
+
+
+class BroadcastAnswer(Struct):
+    """What was, or would be, told: of so many `orders`, `planned` of them, in `messages`.
+
+    `excluded`: how many orders are left out, by why. `until`: when the last may be told.
+    """
+
+    dry_run: bool
+    orders: int
+    planned: int
+    messages: int
+    excluded: dict[str, int]
+    until: datetime | None
+
+
 class HoldOrder(Struct, forbid_unknown_fields=True):
     """What to hold back: whatever is of this channel, this workflow and this notice; left out: of any."""
 

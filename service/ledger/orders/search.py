@@ -14,6 +14,7 @@ from service.canonical import spellings
 from service.domain.errors import Rejection
 from service.keyring import Keyring
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
+from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.orders.attributes import with_any_of
@@ -44,6 +45,7 @@ class Search(Struct, frozen=True):
     `attributes`: of each that is asked for, the digests under one of which an order stands (`ledger.order_attributes`).
     """
 
+    ids: tuple[UUID, ...] = ()
     workflow: str = ""
     statuses: tuple[str, ...] = ()
     stage: str = ""
@@ -113,6 +115,8 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     ):
         if value:
             found.append(column == value)
+    if s.ids:
+        found.append(orders.c.id.in_(padded(s.ids)))
     if s.statuses:
         found.append(orders.c.status.in_(s.statuses))
     if s.recipient:

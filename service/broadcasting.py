@@ -1,0 +1,103 @@
+"""One notice to all who are affected: found by a filter, each person once, counted beforehand or sent."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from service.domain.causes import SendNotice, Wave
+from service.domain.draft import Decision
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.orders import Orders
+from service.unit_of_work import UnitOfWork
+
+MOST: Final = 5_000
+ORDERS_AT_ONCE: Final = 50
+
+
+class Told(Struct, frozen=True):
+    """What was, or would be, told. `excluded`: how many orders were left out, by the words that say why."""
+
+    orders: int
+    planned: int
+    messages: int
+    excluded: Mapping[str, int]
+    until: datetime | None
+
+
+class Broadcast(Struct, frozen=True):
+    """What is asked for. `per_minute`: how many orders may be told in one."""
+
+    notice: str
+    by: str
+    channels: tuple[str, ...] = ()
+    inputs: Mapping[str, Any] = {}
+    per_minute: int = 600
+    dry_run: bool = False
+
+
+class _DryRun(Exception):
+    """Nothing is to be kept."""
+
+
+async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine) -> Told:
+    """Tell the people of these orders, the newest order of each person first. `line` is for the audit log."""
+    wave = _Wave(orders, asked)
+    for start in range(0, len(ids), ORDERS_AT_ONCE):
+        await wave.run(ids[start : start + ORDERS_AT_ONCE], [line] if start == 0 else [])
+    return Told(len(ids), wave.planned, wave.messages, dict(wave.excluded.most_common()), wave.until)
+
+
+class _Wave:
+    """Goes over the orders, and knows whom it has told."""
+
+    def __init__(self, orders: Orders, asked: Broadcast) -> None:
+        self._orders = orders
+        self._asked = asked
+        self._began = orders.time.now()
+        self._told: set[str] = set()
+        self.planned = self.messages = 0
+        self.excluded = Counter[str]()
+        self.until: datetime | None = None
+
+    async def run(self, ids: Sequence[UUID], lines: Sequence[AuditLine]) -> None:
+        """The next of them, in one transaction; kept unless it is a dry run."""
+        try:
+            async with self._orders.unit_of_work() as u:
+                await self._decide(u, ids)
+                if self._asked.dry_run:
+                    raise _DryRun
+                await u.write()
+                await write_audit(u.tx, lines, u.now)
+        except _DryRun:
+            pass
+
+    async def _decide(self, u: UnitOfWork, ids: Sequence[UUID]) -> None:
+        refs = await u.lock_ids(ids)
+        for order_id in ids:
+            ref = refs.get(order_id)
+            if ref is None:
+                self.excluded["it is gone"] += 1
+                continue
+            asked = self._asked
+            turn = self._began + timedelta(minutes=self.planned / asked.per_minute)
+            wave = Wave(frozenset(self._told), turn)
+            result = u.decide(ref, SendNotice(u.now, asked.notice, asked.by, asked.channels, asked.inputs, wave))
+            if result.decision is None:
+                self.excluded[result.reason] += 1
+            else:
+                self._count(result.decision, turn)
+
+    def _count(self, decision: Decision, turn: datetime) -> None:
+        planned = [n for notice in decision.notices if notice.name == self._asked.notice for n in notice.messages]
+        going = [n for n in planned if n.state != "suppressed"]
+        if not going:
+            self.excluded[next((n.error for n in planned), "they are told by another of their orders")] += 1
+            return
+        self._told |= {n.address for n in going}
+        self.planned += 1
+        self.messages += len(going)
+        self.until = max(self.until or turn, *(n.not_before for n in going))

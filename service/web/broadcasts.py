@@ -1,0 +1,67 @@
+"""`/v1/broadcasts`: one manual notice to all who are affected."""
+
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import structs
+
+from service.broadcasting import MOST, Broadcast, broadcast
+from service.domain.errors import Rejection
+from service.domain.transitions import require_known
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages.listing import found_messages
+from service.ledger.orders.search import Search, search
+from service.web.audited import audit_line
+from service.web.context import CALLER, CONTEXT
+from service.web.messages import wanted_in_body
+from service.web.params import answer, body_of
+from service.web.problems import Problem
+from service.web.schemas import BroadcastAnswer, BroadcastOrder, OrderFilter
+
+
+async def tell_all(request: web.Request) -> web.StreamResponse:
+    """Tell all that the filter finds, or count what that would be."""
+    context = request.app[CONTEXT]
+    asked = await body_of(request, BroadcastOrder)
+    workflow = context.orders.packs.get(asked.workflow).workflow
+    manual = [n.name for n in workflow.notices.values() if n.manual]
+    require_known("manual notice", asked.notice, manual, "notice")
+    for status in _list(asked.filter.status):
+        require_known("status", status, workflow.statuses, "filter.status")
+    if asked.filter.stage:
+        require_known("stage", asked.filter.stage, workflow.stages, "filter.stage")
+    if asked.filter == OrderFilter():
+        raise Problem(422, "Not accepted", "filter: say which orders; without any filter it would be all")
+    async with context.orders.ledger.reading() as tx:
+        ids = await _found(request, tx, asked)
+    if len(ids) > MOST:
+        raise Rejection(f"filter: more than {MOST:,} orders match; narrow it")
+    said = audit_line(request, "broadcast.sent", asked.workflow, notice=asked.notice, dry_run=asked.dry_run)
+    what = Broadcast(
+        asked.notice, request[CALLER].name, tuple(asked.channels), asked.inputs, asked.per_minute, asked.dry_run
+    )
+    done = await broadcast(context.orders, what, ids, said)
+    return answer(BroadcastAnswer(asked.dry_run, **structs.asdict(done)))
+
+
+async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -> list[UUID]:
+    """The orders, the newest first."""
+    f, now = asked.filter, request.app[CONTEXT].orders.time.now()
+    wanted = Search(
+        workflow=asked.workflow,
+        statuses=_list(f.status),
+        stage=f.stage,
+        assignee=f.assignee,
+        overdue=f.overdue,
+        open_only=bool(f.open),
+        limit=MOST + 1,
+    )
+    if f.told is None:
+        return [o.id for o in (await search(tx, wanted, now))[0]]
+    told = structs.replace(wanted_in_body(request, f.told), workflow=asked.workflow, limit=MOST + 1)
+    ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, told)))
+    return [o.id for o in (await search(tx, structs.replace(wanted, ids=ids), now))[0]] if ids else []
+
+
+def _list(said: str) -> tuple[str, ...]:
+    return tuple(part for part in (p.strip() for p in said.split(",")) if part)
