@@ -33,9 +33,10 @@ _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 class _Budget:
-    """What one rendering may still use."""
+    """What one rendering may still use, and which way its text runs (`ltr`, `rtl`; empty: nothing is isolated)."""
 
-    def __init__(self) -> None:
+    def __init__(self, direction: str) -> None:
+        self.direction = direction
         self.chars = MAX_CHARS
         self.steps = MAX_STEPS
 
@@ -54,13 +55,30 @@ _budget: ContextVar[_Budget | None] = ContextVar("template_budget", default=None
 
 
 @contextmanager
-def within_bounds() -> Iterator[None]:
-    """What is rendered inside shares one budget; more than it holds raises jinja2's SecurityError."""
-    token = _budget.set(_Budget())
+def within_bounds(direction: str = "") -> Iterator[None]:
+    """What is rendered inside shares one budget; more than it holds raises jinja2's SecurityError.
+
+    `direction`: which way the text runs; pieces of the other one are isolated. Empty: none are.
+    """
+    token = _budget.set(_Budget(direction))
     try:
         yield
     finally:
         _budget.reset(token)
+
+
+@contextmanager
+def nothing_isolated() -> Iterator[None]:
+    """What is rendered inside holds its values as they are."""
+    budget = _budget.get()
+    before = budget.direction if budget is not None else ""
+    try:
+        if budget is not None:
+            budget.direction = ""
+        yield
+    finally:
+        if budget is not None:
+            budget.direction = before
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
@@ -178,10 +196,14 @@ def _is_left_open(text: str, opening: str, closing: str, before: bool) -> bool:
     return opened > closed if max(opened, closed) >= 0 else before
 
 
-@pass_context
-def _said(context: Context, value: Any) -> Any:
+def _said(value: Any) -> Any:
     """Every `{{ }}` on its way out."""
-    return _counted(isolated(value, context.get("dir") or ""))
+    budget = _budget.get()
+    direction = budget.direction if budget is not None else ""
+    # Most of all there is: nothing in it runs the other way.
+    if direction and not (direction == "ltr" and type(value) is str and value.isascii()):
+        value = isolated(value, direction)
+    return _counted(value)
 
 
 def _counted(value: Any) -> Any:

@@ -18,7 +18,7 @@ from service.channels.registry import medium_of
 from service.domain.brands import USUAL_LOOK
 from service.domain.workflow import Content
 from service.workflows import bidi, cldr
-from service.workflows.bounds import BoundedEnvironment, keep_line_ends, within_bounds
+from service.workflows.bounds import BoundedEnvironment, keep_line_ends, nothing_isolated, within_bounds
 from service.workflows.filters import FILTERS
 
 LAYOUTS = "_layouts"
@@ -86,25 +86,20 @@ class PackTemplates:
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None = None
     ) -> Rendered:
         """The message in the words of `locale`; raises jinja2.TemplateError."""
-        with within_bounds():
-            return self._render(locale, notice, channel, values, content)
-
-    def _render(
-        self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None
-    ) -> Rendered:
         found = self.find(locale, notice, channel, values.get("of_brand", "")) or Found(
             f"{locale}/{notice}.{channel}.j2", locale
         )
         values = _laid_out(values, found.locale)
         if found.locale != locale:
             values["locale"] = found.locale
-        return medium_of(channel).render(_Sheet(found.name, values, content, self._plain, self._html))
+        with within_bounds(values["dir"]):
+            return medium_of(channel).render(_Sheet(found.name, values, content, self._plain, self._html))
 
     def write(self, channel: str, values: Mapping[str, Any]) -> Rendered:
         """What an agent wrote (`asked.text`), as this channel's readers see it; raises jinja2.TemplateError."""
-        with within_bounds():
-            sheet = _Sheet(_free(channel), _laid_out(values, values["locale"]), None, self._plain, self._html)
-            return medium_of(channel).render(sheet)
+        values = _laid_out(values, values["locale"])
+        with within_bounds(values["dir"]):
+            return medium_of(channel).render(_Sheet(_free(channel), values, None, self._plain, self._html))
 
     def warm(self) -> None:
         """Compile every template now, so that the first message is not the slow one."""
@@ -178,7 +173,8 @@ class _Sheet:
 
     def phrase(self, source: str) -> str:
         # Bare: it may become a part of a link, and the provider's own text has its own marks.
-        return self._plain.from_string(source).render({**self._values, "dir": ""})
+        with nothing_isolated():
+            return self._plain.from_string(source).render(self._values)
 
     def _led(self, text: str) -> str:
         return bidi.led(text) if self._values["dir"] == "rtl" else text

@@ -6,7 +6,7 @@ from service.domain.draft import OrderChanges
 from service.domain.order import Order
 
 # Given once, kept until the end; or only merged from what events say.
-GIVEN = {"id", "workflow", "reference", "created", "stage_since", "eta", "appointment", "price", "data_times"}
+GIVEN = {"id", "workflow", "reference", "created", "stage_since", "eta", "appointment", "price", "brand", "data_times"}
 
 
 def test_changes_are_fields_of_the_order_in_its_types() -> None:
