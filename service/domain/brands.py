@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from service.domain.workflow import Notice
+    from service.domain.workflow import Notice, TrackingRules
 
 
 class Look(Struct, frozen=True):
@@ -24,7 +24,7 @@ class Brand(Struct, frozen=True):
     """One of the names that a service speaks for.
 
     `senders`: by channel, from whom messages come: one for each of the channel's providers, the preferred one first.
-    `notices`, `fallback`, `reply_to` stand in place of the workflow's.
+    `notices`, `fallback`, `reply_to`, `tracking` stand in place of the workflow's.
     """
 
     name: str
@@ -34,3 +34,4 @@ class Brand(Struct, frozen=True):
     notices: Mapping[str, "Notice"]
     fallback: Mapping[str, str]
     reply_to: str
+    tracking: "TrackingRules"

@@ -399,7 +399,8 @@ class Workflow(Struct, frozen=True):
         brand = self.brands.get(name)
         if brand is None:
             return self
-        return structs.replace(self, notices=brand.notices, fallback=brand.fallback, reply_to=brand.reply_to)
+        own = {name: getattr(brand, name) for name in ("notices", "fallback", "reply_to", "tracking")}
+        return structs.replace(self, **own)
 
     def locale_for(self, wanted: str | None) -> str:
         """The language of this pack that is nearest to the one wanted."""

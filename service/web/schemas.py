@@ -466,6 +466,7 @@ class Tracking(Struct):
 
     workflow: str
     order_id: str
+    brand: str
     stage: str
     stage_title: str
     next_stage: str | None

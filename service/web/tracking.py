@@ -98,6 +98,7 @@ def _tracking(request: web.Request, order: Order, workflow: Workflow, locale: st
     return Tracking(
         workflow=workflow.name,
         order_id=order.reference,
+        brand=brand_of(workflow, order.brand, request.app[CONTEXT].settings.brand).title,
         stage=order.stage,
         stage_title=title(order.stage),
         next_stage=None if final else following,

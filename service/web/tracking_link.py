@@ -56,7 +56,7 @@ async def linked_order(request: web.Request) -> tuple[Order, Workflow]:
     if order is not None and _is_good(request, token, order):
         pack = context.orders.packs.find(order.workflow, order.version)
         if pack is not None and pack.workflow.statuses[order.status].tracked:
-            return order, pack.workflow
+            return order, pack.workflow.for_brand(order.brand)
     wrong = Problem(404, "No such page", "the link is not valid, or not valid any more")
     raise await refuse_guess(request, wrong)
 

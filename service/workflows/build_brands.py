@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from service.channels import registry
 from service.domain.brands import USUAL_LOOK, Brand, Look
-from service.domain.workflow import Content, Notice, Workflow
+from service.domain.workflow import Content, Notice, TrackingRules, Workflow
 from service.workflows.schema_brands import BrandYaml
+from service.workflows.schema_tracking import SupportYaml
 
 _WHITE: Final = "#ffffff"
 _BLACK: Final = "#000000"
@@ -32,7 +33,12 @@ def _brand(name: str, yaml: BrandYaml, workflow: Workflow) -> Brand:
         notices={n: _told(notice, yaml) for n, notice in workflow.notices.items()},
         fallback=fallback,
         reply_to=yaml.reply_to or workflow.reply_to,
+        tracking=_with_support(workflow.tracking, yaml.support) if yaml.support else workflow.tracking,
     )
+
+
+def _with_support(rules: TrackingRules, said: SupportYaml) -> TrackingRules:
+    return replace(rules, phone=said.phone, email=said.email, hours=said.hours)
 
 
 def _canonical(channel: str, sender: str) -> str:
@@ -41,6 +47,8 @@ def _canonical(channel: str, sender: str) -> str:
 
 
 def _told(notice: Notice, brand: BrandYaml) -> Notice:
+    if notice.free_text:
+        return notice  # goes wherever the customer wrote
     own = brand.notices.get(notice.name)
     kept = tuple(channel for channel in brand.channels if channel in notice.channels)
     content = {locale: Content(c.sid, c.variables) for locale, c in own.whatsapp_content.items()} if own else {}

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from service.channels import registry
 from service.domain.json_object import JsonObject
 from service.mail_address import canonical_mail
+from service.workflows.schema_tracking import SupportYaml
 from service.workflows.schema_words import Ident, Part, one_or_many
 
 
@@ -54,6 +55,7 @@ class BrandYaml(Part):
     name: Annotated[str, Field(min_length=1, max_length=100, description="as messages and pages say it")]
     look: LookYaml = LookYaml()
     reply_to: MailAddress = ""
+    support: Annotated[SupportYaml | None, Field(description="on the customer's page, in place of the pack's")] = None
     senders: Annotated[
         dict[Channel, Senders],
         Field(description="by channel: from whom; several: one for each provider, the preferred one's first"),

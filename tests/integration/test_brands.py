@@ -102,11 +102,13 @@ async def test_a_brands_pages_and_previews(world: World, caller: Caller) -> None
             pages[order] = (await got.text(), got.headers["Content-Security-Policy"])
     page, policy = pages["C-1"]
     assert 'alt="Cedar Cakes"' in page
+    assert "+44 20 7946 0001" in page
     assert "<style>:root{--bell:#7c2d12;--bell-ink:#ffffff}" in page
     assert "style-src 'self' 'sha256-" in policy
     assert "img-src 'self' https://cedar.example;" in policy
     page, policy = pages["U-1"]
     assert '<p class="brand" dir="auto">Stagebell</p>' in page
+    assert "+44 20 7946" not in page
     assert "<style>" not in page
     assert "style-src 'self';" in policy
     _, shown = await agent.post(
