@@ -13,6 +13,7 @@ from msgspec import Struct
 from service.domain.events import Event
 from service.domain.notices import Message
 from service.domain.order import Escalation
+from service.domain.persons import Wishes
 
 
 class Wave(Struct, frozen=True):
@@ -121,10 +122,11 @@ class MoveReply(Struct, frozen=True):
 
 
 class EventReceived(Struct, frozen=True):
-    """A publisher's event came in."""
+    """A publisher's event came in. `wishes`: by comparable address, what its people chose themselves before."""
 
     at: datetime
     event: Event
+    wishes: Mapping[str, Wishes] = {}
 
 
 class ClockDue(Struct, frozen=True):
@@ -150,6 +152,14 @@ class OptOutChanged(Struct, frozen=True):
     address: str
     why: str
     lifted: bool = False
+
+
+class PreferencesChanged(Struct, frozen=True):
+    """Somebody of the order, who has these addresses (comparably written), chose what they want to be sent."""
+
+    at: datetime
+    addresses: frozenset[str]
+    wishes: Wishes
 
 
 class ReplyReceived(Struct, frozen=True):
@@ -182,4 +192,4 @@ Command = (
     | AnswerCustomer
     | MoveReply
 )
-Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged | ReplyReceived
+Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged | ReplyReceived | PreferencesChanged

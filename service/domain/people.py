@@ -13,7 +13,7 @@ from msgspec import UNSET, structs
 from service.domain.address_keys import address_key
 from service.domain.channels import own_keys
 from service.domain.events import AssigneeGiven, PersonGiven
-from service.domain.persons import Assignee, Person
+from service.domain.persons import Assignee, Person, Wishes
 
 P = TypeVar("P", Person, Assignee)
 # An order with more changes of address than this is a mistake of its publisher; the person index still has them all.
@@ -105,6 +105,18 @@ def places_of(person: Person | PersonGiven) -> frozenset[str]:
     keyed = {address_key(a) for a in (person.phone, person.whatsapp, person.email) if a}
     keyed |= set(own_keys(person.addresses or {}))
     return frozenset(keyed | set(person.push_tokens or ()) | ({person.webhook} if person.webhook else set()))
+
+
+def with_wishes(
+    recipients: Mapping[str, tuple[Person, ...]], wishes: Mapping[str, Wishes]
+) -> Mapping[str, tuple[Person, ...]]:
+    """The people with what they chose themselves, by comparable address."""
+
+    def chosen(p: Person) -> Person:
+        found = next((wishes[place] for place in sorted(places_of(p)) if place in wishes), None)
+        return structs.replace(p, wishes=found) if found else p
+
+    return {audience: tuple(chosen(p) for p in people) for audience, people in recipients.items()}
 
 
 def _updated(was: Person | None, now: PersonGiven) -> Person:

@@ -6,12 +6,24 @@ from typing import Final
 from msgspec import Struct
 
 
+class Wishes(Struct, frozen=True, omit_defaults=True):
+    """What somebody chose on their preference page: stronger than what events say, unless a notice is `mandatory`.
+
+    `channels`: those wanted; `muted`: notices that are not; `quiet`: from and to, "HH:MM", in their own time.
+    """
+
+    channels: tuple[str, ...]
+    muted: tuple[str, ...] = ()
+    locale: str | None = None
+    quiet: tuple[str, str] | None = None
+
+
 class Person(Struct, frozen=True, omit_defaults=True):
     """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
 
     Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted;
     `addresses`: by channel, those of channels that none of the fields is for. `former`: addresses that they had
-    before, so that erasure finds what went there.
+    before, so that erasure finds what went there. `wishes`: what they chose on their preference page.
     """
 
     name: str = ""
@@ -28,6 +40,21 @@ class Person(Struct, frozen=True, omit_defaults=True):
     id: str = ""
     country: str | None = None
     former: tuple[str, ...] = ()
+    wishes: Wishes | None = None
+
+    def wants(self, channel: str) -> bool:
+        """Whether they want messages there: as they chose themselves, else as events say."""
+        channels = self.wishes.channels if self.wishes else self.channels
+        return channels is None or channel in channels
+
+    def wants_told(self, notice: str) -> bool:
+        """Whether they want this notice."""
+        return notice not in (self.wishes.muted if self.wishes else self.muted)
+
+    @property
+    def language(self) -> str | None:
+        """The language they chose, else the one that events name."""
+        return (self.wishes and self.wishes.locale) or self.locale
 
 
 class Assignee(Struct, frozen=True, omit_defaults=True):

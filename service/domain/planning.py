@@ -125,7 +125,7 @@ def message_to(
     why = why_not(notice, reader, secret_missing=secret_missing)
     not_before = draft.now
     if not why:
-        not_before, why = after_quiet(draft, notice, reader.timezone, valid_until)
+        not_before, why = after_quiet(draft, notice, reader, valid_until)
     return Message(
         id=draft.next_id(),
         notice_id=notice_id,

@@ -5,14 +5,14 @@ One notice, one channel, one address is one message, however many roles of the o
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.domain.calendars import quiet_until
-from service.domain.causes import OptOutChanged
+from service.domain.calendars import QuietHours, quiet_until
+from service.domain.causes import OptOutChanged, PreferencesChanged
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.judging import why_not as why_not_met
 from service.domain.conditions.tree import Condition
@@ -20,7 +20,7 @@ from service.domain.draft import Draft
 from service.domain.languages import region_of
 from service.domain.notices import Message
 from service.domain.order import Order
-from service.domain.people import with_former
+from service.domain.people import with_former, with_wishes
 from service.domain.persons import Person
 from service.domain.workflow import Notice, Workflow
 
@@ -49,7 +49,13 @@ class Reader(Struct, frozen=True):
     @property
     def locale(self) -> str | None:
         """The language that they ask for themselves."""
-        return next((p.locale for p in self.people if p.locale), None)
+        return next((p.language for p in self.people if p.language), None)
+
+    @property
+    def quiet(self) -> QuietHours | None:
+        """The quiet hours that they chose themselves."""
+        own = next((p.wishes.quiet for p in self.people if p.wishes and p.wishes.quiet), None)
+        return QuietHours(time.fromisoformat(own[0]), time.fromisoformat(own[1])) if own else None
 
     @property
     def region(self) -> str:
@@ -89,6 +95,13 @@ def say_opt_out(draft: Draft, said: OptOutChanged) -> None:
     """The order says it, so that whoever looks at it does not wait for an answer to what never went out."""
     audiences = audiences_at(draft.order, draft.workflow.channel(said.channel), said.address)
     draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
+
+
+def keep_wishes(draft: Draft, chosen: PreferencesChanged) -> None:
+    """Somebody chose on their preference page; it holds for whoever of the order has one of their addresses."""
+    wishes = dict.fromkeys(chosen.addresses, chosen.wishes)
+    draft.set(recipients=with_wishes(draft.order.recipients, wishes))
+    draft.log("preferences_changed", channel=", ".join(chosen.wishes.channels))
 
 
 def drop_address(draft: Draft, n: Message) -> None:
@@ -220,17 +233,18 @@ def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> 
         return f"the event carried no {notice.secret}"
     if notice.mandatory:
         return ""
-    if any(p.channels is not None and reader.channel not in p.channels for p in reader.people):
+    if any(not p.wants(reader.channel) for p in reader.people):
         return f"does not want {reader.channel} messages"
-    return "does not want this message" if any(notice.name in p.muted for p in reader.people) else ""
+    return "does not want this message" if any(not p.wants_told(notice.name) for p in reader.people) else ""
 
 
-def after_quiet(draft: Draft, notice: Notice, timezone: str, valid_until: datetime) -> tuple[datetime, str]:
-    """When the reader may be disturbed (UTC), or why not at all."""
-    quiet = draft.workflow.quiet
-    if quiet is None or notice.quiet == "send":
+def after_quiet(draft: Draft, notice: Notice, reader: Reader, valid_until: datetime) -> tuple[datetime, str]:
+    """When the reader may be disturbed (UTC), or why not at all. Their own quiet hours hold for all but codes."""
+    own = None if notice.mandatory or notice.secret else reader.quiet
+    quiet = own or (None if notice.quiet == "send" else draft.workflow.quiet)
+    if quiet is None:
         return draft.now, ""
-    ends = quiet_until(quiet, draft.now, timezone or draft.workflow.timezone)
+    ends = quiet_until(quiet, draft.now, reader.timezone or draft.workflow.timezone)
     if ends is None:
         return draft.now, ""
     if notice.quiet == "drop" or ends >= valid_until:

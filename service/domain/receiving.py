@@ -20,6 +20,7 @@ from service.domain.events import (
     StatusChangedData,
 )
 from service.domain.order import Order, filled, updated
+from service.domain.people import with_wishes
 from service.domain.quoting import reference
 from service.domain.workflow import Workflow
 
@@ -38,8 +39,8 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     if isinstance(data, StatusChangedData):
         transitions.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
-            return _first_event(event, data, workflow, now, at, new_id)
-        return _next_event(_draft(order, workflow, now, at), event, data)
+            return _first_event(cause, data, workflow, at, new_id)
+        return _next_event(_draft(order, workflow, now, at), cause, data)
     if order is None:
         raise Rejection(
             f"subject: no order {reference(event.reference)} is known; its first event must give its status"
@@ -48,6 +49,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     notifying.tick(draft, at, plans=False)
     before = draft.before = draft.order
     draft.order, is_news = updated(before, data, at)
+    _wish(draft, cause)
     draft.observe(before)
     public = bool(data.note and data.note.public)
     draft.log(_KINDS[event.type], public=public, **_said(event, now))
@@ -90,9 +92,16 @@ def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Dra
     return draft
 
 
+def _wish(draft: Draft, cause: EventReceived) -> None:
+    """What the event's people chose themselves before holds here, too."""
+    if cause.wishes:
+        draft.set(recipients=with_wishes(draft.order.recipients, cause.wishes))
+
+
 def _first_event(
-    event: Event, data: StatusChangedData, workflow: Workflow, now: datetime, at: datetime, new_id: UUID
+    cause: EventReceived, data: StatusChangedData, workflow: Workflow, at: datetime, new_id: UUID
 ) -> Decision:
+    event, now = cause.event, cause.at
     transitions.check_start(workflow, data.status)
     status = workflow.statuses[data.status]
     order = Order(
@@ -109,6 +118,7 @@ def _first_event(
         stage_since=at,
     )
     draft = Draft(updated(order, data, at)[0], workflow, now, at)
+    _wish(draft, cause)
     draft.before = None
     transitions.check_needs(workflow, draft.order, data, "")
     adopted = data.status not in workflow.starts
@@ -128,7 +138,8 @@ def _first_event(
     return draft.decision()
 
 
-def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision:
+def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> Decision:
+    event = cause.event
     before, workflow = draft.order, draft.workflow
     if draft.at < before.event_time:
         draft.order = filled(before, data)
@@ -141,6 +152,7 @@ def _next_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
     notifying.tick(draft, draft.at, plans=False)
     draft.before = draft.order
     draft.order, _ = updated(draft.order, data, draft.at)
+    _wish(draft, cause)
     draft.set(event_time=draft.at, note=data.note)
     status = workflow.statuses[data.status]
     if move != "repeat":

@@ -21,6 +21,7 @@ from service.domain.causes import (
     HandleEscalation,
     MoveReply,
     OptOutChanged,
+    PreferencesChanged,
     ReplyReceived,
     ReportIssue,
     ResendMessages,
@@ -33,7 +34,7 @@ from service.domain.erasure import addresses_of
 from service.domain.events import DATA_TYPES, AssigneeGiven, Event, EventData, EventWarning, PersonGiven, Secret
 from service.domain.order import Order
 from service.domain.people import as_list
-from service.domain.persons import Assignee, Person
+from service.domain.persons import Assignee, Person, Wishes
 
 # What stands for a code whose value was not kept.
 MASKED: Final = "••••••"
@@ -46,6 +47,7 @@ KINDS: Final[Mapping[str, type[Cause]]] = {
     "messages_resent": ResendMessages,
     "links_revoked": RevokeLinks,
     "opt_out_changed": OptOutChanged,
+    "preferences_changed": PreferencesChanged,
     "reply_received": ReplyReceived,
     "customer_answered": AnswerCustomer,
     "reply_moved": MoveReply,
@@ -65,6 +67,7 @@ class RecordedEvent(Struct, frozen=True, omit_defaults=True):
     data: msgspec.Raw
     codes: Mapping[str, datetime | None] = {}
     warnings: tuple[EventWarning, ...] = ()
+    wishes: Mapping[str, Wishes] = {}
 
 
 _event_decoder: Final = msgspec.json.Decoder(RecordedEvent)
@@ -97,9 +100,8 @@ def encoded_event(cause: EventReceived, decision: Decision) -> bytes:
         for part in ("recipients", "assignee")
     ):
         data = _as_known(data, decision.order)
-    kept = RecordedEvent(
-        cause.at, event.id, event.type, event.time, msgspec.Raw(_encoder.encode(data)), codes, event.warnings
-    )
+    raw = msgspec.Raw(_encoder.encode(data))
+    kept = RecordedEvent(cause.at, event.id, event.type, event.time, raw, codes, event.warnings, cause.wishes)
     return _encoder.encode(kept)
 
 
@@ -111,7 +113,7 @@ def decoded_event(plain: bytes, reference: str) -> EventReceived:
         codes = {name: Secret(MASKED, expires) for name, expires in kept.codes.items()}
         data = structs.replace(data, secrets=codes)
     event = Event(kept.id, "", kept.type, reference, kept.time, data, warnings=kept.warnings)
-    return EventReceived(kept.at, event)
+    return EventReceived(kept.at, event, kept.wishes)
 
 
 def _as_known(data: EventData, order: Order) -> EventData:

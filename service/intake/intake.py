@@ -1,7 +1,7 @@
 """Takes events: a batch is one transaction; duplicates change nothing; what is refused becomes a dead letter."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -15,8 +15,10 @@ from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
 from service.domain.events import Event, EventWarning
 from service.domain.order import Order, OrderRef
+from service.domain.persons import Wishes
 from service.domain.quoting import is_reference, reference
 from service.failpoints import failpoint
+from service.intake.chosen import ChosenWishes, theirs
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Incoming, read
 from service.intake.line import Waiting
@@ -69,6 +71,7 @@ class Intake:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
+        self._chosen = ChosenWishes(orders.packs)
 
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
         """Where a delivery stands in line; what cannot be read concerns no order."""
@@ -171,6 +174,7 @@ class Intake:
         """What becomes of these, or of the first of them when they plan too many messages."""
         refs = [OrderRef(r.event.data.workflow, r.event.reference) for r in reads if r.event]
         known = await u.lock_for_events((r.key for r in reads), refs)
+        wishes = await self._chosen.of(u.tx, (r.event for r in reads if r.event), u.now)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
         for r in reads:
@@ -181,7 +185,7 @@ class Intake:
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(_repeated(r, earlier))
                 continue
-            verdict = self._one(u, r)
+            verdict = self._one(u, r, wishes)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._dead_letter(r, verdict.reason, u.now))
@@ -189,7 +193,7 @@ class Intake:
         inbox.record(u.changes.writes, results, known, u.now)
         return verdicts
 
-    def _one(self, u: UnitOfWork, r: _Read) -> Verdict:
+    def _one(self, u: UnitOfWork, r: _Read, wishes: Mapping[str, Wishes]) -> Verdict:
         if r.event is None:
             return Verdict("rejected", r.rejection)
         event = r.event
@@ -200,7 +204,7 @@ class Intake:
         order_id = event.reference if known else reference(event.reference)
         with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
             carried = tracing.traceparent_of(span) or event.traceparent or ""
-            cause = EventReceived(u.now, event)
+            cause = EventReceived(u.now, event, theirs(event, wishes))
             result = u.decide(ref, cause, carried)
             decided = result.decision
             kept = recorded_event(self._orders.keyring, r.key, known, cause, decided) if decided else None

@@ -1,6 +1,6 @@
 """The routes of pages and of what else browsers, mail programs and providers open; part of the table in `routes`."""
 
-from service.web import asyncapi, callbacks, tracking, tracking_replies, unsubscribe
+from service.web import asyncapi, callbacks, preferences, tracking, tracking_replies, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
@@ -42,6 +42,16 @@ PAGES = (
         "POST",
         "/t/{token}/replies/{reply}",
         tracking_replies.post_reply,
+        LINK,
+        guesses="link",
+        lenient=True,
+        audit=TIMELINE,
+    ),
+    Route("GET", "/t/{token}/preferences", preferences.get_preferences, LINK, guesses="link", lenient=True, audit=OWN),
+    Route(
+        "POST",
+        "/t/{token}/preferences",
+        preferences.post_preferences,
         LINK,
         guesses="link",
         lenient=True,

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from service import conversations
 from service.conversations import IncomingReply
 from service.domain.calendars import Schedule
+from service.domain.persons import Wishes
 from service.keyring import SealBroken
 from service.ledger import tables
 from service.ledger.auditing.lines import AuditLine, write_audit
@@ -21,6 +22,7 @@ from service.ledger.escalations.handling import own_incident
 from service.ledger.escalations.incidents import ProviderIncident
 from service.ledger.messages import holds
 from service.ledger.orders.locking import find
+from service.ledger.people import preferences
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, person
@@ -48,6 +50,7 @@ async def two_of_everything(world: World, agent: Client) -> None:
             kept = await conversations.take(world.app.orders, said)
             assert kept is not None
         async with world.ledger.transaction() as tx:
+            await preferences.keep(tx, [str(person(n)["phone"])], Wishes(("sms",)), NOW)
             order = await find(tx, "device_pickup", f"S-{n}")
             assert order is not None
             await show_answering(tx, order.id, "Kim", NOW)

@@ -14,6 +14,7 @@ from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.events import decode
 from service.domain.order import Order
+from service.domain.persons import Wishes
 from service.domain.recorded import KINDS, MASKED, decoded_cause, decoded_event, encoded_cause, encoded_event, kind_of
 from tests.support.events import CUSTOMER, NOON, encoded
 from tests.support.life import FIRST_ID, begun, happened
@@ -36,6 +37,7 @@ def test_a_cause_comes_back_as_it_was() -> None:
         causes.HandleEscalation(NOON, FIRST_ID, "snooze", "Lee", until=NOON + timedelta(hours=1)),
         causes.RevokeLinks(NOON, "Kim"),
         causes.ReplyReceived(NOON, "sms", "+919812345678", "yes", opted_out=True),
+        causes.PreferencesChanged(NOON, frozenset({"+919812345678"}), Wishes(("sms",), quiet=("22:00", "07:00"))),
         causes.AnswerCustomer(NOON, "We are on it.", "Kim"),
         causes.MoveReply(NOON, "Kim", "E-2"),
         causes.ResendMessages(NOON, (), (), (causes.NoticeThen(UUID(int=7), 2, supersedable=True),), "Kim", "sms"),

@@ -57,3 +57,14 @@ heard = Table(
     Column("at", Instant, nullable=False),
     info={ABOUT: "when a person last wrote to one of our senders, by keyed digests: WhatsApp's 24 hours count from it"},
 )
+
+PREFERENCE_WISHES: Final = Label("preference.wishes")
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("at", Instant, nullable=False),
+    sealed("sealed_wishes", PREFERENCE_WISHES),
+    info={ABOUT: "what people chose on their preference page, by keyed digests of their addresses"},
+)

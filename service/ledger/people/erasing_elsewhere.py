@@ -19,6 +19,7 @@ from service.ledger.escalations.tables import schedules
 from service.ledger.messages.outbox import OutboxMessage, outbox_message_of
 from service.ledger.messages.tables import REPORT_MAIL, outbox
 from service.ledger.orders.records import unseal_json
+from service.ledger.people import preferences
 from service.ledger.people.erasing_words import drop_unmatched
 from service.report_mail import MAIL
 
@@ -41,6 +42,7 @@ async def scrub_elsewhere(
     done["subscriptions"] = await _drop_subscriptions(tx, traces)
     done["mails and calls that waited"] = await _scrub_outbox(tx, traces, escalations, is_letter_of)
     done["words without an order"] = await drop_unmatched(tx, traces.addresses)
+    done["preferences"] = await preferences.forget(tx, traces.addresses)
     await erase_responses(tx)
     done["names in the audit log"] = await erase_names(tx, sorted(traces.addresses))
     return done

@@ -1,0 +1,106 @@
+"""`/t/{token}/preferences`: what a customer wants to be sent, where and when. A link shows, a POST acts."""
+
+import re
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct
+
+from service import preferences
+from service.channels import registry
+from service.domain.order import Order
+from service.domain.people import places_of
+from service.domain.persons import Person, Wishes
+from service.domain.workflow import Workflow
+from service.web.brand_look import brand_of
+from service.web.context import CONTEXT
+from service.web.params import Form, form_of
+from service.web.problems import Problem
+from service.web.tracking_link import gone, linked_order, nearest_locale, page, wanted_languages
+from service.web.tracking_replies import AUDIENCE
+from service.workflows import cldr
+
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+class Choice(Struct, frozen=True):
+    """One box to tick, or one entry of a list."""
+
+    value: str
+    title: str
+    chosen: bool
+
+
+async def get_preferences(request: web.Request) -> web.StreamResponse:
+    """What is chosen now; changes nothing."""
+    try:
+        order, workflow = await linked_order(request)
+        person = _person(order)
+    except Problem as problem:
+        return gone(request, problem)
+    locale = nearest_locale(workflow, wanted_languages(request, order))
+    spoken = workflow.locale_for(person.language)
+    quiet = (person.wishes and person.wishes.quiet) or ("", "")
+    values = {
+        "token": request.match_info["token"],
+        "channels": [Choice(c, registry.channels()[c].title, person.wants(c)) for c in _channels(workflow, person)],
+        "kinds": [Choice(n, title, person.wants_told(n)) for n, title in _kinds(workflow, locale).items()],
+        "languages": [Choice(tag, cldr.writing(tag).display_name or tag, tag == spoken) for tag in workflow.locales],
+        "quiet": quiet,
+    }
+    brand = brand_of(workflow, order.brand, request.app[CONTEXT].settings.brand)
+    return page(request, "preferences.html.j2", values, locale, brand=brand)
+
+
+async def post_preferences(request: web.Request) -> web.StreamResponse:
+    """Keep what was chosen, for the person, whichever order they came from; and show the order again."""
+    try:
+        order, workflow = await linked_order(request)
+        person = _person(order)
+    except Problem as problem:
+        return gone(request, problem)
+    wishes = _wishes(await form_of(request), workflow, person)
+    await preferences.choose(request.app[CONTEXT].orders, places_of(person), wishes)
+    raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?said=saved")
+
+
+def _person(order: Order) -> Person:
+    """Whose page it is; raises Problem where nobody is known any more."""
+    people = order.people(AUDIENCE)
+    if not people:
+        raise Problem(404, "No such page", "nobody is known whom this page could be about")
+    return people[0]
+
+
+def _channels(workflow: Workflow, person: Person) -> list[str]:
+    """The channels on which this person can be reached by this workflow."""
+    used = {c for n in workflow.notices.values() if AUDIENCE in n.audiences for c in n.channels}
+    return [c for c in registry.channels() if c in used and workflow.channel(c).addresses(person)]
+
+
+def _kinds(workflow: Workflow, locale: str) -> dict[str, str]:
+    """The notices that may be done without, by the stage that they tell of."""
+    found: dict[str, str] = {}
+    for status in workflow.statuses.values():
+        for name in status.notices:
+            notice = workflow.notices[name]
+            if AUDIENCE in notice.audiences and not notice.mandatory and not notice.secret:
+                found.setdefault(name, workflow.title_in(workflow.stages[status.stage].titles, locale, status.stage))
+    return found
+
+
+def _wishes(form: Form, workflow: Workflow, person: Person) -> Wishes:
+    """The form as wishes; what it does not offer is left out, and of quiet hours both ends are needed."""
+    offered = _channels(workflow, person)
+    others = [c for c in registry.channels() if c not in offered]
+    kinds = _kinds(workflow, workflow.default_locale)
+    chosen, told = form.getall("channels", []), form.getall("kinds", [])
+    kept = tuple(n for n in (person.wishes.muted if person.wishes else person.muted) if n not in kinds)
+    begins, ends, locale = form.get("quiet_from", ""), form.get("quiet_to", ""), form.get("locale", "")
+    is_quiet = bool(_TIME.fullmatch(begins) and _TIME.fullmatch(ends) and begins != ends)
+    return Wishes(
+        channels=(*(c for c in offered if c in chosen), *others),
+        muted=(*kept, *(n for n in kinds if n not in told)),
+        locale=locale if locale in workflow.locales else None,
+        quiet=(begins, ends) if is_quiet else None,
+    )

@@ -1,0 +1,73 @@
+"""What customers choose on their page: for the person, in orders under way and new ones, stronger than what events say."""
+
+from typing import Any
+
+from aiohttp import ClientSession
+
+from tests.integration.conftest import Caller
+from tests.integration.test_replies import ASHA, stored, told
+from tests.integration.test_tracking_replies import link, page
+from tests.support.events import event, minutes
+from tests.support.world import World
+
+
+async def choose(world: World, path: str, **form: Any) -> str:
+    fields = [(name, v) for name, value in form.items() for v in (value if isinstance(value, list) else [value])]
+    async with ClientSession() as session, session.post(f"{world.http}{path}/preferences", data=fields) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def sent(world: World, order_id: str) -> list[tuple[str, str, str]]:
+    messages = (await world.view(order_id))["messages"]
+    return [(m["notice"], m["channel"], m["locale"]) for m in messages if m["state"] == "sent"]
+
+
+async def test_channels_language_and_kinds_hold_for_the_person_everywhere(world: World, caller: Caller) -> None:
+    await told(world, "O-1", "created", locale="en", channels=["sms", "whatsapp"])
+    path = await link(world, caller, "O-1")
+    status, text = await page(world, f"{path}/preferences")
+    assert status == 200
+    assert 'value="whatsapp" checked' in text
+    every = ["order_created", "vendor_assigned", "vendor_en_route", "final_price_ready", "payment_completed"]
+    after = await choose(world, path, channels="whatsapp", locale="hi", kinds=every)
+    assert "सहेजा गया" in after or "Saved" in after
+    await told(world, "O-1", "vendor_en_route", channels=["sms"])
+    assert ("vendor_en_route", "whatsapp", "hi") in await sent(world, "O-1")
+    assert ("vendor_en_route", "sms", "hi") not in await sent(world, "O-1")
+    await told(world, "O-1", "at_location")
+    assert "vendor_arrived" not in {n for n, *_ in await sent(world, "O-1")}, "muted"
+    world.clock.advance(seconds=3)
+    await told(world, "N-1", "created", phone="098123 45678")
+    assert await sent(world, "N-1") == [("order_created", "whatsapp", "hi")], "in a new order, too"
+    code = {"otp": {"value": "481920", "expires": "2099-01-01T00:00:00Z"}}
+    await world.accept(event("N-1", "payment_initiated", world.clock.now(), secrets=code))
+
+
+async def test_quiet_hours_of_their_own_let_codes_through(world: World, caller: Caller) -> None:
+    await told(world, "O-1", "created", timezone="UTC", channels=["sms"])
+    path = await link(world, caller, "O-1")
+    now = world.clock.now()
+    begins, ends = f"{now:%H}:00", f"{(now + minutes(120)):%H}:00"
+    await choose(world, path, channels=["sms", "whatsapp"], quiet_from=begins, quiet_to=ends, kinds="vendor_en_route")
+    person = (await stored(world, "O-1")).recipients["customer"][0]
+    assert person.wishes is not None
+    assert person.wishes.quiet == (begins, ends)
+    await world.accept(event("O-1", "vendor_en_route", now))
+    waiting = [m for m in (await world.view("O-1"))["messages"] if m["notice"] == "vendor_en_route"]
+    assert {m["state"] for m in waiting if m["channel"] == "sms"} == {"pending"}
+    code = {"otp": {"value": "481920", "expires": (now + minutes(9)).isoformat()}}
+    await world.accept(event("O-1", "payment_initiated", now + minutes(0.1), secrets=code))
+    await world.until(lambda: any("481920" in s.text for s in world.providers.of("sms")), "the code")
+
+
+async def test_who_is_erased_chose_nothing(world: World, caller: Caller) -> None:
+    await told(world, "O-1", "created")
+    await choose(world, await link(world, caller, "O-1"), channels="whatsapp")
+    admin = await caller("admin")
+    status, done = await admin.call("DELETE", "/v1/people/%2B919812345678")
+    assert status == 200
+    assert done["erased"]["preferences"] == 1
+    await told(world, "O-2", "created")
+    assert ("order_created", "sms", "en") in await sent(world, "O-2")
+    assert ASHA
