@@ -117,7 +117,6 @@ def postgres_faults(cluster: PostgresCluster) -> list[Fault]:
 
     async def again() -> None:
         """The one that fell comes back as a standby, anew."""
-        await cluster.follow()
         await cluster.add(fallen.pop())
 
     async def lose_standbys() -> None:

@@ -79,6 +79,25 @@ async def test_what_a_dead_process_had_claimed_waits_for_no_lease(world: World, 
     assert {p["apns"]["headers"]["apns-collapse-id"] for p in pushes} == {p["android"]["collapseKey"] for p in pushes}
 
 
+async def test_every_send_under_way_has_an_owner(world: World) -> None:
+    """Whichever way it was begun: else it would wait for its lease."""
+    answers = asyncio.Event()
+
+    async def hang(_sent: Sent) -> web.StreamResponse | None:
+        await answers.wait()
+        return None
+
+    world.providers.behave = hang
+    await world.accept(event("T-1", "vendor_en_route", recipients={"customer": person(1)}, assignee=VENDOR))
+    await world.until(lambda: len(world.providers.seen) >= 3, "all are under way")
+    async with world.ledger.reading() as tx:
+        owners = (await tx.execute(select(messages.c.lease_owner).where(messages.c.state == "sending"))).scalars().all()
+    assert len(owners) >= 3
+    assert set(owners) == {world.ledger.life.owner}
+    answers.set()
+    await world.settled()
+
+
 @pytest.mark.long
 @pytest.mark.uninterrupted
 async def test_a_killed_process_s_messages_are_with_their_readers_within_5_s(

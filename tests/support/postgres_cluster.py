@@ -52,7 +52,7 @@ class PostgresCluster:
         await self._say(self.primary, names, "SELECT pg_reload_conf()")
 
     async def promote(self) -> None:
-        """Of the standbys, the one that has the most; the other follows it."""
+        """Of the standbys, the one that has the most; the other follows it, as a cluster's manager sees to."""
         received: dict[str, Postgres] = {}
         for node in self.standbys:
             there = await connect(node.url("postgres"))
@@ -62,9 +62,6 @@ class PostgresCluster:
             await there.close()
         self.primary = received[max(received)]
         await asyncio.to_thread(self.primary.promote)
-
-    async def follow(self) -> None:
-        """The standbys that run follow the new primary; it waits for them again from then on."""
         where = f"host=127.0.0.1 port={self.primary.port} user=stagebell"
         for node in self.standbys:
             await self._say(node, f"ALTER SYSTEM SET primary_conninfo = '{where}'", "SELECT pg_reload_conf()")

@@ -22,8 +22,14 @@ LOCK_CLASS: Final = 1_398_030_663
 _PREFIX: Final = "alive:"
 # Seconds without a sign after which a process counts as dead: one whose session alone broke has another one by then.
 DOUBT_S: Final = 2.0
-# So that the server notices within about ten seconds when the other machine is gone without a word.
-KEEPALIVES: Final = {"tcp_keepalives_idle": "4", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+# So that the server notices within about ten seconds when the other machine is gone without a word; and so that this
+# session, which writes nothing of worth, waits for no standby: while all are away it goes on hearing, and being heard.
+_SESSION: Final = {
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "synchronous_commit": "off",
+}
 
 
 def _new_number() -> int:
@@ -74,7 +80,7 @@ class SessionLife:
 
     async def held_by(self, session: Any) -> None:
         """Show it by this asyncpg connection."""
-        for name, value in KEEPALIVES.items():
+        for name, value in _SESSION.items():
             await session.execute(f"SET {name} = {value}")
         # Shared: this process's last session may still hold it on the server, and is this process all the same.
         await session.execute(f"SELECT pg_advisory_lock_shared({LOCK_CLASS}, {self.number})")
