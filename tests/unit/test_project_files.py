@@ -65,3 +65,16 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (file.parent / link).exists()
     ]
     assert dead == []
+
+
+def test_one_place_makes_connections() -> None:
+    """To a database for queries, LISTEN, migrations and benches alike, and to a broker: settings mean the same to all."""
+
+    def makers(pattern: str, *folders: str) -> set[str]:
+        files = [f for folder in folders for f in (ROOT / folder).rglob("*.py")]
+        return {f.relative_to(ROOT).as_posix() for f in files if re.search(pattern, f.read_text(encoding="utf-8"))}
+
+    databases = r"asyncpg\.(connect|create_pool)\(|\bcreate_(async_)?engine\(|aiosqlite\.connect"
+    in_ledger = {"service/ledger/database/connecting.py", "service/ledger/database/engine.py"}
+    assert makers(databases, "service", "bench") == in_ledger
+    assert makers(r"aio_pika\.connect|connect_robust", "service") == {"service/broker/rabbitmq_topology.py"}
