@@ -14,12 +14,14 @@ from aiohttp import web
 from service.attribute_index import AttributeIndex
 from service.broker.port import Broker, intake_queue
 from service.clock.clock import ClockLoop
+from service.dispatch.budgets import Budgets
 from service.dispatch.cleaner import Cleaner
 from service.dispatch.compose import Composer
 from service.dispatch.guards import SendLimits
 from service.dispatch.health import ProviderHealth
 from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
+from service.dispatch.price_reader import PriceReader
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
 from service.dispatch.unknown_messages import UnknownResolver
@@ -100,10 +102,11 @@ class App:
             raise SettingsError(
                 f"STAGEBELL_PROVIDER_TEAM: no pack has a team {settings.provider_team!r}; known: {known}"
             )
-        self.health = ProviderHealth(self.orders, settings.provider_team, self._limits())
+        self.budgets = Budgets(self.orders, settings.prices)
+        self.health = ProviderHealth(self.orders, settings.provider_team, self._limits(), self.budgets)
         self.intake = Intake(self.orders)
         self.settler = Settler(self.orders, self.health)
-        self.holds = Holds(self.orders)
+        self.holds = Holds(self.orders, self.budgets)
         mail_domain = settings.mail_domain if settings.mail_in else ""
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
         self.routes: dict[str, ChannelRoute] = {}
@@ -238,8 +241,11 @@ class App:
         workers = [Worker(self.orders, route, self.composer, outcomes, limits, self.holds) for route in routes]
         resolver = UnknownResolver(self.orders, self.routes, self.composer, outcomes)
         cleaner = Cleaner(self.orders, self.routes)
+        priced = routes if self.settings.prices else ()
+        prices = PriceReader(self.orders, (p for route in priced for p in route.providers))
         rest = (
             cleaner.run(self.stopping),
+            *([prices.run(self.stopping)] if prices.has_anybody else ()),
             self.holds.run(self.stopping),
             resolver.run(self.stopping),
             self._provider_health().run(self.stopping),

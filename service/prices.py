@@ -4,6 +4,7 @@
     sms: {IN: 0.0832, US: 0.0083, other: 0.06}     # each segment
     whatsapp: {IN: 0.0118, other: 0.03}
     email: 0.0004                                  # wherever it goes
+    budgets: {day: 50, month: 1000}                # see docs/foresight.md
 
 Prices are whoever keeps the file's: providers change theirs, and agree on others with each customer.
 """
@@ -19,6 +20,7 @@ import yaml
 from msgspec import Struct
 
 OTHER: Final = "other"
+PERIODS: Final = ("day", "month")
 _PLACES: Final = Decimal("0.0001")
 # So many characters of a number say its country: a plus, the calling code, and the area code of +1 and +7.
 _TELLING: Final = 8
@@ -36,18 +38,23 @@ class PricesError(Exception):
 
 
 class Prices(Struct, frozen=True):
-    """What one segment (or one message, where a channel has no segments) costs, by channel and country."""
+    """What one segment (or one message, where a channel has no segments) costs, by channel and country.
+
+    `budgets`: how much may be spent by `day` and by `month` (UTC).
+    """
 
     currency: str = "USD"
     by_channel: Mapping[str, Mapping[str, Decimal]] = {}
+    budgets: Mapping[str, Decimal] = {}
 
     def of(self, channel: str, address: str, segments: int = 1) -> Decimal:
         """What this message costs; 0 where no price is known."""
-        by_country = self.by_channel.get(channel)
-        if not by_country:
-            return Decimal(0)
-        country = country_of(address)
-        return by_country.get(country, by_country.get(OTHER, Decimal(0))) * segments
+        return self.per_part(channel, country_of(address)) * segments if channel in self.by_channel else Decimal(0)
+
+    def per_part(self, channel: str, country: str) -> Decimal:
+        """What one segment (or message) costs to this country."""
+        by_country = self.by_channel.get(channel, {})
+        return by_country.get(country, by_country.get(OTHER, Decimal(0)))
 
     def cost(self, amount: Decimal) -> Cost:
         """An amount in the file's currency: two decimals, or up to four where it has them."""
@@ -101,6 +108,22 @@ def load(path: Path | None, channels: Mapping[str, object]) -> Prices:
     return read(text, channels, str(path))
 
 
+@lru_cache(maxsize=4)
+def _loaded(path: Path, _changed: int, channels: frozenset[str]) -> Prices:
+    return load(path, dict.fromkeys(sorted(channels)))
+
+
+def current(path: Path | None, channels: Mapping[str, object]) -> Prices:
+    """The prices as the file says them now: it is read again when it changes. Raises PricesError."""
+    if path is None:
+        return Prices()
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise PricesError(f"{path}: cannot be read: {error}") from None
+    return _loaded(path, changed, frozenset(channels))
+
+
 def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
     """The prices that this text says; `name`: of its file, for what is wrong with it. Raises PricesError."""
     try:
@@ -113,6 +136,7 @@ def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
     currency = said.pop("currency", "")
     if not (isinstance(currency, str) and len(currency) == 3 and currency.isupper()):
         problems.append(f"currency: {currency!r} is no ISO 4217 code, such as USD")
+    budgets = _budgets(said.pop("budgets", {}), problems)
     by_channel = {}
     for channel, prices in said.items():
         if channel not in channels:
@@ -126,7 +150,16 @@ def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
         }
     if problems:
         raise PricesError("\n".join(f"{name}: {p}" for p in problems))
-    return Prices(currency, by_channel)
+    return Prices(currency, by_channel, budgets)
+
+
+def _budgets(said: Any, problems: list[str]) -> dict[str, Decimal]:
+    if not isinstance(said, dict) or not {*said} <= {*PERIODS}:
+        problems.append(f"budgets: {said!r} is none; write {{day: 50, month: 1000}}, or one of them")
+        return {}
+    return {
+        str(p): found for p, amount in said.items() if (found := _price("budgets", OTHER, amount, problems)) is not None
+    }
 
 
 def _price(channel: str, name: Any, value: Any, problems: list[str]) -> Decimal | None:

@@ -83,6 +83,10 @@ class Medium:
         """Of how many parts that are paid for the message is made; 0 where nobody counts."""
         return 0
 
+    def paid_parts(self, rendered: Rendered) -> int:
+        """By how many parts it is paid: one where nobody counts."""
+        return max(1, self.parts(rendered))
+
 
 class TitledMedium(Medium):
     """A first line as title, the rest as text: both must be there."""

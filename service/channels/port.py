@@ -1,6 +1,9 @@
 """What a provider of a channel does: send one message, and answer in the domain's words."""
 
-from typing import Final, Protocol
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -94,4 +97,15 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class TellsPrices(Protocol):
+    """A provider that can be asked what messages cost, once it knows."""
+
+    name: str
+
+    async def prices(self, since: datetime, until: datetime) -> Mapping[str, tuple[Decimal, str]]:
+        """By its id for each message sent in this time: amount and currency (ISO 4217); never raises."""
         ...

@@ -6,7 +6,7 @@ others, which then ask anew, and the desk and `/readyz` of a process that sends 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
 
@@ -15,14 +15,17 @@ from msgspec import Struct
 
 from service.channels.port import provider_of
 from service.dispatch import guards
+from service.dispatch.budgets import Budgets
 from service.dispatch.guards import SendLimits
 from service.domain.notices import Refused, RefusedScope
 from service.domain.workflow import Team, Workflow
+from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import announce
 from service.ledger.escalations import provider_health as rows
 from service.ledger.escalations.incidents import PROVIDER_REFUSED
 from service.ledger.escalations.provider_health import LATER, SOME, Key, Refusal
 from service.ledger.messages import cap_incidents
+from service.ledger.messages.cap_incidents import Near
 from service.orders import Orders
 from service.runtime.loops import run_loop
 from service.telemetry import metrics
@@ -94,8 +97,11 @@ class ProviderHealth:
     The same team hears of caps (`limits`) that are near their end.
     """
 
-    def __init__(self, orders: Orders, called: str = "", limits: SendLimits | None = None) -> None:
+    def __init__(
+        self, orders: Orders, called: str = "", limits: SendLimits | None = None, budgets: Budgets | None = None
+    ) -> None:
         self._orders = orders
+        self._budgets = budgets
         self._called = called
         self._limits = limits or SendLimits()
         self._refusing: dict[Key, Refusal] = {}
@@ -183,7 +189,7 @@ class ProviderHealth:
         news = dict(self._news)
         if not news and not self._refusing:
             async with orders.ledger.reading() as tx:
-                near = await guards.near(tx, self._limits, now)
+                near = await self._near(tx, now)
                 if not near and await rows.is_quiet(tx):
                     return
         async with orders.ledger.transaction() as tx:
@@ -192,7 +198,7 @@ class ProviderHealth:
             team, severity = self._team(PROVIDER_REFUSED)
             changed = await rows.keep_incidents(tx, team, severity, orders.team_endpoints, now)
             changed = await rows.call_again(tx, team, orders.team_endpoints, now) or changed
-            near = await guards.near(tx, self._limits, now)
+            near = await self._near(tx, now)
             called = self._team(cap_incidents.CAP_NEAR)
             changed = await cap_incidents.keep(tx, near, called, orders.team_endpoints, now) or changed
             if news or changed:
@@ -202,6 +208,10 @@ class ProviderHealth:
         if changed:
             orders.wakeups.wake({"relay", "stream"})
         self._compare(written)
+
+    async def _near(self, tx: Transaction, now: datetime) -> list[Near]:
+        """Caps and budgets that are near their end."""
+        return [*await guards.near(tx, self._limits, now), *(self._budgets.near if self._budgets else ())]
 
     def _compare(self, written: Mapping[Key, Refusal]) -> None:
         """What another process found out since."""

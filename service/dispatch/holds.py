@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from service.dispatch.budgets import Budgets
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import HOLDS_TOPIC, dispatch_topic
 from service.ledger.messages import holds
@@ -24,8 +25,10 @@ LetGo = Callable[[Transaction], Awaitable[tuple[int, set[str]]]]
 class Holds:
     """The active holds. A message that one covers is not sent, and waits as `held`."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: Orders, budgets: Budgets | None = None) -> None:
+        """`budgets`: whose end holds what need not be told."""
         self._orders = orders
+        self._budgets = budgets
         self._wake = orders.wakeups.subscribe(HOLDS_TOPIC)
         self._active: list[Hold] = []
         self._sweep_at = orders.time.now()
@@ -43,6 +46,7 @@ class Holds:
         """Learn what is held by now; must be done before the first send."""
         async with self._orders.ledger.reading() as tx:
             self._active = await holds.active(tx)
+            self._active += await self._budgets.look(tx) if self._budgets else []
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look again and again, and let go what nothing holds any more."""

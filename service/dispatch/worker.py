@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from service.channels.port import SendResult
-from service.channels.registry import spec_of
+from service.channels.registry import medium_of, spec_of
 from service.dispatch import guards
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import Places, SendLimits
@@ -88,6 +88,7 @@ class Worker:
         self._composer = composer
         self._outcomes = outcomes
         self._limits = limits
+        self._medium = medium_of(route.channel)
         self._holds = holds
         # No send takes longer than the route lets it, and the margin is there to write down what came of it.
         self._lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
@@ -206,7 +207,8 @@ class Worker:
             # What is over a cap only by sends under way waits for how they end.
             await claims.put_off(tx, places.later, now + POLL)
             said = [(c, x.shown) for c, x in ready]
-            await claims.begin(tx, said, now, now + self._lease, places.taken)
+            parts = {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}
+            await claims.begin(tx, said, now, now + self._lease, places.taken, parts)
             await claims.lease(tx, [c.message.id for c, _ in ended], now + self._lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 

@@ -28,4 +28,4 @@ def segments_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> in
     medium = medium_of(n.channel)
     if type(medium).parts is Medium.parts:
         return 1
-    return max(1, medium.parts(words_of(pack, notice, n, brand)))
+    return medium.paid_parts(words_of(pack, notice, n, brand))

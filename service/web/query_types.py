@@ -122,6 +122,19 @@ class AuditQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
+class CostsQuery(Struct, frozen=True):
+    """Which messages' cost; what is left out does not filter."""
+
+    workflow: Workflow = ""
+    since: Annotated[
+        datetime | None,
+        Meta(description="planned since this moment, or day in UTC; this month's", extra=DAY_OR_MOMENT),
+    ] = field(default=None, name="from")
+    until: Annotated[
+        datetime | None, Meta(description="planned before this moment, or day in UTC; now", extra=DAY_OR_MOMENT)
+    ] = field(default=None, name="to")
+
+
 class LifecycleQuery(Struct, frozen=True):
     """Which orders to measure."""
 

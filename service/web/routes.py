@@ -10,6 +10,7 @@ from service.web import (
     audit,
     broadcasts,
     conversations,
+    costs,
     dead,
     escalations,
     events,
@@ -164,6 +165,10 @@ API = (
     Route(
         "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, "supervisor", answer=LifecycleMetrics,
         query=q.LifecycleQuery, audit=NUMBERS,
+    ),
+    Route(
+        "GET", "/v1/metrics/costs", costs.get_costs, "supervisor", answer=costs.CostsShown, query=q.CostsQuery,
+        audit=NUMBERS,
     ),
     Route(
         "GET", "/v1/subscriptions", subscriptions.list_subscriptions, "supervisor", answer=schemas.Subscriptions,

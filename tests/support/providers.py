@@ -52,6 +52,8 @@ class Providers(StandIn):
         self.tokens_given = 0
         self.give_token: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self.lists: list[dict[str, Any]] = []
+        # What Twilio says that each message cost.
+        self.prices: dict[str, str | None] = {"price": None, "price_unit": "USD"}
 
     def routes(self) -> list[web.RouteDef]:
         """Twilio's messages, FCM's, and Google's tokens."""
@@ -105,11 +107,11 @@ class Providers(StandIn):
     async def _twilio_list(self, request: web.Request) -> web.StreamResponse:
         self.lists.append(dict(request.query))
         found = [
-            {"sid": s.sid, "body": s.text, "to": s.form["To"], "status": "sent", "account_sid": ACCOUNT}
+            {"sid": s.sid, "body": s.text, "to": s.form["To"], "status": "sent", "account_sid": ACCOUNT, **self.prices}
             for s in self.sent
-            if s.form.get("To") == request.query.get("To")
+            if "To" in s.form and request.query.get("To", s.form["To"]) == s.form["To"]
         ]
-        self.losses.tell(request.query["To"].removeprefix("whatsapp:"))
+        self.losses.tell(request.query.get("To", "").removeprefix("whatsapp:"))
         page = {"messages": found, "page": 0, "page_size": 50, "uri": "", "next_page_uri": None, "first_page_uri": ""}
         return web.json_response(page)
 

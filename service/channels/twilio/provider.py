@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 from aiohttp import (
@@ -47,6 +48,8 @@ TOO_MANY: Final = 429
 UNAVAILABLE: Final = 503
 LOOK_BACK: Final = timedelta(minutes=30)
 LISTED_AT_MOST: Final = 50
+# The most that Twilio gives at once.
+PRICES_A_PAGE: Final = 1000
 # Ends of a message that its creation may name already (Messages resource, "Message Status").
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
 _ERROR_STATUSES: Final = frozenset(map(str, range(400, 600)))
@@ -174,6 +177,24 @@ class TwilioProvider:
             if is_recent and made.body == message.rendered.text and made.sid and made.sid not in others:
                 return Accepted(self.name, str(made.sid))
         return Lookup(missing=len(listed) < LISTED_AT_MOST and not message.rendered.content_sid)
+
+    async def prices(self, since: datetime, until: datetime) -> Mapping[str, tuple[Decimal, str]]:
+        """Of this account's messages, by their list; status callbacks do not tell (Twilio, "Message resource").
+
+        A price may come up to a day after its message (Twilio support, "Understanding SMS Message Fees").
+        """
+        found: dict[str, tuple[Decimal, str]] = {}
+        try:
+            listed = await self._client.messages.stream_async(
+                date_sent_after=since, date_sent_before=until, page_size=PRICES_A_PAGE
+            )
+            async for made in listed:
+                if made.sid and made.price and made.price_unit:
+                    found[str(made.sid)] = abs(Decimal(made.price)), str(made.price_unit).upper()
+        except (HttpRefusal, TwilioException, ClientError, OSError, TimeoutError, ArithmeticError, ValueError, KeyError,
+                TypeError, AttributeError):  # fmt: skip
+            return found
+        return found
 
     async def close(self) -> None:
         """The HTTP client is shared and closed by whoever made it."""

@@ -4,9 +4,9 @@ It stands in the ledger beside the counters, so it is opened once, whichever pro
 restart; it is resolved when the counters begin anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 from sqlalchemy import select
@@ -19,6 +19,25 @@ from service.ledger.escalations.writing import publish, serialise
 from service.ledger.messages.caps import SMALL
 
 CAP_NEAR: Final = "cap_near"
+
+
+class Near(Protocol):
+    """Something that is near its end today: a cap, or a budget."""
+
+    @property
+    def channel(self) -> str:
+        """On which channel; empty: on all."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """What the incident is about."""
+        ...
+
+    @property
+    def in_words(self) -> str:
+        """For people: what is near, what follows, and where it is set."""
+        ...
 
 
 class NearCap(Struct, frozen=True):
@@ -49,7 +68,7 @@ class NearCap(Struct, frozen=True):
 
 async def keep(
     tx: Transaction,
-    near: list[NearCap],
+    near: Sequence[Near],
     called: tuple[Team | None, str],
     endpoints: Mapping[str, int],
     now: datetime,
@@ -72,7 +91,7 @@ async def keep(
     return bool(announced)
 
 
-async def _is_due(tx: Transaction, near: list[NearCap], midnight: datetime) -> bool:
+async def _is_due(tx: Transaction, near: Sequence[Near], midnight: datetime) -> bool:
     """Without a lock: mostly there is nothing to do."""
     over = (incidents.c.reason == CAP_NEAR) & (incidents.c.state != "resolved") & (incidents.c.opened_at < midnight)
     if (await tx.execute(select(incidents.c.id).where(over).limit(1))).first() is not None:

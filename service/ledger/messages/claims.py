@@ -32,6 +32,7 @@ from service.ledger.orders.records import (
 )
 from service.ledger.orders.tables import orders
 from service.pacing import breathe
+from service.prices import country_of
 
 log = structlog.get_logger(__name__)
 
@@ -202,9 +203,14 @@ async def begin(
     now: datetime,
     until: datetime,
     reserved: Mapping[UUID, Reservation] | None = None,
+    parts: Mapping[UUID, int] | None = None,
 ) -> None:
-    """Lease claimed messages until then; keep that their requests go out now, what they say and what they took."""
+    """Lease claimed messages until then; keep that their requests go out now, what they say and what they took.
+
+    `parts`: by how many parts each is paid.
+    """
     taken = reserved or {}
+    paid_by = parts or {}
     line = history_line("sending", now)
     rows = [
         {
@@ -220,6 +226,8 @@ async def begin(
             "history": line,
             "sealed_message": seal_json(tx.keyring, words, MESSAGE_WORDS.of(c.message.id)),
             "cap_reservation": encode(taken.get(c.message.id)),
+            "parts": paid_by.get(c.message.id, 1),
+            "country": country_of(c.message.address),
         }
         for c, words in sends
     ]

@@ -88,6 +88,12 @@ messages = Table(
     Column("cap_reservation", LargeBinary),
     # The place in its channel's line, in ms since 1970; of codes, days earlier. 0: from before there were turns.
     Column("turn", BigInteger, nullable=False, server_default="0"),
+    # What it is paid by: parts (0: not begun, or from before this was kept) and the country it goes to (ISO 3166).
+    Column("parts", Integer, nullable=False, server_default="0"),
+    Column("country", Text, nullable=False, server_default=""),
+    # What its provider says that it cost, in millionths of that currency (ISO 4217).
+    Column("price_micros", BigInteger),
+    Column("price_unit", Text, nullable=False, server_default=""),
     partial("notifications_waiting", "channel", "not_before", where=WAITING),
     partial("notifications_in_turn", "channel", "turn", "not_before", where=WAITING),
     partial("notifications_leased", "lease_until", where="state = 'sending'"),
