@@ -10,9 +10,13 @@ SCRIPT_LETTERS: Final = 4
 
 
 class Kinship(Struct, frozen=True, eq=False):
-    """Where a language goes next, by its tag in lower case, where cutting off its end would lead astray."""
+    """Where a language goes next, by its tag in lower case, where cutting off its end would lead astray.
+
+    `said`: what of it a pack says itself.
+    """
 
     following: Mapping[str, tuple[str, ...]] = {}
+    said: Mapping[str, tuple[str, ...]] = {}
 
 
 UNRELATED: Final = Kinship()

@@ -4,14 +4,15 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from service.domain.brands import Brand
 from service.domain.clocks.kinds import KINDS
 from service.domain.workflow import ClockSpec, Notice, Status, Workflow
 from service.foresight.said import changed_fields, clock_rule, notice_rule, shown
 from service.workflows.packs import Pack
 
-Kind = Literal["notice", "text", "promise", "plan", "status", "stage", "move", "reason", "team", "workflow"]
+Kind = Literal["notice", "text", "promise", "plan", "status", "stage", "move", "reason", "team", "brand", "workflow"]
 T = TypeVar("T", bound=Struct)
 # Compared by themselves, or no rule for anybody.
 _ELSEWHERE: Final = frozenset(
@@ -28,6 +29,8 @@ _ELSEWHERE: Final = frozenset(
         "promised",
         "channels",
         "demo",
+        "brands",
+        "locale_fallback",
     }
 )
 # Fields of a notice and how to say that they changed.
@@ -84,6 +87,8 @@ def differences(old: Pack, new: Pack) -> PackDifference:
         *_statuses(was, would),
         *_named("reason", was.reasons, would.reasons, lambda r: [r.team], shown),
         *_named("team", was.teams, would.teams, lambda t: [t.name], shown),
+        *_brands(was, would),
+        *_languages(was, would),
         *_named("stage", was.stages, would.stages, lambda _s: ["customer"], lambda s: shown(s.titles)),
         *(
             Difference("workflow", field, [], f"{field} is {shown(after)} instead of {shown(before)}")
@@ -123,6 +128,33 @@ def _notices(was: Workflow, would: Workflow) -> Iterator[Difference]:
         return notice_rule(notice, (was if notice.name not in would.notices else would).statuses)
 
     yield from _named("notice", was.notices, would.notices, whom, rule, _NOTICE_WORDS)
+
+
+def _brands(was: Workflow, would: Workflow) -> Iterator[Difference]:
+    """By brand; what its notices do otherwise, where that is not because all notices of the name do so."""
+
+    def alone(workflow: Workflow) -> dict[str, Brand]:
+        return {name: structs.replace(brand, notices={}) for name, brand in workflow.brands.items()}
+
+    def whom(brand: Brand) -> list[str]:
+        return [f"readers of {brand.name}"]
+
+    yield from _named("brand", alone(was), alone(would), whom, lambda brand: f"called {brand.title}")
+    for name in was.brands.keys() & would.brands.keys():
+        before, after = was.brands[name].notices, would.brands[name].notices
+        for notice in before.keys() & after.keys():
+            common = {f for f, _, _ in changed_fields(was.notices[notice], would.notices[notice])}
+            for field, a, b in changed_fields(before[notice], after[notice], common):
+                words = _NOTICE_WORDS.get(field, f"{field} is {{after}} instead of {{before}}")
+                says = words.format(before=shown(a), after=shown(b))
+                yield Difference("brand", name, [f"readers of {name}"], f"{name}: {notice} {says}")
+
+
+def _languages(was: Workflow, would: Workflow) -> Iterator[Difference]:
+    before, after = was.locale_fallback.said, would.locale_fallback.said
+    if before != after:
+        says = f"which language speaks for another is {shown(after)} instead of {shown(before)}"
+        yield Difference("workflow", "locale_fallback", ["customer"], says)
 
 
 def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
@@ -183,9 +215,12 @@ def _texts(old: Pack, new: Pack) -> Iterator[Difference]:
 
 def _template(name: str, *workflows: Workflow) -> tuple[list[str], str]:
     """Who reads a template, and what it is."""
-    locale, _, file = name.partition("/")
+    *folders, file = name.split("/")
+    locale, brand = folders[-1] if folders else "", folders[1] if len(folders) > 1 else ""
     notice, _, rest = file.partition(".")
     channel = rest.removesuffix(".j2")
+    if brand:
+        return [f"readers of {brand}"], f"{brand}: {notice} by {channel} in {locale}"
     readers = [a for w in workflows if notice in w.notices for a in w.notices[notice].audiences]
     if not readers:
         return ["everybody"], f"{name}"

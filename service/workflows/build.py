@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 
 from service.channels import registry
 from service.domain.conversation import ANSWER
@@ -78,7 +79,13 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
 def locale_fallback(yaml: WorkflowYaml) -> Kinship:
     """As the pack says, else as languages are akin."""
     said = {normal(tag).lower(): tuple(map(normal, after)) for tag, after in yaml.locale_fallback.items()}
-    return Kinship({**cldr.kinship().following, **said}) if said else cldr.kinship()
+    return _kinship(tuple(sorted(said.items()))) if said else cldr.kinship()
+
+
+@lru_cache(maxsize=64)
+def _kinship(said: tuple[tuple[str, tuple[str, ...]], ...]) -> Kinship:
+    """One for all packs that say the same: it is known by what it is, not by what it holds."""
+    return Kinship({**cldr.kinship().following, **dict(said)}, dict(said))
 
 
 def untitled(yaml: WorkflowYaml, titles: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from service.channels.email import mailbox
 from service.channels.twilio.senders import sms_sender, whatsapp_sender
 from service.domain.events import decode
 from service.domain.unheeded_people import unheeded
+from service.foresight.differing import differences
 from service.workflows import packs
 from service.workflows.build_brands import ink_on
 from service.workflows.packs import Pack
@@ -190,3 +191,25 @@ def test_a_brands_words_are_a_part_of_the_version_and_are_kept(tmp_path: Path) -
     assert before.workflow.version != after.workflow.version
     kept = packs.unbundle(packs.bundle(after), after.workflow.version)
     assert told(ordered(kept, brand="birch"), "order_created")[1][1] == "Hello from Birch & Sons"
+
+
+def test_what_changes_of_a_brand_is_said_for_its_readers(tmp_path: Path, bakery: Pack) -> None:
+    folder = written(tmp_path)
+    file = folder / "bakery/workflow.yaml"
+    edits = (("    channels: [email, sms]", "    channels: [sms]"), ("+15005550010", "+15005550019"),
+             ("region: GB", "region: GB\nlocale_fallback: {pt: es}"))  # fmt: skip
+    for old, new in edits:
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new))
+    (folder / "bakery/brands/birch/en/order_created.sms.j2").write_text("Hello from {{ brand }}")
+    found = {(d.kind, *d.whom): d.says for d in differences(bakery, packs.load(folder).get("bakery")).differences}
+    assert found.keys() == {
+        ("brand", "readers of cedar"),
+        ("brand", "readers of birch"),
+        ("text", "readers of birch"),
+        ("workflow", "customer"),
+    }
+    assert found["brand", "readers of birch"] == "birch: order_created goes by sms instead of email, sms"
+    assert found["brand", "readers of cedar"].startswith("cedar senders is sms: +15005550019")
+    assert found["text", "readers of birch"] == "birch: order_created by sms in en says something else"
+    assert found["workflow", "customer"] == "which language speaks for another is pt: es instead of nothing"
