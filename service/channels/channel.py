@@ -5,6 +5,7 @@ A folder here has one; a package of yours names one under the entry-point group 
 """
 
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     canonical_sender: one form of a sender that a brand chooses; raises ValueError, in words, for what can be none. No
         function: nothing can be chosen.
     medium: how a message looks.
+    reply_window: for how long after a reader's own message free words may be sent; None: always.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     example: Callable[[int], str] = lambda number: f"demo-{number}"
     canonical_sender: Callable[[str], str] | None = None
     medium: Medium = Medium()
+    reply_window: timedelta | None = None
 
     @property
     def spec(self) -> ChannelSpec:

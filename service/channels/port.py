@@ -32,11 +32,22 @@ class MailHeaders(Struct, frozen=True):
     unsubscribe: str = ""
 
 
+class ReplyWindow(Struct, frozen=True):
+    """Where a reader may be sent free words now, having written lately: to which senders of ours they wrote.
+
+    `holds`: whether the channel is known to refuse them elsewhere.
+    """
+
+    open_to: frozenset[str] = frozenset()
+    holds: bool = False
+
+
 class OutgoingMessage(Struct, frozen=True):
     """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds.
 
     `urgent`: it holds a code, and does not try out providers that are left alone while another one works. `senders`:
     from whom it comes: one for each provider of the channel, the preferred one's first; without, each has its own.
+    `window`: of a channel on which free words are only for those who wrote lately.
     """
 
     message_id: str
@@ -49,6 +60,7 @@ class OutgoingMessage(Struct, frozen=True):
     mail: MailHeaders = MailHeaders()
     urgent: bool = False
     senders: tuple[str, ...] = ()
+    window: ReplyWindow | None = None
 
 
 def chosen_sender(provider: "Provider", message: OutgoingMessage) -> str:

@@ -5,7 +5,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from service.channels.medium import Rendered
-from service.channels.port import MailHeaders, OutgoingMessage
+from service.channels.port import MailHeaders, OutgoingMessage, ReplyWindow
 from service.channels.registry import spec_of
 from service.dispatch.mail_links import mail_headers
 from service.keyring import Keyring
@@ -35,7 +35,7 @@ class Composer:
         self._public_url = public_url
         self._mail_domain = mail_domain
 
-    def compose(self, claimed: ClaimedMessage, ttl_s: int) -> Composed:
+    def compose(self, claimed: ClaimedMessage, ttl_s: int, window: ReplyWindow | None = None) -> Composed:
         """Raises Rejection, jinja2.TemplateError or ValueError when the pack cannot say it."""
         n = claimed.message
         brand = self._pack_of(claimed).workflow.brands.get(claimed.snapshot.brand)
@@ -52,6 +52,7 @@ class Composer:
             mail=self._mail(claimed) if spec_of(n.channel).field == "email" else MailHeaders(),
             urgent=n.secret,
             senders=brand.senders.get(n.channel, ()) if brand else (),
+            window=window,
         )
         return Composed(outgoing, shown)
 

@@ -14,6 +14,7 @@ from service import opt_outs
 from service.channels.twilio import codes
 from service.dispatch.destinations import destination_of
 from service.dispatch.health import Health, Seen, Silent
+from service.dispatch.windows import OUTSIDE
 from service.domain.causes import MessageSettled
 from service.domain.draft import Decision
 from service.domain.notices import (
@@ -31,6 +32,7 @@ from service.domain.notices import (
     ended_unsent,
     settle,
 )
+from service.ledger.conversations.windows import note_that_it_holds
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import dispatch_topic
 from service.ledger.messages import housekeeping
@@ -122,6 +124,9 @@ class Settler:
         """
         for outcome in outcomes:
             code, bounced = _opt_out_code(outcome.result), _bounced(outcome.result)
+            if getattr(outcome.result, "code", "") == OUTSIDE and isinstance(outcome.result, Permanent | Receipt):
+                await self._learn_window(outcome.message_id)
+                continue
             if not code and not bounced:
                 continue
             async with self._orders.ledger.reading() as tx:
@@ -135,6 +140,13 @@ class Settler:
             async with self._orders.ledger.transaction() as tx:
                 why = f"{BOUNCED} {bounced}"
                 await suppress(tx, n.channel, n.address, [outcome.sender], self._orders.time.now(), why)
+
+    async def _learn_window(self, message_id: UUID) -> None:
+        """The channel holds us to its window: from now on nothing goes out that would only be refused."""
+        async with self._orders.ledger.transaction() as tx:
+            stored = await rows.find(tx, message_id)
+            if stored is not None:
+                await note_that_it_holds(tx, stored.message.channel, self._orders.time.now())
 
     async def _may_go_on(
         self, changed: Mapping[UUID, tuple[Message, Outcome]], stored: Mapping[UUID, StoredMessage]

@@ -5,16 +5,17 @@ held while a provider is asked.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 from msgspec import Struct
 
-from service.channels.port import SendResult
+from service.channels.port import ReplyWindow, SendResult
 from service.channels.registry import medium_of, spec_of
 from service.dispatch import guards
 from service.dispatch.compose import Composed, Composer
@@ -23,6 +24,7 @@ from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
+from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed, windows_of
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, before_sending
 from service.earlier_packs import recall
@@ -199,7 +201,9 @@ class Worker:
             if not claimed:
                 return
             await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in claimed))
-            ready, ended = await self._prepare(claimed, now)
+            providers = self._route.providers
+            windows = await windows_of(tx, self._route.channel, claimed, providers, self._orders.packs, now)
+            ready, ended = await self._prepare(claimed, now, windows)
             places = await self._reserve(tx, ready, now)
             ended += [(c, _over(places, c)) for c, _ in ready if c.message.id in places.over]
             ready = [(c, x) for c, x in ready if not places.refuses(c.message.id)]
@@ -220,7 +224,7 @@ class Worker:
         return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
 
     async def _prepare(
-        self, claimed: Sequence[ClaimedMessage], now: datetime
+        self, claimed: Sequence[ClaimedMessage], now: datetime, windows: Mapping[UUID, ReplyWindow]
     ) -> tuple[list[tuple[ClaimedMessage, Composed]], list[tuple[ClaimedMessage, Ended]]]:
         """What can be sent, rendered; and what must not or cannot, with why."""
         ready: list[tuple[ClaimedMessage, Composed]] = []
@@ -232,10 +236,15 @@ class Worker:
                 continue
             ttl = max(1, int((c.message.valid_until - now).total_seconds()))
             try:
-                ready.append((c, self._composer.compose(c, ttl)))
+                composed = self._composer.compose(c, ttl, windows.get(c.message.id))
             except (Rejection, *UNRENDERABLE) as error:
                 log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
                 ended.append((c, Ended("failed", f"its template does not render: {type(error).__name__}", "template")))
+                continue
+            if is_closed(composed.outgoing, self._route.providers):
+                ended.append((c, Ended("failed", WHY_CLOSED, OUTSIDE)))
+            else:
+                ready.append((c, composed))
         return ready, ended
 
     def _unfit(self, c: ClaimedMessage) -> Ended | None:

@@ -123,6 +123,10 @@ class TwilioProvider:
 
     async def send(self, message: OutgoingMessage) -> SendResult:
         """POST Messages.json; Twilio's answer in the domain's words."""
+        w = message.window
+        if w is not None and w.holds and not message.rendered.content_sid and not self._may_write(message):
+            # Another account may be the one to which they wrote.
+            return Permanent(self.name, "63016", "outside the window of 24 hours, without a template", "unable")
         try:
             created = await self._client.messages.create_async(**self.parameters(message))
             return _taken_as(self.name, created)
@@ -150,13 +154,19 @@ class TwilioProvider:
             parameters["messaging_service_sid"] = chosen or self._service
         else:
             parameters["from_"] = prefix + chosen if chosen else self._from
-        if message.rendered.content_sid:
+        # Within the window the reader gets our own words, with which the template may be out of step.
+        if message.rendered.content_sid and not self._may_write(message):
             parameters["content_sid"] = message.rendered.content_sid
             if message.rendered.content_variables:
                 parameters["content_variables"] = json.dumps(dict(message.rendered.content_variables))
         else:
             parameters["body"] = message.rendered.text
         return parameters
+
+    def _may_write(self, message: OutgoingMessage) -> bool:
+        """Whether the reader wrote to the sender of this message lately."""
+        sender = chosen_sender(self, message) or self.sender
+        return message.window is not None and sender in message.window.open_to
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
         """A message to this number with these words, made lately.

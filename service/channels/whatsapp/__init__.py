@@ -1,6 +1,7 @@
 """WhatsApp, through Twilio: outside of a conversation, in a template that Meta has approved."""
 
 import re
+from datetime import timedelta
 from typing import Final
 
 from service.channels.channel import Channel, Surroundings
@@ -50,4 +51,5 @@ WHATSAPP: Final = Channel(
     providers=_providers,
     canonical_sender=whatsapp_sender,
     medium=WhatsAppMedium(),
+    reply_window=timedelta(hours=24),
 )

@@ -89,13 +89,14 @@ async def show_answering(tx: Transaction, order_id: UUID, agent: str, until: dat
     await tx.execute(update(conversations).where(conversations.c.order_id == order_id).values(**values))
 
 
-def _heard_as(keyring: Keyring, channel: str, address: str, sender: str) -> bytes:
+def heard_as(keyring: Keyring, channel: str, address: str, sender: str) -> bytes:
+    """Under which digest it stands when somebody last wrote to this sender of ours."""
     return keyring.digest("heard", channel, address_key(address), sender)
 
 
 async def note_heard(tx: Transaction, channel: str, address: str, senders: Iterable[str], at: datetime) -> None:
     """Somebody wrote to these senders of ours at that time."""
-    rows = [{"digest": _heard_as(tx.keyring, channel, address, s), "at": at} for s in sorted({*senders} - {""})]
+    rows = [{"digest": heard_as(tx.keyring, channel, address, s), "at": at} for s in sorted({*senders} - {""})]
     writes = Writes()
     writes.upsert(heard, rows, ("at",), ("digest",))
     await writes.run(tx)

@@ -1,0 +1,68 @@
+"""WhatsApp's 24 hours: within them after a person's own message words of ours go out, else approved templates alone.
+
+Source: Twilio, "WhatsApp customer service window", and error 63016 ("outside the allowed window"). The window is of one
+person and one sender of ours. While nothing shows that the rule holds here, free words are tried: a sandbox or another
+carrier may have none. It shows when a pack names templates, when a person wrote longer ago than that, or when a
+provider refused or failed a message for it once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from service.channels import registry
+from service.channels.port import OutgoingMessage, Provider, ReplyWindow, chosen_sender
+from service.ledger.conversations import windows as rows
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages.claims import ClaimedMessage
+from service.workflows.packs import Packs
+
+OUTSIDE: Final = "63016"
+WHY_CLOSED: Final = "they wrote to us more than 24 hours ago, or never, and the notice has no template for it"
+# What would close while the message is on its way is closed.
+MARGIN: Final = timedelta(minutes=1)
+
+
+async def windows_of(
+    tx: Transaction,
+    channel: str,
+    claimed: Sequence[ClaimedMessage],
+    providers: Sequence[Provider],
+    packs: Packs,
+    now: datetime,
+) -> dict[UUID, ReplyWindow]:
+    """Of each of these messages, where the channel has windows at all."""
+    declared = registry.channels().get(channel)
+    length = declared.reply_window if declared else None
+    if length is None or not claimed:
+        return {}
+    senders = {c.message.id: _senders(c, channel, providers, packs) for c in claimed}
+    asked = {(c.message.address, s) for c in claimed for s in senders[c.message.id]}
+    heard, is_known_to_hold = await rows.heard_at(tx, channel, asked)
+    found = {}
+    for c in claimed:
+        n = c.message
+        times = {s: at for s in senders[n.id] if (at := heard.get((n.address, s)))}
+        opened = frozenset(s for s, at in times.items() if now < at + length - MARGIN)
+        found[n.id] = ReplyWindow(opened, is_known_to_hold or bool(times) or _names_templates(c, packs))
+    return found
+
+
+def _senders(c: ClaimedMessage, channel: str, providers: Sequence[Provider], packs: Packs) -> frozenset[str]:
+    """From whom the message may come: the providers' own senders, or those of its brand."""
+    pack = packs.find(c.workflow, c.version)
+    brand = pack.workflow.brands.get(c.snapshot.brand) if pack else None
+    return frozenset({p.sender for p in providers} | set(brand.senders.get(channel, ()) if brand else ()))
+
+
+def _names_templates(c: ClaimedMessage, packs: Packs) -> bool:
+    pack = packs.find(c.workflow, c.version)
+    return pack is not None and any(n.content for n in pack.workflow.notices.values())
+
+
+def is_closed(message: OutgoingMessage, providers: Sequence[Provider]) -> bool:
+    """Whether no provider could send this but to be refused."""
+    if message.window is None or message.rendered.content_sid or not message.window.holds or not providers:
+        return False
+    return all((chosen_sender(p, message) or p.sender) not in message.window.open_to for p in providers)

@@ -1,0 +1,35 @@
+"""When people last wrote to our senders, and whether a channel is known to hold us to it."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+
+from service.keyring import Keyring
+from service.ledger.conversations.tables import heard
+from service.ledger.conversations.writing import heard_as
+from service.ledger.database.engine import padded
+from service.ledger.database.sets import Writes
+from service.ledger.database.transaction import Transaction
+
+
+def _mark(keyring: Keyring, channel: str) -> bytes:
+    """Stands for the channel itself among those who were heard."""
+    return keyring.digest("window holds", channel)
+
+
+async def heard_at(
+    tx: Transaction, channel: str, asked: Collection[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], datetime], bool]:
+    """By address and sender of ours, when they last wrote; and whether a message was ever refused for the window."""
+    by_digest = {heard_as(tx.keyring, channel, address, sender): (address, sender) for address, sender in asked}
+    mark = _mark(tx.keyring, channel)
+    rows = (await tx.execute(select(heard).where(heard.c.digest.in_(padded(sorted([*by_digest, mark])))))).all()
+    return {by_digest[r.digest]: r.at for r in rows if r.digest != mark}, any(r.digest == mark for r in rows)
+
+
+async def note_that_it_holds(tx: Transaction, channel: str, now: datetime) -> None:
+    """A message was refused for the window: words are tried no more outside of it."""
+    writes = Writes()
+    writes.insert_missing(heard, [{"digest": _mark(tx.keyring, channel), "at": now}])
+    await writes.run(tx)

@@ -1,0 +1,87 @@
+"""WhatsApp's 24 hours: words within them, templates outside, the next channel at once where there is none, no refusal."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.integration.test_replies import ASHA, say, told
+from tests.support.events import VENDOR, event
+from tests.support.providers import Mailbox, Providers, Sent
+from tests.support.world import ROOT, World, settings_for
+
+SID = "HX0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+async def strict(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[World]:
+    """A pack of which one notice has a template, and a provider that refuses what stands outside the window."""
+    shutil.copytree(ROOT / "templates", tmp_path / "packs")
+    file = tmp_path / "packs/device_pickup/workflow.yaml"
+    content = f'whatsapp_content: {{en: {{sid: {SID}, variables: {{"1": "{{{{ order.id }}}}"}}}}}}'
+    text, n = re.subn(
+        r"(?m)^  vendor_arrived: \{channels: (\[.*?\]),",
+        rf"  vendor_arrived: {{{content}, channels: \1,",
+        file.read_text(),
+    )
+    assert n == 1
+    file.write_text(text)
+    more = {"database_url": sqlite_url, "workflows": str(tmp_path / "packs")}
+    world = World(settings_for(providers, mailbox, **more), providers, mailbox)
+    await world.start()
+    yield world
+    await world.close()
+
+
+def whatsapp(world: World) -> list[dict[str, Any]]:
+    return [s.form for s in world.providers.of("whatsapp")]
+
+
+async def states(world: World, order_id: str, notice: str) -> dict[str, str]:
+    found = (await world.view(order_id))["messages"]
+    return {m["channel"]: m["state"] for m in found if m["notice"] == notice and m["address"]}
+
+
+async def test_outside_a_template_or_the_next_channel_at_once_and_inside_our_own_words(strict: World) -> None:
+    await told(strict, "O-1", "vendor_en_route", channels=["whatsapp"])
+    assert whatsapp(strict) == [], "nothing that is bound to be refused"
+    assert (await states(strict, "O-1", "vendor_en_route"))["whatsapp"] == "failed"
+    await told(strict, "O-1", "at_location")
+    (form,) = whatsapp(strict)
+    assert form["ContentSid"] == SID
+    await say(strict, "hello", channel="whatsapp", sid="WA1", To="whatsapp:+15005550007")
+    await told(strict, "O-1", "inspection_completed")
+    assert "Body" in whatsapp(strict)[-1]
+    await told(strict, "O-2", "at_location")
+    assert "Body" in whatsapp(strict)[-1], "a template may be out of step with what was just said"
+    strict.clock.advance(hours=24)
+    sent = len(whatsapp(strict))
+    people = {"customer": {"phone": ASHA, "whatsapp": ASHA}}
+    await strict.accept(event("O-3", "vendor_en_route", strict.clock.now(), assignee=VENDOR, recipients=people))
+    await strict.settled()
+    assert len(whatsapp(strict)) == sent
+    assert (await states(strict, "O-3", "vendor_en_route"))["sms"] == "sent"
+
+
+async def test_another_sender_of_ours_is_another_window(strict: World) -> None:
+    await say(strict, "hello", channel="whatsapp", sid="WA1", To="whatsapp:+15005550999")
+    await told(strict, "O-1", "vendor_en_route")
+    assert whatsapp(strict) == []
+
+
+async def test_one_refusal_teaches_that_the_rule_holds(world: World) -> None:
+    async def refuse(sent: Sent) -> web.StreamResponse | None:
+        if sent.channel != "whatsapp":
+            return None
+        return web.json_response({"code": 63016, "message": "outside the allowed window", "status": 400}, status=400)
+
+    world.providers.behave = refuse
+    await told(world, "O-1", "vendor_en_route", channels=["whatsapp", "sms"])
+    tried = len([s for s in world.providers.seen if s.channel == "whatsapp"])
+    assert (await states(world, "O-1", "vendor_en_route"))["whatsapp"] == "failed"
+    await told(world, "O-2", "vendor_en_route", phone="+919812345001", whatsapp="+919812345001")
+    assert len([s for s in world.providers.seen if s.channel == "whatsapp"]) == tried
