@@ -148,6 +148,7 @@ def _take(draft: Draft, escalation: Escalation, owner: str, by: str) -> None:
         by=by,
         owner=owner,
         owned_since=draft.at,
+        acknowledged=escalation.acknowledged or draft.at,
     )
     draft.put_escalation("acknowledged", draft.at, taken)
     to = owner if owner != by else ""

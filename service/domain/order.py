@@ -54,7 +54,7 @@ class Escalation(Struct, frozen=True):
     """A team that was called and has not settled it yet. `clocks` are the promises that raised it.
 
     `by`: who acted on it last; `owner`: who has it, since `owned_since`; empty while it is nobody's.
-    Levels count from `called_since` where it was opened again, or put back.
+    `acknowledged`: when somebody took it first. Levels count from `called_since` where it was opened again or put back.
     """
 
     id: UUID
@@ -78,6 +78,7 @@ class Escalation(Struct, frozen=True):
     owner: str = ""
     owned_since: datetime | None = None
     called_since: datetime | None = None
+    acknowledged: datetime | None = None
     comment: str = ""
     commented_by: str = ""
     commented_at: datetime | None = None

@@ -142,6 +142,15 @@ class LifecycleQuery(Struct, frozen=True):
     since: Since = None
 
 
+class PerformanceQuery(Struct, frozen=True):
+    """Which orders to measure, and by whom."""
+
+    workflow: Annotated[str, Meta(description="its name; without it, the first")] = ""
+    by: Annotated[Literal["assignee"], Meta(description="whoever handles the order")] = "assignee"
+    since: Annotated[timedelta | None, Meta(description="so far back, such as 7d; 30d without it")] = None
+    format: Annotated[Literal["csv", ""], Meta(description="csv: a table of those who handle orders")] = ""
+
+
 class LetterQuery(Struct, frozen=True):
     """Which dead letter, besides its place."""
 

@@ -4,7 +4,7 @@ Here what programs call; `page_routes` has what people and browsers open, and `r
 """
 
 from service.erasing import Erasure
-from service.ledger.orders.read_models import LifecycleMetrics
+from service.ledger.orders.read_models import LifecycleMetrics, PerformanceMetrics
 from service.ledger.people.person_data import PersonData
 from service.web import (
     audit,
@@ -20,6 +20,7 @@ from service.web import (
     ops,
     orders,
     people,
+    performance,
     schemas,
     stream,
     subscriptions,
@@ -169,6 +170,11 @@ API = (
     Route(
         "GET", "/v1/metrics/costs", costs.get_costs, "supervisor", answer=costs.CostsShown, query=q.CostsQuery,
         audit=NUMBERS,
+    ),
+    Route(
+        "GET", "/v1/metrics/performance", performance.get_performance, "supervisor", answer=PerformanceMetrics,
+        also={200: Answer("a table of those who handle orders", str, "text/csv")}, query=q.PerformanceQuery,
+        audit=Act("performance.seen"),
     ),
     Route(
         "GET", "/v1/subscriptions", subscriptions.list_subscriptions, "supervisor", answer=schemas.Subscriptions,

@@ -100,6 +100,7 @@ async def settled(tx: Transaction, escalation_id: UUID) -> Escalation | None:
         level=row.level,
         causes=max(row.causes, 1),
         due=row.due_at,
+        acknowledged=row.acknowledged_at,
         by=told.by,
         changes=told.changes,
         comment=told.comment,

@@ -34,7 +34,7 @@ TEAMS: Final = "teams"
 STREAM_LOCK: Final = 5_748_219_378
 _CHANGES: Final = (
     "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "incident_id", "owner_digest",
-    "sealed_detail",
+    "acknowledged_at", "sealed_detail",
 )  # fmt: skip
 
 
@@ -243,6 +243,7 @@ def _row(keyring: Keyring, change: Change, incident: UUID | None) -> NewRow:
         "snoozed_until": e.snoozed_until,
         "incident_id": incident,
         "owner_digest": owner_digest(keyring, e.owner) if e.owner else None,
+        "acknowledged_at": e.acknowledged,
         "sealed_detail": seal_json(keyring, told_of(e), ESCALATION_DETAIL.of(e.id)),
     }
 

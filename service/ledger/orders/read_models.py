@@ -246,6 +246,62 @@ class PromiseWeek(Struct, frozen=True):
     share: float
 
 
+class Kept(Struct, frozen=True):
+    """Promises kept and broken. `share`: of those kept, in percent; null where there was none."""
+
+    kept: int
+    broken: int
+    share: float | None
+
+
+class PromisePerformance(Struct, frozen=True):
+    """One clock's promises in the last seven days and the seven before. `change`: of the share, in percent points."""
+
+    clock: str
+    notice: str
+    team: str
+    now: Kept
+    before: Kept
+    change: float | None
+
+
+class AssigneePerformance(Struct, frozen=True):
+    """Whoever handled orders: promises about them, and the pack's measures. `worst`: their orders with most broken.
+
+    `late_share`: of the promises that were broken, in percent. `measures`: by name; null where nothing was measured.
+    """
+
+    assignee: str
+    name: str
+    orders: int
+    kept: int
+    broken: int
+    late_share: float | None
+    measures: dict[str, float | None]
+    worst: list[str]
+
+
+class TeamPerformance(Struct, frozen=True):
+    """A team's escalations, and the seconds from opening to somebody taking it: half took less than the median."""
+
+    team: str
+    opened: int
+    acknowledged: int
+    resolved: int
+    acknowledge_median_s: float | None
+    acknowledge_p90_s: float | None
+
+
+class PerformanceMetrics(Struct, frozen=True):
+    """How a workflow did since then, the worst first."""
+
+    workflow: str
+    since: datetime
+    promises: list[PromisePerformance]
+    assignees: list[AssigneePerformance]
+    teams: list[TeamPerformance]
+
+
 class LifecycleMetrics(Struct, frozen=True):
     """What the pack measures, time in each stage, and promises kept, of orders that moved since then."""
 

@@ -1,0 +1,209 @@
+"""How promises, the people who handle orders, and the teams that are called did: the worst first."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import quantiles
+from typing import Any, Final
+
+from sqlalchemy import case, func, select
+
+from service.domain.clocks.kinds import KINDS
+from service.domain.workflow import Workflow
+from service.ledger.columns import literal_in
+from service.ledger.database.transaction import Transaction
+from service.ledger.escalations.tables import escalations
+from service.ledger.orders.read_models import (
+    AssigneePerformance,
+    Kept,
+    PerformanceMetrics,
+    PromisePerformance,
+    TeamPerformance,
+)
+from service.ledger.orders.records import UNREADABLE, order_of
+from service.ledger.orders.tables import clocks, measurements, orders
+
+WEEK: Final = timedelta(days=7)
+MOST_ASSIGNEES: Final = 200
+MOST_TIMES: Final = 100_000
+WORST_ORDERS: Final = 5
+
+
+async def performance(tx: Transaction, workflow: Workflow, since: datetime, now: datetime) -> PerformanceMetrics:
+    """Of the promises, orders and escalations that began since then; promises by week, up to now."""
+    promised = [name for name, c in workflow.clocks.items() if KINDS[c.kind].is_promise]
+    return PerformanceMetrics(
+        workflow=workflow.name,
+        since=since,
+        promises=await _promises(tx, workflow, promised, now),
+        assignees=await _assignees(tx, workflow, promised, since),
+        teams=await _teams(tx, workflow, since),
+    )
+
+
+def kept_of(kept: int, broken: int) -> Kept:
+    """With their share."""
+    return Kept(kept, broken, 100 * kept / (kept + broken) if kept + broken else None)
+
+
+async def _promises(
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], now: datetime
+) -> list[PromisePerformance]:
+    is_now = case((clocks.c.started_at >= now - WEEK, 1), else_=0)
+    query = (
+        select(clocks.c.name, is_now.label("is_now"), clocks.c.state, func.count())
+        .where(
+            clocks.c.workflow == workflow.name,
+            clocks.c.started_at >= now - 2 * WEEK,
+            literal_in(clocks.c.state, "met", "breached"),
+            clocks.c.name.in_(promised),
+        )
+        .group_by(clocks.c.name, is_now, clocks.c.state)
+    )
+    counted: dict[tuple[str, int, str], int] = {(r[0], r[1], r[2]): r[3] for r in await tx.execute(query)}
+    found = []
+    for name in promised:
+        spec = workflow.clocks[name]
+        this, last = (
+            kept_of(counted.get((name, week, "met"), 0), counted.get((name, week, "breached"), 0)) for week in (1, 0)
+        )
+        if this.share is None and last.share is None:
+            continue
+        change = None if this.share is None or last.share is None else this.share - last.share
+        team = workflow.reasons[spec.escalate.reason].team if spec.escalate else ""
+        found.append(PromisePerformance(name, spec.notice or "", team, this, last, change))
+    return sorted(found, key=lambda p: (p.now.share if p.now.share is not None else 101, -p.now.broken))
+
+
+async def _assignees(
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], since: datetime
+) -> list[AssigneePerformance]:
+    broken = func.sum(case((clocks.c.state == "breached", 1), else_=0))
+    query = (
+        select(
+            orders.c.assignee_id,
+            func.count(clocks.c.order_id.distinct()).label("orders"),
+            func.count().label("all"),
+            broken.label("broken"),
+        )
+        .join(orders, orders.c.id == clocks.c.order_id)
+        .where(
+            clocks.c.workflow == workflow.name,
+            clocks.c.started_at >= since,
+            literal_in(clocks.c.state, "met", "breached"),
+            clocks.c.name.in_(promised),
+            orders.c.assignee_id != "",
+        )
+        .group_by(orders.c.assignee_id)
+        .order_by(broken.desc(), orders.c.assignee_id)
+        .limit(MOST_ASSIGNEES)
+    )
+    rows = (await tx.execute(query)).all()
+    ids = [row.assignee_id for row in rows]
+    measured = await _measured(tx, workflow, ids, since)
+    worst = await _worst(tx, workflow, promised, ids, since)
+    found = []
+    for row in rows:
+        names, name = worst.get(row.assignee_id, ([], ""))
+        found.append(
+            AssigneePerformance(
+                assignee=row.assignee_id,
+                name=name or await _name(tx, workflow, row.assignee_id),
+                orders=row.orders,
+                kept=row.all - row.broken,
+                broken=row.broken,
+                late_share=100 * row.broken / row.all if row.all else None,
+                measures=measured.get(row.assignee_id, {}),
+                worst=names,
+            )
+        )
+    return sorted(found, key=lambda a: (-(a.late_share or 0), -a.broken, a.assignee))
+
+
+async def _measured(
+    tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime
+) -> Mapping[str, dict[str, float | None]]:
+    """The averages that the pack measures, such as a rating, by whoever handles the order."""
+    query = (
+        select(orders.c.assignee_id, measurements.c.measure, func.avg(measurements.c.value))
+        .join(orders, orders.c.id == measurements.c.order_id)
+        .where(
+            measurements.c.workflow == workflow.name, measurements.c.at >= since, orders.c.assignee_id.in_(list(ids))
+        )
+        .group_by(orders.c.assignee_id, measurements.c.measure)
+    )
+    averages = [m.name for m in workflow.measures.values() if m.kind == "average"]
+    found: dict[str, dict[str, float | None]] = {i: dict.fromkeys(averages) for i in ids}
+    for assignee, measure, value in (await tx.execute(query)).all() if ids else ():
+        if measure in found[assignee]:
+            found[assignee][measure] = float(value)
+    return found
+
+
+async def _worst(
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], ids: Sequence[str], since: datetime
+) -> dict[str, tuple[list[str], str]]:
+    """By assignee, the ids of the orders of theirs in which most was broken, and their name."""
+    if not ids:
+        return {}
+    broken = func.count().label("broken")
+    query = (
+        select(orders.c.id, orders.c.order_id, orders.c.assignee_id, orders.c.sealed_state, broken)
+        .join(orders, orders.c.id == clocks.c.order_id)
+        .where(
+            clocks.c.workflow == workflow.name,
+            clocks.c.started_at >= since,
+            literal_in(clocks.c.state, "breached"),
+            clocks.c.name.in_(promised),
+            orders.c.assignee_id.in_(list(ids)),
+        )
+        .group_by(orders.c.id)
+        .order_by(broken.desc(), orders.c.id.desc())
+        .limit(MOST_ASSIGNEES * WORST_ORDERS)
+    )
+    found: dict[str, tuple[list[str], str]] = {}
+    for row in await tx.execute(query):
+        names, name = found.get(row.assignee_id, ([], ""))
+        if len(names) < WORST_ORDERS:
+            found[row.assignee_id] = ([*names, row.order_id], name or _name_in(tx, row))
+    return found
+
+
+async def _name(tx: Transaction, workflow: Workflow, assignee: str) -> str:
+    query = select(orders.c.id, orders.c.sealed_state).where(
+        orders.c.workflow == workflow.name, orders.c.assignee_id == assignee
+    )
+    row = (await tx.execute(query.order_by(orders.c.updated_at.desc()).limit(1))).one_or_none()
+    return _name_in(tx, row) if row else ""
+
+
+def _name_in(tx: Transaction, row: Any) -> str:
+    try:
+        order = order_of(tx.keyring, row)
+    except UNREADABLE:
+        return ""
+    return order.assignee.name if order.assignee else ""
+
+
+async def _teams(tx: Transaction, workflow: Workflow, since: datetime) -> list[TeamPerformance]:
+    query = (
+        select(escalations.c.team, escalations.c.state, escalations.c.opened_at, escalations.c.acknowledged_at)
+        .where(escalations.c.workflow == workflow.name, escalations.c.opened_at >= since)
+        .order_by(escalations.c.opened_at.desc())
+        .limit(MOST_TIMES)
+    )
+    opened: dict[str, int] = defaultdict(int)
+    resolved: dict[str, int] = defaultdict(int)
+    waits: dict[str, list[float]] = defaultdict(list)
+    for team, state, at, taken in await tx.execute(query):
+        opened[team] += 1
+        resolved[team] += state == "resolved"
+        if taken is not None:
+            waits[team].append(max(0.0, (taken - at).total_seconds()))
+    found = []
+    for team in sorted(opened):
+        times = sorted(waits[team])
+        cuts = quantiles(times, n=10, method="inclusive") if len(times) > 1 else times * 9
+        median, most = (cuts[4], cuts[8]) if cuts else (None, None)
+        found.append(TeamPerformance(team, opened[team], len(times), resolved[team], median, most))
+    return sorted(found, key=lambda t: -(t.acknowledge_median_s or 0))

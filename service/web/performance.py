@@ -1,0 +1,50 @@
+"""`GET /v1/metrics/performance`: promises this week and last, who handles orders how well, how fast teams answer."""
+
+import csv
+import io
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from service.domain.transitions import require_known
+from service.ledger.orders.performance import performance
+from service.ledger.orders.read_models import PerformanceMetrics
+from service.ledger.orders.tabular import plain
+from service.web.context import CONTEXT
+from service.web.params import answer
+from service.web.queries import query_of
+from service.web.query_types import PerformanceQuery
+
+USUAL: Final = timedelta(days=30)
+
+
+async def get_performance(request: web.Request) -> web.StreamResponse:
+    """Of one workflow, over the last 30 days or `since=90d`; `format=csv` gives those who handle orders as a table."""
+    m = await performance_of(request)
+    if query_of(request, PerformanceQuery).format:
+        headers = {"Content-Disposition": f'attachment; filename="performance-{m.workflow}.csv"'}
+        return web.Response(text=_table(m), content_type="text/csv", headers=headers)
+    return answer(m)
+
+
+async def performance_of(request: web.Request) -> PerformanceMetrics:
+    """What the query asks for; raises Rejection."""
+    orders, q = request.app[CONTEXT].orders, query_of(request, PerformanceQuery)
+    if q.workflow:
+        require_known("workflow", q.workflow, (p.workflow.name for p in orders.packs), "workflow")
+    pack = orders.packs.find(q.workflow) if q.workflow else None
+    workflow, now = (pack or next(iter(orders.packs))).workflow, orders.time.now()
+    async with orders.ledger.reading() as tx:
+        return await performance(tx, workflow, now - (q.since or USUAL), now)
+
+
+def _table(m: PerformanceMetrics) -> str:
+    measures = list(dict.fromkeys(name for a in m.assignees for name in a.measures))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["assignee", "name", "orders", "kept", "broken", "late_share", *measures, "worst"])
+    for a in m.assignees:
+        values = [a.assignee, a.name, a.orders, a.kept, a.broken, a.late_share]
+        writer.writerow([plain(v) for v in (*values, *(a.measures.get(n) for n in measures), " ".join(a.worst))])
+    return out.getvalue()

@@ -1,0 +1,68 @@
+"""How promises, vendors and teams did: the worst first, with their orders."""
+
+import csv
+import io
+
+import pytest
+
+from tests.integration.conftest import Caller
+from tests.support.events import CUSTOMER, VENDOR, event, minutes
+from tests.support.world import World
+
+SLOW, FAST = {**VENDOR, "id": "v-slow", "name": "Slow"}, {**VENDOR, "id": "v-fast", "name": "Fast"}
+
+
+async def handled(world: World) -> None:
+    """Two vendors set out; one of them does not arrive."""
+    for order_id, vendor in (("F-1", FAST), ("L-1", SLOW)):
+        await world.accept(event(order_id, "vendor_en_route", recipients={"customer": CUSTOMER}, assignee=vendor))
+    await world.settled()
+    world.clock.advance(minutes=5)
+    await world.accept(event("F-1", "at_location", minutes(5)))
+    await world.move(hours=6)
+
+
+async def test_the_worst_come_first_with_their_orders(world: World, caller: Caller) -> None:
+    await handled(world)
+    supervisor = await caller("supervisor")
+    _, m = await supervisor.get("/v1/metrics/performance?workflow=device_pickup&by=assignee")
+    slow, fast = m["assignees"]
+    assert (slow["assignee"], slow["name"], slow["worst"]) == ("v-slow", "Slow", ["L-1"])
+    assert slow["broken"] >= 1
+    assert (fast["assignee"], fast["name"]) == ("v-fast", "Fast")
+    assert fast["late_share"] < slow["late_share"]
+    shares = [p["now"]["share"] for p in m["promises"] if p["now"]["share"] is not None]
+    assert shares == sorted(shares)
+    assert min(shares) < 100
+    _, table = await supervisor.get("/v1/metrics/performance?workflow=device_pickup&format=csv")
+    assert [line["assignee"] for line in csv.DictReader(io.StringIO(table))] == ["v-slow", "v-fast"]
+
+
+async def test_last_week_is_beside_this_one(world: World, caller: Caller) -> None:
+    await handled(world)
+    await world.move(days=8)
+    _, m = await (await caller("supervisor")).get("/v1/metrics/performance?workflow=device_pickup")
+    assert [p for p in m["promises"] if p["before"]["broken"] and p["now"]["share"] is None]
+
+
+async def test_how_fast_a_team_takes_it_is_counted_from_its_opening(world: World, caller: Caller) -> None:
+    await world.accept(
+        event("T-1", "created", recipients={"customer": CUSTOMER}),
+        event("T-1", at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),
+    )
+    await world.settled()
+    world.clock.advance(seconds=90)
+    supervisor = await caller("supervisor")
+    (line,) = (await supervisor.get("/v1/escalations"))[1]["escalations"]
+    await supervisor.post(f"/v1/escalations/{line['id']}/acknowledge")
+    await supervisor.post(f"/v1/escalations/{line['id']}/resolve")
+    _, m = await supervisor.get("/v1/metrics/performance")
+    (team,) = [t for t in m["teams"] if t["team"] == line["team"]]
+    assert (team["opened"], team["acknowledged"], team["resolved"]) == (1, 1, 1)
+    assert team["acknowledge_median_s"] == pytest.approx(90, abs=61)
+
+
+async def test_unknown_words_are_refused(world: World, caller: Caller) -> None:
+    supervisor = await caller("supervisor")
+    for wrong in ("workflow=none", "by=moon", "since=soon"):
+        assert (await supervisor.get(f"/v1/metrics/performance?{wrong}"))[0] in (400, 422), wrong
