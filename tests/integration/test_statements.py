@@ -22,7 +22,7 @@ IN_TURN = frozenset({
     "orders_by_time", "orders_due", "messages_by_time", "messages_in_trouble", "outbox_pkey", "outbox_in_turn",
 })  # fmt: skip
 # These hold what people work on, for pages that show all of it.
-AT_WORK = frozenset({"orders_breached", "escalations_open", "clocks_running"})
+AT_WORK = frozenset({"orders_breached", "escalations_open", "clocks_running", "messages_held"})
 HOW_MANY = "SELECT count(*)"  # asked by the tests' own waiting, and by a page that shows the count
 LIFE = (
     "created", "pending_vendor_assignment", "assigned", "vendor_accepted", "vendor_en_route", "at_location",
