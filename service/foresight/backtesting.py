@@ -3,6 +3,7 @@
 Nothing is sent and nothing is written: lives are decided on copies in memory, and the ledger is one that only reads.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ from msgspec import Struct, structs
 
 from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
-from service.foresight.comparing import MessagesCompared, OrderDifference, compare
+from service.domain.notices import Message
+from service.foresight.comparing import MessagesCompared, OrderDifference, compare, text_of
 from service.foresight.replaying import NotRecorded, WasLife, as_it_was
 from service.foresight.tally import Tally
 from service.foresight.would_be import WouldLife
@@ -101,10 +103,10 @@ class BackTest(Struct):
 
 def packs_to_try(folder: Path, installed: Packs) -> dict[str, Pack]:
     """The packs of a folder, or the one that it is, with their teams as all packs declare them. Raises PackError."""
-    return {pack.workflow.name: _beside_others(pack, installed.find(pack.workflow.name)) for pack in load_all(folder)}
+    return {pack.workflow.name: beside_others(pack, installed.find(pack.workflow.name)) for pack in load_all(folder)}
 
 
-def _beside_others(pack: Pack, current: Pack | None) -> Pack:
+def beside_others(pack: Pack, current: Pack | None) -> Pack:
     """A pack loaded alone has its teams as it declares them; beside the others they may have levels of theirs."""
     if current is None or current.workflow.version == pack.workflow.version:
         return current or pack
@@ -114,6 +116,30 @@ def _beside_others(pack: Pack, current: Pack | None) -> Pack:
         for name, team in pack.workflow.teams.items()
     }
     return Pack(structs.replace(pack.workflow, teams=teams), pack.templates)
+
+
+class Example(Struct, frozen=True):
+    """One message of a real order that comes otherwise, in both lives."""
+
+    order_id: str
+    was_pack: Pack
+    would_pack: Pack
+    was: WasLife
+    would: WouldLife
+    old: Message
+    new: Message
+
+    def in_all_languages(self, brand: str) -> list[tuple[str, str, str]]:
+        """(locale, the text as it was, as it would be): as this reader would see it in each language of the packs."""
+        locales = dict.fromkeys((*self.would_pack.workflow.locales, *self.was_pack.workflow.locales))
+        return [
+            (
+                locale,
+                text_of(self.was_pack, self.was, structs.replace(self.old, locale=locale), brand),
+                text_of(self.would_pack, self.would, structs.replace(self.new, locale=locale), brand),
+            )
+            for locale in locales
+        ]
 
 
 class BackTester:
@@ -131,18 +157,20 @@ class BackTester:
         self._messages = MessagesCompared()
         self._changed: list[OrderChanged] = []
         self._left_out: Counter[str] = Counter()
+        self.examples: dict[tuple[str, str], Example] = {}
         self._orders = self._events = self._happened = 0
         self._seconds = 0.0
 
-    async def run(self, ledger: Ledger, since: datetime, until: datetime) -> BackTest:
-        """Every order to which an event came since then, played up to `until`."""
+    async def run(self, ledger: Ledger, since: datetime, until: datetime, at_most: int | None = None) -> BackTest:
+        """Every order to which an event came since then, or the newest of them, played up to `until`."""
         async with ledger.reading() as tx:
-            ids = await orders_since(tx, since, [*self._new])
+            ids = await orders_since(tx, since, [*self._new], at_most)
             for first in range(0, len(ids), AT_ONCE):
                 pasts = await past_of(tx, ids[first : first + AT_ONCE])
                 await self._recall(tx, pasts)
                 for past in pasts:
                     self.add(past, until)
+                    await asyncio.sleep(0)  # others may be served by this process
         return self.result()
 
     async def _recall(self, tx: Transaction, pasts: Sequence[Past]) -> None:
@@ -196,6 +224,10 @@ class BackTester:
         self._would[past.workflow].add(would)
         for field in MessagesCompared.__struct_fields__:
             setattr(self._messages, field, getattr(self._messages, field) + getattr(compared.messages, field))
+        for old, new in compared.pairs:
+            self.examples.setdefault(
+                (new.notice, new.channel), Example(past.reference, was_pack, would_pack, was, would, old, new)
+            )
         if compared.differences:
             self._changed.append(OrderChanged(past.workflow, past.reference, compared.differences))
 

@@ -51,10 +51,17 @@ class MessagesCompared(Struct):
 
 
 class Comparison(Struct):
-    """One order under both packs."""
+    """One order under both packs. `pairs`: the messages that are changed, as they were and as they would be."""
 
     messages: MessagesCompared
     differences: list[OrderDifference]
+    pairs: list[tuple[Message, Message]]
+
+
+def text_of(pack: Pack, life: Life, n: Message, brand: str) -> str:
+    """What a message says, its title first."""
+    said = words_of(pack, life.notices[n.notice_id], n, brand)
+    return f"{said.title}\n{said.text}" if said.title else said.text
 
 
 def compare(was: Life, would: WouldLife, was_pack: Pack, would_pack: Pack, brand: str) -> Comparison:
@@ -65,7 +72,7 @@ def compare(was: Life, would: WouldLife, was_pack: Pack, would_pack: Pack, brand
     found += _promises(was, would)
     found += _calls(was, would)
     found += [OrderDifference("event_refused", "", at=at, would_be=why) for at, why in would.refused]
-    return Comparison(counted, found)
+    return Comparison(counted, found, words.pairs)
 
 
 class _Words:
@@ -75,12 +82,12 @@ class _Words:
         self.was, self.would = was, would
         self._packs = was_pack, would_pack
         self._brand = brand
+        self.pairs: list[tuple[Message, Message]] = []
 
     def of(self, life: Life, n: Message) -> str:
         """What it says."""
         pack = self._packs[0] if life is self.was else self._packs[1]
-        said = words_of(pack, life.notices[n.notice_id], n, self._brand)
-        return f"{said.title}\n{said.text}" if said.title else said.text
+        return text_of(pack, life, n, self._brand)
 
     def differ(self, old: Message, new: Message) -> bool:
         """Whether they say something else, or come at another moment."""
@@ -115,6 +122,7 @@ def _messages(words: _Words, counted: MessagesCompared) -> Iterator[OrderDiffere
         for old, new in zip(before, after, strict=False):
             if words.differ(old, new):
                 counted.changed += 1
+                words.pairs.append((old, new))
                 yield replace(
                     _message("message_changed", new), was=words.of(words.was, old), would_be=words.of(words.would, new)
                 )

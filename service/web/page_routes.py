@@ -5,6 +5,7 @@ from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
 from service.web.desk import board, sign_in, tools
+from service.web.desk import foresight as foresight_page
 from service.web.desk import orders as order_pages
 from service.web.desk import performance as lifecycle_page
 from service.web.oidc import begin_oidc, end_oidc
@@ -135,6 +136,15 @@ PAGES = (
         page=True,
         query=q.LifecycleQuery,
         audit=NUMBERS,
+    ),
+    Route(
+        "GET",
+        "/desk/foresight",
+        foresight_page.foresight,
+        "supervisor",
+        page=True,
+        query=q.ForesightQuery,
+        audit=Act("foresight.seen"),
     ),
     Route("GET", "/desk/sign-in", sign_in.show_sign_in, _SIGN_IN, query=q.SignInQuery, audit=_PUBLIC),
     Route("POST", "/desk/sign-in", sign_in.sign_in, _SIGN_IN, guesses="sign-in", audit=Act("signed_in")),

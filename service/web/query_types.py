@@ -135,6 +135,13 @@ class CostsQuery(Struct, frozen=True):
     ] = field(default=None, name="to")
 
 
+class ForesightQuery(Struct, frozen=True):
+    """Which version of a pack to try, and on which orders."""
+
+    pack: Annotated[str, Meta(description="a workflow and a version of it, such as repair:1a2b3c4d5e6f")] = ""
+    since: Since = None
+
+
 class LifecycleQuery(Struct, frozen=True):
     """Which orders to measure."""
 

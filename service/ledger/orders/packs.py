@@ -35,3 +35,9 @@ async def find(tx: Transaction, workflow: str, version: str) -> bytes | None:
 async def files_of_all(tx: Transaction) -> list[bytes]:
     """The bundled files of every version of every workflow that was ever in use here."""
     return list((await tx.execute(select(packs.c.files))).scalars())
+
+
+async def versions(tx: Transaction) -> list[tuple[str, str, datetime]]:
+    """(workflow, version, since when) of every pack that was ever in use here, the newest first."""
+    query = select(packs.c.workflow, packs.c.version, packs.c.at).order_by(packs.c.at.desc())
+    return [(row.workflow, row.version, row.at) for row in await tx.execute(query)]

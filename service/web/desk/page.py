@@ -26,6 +26,7 @@ LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk", "Board", "supervisor"),
     ("/desk/orders", "Orders", "agent"),
     ("/desk/lifecycle", "Lifecycle", "supervisor"),
+    ("/desk/foresight", "Foresight", "supervisor"),
     ("/desk/inbox", "Inbox", "agent"),
     ("/desk/dead", "Dead letters", "supervisor"),
     ("/desk/health", "Health", "supervisor"),
