@@ -74,4 +74,4 @@ class Channel(Struct, frozen=True, kw_only=True):
     @property
     def spec(self) -> ChannelSpec:
         """What the domain goes by."""
-        return ChannelSpec(self.name, self.address)
+        return ChannelSpec(self.name, self.address, joins=self.medium.has_templates)

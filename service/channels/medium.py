@@ -1,6 +1,6 @@
 """How a channel looks: from a template and an order's values to the message as its reader sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -61,6 +61,7 @@ class Medium:
     """
 
     has_templates: bool = True
+    longest_joined: int = 1500  # characters; Twilio takes 1600 (Messages resource, `Body`)
     free_text: str = "{{ asked.text }}"
 
     def render(self, sheet: Sheet) -> Rendered:
@@ -70,6 +71,10 @@ class Medium:
     def body(self, facts: Facts, values: Mapping[str, Any]) -> Rendered:
         """The message where there are no templates."""
         raise NotImplementedError
+
+    def joined(self, parts: Sequence[Rendered]) -> Rendered:
+        """Several messages to one reader as one; `longest_joined` bounds their text."""
+        return Rendered(text="\n\n".join(part.text for part in parts))
 
     def problem(self, rendered: Rendered) -> str:
         """Why `stagebell check` refuses a template that renders so, said of the template; empty: it is fine."""
@@ -97,6 +102,12 @@ class TitledMedium(Medium):
         """Title and text."""
         title, _, body = sheet.text().partition("\n")
         return Rendered(text=body.strip(), title=title.strip())
+
+    def joined(self, parts: Sequence[Rendered]) -> Rendered:
+        """Under the first one's title; the others' stand before their texts."""
+        first, *others = parts
+        texts = [first.text, *(f"{part.title}\n{part.text}" for part in others)]
+        return Rendered(text="\n\n".join(texts), title=first.title)
 
     def problem(self, rendered: Rendered) -> str:
         """Neither may be missing."""

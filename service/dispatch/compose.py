@@ -19,10 +19,14 @@ LINK_PURPOSE = "link"
 
 
 class Composed(Struct, frozen=True):
-    """The message for the provider, and its words as everybody else may see them."""
+    """The message for the provider, and its words as everybody else may see them.
+
+    `companions` leave within it, each with its own words.
+    """
 
     outgoing: OutgoingMessage
     shown: Rendered
+    companions: "tuple[tuple[ClaimedMessage, Composed], ...]" = ()
 
 
 class Composer:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from service.channels.port import ReplyWindow, SendResult
 from service.channels.registry import medium_of, spec_of
 from service.dispatch import guards
+from service.dispatch.bundling import all_of, beside, outcomes, together
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import Places, SendLimits
 from service.dispatch.holds import Holds
@@ -201,17 +202,24 @@ class Worker:
             if not claimed:
                 return
             await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in claimed))
+            others = await beside(tx, claimed, self._orders.packs, self._orders.keyring, now) if not line.codes else []
+            await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in others))
+            every = [*claimed, *others]
             providers = self._route.providers
-            windows = await windows_of(tx, self._route.channel, claimed, providers, self._orders.packs, now)
-            ready, ended = await self._prepare(claimed, now, windows)
+            windows = await windows_of(tx, self._route.channel, every, providers, self._orders.packs, now)
+            ready, ended = await self._prepare(every, now, windows)
+            ready = together(ready, others)
             places = await self._reserve(tx, ready, now)
-            ended += [(c, _over(places, c)) for c, _ in ready if c.message.id in places.over]
-            ready = [(c, x) for c, x in ready if not places.refuses(c.message.id)]
+            ended += [(n, _over(places, c)) for c, x in ready if c.message.id in places.over for n in all_of(c, x)]
+            all_ready, ready = ready, [(c, x) for c, x in ready if not places.refuses(c.message.id)]
             failpoint("dispatch.before_begin")
             # What is over a cap only by sends under way waits for how they end.
-            await claims.put_off(tx, places.later, now + POLL)
-            said = [(c, x.shown) for c, x in ready]
-            parts = {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}
+            later = [n.message.id for c, x in all_ready if c.message.id in places.later for n in all_of(c, x)]
+            await claims.put_off(tx, later, now + POLL)
+            said = [(n, shown.shown) for c, x in ready for n, shown in ((c, x), *x.companions)]
+            # Paid for is what leaves: the message with all that is in it.
+            parts = {n.message.id: 0 for c, x in ready for n in all_of(c, x)}
+            parts |= {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}
             await claims.begin(tx, said, now, now + self._lease, places.taken, parts)
             await claims.lease(tx, [c.message.id for c, _ in ended], now + self._lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
@@ -301,6 +309,8 @@ class Worker:
         n = c.message
         concerns = not isinstance(answer, Accepted) or self._has_promise(c)
         self._outcomes.put(Outcome(n.id, n.order_id, answer, c.fencing_token, sender, concerns))
+        for outcome in outcomes(c, composed, answer, sender):
+            self._outcomes.put(outcome)
 
     def _has_promise(self, c: ClaimedMessage) -> bool:
         """Whether a clock waits for this notice to be told."""

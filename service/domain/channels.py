@@ -18,11 +18,12 @@ class ChannelSpec(Struct, frozen=True):
     """A channel, as far as decisions go by it.
 
     `field`: the field of a person that holds their address on it; empty: it has addresses of its own, which stand in
-    `Person.addresses` under its name.
+    `Person.addresses` under its name. `joins`: several of its messages to one reader can be one.
     """
 
     name: str
     field: AddressField = ""
+    joins: bool = False
 
     @property
     def is_dialled(self) -> bool:

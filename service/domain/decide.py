@@ -37,7 +37,7 @@ from service.domain.causes import (
 from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
-from service.domain.notices import FINAL_STATES, NOT_SENT_ON_PURPOSE, SENT_STATES
+from service.domain.notices import FINAL_STATES, NOT_SENT_ON_PURPOSE, TOLD_STATES
 from service.domain.order import Order
 from service.domain.receiving import receive
 from service.domain.workflow import Workflow
@@ -58,7 +58,7 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) 
 
 def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     n = cause.message
-    if n.state in SENT_STATES:
+    if n.state in TOLD_STATES:
         running.notified(draft, n.notice_id, n.state)
         return
     if n.state == "held":
@@ -68,7 +68,7 @@ def _settle_message(draft: Draft, cause: MessageSettled) -> None:
         readers.drop_address(draft, n)
     if n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
-    elif n.state in NOT_SENT_ON_PURPOSE and all(s.state in FINAL_STATES - SENT_STATES for s in cause.siblings):
+    elif n.state in NOT_SENT_ON_PURPOSE and all(s.state in FINAL_STATES - TOLD_STATES for s in cause.siblings):
         running.fell_away(draft, n.notice_id, n.error)
     replying.answer_did_not_arrive(draft, n, cause.siblings)
 

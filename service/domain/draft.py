@@ -111,6 +111,7 @@ class OrderChanges(TypedDict, total=False):
     busy_until: datetime | None
     entered: Mapping[str, int]
     told_values: Mapping[str, Mapping[str, Any]]
+    told_at: Mapping[str, tuple[datetime, ...]]
     conversation: Conversation | None
 
 

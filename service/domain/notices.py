@@ -5,7 +5,7 @@
     sending → retrying → sending      a definite failure that can heal
     pending → held → pending          somebody holds its channel, workflow or notice, and releases it
     sending → unknown                 the request left us and no answer came
-    ends: failed, expired, superseded, suppressed (and delivered, read, undelivered)
+    ends: failed, expired, superseded, suppressed, bundled (and delivered, read, undelivered)
 
 `settle` is the whole state machine; ends are final (but what was delivered may be read), a receipt's rank never goes
 down, and what may have left never ends as if it had not.
@@ -35,16 +35,21 @@ State = Literal[
     "failed",
     "expired",
     "superseded",
+    "bundled",
     "suppressed",
 ]
 
-FINAL_STATES: Final = frozenset({"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed"})
+FINAL_STATES: Final = frozenset(
+    {"delivered", "read", "undelivered", "failed", "expired", "superseded", "suppressed", "bundled"}
+)
 # A lane waits for these; `unknown` does not hold up newer messages while it is being settled.
 ACTIVE_STATES: Final = ("pending", "retrying", "sending")
 # Waits to be sent; whoever sends it has not begun. What is held waits for a person.
 WAITING_STATES: Final = ("pending", "retrying", "held")
 RECEIPT_RANK: Final[Mapping[str, int]] = {"queued": 1, "sent": 2, "delivered": 3, "undelivered": 3, "read": 4}
 SENT_STATES: Final = frozenset({"sent", "delivered", "read"})
+# It reached its reader's provider, by itself or within another message.
+TOLD_STATES: Final = SENT_STATES | {"bundled"}
 # The provider has the message, or may have it: it counts against the caps.
 MAY_HAVE_LEFT: Final = SENT_STATES | {"undelivered", "unknown"}
 # Not told on purpose: the order moved on, or the reader does not want it. The promise to tell goes with it.
@@ -95,6 +100,7 @@ class Message(Struct, frozen=True):
     error: str = ""
     sent_at: datetime | None = None
     region: str = ""
+    bundle: str = ""  # whose messages to the same address may leave in one with it; known while it is planned
     behind: timedelta = timedelta(0)  # how long it lets the messages of other orders go first
 
 

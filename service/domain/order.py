@@ -96,7 +96,8 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
 
     `event_time` is the time of the newest status event applied; `data_times` says for each part of the data when the
     event happened that gave it. `busy_until`: when all its messages would be out, were they sent one after the other.
-    `entered`: how often each status was. `told_values`: by notice, what it told last of values whose change counts.
+    `entered`: how often each status was. `told_values`: by notice, what it told last of values whose change counts;
+    `told_at`: when it was told, of those that are not told too often.
     """
 
     id: UUID
@@ -129,6 +130,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     busy_until: datetime | None = None
     entered: Mapping[str, int] = {}
     told_values: Mapping[str, Mapping[str, Any]] = {}
+    told_at: Mapping[str, tuple[datetime, ...]] = {}
     conversation: Conversation | None = None
     brand: str = ""
 

@@ -38,7 +38,7 @@ def plan(
     """
     notice = draft.workflow.notices[name]
     order = draft.order
-    if not by and (why := _why_skipped(notice, order)):
+    if not by and (why := _why_skipped(notice, order, at)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
     readers = [to] if to else readers_of(draft, notice, channels)
@@ -49,6 +49,7 @@ def plan(
     if name not in order.notified:
         draft.set(notified=(*order.notified, name))
     remember(draft, name, told=True)
+    _keep_time(draft, notice, at)
     stage = draft.workflow.stages[order.stage]
     secret, valid_until = _secret_of(notice, secrets or {}, at)
     missing = bool(notice.secret) and secret is None
@@ -56,6 +57,8 @@ def plan(
     messages = tuple(
         message_to(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
     )
+    if not by and to is None:
+        messages = tuple(_bundled(draft, notice, n) for n in messages)
     if wave:
         messages = tuple(replace(n, not_before=max(n.not_before, wave.not_before)) for n in messages)
     draft.notices.append(
@@ -89,10 +92,35 @@ def plan(
     return notice_id
 
 
-def _why_skipped(notice: Notice, order: Order) -> str:
+def _bundled(draft: Draft, notice: Notice, n: Message) -> Message:
+    """The message, waiting for others to the same person with which it can leave in one; its own time comes first."""
+    if notice.bundle is None or n.state != "pending" or not draft.workflow.channel(n.channel).joins:
+        return n
+    leaves = max(n.not_before, draft.now + notice.bundle)
+    if leaves >= n.valid_until:
+        return n
+    return replace(n, not_before=leaves, bundle=bundle_of(draft.workflow.name, draft.order.brand))
+
+
+def bundle_of(workflow: str, brand: str) -> str:
+    """Names those whose messages may leave in one: orders of one workflow and brand."""
+    return f"bundle {workflow}/{brand}"
+
+
+def _keep_time(draft: Draft, notice: Notice, at: datetime) -> None:
+    if notice.throttle:
+        times = (*draft.order.told_at.get(notice.name, ()), at)[-notice.throttle.most :]
+        draft.set(told_at={**draft.order.told_at, notice.name: times})
+
+
+def _why_skipped(notice: Notice, order: Order, at: datetime) -> str:
     """Why an order is not told this of itself, by what it was told before; empty when it is."""
     if notice.after and notice.after.isdisjoint(order.notified):
         return f"{' or '.join(sorted(notice.after))} was not told before"
+    if notice.throttle:
+        recent = [t for t in order.told_at.get(notice.name, ()) if at - t < notice.throttle.within]
+        if len(recent) >= notice.throttle.most:
+            return "it was told as often as it may be within its time"
     return "it is told once, and was told before" if notice.once and notice.name in order.notified else ""
 
 

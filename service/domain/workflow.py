@@ -105,15 +105,23 @@ class Ask(Struct, frozen=True):
     ahead: bool = False
 
 
+class Throttle(Struct, frozen=True):
+    """An order is told a notice at most so often within such a time."""
+
+    most: int
+    within: timedelta
+
+
 class Notice(Struct, frozen=True):
     """One thing worth telling; becomes one message per channel and recipient.
 
     `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
     `after`: told only where one of these was told before, as to somebody who has heard of the order. `once`: not told
     again to the same order. `when`: told only while it holds; `audience_when`, `channel_when`: the same for single
-    audiences and channels; `watched`: paths whose change counts from what the notice told last. `on_assigned`: told
-    when somebody of this role (`assignee`: of any) gets the order, first or anew; `on_assignee_change`: only when it
-    passes from one to another.
+    audiences and channels; `watched`: paths whose change counts from what the notice told last. `bundle`:
+    its messages wait so long, to leave in one with others for the same person; `throttle`: not told more often.
+    `on_assigned`: told when somebody of this role (`assignee`: of any) gets the order, first or anew;
+    `on_assignee_change`: only when it passes from one to another.
     `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
     `free_text`: its words are what the agent wrote. `replies`: offered as buttons in its mails.
     """
@@ -134,6 +142,8 @@ class Notice(Struct, frozen=True):
     audience_when: Mapping[str, Condition] = {}
     channel_when: Mapping[str, Condition] = {}
     watched: frozenset[str] = frozenset()
+    bundle: timedelta | None = None
+    throttle: Throttle | None = None
     secret: str | None = None
     valid_for: timedelta = timedelta(hours=24)
     when_unknown: WhenUnknown = "resend"

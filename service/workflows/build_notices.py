@@ -1,7 +1,7 @@
 """Notices of a pack, from YAML to the domain's model."""
 
 from service.domain.conditions.tree import predicates
-from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote, WhenQuiet
+from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote, Throttle, WhenQuiet
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import NoticeYaml, RungYaml, WorkflowYaml, audiences_of, channels_of
 from service.workflows.schema_conditions import AudienceYaml
@@ -38,6 +38,8 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
         on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
         quiet=_quiet(name, yaml, pack),
         mandatory=yaml.mandatory,
+        bundle=yaml.bundle.within if yaml.bundle else None,
+        throttle=Throttle(yaml.throttle.most, yaml.throttle.within) if yaml.throttle else None,
         replaces=tuple(yaml.replaces),
         after=frozenset(yaml.after),
         once=yaml.once,

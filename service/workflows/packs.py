@@ -19,6 +19,7 @@ from service.workflows import (
     lint,
     lint_asks,
     lint_brands,
+    lint_bundles,
     lint_conditions,
     lint_languages,
     lint_lengths,
@@ -36,6 +37,7 @@ from service.workflows.templates import LAYOUTS, TEMPLATES, PackTemplates
 _CHECKS: Final = (
     lint.check,
     lint_asks.check,
+    lint_bundles.check,
     lint_conditions.check,
     lint_languages.check,
     lint_brands.check,

@@ -108,6 +108,20 @@ class RungYaml(Part):
     when: WhenYaml
 
 
+class BundleYaml(Part):
+    """Messages wait so long, to leave in one with others to the same person on the same channel."""
+
+    within: Duration
+    by: Literal["person"] = "person"
+
+
+class ThrottleYaml(Part):
+    """About one order, told at most so often within this time."""
+
+    most: Annotated[int, Field(ge=1)] = 1
+    within: Duration
+
+
 class NoticeYaml(Part):
     """One thing worth telling."""
 
@@ -121,6 +135,8 @@ class NoticeYaml(Part):
     on_change: OnChangeYaml | None = None
     quiet: WhenQuiet = "send"
     mandatory: bool = False
+    bundle: BundleYaml | None = None
+    throttle: ThrottleYaml | None = None
     replaces: Idents = []
     after: Annotated[Idents, Field(description="only told where one of these was told before")] = []
     once: Annotated[bool, Field(description="not told again to the same order")] = False

@@ -1,5 +1,7 @@
 """Mail over SMTP: a subject, HTML, and the same words as plain text."""
 
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from css_inline import CSSInliner
 
 
+# RFC 5322, §2.1.1: a line should be no longer than 78 characters; a subject of several is cut where it says enough.
+MAX_SUBJECT: Final = 200
+_BODY: Final = re.compile(r"<body[^>]*>(.*)</body>", re.DOTALL | re.IGNORECASE)
+
+
 class MailMedium(TitledMedium):
     """The template fills the blocks of two layouts: one of plain text, one of HTML."""
 
@@ -21,6 +28,19 @@ class MailMedium(TitledMedium):
         "{% extends layout %}{% block subject %}{{ brand }} · {{ order.id }}{% endblock %}"
         "{% block body %}{{ asked.text }}{% endblock %}{% block action %}{{ order.id }}{% endblock %}"
     )
+
+    longest_joined: int = 50_000
+
+    def joined(self, parts: Sequence[Rendered]) -> Rendered:
+        """Under all their subjects; the bodies one after the other, in the first one's page."""
+        subjects = list(dict.fromkeys(part.title for part in parts))
+        title = clean(" · ".join(subjects))[:MAX_SUBJECT]
+        bodies = [found[1] if (found := _BODY.search(part.html)) else part.html for part in parts]
+        rule = '<hr style="border:0;border-top:1px solid #ccc;margin:24px 0">'
+        first = parts[0].html
+        at = found.span(1) if (found := _BODY.search(first)) else (0, len(first))
+        html = first[: at[0]] + rule.join(bodies) + first[at[1] :]
+        return Rendered(text="\n\n---\n\n".join(part.text for part in parts), title=title, html=html)
 
     def render(self, sheet: Sheet) -> Rendered:
         """Subject, text and HTML from the same words."""

@@ -165,7 +165,7 @@ def notified(draft: Draft, notice_id: UUID, how: str) -> None:
         if clock.notice_id != notice_id:
             continue
         spec = draft.workflow.clocks.get(clock.spec)
-        if spec is None or spec.until == "sent" or how in ("delivered", "read"):
+        if spec is None or spec.until == "sent" or how in ("delivered", "read", "bundled"):
             stop(draft, key, clock, draft.at, f"the message was {how}")
 
 

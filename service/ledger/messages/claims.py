@@ -36,6 +36,9 @@ from service.prices import country_of
 
 log = structlog.get_logger(__name__)
 
+# So many messages leave within one at most.
+MOST_BESIDE: Final = 50
+
 
 class ClaimedMessage(Struct, frozen=True):
     """A message that this process alone may send until its lease is over."""
@@ -55,6 +58,7 @@ class ClaimedMessage(Struct, frozen=True):
     links: int = 0
     opted_out: bool = False
     called_off: str = ""
+    lane: bytes = b""
 
 
 async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes: bool) -> list[ClaimedMessage]:
@@ -148,6 +152,32 @@ def _due() -> Select[Any]:
 _DUE: Final = _due()
 
 
+async def claim_beside(tx: Transaction, claimed: Mapping[UUID, bytes], until: datetime) -> list[ClaimedMessage]:
+    """Lock what else waits in these lanes and would go by then, to leave in one message with what was claimed there."""
+    lanes = padded(sorted(set(claimed.values())))
+    if not lanes:
+        return []
+    values = {"lanes": lanes, "but": padded(sorted(claimed)), "until": until}
+    rows = (await tx.execute(_BESIDE, values)).all()
+    found = await _readable(tx, rows, until)
+    silent = await opted_out(tx, found[0].message.channel, {c.message.address for c in found}) if found else set()
+    return [replace(c, opted_out=c.message.address in silent) for c in found]
+
+
+_BESIDE: Final = (
+    _composable()
+    .where(
+        messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        literal_in(messages.c.state, *WAITING),
+        messages.c.not_before <= bindparam("until", type_=messages.c.not_before.type),
+        ~messages.c.id.in_(bindparam("but", expanding=True)),
+    )
+    .order_by(messages.c.id)
+    .limit(MOST_BESIDE)
+    .with_for_update(skip_locked=True, of=messages)
+)
+
+
 async def find_composable(tx: Transaction, message_id: UUID) -> ClaimedMessage | None:
     """One message with what is needed to say it again, not leased; None where that does not open."""
     row = (await tx.execute(_composable().where(messages.c.id == message_id))).one_or_none()
@@ -172,6 +202,7 @@ def _claimed(keyring: Keyring, row: Any) -> ClaimedMessage:
         secret=_secret(keyring, row),
         traceparent=row.traceparent,
         called_off=row.called_off,
+        lane=row.lane,
         version=row.version,
         links=row.links,
     )

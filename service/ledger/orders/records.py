@@ -116,8 +116,17 @@ def snapshot_of(keyring: Keyring, sealed: bytes, notice_id: UUID) -> Snapshot:
     return _snapshot_decoder.decode(keyring.unseal(sealed, NOTICE_SNAPSHOT.of(notice_id)))
 
 
+def _own_lane(n: Message) -> tuple[str, ...]:
+    return "lane", n.order_id.hex, n.channel, n.address
+
+
+def bundle_lane(keyring: Keyring, bundle: str, n: Message) -> bytes:
+    """The lane of what may leave in one message: that of one channel and address, whichever order it is about."""
+    return keyring.digest("lane", bundle, n.channel, n.address)
+
+
 def message_row(keyring: Keyring, n: Message, now: datetime) -> NewRow:
-    """A new message. Its lane: one order, channel and address, in which messages keep their order."""
+    """A new message. Its lane: an order, channel and address, in which messages keep their order; or `bundle_lane`."""
     return {
         "id": n.id,
         "order_id": n.order_id,
@@ -125,7 +134,7 @@ def message_row(keyring: Keyring, n: Message, now: datetime) -> NewRow:
         "notice": n.notice,
         "channel": n.channel,
         "audience": n.audience,
-        "lane": keyring.digest("lane", n.order_id.hex, n.channel, n.address),
+        "lane": bundle_lane(keyring, n.bundle, n) if n.bundle else keyring.digest(*_own_lane(n)),
         "state": n.state,
         "not_before": n.not_before,
         "turn": turn_of(n),

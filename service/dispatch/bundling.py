@@ -1,0 +1,95 @@
+"""Several messages to one person as one: what may leave together, and in how many pieces.
+
+Each of them is claimed, begun and settled as any other; one of them, the carrier, is sent with the words of all. What
+the provider says of it is said of all of them: taken, the others end `bundled`; else each goes on by itself, and
+joins others again when it is tried again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from service.channels.medium import Rendered
+from service.channels.port import SendResult
+from service.channels.registry import medium_of
+from service.dispatch.compose import Composed
+from service.dispatch.settle import Ended, Outcome
+from service.domain.notices import Accepted
+from service.domain.planning import bundle_of
+from service.keyring import Keyring
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages import claims
+from service.ledger.messages.claims import ClaimedMessage
+from service.ledger.orders.records import bundle_lane
+from service.workflows.packs import Packs
+
+Said = tuple[ClaimedMessage, Composed]
+
+
+async def beside(
+    tx: Transaction, claimed: Sequence[ClaimedMessage], packs: Packs, keyring: Keyring, now: datetime
+) -> list[ClaimedMessage]:
+    """What else waits to leave in one message with one of these."""
+    waits = {}
+    for c in claimed:
+        pack = packs.find(c.workflow, c.version)
+        notice = pack.workflow.notices.get(c.message.notice) if pack else None
+        bundle = bundle_of(c.workflow, c.snapshot.brand)
+        if notice and notice.bundle and c.lane == bundle_lane(keyring, bundle, c.message):
+            waits[c.message.id] = (c.lane, notice.bundle)
+    if not waits:
+        return []
+    lanes: dict[UUID, bytes] = {message_id: lane for message_id, (lane, _) in waits.items()}
+    return await claims.claim_beside(tx, lanes, now + max(within for _, within in waits.values()))
+
+
+def together(ready: Sequence[Said], others: Iterable[ClaimedMessage]) -> list[Said]:
+    """One to send for each message that leaves: with the words of those that leave with it, its `companions`.
+
+    `others`: what was claimed beside; only in their lanes is anything joined.
+    """
+    lanes = {c.lane for c in others}
+    found = [said for said in ready if said[0].lane not in lanes or _is_alone(said)]
+    groups: dict[bytes, list[list[Said]]] = {}
+    for said in sorted((s for s in ready if s[0].lane in lanes and not _is_alone(s)), key=lambda s: s[0].message.id):
+        of_lane = groups.setdefault(said[0].lane, [])
+        if of_lane and _fits(said[0].message.channel, [*of_lane[-1], said]):
+            of_lane[-1].append(said)
+        else:
+            of_lane.append([said])
+    return found + [_joined(group) for of_lane in groups.values() for group in of_lane]
+
+
+def _is_alone(said: Said) -> bool:
+    """A code, and a template that the provider has approved as it stands, are no part of anything."""
+    return said[0].message.secret or bool(said[1].outgoing.rendered.content_sid)
+
+
+def _fits(channel: str, group: Sequence[Said]) -> bool:
+    return sum(len(x.outgoing.rendered.text) + 2 for _, x in group) <= medium_of(channel).longest_joined
+
+
+def _joined(group: Sequence[Said]) -> Said:
+    (carrier, composed), *others = group
+    if not others:
+        return carrier, composed
+    words: Rendered = medium_of(carrier.message.channel).joined([x.outgoing.rendered for _, x in group])
+    ttl_s = min(x.outgoing.ttl_s for _, x in group)
+    outgoing = replace(composed.outgoing, rendered=words, ttl_s=ttl_s)
+    return carrier, replace(composed, outgoing=outgoing, shown=words, companions=tuple(others))
+
+
+def all_of(c: ClaimedMessage, x: Composed) -> list[ClaimedMessage]:
+    """The message and those that leave within it."""
+    return [c, *(n for n, _ in x.companions)]
+
+
+def outcomes(c: ClaimedMessage, x: Composed, answer: SendResult, sender: str) -> Iterator[Outcome]:
+    """What the provider's answer to the carrier means for those that were to leave within it."""
+    left = Ended("bundled", f"left in one message with {c.message.notice}")
+    for other, _ in x.companions:
+        n = other.message
+        result = left if isinstance(answer, Accepted) else answer
+        yield Outcome(n.id, n.order_id, result, other.fencing_token, sender)
