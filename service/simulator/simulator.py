@@ -105,6 +105,8 @@ class Simulator:
             said["note"] = {"text": step["note"]["text"], "public": step["note"]["public"] in (True, "true")}
         if "attributes" in step:
             said["attributes"] = step["attributes"]
+        if "brand" in step:
+            said["brand"] = step["brand"]
         if "appointment" in step:
             begins = at + parse_duration(step["appointment"]["after"])
             said["appointment"] = {"start": begins, "end": begins + parse_duration(step["appointment"]["lasts"])}
