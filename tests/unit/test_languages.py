@@ -220,7 +220,7 @@ def test_polish_counts_four_ways(paczka: Pack, parcels: float, reads: str) -> No
 
 
 def test_a_mail_is_laid_out_from_right_to_left(tawseel: Pack) -> None:
-    values = {
+    values: dict[str, Any] = {
         "brand": "Cedar & Co.", "link": "https://a.example/t/x", "order": {"id": "ORD-1"}, "name": "محمد", "stage": "X",
         "attributes": {}, "price": None, "eta": None, "locale": "ar", "replies": [],
     }  # fmt: skip
