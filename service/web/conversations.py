@@ -38,7 +38,7 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
         said = await reading.conversation(tx, order.id, workflow)
         who = await reading.answering(tx, order.id, now)
     talk = order.conversation
-    locale = _locale_of(order, workflow)
+    locale = locale_of(order, workflow)
     return Conversation(
         messages=said,
         unanswered_since=talk.unanswered_since if talk else None,
@@ -50,7 +50,7 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
     )
 
 
-def _locale_of(order: Order, workflow: Workflow) -> str:
+def locale_of(order: Order, workflow: Workflow) -> str:
     """The language of whoever wrote last."""
     audience = order.conversation.audience if order.conversation else ""
     people = order.people(audience) if audience else tuple(p for ps in order.recipients.values() for p in ps)

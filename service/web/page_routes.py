@@ -5,6 +5,7 @@ from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
 from service.web.desk import board, sign_in, tools
+from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
 from service.web.desk import orders as order_pages
 from service.web.desk import performance as lifecycle_page
@@ -114,6 +115,49 @@ PAGES = (
         "agent",
         page=True,
         audit=Act("suppression.lifted"),
+    ),
+    Route(
+        "GET",
+        "/desk/conversations",
+        talks.conversations,
+        "agent",
+        page=True,
+        query=q.TrayQuery,
+        audit=Act("conversations.listed"),
+    ),
+    Route(
+        "GET",
+        "/desk/conversations/rows",
+        talks.tray_rows,
+        "agent",
+        page=True,
+        query=q.TrayQuery,
+        audit=Act("conversations.listed", renews=True),
+    ),
+    Route("POST", "/desk/conversations/{id}/move", talks.post_move, "agent", page=True, audit=Act("reply.moved")),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/conversation",
+        talks.talk,
+        "agent",
+        page=True,
+        audit=Act("conversation.seen", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/conversation",
+        talks.post_answer,
+        "agent",
+        page=True,
+        audit=Act("notice.sent"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/answering",
+        talks.post_answering,
+        "agent",
+        page=True,
+        audit=Act("conversation.answering"),
     ),
     Route("GET", "/desk/inbox", tools.inbox, "agent", page=True, audit=Act("inbox.seen", renews=True)),
     Route("GET", "/desk/messages/{id}", tools.mail, "agent", page=True, audit=Act("mail.seen")),

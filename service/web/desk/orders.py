@@ -18,6 +18,7 @@ from service.orders import NoSuchOrder
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
 from service.web.context import CALLER, CONTEXT
+from service.web.conversations import locale_of, prepared
 from service.web.desk.page import render
 from service.web.once import once_by_form
 from service.web.orders import (
@@ -58,7 +59,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
         escalated = await open_escalations_of(tx, [o.id for o in page])
         warnings = await attribute_filters.warnings(tx, context, wanted)
     if wanted.q and len(page) == 1 and not cursor:
-        raise web.HTTPFound(_path(page[0].workflow, page[0].order_id))
+        raise web.HTTPFound(path_of(page[0].workflow, page[0].order_id))
     packs = [p.workflow for p in all_orders.packs if wanted.workflow in ("", p.workflow.name)]
     kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
@@ -90,7 +91,7 @@ async def call(request: web.Request) -> web.StreamResponse:
     open_ones = [o for o in found if not o.final]
     for some in (open_ones, found):
         if len(some) == 1:
-            raise web.HTTPFound(_path(some[0].workflow, some[0].order_id))
+            raise web.HTTPFound(path_of(some[0].workflow, some[0].order_id))
     said = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
     raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in said.items() if v})}")
 
@@ -126,7 +127,8 @@ def _views(now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def _path(workflow: str, order_id: str) -> str:
+def path_of(workflow: str, order_id: str) -> str:
+    """Where an order stands on the desk."""
     return f"/desk/orders/{quote(workflow, safe='')}/{quote(order_id, safe='')}"
 
 
@@ -142,7 +144,7 @@ async def order(request: web.Request) -> web.StreamResponse:
     running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
     values = {
         "o": view,
-        "base": _path(view.workflow, view.order_id),
+        "base": path_of(view.workflow, view.order_id),
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
         "facts": _facts(w, view.attributes),
         "promise": running[0] if running else None,
@@ -152,6 +154,7 @@ async def order(request: web.Request) -> web.StreamResponse:
             for n in view.manual_notices
             if n.asks
         ],
+        "prepared": prepared(w, view.status, w.default_locale if stored.conversation is None else locale_of(stored, w)),
         "channels": list(dict.fromkeys(c for n in view.manual_notices for c in n.channels)),
         "reasons": [
             {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}
@@ -248,7 +251,7 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
 async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref = order_ref(request)
     await request.app[CONTEXT].orders.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
-    raise web.HTTPSeeOther(_path(*ref))
+    raise web.HTTPSeeOther(path_of(*ref))
 
 
 async def lift_suppression(request: web.Request) -> web.StreamResponse:
@@ -256,7 +259,7 @@ async def lift_suppression(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     ref = order_ref(request)
     await lift_as_asked(request, form.get("channel", ""), form.get("address", ""))
-    raise web.HTTPSeeOther(_path(*ref))
+    raise web.HTTPSeeOther(path_of(*ref))
 
 
 async def report_issue(request: web.Request) -> web.StreamResponse:
@@ -273,4 +276,4 @@ async def _report(request: web.Request) -> web.StreamResponse:
         await request.app[CONTEXT].orders.act(ref, cause, [audit_line(request, f"issue.reported {reason}", *ref)])
     except NoSuchOrder:
         raise web.HTTPNotFound from None
-    raise web.HTTPSeeOther(_path(*ref))
+    raise web.HTTPSeeOther(path_of(*ref))

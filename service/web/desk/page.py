@@ -25,6 +25,7 @@ HEADERS: Final = {
 LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk", "Board", "supervisor"),
     ("/desk/orders", "Orders", "agent"),
+    ("/desk/conversations", "Conversations", "agent"),
     ("/desk/lifecycle", "Lifecycle", "supervisor"),
     ("/desk/foresight", "Foresight", "supervisor"),
     ("/desk/inbox", "Inbox", "agent"),

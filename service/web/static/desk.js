@@ -42,6 +42,22 @@ if (refreshed) {
   setInterval(() => { if (!document.hidden && target()) htmx.trigger(target(), "refresh"); }, refreshed * 1000);
 }
 
+// What is asked for each second comes only when it changed: the service is told what is shown.
+document.addEventListener("htmx:configRequest", (e) => {
+  const shown = e.detail.elt.hasAttribute("data-live") && e.detail.elt.querySelector("[data-seen]");
+  if (shown) e.detail.headers["X-Seen"] = shown.dataset.seen;
+});
+document.addEventListener("htmx:beforeRequest", (e) => {
+  const live = e.detail.elt;
+  // Nothing is asked for while nobody looks, and nothing is taken from under somebody's hands.
+  if (live.hasAttribute("data-live") && (document.hidden || live.querySelector("input:focus"))) e.preventDefault();
+});
+for (const list of document.querySelectorAll("select[data-fills]")) {
+  list.addEventListener("change", () => {
+    if (list.value) document.getElementById(list.dataset.fills).value = list.value;
+  });
+}
+
 // Of what messages ask, only the fields of the chosen one.
 const reason = document.getElementById("reason");
 if (reason) {

@@ -1,0 +1,91 @@
+"""Conversations on the desk: the tray of who waits, an order's talk as it goes on, and agents' answers."""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from service.domain.errors import Rejection
+from service.domain.order import OrderRef
+from service.orders import NoSuchOrder
+from service.web.context import CONTEXT
+from service.web.conversation_schemas import CustomerAnswer
+from service.web.conversations import answer_customer, move, show_answering, shown, tray
+from service.web.desk.orders import path_of
+from service.web.desk.page import render
+from service.web.once import once_by_form
+from service.web.orders import order_ref
+from service.web.params import form_of
+
+
+async def conversations(request: web.Request) -> web.StreamResponse:
+    """Who waits for an answer, longest first, and what is known of no order."""
+    return await render(request, "conversations.html.j2", await _tray(request), here="/desk/conversations")
+
+
+async def tray_rows(request: web.Request) -> web.StreamResponse:
+    """The rows alone, as the page asks for them each second; nothing where they are as they were."""
+    values = await _tray(request)
+    if request.headers.get("X-Seen") == values["seen"]:
+        return web.Response(status=204)
+    return await render(request, "tray_rows.html.j2", values)
+
+
+async def _tray(request: web.Request) -> dict[str, Any]:
+    found = await tray(request)
+    teams = {t for p in request.app[CONTEXT].orders.packs for t in p.workflow.teams}
+    return {"tray": found, "seen": _digest(found), "query": request.query_string, "teams": sorted(teams)}
+
+
+def _digest(value: Any) -> str:
+    """Tells whether anything changed since a page was shown."""
+    return blake2b(msgspec.json.encode(value), digest_size=8).hexdigest()
+
+
+async def talk(request: web.Request) -> web.StreamResponse:
+    """An order's conversation alone, as its page asks for it each second; nothing where it is as it was."""
+    found = await shown(request, order_ref(request))
+    seen = _digest(found)
+    if request.headers.get("X-Seen") == seen:
+        return web.Response(status=204)
+    return await render(request, "talk.html.j2", {"talk": found, "seen": seen})
+
+
+async def post_answer(request: web.Request) -> web.StreamResponse:
+    """Send it, and show the order again."""
+    return await once_by_form(request, _answer)
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    form = await form_of(request)
+    ref = order_ref(request)
+    said = CustomerAnswer(text=form.get("text", ""), channel=form.get("channel", ""))
+    await answer_customer(request, ref, said)
+    raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
+
+
+async def post_answering(request: web.Request) -> web.StreamResponse:
+    """The others see that somebody is about to answer."""
+    await show_answering(request, order_ref(request))
+    return web.Response(status=204)
+
+
+async def post_move(request: web.Request) -> web.StreamResponse:
+    """Give a message to the order that it belongs to, and show that order."""
+    form = await form_of(request)
+    workflow, _, order_id = form.get("order", "").strip().partition("/")
+    ref = OrderRef(workflow, order_id) if order_id else _named(request, workflow)
+    try:
+        await move(request, request.match_info["id"], ref)
+    except NoSuchOrder:
+        raise Rejection(f"order: there is no order {ref.reference[:60]!r} of {ref.workflow!r}") from None
+    raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
+
+
+def _named(request: web.Request, order_id: str) -> OrderRef:
+    """An order by its id alone, where one workflow is installed; raises Rejection."""
+    workflows = [p.workflow.name for p in request.app[CONTEXT].orders.packs]
+    if len(workflows) != 1:
+        raise Rejection(f"order: write it as WORKFLOW/ORDER, with one of {', '.join(sorted(workflows))}")
+    return OrderRef(workflows[0], order_id)

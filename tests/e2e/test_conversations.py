@@ -1,0 +1,57 @@
+"""A customer taps, an agent sees it within a second, answers, and the customer's page shows it; no accessibility trouble."""
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, expect
+
+from service import conversations
+from service.conversations import IncomingReply
+from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.support.world import World
+
+__all__ = ["browser", "desk"]
+
+
+async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    agent = await signed_in(browser, desk, "agent")
+    await agent.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
+    await expect(agent.get_by_text("Nobody has written yet.")).to_be_visible()
+    link = await agent.get_by_role("link", name="Tracking page").get_attribute("href")
+    context = await browser.new_context(java_script_enabled=False)
+    customer = await context.new_page()
+    await customer.goto(f"{desk.http}{link}")
+    await customer.get_by_role("button", name="I do not feel safe").click()
+    await expect(customer.get_by_role("status")).to_contain_text("We have your answer")
+    await expect(agent.locator(".said")).to_have_count(1, timeout=2500)
+    await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919812345678", "is it safe to wait?"))
+    await expect(agent.get_by_text("is it safe to wait?")).to_be_visible(timeout=2500)
+    # By keyboard alone; what is refreshed meanwhile takes nothing from under one's hands.
+    await agent.get_by_label("Answer", exact=True).focus()
+    await agent.keyboard.type("Please wait inside, we call you now.", delay=40)
+    await agent.keyboard.press("Tab")
+    await agent.keyboard.press("Enter")
+    await expect(agent.locator(".said.out")).to_contain_text("Please wait inside, we call you now.", timeout=5000)
+    await customer.reload()
+    await expect(customer.get_by_text("Please wait inside, we call you now.")).to_be_visible()
+    seen = await (await browser.new_context()).new_page()
+    for path in ("", "/preferences", "/replies/cancel"):
+        await seen.goto(f"{desk.http}{link}{path}")
+        result = await Axe().run(seen, options=RULES)
+        assert result.violations_count == 0, result.generate_report()
+    result = await Axe().run(agent, options=RULES)
+    assert result.violations_count == 0, result.generate_report()
+
+
+async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    agent = await signed_in(browser, desk, "agent")
+    await agent.goto(f"{desk.http}/desk/conversations")
+    await expect(agent.get_by_text("Nobody waits for an answer.")).to_be_visible()
+    await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919800000099", "I am the neighbour"))
+    await expect(agent.get_by_text("I am the neighbour")).to_be_visible(timeout=2500)
+    result = await Axe().run(agent, options=RULES)
+    assert result.violations_count == 0, result.generate_report()
+    await agent.get_by_label("Belongs to").fill("device_pickup/ORD-1")
+    await agent.get_by_role("button", name="Move").click()
+    await expect(agent.get_by_text("I am the neighbour")).to_be_visible(timeout=5000)
+    assert "/desk/orders/device_pickup/ORD-1" in agent.url
