@@ -4,7 +4,8 @@ import asyncio
 from typing import Final
 
 FIRST_S: Final = 0.2
-LONGEST_S: Final = 5.0
+# What is away is asked for about once a second: whoever waits for it notices its return, and it notices nothing of us.
+LONGEST_S: Final = 1.0
 
 
 class Backoff:
