@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import clocks, fairness, measures, micro, report, sending, stream
+from bench import clocks, fairness, foresight, measures, micro, report, sending, stream
 from bench.contenders import Stagebell, acknowledger, peers
 from bench.setting import Setting, prepared
 
@@ -63,6 +63,7 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
         "intake": await intake_beside_ack(s, 4 * options.events, options.rounds),
         "micro": micro.measure(),
         "sending": await sending.measure(),
+        "foresight": await foresight.measure(),
         "commit_ms": await micro.commits(s.postgres),
         "clocks": await clocks.measure(s.postgres, s.folder),
         "fairness": await fairness.measure(s),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench import clocks, fairness, sending, stream
+from bench import clocks, fairness, foresight, sending, stream
 
 
 def show(found: dict[str, Any]) -> str:
@@ -32,6 +32,7 @@ def show(found: dict[str, Any]) -> str:
     )
     lines += [
         sending.show(found["sending"]),
+        foresight.show(found["foresight"]),
         clocks.show(found["clocks"]),
         stream.show(found["stream"]),
         fairness.show(found["fairness"]),

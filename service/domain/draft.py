@@ -128,6 +128,10 @@ class Draft:
         self._workflow = workflow
         self.now = now
         self.at = at
+        # Counted here and written with the decision: a copy of the order for each would be most of deciding.
+        self._sequence = order.sequence
+        self._lines = order.entries
+        self._busy_until = order.busy_until
         self._entries: list[Entry] = []
         self.notices: list[PlannedNotice] = []
         self.more_messages: list[Message] = []
@@ -152,24 +156,22 @@ class Draft:
 
     def next_id(self) -> UUID:
         """A new id below the order's own; raises Rejection when the order has used them all."""
-        sequence = self.order.sequence + 1
-        if sequence > MAX_SEQUENCE:
+        self._sequence += 1
+        if self._sequence > MAX_SEQUENCE:
             raise Rejection(f"the order has more than {MAX_SEQUENCE} messages and clocks; it is closed to more")
-        self.set(sequence=sequence)
-        return self.order.child(sequence)
+        return self.order.child(self._sequence)
 
     def next_turn(self) -> timedelta:
         """How far behind those of other orders the order's next message queues: a flood waits for itself alone."""
-        behind = turns.behind_others(self.order.busy_until, self.now)
-        self.set(busy_until=self.now + behind + turns.APART)
+        behind = turns.behind_others(self._busy_until, self.now)
+        self._busy_until = self.now + behind + turns.APART
         return behind
 
     def log(self, kind: str, at: datetime | None = None, **detail: Any) -> None:
         """Add a timeline line; empty details are left out."""
-        n = self.order.entries + 1
-        self.set(entries=n)
+        self._lines += 1
         said = {k: v for k, v in detail.items() if v not in (None, "", (), {})}
-        self._entries.append(Entry(n, at or self.at, kind, said))
+        self._entries.append(Entry(self._lines, at or self.at, kind, said))
 
     def situation(self, notice: str = "") -> Situation:
         """What conditions are judged by now; `notice`: the one that is to be told."""
@@ -180,7 +182,7 @@ class Draft:
         """The order has entered its status."""
         status = self.order.status
         self.set(entered={**self.order.entered, status: self.order.entered.get(status, 0) + 1})
-        self._visits.append(Visit(self.order.entries, self.order.status, self.order.stage, self.at))
+        self._visits.append(Visit(self._lines, self.order.status, self.order.stage, self.at))
 
     def observe(self, before: Order | None) -> None:
         """Keep the numbers that the pack measures, when they are new."""
@@ -220,7 +222,7 @@ class Draft:
 
     def decision(self, outcome: Literal["accepted", "late"] = "accepted") -> Decision:
         """Everything collected, frozen."""
-        self.set(updated=self.now)
+        self.set(updated=self.now, sequence=self._sequence, entries=self._lines, busy_until=self._busy_until)
         return Decision(
             order=self.order,
             outcome=outcome,

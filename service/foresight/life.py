@@ -170,6 +170,14 @@ class PlayedLife(Life):
         at, _, happens = heappop(self._ahead)
         happens(at)
 
+    def _waits_for(self, n: Message) -> bool:
+        """Whether a promise that runs hangs on it."""
+        return (
+            n.notice in self.workflow.promised
+            and self.order is not None
+            and any(clock.notice_id == n.notice_id for clock in self.order.clocks.values())
+        )
+
     def _send(self, message_id: UUID, at: datetime) -> None:
         n = self.messages[message_id]
         if ended := self.stale(n, at):
@@ -192,10 +200,10 @@ class PlayedLife(Life):
             return
         self.messages[n.id] = n
         if n.state in SENT_STATES:
-            if n.notice in self.workflow.promised:
+            if self._waits_for(n):
                 self.decide(MessageSettled(at, n))
             else:
-                self.happened += 1  # as in the service, the order need not hear of it
+                self.happened += 1  # the order has nothing to decide
         elif n.state in FINAL_STATES:
             self.decide(MessageSettled(at, n, self.siblings(n)))
         elif n.state in ("pending", "retrying"):

@@ -23,8 +23,13 @@ from service.domain.workflow import ClockSpec
 def sync(draft: Draft, *, by_event: bool) -> None:
     """Start, move, pause, resume and stop the clocks that follow the order's status and dates."""
     for spec in draft.workflow.clocks.values():
-        if KINDS[spec.kind].follows_order:
+        if KINDS[spec.kind].follows_order and (_may_run(draft.order, spec) or spec.name in draft.order.clocks):
             _sync_one(draft, spec, by_event)
+
+
+def _may_run(order: Order, spec: ClockSpec) -> bool:
+    """Whether the order's status is none that rules the clock out: most are, of most orders."""
+    return not spec.statuses or order.status in spec.statuses
 
 
 def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
