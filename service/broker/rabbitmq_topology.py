@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue, Exc
 from aiormq.abc import AbstractChannel as RawChannel
 
 from service.broker.port import (
+    ACTS,
     CLOCKS,
     DEAD,
     ESCALATIONS,
@@ -41,6 +42,7 @@ _EXCHANGES: Final[Mapping[str, ExchangeType]] = {
     NOTIFICATIONS: ExchangeType.TOPIC,
     REPLIES: ExchangeType.TOPIC,
     CLOCKS: ExchangeType.TOPIC,
+    ACTS: ExchangeType.TOPIC,
     DEAD: ExchangeType.FANOUT,
 }
 CONFIGURE: Final = r"^(orders|escalations|notifications|replies|clocks|stagebell)"

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
 
+from service.domain.acts import Act
 from service.domain.brands import Brand
 from service.domain.calendars import Calendar, Every, QuietHours
 from service.domain.channels import ChannelSpec
@@ -394,6 +395,7 @@ class Workflow(Struct, frozen=True):
     channels: Mapping[str, ChannelSpec] = {}
     replies: Mapping[str, Reply] = {}
     tracking: TrackingRules = TrackingRules()
+    acts: Mapping[str, Act] = {}
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

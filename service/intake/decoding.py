@@ -13,8 +13,14 @@ from service.intake.cloudevents import as_structured
 SEALED: Final = "sealed"
 
 
+class Acted(Struct, frozen=True):
+    """Of an event that somebody made here, by hand. `version`: how long the order's timeline was when they looked."""
+
+    version: int | None = None
+
+
 class Incoming(Struct, frozen=True):
-    """A message before it is understood. `redelivered`: the broker handed it out before."""
+    """A message before it is understood. `redelivered`: the broker handed it out before; `acted`: it is an act."""
 
     body: bytes
     content_type: str | None = None
@@ -23,6 +29,7 @@ class Incoming(Struct, frozen=True):
     routing_key: str = ""
     message_id: str = ""
     redelivered: bool = False
+    acted: Acted | None = None
 
 
 def read(incoming: Incoming) -> Event:

@@ -18,6 +18,7 @@ from service.domain.order import Order, OrderRef
 from service.domain.persons import Wishes
 from service.domain.quoting import is_reference, reference
 from service.failpoints import failpoint
+from service.intake.acts import act_out, refused_act
 from service.intake.chosen import ChosenWishes, theirs
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Incoming, read
@@ -199,6 +200,8 @@ class Intake:
         event = r.event
         ref = OrderRef(event.data.workflow, event.reference)
         known = u.order(ref)
+        if why := refused_act(r.incoming, event, known):
+            return Verdict("rejected", why, event)
         event = self._canonical(event, known)
         event_id = reference(event.id)
         order_id = event.reference if known else reference(event.reference)
@@ -208,6 +211,8 @@ class Intake:
             result = u.decide(ref, cause, carried)
             decided = result.decision
             kept = recorded_event(self._orders.keyring, r.key, known, cause, decided) if decided else None
+            if decided and r.incoming.acted:
+                u.changes.send(act_out(r.incoming, event))
         return Verdict(result.outcome, result.reason, event, carried, recorded=kept)
 
     def _canonical(self, event: Event, known: Order | None) -> Event:

@@ -165,6 +165,7 @@ def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
                 port.REPLIES, "reply.{workflow}.{reply}", ["CustomerReplied"], ("workflow", "reply")
             ),
             "clocks": _channel(port.CLOCKS, "clock.{workflow}.{clock}", ["ClockEvent"], ("workflow", "clock")),
+            "acts": _channel(port.ACTS, "{type}", events, ("type",)),
         },
         "operations": {
             "takeEvents": {"action": "receive", "channel": {"$ref": "#/channels/orders"}},
@@ -172,6 +173,7 @@ def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
             "publishOutcomes": {"action": "send", "channel": {"$ref": "#/channels/notifications"}},
             "publishReplies": {"action": "send", "channel": {"$ref": "#/channels/replies"}},
             "publishClockEvents": {"action": "send", "channel": {"$ref": "#/channels/clocks"}},
+            "publishActs": {"action": "send", "channel": {"$ref": "#/channels/acts"}},
         },
         "components": {
             "schemas": {**components(), **packs},

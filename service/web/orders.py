@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import structs
 
 from service.canonical import country_of
-from service.domain import asking
+from service.domain import acting, asking
 from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef
@@ -21,6 +21,7 @@ from service.ledger.orders.views import order_view
 from service.orders import NoSuchOrder
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
+from service.web.auth import INCLUDES
 from service.web.context import CALLER, CONTEXT, Context
 from service.web.known import check_names
 from service.web.once import HEADER, once
@@ -182,11 +183,14 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
             if order is not None:
                 shown = await order_view(tx, pack.workflow, order, context.orders.time.now())
                 lived = pack.workflow.for_brand(order.brand)
-                return order, _with_help(shown, lived, order, context.orders.time.now())
+                roles = frozenset[str](INCLUDES[request[CALLER].role])
+                return order, _with_help(shown, lived, order, context.orders.time.now(), roles)
     raise Problem(404, "No such order", "no order of this workflow has this id")
 
 
-def _with_help(shown: OrderShown, workflow: Workflow, order: Order, now: datetime) -> OrderDocument:
+def _with_help(
+    shown: OrderShown, workflow: Workflow, order: Order, now: datetime, roles: frozenset[str]
+) -> OrderDocument:
     return OrderDocument(
         **structs.asdict(shown),
         answers=[
@@ -200,6 +204,8 @@ def _with_help(shown: OrderShown, workflow: Workflow, order: Order, now: datetim
             )
             for n in asking.offered(workflow, order, now)
         ],
+        version=order.entries,
+        acts=acting.offered(workflow, order, roles),
     )
 
 

@@ -7,6 +7,7 @@ from service.erasing import Erasure
 from service.ledger.orders.read_models import LifecycleMetrics, PerformanceMetrics
 from service.ledger.people.person_data import PersonData
 from service.web import (
+    acts,
     audit,
     broadcasts,
     conversations,
@@ -73,6 +74,10 @@ API = (
         "POST", "/v1/orders/{workflow}/{order_id}/notices", orders.post_notice, "agent", schemas.NoticeOrder,
         schemas.NoticeAnswer, 201, also={200: Answer("a preview: nothing was sent", schemas.NoticeAnswer)},
         audit=Act("notice.sent"),
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/acts", acts.post_act, "agent", schemas.ActOrder, schemas.ActAnswer,
+        also={201: Answer("the order was made", schemas.ActAnswer)}, audit=Act("order.acted"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, "agent", schemas.IssueReport,

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from service.domain.acting import Offer
 from service.domain.causes import EscalationAct
-from service.domain.events import Appointment, EventWarning
+from service.domain.events import Appointment, AssigneeGiven, EventWarning, Note, PersonGiven, Price
 from service.domain.json_object import JsonObject
 from service.ledger.auditing.reading import Line
 from service.ledger.messages.suppressions import Suppressed
@@ -97,10 +98,12 @@ class ManualNotice(Struct, frozen=True):
 
 
 class OrderDocument(OrderShown, frozen=True, kw_only=True):
-    """Everything about one order, with what an agent may say and send."""
+    """Everything about one order, with what an agent may say, send and do. `version`: changes with the order."""
 
     answers: list[AgentAnswer]
     manual_notices: list[ManualNotice]
+    version: int
+    acts: list[Offer]
 
 
 class Suppressions(Struct):
@@ -236,6 +239,36 @@ class BroadcastAnswer(Struct):
     messages: int
     excluded: dict[str, int]
     until: datetime | None
+
+
+class ActOrder(Struct, forbid_unknown_fields=True):
+    """Something that the pack lets people do to an order (`acts` of the order says what, now).
+
+    `version`: the order's, as it was when they looked: it is not done to an order that has changed since.
+    """
+
+    act: Name
+    version: int | None = None
+    status: Annotated[str, Meta(max_length=120)] = ""
+    note: Note | UnsetType = UNSET
+    assignee: AssigneeGiven | None | UnsetType = UNSET
+    eta: Moment | None | UnsetType = UNSET
+    appointment: Appointment | None | UnsetType = UNSET
+    price: Price | None | UnsetType = UNSET
+    attributes: JsonObject = {}
+    recipients: dict[str, PersonGiven | list[PersonGiven] | None] | UnsetType = UNSET
+    brand: Annotated[str, Meta(max_length=120)] | UnsetType = UNSET
+
+
+class ActAnswer(Struct):
+    """The order after it. `warnings`: what of it could not be used."""
+
+    workflow: str
+    order_id: str
+    version: int
+    status: str
+    stage: str
+    warnings: Sequence[EventWarning]
 
 
 class HoldOrder(Struct, forbid_unknown_fields=True):

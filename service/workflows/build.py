@@ -19,7 +19,7 @@ from service.domain.workflow import (
     Team,
     Workflow,
 )
-from service.workflows import build_brands, build_clocks, build_notices, build_replies, cldr
+from service.workflows import build_acts, build_brands, build_clocks, build_notices, build_replies, cldr
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import ReasonYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
 
@@ -42,6 +42,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         | {ANSWER: build_replies.answer_notice()},
         replies=build_replies.replies(yaml, scope),
         tracking=build_replies.tracking(yaml.tracking),
+        acts=build_acts.acts(yaml),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},

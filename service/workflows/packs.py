@@ -17,6 +17,7 @@ from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.workflows import (
     lint,
+    lint_acts,
     lint_asks,
     lint_brands,
     lint_bundles,
@@ -40,6 +41,7 @@ _CHECKS: Final = (
     lint_bundles.check,
     lint_conditions.check,
     lint_languages.check,
+    lint_acts.check,
     lint_brands.check,
     lint_lengths.check,
     lint_publish.check,

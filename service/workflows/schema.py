@@ -8,6 +8,7 @@ from service.domain.calendars import Every
 from service.domain.json_object import JsonObject
 from service.domain.workflow import AttributeType, MeasureKind, OnRepeat, Severity, UntilState, WhenQuiet, WhenUnknown
 from service.workflows.durations import Duration, Length
+from service.workflows.schema_acts import ActsYaml
 from service.workflows.schema_asks import Asks
 from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
@@ -382,6 +383,7 @@ class WorkflowYaml(Part):
         Field(description="by language: whole messages that end messages, beside the usual"),
     ] = {}
     replies: dict[Ident, ReplyYaml] = {}
+    acts: Annotated[ActsYaml, Field(description="what people may do to orders themselves")] = ActsYaml()
     tracking: TrackingYaml = TrackingYaml()
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}

@@ -34,7 +34,7 @@ def clock(text: str) -> tuple[str, str]:
         (("  rating: {notify:", "  taken: {notify:"), "taken: is the name of a clock already"),
         (("{kind: notify, notice: asked,", "{kind: notify,"), "answered: a notify clock needs 'notice'"),
         (("{kind: deadline, date: eta,", "{kind: deadline,"), "late: a deadline clock needs 'date'"),
-        (clock("{kind: dwell, in: asked, within: 1h}"), "taken: its breach does nothing; give it 'notify' or 'escalate'"),
+        (clock("{kind: dwell, in: asked, within: 1h}"), "taken: its breach does nothing; give it 'notify', 'escalate' or 'publish'"),
         (("timezone: UTC", "timezone: Nowhere/Town"), "unknown time zone 'Nowhere/Town'; write one like 'Asia/Kolkata'"),
         (("timezone: UTC", "timezone: ../etc/passwd"), "unknown time zone '../etc/passwd'"),
         (clock("{kind: dwell, in: asked, within: 2 working days, escalate: {reason: slow}}"), "taken: working time needs a 'calendar'"),

@@ -18,6 +18,7 @@ from service.workflows import (
     lint,
     packs,
     schema,
+    schema_acts,
     schema_asks,
     schema_conditions,
     schema_replies,
@@ -54,7 +55,15 @@ def _merged(above: Any, below: Any) -> Any:
 def _parts() -> list[type[Part]]:
     found = [
         v
-        for module in (schema, schema_asks, schema_conditions, schema_replies, schema_times, schema_tracking)
+        for module in (
+            schema,
+            schema_acts,
+            schema_asks,
+            schema_conditions,
+            schema_replies,
+            schema_times,
+            schema_tracking,
+        )
         for v in vars(module).values()
     ]
     return [v for v in found if inspect.isclass(v) and issubclass(v, Part) and v is not Part]

@@ -91,16 +91,23 @@ def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> l
     ]
 
 
+async def changes_since(tx: Transaction, order_id: UUID, version: int) -> list[JsonObject]:
+    """The lines that the order's timeline has grown by since it was so long."""
+    return [line for n, line in await _lines(tx, order_id) if n > version]
+
+
 async def _timeline(tx: Transaction, order_id: UUID) -> list[JsonObject]:
+    return [line for _, line in await _lines(tx, order_id)]
+
+
+async def _lines(tx: Transaction, order_id: UUID) -> list[tuple[int, JsonObject]]:
+    """Each with its place."""
     query = select(timeline).where(timeline.c.order_id == order_id).order_by(timeline.c.n)
-    return [
-        {
-            "at": row.at,
-            "kind": row.kind,
-            **unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n)),
-        }
-        for row in await tx.execute(query)
-    ]
+    found = []
+    for row in await tx.execute(query):
+        detail = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n))
+        found.append((row.n, {"at": row.at, "kind": row.kind, **detail}))
+    return found
 
 
 async def _messages(tx: Transaction, order_id: UUID) -> list[MessageShown]:

@@ -1,0 +1,29 @@
+"""Acts among the events: told to the systems that want to know, and nobody else's to send in their name."""
+
+from typing import Final
+
+from service.broker.port import ACTS
+from service.domain.events import Event
+from service.domain.order import Order
+from service.intake.cloudevents import STRUCTURED
+from service.intake.decoding import Incoming
+from service.ledger.messages.outbox import OutboxMessage
+
+DESK: Final = "/desk"
+API: Final = "/api"
+STALE: Final = "version: the order has changed since; look at it again"
+
+
+def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
+    """Why it is not even decided: somebody else's act, or one about an order as it is no more; empty if it is."""
+    if incoming.acted is None:
+        if event.source in (DESK, API):
+            return f"source: {event.source!r} is Stagebell's own, for what people do at the desk and by its API"
+        return ""
+    expected = incoming.acted.version
+    return STALE if expected is not None and expected != (known.entries if known else 0) else ""
+
+
+def act_out(incoming: Incoming, event: Event) -> OutboxMessage:
+    """The event as it was taken in; acts carry no secrets."""
+    return OutboxMessage(ACTS, event.type, event.id, incoming.body, STRUCTURED)

@@ -1,0 +1,105 @@
+"""`POST /v1/orders/{workflow}/{order_id}/acts`: what people do to an order, taken in as an event of our own."""
+
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, structs
+
+from service.domain.acting import Given, NotAllowed, allowed, event_of
+from service.domain.errors import NotNow
+from service.domain.json_object import JsonObject
+from service.domain.order import Order, OrderRef
+from service.intake.acts import API, DESK, STALE
+from service.intake.cloudevents import STRUCTURED
+from service.intake.decoding import Acted, Incoming
+from service.intake.intake import Verdict
+from service.ledger.database.faults import is_outage
+from service.ledger.orders.locking import find
+from service.ledger.orders.views import changes_since
+from service.web.audited import name_of, noted
+from service.web.auth import INCLUDES
+from service.web.context import CALLER, CONTEXT
+from service.web.orders import order_ref
+from service.web.params import answer, body_of
+from service.web.problems import Problem
+from service.web.schemas import ActAnswer, ActOrder
+
+CREATE = "create"
+
+
+async def post_act(request: web.Request) -> web.StreamResponse:
+    """Do it, if the pack lets this caller do it to the order as it is now."""
+    asked = await body_of(request, ActOrder)
+    ref = order_ref(request)
+    source = DESK if request[CALLER].session_id else API
+    after, verdict = await act(request, ref, asked, source)
+    warnings = verdict.event.warnings if verdict.event else ()
+    done = ActAnswer(after.workflow, after.reference, after.entries, after.status, after.stage, warnings)
+    return answer(done, 201 if asked.act == CREATE else 200)
+
+
+async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> tuple[Order, Verdict]:
+    """The order after it, and what intake said; raises Problem, Rejection."""
+    context = request.app[CONTEXT]
+    noted(request, f"act.{asked.act}" if asked.act.isidentifier() else "", workflow=ref.workflow)
+    async with context.orders.ledger.reading() as tx:
+        before = await find(tx, *ref)
+    message = _message(request, ref, before, asked, source)
+    try:
+        (verdict,) = await context.intake.take([message], dead_letter=False)
+    except Exception as error:
+        if is_outage(error):
+            raise Problem(503, "Unavailable", "the database did not answer; do it again") from error
+        raise
+    if verdict.outcome == "rejected":
+        await _refuse(request, ref, asked, verdict.reason)
+    async with context.orders.ledger.reading() as tx:
+        after = await find(tx, *ref)
+    assert after is not None
+    return after, verdict
+
+
+def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: ActOrder, source: str) -> Incoming:
+    """The act as an event; raises Problem for what is not theirs, or not now."""
+    orders, caller = request.app[CONTEXT].orders, request[CALLER]
+    workflow = orders.packs.for_order(ref.workflow, before.version if before else "").workflow
+    if before is None and asked.act != CREATE:
+        raise Problem(404, "No such order", "no order of this workflow has this id")
+    if before is not None and asked.act == CREATE:
+        raise Problem(409, "Not possible", "there is an order with this id already")
+    given = Given(**{name: getattr(asked, name) for name in Given.__struct_fields__})
+    given = structs.replace(given, assignee=_plain(asked.assignee))
+    try:
+        doing = allowed(workflow, before, asked.act, frozenset[str](INCLUDES[caller.role]))
+        kind, data = event_of(workflow, doing, before, given)
+    except NotAllowed as refused:
+        raise Problem(403, "Not allowed", refused.reason) from None
+    except NotNow as refused:
+        raise Problem(409, "Not possible now", refused.reason) from None
+    data["actor"] = {"id": name_of(caller), "name": caller.name, "role": caller.role}
+    event: JsonObject = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": source,
+        "type": kind,
+        "subject": ref.reference,
+        "time": orders.time.now(),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return Incoming(msgspec.json.encode(event), STRUCTURED, acted=Acted(asked.version))
+
+
+def _plain(assignee: object) -> object:
+    return assignee if assignee is UNSET or assignee is None else msgspec.to_builtins(assignee)
+
+
+async def _refuse(request: web.Request, ref: OrderRef, asked: ActOrder, reason: str) -> None:
+    if reason != STALE:
+        raise Problem(422, "Not accepted", reason.replace("data.", ""))
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        now = await find(tx, *ref)
+        changed = await changes_since(tx, now.id, asked.version or 0) if now else []
+    version = now.entries if now else 0
+    raise Problem(409, "Changed meanwhile", reason, changed=changed, version=version)

@@ -1,0 +1,35 @@
+"""What people may do to orders themselves, at the desk or by the API, as a pack says it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.workflows.schema_words import DataPath, Ident, Idents, Part
+
+ActRole = Literal["agent", "supervisor", "admin"]
+
+
+class ActYaml(Part):
+    """Something that people of these roles may do; a supervisor may whatever an agent may, and an admin all of it."""
+
+    roles: Annotated[list[ActRole], Field(min_length=1)] = ["agent"]
+    in_: Annotated[Idents, Field(alias="in", description="in which statuses; else in every open one")] = []
+    to: Annotated[
+        list[Ident],
+        Field(description="which statuses may be entered by hand, or which roles assigned; else all"),
+    ] = []
+    sets: Annotated[
+        list[DataPath], Field(description="what may be given with it: eta, appointment, price, attributes.NAME")
+    ] = []
+
+
+class ActsYaml(Part):
+    """By act; what is not named here nobody may do by hand."""
+
+    change_status: ActYaml | None = None
+    assign: ActYaml | None = None
+    note: ActYaml | None = None
+    comment: ActYaml | None = None
+    set_dates: ActYaml | None = None
+    quote: ActYaml | None = None
+    create: ActYaml | None = None

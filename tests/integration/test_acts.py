@@ -1,0 +1,88 @@
+"""People work on orders here: what the pack allows, by role and status, and not on an order that has changed since."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Caller
+from tests.support.events import CUSTOMER, event
+from tests.support.world import World
+
+REPAIR = "/v1/orders/repair/R-1"
+TECHNICIAN = {"role": "technician", "id": "t-1", "name": "Kai"}
+
+
+async def test_a_repair_is_worked_from_intake_to_return_without_a_publisher(world: World, caller: Caller) -> None:
+    agent = await caller("agent")
+    made: dict[str, Any] = {
+        "act": "create", "status": "draft", "attributes": {"item": "bicycle"},
+        "recipients": {"customer": dict(CUSTOMER)},
+    }  # fmt: skip
+    status, order = await agent.post(f"{REPAIR}/acts", made)
+    assert (status, order["status"]) == (201, "draft"), order
+    assert (await agent.post(f"{REPAIR}/acts", made))[0] == 409
+    assert (await agent.post(f"{REPAIR}/acts", {"act": "assign", "assignee": TECHNICIAN}))[0] == 200
+    for to in ("scheduled", "new", "in_progress", "awaiting_parts", "in_progress", "ready_for_return", "completed"):
+        _, shown = await agent.get(REPAIR)
+        (change,) = [a for a in shown["acts"] if a["act"] == "change_status"]
+        assert to in [s["status"] for s in change["to"]]
+        said = {"act": "change_status", "status": to, "version": shown["version"]}
+        status, order = await agent.post(f"{REPAIR}/acts", said)
+        assert (status, order["status"]) == (200, to), order
+    await world.settled()
+    _, shown = await agent.get(REPAIR)
+    assert shown["acts"] == []
+    assert {m["notice"] for m in shown["messages"]} >= {"repair_scheduled", "item_received", "repair_completed"}
+    moved = [t for t in shown["timeline"] if t["kind"] == "status_changed"]
+    assert {t["by"] for t in moved} == {"agent"}
+
+
+async def test_it_is_not_done_to_an_order_that_changed_since(world: World, caller: Caller) -> None:
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
+    agent, other = await caller("agent"), await caller("supervisor")
+    _, seen = await agent.get(REPAIR)
+    assert (await other.post(f"{REPAIR}/acts", {"act": "note", "note": {"text": "the owner called"}}))[0] == 200
+    said = {"act": "change_status", "status": "new", "version": seen["version"]}
+    status, problem = await agent.post(f"{REPAIR}/acts", said)
+    assert (status, [c["kind"] for c in problem["changed"]]) == (409, ["note_added"])
+    said["version"] = problem["version"]
+    assert (await agent.post(f"{REPAIR}/acts", said))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "words"),
+    [
+        ({"act": "change_status", "status": "completed"}, 409, "cannot follow 'scheduled'"),
+        ({"act": "change_status", "status": "cancelled"}, 422, "needs it"),
+        ({"act": "change_status"}, 422, "status: is needed"),
+        ({"act": "change_status", "status": "nonsense"}, 422, "unknown status"),
+        ({"act": "quote", "price": {"amount": "1", "currency": "EUR"}}, 403, "not for you"),
+        ({"act": "dance"}, 403, "not for you"),
+        ({"act": "assign", "assignee": {"role": "vendor", "id": "v"}}, 422, "assignee.role"),
+        ({"act": "set_dates"}, 422, "give one of"),
+        ({"act": "set_dates", "attributes": {"item": "x"}}, 422, "attributes.item: is not given"),
+        ({"act": "set_dates", "price": {"amount": "1", "currency": "EUR"}}, 422, "price: is not given"),
+        ({"act": "note", "note": {"text": "x"}, "secrets": {"otp": {"value": "1"}}}, 422, "secrets"),
+        ({"act": "note", "note": {"text": "x"}, "recipients": {"customer": {"name": "x"}}}, 422, "recipients"),
+    ],
+)  # fmt: skip
+async def test_what_may_not_be_done_says_why(
+    world: World, caller: Caller, said: dict[str, Any], status: int, words: str
+) -> None:
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
+    got, problem = await (await caller("agent")).post(f"{REPAIR}/acts", said)
+    assert (got, words in problem["detail"]) == (status, True), problem
+    _, shown = await (await caller("agent")).get(REPAIR)
+    assert shown["status"] == "scheduled"
+
+
+async def test_nobody_else_speaks_in_the_desk_s_name(world: World, caller: Caller) -> None:
+    for source in ("/desk", "/api"):
+        (verdict,) = await world.take({**event("R-1", "scheduled", workflow="repair"), "source": source})
+        assert (verdict.outcome, "Stagebell's own" in verdict.reason) == ("rejected", True)
+
+
+async def test_a_key_that_may_not_work_orders_is_turned_away(world: World, caller: Caller) -> None:
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
+    assert (await (await caller("publisher")).post(f"{REPAIR}/acts", {"act": "note", "note": {"text": "x"}}))[0] == 403
+    assert (await (await caller("agent")).post("/v1/orders/repair/R-9/acts", {"act": "note"}))[0] == 404
