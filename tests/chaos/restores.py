@@ -32,25 +32,25 @@ async def restore(per_second: float) -> str:
 
 
 async def _restored(scene: Scene, postgres: Postgres, per_second: float) -> str:
-    await scene.publish(ORDERS, SEED, per_second)
+    await scene.publish_surely(interleaved(scene.compose(ORDERS, SEED), random.Random(0)), per_second)
     await scene.check()
     dump = str(scene.folder / "dump")
     await asyncio.to_thread(_run, postgres, "pg_dump", "--format=custom", f"--file={dump}", DATABASE)
     lost = interleaved(scene.compose(ORDERS, SEED + 1), random.Random(1))
     again = [dict(e) for e in lost]
-    await scene._publish(lost, per_second)
+    await scene.publish_surely(lost, per_second)
     await asyncio.sleep(2)
     told_before = Counter(scene._seen())
     for process in scene.processes:
         await process.terminate()
     waited = interleaved(scene.compose(ORDERS, SEED + 2), random.Random(2))
-    await scene._publish(waited, per_second)
+    await scene.publish_surely(waited, per_second)
     await asyncio.to_thread(_run, postgres, "dropdb", DATABASE)
     await asyncio.to_thread(_run, postgres, "createdb", DATABASE)
     await asyncio.to_thread(_run, postgres, "pg_restore", f"--dbname={DATABASE}", dump)
     for n in range(len(scene.processes)):
         await scene.launch(n)
-    await scene._publish(again, per_second)
+    await scene.publish_surely(again, per_second)
     found = await scene.check(within_s=420)
     told_after = Counter(scene._seen()) - told_before
     between = {" ".join(key) for key in told_before & told_after}

@@ -165,17 +165,20 @@ class Scene:
                     await asyncio.sleep(1 / per_second)
 
     async def keep_publishing(self, enough: asyncio.Event, seed: int, per_second: float) -> None:
-        """Orders one group after the other until `enough`; what a broken broker did not confirm is published again."""
+        """Orders one group after the other until `enough`."""
         while not enough.is_set():
             seed += 1
-            left = interleaved(self.compose(GROUP, seed), random.Random(seed))
-            while left:
-                try:
-                    await self._publish(left, per_second)
-                except Exception:
-                    # Whatever broke: the broker is away, or does not confirm. Another node may.
-                    self._brokers.append(self._brokers.pop(0))
-                    await asyncio.sleep(0.1)
+            await self.publish_surely(interleaved(self.compose(GROUP, seed), random.Random(seed)), per_second)
+
+    async def publish_surely(self, events: list[dict[str, Any]], per_second: float) -> None:
+        """Publish these; what a broken broker did not confirm is published again."""
+        while events:
+            try:
+                await self._publish(events, per_second)
+            except Exception:
+                # Whatever broke: the broker is away, or does not confirm. Another node may.
+                self._brokers.append(self._brokers.pop(0))
+                await asyncio.sleep(0.1)
 
     def _seen(self) -> Counter[tuple[str, str, str]]:
         seen: Counter[tuple[str, str, str]] = Counter()

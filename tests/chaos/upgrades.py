@@ -25,6 +25,7 @@ from tests.support.world import ROOT
 PREVIOUS = os.environ.get("STAGEBELL_TEST_PREVIOUS", "7c1a81c")
 PAST = int(os.environ.get("STAGEBELL_TEST_PAST", "1000000"))
 PACE_S = 0.05
+PATIENCE_S = 600.0
 SECRET = "a secret key for tests, as long as they are"
 FIRST = 700_000  # the customers of what is published over HTTP
 # As past orders stand there: ended, with a message each that nobody will ask for again.
@@ -98,7 +99,13 @@ class OverHttp:
 def _migrate(scene: Scene, said: Path) -> None:
     with said.open("wb") as log:
         subprocess.run(
-            [*STAGEBELL, "migrate"], env=scene._env, cwd=scene.folder, stdout=log, stderr=log, timeout=600, check=True
+            [*STAGEBELL, "migrate"],
+            env=scene._env,
+            cwd=scene.folder,
+            stdout=log,
+            stderr=log,
+            timeout=PATIENCE_S,
+            check=True,
         )
 
 
@@ -112,7 +119,7 @@ async def upgrade(per_second: float) -> str:
         database = await postgres.create(DATABASE)
         old = {"PYTHONPATH": str(earlier), "STAGEBELL_WORKFLOWS": str(earlier / "templates")}
         env = {**os.environ, **old, "STAGEBELL_DATABASE_URL": database, "STAGEBELL_SECRET_KEY": SECRET}
-        migrated = command(folder, env, "migrate")
+        migrated = command(folder, env, "migrate", within=PATIENCE_S)
         assert migrated.returncode == 0, migrated.stderr
         await _fill(database)
         roles = ("intake,dispatch,clock,relay,web",) * 2
@@ -121,8 +128,8 @@ async def upgrade(per_second: float) -> str:
 
 
 async def _rolled(scene: Scene, per_second: float) -> str:
-    key = command(scene.folder, scene._env, "keys", "create", "shop", "--role", "publisher").stdout.split()[-1]
-    await scene.publish(10, 999)
+    made = command(scene.folder, scene._env, "keys", "create", "shop", "--role", "publisher", within=PATIENCE_S)
+    key = made.stdout.split()[-1]
     http, enough = OverHttp(list(scene.processes), key), asyncio.Event()
     publishing = [asyncio.create_task(scene.keep_publishing(enough, 5000, per_second)), asyncio.create_task(http.run())]
     await asyncio.sleep(5)

@@ -93,12 +93,14 @@ class Process:
         self._file.close()
 
 
-def command(folder: Path, env: dict[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, env: dict[str, str], *arguments: str, stdin: str = "", within: float = 60
+) -> subprocess.CompletedProcess[str]:
     """Run a `stagebell` command to its end; again, as its user would, when it says that the database broke off."""
     for _ in range(TRIES):
         done = subprocess.run(
             [*STAGEBELL, *arguments],
-            env=env, cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+            env=env, cwd=folder, input=stdin, capture_output=True, text=True, timeout=within, check=False,
         )  # fmt: skip
         if "run the command again" not in done.stderr.replace("\n", " "):
             break

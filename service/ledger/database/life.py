@@ -6,12 +6,14 @@ host that vanished is noticed by TCP keepalives. SQLite: a lock on a file beside
 back. Each process has a line in `meta`, so that only the dead are looked for, and only while there are any.
 """
 
+import contextlib
 import fcntl
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import asyncpg
 from sqlalchemy import delete, select, text
 
 from service.ledger.database.sets import insert_missing
@@ -81,7 +83,8 @@ class SessionLife:
     async def held_by(self, session: Any) -> None:
         """Show it by this asyncpg connection."""
         for name, value in _SESSION.items():
-            await session.execute(f"SET {name} = {value}")
+            with contextlib.suppress(asyncpg.PostgresError):  # a server that lacks one does without
+                await session.execute(f"SET {name} = {value}")
         # Shared: this process's last session may still hold it on the server, and is this process all the same.
         await session.execute(f"SELECT pg_advisory_lock_shared({LOCK_CLASS}, {self.number})")
         await self.stay(session)
