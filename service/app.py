@@ -24,6 +24,7 @@ from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.price_reader import PriceReader
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
+from service.dispatch.template_states import TemplateStates
 from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
 from service.intake import partitions
@@ -107,6 +108,7 @@ class App:
         self.intake = Intake(self.orders)
         self.settler = Settler(self.orders, self.health)
         self.holds = Holds(self.orders, self.budgets)
+        self.templates = TemplateStates(self.orders, settings.twilio_accounts())
         mail_domain = settings.mail_domain if settings.mail_in else ""
         self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
         self.routes: dict[str, ChannelRoute] = {}
@@ -238,7 +240,9 @@ class App:
         outcomes = OutcomeWriter(self.settler)
         self.supervisor.background("outcomes", outcomes.run())
         routes = self.routes.values()
-        workers = [Worker(self.orders, route, self.composer, outcomes, limits, self.holds) for route in routes]
+        workers = [
+            Worker(self.orders, route, self.composer, outcomes, limits, self.holds, self.templates) for route in routes
+        ]
         resolver = UnknownResolver(self.orders, self.routes, self.composer, outcomes)
         cleaner = Cleaner(self.orders, self.routes)
         priced = routes if self.settings.prices else ()
@@ -247,6 +251,7 @@ class App:
             cleaner.run(self.stopping),
             *([prices.run(self.stopping)] if prices.has_anybody else ()),
             self.holds.run(self.stopping),
+            self.templates.run(self.stopping),
             resolver.run(self.stopping),
             self._provider_health().run(self.stopping),
         )
@@ -273,6 +278,7 @@ class App:
             ),
             sessions=Sessions(self.ledger.keyring),
             auditor=Auditor(self.ledger, self.time),
+            templates=self.templates,
             open_to=self._open_to,
         )
         has_web = "web" in self.roles

@@ -93,6 +93,7 @@ def demo(
 def check(
     directory: Annotated[Path | None, typer.Argument(help="A folder of packs, or one pack.")] = None,
     schema: Annotated[bool, typer.Option(help="Print the JSON Schema of workflow.yaml for editors.")] = False,
+    providers: Annotated[bool, typer.Option(help="Ask Twilio, too, whether WhatsApp templates are approved.")] = False,
 ) -> None:
     """Validate workflows and templates: all problems at once, with file and line."""
     from service.cli.checking import check_packs, print_schema
@@ -100,7 +101,12 @@ def check(
     if schema:
         print_schema()
         return
-    sys.exit(check_packs(directory))
+    code = check_packs(directory)
+    if providers and code == 0:
+        from service.cli.checking_providers import check_templates
+
+        code = check_templates(directory)
+    sys.exit(code)
 
 
 @app.command()

@@ -13,13 +13,14 @@ from uuid import UUID
 
 from service.channels import registry
 from service.channels.port import OutgoingMessage, Provider, ReplyWindow, chosen_sender
+from service.dispatch.template_states import TemplateStates
 from service.ledger.conversations import windows as rows
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.claims import ClaimedMessage
 from service.workflows.packs import Packs
 
 OUTSIDE: Final = "63016"
-WHY_CLOSED: Final = "they wrote to us more than 24 hours ago, or never, and the notice has no template for it"
+WHY_CLOSED: Final = "they wrote to us more than 24 hours ago, or never, and the notice has no approved template for it"
 # What would close while the message is on its way is closed.
 MARGIN: Final = timedelta(minutes=1)
 
@@ -61,8 +62,9 @@ def _names_templates(c: ClaimedMessage, packs: Packs) -> bool:
     return pack is not None and any(n.content for n in pack.workflow.notices.values())
 
 
-def is_closed(message: OutgoingMessage, providers: Sequence[Provider]) -> bool:
+def is_closed(message: OutgoingMessage, providers: Sequence[Provider], templates: TemplateStates) -> bool:
     """Whether no provider could send this but to be refused."""
-    if message.window is None or message.rendered.content_sid or not message.window.holds or not providers:
+    sid = message.rendered.content_sid
+    if message.window is None or not message.window.holds or not providers or (sid and not templates.is_bad(sid)):
         return False
     return all((chosen_sender(p, message) or p.sender) not in message.window.open_to for p in providers)

@@ -25,6 +25,7 @@ from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
+from service.dispatch.template_states import TemplateStates
 from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed, windows_of
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, before_sending
@@ -85,8 +86,10 @@ class Worker:
         outcomes: OutcomeWriter,
         limits: SendLimits,
         holds: Holds,
+        templates: TemplateStates,
     ) -> None:
         self._orders = orders
+        self._templates = templates
         self._route = route
         self._composer = composer
         self._outcomes = outcomes
@@ -249,7 +252,7 @@ class Worker:
                 log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
                 ended.append((c, Ended("failed", f"its template does not render: {type(error).__name__}", "template")))
                 continue
-            if is_closed(composed.outgoing, self._route.providers):
+            if is_closed(composed.outgoing, self._route.providers, self._templates):
                 ended.append((c, Ended("failed", WHY_CLOSED, OUTSIDE)))
             else:
                 ready.append((c, composed))

@@ -10,6 +10,7 @@ from service.broker.port import Broker
 from service.dispatch.compose import Composer
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
+from service.dispatch.template_states import TemplateStates
 from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
 from service.ledger.access.api_keys import Caller, Role
@@ -37,6 +38,7 @@ class Context(Struct, frozen=True):
     limits: RateLimits
     sessions: Sessions
     auditor: Auditor
+    templates: TemplateStates
     open_to: Role | None = None
 
 

@@ -1,5 +1,7 @@
 """WhatsApp's 24 hours: words within them, templates outside, the next channel at once where there is none, no refusal."""
 
+import asyncio
+import os
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -9,8 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.integration.conftest import Caller
 from tests.integration.test_replies import ASHA, say, told
 from tests.support.events import VENDOR, event
+from tests.support.process import STAGEBELL
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import ROOT, World, settings_for
 
@@ -35,6 +39,21 @@ async def strict(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_pa
     await world.start()
     yield world
     await world.close()
+
+
+@pytest.fixture
+async def lenient(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    """The packs as they are, which name no templates."""
+    world = World(settings_for(providers, mailbox, database_url=sqlite_url), providers, mailbox)
+    await world.start()
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+async def world(strict: World) -> World:
+    """For the callers."""
+    return strict
 
 
 def whatsapp(world: World) -> list[dict[str, Any]]:
@@ -67,13 +86,51 @@ async def test_outside_a_template_or_the_next_channel_at_once_and_inside_our_own
     assert (await states(strict, "O-3", "vendor_en_route"))["sms"] == "sent"
 
 
+async def test_by_a_template_that_is_not_approved_nothing_is_tried(strict: World, caller: Caller) -> None:
+    strict.providers.approvals[SID] = {"status": "rejected", "rejection_reason": "promotional"}
+    await strict.app.templates.look()
+    await told(strict, "O-1", "at_location")
+    assert whatsapp(strict) == []
+    assert (await states(strict, "O-1", "vendor_arrived"))["sms"] == "sent"
+    supervisor = await caller("supervisor")
+    _, page = await supervisor.get("/desk/health")
+    assert "promotional" in str(page)
+    strict.providers.approvals[SID] = {"status": "approved"}
+    await strict.app.templates.look()
+    await told(strict, "O-2", "at_location")
+    assert [f["ContentSid"] for f in whatsapp(strict)] == [SID]
+
+
+async def test_check_asks_for_the_state_of_templates(strict: World) -> None:
+    settings = strict.settings
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "STAGEBELL_TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
+        "STAGEBELL_TWILIO_AUTH_TOKEN": settings.twilio_auth_token.get_secret_value(),
+        "STAGEBELL_TWILIO_WHATSAPP_FROM": settings.twilio_whatsapp_from,
+        "STAGEBELL_TWILIO_BASE_URL": strict.providers.url,
+    }
+    said = {}
+    for status in ("pending", "approved"):
+        strict.providers.approvals[SID] = {"status": status}
+        done = await asyncio.create_subprocess_exec(
+            *STAGEBELL, "check", "--providers", str(settings.workflows), env=env, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await done.communicate()
+        said[status] = (done.returncode, f"{SID} device_pickup/vendor_arrived in en: {status}" in out.decode())
+    assert said == {"pending": (1, True), "approved": (0, True)}
+
+
 async def test_another_sender_of_ours_is_another_window(strict: World) -> None:
     await say(strict, "hello", channel="whatsapp", sid="WA1", To="whatsapp:+15005550999")
     await told(strict, "O-1", "vendor_en_route")
     assert whatsapp(strict) == []
 
 
-async def test_one_refusal_teaches_that_the_rule_holds(world: World) -> None:
+async def test_one_refusal_teaches_that_the_rule_holds(lenient: World) -> None:
+    world = lenient
+
     async def refuse(sent: Sent) -> web.StreamResponse | None:
         if sent.channel != "whatsapp":
             return None

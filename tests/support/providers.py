@@ -52,6 +52,7 @@ class Providers(StandIn):
         self.tokens_given = 0
         self.give_token: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self.lists: list[dict[str, Any]] = []
+        self.approvals: dict[str, dict[str, str]] = {}
         # What Twilio says that each message cost.
         self.prices: dict[str, str | None] = {"price": None, "price_unit": "USD"}
 
@@ -60,6 +61,7 @@ class Providers(StandIn):
         return [
             web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio),
             web.get("/2010-04-01/Accounts/{sid}/Messages.json", self._twilio_list),
+            web.get("/v1/Content/{sid}/ApprovalRequests", self._approval),
             web.post("/v1/projects/{project}/messages:send", self._fcm),
             web.post("/token", self._token),
         ]
@@ -103,6 +105,13 @@ class Providers(StandIn):
         return await self._answer(
             request, sent, {"sid": sid, "status": "queued", "to": to, "body": form.get("Body")}, 201
         )
+
+    async def _approval(self, request: web.Request) -> web.StreamResponse:
+        """Twilio, Content API: "Fetch template approval status"."""
+        sid = request.match_info["sid"]
+        if sid not in self.approvals:
+            return web.json_response({"code": 20404, "message": "not found", "status": 404}, status=404)
+        return web.json_response({"sid": sid, "whatsapp": {"type": "whatsapp", **self.approvals[sid]}, "url": "x"})
 
     async def _twilio_list(self, request: web.Request) -> web.StreamResponse:
         self.lists.append(dict(request.query))

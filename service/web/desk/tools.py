@@ -88,6 +88,7 @@ async def health(request: web.Request) -> web.StreamResponse:
             for c, route in context.routes.items()
             for p in route.providers
         ],
+        "templates": context.templates.known,
         "packs": [p.workflow for p in orders.packs],
     }
     return await render(request, "health.html.j2", values, here="/desk/health")

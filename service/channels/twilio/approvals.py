@@ -1,0 +1,56 @@
+"""Whether Meta has approved the WhatsApp templates that packs name, as Twilio's Content API says.
+
+Source: Twilio, Content API, "Fetch template approval status" (`GET /v1/Content/{sid}/ApprovalRequests`).
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from aiohttp import ClientError
+from twilio.base.exceptions import TwilioException
+from twilio.rest import Client
+
+from service.channels.http_answers import HttpRefusal
+from service.channels.twilio.approval import Approval
+from service.channels.twilio.provider import TwilioHttp
+from service.channels.twilio.settings import TwilioAccount
+
+TIMEOUT_S: Final = 10.0
+TWILIO: Final = "https://api.twilio.com"
+AT_ONCE: Final = 5
+
+
+async def approvals(account: TwilioAccount, sids: Iterable[str]) -> list[Approval]:
+    """Of each of these templates, in their order; one that could not be asked for is `unknown`, with why."""
+    http = TwilioHttp(AT_ONCE, TIMEOUT_S)
+    client = Client(account.account_sid, account.auth_token.get_secret_value(), http_client=http)
+    if account.base_url != TWILIO:
+        client.content.base_url = account.base_url
+    try:
+        return [await _approval(client, sid) for sid in sids]
+    finally:
+        await http.close()
+
+
+async def _approval(client: Client, sid: str) -> Approval:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            found = await client.content.v1.contents(sid).approval_fetch().fetch_async()
+    except HttpRefusal as no:
+        said = str(no.json.get("message") or "").strip() if no.json else ""
+        return Approval(sid, "unknown", f"HTTP {no.status}{': ' if said else ''}{said[:200]}")
+    except (
+        TwilioException,
+        ClientError,
+        OSError,
+        TimeoutError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        return Approval(sid, "unknown", type(error).__name__)
+    said_of = found.whatsapp or {}
+    status = str(said_of.get("status") or "unsubmitted").lower()
+    return Approval(sid, status[:40], str(said_of.get("rejection_reason") or "")[:200])
