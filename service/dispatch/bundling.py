@@ -36,8 +36,9 @@ async def beside(
     for c in claimed:
         pack = packs.find(c.workflow, c.version)
         notice = pack.workflow.notices.get(c.message.notice) if pack else None
-        bundle = bundle_of(c.workflow, c.snapshot.brand)
-        if notice and notice.bundle and c.lane == bundle_lane(keyring, bundle, c.message):
+        if notice is None or notice.bundle is None:
+            continue
+        if c.lane == bundle_lane(keyring, bundle_of(c.workflow, c.snapshot.brand), c.message):
             waits[c.message.id] = (c.lane, notice.bundle)
     if not waits:
         return []

@@ -154,6 +154,8 @@ def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[R
 
 
 def _is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str = "", audience: str = "") -> bool:
+    if when is None:
+        return True
     why = why_not_met(when, draft.situation(notice.name))
     if why:
         draft.log("notice_skipped", notice=notice.name, channel=channel, audience=audience, why=why)

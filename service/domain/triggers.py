@@ -83,8 +83,11 @@ def is_meant(draft: Draft, name: str, when: Condition | None = None, at: datetim
 
     Where it is not, the timeline says why.
     """
+    own = draft.workflow.notices[name].when
+    if when is None and own is None:
+        return True
     situation = draft.situation(name)
-    why = why_not(when, situation) or why_not(draft.workflow.notices[name].when, situation)
+    why = why_not(when, situation) or why_not(own, situation)
     if why:
         remember(draft, name, told=False)
         draft.log("notice_skipped", at, notice=name, why=why)
