@@ -1,4 +1,4 @@
-"""`make bench`: Stagebell with everything durable beside its peers, which keep nothing. Ratios, from one run.
+"""`make bench`: Stagebell beside peers that keep nothing, and beside those that promise the same. Ratios, from one run.
 
 Same machine, same nodes, interleaved rounds, medians. Writes bench/results.json and bench/results.svg.
 """
@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import clocks, fairness, foresight, measures, micro, report, sending, stream
+from bench import board, clocks, durable, fairness, foresight, measures, micro, partitions, report, sending, stream
 from bench.contenders import Stagebell, acknowledger, peers
 from bench.setting import Setting, prepared
 
 HERE = Path(__file__).parent
+# Of what is dear beside what it tells, so that the whole stays within 20 minutes.
+FEWER_ROUNDS = 2
 
 
 def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
@@ -28,11 +30,10 @@ def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 async def intake_beside_ack(s: Setting, count: int, rounds: int) -> dict[str, float]:
     """Events a second that intake takes, decides and commits, beside a consumer that only acknowledges."""
-    pair = {"intake": Stagebell("intake", ("intake",)), "ack only": acknowledger()}
-    got: dict[str, list[float]] = {name: [] for name in pair}
+    got: dict[str, list[float]] = {"intake": [], "ack only": []}
     for _ in range(rounds):
-        for name, contender in pair.items():
-            got[name].append(await measures.drained(contender, s, count))
+        got["intake"].append(await measures.taken_in(Stagebell("intake", ("intake",)), s, count))
+        got["ack only"].append(await measures.drained(acknowledger(), s, count))
     return {name: statistics.median(rates) for name, rates in got.items()}
 
 
@@ -47,7 +48,7 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
     waits = {c.name: await measures.latency(c, s, options.latency_seconds) for c in contenders[:3]}
     apart = [Stagebell(f"{n} dispatch", ("intake,clock,relay,web", *["dispatch"] * n)) for n in options.dispatchers]
     more: dict[str, list[float]] = {c.name: [] for c in apart}
-    for _ in range(options.rounds):
+    for _ in range(min(options.rounds, FEWER_ROUNDS)):
         for c in apart:
             more[c.name].append((await measures.throughput(c, s, options.events))["events_per_s"])
     return {
@@ -67,6 +68,9 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
         "commit_ms": await micro.commits(s.postgres),
         "clocks": await clocks.measure(s.postgres, s.folder),
         "fairness": await fairness.measure(s),
+        "durable": await durable.measure(s, options.events, min(options.rounds, FEWER_ROUNDS)),
+        "partitions": await partitions.measure(s, options.events),
+        "board": await board.measure(s.postgres, s.folder),
         "stream": await stream.measure(s.postgres, s.folder),
     }
 

@@ -56,7 +56,7 @@ async def new_app(database: str, clock: ManualTime | SteadyTime) -> App:
         workflows=ROOT / "templates",
         secret_key=SecretStr("a secret key for benches, as long as any"),
     )  # type: ignore[call-arg]
-    app = App(settings, roles=(), time=clock)
+    app = App(settings, roles=("clock",), time=clock)  # never started: none of its loops runs
     await migrate(app.ledger)
     return app
 

@@ -10,8 +10,11 @@ from typing import Any
 
 import aio_pika
 
+from bench.peers import store
 from bench.processes import ready
 from bench.setting import ROOT, Setting
+from service.broker.port import INTAKE, SUBJECT_HEADERS, intake_queue
+from tests.support.nodes import connect
 
 PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
@@ -34,6 +37,7 @@ class Contender:
 
     def __init__(self, name: str, command: list[str], queue: str, wrap: str = "") -> None:
         self.name, self._command, self.queue, self._wrap = name, command, queue, wrap
+        self.queues = [queue]
 
     async def feed(self, s: Setting, events: list[dict[str, Any]], delay: float = 0.0) -> dict[str, float]:
         """Publish; when each order was published."""
@@ -82,7 +86,12 @@ class Contender:
                 "message_timestamp": 0,
             }
             return aio_pika.Message(json.dumps(message).encode(), delivery_mode=2)
-        return aio_pika.Message(json.dumps(e).encode(), content_type="application/cloudevents+json", delivery_mode=2)
+        return aio_pika.Message(
+            json.dumps(e).encode(),
+            headers={SUBJECT_HEADERS[0]: e["subject"]},
+            content_type="application/cloudevents+json",
+            delivery_mode=2,
+        )
 
     async def prepare(self, s: Setting) -> None:
         """Nothing to bring up to date."""
@@ -91,44 +100,73 @@ class Contender:
         """Wait until it takes messages; nobody says when."""
         await asyncio.sleep(6)
 
+    def environment(self, s: Setting) -> dict[str, str]:
+        """Of each of its processes."""
+        mine = {"BENCH_AMQP": s.amqp, "BENCH_PROVIDER": s.provider, "BENCH_QUEUE": self.queue}
+        return {**os.environ, **mine, "PYTHONPATH": str(ROOT)}
+
     def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
         """Its processes."""
-        env = {
-            **os.environ,
-            "BENCH_AMQP": s.amqp,
-            "BENCH_PROVIDER": s.provider,
-            "BENCH_QUEUE": self.queue,
-            "PYTHONPATH": str(ROOT),
-        }
         log = (s.folder / f"{self.name}.log").open("ab")
-        return [subprocess.Popen(self._command, env=env, cwd=s.folder, stdout=log, stderr=log, start_new_session=True)]
+        return [
+            subprocess.Popen(
+                self._command, env=self.environment(s), cwd=s.folder, stdout=log, stderr=log, start_new_session=True
+            )
+        ]
+
+
+class Durable(Contender):
+    """A peer that keeps what it promises in a database of its own. `driver`: how it writes the address."""
+
+    def __init__(self, name: str, command: list[str], queue: str, wrap: str = "", driver: str = "") -> None:
+        super().__init__(name, command, queue, wrap)
+        self._driver = driver
+        self._database = ""
+
+    async def prepare(self, s: Setting) -> None:
+        """Make the database and its tables, the first time."""
+        if self._database:
+            return
+        url = await s.postgres.create(self.queue.replace(".", "_"))
+        connection = await connect(url)
+        await connection.execute(store.SCHEMA)
+        await connection.close()
+        self._database = url if self._driver else url.replace("+asyncpg", "")
+
+    def environment(self, s: Setting) -> dict[str, str]:
+        return {**super().environment(s), "BENCH_DATABASE": self._database}
 
 
 class Stagebell(Contender):
     """Everything durable on: PostgreSQL, inbox, timeline, clocks, receipts."""
 
     def __init__(
-        self, name: str = "stagebell", processes: tuple[str, ...] = ("intake,dispatch,clock,relay,web",)
+        self,
+        name: str = "stagebell",
+        processes: tuple[str, ...] = ("intake,dispatch,clock,relay,web",),
+        partitions: int = 1,
     ) -> None:
-        super().__init__(name, [], "stagebell.intake")
+        super().__init__(name, [], INTAKE)
         self._processes = processes
+        self.queues = [intake_queue(n) for n in range(partitions)]
 
     async def _target(self, channel: Any) -> tuple[Any, str]:
         return await channel.get_exchange("orders"), "order.status_changed"
 
-    def environment(self, s: Setting, port: int) -> dict[str, str]:
+    def of_process(self, s: Setting, port: int) -> dict[str, str]:
+        """The settings of the process that listens there."""
         values = {
             "DATABASE_URL": s.database, "BROKER_URL": s.amqp, "WORKFLOWS": str(s.folder / "packs"), "HTTP_PORT": str(port),
             "SECRET_KEY": "a secret key for benches, as long as any", "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json",
             "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_SMS_FROM": "+15005550006",
             "TWILIO_WHATSAPP_FROM": "+15005550007", "TWILIO_BASE_URL": s.provider, "FCM_BASE_URL": s.provider,
-            "FCM_CREDENTIALS": str(s.credentials), "CONCURRENT_SENDS": "60",
+            "FCM_CREDENTIALS": str(s.credentials), "CONCURRENT_SENDS": "60", "INTAKE_PARTITIONS": str(len(self.queues)),
         }  # fmt: skip
         return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
 
     async def prepare(self, s: Setting) -> None:
         """Declare the topology and the schema, so that a backlog can be put in line."""
-        process = subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", "relay"], env=self.environment(s, s.port),
+        process = subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", "relay"], env=self.of_process(s, s.port),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         await ready(s.port)
         process.terminate()
@@ -141,7 +179,7 @@ class Stagebell(Contender):
     def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
         log = (s.folder / f"{self.name}.log").open("ab")
         return [
-            subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", roles], env=self.environment(s, s.port + i),
+            subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", roles], env=self.of_process(s, s.port + i),
                              cwd=s.folder, stdout=log, stderr=log, start_new_session=True)
             for i, roles in enumerate(self._processes)
         ]  # fmt: skip
@@ -152,15 +190,30 @@ def acknowledger() -> Contender:
     return Contender("ack only", [str(PEER_PYTHON), "-m", "bench.peers.ack"], "bench.ack")
 
 
+def durable_peers() -> list[Contender]:
+    """Those that keep what Stagebell keeps of it, and promise the same."""
+    python = str(PEER_PYTHON)
+    celery = _celery("bench.peers.durable_celery")
+    return [
+        Durable("FastStream + SQLAlchemy", [python, "-m", "bench.peers.durable_faststream"], "bench.faststream.db",
+                driver="asyncpg"),
+        Durable("procrastinate", [python, "-m", "bench.peers.durable_procrastinate"], "bench.procrastinate.db"),
+        Durable("Celery + psycopg", celery, "bench.celery.db", "celery"),
+    ]  # fmt: skip
+
+
+def _celery(app: str) -> list[str]:
+    return [str(PEER_PYTHON), "-m", "celery", "-A", app, "worker", "-c", "2", "--without-gossip", "--without-mingle",
+            "--without-heartbeat", "-l", "ERROR"]  # fmt: skip
+
+
 def peers() -> list[Contender]:
     """Those that Stagebell is measured beside."""
     python = str(PEER_PYTHON)
-    celery = [python, "-m", "celery", "-A", "bench.peers.celery_app", "worker", "-c", "2", "--without-gossip",
-              "--without-mingle", "--without-heartbeat", "-l", "ERROR"]  # fmt: skip
     dramatiq = [python, "-m", "dramatiq", "bench.peers.dramatiq_app", "-p", "2", "-t", "8"]
     return [
         Contender("bare loop", [python, "-m", "bench.peers.bare"], "bench.bare"),
         Contender("FastStream", [python, "-m", "bench.peers.faststream_app"], "bench.faststream"),
-        Contender("Celery", celery, "bench.celery", "celery"),
+        Contender("Celery", _celery("bench.peers.celery_app"), "bench.celery", "celery"),
         Contender("Dramatiq", dramatiq, "bench.dramatiq", "dramatiq"),
     ]

@@ -12,10 +12,12 @@ import aio_pika
 import aiohttp
 
 from bench.contenders import Contender, Stagebell, event
-from bench.processes import stop, usage
+from bench.processes import cpu_of_tree, stop, usage
 from bench.setting import Setting
 from tests.support.nodes import Postgres, connect, running
 from tests.support.past import fill
+
+FILLED_AT_ONCE = 1_000_000
 
 
 async def stats(s: Setting) -> dict[str, Any]:
@@ -37,19 +39,47 @@ async def throughput(c: Contender, s: Setting, count: int) -> dict[str, float]:
     await c.prepare(s)
     await c.feed(s, [event(n, s.runs) for n in range(count)])
     await reset(s)
+    before = cpu_of_tree(s.postgres.process.pid)
     processes = c.start(s)
     try:
         deadline = time.monotonic() + 150
         while (seen := await stats(s))["count"] < 3 * count and time.monotonic() < deadline:
             await asyncio.sleep(0.3)
         cpu, memory = usage(processes)
+        postgres = cpu_of_tree(s.postgres.process.pid) - before
     finally:
         stop(processes)
     seconds = max(0.001, seen["last"] - seen["first"])
     done = seen["count"] / 3
     if done < count:
         print(f"  {c.name}: only {done:.0f} of {count} events; see {s.folder}", file=sys.stderr)
-    return {"events_per_s": done / seconds, "cpu_ms_per_event": 1000 * cpu / max(1, done), "peak_mib": memory}
+    return {
+        "events_per_s": done / seconds,
+        "cpu_ms_per_event": 1000 * cpu / max(1, done),
+        "postgres_ms_per_event": 1000 * postgres / max(1, done),
+        "peak_mib": memory,
+    }
+
+
+async def taken_in(c: Stagebell, s: Setting, count: int) -> float:
+    """Events a second that are committed, by what stands in the inbox: the broker counts as gone what is only handed out."""
+    s.runs += 1
+    await c.prepare(s)
+    await c.feed(s, [event(n, s.runs) for n in range(count)])
+    connection = await connect(s.database)
+    before = await connection.fetchval("SELECT count(*) FROM inbox")
+    processes = c.start(s)
+    first, began, done, deadline = 0, 0.0, 0, time.monotonic() + 150
+    try:
+        while done < count and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+            done = await connection.fetchval("SELECT count(*) FROM inbox") - before
+            if done and not began:
+                first, began = done, time.monotonic()
+        return (done - first) / max(0.001, time.monotonic() - began)
+    finally:
+        stop(processes)
+        await connection.close()
 
 
 async def drained(c: Contender, s: Setting, count: int) -> float:
@@ -58,12 +88,17 @@ async def drained(c: Contender, s: Setting, count: int) -> float:
     await c.prepare(s)
     await c.feed(s, [event(n, s.runs) for n in range(count)])
     async with await aio_pika.connect(s.amqp) as connection:
-        queue = await (await connection.channel()).get_queue(c.queue, ensure=True)
-        waiting = (await queue.declare()).message_count or 0
+        channel = await connection.channel()
+
+        async def depth() -> int:
+            declared = [await channel.declare_queue(queue, passive=True) for queue in c.queues]
+            return sum(d.declaration_result.message_count or 0 for d in declared)
+
+        waiting = await depth()
         processes = c.start(s)
         began = 0.0
         try:
-            while (left := (await queue.declare()).message_count or 0) and waiting:
+            while (left := await depth()) and waiting:
                 if left < waiting and not began:
                     began, waiting = time.monotonic(), left
                 await asyncio.sleep(0.02)
@@ -128,10 +163,11 @@ async def grown(s: Setting, count: int, past: int) -> dict[str, float]:
     bare = (
         "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at, sealed_state)"
         " SELECT gen_random_uuid(), 'device_pickup', 'past-' || n, 'completed', 'order_completed', 7, true, now(), now(), '\\x00'"
-        f" FROM generate_series({past // 10 + 1}, {past}) n"
+        " FROM generate_series($1::int, $2::int) n"
     )
-    await connection.execute(bare, timeout=400)
-    await connection.execute("ANALYZE orders", timeout=200)
+    for first in range(past // 10 + 1, past + 1, FILLED_AT_ONCE):
+        await connection.execute(bare, first, min(first + FILLED_AT_ONCE - 1, past))
+    await connection.execute("ANALYZE orders")
     await connection.close()
     full = await throughput(Stagebell(), s, count)
     return {
@@ -143,7 +179,7 @@ async def grown(s: Setting, count: int, past: int) -> dict[str, float]:
 
 async def start_to_ready(s: Setting) -> float:
     """Seconds from starting the process to /readyz."""
-    env = Stagebell().environment(s, s.port)
+    env = Stagebell().of_process(s, s.port)
     began = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "service", "run"], env=env, cwd=s.folder, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip

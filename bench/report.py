@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench import clocks, fairness, foresight, sending, stream
+from bench import board, clocks, durable, fairness, foresight, partitions, sending, stream
 
 
 def show(found: dict[str, Any]) -> str:
@@ -36,6 +36,9 @@ def show(found: dict[str, Any]) -> str:
         clocks.show(found["clocks"]),
         stream.show(found["stream"]),
         fairness.show(found["fairness"]),
+        durable.show(found["durable"]),
+        partitions.show(found["partitions"]),
+        board.show(found["board"]),
     ]
     return "\n".join(lines)
 

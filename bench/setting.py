@@ -36,6 +36,20 @@ def alone(
         print(show(asyncio.run(measure(node, folder, size))))
 
 
+def part(measure: Callable[..., Coroutine[Any, Any, Any]], show: Callable[[Any], str], **options: int) -> None:
+    """One part of the bench by itself, with broker, database and provider; each option is a number."""
+    parser = argparse.ArgumentParser()
+    for name, usual in options.items():
+        parser.add_argument(f"--{name}", type=int, default=usual)
+    given = vars(parser.parse_args())
+
+    async def run() -> str:
+        async with prepared() as s:
+            return show(await measure(s, **given))
+
+    print(asyncio.run(run()))
+
+
 @dataclass
 class Setting:
     """Where everything is."""
