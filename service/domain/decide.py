@@ -94,6 +94,9 @@ def _handle_escalation(draft: Draft, cause: HandleEscalation) -> None:
         escalations.reopen(draft, cause.settled, cause.by)
         return
     found = escalations.find(draft.order, cause.escalation_id)
+    if cause.comment.strip() and cause.act in ("acknowledge", "assign", "snooze"):
+        escalations.comment(draft, found, cause.comment, cause.by)
+        found = escalations.find(draft.order, cause.escalation_id)
     if cause.act == "reopen":
         escalations.reopen(draft, found, cause.by)
     elif cause.act == "comment":

@@ -4,7 +4,7 @@ from service.web import asyncapi, callbacks, preferences, tracking, tracking_rep
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
-from service.web.desk import board, sign_in, tools
+from service.web.desk import board, board_acts, sign_in, tools
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
 from service.web.desk import orders as order_pages
@@ -15,6 +15,7 @@ from service.web.route import Open, Route
 NUMBERS = Unaudited("shows numbers, of nobody in particular")
 OWN = Unaudited("a customer's own page of their own order, opened by mail programs and link previews too")
 TIMELINE = Unaudited("reads nothing; what it changes stands in the order's timeline and the inbox of events")
+SELF = Unaudited("shows whoever asks that they are signed in, and nothing of orders or people")
 _PUBLIC = Unaudited("is public")
 
 LINK = Open("whoever has the signed link")
@@ -67,7 +68,7 @@ PAGES = (
         board.board,
         "supervisor",
         page=True,
-        query=q.EscalationsQuery,
+        query=q.BoardQuery,
         audit=Act("escalations.listed", renews=True),
     ),
     Route(
@@ -76,9 +77,29 @@ PAGES = (
         board.board_rows,
         "supervisor",
         page=True,
-        query=q.EscalationsQuery,
+        query=q.BoardQuery,
         audit=Act("escalations.listed", renews=True),
     ),
+    Route(
+        "GET",
+        "/desk/board/soon",
+        board.soon,
+        "supervisor",
+        page=True,
+        query=q.BoardQuery,
+        audit=Act("escalations.listed", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/escalations",
+        board_acts.act_on_many,
+        "supervisor",
+        page=True,
+        query=q.BoardQuery,
+        audit=Act("escalations.handled"),
+    ),
+    Route("GET", "/desk/handover", board_acts.show_handover, "supervisor", page=True, audit=Act("escalations.listed")),
+    Route("POST", "/desk/handover", board_acts.hand_over, "supervisor", page=True, audit=Act("escalations.handled")),
     Route("GET", "/desk/call", order_pages.call, "agent", page=True, query=q.CallQuery, audit=Act("orders.searched")),
     Route(
         "GET", "/desk/orders", order_pages.orders, "agent", page=True, query=q.OrdersQuery, audit=Act("orders.listed")
@@ -192,6 +213,7 @@ PAGES = (
     ),
     Route("GET", "/desk/sign-in", sign_in.show_sign_in, _SIGN_IN, query=q.SignInQuery, audit=_PUBLIC),
     Route("POST", "/desk/sign-in", sign_in.sign_in, _SIGN_IN, guesses="sign-in", audit=Act("signed_in")),
+    Route("GET", "/desk/signed-in", sign_in.show_signed_in, "agent", page=True, audit=SELF),
     Route("POST", "/desk/sign-out", sign_in.sign_out, _SIGN_IN, audit=Act("signed_out")),
     Route("GET", "/desk/sign-in/oidc", begin_oidc, _SIGN_IN, query=q.SignInQuery, audit=_PUBLIC),
     Route("GET", "/desk/sign-in/oidc/callback", end_oidc, _SIGN_IN, lenient=True, audit=Act("signed_in")),

@@ -78,6 +78,12 @@ class EscalationsQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
+class BoardQuery(EscalationsQuery, frozen=True):
+    """Which lines of the board."""
+
+    ids: Annotated[str, Meta(description="only these escalations and incidents, parted by commas")] = ""
+
+
 class MessagesQuery(OfCountry, frozen=True):
     """Which messages; what is left out does not filter. Where several are allowed, commas part them."""
 

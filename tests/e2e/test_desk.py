@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -48,9 +49,9 @@ async def browser() -> AsyncIterator[Browser]:
         await b.close()
 
 
-async def signed_in(browser: Browser, world: World, role: str, base: str = "", **options: Any) -> Page:
+async def signed_in(browser: Browser, world: World, role: str, base: str = "", name: str = "", **options: Any) -> Page:
     """A page of somebody who came by the sign-in form."""
-    key = await key_for(world, role, f"{role}-{id(options)}")  # type: ignore[arg-type]
+    key = await key_for(world, role, name or f"{role}-{id(options)}")  # type: ignore[arg-type]
     context = await browser.new_context(**options)
     page = await context.new_page()
     await page.goto(f"{base or world.http}/desk")
@@ -76,6 +77,9 @@ def unsafe(world: World) -> dict[str, Any]:
     return event("ORD-1", at=world.app.time.now(), kind="order.issue_reported", issue={"reason": "customer_unsafe"})
 
 
+OWNER = re.compile(r"^supervisor-\d+$")
+
+
 async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser) -> None:
     await happen(desk, order(desk))
     first, second = await signed_in(browser, desk, "supervisor"), await signed_in(browser, desk, "supervisor")
@@ -87,9 +91,14 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
         await expect(page.locator("[data-escalation]")).to_have_count(1, timeout=5000)
     await first.keyboard.press("j")
     await first.keyboard.press("a")
-    await expect(second.locator(".badge.acknowledged")).to_be_visible(timeout=5000)
+    row = second.locator("[data-escalation]")
+    await expect(row).to_have_attribute("data-owner", OWNER, timeout=5000)
+    await row.hover()
     await second.locator("[data-act=resolve]").click()
     await expect(first.get_by_text("No open escalations")).to_be_visible(timeout=5000)
+    # A mistake is taken back for ten seconds.
+    await second.get_by_role("button", name="Undo").click()
+    await expect(first.locator("[data-escalation]")).to_have_count(1, timeout=5000)
 
 
 WATCH = """() => {
@@ -109,7 +118,7 @@ async def test_a_breach_appears_by_itself_within_a_second(desk: World, browser: 
     for n in (2, 3, 4):
         eta = (late + timedelta(seconds=n)).isoformat()
         await happen(desk, order(desk, order_id=f"ORD-{n}", eta=eta))
-    late_ones = page.locator("[data-escalation]").filter(has_text="vendor delayed")
+    late_ones = page.locator("[data-escalation]").filter(has_text="Partner is very late")
     await expect(late_ones).to_have_count(3, timeout=12_000)
     seen = await page.evaluate("window.seen")
     waits = []
@@ -174,7 +183,7 @@ async def test_no_page_has_an_accessibility_violation(desk: World, browser: Brow
     link = await page.request.get(f"{desk.http}/v1/orders/device_pickup/ORD-1/link")
     token = (await link.json())["url"].rpartition("/t/")[2]
     pages = ["/desk", "/desk/orders", "/desk/orders/device_pickup/ORD-1", "/desk/inbox", "/desk/dead", "/desk/health",
-             "/desk/lifecycle", f"/t/{token}", "/desk/sign-in"]  # fmt: skip
+             "/desk/lifecycle", "/desk/handover", f"/t/{token}", "/desk/sign-in"]  # fmt: skip
     found = []
     for width in (1440, 390):
         await page.set_viewport_size({"width": width, "height": 900})

@@ -241,6 +241,13 @@ def test_what_was_settled_stays_so_while_the_same_reason_is_open_anew() -> None:
         life.handle(settled.id, "reopen", settled=settled)
 
 
+def test_words_that_go_with_an_act_are_kept_as_a_comment() -> None:
+    life = raised()
+    handle(life, "assign", by="Kim", to="Lee", comment="refund is under way")
+    found = the_one(life)
+    assert (found.owner, found.comment, found.commented_by) == ("Lee", "refund is under way", "Kim")
+
+
 def test_a_comment_stands_with_who_and_when() -> None:
     life = raised()
     handle(life, "comment", by="Kim", comment="the vendor calls back at four")

@@ -202,18 +202,21 @@ def escalation_view(keyring: Keyring, row: Any, now: datetime) -> EscalationShow
     )
 
 
+def place_in(cursor: str) -> tuple[str, datetime, str]:
+    """Severity, opening and id of the last escalation before this cursor; raises Rejection."""
+    rank, opened, last = _read_cursor(cursor)
+    return next((name for name, r in _URGENCY.items() if r == rank), ""), opened, str(last)
+
+
 async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> list[NearBreach]:
     """Running clocks that will call a team within this time, the nearest first."""
     query = (
         select(clocks, orders.c.order_id.label("order_name"))
         .join(orders, orders.c.id == clocks.c.order_id)
-        .where(literal_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != "")
+        .where(*_near(wanted, now, within))
         .order_by(clocks.c.due_at)
         .limit(wanted.limit)
     )
-    for value, column in ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow)):
-        if value:
-            query = query.where(column == value)
     return [
         NearBreach(
             id=str(row.id),
@@ -227,6 +230,18 @@ async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: ti
         )
         for row in await tx.execute(query)
     ]
+
+
+async def near_breach_count(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> int:
+    """How many of them there are in all."""
+    counted = await tx.execute(select(func.count()).select_from(clocks).where(*_near(wanted, now, within)))
+    return int(counted.scalar_one())
+
+
+def _near(wanted: Wanted, now: datetime, within: timedelta) -> list[ColumnElement[bool]]:
+    found = [literal_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != ""]
+    asked = ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow))
+    return found + [column == value for value, column in asked if value]
 
 
 class StreamPlace(Struct, frozen=True):

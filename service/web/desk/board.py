@@ -1,18 +1,41 @@
-"""The board: what is open and what is about to break, most urgent first."""
+"""The board: what is open beside what is about to break, both the most urgent first."""
 
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from aiohttp import web
+from msgspec import structs
 
-from service.ledger.escalations.views import listed, listed_incidents, near_breach
-from service.web.context import CONTEXT
+from service.domain.errors import Rejection
+from service.ledger.escalations.views import (
+    Wanted,
+    listed,
+    listed_incidents,
+    members,
+    near_breach,
+    near_breach_count,
+    place_in,
+)
+from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
-from service.web.escalations import wanted_of
+from service.web.desk.titles import Titles
+from service.web.desk.urgency import Row, key_of, rows_of
+from service.web.escalations import ME, wanted_of
+from service.web.params import uuid_of
+from service.web.queries import query_of
+from service.web.query_types import BoardQuery
 
 NEAR: Final = timedelta(hours=1)
-_FILTERS: Final = ("state", "team", "workflow", "severity", "older_than", "limit")
+NEAR_SHOWN: Final = 40
+MOST_INSIDE: Final = 500
+# How many lines are asked for one by one; when more changed, the page asks for all.
+MOST_IDS: Final = 50
+# Which team this browser looked at last.
+TEAM_COOKIE: Final = "stagebell_team"
+TEAM_KEPT_S: Final = 365 * 86_400
+_FILTERS: Final = ("state", "team", "workflow", "severity", "owner", "older_than", "incident", "limit")
 
 
 async def go_to_desk(request: web.Request) -> web.StreamResponse:
@@ -21,34 +44,99 @@ async def go_to_desk(request: web.Request) -> web.StreamResponse:
 
 
 async def board(request: web.Request) -> web.StreamResponse:
-    """The whole page."""
-    return await render(request, "board.html.j2", await _values(request), here="/desk")
+    """The whole page; it opens with the team that was looked at last."""
+    page = await render(request, "board.html.j2", await values_of(request), here="/desk")
+    if "team" in request.query:
+        secure = request.app[CONTEXT].settings.public_url.startswith("https://")
+        team = request.query["team"]
+        page.set_cookie(
+            TEAM_COOKIE, team, max_age=TEAM_KEPT_S, path="/desk", samesite="Lax", httponly=True, secure=secure
+        )
+    return page
 
 
 async def board_rows(request: web.Request) -> web.StreamResponse:
-    """The rows alone, as the page asks for them when something happened."""
-    return await render(request, "board_rows.html.j2", await _values(request))
+    """The lines alone; with `ids`, only those that changed: of these, what is not among them has left the list."""
+    ids = query_of(request, BoardQuery).ids
+    if not ids:
+        return await render(request, "board_rows.html.j2", await values_of(request))
+    wanted = structs.replace(await _wanted(request), ids=_ids(ids), cursor="", limit=MOST_IDS)
+    rows, total, _ = await _page(request, wanted)
+    return await render(request, "board_changed.html.j2", {"rows": rows, "total": total, "me": request[CALLER].name})
 
 
-async def _values(request: web.Request) -> dict[str, Any]:
-    orders = request.app[CONTEXT].orders
+async def soon(request: web.Request) -> web.StreamResponse:
+    """What is about to break, as the page asks for it now and then."""
+    return await render(request, "board_soon.html.j2", await _soon(request, await _wanted(request)))
+
+
+def _ids(text: str) -> tuple[UUID, ...]:
+    try:
+        found = tuple(UUID(one) for one in text.split(","))
+    except ValueError:
+        raise Rejection("ids: ids of escalations, parted by commas, are expected") from None
+    if len(found) > MOST_IDS:
+        raise Rejection(f"ids: at most {MOST_IDS} at once")
+    return found
+
+
+async def _wanted(request: web.Request) -> Wanted:
+    """As the query asks; where it says no team, the remembered one."""
     wanted = await wanted_of(request)
+    teams = {t for p in request.app[CONTEXT].orders.packs for t in p.workflow.teams}
+    remembered = request.cookies.get(TEAM_COOKIE, "")
+    if "team" not in request.query and remembered in teams:
+        wanted = structs.replace(wanted, team=remembered)
+    return wanted
+
+
+async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, str]:
+    """Lines in one order, how many there are in all, and the next page's cursor.
+
+    Incidents are few and stand on the page where they belong by urgency.
+    """
+    orders = request.app[CONTEXT].orders
     now = orders.time.now()
     async with orders.ledger.reading() as tx:
         found, total, cursor = await listed(tx, wanted, now)
-        incidents = await listed_incidents(tx, wanted) if not wanted.cursor else []
-        near = await near_breach(tx, wanted, now, NEAR)
-    kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
+        gathered = await listed_incidents(tx, structs.replace(wanted, limit=1000))
+        if incident := query_of(request, BoardQuery).incident:
+            inside = await members(tx, uuid_of(incident, "incident"), now, MOST_INSIDE)
+            return rows_of(Titles(orders.packs), inside, []), len(inside), ""
+    titles = Titles(orders.packs)
+    first = key_of(*place_in(wanted.cursor)) if wanted.cursor else ""
+    last = key_of(found[-1].severity, found[-1].opened, found[-1].id) if cursor and found else "~"
+    rows = [r for r in rows_of(titles, found, gathered) if not r.incident or first < r.key <= last]
+    return rows, total + len(gathered), cursor
+
+
+async def _soon(request: web.Request, wanted: Wanted) -> dict[str, Any]:
+    orders = request.app[CONTEXT].orders
+    now = orders.time.now()
+    async with orders.ledger.reading() as tx:
+        near = await near_breach(tx, structs.replace(wanted, limit=NEAR_SHOWN), now, NEAR)
+        count = await near_breach_count(tx, wanted, now, NEAR)
+    return {"near": near, "near_count": count}
+
+
+async def values_of(request: web.Request) -> dict[str, Any]:
+    """What the page shows."""
+    orders = request.app[CONTEXT].orders
+    wanted = await _wanted(request)
+    rows, total, cursor = await _page(request, wanted)
+    kept = {k: v for k, v in request.query.items() if k in _FILTERS and (v or k == "team")} | {"team": wanted.team}
+    packs = [p.workflow for p in orders.packs]
     return {
+        **await _soon(request, wanted),
         "wanted": wanted,
+        "mine": request.query.get("owner") == ME,
+        "me": request[CALLER].name,
         "older": request.query.get("older_than", ""),
-        "found": found,
-        "incidents": incidents,
+        "rows": rows,
         "total": total,
-        "near": near,
-        "more": bool(cursor),
         "query": urlencode(kept),
-        "next_query": urlencode({**kept, "cursor": cursor}),
-        "teams": sorted({t for p in orders.packs for t in p.workflow.teams}),
-        "workflows": sorted(p.workflow.name for p in orders.packs),
+        "without_owner": urlencode({k: v for k, v in kept.items() if k != "owner"}),
+        "next_query": urlencode({**kept, "cursor": cursor}) if cursor else "",
+        "teams": sorted({(t.name, t.title) for w in packs for t in w.teams.values()}, key=lambda pair: pair[1]),
+        "workflows": sorted(((w.name, w.title) for w in packs), key=lambda pair: pair[1]),
     }

@@ -10,6 +10,7 @@ from aiohttp import web
 from service.ledger.access.api_keys import Caller, Role
 from service.web.auth import OPEN_SESSION, may, session_of
 from service.web.context import CALLER, CONTEXT
+from service.web.desk.titles import Titles
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -22,6 +23,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+# Signing in again happens over the page that was open.
+FRAMED: Final = frozenset({"sign_in.html.j2", "signed_in.html.j2"})
 LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk", "Board", "supervisor"),
     ("/desk/orders", "Orders", "agent"),
@@ -33,6 +36,21 @@ LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk/health", "Health", "supervisor"),
     ("/desk/audit", "Audit", "admin"),
 )
+
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+
+
+def span(seconds: float) -> str:
+    """A length as people say it: `12 min`, `3 h 05`, `2 days`; pages' scripts say the same."""
+    s = int(abs(seconds))
+    if s < _MINUTE:
+        return "<1 min"
+    if s < _HOUR:
+        return f"{s // _MINUTE} min"
+    return f"{s // _HOUR} h {s % _HOUR // _MINUTE:02}" if s < 2 * _DAY else f"{s // _DAY} days"
 
 
 async def render(
@@ -52,7 +70,11 @@ async def render(
         "here": here,
         "can": lambda role: caller is not None and may(caller, role),
         "now": context.orders.time.now(),
+        "titles": Titles(context.orders.packs),
+        "span": span,
     }
     response = aiohttp_jinja2.render_template(f"desk/{template}", request, {**shared, **values}, status=status)
     response.headers.update(HEADERS)
+    if template in FRAMED:
+        response.headers["Content-Security-Policy"] = CSP.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     return response

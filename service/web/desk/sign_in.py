@@ -39,6 +39,11 @@ async def show_sign_in(request: web.Request) -> web.StreamResponse:
     return await _page(request, safe_next(query_of(request, SignInQuery).next), "")
 
 
+async def show_signed_in(request: web.Request) -> web.StreamResponse:
+    """For scripts of open pages: whether the session lasts, and their forms' token; told to the page around it."""
+    return await render(request, "signed_in.html.j2", {})
+
+
 async def _page(request: web.Request, after: str, problem: str, status: int = 200) -> web.StreamResponse:
     context = request.app[CONTEXT]
     browser = request.cookies.get(FORM_COOKIE) or new_session_id()

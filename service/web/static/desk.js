@@ -1,40 +1,163 @@
-// The desk's own script: live stream, countdowns, keys. Everything works by links and forms without it, but live.
+// What all pages of the desk share: times, toasts, drafts, signing in again. Everything works by links and forms without it.
 "use strict";
 
-const csrf = document.querySelector('meta[name="csrf-token"]').content;
-document.addEventListener("htmx:configRequest", (e) => { e.detail.headers["X-CSRF-Token"] = csrf; });
+const desk = {};
+desk.csrf = document.querySelector('meta[name="csrf-token"]').content;
+document.addEventListener("htmx:configRequest", (e) => { e.detail.headers["X-CSRF-Token"] = desk.csrf; });
 
-const toast = (text) => {
+// A line at the foot of the page, with what to do about it.
+desk.toast = (text, label, act, ms = 6000) => {
   const box = document.getElementById("toast");
-  box.textContent = text;
-  clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => { box.textContent = ""; }, 5000);
+  box.replaceChildren(text);
+  if (label) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = label;
+    button.addEventListener("click", () => { box.replaceChildren(); act(); });
+    box.append(button);
+  }
+  clearTimeout(desk.toasting);
+  desk.toasting = setTimeout(() => box.replaceChildren(), ms);
 };
 
-// Countdowns go by the service's clock: its difference to this machine's is taken once.
+// Times go by the service's clock: its difference to this machine's is taken once.
 const stated = document.body.dataset.now;
-const skew = stated ? Date.parse(stated) - Date.now() : 0;
-const span = (ms) => {
+desk.skew = stated ? Date.parse(stated) - Date.now() : 0;
+desk.span = (ms) => {
   const s = Math.floor(Math.abs(ms) / 1000);
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${String(s % 60).padStart(2, "0")}`;
+  if (s < 60) return "<1 min";
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
   if (s < 172800) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")}`;
   return `${Math.floor(s / 86400)} days`;
 };
-const tick = () => {
-  const now = Date.now() + skew;
-  for (const t of document.querySelectorAll("time[data-due]")) {
+// Browsers still say some zones by their old names.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone.replace("Asia/Calcutta", "Asia/Kolkata");
+const local = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
+const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+desk.tick = (root = document) => {
+  const now = Date.now() + desk.skew;
+  for (const t of root.querySelectorAll("time[data-due]")) {
     const left = Date.parse(t.dateTime) - now;
-    t.textContent = left >= 0 ? `in ${span(left)}` : `${span(left)} late`;
+    write(t, left >= 0 ? `in ${desk.span(left)}` : `${desk.span(left)} late`);
     t.toggleAttribute("data-late", left < 0);
   }
-  for (const t of document.querySelectorAll("time[data-ago]")) {
-    t.textContent = `${span(now - Date.parse(t.dateTime))} ago`;
+  for (const t of root.querySelectorAll("time[data-ago]")) write(t, `${desk.span(now - Date.parse(t.dateTime))} ago`);
+  for (const t of root.querySelectorAll("time[data-span]")) write(t, desk.span(now - Date.parse(t.dateTime)));
+};
+desk.localize = (root = document) => {
+  for (const t of root.querySelectorAll("time[data-at]")) write(t, local.format(new Date(t.dateTime)).replace(",", ""));
+};
+desk.look = (root) => { desk.tick(root); desk.localize(root); desk.keepDrafts(root); };
+const zoned = document.getElementById("zone");
+if (zoned) zoned.textContent = `Times in ${zone}`;
+setInterval(desk.tick, 5000);
+document.addEventListener("htmx:afterSwap", (e) => desk.look(e.target.parentNode || document));
+
+// What somebody is writing outlives a reload, an error and the end of a session; in this tab only.
+const draftOf = (field) => `draft ${location.pathname} ${field.dataset.draft}`;
+desk.keepDrafts = (root = document) => {
+  for (const field of root.querySelectorAll("[data-draft]")) {
+    if (field.dataset.kept) continue;
+    field.dataset.kept = "yes";
+    const kept = sessionStorage.getItem(draftOf(field));
+    if (kept && !field.value) field.value = kept;
+    field.addEventListener("input", () => sessionStorage.setItem(draftOf(field), field.value));
   }
 };
-tick();
-setInterval(tick, 1000);
-document.addEventListener("htmx:afterSwap", tick);
+desk.forgetDrafts = (form) => {
+  for (const field of form.querySelectorAll("[data-draft]")) sessionStorage.removeItem(draftOf(field));
+};
+
+// Signing in again, over the page, so that nothing on it is lost.
+desk.signIn = () => desk.signing ??= new Promise((done) => {
+  const box = document.createElement("dialog");
+  box.setAttribute("aria-label", "Sign in again");
+  const frame = document.createElement("iframe");
+  frame.title = "Sign in";
+  frame.src = "/desk/sign-in?next=/desk/signed-in";
+  box.append(frame);
+  document.body.append(box);
+  const end = (ok) => { window.removeEventListener("message", heard); box.remove(); desk.signing = null; done(ok); };
+  const heard = (e) => {
+    if (e.origin !== location.origin || !e.data || !e.data.csrf) return;
+    desk.useToken(e.data.csrf);
+    box.close();
+    end(true);
+  };
+  window.addEventListener("message", heard);
+  box.addEventListener("cancel", () => end(false));
+  box.showModal();
+});
+
+// One call; asks to sign in when the session is over, and says what was wrong, with a way to try again.
+desk.call = async (method, path, body, retried = false) => {
+  const again = () => desk.call(method, path, body, true);
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers: { "X-CSRF-Token": desk.csrf, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      redirect: "manual",
+    });
+  } catch {
+    return await new Promise((done) => desk.toast("No connection: this was not done.", "Try again", () => done(again()), 60000));
+  }
+  const over = answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403;
+  if (!over || retried) return answer;
+  const before = desk.csrf;
+  if (await desk.lost() ? await desk.signIn() : desk.csrf !== before) return await again();
+  return answer;
+};
+desk.useToken = (csrf) => {
+  desk.csrf = csrf;
+  document.querySelector('meta[name="csrf-token"]').content = csrf;
+  for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = csrf;
+};
+// Whether the session is over; where another tab has begun a new one, its token is taken.
+desk.lost = async () => {
+  const look = await fetch("/desk/signed-in", { redirect: "manual" });
+  if (look.type === "opaqueredirect" || look.status === 401) return true;
+  const csrf = new DOMParser().parseFromString(await look.text(), "text/html").querySelector('meta[name="csrf-token"]');
+  if (look.ok && csrf) desk.useToken(csrf.content);
+  return false;
+};
+desk.problem = async (answer) => {
+  try { return (await answer.json()).detail || "That did not work."; } catch { return "That did not work."; }
+};
+document.addEventListener("htmx:beforeSwap", (e) => {
+  // A list never becomes a page: whoever is asked to sign in does so over it.
+  const path = new URL(e.detail.xhr.responseURL || location.href).pathname;
+  if (path.startsWith("/desk/sign-in") || e.detail.xhr.status === 401) {
+    e.detail.shouldSwap = false;
+    desk.signIn().then((ok) => { if (ok) htmx.trigger(e.detail.elt, "refresh"); });
+  }
+});
+document.addEventListener("htmx:sendError", (e) => {
+  desk.toast("No connection: what you see may be old.", "Try again", () => htmx.trigger(e.detail.elt, "refresh"), 60000);
+});
+document.addEventListener("htmx:responseError", (e) => {
+  if (e.detail.xhr.status === 401) return;
+  desk.toast(`The service answered ${e.detail.xhr.status}.`, "Try again", () => htmx.trigger(e.detail.elt, "refresh"), 20000);
+});
+
+// Forms of ours are sent when the session and the connection are there, so that what stands in them is not lost.
+document.addEventListener("submit", async (e) => {
+  const form = e.target;
+  if (form.method !== "post" || form.dataset.sent || e.defaultPrevented || form.action.endsWith("/desk/sign-in")) return;
+  e.preventDefault();
+  const button = e.submitter;
+  try {
+    if ((await desk.lost()) && !(await desk.signIn())) return;
+  } catch {
+    desk.toast("No connection: nothing was sent, your words are kept.", "Try again", () => form.requestSubmit(button), 60000);
+    return;
+  }
+  form.dataset.sent = "yes";
+  desk.forgetDrafts(form);
+  setTimeout(() => { delete form.dataset.sent; }, 3000);
+  if (button) form.requestSubmit(button); else form.requestSubmit();
+});
 
 const refreshed = document.body.dataset.refresh;
 if (refreshed) {
@@ -67,119 +190,9 @@ if (reason) {
   choose();
   reason.addEventListener("change", choose);
 }
-
-const board = document.body.hasAttribute("data-board");
-if (board) {
-  const rows = document.getElementById("rows");
-  const live = document.getElementById("live");
-  const say = (state, words) => { live.dataset.state = state; live.textContent = words; };
-  let waiting = 0;
-  let chosen = "";
-  const refresh = () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => htmx.trigger(rows, "refresh"), 60);
-  };
-  const cards = () => [...rows.querySelectorAll("[data-escalation]")];
-  const mark = () => {
-    for (const c of cards()) c.classList.toggle("chosen", c.dataset.escalation === chosen);
-  };
-  let known = new Set(cards().map((c) => c.dataset.escalation));
-  document.addEventListener("htmx:afterSwap", () => {
-    for (const c of cards()) c.classList.toggle("fresh", !known.has(c.dataset.escalation));
-    known = new Set(cards().map((c) => c.dataset.escalation));
-    mark();
-  });
-
-  for (const id of ["sound", "popup"]) {
-    const box = document.getElementById(id);
-    box.checked = localStorage.getItem(id) === "on";
-    box.addEventListener("change", async () => {
-      if (id === "popup" && box.checked && (await Notification.requestPermission()) !== "granted") box.checked = false;
-      localStorage.setItem(id, box.checked ? "on" : "off");
-    });
-  }
-  const beep = () => {
-    const audio = new AudioContext();
-    const tone = audio.createOscillator();
-    const gain = audio.createGain();
-    tone.frequency.value = 880;
-    gain.gain.setValueAtTime(0.15, audio.currentTime);
-    gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.5);
-    tone.connect(gain).connect(audio.destination);
-    tone.start();
-    tone.stop(audio.currentTime + 0.5);
-  };
-  const alarm = (data) => {
-    if (data.severity !== "critical") return;
-    if (localStorage.getItem("sound") === "on") beep();
-    if (localStorage.getItem("popup") === "on" && Notification.permission === "granted") {
-      new Notification(data.reason.replaceAll("_", " "), { body: `Order ${data.order_id}`, tag: data.escalation_id });
-    }
-  };
-
-  // The browser reconnects by itself and sends Last-Event-ID; after each connection the rows are asked for anew.
-  const listen = () => {
-    const source = new EventSource("/v1/escalations/stream");
-    source.addEventListener("ready", () => { say("live", "live"); refresh(); });
-    source.addEventListener("missed", refresh);
-    source.onerror = () => {
-      say("lost", "connection lost, trying again");
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
-    };
-    for (const kind of ["opened", "acknowledged", "reminded", "resolved"]) {
-      source.addEventListener(`escalation.${kind}`, (e) => {
-        refresh();
-        if (kind === "opened") alarm(JSON.parse(e.data).data);
-      });
-    }
-  };
-  listen();
-
-  const remark = document.getElementById("remark");
-  const act = async (name, id) => {
-    const body = {};
-    if (name === "snooze") body.minutes = 30;
-    if (name === "comment") {
-      const text = document.getElementById("remark-text");
-      text.value = "";
-      remark.showModal();
-      await new Promise((done) => { remark.onclose = done; });
-      if (remark.returnValue !== "save" || !text.value.trim()) return;
-      body.comment = text.value.trim();
-    }
-    const answer = await fetch(`/v1/escalations/${id}/${name}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-      body: JSON.stringify(body),
-    });
-    if (!answer.ok) toast((await answer.json()).detail || "That did not work.");
-    refresh();
-  };
-  rows.addEventListener("click", (e) => {
-    const button = e.target.closest("[data-act]");
-    if (button) act(button.dataset.act, button.dataset.id);
-  });
-
-  const help = document.getElementById("help");
-  document.getElementById("keys").addEventListener("click", () => help.showModal());
-  document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, dialog")) return;
-    const list = cards();
-    const at = list.findIndex((c) => c.dataset.escalation === chosen);
-    const acts = { a: "acknowledge", s: "snooze", r: "resolve", c: "comment" };
-    if (e.key === "j" || e.key === "k") {
-      const next = list[Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + (e.key === "j" ? 1 : -1)))];
-      if (next) { chosen = next.dataset.escalation; mark(); next.focus(); next.scrollIntoView({ block: "nearest" }); }
-    } else if (acts[e.key] && chosen && at >= 0) {
-      e.preventDefault();
-      act(acts[e.key], chosen);
-    } else if (e.key === "Enter" && at >= 0 && document.activeElement === list[at]) {
-      list[at].querySelector("a.order").click();
-    } else if (e.key === "/") {
-      e.preventDefault();
-      document.getElementById("find").focus();
-    } else if (e.key === "?") {
-      help.showModal();
-    }
-  });
-}
+document.addEventListener("keydown", (e) => {
+  if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, dialog")) return;
+  e.preventDefault();
+  document.getElementById("find").focus();
+});
+desk.look(document);

@@ -1,0 +1,131 @@
+"""What supervisors do on the board by forms, with or without a script: one act on many, and handing all over."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, cast, get_args
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.domain.calendars import zone_of
+from service.domain.causes import EscalationAct
+from service.domain.errors import Rejection
+from service.domain.transitions import require_known
+from service.ledger.access import api_keys
+from service.ledger.escalations.views import Wanted, listed, listed_incidents
+from service.web.auth import INCLUDES
+from service.web.context import CALLER, CONTEXT
+from service.web.desk.board import values_of
+from service.web.desk.page import render
+from service.web.desk.titles import Titles
+from service.web.desk.urgency import Row, rows_of
+from service.web.escalation_acts import Said, handle, snooze_until
+from service.web.params import Form, form_of
+from service.web.problems import Problem
+
+# Giving it to nobody.
+PUT_BACK: Final = "back"
+MORNING: Final = 9
+LONGEST_MINUTES: Final = 5
+MOST: Final = 200
+MINE: Final = 1000
+
+
+class Refused(Struct, frozen=True):
+    """One that was not done, and why."""
+
+    id: str
+    why: str
+
+
+async def act_on_many(request: web.Request) -> web.StreamResponse:
+    """One act on all that were chosen, and back to the board; what was refused is said there."""
+    form = await form_of(request)
+    single, _, one = form.get("one", "").partition(":")
+    asked, ids = (single, [one]) if single else (form.get("act", ""), form.getall("ids", []))
+    require_known("act", asked, (*get_args(EscalationAct), PUT_BACK), "act")
+    act = cast(EscalationAct, "assign" if asked == PUT_BACK else asked)
+    if not ids:
+        raise Problem(422, "Nothing chosen", "choose at least one line of the board, then what to do with them")
+    said = Said() if asked == PUT_BACK else _said(request, act, form)
+    refused = await _each(request, ids[:MOST], act, said)
+    if not refused:
+        raise web.HTTPSeeOther("/desk")
+    values = {**await values_of(request), "refused": refused}
+    return await render(request, "board.html.j2", values, here="/desk", status=409)
+
+
+async def _each(request: web.Request, ids: list[str], act: EscalationAct, said: Said) -> list[Refused]:
+    refused = []
+    for one in dict.fromkeys(ids):
+        try:
+            await handle(request, one, act, said)
+        except (Problem, Rejection) as problem:
+            refused.append(Refused(one, getattr(problem, "detail", "") or str(problem)))
+    return refused
+
+
+def _said(request: web.Request, act: str, form: Form) -> Said:
+    """What the form says besides; raises Rejection, Problem."""
+    comment, me = form.get("comment", "")[:2000], request[CALLER].name
+    if act == "snooze":
+        return Said(comment, _until(request, form))
+    if act == "assign":
+        to = form.get("to", "").strip()
+        return Said(comment, to=me if to in ("", "me") else to, take_over=bool(form.get("take_over")) or to != "")
+    return Said(comment)
+
+
+def _until(request: web.Request, form: Form) -> datetime:
+    """`for`: minutes, `morning`, or a moment as the browser's field says it, in the packs' first time zone."""
+    asked, now = form.get("for", "") or "30", request.app[CONTEXT].orders.time.now()
+    zone = zone_of(next((p.workflow.timezone for p in request.app[CONTEXT].orders.packs), "UTC"))
+    if asked == "morning":
+        local = (now.astimezone(zone) + timedelta(days=1)).replace(hour=MORNING, minute=0, second=0, microsecond=0)
+        return snooze_until(request, local, None)
+    if asked.isascii() and asked.isdigit() and len(asked) <= LONGEST_MINUTES:
+        return snooze_until(request, None, int(asked))
+    try:
+        moment = datetime.fromisoformat(asked)
+    except ValueError:
+        raise Rejection("for: minutes, 'morning', or a moment is expected") from None
+    return snooze_until(request, moment if moment.tzinfo else moment.replace(tzinfo=zone), None)
+
+
+async def show_handover(request: web.Request) -> web.StreamResponse:
+    """The sheet: everything that whoever looks has, to be given to somebody with a note."""
+    return await _sheet(request, {})
+
+
+async def hand_over(request: web.Request) -> web.StreamResponse:
+    """Give all of it, or what is chosen of it, to one person."""
+    form = await form_of(request)
+    to, ids = form.get("to", "").strip(), form.getall("ids", [])
+    if not to:
+        raise Problem(422, "Not accepted", "to: say to whom")
+    if not ids:
+        raise Problem(422, "Nothing chosen", "there is nothing to hand over")
+    note = form.get("comment", "")[:2000]
+    refused = await _each(request, ids[:MINE], "assign", Said(note, to=to, take_over=True))
+    return await _sheet(request, {"given": len(ids) - len(refused), "to": to, "note": note, "refused": refused})
+
+
+async def _sheet(request: web.Request, more: dict[str, Any]) -> web.StreamResponse:
+    values = {"rows": await _mine(request), "people": await _people(request), **more}
+    return await render(request, "handover.html.j2", values, here="/desk")
+
+
+async def _mine(request: web.Request) -> list[Row]:
+    orders = request.app[CONTEXT].orders
+    wanted = Wanted(owner=request[CALLER].name, limit=MINE)
+    async with orders.ledger.reading() as tx:
+        found, _, _ = await listed(tx, wanted, orders.time.now())
+        gathered = await listed_incidents(tx, wanted)
+    return rows_of(Titles(orders.packs), found, gathered)
+
+
+async def _people(request: web.Request) -> list[str]:
+    """Who can be given something: the names of keys that may see the board."""
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        keys = await api_keys.listed(tx)
+    names = {name for name, role, _, revoked in keys if revoked is None and "supervisor" in INCLUDES[role]}  # type: ignore[index]
+    return sorted(names - {request[CALLER].name})

@@ -1,0 +1,68 @@
+"""What the packs call things, in their first language: people read titles, never names with underscores."""
+
+from msgspec import Struct
+
+from service.domain.workflow import Workflow
+from service.workflows.packs import Packs
+
+
+def plain(name: str) -> str:
+    """A name for which no pack has a title, as words."""
+    return name.replace("_", " ").strip().capitalize()
+
+
+class Titles(Struct, frozen=True):
+    """Titles of what orders, messages and escalations name."""
+
+    packs: Packs
+
+    def _of(self, workflow: str) -> Workflow | None:
+        pack = self.packs.find(workflow)
+        return pack.workflow if pack else None
+
+    def workflow(self, name: str) -> str:
+        """A workflow's."""
+        w = self._of(name)
+        return w.title if w else plain(name)
+
+    def reason(self, workflow: str, name: str) -> str:
+        """Why a team is called."""
+        w = self._of(workflow)
+        reason = w.reasons.get(name) if w else None
+        return reason.titles.get(w.default_locale, plain(name)) if w and reason else plain(name)
+
+    def team(self, name: str, workflow: str = "") -> str:
+        """A team's, in this workflow or in any."""
+        some = [self._of(workflow)] if workflow else [p.workflow for p in self.packs]
+        return next((w.teams[name].title for w in some if w and name in w.teams), plain(name))
+
+    def stage(self, workflow: str, name: str) -> str:
+        """What the customer understands."""
+        w = self._of(workflow)
+        stage = w.stages.get(name) if w else None
+        return stage.titles.get(w.default_locale, plain(name)) if w and stage else plain(name)
+
+    def status(self, workflow: str, name: str) -> str:
+        """A status: its name as words, for packs title stages alone."""
+        return plain(name)
+
+    def notice(self, workflow: str, name: str) -> str:
+        """A notice: the title under which agents send it, else that of the stage whose entering it tells."""
+        w = self._of(workflow)
+        if w is None:
+            return plain(name)
+        notice = w.notices.get(name)
+        if notice and notice.manual:
+            return notice.manual.get(w.default_locale, plain(name))
+        if name in w.stages:
+            return self.stage(workflow, name)
+        told_in = {s.stage for s in w.statuses.values() if name in s.notices}
+        return self.stage(workflow, told_in.pop()) if len(told_in) == 1 else plain(name)
+
+    def clock(self, workflow: str, name: str) -> str:
+        """A promise: what is wrong once it is broken, or what it tells."""
+        w = self._of(workflow)
+        spec = w.clocks.get(name) if w else None
+        if spec and spec.notice:
+            return f"Told: {self.notice(workflow, spec.notice)}"
+        return self.reason(workflow, spec.escalate.reason) if spec and spec.escalate else plain(name)

@@ -1,0 +1,106 @@
+"""The board's one order: escalations that stand alone and incidents, by severity and then by how long they are open."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from service.ledger.orders.read_models import Comment, EscalationLine, IncidentShown
+from service.web.desk.titles import Titles
+
+_RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+_LAST: Final = 4
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One line. `since`: what its figure counts from; `late`: that is the end of a promise.
+
+    `orders`: how many an incident gathers; 0 of a single one. `key`: its place among the others, as text that sorts.
+    """
+
+    id: str
+    key: str
+    workflow: str
+    order_id: str
+    title: str
+    team: str
+    severity: str
+    state: str
+    level: int
+    since: datetime
+    late: bool
+    owner: str
+    owned_since: datetime | None
+    customer: str
+    assignee: str
+    detail: str
+    comment: Comment | None
+    snoozed_until: datetime | None
+    orders: int
+    incident: bool
+    provider: str
+
+
+def rows_of(titles: Titles, found: Sequence[EscalationLine], incidents: Sequence[IncidentShown]) -> list[Row]:
+    """All of them, the most urgent first."""
+    return sorted(
+        [*(_single(titles, e) for e in found), *(_gathered(titles, e) for e in incidents)], key=lambda r: r.key
+    )
+
+
+def key_of(severity: str, opened: datetime, identity: str) -> str:
+    """As `listed` sorts."""
+    return f"{_RANKS.get(severity, _LAST)} {opened.timestamp():017.6f} {identity}"
+
+
+def _single(titles: Titles, e: EscalationLine) -> Row:
+    return Row(
+        id=e.id,
+        key=key_of(e.severity, e.opened, e.id),
+        workflow=e.workflow,
+        order_id=e.order_id,
+        title=titles.reason(e.workflow, e.reason),
+        team=titles.team(e.team, e.workflow),
+        severity=e.severity,
+        state=e.state,
+        level=e.level,
+        since=e.due or e.opened,
+        late=e.due is not None,
+        owner=e.owner,
+        owned_since=e.owned_since,
+        customer=e.customer,
+        assignee=e.assignee,
+        detail=e.detail,
+        comment=e.comment,
+        snoozed_until=e.snoozed_until,
+        orders=0,
+        incident=False,
+        provider="",
+    )
+
+
+def _gathered(titles: Titles, e: IncidentShown) -> Row:
+    return Row(
+        id=e.id,
+        key=key_of(e.severity, e.opened, e.id),
+        workflow=e.workflow,
+        order_id=e.order_id,
+        title=titles.reason(e.workflow, e.reason),
+        team=titles.team(e.team, e.workflow),
+        severity=e.severity,
+        state=e.state,
+        level=e.level,
+        since=e.opened,
+        late=False,
+        owner=e.owner,
+        owned_since=None,
+        customer="",
+        assignee="",
+        detail=e.detail,
+        comment=None,
+        snoozed_until=e.snoozed_until,
+        orders=e.open_orders,
+        incident=True,
+        provider=e.provider,
+    )

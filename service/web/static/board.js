@@ -1,0 +1,326 @@
+// The board: only what changed travels, and neither focus nor what is chosen is lost by it.
+"use strict";
+{
+const me = document.body.dataset.me;
+const query = document.body.dataset.query;
+const holder = document.getElementById("rows");
+const live = document.getElementById("live");
+const bulk = document.getElementById("bulk");
+const say = (state, words) => { live.dataset.state = state; live.textContent = words; };
+const rows = () => [...holder.querySelectorAll("[data-escalation]")];
+const rowOf = (id) => document.getElementById(`e-${id}`);
+const current = () => document.activeElement?.closest?.("[data-escalation]") || holder.querySelector(".chosen");
+let marked = "";
+const mark = (row) => {
+  for (const other of holder.querySelectorAll(".chosen")) other.classList.remove("chosen");
+  if (row) { row.classList.add("chosen"); marked = row.dataset.escalation; }
+};
+const picked = () => [...holder.querySelectorAll(".pick input:checked")].map((box) => box.value);
+const count = () => {
+  const n = picked().length;
+  document.getElementById("chosen").textContent = n;
+  bulk.hidden = n === 0;
+};
+count();
+holder.addEventListener("change", count);
+
+// Changed lines
+const list = () => document.getElementById("list");
+const total = (n) => { document.getElementById("total").textContent = n; };
+const place = (fresh) => {
+  const old = rowOf(fresh.dataset.escalation);
+  const had = old?.contains(document.activeElement);
+  const selector = had ? document.activeElement.dataset.act : "";
+  if (old) {
+    fresh.querySelector(".pick input").checked = old.querySelector(".pick input").checked;
+    fresh.classList.toggle("chosen", old.classList.contains("chosen"));
+    old.replaceWith(fresh);
+  } else {
+    const after = rows().find((r) => !r.classList.contains("member") && r.dataset.key > fresh.dataset.key);
+    list().insertBefore(fresh, after || null);
+    fresh.classList.add("fresh");
+  }
+  if (had) (selector && fresh.querySelector(`[data-act=${selector}]`) || fresh).focus({ preventScroll: true });
+};
+const leave = (row) => {
+  const next = row.nextElementSibling || row.previousElementSibling;
+  const had = row.contains(document.activeElement) || row.classList.contains("chosen");
+  row.remove();
+  if (had && next) { mark(next); next.focus({ preventScroll: true }); }
+};
+const emptied = () => {
+  document.getElementById("none")?.remove();
+  if (!rows().length) {
+    const p = document.createElement("p");
+    p.id = "none"; p.className = "empty"; p.textContent = "No open escalations. New ones appear here by themselves.";
+    list().before(p);
+  }
+};
+let waiting = new Set();
+let timer = 0;
+const MOST = 50;
+const all = () => htmx.ajax("GET", `/desk/board?${query}`, { target: "#rows", swap: "innerHTML" });
+const fetchChanged = async () => {
+  const ids = [...waiting];
+  waiting = new Set();
+  timer = 0;
+  if (ids.length > MOST) { all(); return; }
+  const answer = await desk.call("GET", `/desk/board?${query}&ids=${ids.join(",")}`);
+  if (!answer?.ok) return;
+  const box = document.createElement("template");
+  box.innerHTML = await answer.text();
+  const changed = box.content.querySelector("ul");
+  const found = new Map([...changed.querySelectorAll("[data-escalation]")].map((r) => [r.dataset.escalation, r]));
+  for (const id of ids) {
+    const row = found.get(id);
+    if (row) { desk.look(row); place(row); } else if (rowOf(id)) leave(rowOf(id));
+  }
+  counted();
+  emptied();
+  count();
+};
+const changedCount = () => rows().filter((r) => !r.classList.contains("member")).length;
+const paged = () => Boolean(holder.querySelector("a.button"));
+const counted = () => { if (!paged()) total(changedCount()); };
+const changed = (id) => {
+  waiting.add(id);
+  timer ||= setTimeout(fetchChanged, 120);
+};
+let known = new Set(rows().map((r) => r.dataset.escalation));
+document.addEventListener("htmx:beforeSwap", (e) => { if (e.target === holder) holder.kept = { picked: picked(), known: new Set(rows().map((r) => r.dataset.escalation)), focus: holder.contains(document.activeElement) }; });
+document.addEventListener("htmx:afterSwap", (e) => {
+  if (e.target !== holder) return;
+  for (const id of holder.kept?.picked || []) { const row = rowOf(id); if (row) row.querySelector(".pick input").checked = true; }
+  for (const r of rows()) r.classList.toggle("fresh", !holder.kept?.known.has(r.dataset.escalation));
+  const row = marked && rowOf(marked);
+  if (row) { mark(row); if (holder.kept?.focus) row.focus({ preventScroll: true }); }
+  total(list().dataset.total);
+  count();
+});
+
+// The stream
+const beep = () => {
+  const audio = new AudioContext();
+  const tone = audio.createOscillator();
+  const gain = audio.createGain();
+  tone.frequency.value = 880;
+  gain.gain.setValueAtTime(0.15, audio.currentTime);
+  gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.5);
+  tone.connect(gain).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.5);
+};
+for (const id of ["sound", "popup"]) {
+  const box = document.getElementById(id);
+  box.checked = localStorage.getItem(id) === "on";
+  box.addEventListener("change", async () => {
+    if (id === "popup" && box.checked && (await Notification.requestPermission()) !== "granted") box.checked = false;
+    localStorage.setItem(id, box.checked ? "on" : "off");
+  });
+}
+const alarm = (data) => {
+  if (data.severity !== "critical") return;
+  if (localStorage.getItem("sound") === "on") beep();
+  if (localStorage.getItem("popup") === "on" && Notification.permission === "granted") {
+    new Notification(rowOf(data.escalation_id)?.querySelector("strong")?.textContent || data.reason.replaceAll("_", " "), { body: `Order ${data.order_id}`, tag: data.escalation_id });
+  }
+};
+let broken = false;
+// The browser reconnects by itself and sends Last-Event-ID; whoever was away asks for all once.
+const listen = () => {
+  const source = new EventSource("/v1/escalations/stream");
+  source.addEventListener("ready", () => { say("live", "live"); if (broken) all(); broken = false; });
+  source.addEventListener("missed", all);
+  source.onerror = async () => {
+    say("lost", "connection lost, trying again");
+    broken = true;
+    if (source.readyState !== EventSource.CLOSED) return;
+    if (await desk.lost().catch(() => false)) await desk.signIn();
+    setTimeout(listen, 2000);
+  };
+  for (const kind of ["opened", "acknowledged", "reminded", "resolved", "assigned", "commented", "snoozed", "joined", "reopened", "escalated"]) {
+    source.addEventListener(`escalation.${kind}`, (e) => {
+      const data = JSON.parse(e.data).data;
+      // An incident takes in lines that were told of alone.
+      if (data.incident && kind === "opened") setTimeout(all, 300); else changed(data.escalation_id);
+      if (kind === "opened") setTimeout(() => alarm(data), 400);
+    });
+  }
+};
+listen();
+setInterval(() => { if (!document.hidden) htmx.ajax("GET", `/desk/board/soon?${query}`, { target: "#soon", swap: "innerHTML" }); }, 30000);
+
+// Acts
+const ask = async (id) => {
+  const box = document.getElementById(id);
+  box.returnValue = "";
+  box.showModal();
+  await new Promise((done) => { box.onclose = done; });
+  return box.returnValue;
+};
+const tomorrow = () => { const d = new Date(); d.setDate(d.getDate() + 1); d.setHours(9, 0, 0, 0); return d; };
+const details = async (name, ids) => {
+  if (name === "snooze") {
+    const said = await ask("later");
+    if (!said) return null;
+    if (said === "morning") return { until: tomorrow().toISOString() };
+    const at = document.getElementById("later-at").value;
+    if (said === "at") return at ? { until: new Date(at).toISOString() } : null;
+    return { minutes: Number(said) };
+  }
+  if (name === "comment") {
+    const text = document.getElementById("remark-text");
+    if ((await ask("remark")) !== "save" || !text.value.trim()) return null;
+    const comment = text.value.trim();
+    text.value = "";
+    sessionStorage.removeItem(`draft ${location.pathname} remark`);
+    return { comment };
+  }
+  if (name === "assign") {
+    const owners = ids.map(rowOf).filter((r) => r?.dataset.owner && r.dataset.owner !== me);
+    if (owners.length) {
+      const who = [...new Set(owners.map((r) => r.dataset.owner))].join(", ");
+      const since = owners[0].dataset.owned ? `, since ${desk.span(Date.now() + desk.skew - Date.parse(owners[0].dataset.owned))}` : "";
+      document.getElementById("take-text").textContent = `${who} has ${owners.length > 1 ? `${owners.length} of them` : `it${since}`}.`;
+      if ((await ask("take")) !== "yes") return null;
+    }
+    return { take_over: true };
+  }
+  return {};
+};
+let last = null;
+const act = async (name, ids, more) => {
+  if (!ids.length) return;
+  const real = { take: "assign", back: "assign" }[name] || name;
+  // What somebody else has is asked for, not taken unawares.
+  const held = ids.some((id) => rowOf(id)?.dataset.owner && rowOf(id).dataset.owner !== me);
+  const chosen = real === "acknowledge" && held ? "assign" : real;
+  const said = more || (name === "back" ? { to: "" } : await details(chosen, ids));
+  if (!said) return;
+  // Shown at once; what is refused comes back.
+  if (chosen === "resolve") for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = ".4";
+  const answer = await desk.call("POST", "/v1/escalations/bulk", { ids, act: chosen, ...said });
+  if (!answer) return;
+  for (const box of holder.querySelectorAll(".pick input:checked")) box.checked = false;
+  count();
+  if (!answer.ok) {
+    const why = await desk.problem(answer);
+    for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = "";
+    desk.toast(why, "Try again", () => act(name, ids, said), 20000);
+    return;
+  }
+  const results = (await answer.json()).results;
+  const refused = results.filter((r) => r.problem);
+  const done = results.filter((r) => !r.problem).map((r) => r.id);
+  for (const r of refused) if (rowOf(r.id)) rowOf(r.id).style.opacity = "";
+  if (done.length && ["resolve", "acknowledge", "snooze"].includes(chosen)) {
+    last = { ids: done };
+    const words = { resolve: "resolved", acknowledge: "taken", snooze: "snoozed" }[chosen];
+    desk.toast(`${done.length} ${words}${refused.length ? `, ${refused.length} not: ${refused[0].problem}` : ""}.`, "Undo", undo, 10000);
+    setTimeout(() => { if (last?.ids === done) last = null; }, 10000);
+  } else if (refused.length) desk.toast(refused[0].problem);
+  for (const id of ids) changed(id);
+};
+const undo = async () => {
+  if (!last) return;
+  const { ids } = last;
+  last = null;
+  await act("reopen", ids, {});
+};
+holder.addEventListener("click", (e) => {
+  const button = e.target.closest("[data-act]");
+  if (button) {
+    e.preventDefault();
+    act(button.dataset.act, [button.closest("[data-escalation]").dataset.escalation]);
+    return;
+  }
+  const link = e.target.closest("[data-open]");
+  if (link && !e.ctrlKey && !e.metaKey) { e.preventDefault(); open(link); }
+});
+const until = () => {
+  const said = document.getElementById("many-for").value;
+  return said === "morning" ? { until: tomorrow().toISOString() } : { minutes: Number(said) };
+};
+bulk.addEventListener("click", (e) => {
+  const button = e.target.closest("[data-many]");
+  if (!button) return;
+  e.preventDefault();
+  const name = button.dataset.many;
+  const to = document.getElementById("many-to").value.trim();
+  const comment = document.getElementById("many-comment").value.trim();
+  if (name === "assign" && !to) { document.getElementById("many-to").focus(); return; }
+  if (name === "comment" && !comment) { document.getElementById("many-comment").focus(); return; }
+  act(name, picked(), { snooze: until(), assign: { to, take_over: true, comment }, comment: { comment } }[name]);
+});
+
+// An incident opens to its orders.
+const open = async (link) => {
+  const row = link.closest("[data-escalation]");
+  const id = link.dataset.open;
+  const inside = holder.querySelectorAll(`[data-inside="${id}"]`);
+  link.setAttribute("aria-expanded", String(!inside.length));
+  if (inside.length) { for (const r of inside) r.remove(); return; }
+  const answer = await desk.call("GET", `/desk/board?incident=${id}`);
+  if (!answer?.ok) return;
+  const box = document.createElement("template");
+  box.innerHTML = await answer.text();
+  const members = [...box.content.querySelectorAll("[data-escalation]")];
+  for (const r of members) { r.classList.add("member"); r.dataset.inside = id; desk.look(r); }
+  row.after(...members);
+};
+
+// Keys
+let times = "";
+let anchor = null;
+const pick = (row, on) => { row.querySelector(".pick input").checked = on; };
+holder.addEventListener("click", (e) => {
+  const box = e.target.closest(".pick input");
+  if (!box) return;
+  const row = box.closest("[data-escalation]");
+  if (e.shiftKey && anchor?.isConnected) {
+    const every = rows();
+    const [from, to] = [every.indexOf(anchor), every.indexOf(row)].sort((a, b) => a - b);
+    for (const r of every.slice(from, to + 1)) pick(r, box.checked);
+  }
+  anchor = row;
+  count();
+});
+const help = document.getElementById("help");
+document.getElementById("keys").addEventListener("click", () => help.showModal());
+const go = (row) => { if (row) { mark(row); row.focus(); row.scrollIntoView({ block: "nearest" }); } };
+document.addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), select, textarea, dialog")) return;
+  const every = rows();
+  const row = current();
+  const at = every.indexOf(row);
+  if (/^[0-9]$/.test(e.key)) { times = (times + e.key).slice(-3); return; }
+  const n = Math.max(1, Number(times) || 1);
+  times = "";
+  const acts = { a: "acknowledge", s: "snooze", r: "resolve", c: "comment", t: "take" };
+  const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
+  if (key === "j" || key === "k") {
+    if (e.shiftKey && row) pick(row, true);
+    const next = every[Math.max(0, Math.min(every.length - 1, at < 0 ? 0 : at + (key === "j" ? n : -n)))];
+    go(next);
+    if (e.shiftKey && next) pick(next, true);
+    count();
+  } else if (key === "x") {
+    const from = Math.max(at, 0);
+    const some = every.slice(from, from + n);
+    const on = n > 1 || !some[0]?.querySelector(".pick input").checked;
+    for (const r of some) pick(r, on);
+    go(some.at(-1));
+    anchor = some.at(-1);
+    count();
+  } else if (acts[key] && (picked().length || row)) {
+    e.preventDefault();
+    act(acts[key], picked().length ? picked() : [row.dataset.escalation]);
+  } else if (key === "u") undo();
+  else if (key === "o" && row?.querySelector("[data-open]")) open(row.querySelector("[data-open]"));
+  else if (key === "m") document.getElementById("mine").getAttribute("aria-current") ? document.querySelector(".views a").click() : document.getElementById("mine").click();
+  else if (e.key === "Escape") { for (const r of every) pick(r, false); count(); }
+  else if (e.key === "Enter" && row && document.activeElement === row) row.querySelector("a.order, a")?.click();
+  else if (e.key === "?") help.showModal();
+});
+document.addEventListener("submit", (e) => { if (e.target.id === "acts") e.preventDefault(); }, true);
+}

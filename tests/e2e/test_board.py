@@ -1,0 +1,114 @@
+"""The board in a real browser: many at a time, somebody else's, what travels, and without a script."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.e2e.test_desk import browser, desk, happen, order, signed_in
+from tests.support.events import event
+from tests.support.world import World
+
+__all__ = ["browser", "desk"]
+
+# Machines under load are slow, and pages wait for none of this.
+expect.set_options(timeout=15_000)
+
+
+def reported(world: World, order_id: str, reason: str) -> dict[str, Any]:
+    return event(order_id, at=world.app.time.now(), kind="order.issue_reported", issue={"reason": reason})
+
+
+@pytest.fixture
+async def busy(desk: World) -> World:
+    """Twelve open escalations, one of them critical."""
+    for n in range(12):
+        reason = "customer_unsafe" if n == 7 else "double_deduction"
+        await happen(desk, order(desk, order_id=f"ORD-{n}"), reported(desk, f"ORD-{n}", reason))
+    return desk
+
+
+async def test_ten_are_taken_with_four_keys_and_somebody_elses_only_knowingly(busy: World, browser: Browser) -> None:
+    kim = await signed_in(browser, busy, "supervisor", name="Kim")
+    lee = await signed_in(browser, busy, "supervisor", name="Lee")
+    rows = kim.locator("[data-escalation]")
+    await expect(rows).to_have_count(12)
+    await expect(rows.first).to_contain_text("Customer feels unsafe")
+    await expect(rows.nth(1)).to_contain_text("Money was taken twice")
+    for key in ("1", "0", "x", "a"):
+        await kim.keyboard.press(key)
+    await expect(kim.locator("[data-owner=Kim]")).to_have_count(10)
+    await expect(lee.locator("[data-owner=Kim]")).to_have_count(10)
+    await lee.keyboard.press("j")
+    await lee.keyboard.press("a")
+    await expect(lee.get_by_role("dialog", name="Take over?")).to_contain_text("Kim has it")
+    await lee.get_by_role("button", name="Leave it").click()
+    await lee.keyboard.press("t")
+    await lee.get_by_role("dialog").get_by_role("button", name="Take over").click()
+    await expect(kim.locator("[data-owner=Lee]")).to_have_count(1)
+    await kim.get_by_role("link", name="Mine").click()
+    await expect(rows).to_have_count(9)
+    # At the end of the shift all of it goes to somebody.
+    await kim.get_by_role("link", name="Hand over").click()
+    await kim.get_by_label("To", exact=True).fill("Lee")
+    await kim.get_by_label("Note for all of them").fill("Refunds are under way")
+    await kim.get_by_role("button", name="Hand over what is ticked").click()
+    await expect(kim.get_by_role("status").filter(has_text="9 given to Lee")).to_be_visible()
+    await expect(lee.locator("[data-owner=Lee]")).to_have_count(10)
+    await expect(lee.get_by_text("Refunds are under way").first).to_be_attached()
+
+
+async def test_only_what_changed_travels_and_focus_stays(busy: World, browser: Browser) -> None:
+    page = await signed_in(browser, busy, "supervisor", name="Kim")
+    await expect(page.locator("#live")).to_have_text("live")
+    sizes: list[int] = []
+
+    async def weigh(response: object) -> None:
+        if "/desk/board" in response.url:  # type: ignore[attr-defined]
+            sizes.append(len(await response.body()))  # type: ignore[attr-defined]
+
+    page.on("response", weigh)
+    await page.locator("[data-escalation]").nth(4).locator(".pick input").check()
+    chosen = await page.locator("[data-escalation]").nth(4).get_attribute("data-escalation")
+    await happen(busy, order(busy, order_id="ORD-99"), reported(busy, "ORD-99", "customer_unsafe"))
+    await expect(page.locator("[data-escalation]")).to_have_count(13)
+    await expect(page.locator("#total")).to_have_text("13")
+    await expect(page.locator("[data-escalation]").nth(1)).to_contain_text("ORD-99")
+    box = page.locator(f"#e-{chosen} .pick input")
+    await expect(box).to_be_checked()
+    await expect(box).to_be_focused()
+    assert 0 < max(sizes) < 5000, sizes
+
+
+async def test_it_works_without_a_script(busy: World, browser: Browser) -> None:
+    page = await signed_in(browser, busy, "supervisor", name="Kim", java_script_enabled=False)
+    await page.get_by_role("checkbox", name=re.compile("ORD-7$")).check()
+    await page.get_by_role("checkbox", name=re.compile("ORD-3$")).check()
+    await page.locator("#bulk").get_by_role("button", name="Take").click()
+    await expect(page.locator("[data-owner=Kim]")).to_have_count(2)
+    await page.get_by_label("Team").select_option("finance")
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.locator("[data-escalation]")).to_have_count(11)
+    await page.goto(f"{busy.http}/desk")
+    await expect(page.locator("[data-escalation]")).to_have_count(11)
+
+
+async def test_an_incident_opens_to_its_orders_and_what_breaks_soon_is_beside_it(desk: World, browser: Browser) -> None:
+    late = (desk.app.time.now() - timedelta(hours=1)).isoformat()
+    await happen(desk, *(order(desk, order_id=f"ORD-{n}", eta=late) for n in range(16)))
+    soon = (desk.app.time.now() - timedelta(minutes=12)).isoformat()
+    await happen(desk, order(desk, order_id="ORD-50", eta=soon))
+    page = await signed_in(browser, desk, "supervisor")
+    link = page.get_by_role("link", name=re.compile("orders$"))
+    await expect(link).to_be_visible()
+    await link.click()
+    await expect(page.locator(".row.member").first).to_contain_text("Partner is very late")
+    assert await page.locator(".row.member").count() == int((await link.inner_text()).split()[0])
+    near = page.locator("#soon")
+    await expect(near).to_contain_text("ORD-50")
+    await expect(near).to_contain_text("Partner is very late")
+    box = await near.bounding_box()
+    assert box is not None
+    assert box["y"] < 300, "it is in sight"
