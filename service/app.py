@@ -24,6 +24,7 @@ from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.price_reader import PriceReader
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
+from service.dispatch.straight import StraightWay
 from service.dispatch.template_states import TemplateStates
 from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
@@ -105,7 +106,8 @@ class App:
             )
         self.budgets = Budgets(self.orders, settings.prices)
         self.health = ProviderHealth(self.orders, settings.provider_team, self._limits(), self.budgets)
-        self.intake = Intake(self.orders)
+        self._straight = StraightWay(self.orders)
+        self.intake = Intake(self.orders, self._straight)
         self.settler = Settler(self.orders, self.health)
         self.holds = Holds(self.orders, self.budgets)
         self.templates = TemplateStates(self.orders, settings.twilio_accounts())
@@ -243,6 +245,7 @@ class App:
         workers = [
             Worker(self.orders, route, self.composer, outcomes, limits, self.holds, self.templates) for route in routes
         ]
+        self._straight.use(workers)
         resolver = UnknownResolver(self.orders, self.routes, self.composer, outcomes)
         cleaner = Cleaner(self.orders, self.routes)
         priced = routes if self.settings.prices else ()

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 POINTS: Final = (
-    "intake.before_commit", "intake.before_ack", "dispatch.before_begin", "dispatch.before_send", "dispatch.after_send",
+    "intake.before_commit", "intake.before_ack", "straight.before_write", "straight.before_send",
+    "dispatch.before_begin", "dispatch.before_send", "dispatch.after_send",
     "dispatch.after_settle", "clock.before_commit", "clock.after_commit", "relay.before_publish", "relay.before_done",
     "relay.after_done",
 )  # fmt: skip

@@ -35,6 +35,11 @@ class SendLimits(Struct, frozen=True):
     per_prefix: int = 0
     in_all: int = 0
 
+    @property
+    def are_counted(self) -> bool:
+        """Whether a day's messages are counted."""
+        return bool(self.per_number or self.per_prefix or self.in_all)
+
 
 def refuse_address(address: str, limits: SendLimits) -> str:
     """Why this number is never written to; empty when it may be."""

@@ -79,6 +79,11 @@ class ChannelRoute:
         """Whether no provider takes more than a probe now."""
         return all(breaker.is_open for breaker in self._breakers.values())
 
+    @property
+    def is_rated(self) -> bool:
+        """Whether only so many may be sent a second."""
+        return self._limiter is not None
+
     def opens_at(self) -> datetime | None:
         """When a provider may be tried again, while there is no room."""
         return min((t for b in self._breakers.values() if (t := b.rest_until())), default=None)

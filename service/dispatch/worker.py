@@ -5,7 +5,7 @@ held while a provider is asked.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,19 +16,18 @@ import structlog
 from msgspec import Struct
 
 from service.channels.port import ReplyWindow, SendResult
-from service.channels.registry import medium_of, spec_of
-from service.dispatch import guards
+from service.channels.registry import medium_of
 from service.dispatch.bundling import all_of, beside, outcomes, together
 from service.dispatch.compose import Composed, Composer
-from service.dispatch.guards import Places, SendLimits
+from service.dispatch.guards import SendLimits
 from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
+from service.dispatch.preparing import Preparer, Ready, over, unsaid
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
 from service.dispatch.template_states import TemplateStates
-from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed, windows_of
-from service.domain.errors import Rejection
-from service.domain.notices import Accepted, NoAnswer, before_sending
+from service.dispatch.windows import windows_of
+from service.domain.notices import Accepted, NoAnswer
 from service.earlier_packs import recall
 from service.failpoints import failpoint
 from service.ledger.database.faults import is_transient
@@ -40,7 +39,6 @@ from service.orders import Orders
 from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.loops import run_loop
 from service.telemetry import metrics, tracing
-from service.workflows.templates import UNRENDERABLE
 
 log = structlog.get_logger(__name__)
 
@@ -61,18 +59,20 @@ class _Begun(Struct):
     count: int
 
 
-def _over(places: Places, c: ClaimedMessage) -> Ended:
-    return Ended("suppressed", f"over {places.over[c.message.id]}", "cap")
-
-
 class _Line(Struct):
-    """One of the two lines of a channel: of codes, or of everything else. `claiming`: places taken while it claims."""
+    """One of the two lines of a channel: of codes, or of everything else.
+
+    `claiming`: places taken while it claims; `held`: by transactions whose messages come the straight way. `is_clear`:
+    when it last looked nothing was left to be claimed.
+    """
 
     codes: bool
     wake: asyncio.Event
     looked_at: datetime
     is_full: bool = False
     claiming: int = 0
+    held: int = 0
+    is_clear: bool = False
 
 
 class Worker:
@@ -89,21 +89,20 @@ class Worker:
         templates: TemplateStates,
     ) -> None:
         self._orders = orders
-        self._templates = templates
         self._route = route
-        self._composer = composer
+        self._preparer = Preparer(orders, composer, limits, holds, route, templates)
         self._outcomes = outcomes
-        self._limits = limits
         self._medium = medium_of(route.channel)
-        self._holds = holds
+        self.channel = route.channel
         # No send takes longer than the route lets it, and the margin is there to write down what came of it.
-        self._lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
+        self.lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
         topics = {codes: dispatch_topic(route.channel, codes=codes) for codes in (True, False)}
         self._lines = [
             _Line(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()
         ]
         self._at_once = min(FIRST_AT_ONCE, route.concurrent)
+        self._is_open = True
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
@@ -148,6 +147,7 @@ class Worker:
             permits = 0  # one probe, whichever line it comes from; its end wakes the other
         # Before the claim is awaited, so that a place that comes free meanwhile is noticed.
         line.is_full = permits <= 0
+        line.is_clear = False
         if permits <= 0:
             return False
         line.claiming = permits
@@ -156,21 +156,63 @@ class Worker:
                 begun = await self._begin_surely(permits, line)
             failpoint("dispatch.before_send")
             for c, composed in begun.ready:
-                task = asyncio.create_task(self._send(c, composed))
-                self._sending.add(task)
-                task.add_done_callback(self._sent)
+                self._start(c, composed)
         finally:
             line.claiming = 0
             self._wake_full()
         for c, ended in begun.ended:
             self._outcomes.put(Outcome(c.message.id, c.message.order_id, ended, c.fencing_token))
         line.is_full = begun.count == permits
+        line.is_clear = not line.is_full
         return begun.count == permits
+
+    def _start(self, c: ClaimedMessage, composed: Composed) -> None:
+        task = asyncio.create_task(self._send(c, composed))
+        self._sending.add(task)
+        task.add_done_callback(self._sent)
+
+    def hold(self, *, codes: bool) -> bool:
+        """Take a place for a message that comes the straight way, or say that it has to be claimed in its turn.
+
+        So it has while anything may wait, while a cap or a rate may turn it away, and while providers are only probed.
+        """
+        line = next(line for line in self._lines if line.codes == codes)
+        if not self._is_open or not line.is_clear or line.claiming or line.wake.is_set():
+            return False
+        if self._route.is_rated or self._route.is_probing or self._preparer.is_counted:
+            return False
+        wanted = line.held + 1
+        if self._places_left(line) <= 0 or self._route.permits(wanted) < wanted:
+            return False
+        line.held += 1
+        return True
+
+    def let_go(self, *, codes: bool) -> None:
+        """Give back a place that was held."""
+        next(line for line in self._lines if line.codes == codes).held -= 1
+        self._wake_full()
+
+    async def windows(
+        self, tx: Transaction, claimed: Sequence[ClaimedMessage], now: datetime
+    ) -> dict[UUID, ReplyWindow]:
+        """In which windows these go out, where the channel has any."""
+        return await windows_of(tx, self.channel, claimed, self._route.providers, self._orders.packs, now)
+
+    def ready(self, c: ClaimedMessage, now: datetime, window: ReplyWindow | None) -> Ready | None:
+        """What it says, if it may be sent; None for what is to be claimed, and then ended with its reason."""
+        return self._preparer.ready(c, now, window)
+
+    def send_begun(self, c: ClaimedMessage, composed: Composed | None) -> None:
+        """Send what is committed as begun; a secret is opened only here. Raises nothing: what is begun has an end."""
+        try:
+            self._start(c, composed or self._preparer.compose(c, self._orders.time.now()))
+        except Exception as error:
+            self._outcomes.put(Outcome(c.message.id, c.message.order_id, unsaid(c, error), c.fencing_token))
 
     def _places_left(self, line: _Line) -> int:
         """How many may be sent now: a few places stay those of codes, however much else there is."""
         for_codes = -(-self._route.concurrent // CODES_SHARE) if self._route.concurrent > 1 else 0
-        taken = len(self._sending) + sum(other.claiming for other in self._lines)
+        taken = len(self._sending) + sum(other.claiming + other.held for other in self._lines)
         if line.codes:
             return min(max(1, for_codes), min(self._at_once + for_codes, self._route.concurrent) - taken)
         return min(CLAIM_AT_ONCE, min(self._at_once, self._route.concurrent - for_codes) - taken)
@@ -208,12 +250,11 @@ class Worker:
             others = await beside(tx, claimed, self._orders.packs, self._orders.keyring, now) if not line.codes else []
             await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in others))
             every = [*claimed, *others]
-            providers = self._route.providers
-            windows = await windows_of(tx, self._route.channel, every, providers, self._orders.packs, now)
-            ready, ended = await self._prepare(every, now, windows)
+            windows = await self.windows(tx, every, now)
+            ready, ended = await self._preparer.prepare(every, now, windows)
             ready = together(ready, others)
-            places = await self._reserve(tx, ready, now)
-            ended += [(n, _over(places, c)) for c, x in ready if c.message.id in places.over for n in all_of(c, x)]
+            places = await self._preparer.reserve(tx, ready, now)
+            ended += [(n, over(places, c)) for c, x in ready if c.message.id in places.over for n in all_of(c, x)]
             all_ready, ready = ready, [(c, x) for c, x in ready if not places.refuses(c.message.id)]
             failpoint("dispatch.before_begin")
             # What is over a cap only by sends under way waits for how they end.
@@ -223,65 +264,9 @@ class Worker:
             # Paid for is what leaves: the message with all that is in it.
             parts = {n.message.id: 0 for c, x in ready for n in all_of(c, x)}
             parts |= {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}
-            await claims.begin(tx, said, now, now + self._lease, places.taken, parts)
-            await claims.lease(tx, [c.message.id for c, _ in ended], now + self._lease)
+            await claims.begin(tx, said, now, now + self.lease, places.taken, parts)
+            await claims.lease(tx, [c.message.id for c, _ in ended], now + self.lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
-
-    async def _reserve(
-        self, tx: Transaction, ready: Sequence[tuple[ClaimedMessage, Composed]], now: datetime
-    ) -> Places:
-        if not spec_of(self._route.channel).is_dialled:
-            return Places()
-        return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
-
-    async def _prepare(
-        self, claimed: Sequence[ClaimedMessage], now: datetime, windows: Mapping[UUID, ReplyWindow]
-    ) -> tuple[list[tuple[ClaimedMessage, Composed]], list[tuple[ClaimedMessage, Ended]]]:
-        """What can be sent, rendered; and what must not or cannot, with why."""
-        ready: list[tuple[ClaimedMessage, Composed]] = []
-        ended: list[tuple[ClaimedMessage, Ended]] = []
-        for c in claimed:
-            await breathe()
-            if unfit := self._unfit(c):
-                ended.append((c, unfit))
-                continue
-            ttl = max(1, int((c.message.valid_until - now).total_seconds()))
-            try:
-                composed = self._composer.compose(c, ttl, windows.get(c.message.id))
-            except (Rejection, *UNRENDERABLE) as error:
-                log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
-                ended.append((c, Ended("failed", f"its template does not render: {type(error).__name__}", "template")))
-                continue
-            if is_closed(composed.outgoing, self._route.providers, self._templates):
-                ended.append((c, Ended("failed", WHY_CLOSED, OUTSIDE)))
-            else:
-                ready.append((c, composed))
-        return ready, ended
-
-    def _unfit(self, c: ClaimedMessage) -> Ended | None:
-        n = c.message
-        pack = self._orders.packs.find(c.workflow, c.version)
-        if pack is None or n.notice not in pack.workflow.notices:
-            return Ended("failed", "its workflow or notice is not installed any more", "pack")
-        stale = before_sending(
-            n,
-            self._orders.time.now(),
-            planned=c.planned,
-            supersedable=c.supersedable,
-            passed_by=c.passed_by,
-            grace=pack.workflow.grace,
-            opted_out=c.opted_out,
-            called_off=c.called_off,
-        )
-        if stale:
-            return Ended(*stale)
-        if hold := self._holds.on(n.channel, c.workflow, n.notice):
-            return Ended("held", hold.in_words, "held")
-        if n.secret and c.secret is None:
-            return Ended("expired", "its code has been erased")
-        if spec_of(n.channel).is_dialled and (why := guards.refuse_address(n.address, self._limits)):
-            return Ended("failed", why, "address")
-        return None
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -323,8 +308,10 @@ class Worker:
     async def _finish(self) -> None:
         """Wait for running sends, bounded by the caller's patience, and for their answers to be written."""
         try:
-            if self._sending:
-                await asyncio.wait(set(self._sending))
+            self._is_open = False
+            while self._sending or any(line.held for line in self._lines):
+                # What is committed meanwhile as begun here is sent here.
+                await asyncio.wait(set(self._sending) or {asyncio.create_task(asyncio.sleep(0.01))})
         except asyncio.CancelledError:
             for task in self._sending:
                 task.cancel()

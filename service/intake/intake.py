@@ -24,6 +24,7 @@ from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Incoming, read
 from service.intake.line import Waiting
 from service.intake.replays import replay_opened, sealed_dead_letter
+from service.intake.sooner import Later, Sooner
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.orders import inbox
@@ -70,9 +71,11 @@ class _Read(Struct, frozen=True):
 class Intake:
     """Applies messages to orders. `dead_letter`: whether a refusal also becomes a dead letter."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: Orders, sooner: Sooner | None = None) -> None:
+        """`sooner`: who sends what was just planned without its being claimed; None: nobody in this process."""
         self._orders = orders
         self._chosen = ChosenWishes(orders.packs)
+        self._sooner: Sooner = sooner or Later()
 
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
         """Where a delivery stands in line; what cannot be read concerns no order."""
@@ -155,9 +158,10 @@ class Intake:
     async def _commit(self, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         for attempt in range(RACE_RETRIES):
             try:
-                async with self._orders.unit_of_work() as u:
+                async with self._sooner.carrying() as carried, self._orders.unit_of_work() as u:
                     verdicts = await self._decide(u, reads, dead_letter)
                     began_ns = time.time_ns()
+                    await carried.begin(u)
                     await u.write()
                     failpoint("intake.before_commit")
                 tracing.record("commit", began_ns, (v.traceparent for v in verdicts), events=len(reads))

@@ -58,7 +58,7 @@ BUGS = [
         "tests/integration/test_dispatch.py -k never_go_back"),
     Bug("Retry-After is ignored", "service/domain/notices.py", "max(timedelta(seconds=at_least), ", "max(timedelta(0), ",
         "tests/integration/test_dispatch.py -k 429"),
-    Bug("opt-outs are forgotten", "service/dispatch/worker.py", "opted_out=c.opted_out,", "opted_out=False,",
+    Bug("opt-outs are forgotten", "service/dispatch/preparing.py", "opted_out=c.opted_out,", "opted_out=False,",
         "tests/integration/test_dispatch.py -k stop_and_start"),
     Bug("a sent code reads every message", "service/ledger/messages/housekeeping.py", "and_(messages.c.order_id == notices.c.order_id, ", "and_(",
         "tests/integration/test_statements.py"),
@@ -68,6 +68,18 @@ BUGS = [
         "tests/unit/test_notices.py -k dead_process"),
     Bug("a begun send goes back to pending", "service/ledger/messages/housekeeping.py", ".where(left, messages.c.send_begun)", ".where(left, ~messages.c.send_begun)",
         "tests/integration/test_dispatch.py -k lapsed"),
+    Bug("handed over before the commit", "service/dispatch/straight.py", '        failpoint("straight.before_write")\n',
+        "        _hand_over(self.sends)\n        self.sends = []\n", "tests/integration/test_straight.py -k failed_sends_nothing"),
+    Bug("what a lost commit began is sent unasked", "service/dispatch/straight.py", "if s.claimed.message.id in ours]", "]",
+        "tests/integration/test_straight.py -k failed_sends_nothing"),
+    Bug("a lost commit is not asked for", "service/dispatch/straight.py", "if carried.sends and is_transient(error):", "if False:",
+        "tests/integration/test_straight.py -k answer_is_lost"),
+    Bug("the straight way overtakes", "service/dispatch/straight.py", "if p.lane not in busy and", "if",
+        "tests/integration/test_straight.py -k overtakes"),
+    Bug("the straight way forgets opt-outs", "service/dispatch/straight.py", "(p.message.channel, p.message.address) not in silent]", "True]",
+        "tests/integration/test_straight.py -k opted_out"),
+    Bug("the straight way stores the code", "service/dispatch/preparing.py", "self._composer.render(c, MASK)", "self._composer.render(c, c.secret)",
+        "tests/integration/test_straight.py -k never_stored"),
 ]  # fmt: skip
 
 

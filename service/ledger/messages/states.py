@@ -134,6 +134,19 @@ _WAITING_IN: Final = (
 )
 
 
+async def busy_lanes(tx: Transaction, lanes: Iterable[bytes]) -> set[bytes]:
+    """Those of these lanes in which anything is to be sent yet; take the locks of their orders first."""
+    wanted = padded(sorted(set(lanes)))
+    return set((await tx.execute(_BUSY_LANES, {"lanes": wanted})).scalars()) if wanted else set()
+
+
+_BUSY_LANES: Final = (
+    select(messages.c.lane)
+    .where(messages.c.lane.in_(bindparam("lanes", expanding=True)), literal_in(messages.c.state, *ACTIVE_STATES))
+    .distinct()
+)
+
+
 def let_ahead(writes: Writes, lanes: Iterable[bytes], now: datetime) -> None:
     """Codes came into these lanes: what waits there goes as early as they do, so that no code waits behind a flood."""
     wanted = sorted(set(lanes))

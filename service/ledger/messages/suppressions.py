@@ -5,7 +5,7 @@ asked by sender and kept the digest of the address as it was written: `sender` s
 replica of such a release goes by them, and both forms of a number are looked up.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -86,18 +86,28 @@ async def suppress(
 
 async def opted_out(tx: Transaction, channel: str, addresses: Collection[str]) -> frozenset[str]:
     """Those of these addresses that want no messages on this channel."""
-    spec = spec_of(channel)
-    known_as = {spec.known_as(a): a for a in addresses if a}
-    by_digest = _by_digest(tx.keyring, known_as)
-    if not by_digest:
+    return frozenset(address for _, address in await opted_out_of(tx, {channel: addresses}))
+
+
+async def opted_out_of(tx: Transaction, asked: Mapping[str, Collection[str]]) -> frozenset[tuple[str, str]]:
+    """Those of these addresses, by channel, that want no messages on theirs."""
+    named: dict[tuple[str, bytes], set[str]] = {}
+    for channel, addresses in asked.items():
+        known_as = {spec_of(channel).known_as(a): a for a in addresses if a}
+        for digest, forms in _by_digest(tx.keyring, known_as).items():
+            named.setdefault((channel, digest), set()).update(known_as[form] for form in forms)
+    if not named:
         return frozenset()
-    values = {"of_channel": channel, "digests": padded(sorted(by_digest))}
-    found = (await tx.execute(_SUPPRESSED, values)).scalars()
-    return frozenset(known_as[form] for digest in found for form in by_digest.get(digest, ()))
+    values = {
+        "of_channels": padded(sorted({channel for channel, _ in named})),
+        "digests": padded(sorted({digest for _, digest in named})),
+    }
+    rows = await tx.execute(_SUPPRESSED, values)
+    return frozenset((row.channel, address) for row in rows for address in named.get((row.channel, row.digest), ()))
 
 
-_SUPPRESSED: Final = select(suppressions.c.digest).where(
-    suppressions.c.channel == bindparam("of_channel"),
+_SUPPRESSED: Final = select(suppressions.c.channel, suppressions.c.digest).where(
+    suppressions.c.channel.in_(bindparam("of_channels", expanding=True)),
     suppressions.c.digest.in_(bindparam("digests", expanding=True)),
 )
 

@@ -13,7 +13,7 @@ from service.domain.causes import Cause
 from service.domain.channels import found_by
 from service.domain.draft import Decision
 from service.domain.events import clean
-from service.domain.notices import FINAL_STATES, Message
+from service.domain.notices import FINAL_STATES, Message, PlannedNotice
 from service.domain.order import Clock, Order
 from service.domain.workflow import Workflow
 from service.events_out import of_clock, of_message, of_reply
@@ -21,17 +21,17 @@ from service.keyring import Keyring
 from service.ledger.conversations import writing as conversation_rows
 from service.ledger.database.sets import NewRow, Rows, Writes
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.wakeups import announcement, dispatch_topic
+from service.ledger.database.wakeups import announcement
 from service.ledger.escalations import writing as escalation_rows
 from service.ledger.escalations.incidents import Change
 from service.ledger.messages import outbox as outbox_rows
 from service.ledger.messages.outbox import OutboxMessage
-from service.ledger.messages.states import ahead_of_code, let_ahead
-from service.ledger.messages.tables import messages, notices
+from service.ledger.messages.planned import PlannedMessages
+from service.ledger.messages.tables import notices
 from service.ledger.orders import words
 from service.ledger.orders.attributes import digests_of, replace_digests
 from service.ledger.orders.recording import cause_row
-from service.ledger.orders.records import message_row, notice_row, order_row, seal_json
+from service.ledger.orders.records import notice_row, order_row, seal_json
 from service.ledger.orders.tables import (
     TIMELINE_DETAIL,
     causes,
@@ -70,13 +70,13 @@ class Changes:
         self._attributes: dict[UUID, frozenset[bytes]] = {}
         self._timeline: Rows = []
         self._notices: Rows = []
-        self._messages: list[Message] = []
+        self.planned = PlannedMessages(keyring, now)
         self._clocks: dict[UUID, NewRow] = {}
         self._escalations: list[Change] = []
         self._visits: Rows = []
         self._observations: dict[tuple[UUID, str], NewRow] = {}
         self._causes: Rows = []
-        self._called_off: dict[UUID, str] = {}
+        self.called_off: dict[UUID, str] = {}
         self._outgoing: list[OutboxMessage] = []
         self._outcomes: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
@@ -113,14 +113,14 @@ class Changes:
             )
         for notice in decision.notices:
             self._notices.append(notice_row(self._keyring, order.id, notice, traceparent))
-            self._add_messages(order, notice.messages)
+            self._add_messages(order, notice.messages, notice, traceparent)
         self._add_messages(order, decision.more_messages)
         for clock in decision.clocks:
             self._clocks[clock.id] = _clock_row(workflow, order, clock)
         for change in decision.escalations:
             self._escalations.append(Change(workflow, order, change, traceparent))
         self._talk(before, decision)
-        self._called_off |= decision.called_off
+        self.called_off |= decision.called_off
         for published in decision.clock_events:
             event = of_clock(published, order)
             key = f"clock.{order.workflow}.{published.clock}"
@@ -153,13 +153,13 @@ class Changes:
             row = {"order_id": order.id, "measure": name, "workflow": order.workflow, "value": value, "at": self._now}
             self._observations[order.id, name] = row
 
-    def _add_messages(self, order: Order, planned: tuple[Message, ...]) -> None:
-        for n in planned:
-            self._messages.append(n)
+    def _add_messages(
+        self, order: Order, messages: tuple[Message, ...], notice: PlannedNotice | None = None, traceparent: str = ""
+    ) -> None:
+        for n in messages:
+            self.planned.add(n, notice, traceparent)
             if n.state in FINAL_STATES:
                 self.report(n, order.workflow, order.reference)
-            else:
-                self.woken.add(dispatch_topic(n.channel, codes=n.secret))
 
     def report(self, n: Message, workflow: str, order_id: str) -> None:
         """Tell the outside what became of a message."""
@@ -189,7 +189,15 @@ class Changes:
     @property
     def messages(self) -> int:
         """How many messages are to be written."""
-        return len(self._messages)
+        return len(self.planned.all)
+
+    def is_new(self, order_id: UUID) -> bool:
+        """Whether the order begins with this commit: nothing was there before."""
+        return order_id in self._new
+
+    def decided(self, order_id: UUID) -> tuple[Workflow, Order]:
+        """An order as it ends up in this commit, and the pack that it goes by."""
+        return self._new.get(order_id) or self._changed[order_id]
 
     def count(self) -> None:
         """Add what this batch did to the metrics; once it is committed."""
@@ -209,14 +217,15 @@ class Changes:
         writes.insert(causes, self._causes)
         writes.insert(timeline, self._timeline)
         for row in self._notices:
-            row["called_off"] = self._called_off.pop(row["id"], "")
+            row["called_off"] = self.called_off.pop(row["id"], "")
         writes.insert(notices, self._notices)
-        await self._write_messages(writes)
+        self.woken |= self.planned.topics()
+        await self.planned.write(tx, writes)
         writes.insert(visits, self._visits)
         measured = list(self._observations.values())
         writes.upsert(measurements, measured, ("value", "at"), ("order_id", "measure"))
         writes.upsert(clocks, list(self._clocks.values()), _CLOCK_CHANGES)
-        writes.update(notices, [{"id": i, "called_off": why} for i, why in self._called_off.items()])
+        writes.update(notices, [{"id": i, "called_off": why} for i, why in self.called_off.items()])
         conversation_rows.write(writes, self._said, list(self._talks.values()))
         if self._escalations:
             # These look at what is written of their orders, and say themselves what leaves.
@@ -228,27 +237,11 @@ class Changes:
         await outbox_rows.add(tx, writes, leaving, self._now)
         await writes.run(tx, announcement(self.woken, origin))
 
-    async def _write_messages(self, writes: Writes) -> None:
-        """New messages; in lanes into which codes come, what waits goes as early as they do."""
-        rows = await self._message_rows()
-        codes = {row["lane"] for row in rows if row["secret"] and row["state"] not in FINAL_STATES}
-        if codes:
-            rows = [ahead_of_code(row, self._now) if row["lane"] in codes else row for row in rows]
-            let_ahead(writes, codes, self._now)
-        writes.insert(messages, rows)
-
     async def _order_rows(self, written: Mapping[UUID, tuple[Workflow, Order]]) -> Rows:
         rows = []
         for workflow, order in written.values():
             await breathe()
             rows.append(order_row(self._keyring, workflow, order))
-        return rows
-
-    async def _message_rows(self) -> Rows:
-        rows = []
-        for n in self._messages:
-            await breathe()
-            rows.append(message_row(self._keyring, n, self._now))
         return rows
 
 

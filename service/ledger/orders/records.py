@@ -125,8 +125,13 @@ def bundle_lane(keyring: Keyring, bundle: str, n: Message) -> bytes:
     return keyring.digest("lane", bundle, n.channel, n.address)
 
 
-def message_row(keyring: Keyring, n: Message, now: datetime) -> NewRow:
-    """A new message. Its lane: an order, channel and address, in which messages keep their order; or `bundle_lane`."""
+def lane_of(keyring: Keyring, n: Message) -> bytes:
+    """An order, channel and address, in which messages keep their order; or `bundle_lane`."""
+    return bundle_lane(keyring, n.bundle, n) if n.bundle else keyring.digest(*_own_lane(n))
+
+
+def message_row(keyring: Keyring, n: Message, lane: bytes, now: datetime) -> NewRow:
+    """A new message."""
     return {
         "id": n.id,
         "order_id": n.order_id,
@@ -134,7 +139,7 @@ def message_row(keyring: Keyring, n: Message, now: datetime) -> NewRow:
         "notice": n.notice,
         "channel": n.channel,
         "audience": n.audience,
-        "lane": bundle_lane(keyring, n.bundle, n) if n.bundle else keyring.digest(*_own_lane(n)),
+        "lane": lane,
         "state": n.state,
         "not_before": n.not_before,
         "turn": turn_of(n),

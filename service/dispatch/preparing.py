@@ -1,0 +1,155 @@
+"""What is asked of a message before it is sent, claimed or begun the straight way; and how it is put into words."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from service.channels.medium import Rendered
+from service.channels.port import ReplyWindow
+from service.channels.registry import medium_of, spec_of
+from service.dispatch import guards
+from service.dispatch.compose import Composed, Composer
+from service.dispatch.guards import Places, SendLimits
+from service.dispatch.holds import Holds
+from service.dispatch.route import ChannelRoute
+from service.dispatch.settle import Ended
+from service.dispatch.template_states import TemplateStates
+from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed
+from service.domain.errors import Rejection
+from service.domain.notices import before_sending
+from service.ledger.database.transaction import Transaction
+from service.ledger.messages.claims import ClaimedMessage
+from service.orders import Orders
+from service.pacing import breathe
+from service.workflows.templates import UNRENDERABLE
+from service.workflows.values import MASK
+
+log = structlog.get_logger(__name__)
+
+
+class Ready(Struct, frozen=True):
+    """What a message will say, as everybody may see it; whole, but of one with a secret; its parts, as paid."""
+
+    shown: Rendered
+    composed: Composed | None
+    parts: int
+
+
+def over(places: Places, c: ClaimedMessage) -> Ended:
+    """It is over a cap, and which."""
+    return Ended("suppressed", f"over {places.over[c.message.id]}", "cap")
+
+
+def unsaid(c: ClaimedMessage, error: Exception) -> Ended:
+    """Its pack cannot put it into words."""
+    log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
+    return Ended("failed", f"its template does not render: {type(error).__name__}", "template")
+
+
+def _ttl_s(c: ClaimedMessage, now: datetime) -> int:
+    return max(1, int((c.message.valid_until - now).total_seconds()))
+
+
+class Preparer:
+    """Of one channel: which messages may be sent, and what they say."""
+
+    def __init__(
+        self,
+        orders: Orders,
+        composer: Composer,
+        limits: SendLimits,
+        holds: Holds,
+        route: ChannelRoute,
+        templates: TemplateStates,
+    ) -> None:
+        self._orders = orders
+        self._composer = composer
+        self._limits = limits
+        self._holds = holds
+        self._templates = templates
+        self._route = route
+        self._medium = medium_of(route.channel)
+        self._is_dialled = spec_of(route.channel).is_dialled
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether caps may turn a message away."""
+        return self._is_dialled and self._limits.are_counted
+
+    async def reserve(self, tx: Transaction, ready: Sequence[tuple[ClaimedMessage, Composed]], now: datetime) -> Places:
+        """Their places under the caps, for the length of the send."""
+        if not self._is_dialled:
+            return Places()
+        return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
+
+    async def prepare(
+        self, claimed: Sequence[ClaimedMessage], now: datetime, windows: Mapping[UUID, ReplyWindow]
+    ) -> tuple[list[tuple[ClaimedMessage, Composed]], list[tuple[ClaimedMessage, Ended]]]:
+        """What can be sent, rendered; and what must not or cannot, with why."""
+        ready: list[tuple[ClaimedMessage, Composed]] = []
+        ended: list[tuple[ClaimedMessage, Ended]] = []
+        for c in claimed:
+            await breathe()
+            if unfit := self._unfit(c):
+                ended.append((c, unfit))
+                continue
+            try:
+                composed = self.compose(c, now, windows.get(c.message.id))
+            except (Rejection, *UNRENDERABLE) as error:
+                ended.append((c, unsaid(c, error)))
+                continue
+            if is_closed(composed.outgoing, self._route.providers, self._templates):
+                ended.append((c, Ended("failed", WHY_CLOSED, OUTSIDE)))
+            else:
+                ready.append((c, composed))
+        return ready, ended
+
+    def _unfit(self, c: ClaimedMessage) -> Ended | None:
+        n = c.message
+        pack = self._orders.packs.find(c.workflow, c.version)
+        if pack is None or n.notice not in pack.workflow.notices:
+            return Ended("failed", "its workflow or notice is not installed any more", "pack")
+        stale = before_sending(
+            n,
+            self._orders.time.now(),
+            planned=c.planned,
+            supersedable=c.supersedable,
+            passed_by=c.passed_by,
+            grace=pack.workflow.grace,
+            opted_out=c.opted_out,
+            called_off=c.called_off,
+        )
+        if stale:
+            return Ended(*stale)
+        if hold := self._holds.on(n.channel, c.workflow, n.notice):
+            return Ended("held", hold.in_words, "held")
+        if n.secret and c.secret is None:
+            return Ended("expired", "its code has been erased")
+        if spec_of(n.channel).is_dialled and (why := guards.refuse_address(n.address, self._limits)):
+            return Ended("failed", why, "address")
+        return None
+
+    def ready(self, c: ClaimedMessage, now: datetime, window: ReplyWindow | None = None) -> Ready | None:
+        """What it says, if it may be sent; None for what is to be claimed, and then ended with its reason."""
+        if self._unfit(c):
+            return None
+        try:
+            if c.message.secret:
+                # Whether a window is open for it is known only with its text, which is not made here.
+                as_long = self._composer.render(c, "0" * len(c.secret or ""))
+                parts = self._medium.paid_parts(as_long)
+                return Ready(self._composer.render(c, MASK), None, parts) if window is None else None
+            composed = self.compose(c, now, window)
+        except Exception:
+            # Whatever it is, the event that planned it is none the worse for it.
+            return None
+        if is_closed(composed.outgoing, self._route.providers, self._templates):
+            return None
+        return Ready(composed.shown, composed, self._medium.paid_parts(composed.outgoing.rendered))
+
+    def compose(self, c: ClaimedMessage, now: datetime, window: ReplyWindow | None = None) -> Composed:
+        """All of it; raises Rejection or one of UNRENDERABLE where the pack cannot say it."""
+        return self._composer.compose(c, _ttl_s(c, now), window)

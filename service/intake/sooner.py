@@ -1,0 +1,32 @@
+"""What intake knows of whoever sends in the same process: that what it plans may go out as soon as it is committed."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Protocol
+
+from service.unit_of_work import UnitOfWork
+
+
+class Begins(Protocol):
+    """Begins, within a transaction and before it is written, what is sent right after it."""
+
+    async def begin(self, u: UnitOfWork) -> None:
+        """Begin what may go of what this unit of work plans."""
+        ...
+
+
+class Sooner(Protocol):
+    """Whoever sends in this process."""
+
+    def carrying(self) -> AbstractAsyncContextManager[Begins]:
+        """Around one transaction: what it begins goes out when this is left, and not at all when it fails."""
+        ...
+
+
+class Later:
+    """Everything waits to be claimed."""
+
+    def carrying(self) -> AbstractAsyncContextManager[Begins]:
+        return nullcontext(self)
+
+    async def begin(self, u: UnitOfWork) -> None:
+        """Nothing."""
