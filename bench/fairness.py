@@ -115,7 +115,9 @@ async def _steps(
         came = reached.get(order)
         if came is None or order not in committed or "sending" not in at:
             continue
-        passed = [published[order], at["pending"], committed[order], at["sending"], came]
+        # What is begun by its event's own transaction is claimed with it.
+        claimed = max(committed[order], at["sending"])
+        passed = [published[order], at["pending"], committed[order], claimed, came]
         found[order] = tuple(1000 * (b - a) for a, b in pairwise(passed))
     await connection.close()
     return list(found.values())

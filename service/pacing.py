@@ -11,18 +11,23 @@ asyncio runs in a turn what was ready when it began (Python, asyncio `BaseEventL
 """
 
 import asyncio
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Final
+from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
 # About one event with three messages, or one send.
 SLICE_S: Final = 0.001
-# Half the time, then, is left to what is urgent, and the rest goes on.
-PAUSE_S: Final = 0.001
+# Three quarters of the time, then, are left to what is urgent, and the rest goes on.
+PAUSE_S: Final = 0.003
+# Longer than that nobody is kept back by one thing that is urgent: a provider may take its time.
+URGENT_AT_MOST_S: Final = 0.25
+# So soon a thread hands the interpreter over that works beside the loop (Python, `sys.setswitchinterval`).
+SWITCH_S: Final = 0.0005
 
 
 class _Turns:
@@ -74,6 +79,7 @@ class _Slices:
         self.began = perf_counter()
 
 
+T = TypeVar("T")
 _turns: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns]] = WeakKeyDictionary()
 _slices: Final[ContextVar[_Slices | None]] = ContextVar("slices", default=None)
 
@@ -95,13 +101,53 @@ def stay_prompt() -> None:
 
 @contextmanager
 def urgent() -> Iterator[None]:
-    """Who gives way pauses after each slice for as long as this lasts."""
+    """Who gives way pauses after each slice for as long as this lasts, and not longer than `URGENT_AT_MOST_S`."""
     turns = _turns_here()
     turns.urgent += 1
+    counts = [True]
+
+    def over() -> None:
+        if counts:
+            counts.clear()
+            turns.urgent -= 1
+
+    bound = asyncio.get_running_loop().call_later(URGENT_AT_MOST_S, over)
     try:
         yield
     finally:
-        turns.urgent -= 1
+        bound.cancel()
+        over()
+
+
+class _Aside:
+    """How many stretches of work are under way beside their loops, and how threads took turns before."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.usual_s = 0.0
+
+    def __enter__(self) -> None:
+        if not self.count:
+            self.usual_s = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_S)
+        self.count += 1
+
+    def __exit__(self, *_error: object) -> None:
+        self.count -= 1
+        if not self.count:
+            sys.setswitchinterval(self.usual_s)
+
+
+_beside: Final = _Aside()
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Do a long stretch of work, which cannot be cut into slices, beside the loop, which goes on meanwhile.
+
+    In a thread, which hands the interpreter over every half a millisecond to whoever else is ready.
+    """
+    with _beside:
+        return await asyncio.to_thread(work)
 
 
 async def breathe() -> None:

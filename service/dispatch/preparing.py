@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from service.channels.medium import Rendered
 from service.channels.port import ReplyWindow
@@ -25,7 +26,6 @@ from service.ledger.messages.claims import ClaimedMessage
 from service.orders import Orders
 from service.pacing import breathe
 from service.workflows.templates import UNRENDERABLE
-from service.workflows.values import MASK
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,7 @@ class Ready(Struct, frozen=True):
     shown: Rendered
     composed: Composed | None
     parts: int
+    window: ReplyWindow | None
 
 
 def over(places: Places, c: ClaimedMessage) -> Ended:
@@ -136,19 +137,17 @@ class Preparer:
         """What it says, if it may be sent; None for what is to be claimed, and then ended with its reason."""
         if self._unfit(c):
             return None
+        # What stands in the secret's place is as long, and may be seen.
+        seen = replace(c, secret="0" * len(c.secret)) if c.secret else c
         try:
-            if c.message.secret:
-                # Whether a window is open for it is known only with its text, which is not made here.
-                as_long = self._composer.render(c, "0" * len(c.secret or ""))
-                parts = self._medium.paid_parts(as_long)
-                return Ready(self._composer.render(c, MASK), None, parts) if window is None else None
-            composed = self.compose(c, now, window)
+            composed = self.compose(seen, now, window)
         except Exception:
             # Whatever it is, the event that planned it is none the worse for it.
             return None
         if is_closed(composed.outgoing, self._route.providers, self._templates):
             return None
-        return Ready(composed.shown, composed, self._medium.paid_parts(composed.outgoing.rendered))
+        parts = self._medium.paid_parts(composed.outgoing.rendered)
+        return Ready(composed.shown, None if c.message.secret else composed, parts, window)
 
     def compose(self, c: ClaimedMessage, now: datetime, window: ReplyWindow | None = None) -> Composed:
         """All of it; raises Rejection or one of UNRENDERABLE where the pack cannot say it."""

@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 from msgspec import Struct
 
-from service.dispatch.compose import Composed
+from service.dispatch.preparing import Ready
 from service.dispatch.worker import Worker
 from service.failpoints import failpoint
 from service.ledger.database.faults import is_outage, is_transient
@@ -30,11 +30,11 @@ log = structlog.get_logger(__name__)
 
 
 class _Send(Struct, frozen=True):
-    """A begun message; `composed`: None of one with a secret, whose text is made once it is committed."""
+    """A begun message, and what it says: of one with a secret the text is made once it is committed."""
 
     worker: Worker
     claimed: ClaimedMessage
-    composed: Composed | None
+    ready: Ready
     until: datetime
 
 
@@ -63,7 +63,7 @@ class Carried:
                     continue
                 until = u.now + worker.lease
                 u.changes.planned.begin(c, until, ready.shown, ready.parts)
-                self.sends.append(_Send(worker, c, ready.composed, until))
+                self.sends.append(_Send(worker, c, ready, until))
         failpoint("straight.before_write")
 
     def _hold(self, u: UnitOfWork, p: Planned) -> bool:
@@ -163,4 +163,4 @@ class StraightWay:
 
 def _hand_over(sends: Iterable[_Send]) -> None:
     for s in sends:
-        s.worker.send_begun(s.claimed, s.composed)
+        s.worker.send_begun(s.claimed, s.ready)

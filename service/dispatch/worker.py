@@ -202,10 +202,10 @@ class Worker:
         """What it says, if it may be sent; None for what is to be claimed, and then ended with its reason."""
         return self._preparer.ready(c, now, window)
 
-    def send_begun(self, c: ClaimedMessage, composed: Composed | None) -> None:
-        """Send what is committed as begun; a secret is opened only here. Raises nothing: what is begun has an end."""
+    def send_begun(self, c: ClaimedMessage, ready: Ready) -> None:
+        """Send what is committed as begun; a secret is put in only here. Raises nothing: what is begun has an end."""
         try:
-            self._start(c, composed or self._preparer.compose(c, self._orders.time.now()))
+            self._start(c, ready.composed or self._preparer.compose(c, self._orders.time.now(), ready.window))
         except Exception as error:
             self._outcomes.put(Outcome(c.message.id, c.message.order_id, unsaid(c, error), c.fencing_token))
 
@@ -284,7 +284,8 @@ class Worker:
             message_id=str(c.message.id),
         ) as span:  # fmt: skip
             try:
-                answer, sender = await self._route.send(composed.outgoing)
+                with urgent() if c.message.secret else nullcontext():
+                    answer, sender = await self._route.send(composed.outgoing)
             except asyncio.CancelledError:
                 answer = NoAnswer("", "the service was stopped while it waited for the answer")
             except Exception as error:

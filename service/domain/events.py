@@ -277,6 +277,11 @@ def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: s
         raise Rejection(f"not readable as JSON: {error or type(error).__name__}") from None
 
 
+def people_in(data: EventData) -> int:
+    """How many recipients the data names."""
+    return sum(len(p) if isinstance(p, tuple) else 1 for p in (data.recipients or {}).values())
+
+
 def _checked(envelope: Envelope, data: EventData) -> Event:
     """The rules that a type cannot say: plain identifiers, sane dates."""
     for field, value in (("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)):
@@ -293,7 +298,7 @@ def _checked(envelope: Envelope, data: EventData) -> Event:
     for field, moment in dates:
         if isinstance(moment, datetime) and not EARLIEST <= moment <= LATEST:
             raise Rejection(f"{field}: {moment.isoformat()} is not between {EARLIEST:%Y} and {LATEST:%Y}")
-    people = sum(len(p) if isinstance(p, tuple) else 1 for p in (data.recipients or {}).values())
+    people = people_in(data)
     if people > MAX_RECIPIENTS:
         raise Rejection(f"data.recipients: names {people} people; at most {MAX_RECIPIENTS} are taken")
     return Event(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, Literal
 
 import structlog
@@ -13,7 +14,7 @@ from service.canonical import canonical_event
 from service.domain import unheeded_people
 from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
-from service.domain.events import Event, EventWarning
+from service.domain.events import Event, EventWarning, people_in
 from service.domain.order import Order, OrderRef
 from service.domain.persons import Wishes
 from service.domain.quoting import is_reference, reference
@@ -31,7 +32,7 @@ from service.ledger.orders import inbox
 from service.ledger.orders.recording import recorded_event
 from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT
 from service.orders import Orders
-from service.pacing import breathe
+from service.pacing import aside, breathe
 from service.runtime.backoff import Backoff
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
@@ -43,6 +44,8 @@ MAX_ATTEMPTS: Final = 5
 # Planned in one transaction, and one event's more: a hundred of the usual events, with three messages each, fit.
 MOST_MESSAGES: Final = 300
 RACE_RETRIES: Final = 5
+# With more readers one decision takes longer than a slice.
+MANY_PEOPLE: Final = 8
 DIFFERS: Final = (
     "an event of this source and id was taken before and said something else; "
     "this one was not applied: give every event an id of its own"
@@ -88,7 +91,7 @@ class Intake:
 
     async def take(self, messages: Sequence[Incoming], *, dead_letter: bool) -> list[Verdict]:
         """Decide and commit these, in order; waits out a database that is away. Raises nothing for bad input."""
-        reads = [self._read(m) for m in messages]
+        reads = await self._read_all(messages)
         verdicts: list[Verdict] = []
         while len(verdicts) < len(reads):
             verdicts += await self._take_first(reads[len(verdicts) :], dead_letter)
@@ -112,7 +115,7 @@ class Intake:
     async def take_until_committed(self, messages: Sequence[Incoming]) -> list[Verdict]:
         """As `take`, for messages from the broker: tries until the database is back."""
         backoff = Backoff()
-        reads = [self._read(m) for m in messages]
+        reads = await self._read_all(messages)
         suspect = any(m.redelivered for m in messages)
         counted: dict[bytes, int] = {}
         verdicts: list[Verdict] = []
@@ -143,6 +146,13 @@ class Intake:
         if counted.get(reads[0].key, 0) > MAX_ATTEMPTS:
             return [await self._refuse(reads[0], None, dead_letter=True, attempts=counted[reads[0].key])]
         return await self._take_first(now_tried, True)
+
+    async def _read_all(self, messages: Sequence[Incoming]) -> list[_Read]:
+        reads = []
+        for message in messages:
+            await breathe()
+            reads.append(self._read(message))
+        return reads
 
     def _read(self, message: Incoming) -> _Read:
         keyring = self._orders.keyring
@@ -190,7 +200,8 @@ class Intake:
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(_repeated(r, earlier))
                 continue
-            verdict = self._one(u, r, wishes)
+            is_big = r.event is not None and _is_big(u, r.event)
+            verdict = await aside(partial(self._one, u, r, wishes)) if is_big else self._one(u, r, wishes)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._dead_letter(r, verdict.reason, u.now))
@@ -266,6 +277,13 @@ class Intake:
             inbox.record(u.changes.writes, {r.key: inbox.Seen("rejected", reason)}, known, u.now)
         metrics.events.labels("rejected").inc()
         return Verdict("rejected", reason, r.event)
+
+
+def _is_big(u: UnitOfWork, event: Event) -> bool:
+    """Whether it may be told to many: one decision then takes as long as many others."""
+    known = u.order(OrderRef(event.data.workflow, event.reference))
+    readers = sum(len(people) for people in known.recipients.values()) if known else 0
+    return max(readers, people_in(event.data)) > MANY_PEOPLE
 
 
 def _is_repeat(earlier: str, r: _Read) -> bool:

@@ -1,10 +1,14 @@
 """Work that gives way: one slice of it in each turn of the loop, and everybody's turn comes."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
 
-from service.pacing import SLICE_S, breathe, give_way, stay_prompt, urgent
+import pytest
+
+from service import pacing
+from service.pacing import SLICE_S, SWITCH_S, _turns_here, aside, breathe, give_way, stay_prompt, urgent
 
 
 async def _work(done: Counter[str], name: str, pieces: int) -> None:
@@ -78,3 +82,32 @@ async def test_prompt_work_lets_others_run_between_its_slices() -> None:
 
     await asyncio.gather(prompt(), other())
     assert order == ["other", "prompt", "prompt", "prompt"]
+
+
+async def test_nothing_is_urgent_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that hangs on a code does not slow down everything else for as long."""
+    monkeypatch.setattr(pacing, "URGENT_AT_MOST_S", 0.01)
+    with urgent():
+        assert _turns_here().urgent == 1
+        await asyncio.sleep(0.03)
+        assert _turns_here().urgent == 0
+    assert _turns_here().urgent == 0
+
+
+async def test_the_loop_goes_on_beside_a_long_stretch() -> None:
+    usual = sys.getswitchinterval()
+    turns = 0
+
+    def stretch() -> float:
+        until = time.perf_counter() + 0.2
+        while time.perf_counter() < until:
+            pass
+        return sys.getswitchinterval()
+
+    work = asyncio.create_task(aside(stretch))
+    while not work.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert turns > 5
+    assert await work == pytest.approx(SWITCH_S)
+    assert sys.getswitchinterval() == usual
