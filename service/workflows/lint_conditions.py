@@ -29,6 +29,27 @@ def check(source: Source) -> Iterator[Finding]:
         if place.when is not None:
             here = replace(scope, of_event=place.of_event, of_time=place.of_time)
             yield from (source.problem(path, said) for path, said in problems(place.when, here, place.path))
+    yield from _never_told(source)
+
+
+def _never_told(source: Source) -> Iterator[Finding]:
+    """Notices that ask what an event changed, and that no event tells."""
+    y = source.yaml
+    by_events = {n.notice for status in y.statuses.values() for n in status.notify}
+    for name, notice in y.notices.items():
+        triggers = (notice.on_change, notice.on_note, notice.on_assigned, notice.on_assignee_change)
+        if notice.when is None or notice.manual or name in by_events or any(triggers):
+            continue
+        for asked in _of_events(notice.when):
+            said = f"{name}: {asked!r} is about an event, and none tells this; add 'on_change', or name it at a status"
+            yield source.problem(("notices", name, "when"), said)
+            break
+
+
+def _of_events(when: WhenYaml) -> Iterator[str]:
+    yield from (key for key in ("changed", "changed_by", "first") if getattr(when, key) is not None)
+    for inner in (*when.all, *when.any, *([when.not_] if when.not_ else [])):
+        yield from _of_events(inner)
 
 
 def _places(y: WorkflowYaml) -> Iterator[Place]:

@@ -455,3 +455,11 @@ def test_any_condition_is_judged_as_it_reads(
     assert (None if isinstance(verdict, Unclear) else verdict) is expected
     assert holds(made, situation) is (expected is True)
     assert bool(why_not(made, situation)) is (expected is not True)
+
+
+def test_check_says_which_notice_no_event_would_ever_tell() -> None:
+    rule = "moved: {channels: [email], on_change: {path: [attributes.visit, eta], in: [asked, going]}}"
+    for when in ("{path: eta, changed_by: 5m}", "{any: [{path: price}, {not: {path: eta, first: true}}]}"):
+        with pytest.raises(PackError, match="is about an event, and none tells this"):
+            errand((rule, f"moved: {{channels: [email], when: {when}}}"))
+    errand((rule, "moved: {channels: [email], when: {path: price}}"))
