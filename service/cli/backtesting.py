@@ -1,8 +1,7 @@
 """`stagebell backtest`."""
 
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,31 +13,16 @@ from rich.table import Table
 
 from service import settings as settings_module
 from service.cli.foreseeing import WIDE, prices_of
+from service.cli.reading import reading_ledger
 from service.cli.shown import add_row, plain
 from service.foresight.backtesting import BackTest, BackTester, packs_to_try
 from service.foresight.comparing import OrderDifference
 from service.foresight.fail_on import Condition
-from service.ledger.database.availability import when_available
-from service.ledger.database.engine import Ledger
-from service.ledger.database.schema import look_at
-from service.providers import ledger_of
-from service.settings import Settings
 from service.workflows.packs import load
 
 MET: Final = 3
 # Of so many orders the differences are printed; `--json` has all.
 SHOWN: Final = 20
-
-
-@asynccontextmanager
-async def reading_ledger(settings: Settings) -> AsyncIterator[Ledger]:
-    """The database, which refuses every write by this; raises SchemaError where it is not at its current schema."""
-    ledger = ledger_of(settings, read_only=True)
-    try:
-        await when_available(ledger, lambda: look_at(ledger))
-        yield ledger
-    finally:
-        await ledger.close()
 
 
 async def run_back_test(folder: Path, since: timedelta, conditions: Sequence[Condition], *, as_json: bool) -> int:

@@ -1,6 +1,8 @@
 """`stagebell simulate`, `stagebell diff`."""
 
+import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,8 +12,10 @@ from rich.table import Table
 
 from service import settings as settings_module
 from service.channels import registry
+from service.cli.reading import reading_ledger
 from service.cli.shown import add_row, plain
 from service.foresight.differing import by_reader, differences
+from service.foresight.learning import NothingLearnt, learnt
 from service.foresight.simulating import Assumptions, NoDemo, Simulated, simulate
 from service.foresight.tally import MessagesCounted, by_hour
 from service.prices import Prices, load
@@ -35,15 +39,26 @@ def prices_of(settings: settings_module.Settings) -> Prices:
     return load(settings.prices, registry.channels())
 
 
-def run_simulation(folder: Path, orders: int, days: float, seed: int, assumed: Assumptions, *, as_json: bool) -> int:
+def run_simulation(
+    folder: Path,
+    orders: int,
+    days: float,
+    seed: int,
+    assumed: Assumptions,
+    learn: timedelta | None = None,
+    *,
+    as_json: bool,
+) -> int:
     """Play, and print what came of it; the exit code."""
     settings = settings_module.load()
     pack = pack_in(folder)
     try:
+        if learn is not None:
+            pack = asyncio.run(_learnt(settings, pack, learn))
         done = simulate(
             pack, orders, days=days, seed=seed, prices=prices_of(settings), brand=settings.brand, assumed=assumed
         )
-    except NoDemo as error:
+    except (NoDemo, NothingLearnt) as error:
         typer.echo(str(error), err=True)
         return 1
     if as_json:
@@ -51,6 +66,14 @@ def run_simulation(folder: Path, orders: int, days: float, seed: int, assumed: A
         return 0
     print_simulation(Console(highlight=False, width=None if sys.stdout.isatty() else WIDE), pack, done)
     return 0
+
+
+async def _learnt(settings: settings_module.Settings, pack: Pack, span: timedelta) -> Pack:
+    """The pack with scenarios as recorded orders went; over a connection that can write nothing."""
+    async with reading_ledger(settings) as ledger:
+        since = await ledger.now() - span
+        async with ledger.reading() as tx:
+            return Pack(await learnt(tx, pack.workflow, since), pack.templates)
 
 
 def print_simulation(console: Console, pack: Pack, done: Simulated) -> None:

@@ -16,14 +16,23 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed invents the same orders.")] = 7,
     failing: Annotated[float, typer.Option(min=0, max=1, help="Share of messages that a provider refuses.")] = 0.01,
     undelivered: Annotated[float, typer.Option(min=0, max=1, help="Share of those taken that never arrive.")] = 0.01,
+    learn: Annotated[
+        str, typer.Option(help="Invent by recorded orders of the last so long, such as 30d, in place of the demo.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Invent orders and play them in memory: messages, cost, promises, who is called when. Nothing is sent."""
     from service.cli.foreseeing import run_simulation
     from service.foresight.simulating import Assumptions
+    from service.workflows.durations import parse_duration
 
     assumed = Assumptions(failing=failing, undelivered=undelivered)
-    sys.exit(run_simulation(pack, orders, days, seed, assumed, as_json=json))
+    try:
+        span = parse_duration(learn) if learn else None
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    sys.exit(run_simulation(pack, orders, days, seed, assumed, span, as_json=json))
 
 
 def diff(

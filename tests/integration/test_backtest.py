@@ -22,7 +22,7 @@ from service.ledger.escalations.tables import escalations
 from service.ledger.messages.tables import messages
 from service.ledger.orders.past import orders_since, past_of
 from service.ledger.orders.records import message_of, order_of
-from service.ledger.orders.tables import clocks, inbox, orders
+from service.ledger.orders.tables import causes, clocks, inbox, orders
 from service.prices import Prices
 from service.workflows.packs import Pack, Packs
 from tests.support.mixed_lives import MixedLives
@@ -123,6 +123,9 @@ async def assert_same(lives: MixedLives, count: int) -> None:
         assert other(in_life(would), held) == {}, past.reference
         broken += len(was.breached)
         called += len(held["calls"])
+    async with ledger.reading() as tx:
+        kinds = set((await tx.execute(select(causes.c.kind).distinct())).scalars())
+    assert kinds >= {"clock_due", "notice_sent", "escalation_handled", "messages_resent", "opt_out_changed"}
     assert broken > count / 4
     assert called > count / 4
 

@@ -120,3 +120,17 @@ def test_what_cannot_run_ends_with_1(command: Command, tmp_path: Path, monkeypat
     (tmp_path / "empty.db").touch()
     monkeypatch.setenv("STAGEBELL_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/empty.db")
     assert "stagebell migrate" in str(command(pack).exception)
+
+
+def test_orders_are_invented_as_recorded_ones_went(command: Command) -> None:
+    assert command(ROOT / "templates" / "device_pickup").exit_code == 0
+    pack = str(ROOT / "templates" / "device_pickup")
+    done = CliRunner().invoke(app, ["simulate", pack, "--orders", "6", "--learn", "4000d", "--failing", "0", "--json"])
+    assert done.exit_code == 0, done.output
+    said = msgspec.json.decode(done.stdout)
+    promises = {p["clock"]: p for p in said["promises"]}
+    # Half of them wait in vain, as one of the two did.
+    assert promises["no_vendor"]["breached"] >= 3
+    assert {m["notice"] for m in said["messages"]["by"]} >= {"order_created"}
+    empty = CliRunner().invoke(app, ["simulate", pack, "--learn", "1s"])
+    assert (empty.exit_code, "is recorded from its beginning" in empty.output) == (1, True)

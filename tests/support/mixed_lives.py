@@ -13,7 +13,14 @@ from sqlalchemy import select
 from service import opt_outs
 from service.clock.clock import ClockLoop
 from service.dispatch.settle import Ended, Outcome, Settler
-from service.domain.causes import HandleEscalation, ReportIssue, RevokeLinks, SendNotice
+from service.domain.causes import (
+    AnswerCustomer,
+    HandleEscalation,
+    ReplyReceived,
+    ReportIssue,
+    RevokeLinks,
+    SendNotice,
+)
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, Permanent, ProviderResult, Receipt, Transient
 from service.domain.order import OrderRef
@@ -22,9 +29,11 @@ from service.intake.intake import Intake
 from service.ledger.database.engine import Ledger
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.escalations.tables import escalations
+from service.ledger.messages.listing import WantedMessages
 from service.ledger.messages.tables import messages
 from service.ledger.orders.tables import orders as order_rows
 from service.orders import NoSuchOrder, Orders
+from service.resending import Request, resend
 from service.timekeeping import ManualTime
 from service.workflows.packs import Pack, Packs
 from tests.support.events import NOON, encoded, event, person
@@ -39,6 +48,7 @@ RESULTS: Sequence[ProviderResult | Ended] = (
     Ended("superseded", "the order has moved on to a later stage"),
     Ended("suppressed", "over the cap", "cap"),
     Ended("expired", "its time ran out before it could be sent"),
+    Ended("held", "held by Kim", "held"),
 )
 RECEIPTS = (*[Receipt("delivered", "x")] * 4, Receipt("undelivered", "x", "30003", "unreachable"), Receipt("read", "x"))
 
@@ -170,9 +180,16 @@ class MixedLives:
                 await self._act(name, SendNotice(now, "sorry", "Kim", (), inputs))
             if dice.random() < 0.01:
                 await self._act(name, dice.choice((ReportIssue(now, "slow", "Kim"), RevokeLinks(now, "Kim"))))
+            if dice.random() < 0.02:
+                said = ReplyReceived(now, "sms", f"+9198{int(name.removeprefix('E-')):08d}", "where is it?")
+                await self._act(name, dice.choice((said, AnswerCustomer(now, "soon", "Kim"))))
             if dice.random() < 0.01:
                 number = int(name.removeprefix("E-"))
                 await opt_outs.stop(self.orders, "sms", f"+9198{number:08d}", ["s"], "STOP")
+
+        if dice.random() < 0.3:
+            wanted = WantedMessages(states=("failed", "undelivered", "superseded"), since=now - timedelta(hours=2))
+            await resend(self.orders, Request(wanted, "Kim", channel=dice.choice(("", "email"))))
 
     async def _act(self, name: str, cause: Any) -> None:
         try:

@@ -1,0 +1,21 @@
+"""The ledger as commands that only look have it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.ledger.database.availability import when_available
+from service.ledger.database.engine import Ledger
+from service.ledger.database.schema import look_at
+from service.providers import ledger_of
+from service.settings import Settings
+
+
+@asynccontextmanager
+async def reading_ledger(settings: Settings) -> AsyncIterator[Ledger]:
+    """The database, which refuses every write by this; raises SchemaError where it is not at its current schema."""
+    ledger = ledger_of(settings, read_only=True)
+    try:
+        await when_available(ledger, lambda: look_at(ledger))
+        yield ledger
+    finally:
+        await ledger.close()
