@@ -104,7 +104,7 @@ class MixedLives:
             people = {"customer": person(number, timezone="Asia/Kolkata", locale=dice.choice(("en", "de")))}
             yield event(name, first, at, recipients=people, **data)
             return
-        if dice.random() < 0.3:
+        if dice.random() < 0.7:
             data["eta"] = (at + timedelta(seconds=dice.randrange(-600, 4000))).isoformat()
         if dice.random() < 0.2:
             data["attributes"] = dice.choice(
@@ -187,7 +187,7 @@ class MixedLives:
                 number = int(name.removeprefix("E-"))
                 await opt_outs.stop(self.orders, "sms", f"+9198{number:08d}", ["s"], "STOP")
 
-        if dice.random() < 0.3:
+        if dice.random() < 0.7:
             wanted = WantedMessages(states=("failed", "undelivered", "superseded"), since=now - timedelta(hours=2))
             await resend(self.orders, Request(wanted, "Kim", channel=dice.choice(("", "email"))))
 
