@@ -201,8 +201,14 @@ class BackTester:
             self._left_out[str(why) if isinstance(why, NotRecorded) and str(why) else "incomplete"] += 1
             return
         would_pack = self._new[past.workflow]
-        would = WouldLife(would_pack.workflow, was)
-        would.play(until)
+        try:
+            would = WouldLife(would_pack.workflow, was)
+            would.play(until)
+        except Exception:
+            # One order that cannot be played is no reason to know nothing of the others.
+            log.exception("backtest.order_failed", order_id=past.reference)
+            self._left_out["failed"] += 1
+            return
         self._compare(past, was, would)
         self._orders += 1
         self._events += sum(isinstance(c.cause, EventReceived) for c in past.causes)

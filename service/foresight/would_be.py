@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain.causes import Cause, ClockDue, HandleEscalation
+from service.domain.causes import Cause, ClockDue, HandleEscalation, ResendMessages
 from service.domain.clocks.running import next_due
 from service.domain.draft import escalation_key
 from service.domain.errors import Rejection
@@ -98,6 +98,8 @@ class WouldLife(PlayedLife):
             if mapped is None:
                 return
             cause = mapped
+        elif isinstance(cause, ResendMessages):
+            cause = self._resent(cause)
         try:
             self.decide(cause)
         except Rejection as rejection:
@@ -115,6 +117,24 @@ class WouldLife(PlayedLife):
         if not like or cause.settled is None or like[-1].id == cause.escalation_id:
             return cause if like and cause.settled else None
         return replace(cause, escalation_id=like[-1].id, settled=like[-1])
+
+    def _resent(self, cause: ResendMessages) -> ResendMessages:
+        """The same act on this life's messages: those of the same notice to the same reader."""
+        pairs = [(m, here) for m in cause.messages if (here := self._like(m)) is not None]
+        if len(pairs) == len(cause.messages) and all(m.id == here.id for m, here in pairs):
+            return cause
+        notices = {m.notice_id: here.notice_id for m, here in pairs}
+        return replace(
+            cause,
+            messages=tuple(here for _, here in pairs),
+            siblings=tuple(n for n in self.messages.values() if n.notice_id in notices.values()),
+            notices=tuple(replace(then, id=notices[then.id]) for then in cause.notices if then.id in notices),
+        )
+
+    def _like(self, was: Message) -> Message | None:
+        found = self.messages.get(self._twins.get(was.id, was.id))
+        about = was.notice, was.channel, was.address
+        return found if found is not None and (found.notice, found.channel, found.address) == about else None
 
     def _news(self, message_id: UUID, news: News) -> None:
         before = self.messages[message_id]
