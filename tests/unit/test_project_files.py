@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from service import __version__
+from tests.support import partitioning
 
 ROOT: Final = Path(__file__).parents[2]
 RECORDS: Final = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
@@ -82,3 +83,8 @@ def test_one_place_makes_connections() -> None:
     in_ledger = {"service/ledger/database/connecting.py", "service/ledger/database/engine.py"}
     assert makers(databases, "service", "bench") == in_ledger
     assert makers(r"aio_pika\.connect|connect_robust", "service") == {"service/broker/rabbitmq_topology.py"}
+
+
+def test_the_page_on_scaling_names_what_asks_all_orders() -> None:
+    page = " ".join((ROOT / "docs/scaling.md").read_text(encoding="utf-8").split())
+    assert [words for words in partitioning.ASKED_OF_ALL.values() if words not in page] == []

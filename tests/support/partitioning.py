@@ -1,15 +1,13 @@
-"""Past one PostgreSQL: which statements say whose order they are about, and which ask all of them (docs/scaling.md)."""
+"""Past one PostgreSQL: which statements say whose order they are about, and which ask all of them (docs/scaling.md).
+
+`integration/test_statements.py` holds what an order's life asks to it.
+"""
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
-
-import pytest
-from sqlalchemy import event as happening
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from service.ledger.columns import metadata
-from tests.integration.test_statements import HOW_MANY, live
-from tests.support.world import ROOT, World
 
 # Rows of one order. Their own ids begin with the order's (docs/adr/0004), so that an id says whose it is.
 OF_AN_ORDER: Final = frozenset(
@@ -31,7 +29,7 @@ ASKED_OF_ALL: Final = {
     r"messages WHERE messages\.lane IN|UPDATE messages SET turn .* lane": "what waits in a lane",
     r"UPDATE notices SET sealed_secret=.* notices\.valid_until <=": "codes whose time is over",
     r"orders\.wake_at": "orders whose clocks are due",
-    r"FROM orders WHERE orders\.id > .* LIMIT": "orders to be indexed anew",
+    r"FROM orders WHERE orders\.id > .* LIMIT|FROM order_attributes WHERE order_attributes\.order_id >": "orders to be indexed anew",
     r"DELETE FROM (causes|replies) WHERE .*at <": "what is forgotten after its time",
 }
 
@@ -44,28 +42,10 @@ def parts_of(statement: str) -> Iterator[str]:
         yield statement
 
 
-@pytest.fixture
-def parts(postgres_url: str, rabbit_url: str) -> dict[str, Any]:
-    return {"database_url": postgres_url, "broker_url": rabbit_url}
-
-
-async def test_every_statement_names_its_order_or_is_one_that_asks_all(world: World) -> None:
-    said: dict[str, None] = {}
-
-    @happening.listens_for(world.ledger.engine.sync_engine, "before_cursor_execute")
-    def keep(_connection: Any, _cursor: Any, statement: str, _values: Any, *_more: Any) -> None:
-        if not statement.startswith(HOW_MANY):
-            said.update(dict.fromkeys(parts_of(" ".join(statement.split()))))
-
-    await live(world)
-    concerned = [s for s in said if re.search(rf"(FROM|JOIN|INTO|UPDATE) ({_TABLE})\b", s)]
-    assert len(concerned) > 30
-    strange = [s for s in concerned if not NAMES_THE_ORDER.search(s) and not any(re.search(p, s) for p in ASKED_OF_ALL)]
-    assert strange == [], "name the order in it, or say in docs/scaling.md why it asks all"
+def strange(said: Iterable[str]) -> list[str]:
+    """Of the statements of an order's life, those that neither name it nor stand in the page; raises where it names too many."""
+    every = dict.fromkeys(part for statement in said for part in parts_of(" ".join(statement.split())))
+    concerned = [s for s in every if re.search(rf"(FROM|JOIN|INTO|UPDATE) ({_TABLE})\b", s)]
     unused = [words for pattern, words in ASKED_OF_ALL.items() if not any(re.search(pattern, s) for s in concerned)]
-    assert unused == []
-
-
-def test_the_page_names_what_asks_all_orders() -> None:
-    page = " ".join((ROOT / "docs/scaling.md").read_text(encoding="utf-8").split())
-    assert [words for words in ASKED_OF_ALL.values() if words not in page] == []
+    assert unused == [], "nothing asks this of all orders any more"
+    return [s for s in concerned if not NAMES_THE_ORDER.search(s) and not any(re.search(p, s) for p in ASKED_OF_ALL)]
