@@ -13,6 +13,7 @@ from service.domain.causes import MoveReply, ReplyReceived
 from service.domain.conversation import ReceivedReply
 from service.domain.errors import Rejection
 from service.domain.order import OrderRef
+from service.failpoints import failpoint
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.conversations import reading, writing
 from service.ledger.conversations.finding import Found, find_order
@@ -76,6 +77,8 @@ async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
         if not result.decision.replies:
             return None
         kept = result.decision.replies[-1]
+        failpoint("replies.before_commit")
+    failpoint("replies.after_commit")
     metrics.replies.labels(said.channel, kept.outcome).inc()
     order_id = refs[found.order_id].reference
     log.info("reply.taken", channel=said.channel, reply=kept.reply, outcome=kept.outcome, order_id=order_id)
