@@ -1,21 +1,27 @@
 """What messages cost by the price list, by what providers tell, and what a spent budget holds."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
+from service.app import App
 from service.dispatch.price_reader import PriceReader
+from service.intake.decoding import Incoming
 from service.ledger.escalations.tables import incidents
-from service.ledger.messages.costs import keep_prices
+from service.ledger.messages.costs import keep_prices, spent
 from service.ledger.messages.tables import messages
+from service.settings import Settings
 from tests.integration.conftest import Caller
-from tests.support.events import event, minutes, person
+from tests.support.events import encoded, event, minutes, person
 from tests.support.providers import Mailbox, Providers
-from tests.support.world import World, settings_for
+from tests.support.world import ROOT, World, settings_for
 
 PRICES = """
 currency: USD
@@ -71,6 +77,34 @@ async def test_costs_go_by_country_and_part_and_by_what_providers_tell(world: Wo
     assert by["sms", "IN"]["cost"] == by["sms", "IN"]["told"] == {"amount": "0.0755", "currency": "USD"}
     assert {b["period"]: b["amount"]["amount"] for b in told["budgets"]} == {"day": "0.30", "month": "100.00"}
     assert (await supervisor.get("/v1/metrics/costs?from=2020-01-01&to=2020-01-02"))[1]["by"] == []
+
+
+async def test_what_is_captured_costs_nothing(parts: dict[str, Any], prices: Path) -> None:
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        workflows=ROOT / "templates",
+        secret_key=SecretStr("a secret key for tests, as long as they are"),
+        http_port=0,
+        prices=prices,
+        **parts,
+    )
+    app = App(settings)
+    await app.start()
+    try:
+        sent = Incoming(encoded(event("C-1", "created", datetime.now(UTC), recipients={"customer": person(1)})))
+        await app.intake.take([sent], dead_letter=True)
+
+        async def states() -> set[str]:
+            async with app.ledger.reading() as tx:
+                return set((await tx.execute(select(messages.c.state).where(messages.c.channel == "sms"))).scalars())
+
+        while await states() != {"sent"}:
+            await asyncio.sleep(0.05)
+        async with app.ledger.reading() as tx:
+            today = datetime.now(UTC) - timedelta(hours=1)
+            assert await spent(tx, today, today + timedelta(hours=2), "USD") == []
+    finally:
+        await app.close()
 
 
 async def test_a_spent_budget_is_told_and_holds_what_is_not_mandatory(world: World) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import bindparam, case, func, select, update
 
+from service.channels.capture import CaptureProvider
 from service.domain.notices import MAY_HAVE_LEFT
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
@@ -40,7 +41,10 @@ class Spent(Struct, frozen=True):
 
 
 async def spent(tx: Transaction, since: datetime, until: datetime, currency: str, workflow: str = "") -> list[Spent]:
-    """What was planned in this time and left; a provider's price in another currency counts as not told."""
+    """What was planned in this time and left; a provider's price in another currency counts as not told.
+
+    What is captured, as its channel has no provider, costs nothing.
+    """
     m = messages.c
     # Of releases that did not keep it, one part each.
     parts = case((m.parts > 0, m.parts), else_=1)
@@ -58,6 +62,7 @@ async def spent(tx: Transaction, since: datetime, until: datetime, currency: str
         )
         .join(orders, orders.c.id == m.order_id)
         .where(m.created_at >= since, m.created_at < until, literal_in(m.state, *sorted(MAY_HAVE_LEFT)))
+        .where(m.provider != CaptureProvider.name)
         .group_by(orders.c.workflow, m.notice, m.channel, m.country)
         .order_by(orders.c.workflow, m.notice, m.channel, m.country)
     )
