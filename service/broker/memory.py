@@ -89,8 +89,8 @@ class MemoryBroker:
         """How many messages wait."""
         return len(self._queues[queue])
 
-    async def consumers(self, queue: str) -> int:
-        """Those of this process."""
+    async def sharing(self) -> int:
+        """This process alone."""
         return 1
 
     async def arrange_partitions(self) -> Partitioning:

@@ -48,6 +48,10 @@ class QueueGone(BrokerLost):
     """There is no such queue, and nothing set asks for one."""
 
 
+class PartitionsHeld(BrokerLost):
+    """Another process changes intake's partitions; nothing is wrong with the connection."""
+
+
 class TooMuchHeld(BrokerLost):
     """What was handed out and not acknowledged is more than may be held in memory; it went back to the broker."""
 
@@ -126,8 +130,8 @@ class Broker(Protocol):
         """How many messages wait in a queue; raises BrokerLost."""
         ...
 
-    async def consumers(self, queue: str) -> int:
-        """How many consume a queue, those included that only stand by; raises BrokerLost."""
+    async def sharing(self) -> int:
+        """How many processes share intake's partitions, this one included; raises BrokerLost."""
         ...
 
     async def arrange_partitions(self) -> Partitioning:

@@ -15,10 +15,19 @@ from typing import Final
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from pamqp.commands import Queue as QueueFrames
 
 from service.addresses import broker_urls
-from service.broker.port import INTAKE, BrokerLost, Destination, Message, Partitioning, Taken, destination_of
+from service.broker.port import (
+    INTAKE,
+    BrokerLost,
+    Destination,
+    Message,
+    Partitioning,
+    PartitionsHeld,
+    QueueGone,
+    Taken,
+    destination_of,
+)
 from service.broker.rabbitmq_partitions import Partitions
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
@@ -94,6 +103,8 @@ class RabbitBroker:
                         self._consuming = await self._nodes.open()
                     await quietly_close(await declare(self._consuming, self._teams))
                     yield self._consuming
+            except (PartitionsHeld, QueueGone):
+                raise  # an answer: whoever consumes over this connection goes on
             except (*LOST, BrokerLost) as error:
                 await quietly_close(self._consuming)
                 self._consuming = None
@@ -103,6 +114,16 @@ class RabbitBroker:
         """Make intake's queues and bindings as they are set; raises BrokerLost, BrokerRefused."""
         async with self._for_consuming() as connection:
             return await self._partitions.arrange(connection)
+
+    async def sharing(self) -> int:
+        """How many processes share intake's partitions; raises BrokerLost."""
+        if self._consuming is None:
+            raise BrokerLost("not consuming")
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                return await self._partitions.sharing(self._consuming)
+        except LOST as error:
+            raise as_lost(error) from error
 
     async def settle_partitions(self) -> None:
         """Let others change them; what cannot be said to the broker now, the end of its connection says."""
@@ -190,13 +211,6 @@ class RabbitBroker:
 
     async def depth(self, queue: str) -> int:
         """How many messages wait; raises BrokerLost."""
-        return (await self._looked_at(queue)).message_count or 0
-
-    async def consumers(self, queue: str) -> int:
-        """How many consume it, those included that only stand by; raises BrokerLost."""
-        return (await self._looked_at(queue)).consumer_count or 0
-
-    async def _looked_at(self, queue: str) -> QueueFrames.DeclareOk:
         async with self._lock:
             await self._ensure_publisher()
         assert self._publisher is not None
@@ -204,7 +218,7 @@ class RabbitBroker:
             declared = await self._publisher.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
         except LOST as error:
             raise as_lost(error) from error
-        return declared.declaration_result
+        return declared.declaration_result.message_count or 0
 
     async def take(self, queue: str, limit: int) -> Taken:
         """Hold the first messages of `queue` on a channel of their own; raises BrokerLost."""

@@ -25,9 +25,9 @@ from service.broker.port import (
     INTAKE_BINDING,
     ORDERS,
     SUBJECT_HEADERS,
-    BrokerLost,
     BrokerRefused,
     Partitioning,
+    PartitionsHeld,
     QueueGone,
     intake_queue,
 )
@@ -44,6 +44,9 @@ _HASHED: Final = dict(zip(SUBJECT_HEADERS, (f"{_FIRST}.subject", f"{_FIRST}.othe
 EXCHANGES: Final = (_FIRST, _OTHER, _REST, *_HASHED.values())
 _WEIGHT: Final = "1"
 _LOCK: Final = "stagebell.partitioning"
+# Nothing is ever in it. Each process that shares the partitions consumes it: of a queue with a single active consumer,
+# the broker tells those that stand by to nobody.
+_MEMBERS: Final = "stagebell.partitions.members"
 _LIMITS: Final[Mapping[str, Any]] = {
     "x-single-active-consumer": True,
     "x-delivery-limit": DELIVERY_LIMIT,
@@ -62,6 +65,9 @@ class Partitions:
         self._surplus: Sequence[int] = ()
         self._has_looked = False
         self._lock: AbstractChannel | None = None
+        self._member: AbstractChannel | None = None
+        # Who may not make the queue shows itself to nobody, and keeps what it gets.
+        self._keeps_all = False
 
     async def ensure(self, connection: AbstractConnection, queue: str = INTAKE) -> None:
         """Make what is not there, before anybody publishes or consumes; what is there stays as it is bound."""
@@ -96,6 +102,21 @@ class Partitions:
         if self._surplus:
             return Partitioning(tuple(self._surplus), tuple(range(self._count)))
         return Partitioning(tuple(k for k in range(self._count) if k not in missing), tuple(missing))
+
+    async def sharing(self, connection: AbstractConnection) -> int:
+        """How many processes share the partitions; this one shows itself by the way."""
+        if self._keeps_all:
+            return 1
+        if self._member is None or self._member.is_closed:
+            self._member = await open_channel(connection, confirms=False)
+            try:
+                members = await declare_queue(self._member, _MEMBERS, {})
+                await members.consume(_nothing, no_ack=True, timeout=CALL_TIMEOUT_S)
+            except aiormq.exceptions.ChannelAccessRefused:
+                self._keeps_all = True
+                return 1
+        members = await self._member.declare_queue(_MEMBERS, passive=True, timeout=CALL_TIMEOUT_S)
+        return members.declaration_result.consumer_count or 1
 
     async def settled(self) -> None:
         """The change is over: others may make theirs."""
@@ -201,12 +222,16 @@ async def _bind_the_only_one(connection: AbstractConnection) -> None:
         await (await _intake(channel, 0)).bind(orders, INTAKE_BINDING, timeout=CALL_TIMEOUT_S)
 
 
+async def _nothing(_: object) -> None:
+    """Nobody publishes there."""
+
+
 async def _intake(channel: AbstractChannel, partition: int) -> AbstractQueue:
     return await declare_queue(channel, intake_queue(partition), _LIMITS)
 
 
 async def _locked(connection: AbstractConnection) -> AbstractChannel:
-    """A channel that holds the lock; raises BrokerLost while another process has it."""
+    """A channel that holds the lock; raises PartitionsHeld while another process has it."""
     for _ in range(_LOCK_TRIES):
         channel = await open_channel(connection, confirms=False)
         try:
@@ -216,4 +241,4 @@ async def _locked(connection: AbstractConnection) -> AbstractChannel:
             await asyncio.sleep(_LOCK_PAUSE_S)
         else:
             return channel
-    raise BrokerLost("another process changes intake's partitions")
+    raise PartitionsHeld("another process changes intake's partitions")

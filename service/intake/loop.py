@@ -36,6 +36,7 @@ class Consumer:
     """Consumes one queue. `sharing`: among how many the process shares what it may hold.
 
     `saw` hears of each event's order. `may_go`: it ends when the queue is no more. `took`: how many events came.
+    `is_active`: it is the queue's active consumer for sure, as an event came since it subscribed.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Consumer:
     ) -> None:
         self.queue = queue
         self.took = 0
+        self.is_active = False
         self.is_over = False
         self._may_go = may_go
         self._broker = broker
@@ -84,6 +86,7 @@ class Consumer:
                 backoff.reset()
                 alive = time.monotonic()
                 self._let_go.clear()
+                self.is_active = False
                 self._now = _Consuming(subscription, self._intake, self._note, narrow=narrow)
                 await self._now.run(stopping, self._let_go)
                 narrow = False
@@ -105,6 +108,7 @@ class Consumer:
 
     def _note(self, order: Hashable) -> None:
         self.took += 1
+        self.is_active = True
         if self._saw is not None:
             self._saw(order)
 

@@ -134,10 +134,10 @@ class _Partitions:
         shared = [k for k in self._consumers if k < self._sightings.partitions]
         took = {k: self._consumers[k].took - self._seen.get(k, 0) for k in shared}
         self._seen = {k: self._consumers[k].took for k in shared}
-        busy = [k for k in shared if took[k]]
-        processes = max([await self._broker.consumers(intake_queue(k)) for k in shared], default=1)
-        if len(busy) > math.ceil(len(shared) / max(1, processes)):
-            least = min(busy, key=lambda k: took[k])
+        active = [k for k in shared if self._consumers[k].is_active]
+        processes = await self._broker.sharing()
+        if len(active) > math.ceil(len(shared) / processes):
+            least = min(active, key=lambda k: took[k])
             log.info("intake.partition_let_go", queue=intake_queue(least), processes=processes)
             self._consumers[least].let_go()
 

@@ -17,13 +17,14 @@ from service.app import App
 from service.broker import rabbitmq_partitions
 from service.broker.port import (
     DEAD,
+    INTAKE,
     INTAKE_BINDING,
     ORDERS,
     SUBJECT_HEADERS,
-    BrokerLost,
     BrokerRefused,
     Message,
     Partitioning,
+    PartitionsHeld,
     QueueGone,
     intake_queue,
 )
@@ -265,13 +266,16 @@ async def test_several_processes_share_them_and_one_takes_over_what_another_had(
     settings = settings_for(providers, mailbox, database_url=postgres_url, broker_url=rabbit_url, intake_partitions=4)
     first, second = (Running(App(settings, roles=("intake",))) for _ in range(2))
     await first.start()
+    sent = 20
+    await publish(rabbit_url, [event(f"S-{i}", "created") for i in range(sent)], COLON)
+    await until(lambda: _has(first, sent))
     await second.start()
-    sent = 0
 
     async def both_work() -> bool:
         nonlocal sent
         await publish(rabbit_url, [event(f"S-{sent + i}", "created") for i in range(8)], COLON)
         sent += 8
+        await asyncio.sleep(partitions.BALANCE_EVERY_S)
         return bool(first.intake.taken and second.intake.taken)
 
     await until(both_work)
@@ -372,9 +376,12 @@ async def test_two_do_not_change_them_at_the_same_time(rabbit_url: str) -> None:
     first, second = RabbitBroker(rabbit_url, 2), RabbitBroker(rabbit_url, 3)
     for broker in (first, second):
         await broker.connect(())
+    consuming = await second.subscribe(INTAKE, 10)
     assert await first.arrange_partitions() == Partitioning((0, 1))
-    with pytest.raises(BrokerLost, match="another process"):
+    with pytest.raises(PartitionsHeld, match="another process"):
         await second.arrange_partitions()
+    await publish(rabbit_url, orders(1))
+    assert len(await consuming.batch(10)) == 1, "whoever waits for its turn consumes on"
     await first.settle_partitions()
     assert await second.arrange_partitions() == Partitioning((0, 1), (2,))
     await second.close()
