@@ -21,7 +21,7 @@ from service.ledger.messages import states as rows
 from service.opt_out_words import Wish, wish_of
 from service.telemetry import metrics
 from service.web.context import CONTEXT
-from service.web.params import Form, form_of
+from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,7 @@ async def _keep(
         key=f"twilio:{sid or uuid4().hex}",
         channel=channel,
         address=person,
-        text=legible(form.get("Body", "") or form.get("ButtonText", ""), LONGEST_TEXT),
+        text=legible(form.get("Body", "") or form.get("ButtonText", ""), LONGEST_TEXT) or _files(form),
         payload=clean(form.get("ButtonPayload", ""))[:64],
         senders=tuple(sorted(senders)),
         thread=clean(form.get("OriginalRepliedMessageSid", ""))[:64],
@@ -117,6 +117,12 @@ async def _keep(
         only_known=wish is not None,
     )
     await conversations.take(request.app[CONTEXT].orders, said)
+
+
+def _files(form: Form) -> str:
+    """What stands for a message without words: pictures and the like stay with Twilio."""
+    count = whole_number(form.get("NumMedia", ""), 1, 100)
+    return f"[{count} file{'' if count == 1 else 's'}, not kept]" if count else ""
 
 
 def _sender(text: str) -> tuple[str, str]:

@@ -79,6 +79,12 @@ async def test_free_text_is_kept_sealed_waits_and_is_told_without_its_words(worl
     assert "friendly" not in str((await world.view("O-1"))["timeline"])
 
 
+async def test_a_picture_without_words_waits_too(world: World) -> None:
+    await told(world, "O-1")
+    await say(world, "", sid="MM1", channel="whatsapp", NumMedia="2", MediaUrl0="https://api.twilio.com/x")
+    assert [s.text for s in await said(world, "O-1")] == ["[2 files, not kept]"]
+
+
 async def test_a_redelivery_counts_once_even_at_the_same_time(world: World) -> None:
     await told(world, "O-1")
     await asyncio.gather(*(say(world, "hello?", sid="SM1") for _ in range(5)))
