@@ -20,6 +20,7 @@ from service.web.brand_look import brand_of
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
 from service.web.problems import Problem
+from service.web.tracking_link import gone
 from service.workflows import cldr
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,11 @@ def words() -> dict[str, dict[str, str]]:
 
 async def get_page(request: web.Request) -> web.StreamResponse:
     """Asks whether; changes nothing, as mail scanners open every link."""
-    return await _page(request, await _message(request), done=False)
+    try:
+        stored = await _message(request)
+    except Problem as problem:
+        return gone(request, problem)
+    return await _page(request, stored, done=False)
 
 
 async def unsubscribe(request: web.Request) -> web.StreamResponse:
