@@ -12,7 +12,7 @@ from service.domain import resending as words
 from service.domain.notices import State
 from service.domain.transitions import require_known
 from service.ledger.messages.listing import WantedMessages, as_table, listed_messages
-from service.resending import Request, resend
+from service.resending import Request, Resent, resend
 from service.web.audited import address_in, audit_line, noted
 from service.web.context import CALLER, CONTEXT
 from service.web.known import check_names
@@ -104,17 +104,23 @@ async def resend_messages(request: web.Request) -> web.StreamResponse:
 async def resend_message(request: web.Request) -> web.StreamResponse:
     """Tell one message again, by another channel for example."""
     asked = await body_of(request, ResendOne)
+    done = await tell_again(request, asked.channel)
+    return answer(ResendAnswer(dry_run=False, **structs.asdict(done)))
+
+
+async def tell_again(request: web.Request, channel: str) -> Resent:
+    """Tell the message that the path names again, by this channel or its own; raises Problem."""
     message_id = uuid_of(request.match_info["id"], "message")
-    if asked.channel:
-        require_known("channel", asked.channel, registry.channels(), "channel")
-    line = audit_line(request, "message.resent", channel=asked.channel)
-    what = Request(WantedMessages(ids=(message_id,)), request[CALLER].name, asked.channel)
+    if channel:
+        require_known("channel", channel, registry.channels(), "channel")
+    line = audit_line(request, "message.resent", channel=channel)
+    what = Request(WantedMessages(ids=(message_id,)), request[CALLER].name, channel)
     done = await resend(request.app[CONTEXT].orders, what, line)
     if not done.matched:
         raise Problem(404, "No such message", "there is no message with this id")
     if not done.planned:
         raise Problem(409, "Not sent again", WHY_NOT[next(iter(done.excluded))])
-    return answer(ResendAnswer(dry_run=False, **structs.asdict(done)))
+    return done
 
 
 def wanted_in_body(request: web.Request, f: MessageFilter) -> WantedMessages:

@@ -4,7 +4,7 @@ from service.web import asyncapi, callbacks, preferences, tracking, tracking_rep
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
-from service.web.desk import board, board_acts, sign_in, tools
+from service.web.desk import board, board_acts, notes, sign_in, tools
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
 from service.web.desk import orders as order_pages
@@ -105,6 +105,30 @@ PAGES = (
         "GET", "/desk/orders", order_pages.orders, "agent", page=True, query=q.OrdersQuery, audit=Act("orders.listed")
     ),
     Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order, "agent", page=True, audit=Act("order.seen")),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/now",
+        order_pages.order_now,
+        "agent",
+        page=True,
+        audit=Act("order.seen", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/notes",
+        notes.add_note,
+        "agent",
+        page=True,
+        audit=Act("note.added"),
+    ),
+    Route(
+        "POST",
+        "/desk/messages/{id}/resend",
+        order_pages.tell_again_and_show,
+        "agent",
+        page=True,
+        audit=Act("message.resent"),
+    ),
     Route(
         "POST",
         "/desk/orders/{workflow}/{order_id}/preview",

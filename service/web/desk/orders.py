@@ -1,12 +1,15 @@
 """Orders on the desk: lists, and one order with everything an agent needs."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from service.channels import registry
 from service.domain.attributes import moment_of
 from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
@@ -19,7 +22,10 @@ from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
 from service.web.context import CALLER, CONTEXT
 from service.web.conversations import locale_of, prepared
+from service.web.desk import story
 from service.web.desk.page import render
+from service.web.desk.titles import Titles
+from service.web.messages import tell_again
 from service.web.once import once_by_form
 from service.web.orders import (
     countries_of,
@@ -35,7 +41,7 @@ from service.web.params import form_of
 from service.web.preview import preview
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import CallQuery, OrdersQuery
-from service.web.schemas import Asked
+from service.web.schemas import Asked, OrderDocument
 from service.web.suppressions import lift_as_asked
 
 # Enough to tell one order from several.
@@ -134,6 +140,25 @@ def path_of(workflow: str, order_id: str) -> str:
 
 async def order(request: web.Request) -> web.StreamResponse:
     """One order."""
+    return await render(request, "order.html.j2", await _values(request), here="/desk/orders")
+
+
+async def order_now(request: web.Request) -> web.StreamResponse:
+    """What changes of it, as its page asks for it again and again; nothing where it is as it was."""
+    values = await _values(request)
+    if request.headers.get("X-Seen") == values["seen"]:
+        return web.Response(status=204)
+    return await render(request, "order_live.html.j2", values)
+
+
+async def tell_again_and_show(request: web.Request) -> web.StreamResponse:
+    """Tell one message again, by another channel for example, and show its order."""
+    form = await form_of(request)
+    await tell_again(request, form.get("channel", ""))
+    raise web.HTTPSeeOther(f"{path_of(form.get('workflow', ''), form.get('order_id', ''))}#messages")
+
+
+async def _values(request: web.Request) -> dict[str, Any]:
     context = request.app[CONTEXT]
     stored, view = await load_order(request)
     pack = context.orders.packs.find(view.workflow, view.pack)
@@ -142,8 +167,17 @@ async def order(request: web.Request) -> web.StreamResponse:
     rank = w.stages[view.stage].rank
     ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
     running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
-    values = {
+    titles = Titles(context.orders.packs)
+    customer = next(iter(view.people), None)
+    return {
         "o": view,
+        "seen": _digest(view),
+        "told": story.told(titles, view.workflow, view.messages),
+        "notes": story.notes(view.timeline),
+        "story": story.story(titles, view.workflow, view.timeline),
+        "customer": customer,
+        "theirs": zone_of(customer.timezone) if customer and customer.timezone else None,
+        "every_channel": [c.name for c in registry.channels().values() if c.medium.has_templates],
         "base": path_of(view.workflow, view.order_id),
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
         "facts": _facts(w, view.attributes),
@@ -162,7 +196,11 @@ async def order(request: web.Request) -> web.StreamResponse:
         ],
         "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}",
     }
-    return await render(request, "order.html.j2", values, here="/desk/orders")
+
+
+def _digest(view: OrderDocument) -> str:
+    """Tells whether anything changed since a page was shown."""
+    return blake2b(msgspec.json.encode(view), digest_size=8).hexdigest()
 
 
 def _facts(w: Workflow, said: JsonObject) -> list[tuple[str, Any]]:

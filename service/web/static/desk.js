@@ -45,6 +45,7 @@ desk.tick = (root = document) => {
   for (const t of root.querySelectorAll("time[data-span]")) write(t, desk.span(now - Date.parse(t.dateTime)));
 };
 desk.localize = (root = document) => {
+  for (const other of root.querySelectorAll("[data-zone]")) other.hidden = other.dataset.zone === zone;
   for (const t of root.querySelectorAll("time[data-at]")) write(t, local.format(new Date(t.dateTime)).replace(",", ""));
 };
 desk.look = (root) => { desk.tick(root); desk.localize(root); desk.keepDrafts(root); };
@@ -173,13 +174,21 @@ document.addEventListener("htmx:configRequest", (e) => {
 document.addEventListener("htmx:beforeRequest", (e) => {
   const live = e.detail.elt;
   // Nothing is asked for while nobody looks, and nothing is taken from under somebody's hands.
-  if (live.hasAttribute("data-live") && (document.hidden || live.querySelector("input:focus"))) e.preventDefault();
+  if (live.hasAttribute("data-live") && (document.hidden || live.querySelector("input:focus, select:focus, textarea:focus"))) e.preventDefault();
 });
 for (const list of document.querySelectorAll("select[data-fills]")) {
   list.addEventListener("change", () => {
     if (list.value) document.getElementById(list.dataset.fills).value = list.value;
   });
 }
+
+// What somebody has opened stays open when it comes anew.
+document.addEventListener("htmx:beforeSwap", (e) => {
+  if (e.target.hasAttribute?.("data-keep")) e.target.opened = [...e.target.querySelectorAll("details[open][id]")].map((d) => d.id);
+});
+document.addEventListener("htmx:afterSwap", (e) => {
+  for (const id of e.target.opened || []) document.getElementById(id)?.setAttribute("open", "");
+});
 
 // Of what messages ask, only the fields of the chosen one.
 const reason = document.getElementById("reason");

@@ -1,0 +1,132 @@
+"""One order as people tell it: a line a notice with what became of it, notes, and what happened; no machine's steps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from service.domain.notices import TOLD_STATES
+from service.ledger.orders.read_models import MessageShown
+from service.web.desk.causes import Cause, cause_of
+from service.web.desk.titles import Titles, plain
+
+_WAITING: Final = frozenset({"pending", "sending", "retrying", "held", "unknown"})
+# What a person did, or what happened to them; the rest are steps of the machine.
+_PEOPLE: Final = frozenset({
+    "status_changed", "note_added", "reassigned", "data_updated", "escalation_opened", "escalation_acknowledged",
+    "escalation_assigned", "escalation_comment", "escalation_resolved", "escalation_reopened", "escalation_snoozed",
+    "clock_breached", "opted_in", "opted_out", "reply_received", "customer_answered", "answer_failed", "reply_moved",
+    "preferences_changed", "resend_planned", "links_revoked", "person_erased", "issue_reported", "warning",
+})  # fmt: skip
+
+
+class ChannelState(Struct, frozen=True):
+    """One channel of a notice: its state in a word, and why where it is in trouble."""
+
+    message: MessageShown
+    cause: Cause | None
+
+
+class Told(Struct, frozen=True):
+    """A notice to one person, over all its channels. `verdict`: what a caller needs to know, in a few words."""
+
+    title: str
+    name: str
+    audience: str
+    at: datetime
+    channels: list[ChannelState]
+    reached: bool
+    verdict: str
+
+
+class Note(Struct, frozen=True):
+    """What somebody wrote down. `public`: the customer may see it."""
+
+    at: datetime
+    text: str
+    public: bool
+    by: str
+
+
+class Line(Struct, frozen=True):
+    """A sentence of the story."""
+
+    at: datetime
+    text: str
+    detail: str = ""
+
+
+def told(titles: Titles, workflow: str, messages: Iterable[MessageShown]) -> list[Told]:
+    """The newest first; what was told again is a line of its own."""
+    groups: dict[tuple[str, str, str, str], list[MessageShown]] = {}
+    for m in messages:
+        # One wave of a notice is planned within a minute.
+        groups.setdefault((m.notice, m.audience, m.name, m.created.strftime("%Y%m%d%H%M")), []).append(m)
+    lines = [_told(titles, workflow, group) for group in groups.values()]
+    return sorted(lines, key=lambda line: line.at, reverse=True)
+
+
+def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
+    first = group[0]
+    reached = any(m.state in TOLD_STATES for m in group)
+    waiting = any(m.state in _WAITING for m in group)
+    if reached:
+        verdict = "read" if any(m.state == "read" for m in group) else "told"
+    elif waiting:
+        verdict = "on its way"
+    elif all(m.state in ("superseded", "suppressed") for m in group):
+        verdict = "not sent"
+    else:
+        verdict = "reached nobody"
+    states = [ChannelState(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in group]
+    at = max(m.sent or m.created for m in group)
+    return Told(titles.notice(workflow, first.notice), first.name, first.audience, at, states, reached, verdict)
+
+
+def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
+    """The newest first."""
+    found = [
+        Note(t["at"], str(t.get("note") or t.get("text") or ""), bool(t.get("public")), str(t.get("by") or ""))
+        for t in timeline
+        if t["kind"] == "note_added"
+    ]
+    return list(reversed(found))
+
+
+def story(titles: Titles, workflow: str, timeline: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """What people would tell of it, the newest first."""
+    lines = [_line(titles, workflow, t) for t in timeline if t["kind"] in _PEOPLE]
+    return list(reversed(lines))
+
+
+def _line(titles: Titles, workflow: str, t: Mapping[str, Any]) -> Line:
+    kind, by = str(t["kind"]), str(t.get("by") or "")
+    if kind == "status_changed":
+        stage = titles.stage(workflow, str(t.get("stage", "")))
+        return Line(t["at"], stage, titles.status(workflow, str(t.get("to", ""))))
+    if kind == "note_added":
+        return Line(t["at"], "Public note" if t.get("public") else "Internal note", str(t.get("note") or ""))
+    if kind == "clock_breached":
+        return Line(t["at"], "Promise broken", titles.clock(workflow, str(t.get("clock", ""))))
+    if kind.startswith("escalation_"):
+        return _of_escalation(titles, workflow, kind.removeprefix("escalation_"), t, by)
+    said = (str(v) for k, v in t.items() if k not in ("at", "kind", "event", "message", "pack") and isinstance(v, str))
+    return Line(t["at"], plain(kind), ", ".join(v.replace("_", " ") for v in said if v))
+
+
+def _of_escalation(titles: Titles, workflow: str, step: str, t: Mapping[str, Any], by: str) -> Line:
+    reason = titles.reason(workflow, str(t.get("reason", "")))
+    team = titles.team(str(t.get("team", "")), workflow)
+    who = by or "Stagebell"
+    words = {
+        "opened": f"{team} called",
+        "acknowledged": f"{who} took it",
+        "assigned": f"{who} gave it to {t.get('to', '')}",
+        "comment": f"{who}: {t.get('comment', '')}",
+        "resolved": f"Settled by {by}" if by else "Settled by itself",
+        "reopened": f"{who} opened it again",
+        "snoozed": f"{who} put it off",
+    }
+    why = str(t.get("why") or t.get("detail") or "")
+    return Line(t["at"], words.get(step, plain(step)), f"{reason}: {why}" if why else reason)
