@@ -29,7 +29,7 @@ SHOTS = [
     ("board-phone", "/desk", 390, "light"),
     ("order", "/desk/orders/device_pickup/ORD-1003", 1440, "light"),
     ("orders", "/desk/orders", 1440, "light"),
-    ("inbox", "/desk/inbox", 1440, "light"),
+    ("messages", "/desk/messages", 1440, "light"),
     ("lifecycle", "/desk/lifecycle", 1440, "light"),
     ("tracking", "TRACKING", 390, "light"),
 ]  # fmt: skip

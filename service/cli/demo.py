@@ -64,7 +64,7 @@ async def run_demo(count: int, speed: float, workflow: str, *, leave: bool, allo
         )
         if settings.workflows == shipped.PACKS:
             console.print("There is no folder of packs here; these are the ones that come with Stagebell.")
-        console.print(f"Inbox: {where}/desk/inbox   Metrics: {where}/metrics   Ctrl-C ends it.\n")
+        console.print(f"Messages: {where}/desk/messages   Metrics: {where}/metrics   Ctrl-C ends it.\n")
         await _watch(app, player.play(played, app.stopping), console, leave=leave)
         await _print_summary(app, console, played)
     finally:

@@ -13,6 +13,7 @@ from service.web.asyncapi import OPENAPI, OpenApi
 from service.web.audited import ACTS, Act
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
+from service.web.desk.errors import error_pages
 from service.web.enforcing import enforced
 from service.web.gate import expect, gate
 from service.web.openapi import document
@@ -28,7 +29,7 @@ HSTS: Final = "max-age=31536000"
 
 def build(context: Context, *, everything: bool = True) -> web.Application:
     """All routes, or only what operators ask when this process has no web role."""
-    app = web.Application(middlewares=[gate, problems], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[gate, error_pages, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
     app[WARNED] = []
     app[ACTS] = frozenset(r.audit.name for r in (*OPERATIONS, *API, *PAGES) if isinstance(r.audit, Act))

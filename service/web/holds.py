@@ -19,19 +19,28 @@ from service.web.schemas import HoldLine, HoldOrder, Holds
 
 async def list_holds(request: web.Request) -> web.StreamResponse:
     """What is held, and how many messages wait because of it."""
+    return answer(Holds(await hold_lines(request)))
+
+
+async def hold_lines(request: web.Request) -> list[HoldLine]:
+    """The same as lines, the oldest first."""
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         active = await holds.active(tx)
         waiting = await holds.waiting(tx)
     counted = Counter[str]()
     for kind, count in waiting.items():
         counted.update({str(h.id): count for h in active if h.covers(*kind)})
-    return answer(Holds([_line(h, counted[str(h.id)]) for h in active]))
+    return [_line(h, counted[str(h.id)]) for h in active]
 
 
 async def put_hold(request: web.Request) -> web.StreamResponse:
     """Hold back a channel, a workflow, a notice, or what is all of these, within a second."""
+    return answer(await put(request, await body_of(request, HoldOrder)), 201)
+
+
+async def put(request: web.Request, asked: HoldOrder) -> HoldLine:
+    """Hold it back; raises Problem, Rejection."""
     orders = request.app[CONTEXT].orders
-    asked = await body_of(request, HoldOrder)
     if not (asked.channel or asked.workflow or asked.notice):
         raise Problem(422, "Not accepted", "a channel, a workflow or a notice is expected")
     if asked.channel:
@@ -48,11 +57,17 @@ async def put_hold(request: web.Request) -> web.StreamResponse:
         await announce(tx, {HOLDS_TOPIC}, orders.wakeups.origin)
         await write_audit(tx, [line], now)
     orders.wakeups.wake({HOLDS_TOPIC})
-    return answer(_line(hold, 0), 201)
+    return _line(hold, 0)
 
 
 async def end_hold(request: web.Request) -> web.StreamResponse:
     """Release it: what waited goes out, each as far as it still makes sense."""
+    await release(request)
+    return web.Response(status=204)
+
+
+async def release(request: web.Request) -> None:
+    """Release the hold that the path names; raises Problem."""
     orders = request.app[CONTEXT].orders
     hold_id, now = uuid_of(request.match_info["id"], "hold"), orders.time.now()
     async with orders.ledger.transaction() as tx:
@@ -63,7 +78,6 @@ async def end_hold(request: web.Request) -> web.StreamResponse:
         line = audit_line(request, "hold.released", hold.workflow, channel=hold.channel, notice=hold.notice)
         await write_audit(tx, [line], now)
     orders.wakeups.wake({HOLDS_TOPIC})
-    return web.Response(status=204)
 
 
 def _line(hold: Hold, waiting: int) -> HoldLine:

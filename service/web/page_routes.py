@@ -4,7 +4,7 @@ from service.web import asyncapi, callbacks, preferences, tracking, tracking_rep
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import audit as audit_page
-from service.web.desk import board, board_acts, notes, sign_in, tools
+from service.web.desk import board, board_acts, messages, notes, sign_in, tools
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
 from service.web.desk import orders as order_pages
@@ -204,7 +204,26 @@ PAGES = (
         page=True,
         audit=Act("conversation.answering"),
     ),
-    Route("GET", "/desk/inbox", tools.inbox, "agent", page=True, audit=Act("inbox.seen", renews=True)),
+    Route(
+        "GET",
+        "/desk/messages",
+        messages.messages,
+        "agent",
+        page=True,
+        query=q.MessagesQuery,
+        audit=Act("messages.listed", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/messages/resend",
+        messages.tell_many_again,
+        "supervisor",
+        page=True,
+        query=q.MessagesQuery,
+        audit=Act("messages.resent"),
+    ),
+    Route("POST", "/desk/holds", messages.put_hold, "supervisor", page=True, audit=Act("hold.put")),
+    Route("POST", "/desk/holds/{id}/release", messages.end_hold, "supervisor", page=True, audit=Act("hold.released")),
     Route("GET", "/desk/messages/{id}", tools.mail, "agent", page=True, audit=Act("mail.seen")),
     Route("GET", "/desk/dead", tools.dead, "supervisor", page=True, audit=Act("dead_letters.listed")),
     Route(
@@ -217,6 +236,15 @@ PAGES = (
         audit=Act("dead_letter", before=True),
     ),
     Route("GET", "/desk/health", tools.health, "supervisor", page=True, audit=NUMBERS),
+    Route(
+        "GET",
+        "/desk/performance",
+        lifecycle_page.performance,
+        "supervisor",
+        page=True,
+        query=q.PerformanceQuery,
+        audit=NUMBERS,
+    ),
     Route(
         "GET",
         "/desk/lifecycle",

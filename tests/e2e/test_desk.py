@@ -182,7 +182,7 @@ async def test_no_page_has_an_accessibility_violation(desk: World, browser: Brow
     page = await signed_in(browser, desk, "admin", color_scheme="light", reduced_motion="reduce")
     link = await page.request.get(f"{desk.http}/v1/orders/device_pickup/ORD-1/link")
     token = (await link.json())["url"].rpartition("/t/")[2]
-    pages = ["/desk", "/desk/orders", "/desk/orders/device_pickup/ORD-1", "/desk/inbox", "/desk/dead", "/desk/health",
+    pages = ["/desk", "/desk/orders", "/desk/orders/device_pickup/ORD-1", "/desk/messages", "/desk/dead", "/desk/health",
              "/desk/lifecycle", "/desk/handover", f"/t/{token}", "/desk/sign-in"]  # fmt: skip
     found = []
     for width in (1440, 390):

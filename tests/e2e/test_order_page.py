@@ -7,6 +7,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.support.client import key_for
 from tests.support.events import event
 from tests.support.providers import Sent
 from tests.support.world import World
@@ -54,8 +55,6 @@ async def test_whose_session_ends_signs_in_over_the_page_and_loses_nothing(desk:
     await happen(desk, order(desk))
     page = await signed_in(browser, desk, "agent", name="Kim")
     await page.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
-    from tests.support.client import key_for
-
     again = await key_for(desk, "agent", "Kim again")
     await page.get_by_label("Note", exact=True).fill("Half a sentence")
     await page.context.clear_cookies()

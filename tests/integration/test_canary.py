@@ -153,7 +153,7 @@ async def test_codes_and_people_appear_only_where_they_must(
             base = f"http://127.0.0.1:{process.port}"
             metrics = await (await session.get(f"{base}/metrics")).read()
             shown = await (await session.get(f"{base}/v1/orders/device_pickup/C-1")).read()
-            await session.get(f"{base}/desk/inbox")
+            await session.get(f"{base}/desk/messages")
             await session.post(f"{base}/v1/events", json=events[3])
         for request in malformed(key):
             await said_to(process.port, request)

@@ -35,7 +35,7 @@ LOOKS = (
     "/v1/orders/device_pickup/S-1/link", "/v1/escalations", "/v1/escalations?state=resolved&team=tech",
     "/v1/messages", "/v1/messages?recipient=%2B919812345678", "/v1/messages?channel=sms&state=failed",
     "/v1/dead-letters", "/v1/subscriptions", "/v1/metrics/lifecycle?workflow=device_pickup",
-    "/desk", "/desk/board", "/desk/orders", "/desk/orders/device_pickup/S-1", "/desk/inbox", "/desk/health", "/desk/lifecycle",
+    "/desk", "/desk/board", "/desk/orders", "/desk/orders/device_pickup/S-1", "/desk/messages", "/desk/health", "/desk/lifecycle",
 )  # fmt: skip
 Said = dict[str, Any]
 

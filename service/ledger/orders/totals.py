@@ -47,6 +47,12 @@ async def _counted(
     return [(tuple(row[:-1]), int(row[-1])) for row in found.all()]
 
 
+async def waiting_by_channel(tx: Transaction) -> dict[str, int]:
+    """How many messages wait for their next try, by channel."""
+    some = literal_in(messages.c.state, "retrying")
+    return {channel: n for (channel,), n in await _counted(tx, messages.c.channel, where=some)}
+
+
 async def messages_waiting(tx: Transaction) -> int:
     """How many messages have not come to an end."""
     query = select(func.count()).where(literal_in(messages.c.state, *ACTIVE_STATES))

@@ -80,7 +80,8 @@ def cause_of(channel: str, state: str, code: str, error: str) -> Cause | None:
 
 def _by_class(channel: str, code: str) -> Cause | None:
     if channel == "email":
-        plain = re.sub(r"[^0-9.]", "", code)
+        status = re.search(r"[245]\.\d{1,3}\.\d{1,3}", code)
+        plain = status[0] if status else code
         return next((cause for start, cause in _MAIL if plain.startswith(start)), None)
     if channel in ("sms", "whatsapp") and code.isascii() and code.isdigit() and len(code) <= _LONGEST:
         number = int(code)

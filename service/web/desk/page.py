@@ -10,6 +10,7 @@ from aiohttp import web
 from service.ledger.access.api_keys import Caller, Role
 from service.web.auth import OPEN_SESSION, may, session_of
 from service.web.context import CALLER, CONTEXT
+from service.web.desk.outages import outages
 from service.web.desk.titles import Titles
 
 CSP: Final = (
@@ -29,9 +30,9 @@ LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk", "Board", "supervisor"),
     ("/desk/orders", "Orders", "agent"),
     ("/desk/conversations", "Conversations", "agent"),
-    ("/desk/lifecycle", "Lifecycle", "supervisor"),
+    ("/desk/performance", "Performance", "supervisor"),
     ("/desk/foresight", "Foresight", "supervisor"),
-    ("/desk/inbox", "Inbox", "agent"),
+    ("/desk/messages", "Messages", "agent"),
     ("/desk/dead", "Dead letters", "supervisor"),
     ("/desk/health", "Health", "supervisor"),
     ("/desk/audit", "Audit", "admin"),
@@ -72,6 +73,8 @@ async def render(
         "now": context.orders.time.now(),
         "titles": Titles(context.orders.packs),
         "span": span,
+        # Fragments have no top to say it at.
+        "outages": await outages(context.orders) if here and caller is not None else [],
     }
     response = aiohttp_jinja2.render_template(f"desk/{template}", request, {**shared, **values}, status=status)
     response.headers.update(HEADERS)

@@ -1,6 +1,7 @@
-"""The lifecycle page: measures, time in each stage, promises kept, as charts."""
+"""How a workflow did: promises, people and teams the worst first; measures and time in each stage as charts."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -9,8 +10,25 @@ from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
 from service.web.lifecycle import USUAL, workflow_of
+from service.web.performance import performance_of
 from service.web.queries import query_of
 from service.web.query_types import LifecycleQuery
+
+
+async def performance(request: web.Request) -> web.StreamResponse:
+    """This week beside the last one, who handles orders, and how fast teams answer."""
+    orders = request.app[CONTEXT].orders
+    m = await performance_of(request)
+    pack = orders.packs.find(m.workflow)
+    values = {
+        "m": m,
+        "since": request.query.get("since", "30d"),
+        "measures": {x.name: x for x in pack.workflow.measures.values()} if pack else {},
+        "workflows": [(p.workflow.name, p.workflow.title) for p in orders.packs],
+        "query": urlencode({k: v for k, v in request.query.items() if v and k != "format"}),
+        "shown": _shown,
+    }
+    return await render(request, "performance.html.j2", values, here="/desk/performance")
 
 
 async def lifecycle(request: web.Request) -> web.StreamResponse:
@@ -29,7 +47,7 @@ async def lifecycle(request: web.Request) -> web.StreamResponse:
         "promises_chart": promises_chart(m.promises),
         "shown": _shown,
     }
-    return await render(request, "lifecycle.html.j2", values, here="/desk/lifecycle")
+    return await render(request, "lifecycle.html.j2", values, here="/desk/performance")
 
 
 def _shown(kind: str, value: Any) -> str:

@@ -87,7 +87,7 @@ def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
 def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
     """The newest first."""
     found = [
-        Note(t["at"], str(t.get("note") or t.get("text") or ""), bool(t.get("public")), str(t.get("by") or ""))
+        Note(t["at"], str(t.get("note") or ""), bool(t.get("public")), str(t.get("actor") or t.get("by") or ""))
         for t in timeline
         if t["kind"] == "note_added"
     ]

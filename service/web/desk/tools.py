@@ -1,36 +1,22 @@
-"""Inbox, mails as they look, dead letters, health."""
+"""Mails as they look, dead letters, health."""
 
 from typing import Any, Final
 
 from aiohttp import web
 
 from service.broker.port import DEAD, BrokerLost, intake_queue
-from service.channels import registry
 from service.ledger.escalations import provider_health
 from service.ledger.messages import housekeeping, outbox
 from service.ledger.orders.totals import messages_waiting
-from service.ledger.orders.views import mail_html, recent_messages
+from service.ledger.orders.views import mail_html
 from service.web.context import CONTEXT
 from service.web.dead import change_dead_letter, dead_letters_of
 from service.web.desk.page import render
 from service.web.params import uuid_of
 
-SHOWN: Final = 60
 LETTERS: Final = 100
 # Mails come from templates and data: no scripts, nothing from elsewhere, its own styles only.
 MAIL_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
-
-
-async def inbox(request: web.Request) -> web.StreamResponse:
-    """The newest messages as their readers see them."""
-    orders = request.app[CONTEXT].orders
-    async with orders.ledger.reading() as tx:
-        messages = await recent_messages(tx, SHOWN)
-    # People's own channels are there, empty or not; others where something went.
-    used = {m.channel for m in messages}
-    every = registry.channels().values()
-    columns = [(c.name, c.title) for c in every if c.medium.has_templates or c.name in used]
-    return await render(request, "inbox.html.j2", {"messages": messages, "channels": columns}, here="/desk/inbox")
 
 
 async def mail(request: web.Request) -> web.StreamResponse:

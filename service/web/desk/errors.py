@@ -1,0 +1,50 @@
+"""Refusals and faults as pages, for people who follow links and send forms of the desk."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service.web.desk.page import render
+from service.web.problems import MEDIA_TYPE
+from service.web.schemas import ProblemDetails
+
+log = structlog.get_logger(__name__)
+
+
+@web.middleware
+async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What `problems` says in JSON, said on a page where a browser shows it by itself."""
+    response = await handler(request)
+    body = response.body if isinstance(response, web.Response) else None
+    if response.content_type != MEDIA_TYPE or not isinstance(body, bytes) or not _is_page(request):
+        return response
+    problem = msgspec.json.decode(body, type=ProblemDetails)
+    try:
+        page = await render(request, "problem.html.j2", {"p": problem, "back": _back(request)}, status=response.status)
+    except Exception as error:
+        # Whatever keeps a page from being made, its reader still learns what was wrong.
+        log.warning("page.not_shown", error=type(error).__name__)
+        return response
+    for name in ("Retry-After", "Allow", "WWW-Authenticate"):
+        if name in response.headers:
+            page.headers[name] = response.headers[name]
+    return page
+
+
+def _is_page(request: web.Request) -> bool:
+    asks = request.path == "/desk" or request.path.startswith("/desk/")
+    return asks and "text/html" in request.headers.get("Accept", "") and "HX-Request" not in request.headers
+
+
+def _back(request: web.Request) -> str:
+    """The page of the desk that they came from; else the one they asked for, else the front door."""
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        parts = urlsplit("")
+    if parts.netloc == request.host and parts.path.startswith("/desk"):
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return request.path_qs if request.method == "GET" else "/desk"

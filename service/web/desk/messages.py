@@ -1,0 +1,122 @@
+"""Messages of all orders: filtered, exported, told again after a dry run; and what is held back."""
+
+from typing import Any, Final, get_args
+from urllib.parse import urlencode
+from uuid import UUID
+
+from aiohttp import web
+
+from service.channels import registry
+from service.domain.notices import State
+from service.domain.transitions import require_known
+from service.ledger.messages.listing import WantedMessages, listed_messages
+from service.resending import Request, resend
+from service.web.audited import audit_line
+from service.web.auth import may
+from service.web.context import CALLER, CONTEXT
+from service.web.desk.causes import cause_of
+from service.web.desk.page import render
+from service.web.desk.titles import Titles
+from service.web.holds import hold_lines, put, release
+from service.web.messages import WHY_NOT, wanted_messages
+from service.web.once import once_by_form
+from service.web.params import Form, form_of, uuid_of
+from service.web.problems import Problem
+from service.web.schemas import HoldOrder
+
+# Several states at once, by what people look for.
+VIEWS: Final = (
+    ("All", ""),
+    ("Not delivered", "failed,undelivered,expired"),
+    ("Waits", "retrying,held,pending"),
+    ("Nobody knows", "unknown"),
+    ("Not sent on purpose", "suppressed,superseded"),
+)
+_FILTERS: Final = ("channel", "state", "notice", "cause", "workflow", "recipient", "country", "from", "to")
+
+
+async def messages(request: web.Request) -> web.StreamResponse:
+    """The page."""
+    context = request.app[CONTEXT]
+    wanted = await wanted_messages(request)
+    async with context.orders.ledger.reading() as tx:
+        found, cursor = await listed_messages(tx, wanted)
+    titles, kept = Titles(context.orders.packs), _kept(request)
+    packs = [p.workflow for p in context.orders.packs]
+    notices = {n: titles.notice(w.name, n) for w in packs for n in w.notices}
+    values: dict[str, Any] = {
+        "found": [(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in found],
+        "q": request.query,
+        "query": urlencode(kept),
+        "filtered": bool(kept),
+        "views": [(label, urlencode({**kept, "state": s}), s == request.query.get("state", "")) for label, s in VIEWS],
+        "channels": [(c.name, c.title) for c in registry.channels().values()],
+        "states": get_args(State),
+        "notices": sorted(notices.items(), key=lambda pair: pair[1]),
+        "workflows": sorted((w.name, w.title) for w in packs),
+        "older": urlencode({**kept, "cursor": cursor}) if cursor else "",
+        "held": await hold_lines(request) if may(request[CALLER], "supervisor") else [],
+    }
+    return await render(request, "messages.html.j2", values, here="/desk/messages")
+
+
+def _kept(request: web.Request) -> dict[str, str]:
+    return {k: v for k, v in request.query.items() if k in _FILTERS and v}
+
+
+async def tell_many_again(request: web.Request) -> web.StreamResponse:
+    """First a count of what would be told and what is left out and why, then, once that is confirmed, the telling."""
+    form = await form_of(request)
+    if form.get("sure") == "yes":
+        return await once_by_form(request, _tell)
+    return await _counted(request, dry_run=True)
+
+
+async def _tell(request: web.Request) -> web.StreamResponse:
+    return await _counted(request, dry_run=False)
+
+
+async def _counted(request: web.Request, *, dry_run: bool) -> web.StreamResponse:
+    form, orders = await form_of(request), request.app[CONTEXT].orders
+    channel, chosen = form.get("channel", ""), form.getall("ids", [])
+    if channel:
+        require_known("channel", channel, registry.channels(), "channel")
+    wanted = await _chosen(request, form)
+    line = audit_line(request, "messages.resent", dry_run=dry_run, channel=channel)
+    done = await resend(orders, Request(wanted, request[CALLER].name, channel, dry_run=dry_run), line)
+    values = {
+        "done": done,
+        "dry_run": dry_run,
+        "channel": channel,
+        "ids": chosen,
+        "every": form.get("every", ""),
+        "excluded": [(count, WHY_NOT.get(why, why)) for why, count in done.excluded.items()],
+        "query": urlencode(_kept(request)),
+    }
+    return await render(request, "resend.html.j2", values, here="/desk/messages")
+
+
+async def _chosen(request: web.Request, form: Form) -> WantedMessages:
+    """The ticked ones, or all that the filter finds; raises Problem for neither."""
+    if form.get("every") == "yes":
+        if not _kept(request):
+            raise Problem(422, "Not accepted", "without any filter it would be all messages; filter first")
+        return await wanted_messages(request)
+    ids: tuple[UUID, ...] = tuple(uuid_of(one, "message") for one in form.getall("ids", []))
+    if not ids:
+        raise Problem(422, "Nothing chosen", "tick the messages to tell again, or take all that the filter finds")
+    return WantedMessages(ids=ids)
+
+
+async def put_hold(request: web.Request) -> web.StreamResponse:
+    """Hold back a channel, a workflow or a notice, and show what is held."""
+    form = await form_of(request)
+    said = {name: form.get(name, "")[:2000] for name in ("channel", "workflow", "notice", "why")}
+    await put(request, HoldOrder(**said))
+    raise web.HTTPSeeOther("/desk/messages#holds")
+
+
+async def end_hold(request: web.Request) -> web.StreamResponse:
+    """Release it, and show what is held."""
+    await release(request)
+    raise web.HTTPSeeOther("/desk/messages#holds")

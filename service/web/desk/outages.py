@@ -1,0 +1,46 @@
+"""What every page says at its top while a provider refuses us, or somebody holds something back."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from service.channels import registry
+from service.ledger.escalations import provider_health
+from service.ledger.messages import holds
+from service.ledger.orders.totals import waiting_by_channel
+from service.orders import Orders
+from service.web.desk.titles import Titles
+
+
+class Outage(Struct, frozen=True):
+    """A channel that a provider refuses, or that is held. `waiting`: how many messages wait because of it."""
+
+    channel: str
+    words: str
+    since: datetime
+    waiting: int
+    held: bool = False
+
+
+async def outages(orders: Orders) -> list[Outage]:
+    """Those that last now, refusals first."""
+    async with orders.ledger.reading() as tx:
+        refusals = [r for r in await provider_health.refusing(tx) if r.holds_back]
+        active = await holds.active(tx)
+        if not refusals and not active:
+            return []
+        waiting = await waiting_by_channel(tx)
+        held = await holds.waiting(tx) if active else {}
+    names = {c.name: c.title for c in registry.channels().values()}
+    found: dict[str, Outage] = {}
+    for r in refusals:
+        title = names.get(r.channel, r.channel)
+        found.setdefault(r.channel, Outage(r.channel, f"{title} refuses us", r.since, waiting.get(r.channel, 0)))
+    titles = Titles(orders.packs)
+    for h in active:
+        what = [names.get(h.channel, h.channel)] if h.channel else []
+        what += [titles.notice(h.workflow, h.notice)] if h.notice else []
+        what += [titles.workflow(h.workflow)] if h.workflow else []
+        count = sum(n for kind, n in held.items() if h.covers(*kind))
+        found[str(h.id)] = Outage(h.channel, f"{', '.join(what)} held by {h.by}", h.at, count, held=True)
+    return list(found.values())

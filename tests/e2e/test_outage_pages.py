@@ -1,0 +1,60 @@
+"""An outage in a real browser: said on every page, whom it touches, told again after a count, held and released."""
+
+import re
+
+from aiohttp import web
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, expect
+
+from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.support.providers import Sent
+from tests.support.world import World
+
+__all__ = ["browser", "desk"]
+
+expect.set_options(timeout=15_000)
+
+
+async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Browser) -> None:
+    async def refuse(sent: Sent) -> web.StreamResponse | None:
+        if sent.channel == "whatsapp":
+            return web.json_response({"code": 63007, "message": "no sender", "status": 400}, status=400)
+        if sent.channel == "sms":
+            return web.json_response({"code": 30006, "message": "landline", "status": 400}, status=400)
+        return None
+
+    desk.providers.behave = refuse
+    for n in range(3):
+        await happen(desk, order(desk, order_id=f"ORD-{n}"))
+    page = await signed_in(browser, desk, "supervisor", name="Kim")
+    for path in ("/desk", "/desk/orders", "/desk/performance", "/desk/messages"):
+        await page.goto(desk.http + path)
+        assert (await Axe().run(page, options=RULES)).response["violations"] == [], path
+    await expect(page.get_by_role("region", name="WhatsApp refuses us")).to_contain_text(re.compile("since .* wait"))
+    # Two clicks to see whom it touched, three to send again.
+    await page.get_by_role("link", name="Not delivered").click()
+    await expect(page.get_by_role("row").filter(has_text="landline")).to_have_count(3)
+    await page.get_by_label("Send again by").select_option("email")
+    await page.get_by_role("button", name="Count all that the filter finds").click()
+    await expect(page.get_by_role("heading", name=re.compile("again"))).to_be_visible()
+    await expect(page.get_by_text("3 matched")).to_be_visible()
+
+
+async def test_a_channel_is_held_and_released_at_the_desk(desk: World, browser: Browser) -> None:
+    page = await signed_in(browser, desk, "supervisor", name="Kim")
+    await page.goto(f"{desk.http}/desk/messages")
+    await page.get_by_text("Hold something back").click()
+    form = page.locator("#hold form")
+    await form.get_by_label("Channel").select_option("sms")
+    await form.get_by_label("Why").fill("wrong words went out")
+    await form.get_by_role("button", name="Hold").click()
+    await expect(page.get_by_role("region", name=re.compile("held by Kim"))).to_be_visible()
+    # A hold is known everywhere within a second.
+    await page.wait_for_timeout(1200)
+    await happen(desk, order(desk))
+    await page.wait_for_timeout(500)
+    await page.goto(f"{desk.http}/desk/messages?state=held")
+    await expect(page.get_by_role("row").filter(has_text="Somebody holds it back")).to_have_count(1)
+    await page.locator("#holds ~ *").get_by_role("button", name="Release").click()
+    await expect(page.get_by_role("region", name=re.compile("held by Kim"))).to_have_count(0)
+    await desk.until(lambda: len(desk.providers.of("sms")) == 1, "the text at the provider")
