@@ -48,8 +48,12 @@ class _Told(NamedTuple):
 
 def told_over(workflow: Workflow, notice: Notice) -> list[str]:
     """The channels that need templates of the notice: its own, and those that carry it when one of them fails."""
-    fallbacks = (workflow.fallback.get(channel) for channel in notice.channels)
-    return [c for c in dict.fromkeys((*notice.channels, *fallbacks)) if c and medium_of(c).has_templates]
+    told = list(notice.channels)
+    for channel in told:  # it grows on the way: what stands in for a channel may itself have a stand-in
+        other = workflow.fallback.get(channel)
+        if other and other not in told:
+            told.append(other)
+    return [c for c in told if medium_of(c).has_templates]
 
 
 def _one(

@@ -156,6 +156,8 @@ def without(name: str) -> Edit:
         (in_yaml("workflow: device_pickup", "workflow: [device_pickup"), "workflow.yaml:", "not YAML"),
         (in_yaml("adopts: true", "adopts: true\nadopts: false"), "workflow.yaml:", "'adopts' is said twice"),
         (without("en/vendor_assigned.sms.j2"), "workflow.yaml:", "notice 'vendor_assigned' has no sms template in 'en'"),
+        (in_yaml("fallback: {whatsapp: sms}", "fallback: {whatsapp: sms, sms: email}"),  # a stand-in's stand-in
+         "workflow.yaml:", "notice 'rating_request' has no email template in 'en'"),
         (without("hi/order_failed.email.j2"), "workflow.yaml:", "notice 'order_failed' has no email template in 'hi'"),
         (in_template("en/order_created.sms.j2", "Hi\n{{ custmer }}"), "order_created.sms.j2:2:", "undefined variable 'custmer'"),
         (in_template("en/order_created.sms.j2", "{{ order.total }}"), "order_created.sms.j2:1:", "no attribute 'total'"),
