@@ -3,8 +3,8 @@
 from service.web import asyncapi, callbacks, preferences, tracking, tracking_replies, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
+from service.web.desk import admin, board, board_acts, messages, notes, sign_in, tools
 from service.web.desk import audit as audit_page
-from service.web.desk import board, board_acts, messages, notes, sign_in, tools
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
 from service.web.desk import orders as order_pages
@@ -226,6 +226,36 @@ PAGES = (
     Route("POST", "/desk/holds/{id}/release", messages.end_hold, "supervisor", page=True, audit=Act("hold.released")),
     Route("GET", "/desk/messages/{id}", tools.mail, "agent", page=True, audit=Act("mail.seen")),
     Route("GET", "/desk/dead", tools.dead, "supervisor", page=True, audit=Act("dead_letters.listed")),
+    Route("GET", "/desk/admin", admin.admin, "admin", page=True, audit=Act("keys.listed", renews=True)),
+    Route("POST", "/desk/admin/keys", admin.make_key, "admin", page=True, audit=Act("key.created")),
+    Route("POST", "/desk/admin/keys/revoke", admin.revoke_key, "admin", page=True, audit=Act("key.revoked")),
+    Route("GET", "/desk/admin/people", admin.find_person, "admin", page=True, query=q.PersonQuery, audit=SELF),
+    Route(
+        "GET",
+        "/desk/admin/people/{address}",
+        admin.person,
+        "admin",
+        page=True,
+        query=q.OfCountry,
+        audit=Act("person.seen"),
+    ),
+    Route(
+        "POST",
+        "/desk/admin/people/{address}/erase",
+        admin.forget,
+        "admin",
+        page=True,
+        query=q.OfCountry,
+        audit=Act("person.erasure_asked", before=True),
+    ),
+    Route(
+        "POST",
+        "/desk/dead/all/{act:replay|drop}",
+        admin.act_on_all_letters,
+        "admin",
+        page=True,
+        audit=Act("dead_letters", before=True),
+    ),
     Route(
         "POST",
         "/desk/dead/{number}/{act:replay|drop}",

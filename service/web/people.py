@@ -9,13 +9,13 @@ from service.broker.port import BrokerLost
 from service.canonical import canonical_address, country_of, spellings
 from service.domain.address_keys import address_key
 from service.domain.erasure import addresses_of
-from service.erasing import DeadLetterErasure, erase_person
+from service.erasing import DeadLetterErasure, Erasure, erase_person
 from service.ledger.auditing.lines import AuditLine
 from service.ledger.orders.locking import find_by_id
 from service.ledger.orders.search import Listed, Search, search
 from service.ledger.people import person_data
 from service.ledger.people.erasing import orders_of_people
-from service.ledger.people.person_data import Gathered
+from service.ledger.people.person_data import Gathered, PersonData
 from service.web.audited import audit_line, noted
 from service.web.context import CONTEXT
 from service.web.dead import dead_letters_of
@@ -51,6 +51,11 @@ def address_of(request: web.Request) -> tuple[str, ...]:
 
 async def forget_person(request: web.Request) -> web.StreamResponse:
     """Forget the person everywhere, and say what was erased and what was kept and why."""
+    return answer(await erase(request))
+
+
+async def erase(request: web.Request) -> Erasure:
+    """Forget whom the path names; raises Problem."""
     orders, letters = request.app[CONTEXT].orders, dead_letters_of(request)
     known_as = address_of(request)
 
@@ -58,14 +63,18 @@ async def forget_person(request: web.Request) -> web.StreamResponse:
         return audit_line(request, "person.erased", counts=dict(sorted(done.items())))
 
     try:
-        done = await erase_person(orders, known_as, DeadLetterErasure(letters.forget, letters.waiting_names), line)
+        return await erase_person(orders, known_as, DeadLetterErasure(letters.forget, letters.waiting_names), line)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; nothing was erased, try again") from lost
-    return answer(done)
 
 
 async def get_person(request: web.Request) -> web.StreamResponse:
     """Everything that is known of the person, to be handed to them (GDPR, article 15)."""
+    return answer(await data_of_person(request))
+
+
+async def data_of_person(request: web.Request) -> PersonData:
+    """The same, of whom the path names; raises Problem."""
     context = request.app[CONTEXT]
     orders, known_as = context.orders, address_of(request)
     found = Gathered(known_as)
@@ -73,8 +82,7 @@ async def get_person(request: web.Request) -> web.StreamResponse:
         for name in await orders_of_people(tx, known_as):
             if (pack := orders.packs.find(name[0])) is not None:
                 await found.add(tx, name, pack.workflow)
-        data = await person_data.finish(tx, found, _kept_for(context.settings.retention_days))
-    return answer(data)
+        return await person_data.finish(tx, found, _kept_for(context.settings.retention_days))
 
 
 def _kept_for(days: int) -> str:

@@ -188,6 +188,12 @@ class SuppressionQuery(SuppressionsQuery, frozen=True):
     channel: Annotated[str, Meta(description="such as sms, whatsapp, email or push")] = ""
 
 
+class PersonQuery(OfCountry, frozen=True):
+    """Which person."""
+
+    address: Address = ""
+
+
 class PersonOrdersQuery(OfCountry, frozen=True):
     """Which of a person's orders."""
 

@@ -152,7 +152,7 @@ async def test_an_agent_previews_and_sends(desk: World, browser: Browser) -> Non
     await page.wait_for_load_state()
     await desk.until(lambda: len(desk.providers.of("sms")) > before, "the message at the provider")
     assert desk.providers.of("sms")[-1].text == words.strip()
-    await expect(page.get_by_text("traffic delay").first).to_be_visible()
+    await expect(page.locator("details.message").filter(has_text="Held up in traffic")).to_be_visible()
 
 
 async def test_a_lost_connection_is_shown_and_heals_with_nothing_missed(desk: World, browser: Browser) -> None:
@@ -183,7 +183,7 @@ async def test_no_page_has_an_accessibility_violation(desk: World, browser: Brow
     link = await page.request.get(f"{desk.http}/v1/orders/device_pickup/ORD-1/link")
     token = (await link.json())["url"].rpartition("/t/")[2]
     pages = ["/desk", "/desk/orders", "/desk/orders/device_pickup/ORD-1", "/desk/messages", "/desk/dead", "/desk/health",
-             "/desk/lifecycle", "/desk/handover", f"/t/{token}", "/desk/sign-in"]  # fmt: skip
+             "/desk/lifecycle", "/desk/performance", "/desk/admin", "/desk/handover", f"/t/{token}", "/desk/sign-in"]  # fmt: skip
     found = []
     for width in (1440, 390):
         await page.set_viewport_size({"width": width, "height": 900})

@@ -33,9 +33,9 @@ LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("/desk/performance", "Performance", "supervisor"),
     ("/desk/foresight", "Foresight", "supervisor"),
     ("/desk/messages", "Messages", "agent"),
-    ("/desk/dead", "Dead letters", "supervisor"),
     ("/desk/health", "Health", "supervisor"),
     ("/desk/audit", "Audit", "admin"),
+    ("/desk/admin", "Admin", "admin"),
 )
 
 

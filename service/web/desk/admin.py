@@ -1,0 +1,128 @@
+"""The admin's page: keys, people and their erasure, dead letters, what is held, versions of packs, providers."""
+
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from service.broker.port import DEAD, BrokerLost
+from service.domain.errors import Rejection
+from service.ledger.access import api_keys, sessions
+from service.ledger.auditing.lines import write_audit
+from service.ledger.escalations import provider_health
+from service.ledger.messages import holds
+from service.web.audited import audit_line, noted
+from service.web.context import CONTEXT
+from service.web.dead import dead_letters_of
+from service.web.desk.page import render
+from service.web.once import once_by_form
+from service.web.params import form_of
+from service.web.people import data_of_person, erase
+from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import OfCountry, PersonQuery
+
+LONGEST_NAME: Final = 200
+MOST_LETTERS: Final = 500
+
+
+async def admin(request: web.Request) -> web.StreamResponse:
+    """All of it."""
+    return await _page(request, {})
+
+
+async def _page(request: web.Request, more: dict[str, Any], status: int = 200) -> web.StreamResponse:
+    context = request.app[CONTEXT]
+    async with context.orders.ledger.reading() as tx:
+        keys = await api_keys.listed(tx)
+        refusals = await provider_health.refusing(tx)
+        held = await holds.active(tx)
+    try:
+        letters: int | None = await context.broker.depth(DEAD)
+    except BrokerLost:
+        letters = None
+    values = {
+        "keys": [{"name": n, "role": r, "made": made, "revoked": end} for n, r, made, end in reversed(keys)],
+        "roles": api_keys.ROLES,
+        "letters": letters,
+        "refusals": refusals,
+        "held": held,
+        "packs": [p.workflow for p in context.orders.packs],
+        **more,
+    }
+    return await render(request, "admin.html.j2", values, here="/desk/admin", status=status)
+
+
+async def make_key(request: web.Request) -> web.StreamResponse:
+    """A new key, shown this once."""
+    form, orders = await form_of(request), request.app[CONTEXT].orders
+    name, asked = form.get("name", "").strip()[:LONGEST_NAME], form.get("role", "")
+    if not name:
+        raise Rejection("name: say whose key it is")
+    role = next((r for r in api_keys.ROLES if r == asked), None)
+    if role is None:
+        raise Rejection(f"role: one of {', '.join(api_keys.ROLES)} is expected")
+    now = orders.time.now()
+    async with orders.ledger.transaction() as tx:
+        key = await api_keys.create(tx, role, name, now)
+        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=role)], now)
+    return await _page(request, {"key": key, "name": name}, 201)
+
+
+async def revoke_key(request: web.Request) -> web.StreamResponse:
+    """End the keys of a name, and what stands on them."""
+    name, orders = (await form_of(request)).get("name", ""), request.app[CONTEXT].orders
+    now = orders.time.now()
+    async with orders.ledger.transaction() as tx:
+        ended = await api_keys.revoke(tx, name, now)
+        out = await sessions.end_named(tx, name, now)
+        if not ended and not out:
+            raise Problem(404, "No such key", "there is none of this name that is not revoked")
+        await write_audit(tx, [audit_line(request, "key.revoked", name=name, keys=ended, sessions=out)], now)
+    raise web.HTTPSeeOther("/desk/admin#keys")
+
+
+async def find_person(request: web.Request) -> web.StreamResponse:
+    """From the form to the person's own page."""
+    asked = query_of(request, PersonQuery)
+    country = f"?{urlencode({'country': asked.country})}" if asked.country else ""
+    raise web.HTTPFound(f"/desk/admin/people/{quote(asked.address.strip() or '-', safe='+@')}{country}")
+
+
+async def person(request: web.Request) -> web.StreamResponse:
+    """What is known of them, how much of it, and the way to forget it."""
+    data = await data_of_person(request)
+    return await render(request, "person.html.j2", _of_person(request) | {"data": data}, here="/desk/admin")
+
+
+async def forget(request: web.Request) -> web.StreamResponse:
+    """Erase them everywhere, once that was confirmed by typing the word."""
+    if (await form_of(request)).get("sure", "").strip().lower() != "erase":
+        raise Problem(422, "Not confirmed", "write the word erase to confirm; it cannot be taken back")
+    return await once_by_form(request, _forget)
+
+
+async def _forget(request: web.Request) -> web.StreamResponse:
+    done = await erase(request)
+    return await render(request, "person.html.j2", _of_person(request) | {"done": done}, here="/desk/admin")
+
+
+def _of_person(request: web.Request) -> dict[str, Any]:
+    country = query_of(request, OfCountry).country
+    return {
+        "address": request.match_info["address"],
+        "query": f"?{urlencode({'country': country})}" if country else "",
+        "path": f"/desk/admin/people/{quote(request.match_info['address'], safe='+@')}",
+        "api": f"/v1/people/{quote(request.match_info['address'], safe='+@')}",
+    }
+
+
+async def act_on_all_letters(request: web.Request) -> web.StreamResponse:
+    """Replay or drop all dead letters, as many as there are at once."""
+    letters, act = dead_letters_of(request), request.match_info["act"]
+    try:
+        count = await (letters.replay if act == "replay" else letters.drop)(None, MOST_LETTERS)
+    except BrokerLost as lost:
+        raise Problem(503, "Unavailable", "the broker did not answer; what was left is still there") from lost
+    noted(request, count=count)
+    raise web.HTTPSeeOther("/desk/dead")

@@ -1,0 +1,37 @@
+"""The admin's page in a real browser: a key made, used and revoked; a person looked up and erased."""
+
+from playwright.async_api import Browser, expect
+
+from tests.e2e.test_desk import browser, desk, happen, order, signed_in
+from tests.support.client import Client
+from tests.support.world import World
+
+__all__ = ["browser", "desk"]
+
+expect.set_options(timeout=15_000)
+
+
+async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk))
+    page = await signed_in(browser, desk, "admin", name="Ada")
+    await page.get_by_role("link", name="Admin").click()
+    await page.get_by_label("Name", exact=True).fill("night shift")
+    await page.get_by_label("Role").select_option("supervisor")
+    await page.get_by_role("button", name="Make a key").click()
+    key = await page.get_by_role("status").locator("code").inner_text()
+    caller = Client(desk, key)
+    assert (await caller.get("/v1/escalations"))[0] == 200
+    await page.get_by_role("button", name="Revoke night shift").click()
+    await expect(page.get_by_text("revoked")).to_be_visible()
+    assert (await caller.get("/v1/escalations"))[0] == 401
+    await caller.close()
+    await page.get_by_label("Phone or email").fill("+91 98123 45678")
+    await page.get_by_role("button", name="What is known").click()
+    await expect(page.get_by_text("Asha", exact=True)).to_be_visible()
+    await page.get_by_label("Write erase").fill("erase")
+    await page.get_by_role("button", name="Erase this person everywhere").click()
+    await expect(page.get_by_role("status").filter(has_text="Erased in 1 orders")).to_be_visible()
+    # Mistakes are pages that lead back.
+    await page.goto(f"{desk.http}/desk/admin/people/nobody")
+    await expect(page.get_by_role("alert")).to_contain_text("address")
+    await page.get_by_role("link", name="Back", exact=True).click()
