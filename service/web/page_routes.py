@@ -3,7 +3,7 @@
 from service.web import asyncapi, callbacks, preferences, tracking, tracking_replies, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
-from service.web.desk import admin, board, board_acts, messages, notes, sign_in, tools
+from service.web.desk import admin, board, board_acts, messages, notes, order_list, sign_in, tools
 from service.web.desk import audit as audit_page
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
@@ -100,9 +100,9 @@ PAGES = (
     ),
     Route("GET", "/desk/handover", board_acts.show_handover, "supervisor", page=True, audit=Act("escalations.listed")),
     Route("POST", "/desk/handover", board_acts.hand_over, "supervisor", page=True, audit=Act("escalations.handled")),
-    Route("GET", "/desk/call", order_pages.call, "agent", page=True, query=q.CallQuery, audit=Act("orders.searched")),
+    Route("GET", "/desk/call", order_list.call, "agent", page=True, query=q.CallQuery, audit=Act("orders.searched")),
     Route(
-        "GET", "/desk/orders", order_pages.orders, "agent", page=True, query=q.OrdersQuery, audit=Act("orders.listed")
+        "GET", "/desk/orders", order_list.orders, "agent", page=True, query=q.OrdersQuery, audit=Act("orders.listed")
     ),
     Route("GET", "/desk/orders/{workflow}/{order_id}", order_pages.order, "agent", page=True, audit=Act("order.seen")),
     Route(

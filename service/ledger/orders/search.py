@@ -199,6 +199,17 @@ async def open_escalations_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID
     return found
 
 
+async def broken_since_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When the first promise was broken for which each of these orders still calls somebody."""
+    query: Select[Any] = select(escalations.c.order_id, escalations.c.due_at).where(
+        escalations.c.order_id.in_(ids), escalations.c.state != "resolved", escalations.c.due_at.is_not(None)
+    )
+    found: dict[UUID, datetime] = {}
+    for row in await tx.execute(query):
+        found[row.order_id] = min(row.due_at, found.get(row.order_id, row.due_at))
+    return found
+
+
 def as_csv(rows: Sequence[Listed], now: datetime) -> str:
     """The list as a table for spreadsheets; a leading formula sign is made harmless."""
     out = io.StringIO()

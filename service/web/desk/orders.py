@@ -1,9 +1,8 @@
-"""Orders on the desk: lists, and one order with everything an agent needs."""
+"""One order on the desk, with everything an agent needs."""
 
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -16,10 +15,8 @@ from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
-from service.ledger.orders.search import Listed, Search, open_escalations_of, search
 from service.orders import NoSuchOrder
-from service.web import attribute_filters
-from service.web.audited import address_in, audit_line, noted
+from service.web.audited import audit_line
 from service.web.context import CALLER, CONTEXT
 from service.web.conversations import locale_of, prepared
 from service.web.desk import story
@@ -28,109 +25,14 @@ from service.web.desk.titles import Titles
 from service.web.messages import tell_again
 from service.web.once import once_by_form
 from service.web.orders import (
-    countries_of,
-    csv_answer,
-    line_of,
     load_order,
     order_ref,
-    recipient_of,
-    search_of,
     send_once,
 )
 from service.web.params import form_of
 from service.web.preview import preview
-from service.web.queries import ATTRIBUTES, query_of
-from service.web.query_types import CallQuery, OrdersQuery
 from service.web.schemas import Asked, OrderDocument
 from service.web.suppressions import lift_as_asked
-
-# Enough to tell one order from several.
-CALLS_LISTED: Final = 50
-_FILTERS: Final = (
-    "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
-    "ends_before", "sort", "archived", "country",
-)  # fmt: skip
-
-
-async def orders(request: web.Request) -> web.StreamResponse:
-    """Search, filters, and the usual views."""
-    context = request.app[CONTEXT]
-    all_orders = context.orders
-    wanted = await search_of(request, apart=True)
-    if query_of(request, OrdersQuery).format:
-        return await csv_answer(request, wanted)
-    now = all_orders.time.now()
-    async with all_orders.ledger.reading() as tx:
-        page, cursor = await search(tx, wanted, now)
-        escalated = await open_escalations_of(tx, [o.id for o in page])
-        warnings = await attribute_filters.warnings(tx, context, wanted)
-    if wanted.q and len(page) == 1 and not cursor:
-        raise web.HTTPFound(path_of(page[0].workflow, page[0].order_id))
-    packs = [p.workflow for p in all_orders.packs if wanted.workflow in ("", p.workflow.name)]
-    kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
-    values = {
-        "s": wanted,
-        "orders": [line_of(context, o, escalated.get(o.id, 0)) for o in page],
-        "columns": _columns(packs, page),
-        "fields": attribute_filters.fields(request),
-        "warnings": warnings,
-        "cursor": cursor,
-        "query": urlencode(kept),
-        "view": urlencode(kept),
-        "views": _views(now),
-        "workflows": sorted(p.workflow.name for p in all_orders.packs),
-        "statuses": sorted({s for w in packs for s in w.statuses}),
-        "stages": sorted({s for w in packs for s in w.stages}),
-    }
-    return await render(request, "orders.html.j2", values, here="/desk/orders")
-
-
-async def call(request: web.Request) -> web.StreamResponse:
-    """A telephone system opens the caller's order: the only open one, else the only one, else the list of all."""
-    context = request.app[CONTEXT]
-    asked = query_of(request, CallQuery)
-    caller = recipient_of(asked.number)
-    noted(request, people=address_in(caller, asked.country or None))
-    wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
-    async with context.orders.ledger.reading() as tx:
-        found, _ = await search(tx, wanted, context.orders.time.now())
-    open_ones = [o for o in found if not o.final]
-    for some in (open_ones, found):
-        if len(some) == 1:
-            raise web.HTTPFound(path_of(some[0].workflow, some[0].order_id))
-    said = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
-    raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in said.items() if v})}")
-
-
-def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]:
-    """Name and title of each attribute that the packs of these orders show."""
-    seen = {o.workflow for o in page}
-    return list(
-        {
-            name: w.attributes[name].titles.get(w.default_locale, name.replace("_", " "))
-            for w in packs
-            if w.name in seen
-            for name in w.shows
-        }.items()
-    )
-
-
-def _views(now: datetime) -> list[tuple[str, str]]:
-    monday = (now - timedelta(days=now.weekday())).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-    def week(start: datetime) -> str:
-        span = {"ends_from": start.isoformat(), "ends_before": (start + timedelta(days=7)).isoformat()}
-        return urlencode({**span, "sort": "expected_end"})
-
-    return [
-        ("All", ""),
-        ("Open", urlencode({"open": "true"})),
-        ("This week", week(monday)),
-        ("Next week", week(monday + timedelta(days=7))),
-        ("Overdue", urlencode({"overdue": "true", "sort": "due"})),
-        ("Stuck", urlencode({"stuck_for": "3d", "sort": "submitted"})),
-        ("Nearest promise", urlencode({"open": "true", "sort": "due"})),
-    ]
 
 
 def path_of(workflow: str, order_id: str) -> str:

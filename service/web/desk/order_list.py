@@ -1,0 +1,121 @@
+"""Lists of orders on the desk: searched, filtered, with how late each is; and the caller's order for telephones."""
+
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service.domain.workflow import Workflow
+from service.ledger.orders.search import Listed, Search, broken_since_of, open_escalations_of, search
+from service.web import attribute_filters
+from service.web.audited import address_in, noted
+from service.web.context import CONTEXT
+from service.web.desk.orders import path_of
+from service.web.desk.page import render
+from service.web.desk.titles import Titles
+from service.web.orders import countries_of, csv_answer, line_of, recipient_of, search_of
+from service.web.queries import ATTRIBUTES, query_of
+from service.web.query_types import CallQuery, OrdersQuery
+
+# Enough to tell one order from several.
+CALLS_LISTED: Final = 50
+_FILTERS: Final = (
+    "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
+    "ends_before", "sort", "archived", "country",
+)  # fmt: skip
+
+
+async def orders(request: web.Request) -> web.StreamResponse:
+    """Search, filters, and the usual views."""
+    context = request.app[CONTEXT]
+    all_orders = context.orders
+    wanted = await search_of(request, apart=True)
+    if query_of(request, OrdersQuery).format:
+        return await csv_answer(request, wanted)
+    now = all_orders.time.now()
+    async with all_orders.ledger.reading() as tx:
+        page, cursor = await search(tx, wanted, now)
+        escalated = await open_escalations_of(tx, [o.id for o in page])
+        broken = await broken_since_of(tx, [o.id for o in page])
+        warnings = await attribute_filters.warnings(tx, context, wanted)
+    if wanted.q and len(page) == 1 and not cursor:
+        raise web.HTTPFound(path_of(page[0].workflow, page[0].order_id))
+    packs = [p.workflow for p in all_orders.packs if wanted.workflow in ("", p.workflow.name)]
+    titles = Titles(all_orders.packs)
+    kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
+    values = {
+        "s": wanted,
+        "orders": [(line_of(context, o, escalated.get(o.id, 0)), _late_since(o, broken.get(o.id), now)) for o in page],
+        "columns": _columns(packs, page),
+        "fields": attribute_filters.fields(request),
+        "warnings": warnings,
+        "cursor": cursor,
+        "query": urlencode(kept),
+        "view": urlencode(kept),
+        "views": _views(now),
+        "workflows": sorted(((p.workflow.name, p.workflow.title) for p in all_orders.packs), key=itemgetter(1)),
+        "statuses": sorted({(s, titles.status(w.name, s)) for w in packs for s in w.statuses}, key=itemgetter(1)),
+        "stages": _stages(titles, packs),
+    }
+    return await render(request, "orders.html.j2", values, here="/desk/orders")
+
+
+def _late_since(o: Listed, broken: datetime | None, now: datetime) -> datetime | None:
+    """Since when a promise about it is broken."""
+    late = [moment for moment in (broken, o.due) if moment is not None and moment <= now]
+    return min(late, default=None)
+
+
+def _stages(titles: Titles, packs: list[Workflow]) -> list[tuple[str, str]]:
+    """Names with their titles, in the order of their packs; a name that several have, once."""
+    return list({s: titles.stage(w.name, s) for w in packs for s in w.stages}.items())
+
+
+async def call(request: web.Request) -> web.StreamResponse:
+    """A telephone system opens the caller's order: the only open one, else the only one, else the list of all."""
+    context = request.app[CONTEXT]
+    asked = query_of(request, CallQuery)
+    caller = recipient_of(asked.number)
+    noted(request, people=address_in(caller, asked.country or None))
+    wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
+    async with context.orders.ledger.reading() as tx:
+        found, _ = await search(tx, wanted, context.orders.time.now())
+    open_ones = [o for o in found if not o.final]
+    for some in (open_ones, found):
+        if len(some) == 1:
+            raise web.HTTPFound(path_of(some[0].workflow, some[0].order_id))
+    said = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
+    raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in said.items() if v})}")
+
+
+def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]:
+    """Name and title of each attribute that the packs of these orders show."""
+    seen = {o.workflow for o in page}
+    return list(
+        {
+            name: w.attributes[name].titles.get(w.default_locale, name.replace("_", " "))
+            for w in packs
+            if w.name in seen
+            for name in w.shows
+        }.items()
+    )
+
+
+def _views(now: datetime) -> list[tuple[str, str]]:
+    monday = (now - timedelta(days=now.weekday())).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def week(start: datetime) -> str:
+        span = {"ends_from": start.isoformat(), "ends_before": (start + timedelta(days=7)).isoformat()}
+        return urlencode({**span, "sort": "expected_end"})
+
+    return [
+        ("All", ""),
+        ("Open", urlencode({"open": "true"})),
+        ("This week", week(monday)),
+        ("Next week", week(monday + timedelta(days=7))),
+        ("Overdue", urlencode({"overdue": "true", "sort": "due"})),
+        ("Stuck", urlencode({"stuck_for": "3d", "sort": "submitted"})),
+        ("Nearest promise", urlencode({"open": "true", "sort": "due"})),
+    ]
