@@ -1,19 +1,19 @@
-"""Takes the pictures in docs/images from a running demo: `make screenshots`. Needs Debian's chromium."""
+"""Takes the pictures in docs/images of a full day at the desk: `make screenshots`. Needs Debian's chromium."""
 
 import asyncio
-import contextlib
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 import aiohttp
 from playwright.async_api import async_playwright
 
 ROOT = Path(__file__).parents[1]
 IMAGES = Path(__file__).parent / "images"
-PORT = 8497
+PORT = 8496
+PATIENCE_S = 180
 BASE = f"http://127.0.0.1:{PORT}"
 FLAGS = [
     "--no-sandbox",
@@ -22,60 +22,51 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ISSUES = {"ORD-1001": "double_deduction", "ORD-1003": "wrong_inspection", "ORD-1005": "app_error"}
+ORDER = "/desk/orders/device_pickup/ORD-1402"
 SHOTS = [
     ("board", "/desk", 1440, "light"),
     ("board-dark", "/desk", 1440, "dark"),
     ("board-phone", "/desk", 390, "light"),
-    ("order", "/desk/orders/device_pickup/ORD-1003", 1440, "light"),
-    ("orders", "/desk/orders", 1440, "light"),
-    ("messages", "/desk/messages", 1440, "light"),
-    ("lifecycle", "/desk/lifecycle", 1440, "light"),
+    ("order", ORDER, 1440, "light"),
+    ("orders", "/desk/orders?overdue=true&sort=due", 1440, "light"),
+    ("messages", "/desk/messages?state=failed,undelivered,expired", 1440, "light"),
+    ("lifecycle", "/desk/performance", 1440, "light"),
     ("tracking", "TRACKING", 390, "light"),
 ]  # fmt: skip
 
 
-async def wait_for_orders(session: aiohttp.ClientSession) -> None:
-    """Until the demo's orders have run their course."""
-    for _ in range(300):
-        with contextlib.suppress(aiohttp.ClientError):
-            async with (
-                session.get(f"{BASE}/v1/orders?open=true&limit=5") as answer,
-                session.get(f"{BASE}/v1/orders") as all_,
-            ):
-                if not (await answer.json())["orders"] and len((await all_.json())["orders"]) >= 20:
-                    return
-        await asyncio.sleep(0.3)
-    raise SystemExit("the demo did not finish")
-
-
 async def main() -> None:
-    """Start the demo, wait, look."""
-    env = {
-        **os.environ,
-        "STAGEBELL_HTTP_PORT": str(PORT),
-        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
-        "PYTHONPATH": str(ROOT),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "service", "demo", "--orders", "22", "--speed", "5000"],
-            env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    """Serve a full day (`tests.support.full_day`), wait until it is there, look."""
+    with tempfile.TemporaryFile("w+") as said:
+        served = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.full_day", "--port", str(PORT)],
+            cwd=ROOT, stdout=said, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            async with aiohttp.ClientSession() as session:
-                await wait_for_orders(session)
-                async with session.get(f"{BASE}/desk") as page:
-                    token = (await page.text()).partition('name="csrf-token" content="')[2].partition('"')[0]
-                for order, reason in ISSUES.items():
-                    url = f"{BASE}/v1/orders/device_pickup/{order}/issues"
-                    await session.post(url, json={"reason": reason}, headers={"X-CSRF-Token": token})
-                async with session.get(f"{BASE}/v1/orders/device_pickup/ORD-1001/link") as answer:
-                    tracking = "/t/" + (await answer.json())["url"].rpartition("/t/")[2]
-            await take(tracking)
+            await asyncio.wait_for(_filled(said), PATIENCE_S)
+            await look()
         finally:
-            demo.terminate()
-            demo.wait(20)
+            served.terminate()
+            served.wait(20)
+
+
+async def _filled(said: TextIO) -> None:
+    """Until it says its address."""
+    while True:
+        said.seek(0)
+        if f"\n{BASE}" in said.read():
+            return
+        await asyncio.sleep(1)
+
+
+async def look() -> None:
+    """Find the tracking page, and take every picture."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{BASE}/v1/orders/device_pickup/ORD-1402/link") as answer,
+    ):
+        tracking = "/t/" + (await answer.json())["url"].rpartition("/t/")[2]
+    await take(tracking)
 
 
 async def take(tracking: str) -> None:
@@ -84,7 +75,9 @@ async def take(tracking: str) -> None:
     async with async_playwright() as p:
         browser = await p.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         for name, path, width, scheme in SHOTS:
-            context = await browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+            context = await browser.new_context(
+                viewport={"width": width, "height": 860}, color_scheme=scheme, timezone_id="Asia/Kolkata"
+            )
             page = await context.new_page()
             await page.goto(BASE + (tracking if path == "TRACKING" else path))
             await page.wait_for_timeout(900)

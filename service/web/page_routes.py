@@ -229,7 +229,15 @@ PAGES = (
     Route("GET", "/desk/admin", admin.admin, "admin", page=True, audit=Act("keys.listed", renews=True)),
     Route("POST", "/desk/admin/keys", admin.make_key, "admin", page=True, audit=Act("key.created")),
     Route("POST", "/desk/admin/keys/revoke", admin.revoke_key, "admin", page=True, audit=Act("key.revoked")),
-    Route("GET", "/desk/admin/people", admin.find_person, "admin", page=True, query=q.PersonQuery, audit=SELF),
+    Route(
+        "GET",
+        "/desk/admin/people",
+        admin.find_person,
+        "admin",
+        page=True,
+        query=q.PersonQuery,
+        audit=Act("person.seen"),
+    ),
     Route(
         "GET",
         "/desk/admin/people/{address}",
