@@ -209,12 +209,32 @@ class Scene:
                     await asyncio.sleep(0.5)
         seen = self._seen()
         found = Findings(expected=sum(wanted.values()), kills=self.kills, unclean=await self._unclean())
-        # Where nobody can tell whether money was told of, it is not told again: that is the notice's policy.
-        found.withheld = [" ".join(k) for k in wanted - seen if k[2] in NEVER_RESENT]
-        found.lost = [" ".join(k) for k in wanted - seen if k[2] not in NEVER_RESENT]
+        for key in wanted - seen:
+            said, withheld = await self._ended(key)
+            (found.withheld if withheld else found.lost).append(said)
         for key, more in (seen - wanted).items():
             (found.doubled if key in wanted else found.unexpected).append(f"{' '.join(key)} x{more + 1}")
         return found
+
+    async def _ended(self, key: tuple[str, str, str]) -> tuple[str, bool]:
+        """What never arrived, with what the ledger says became of it; whether the notice's policy withheld it.
+
+        Where nobody can tell whether money was told of, it is not told again; anything else is told again once: what
+        two processes in a row ended with, each while it was sending it, is not sent a third time, and stays `unknown`.
+        """
+        number, channel, notice = key
+        connection = await connect(self._database)
+        try:
+            rows = await connection.fetch(
+                "SELECT m.state, m.error, m.error_code, m.history, m.resend_count FROM messages m JOIN orders o ON o.id = m.order_id"
+                " WHERE o.order_id = $1 AND m.channel = $2 AND m.notice = $3",
+                self.lives[int(number)][0]["subject"], channel, notice,
+            )  # fmt: skip
+        finally:
+            await connection.close()
+        said = "; ".join(f"{r['state']} {r['error_code']} {r['error']} {r['history'].split()}" for r in rows)
+        twice = bool(rows) and all(r["state"] == "unknown" and r["resend_count"] for r in rows)
+        return f"{' '.join(key)} ({said or 'never planned'})", notice in NEVER_RESENT or twice
 
     async def _unclean(self) -> list[str]:
         connection = await connect(self._database)
