@@ -144,7 +144,7 @@ class CostsQuery(Struct, frozen=True):
 class ForesightQuery(Struct, frozen=True):
     """Which version of a pack to try, and on which orders."""
 
-    pack: Annotated[str, Meta(description="a workflow and a version of it, such as repair:1a2b3c4d5e6f")] = ""
+    pack: Annotated[str, Meta(description="a workflow, a colon and a version of it")] = ""
     since: Since = None
 
 
