@@ -20,8 +20,8 @@ test: $(VENV)/.dev services  ## fresh machine to green tests, real RabbitMQ and 
 	@nice -n 10 $(MAKE) --no-print-directory lint & linting=$$!; \
 	$(BIN)/python -m $(TESTED) $(ARGS); tested=$$?; \
 	wait $$linting || { echo "make lint found something, see above"; exit 1; }; exit $$tested
-# Three of them on two cores: each waits a third of its time for nodes, processes and browsers.
-TESTED := pytest -n 3 --dist worksteal -q -m "not long"
+# Four of them on two cores: each waits two thirds of its time for nodes, processes and browsers.
+TESTED := pytest -n 4 --dist worksteal -q -m "not long"
 
 coverage: $(VENV)/.dev services  ## the tests of make test, and which lines none of them ran
 	@$(BIN)/python -m slipcover --source service --omit 'service/ledger/migrations/versions/*' --skip-covered \

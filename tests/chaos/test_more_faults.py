@@ -82,10 +82,14 @@ async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Sce
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)
         await channel.queue_delete(INTAKE)
+        # Until what is published reaches a queue again: one that was taken before changes nothing.
+        probe = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        orders = await probe.get_exchange("orders")
         for _ in range(100):
-            with contextlib.suppress(aio_pika.exceptions.ChannelClosed):
-                probe = await connection.channel()
-                await probe.declare_queue(INTAKE, passive=True)
+            with contextlib.suppress(aio_pika.exceptions.DeliveryError):
+                await orders.publish(
+                    aio_pika.Message(encoded(scene.lives[0][0]), delivery_mode=2), "order.status_changed"
+                )
                 break
             await asyncio.sleep(0.1)
     await scene.publish(10, 33)

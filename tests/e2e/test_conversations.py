@@ -53,5 +53,5 @@ async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk
     assert result.violations_count == 0, result.generate_report()
     await agent.get_by_label("Belongs to").fill("device_pickup/ORD-1")
     await agent.get_by_role("button", name="Move").click()
+    await agent.wait_for_url("**/desk/orders/device_pickup/ORD-1*")
     await expect(agent.get_by_text("I am the neighbour")).to_be_visible(timeout=5000)
-    assert "/desk/orders/device_pickup/ORD-1" in agent.url

@@ -95,7 +95,7 @@ async def test_lists_show_the_attributes_that_a_pack_shows(world: World, caller:
     assert all(
         words in str(order)
         for words in (
-            '<dt class="soft" dir="auto">Campaign</dt><dd dir="auto">Spring</dd>',
+            '<dt dir="auto">Campaign</dt><dd dir="auto">Spring</dd>',
             'Leads</dt><dd dir="auto">1</dd>',
         )
     )

@@ -78,7 +78,8 @@ async def test_every_act_takes_a_key(world: World, caller: Caller) -> None:
         assert await keyed(admin, f"/v1/escalations/{escalation}/{act}", body, f"e-{act}") == (*first[:2], True)
     _, order = await admin.get(ORDER)
     kinds = Counter(t["kind"] for t in order["timeline"])
-    assert kinds["escalation_comment"] == 1
+    assert kinds["escalation_acknowledged"] == kinds["escalation_resolved"] == 1
+    assert kinds["escalation_comment"] == 2, "the words of whoever took it, and those said alone"
     _, document = await admin.get("/openapi.json")
     for path, operations in document["paths"].items():
         if "x-role" in operations.get("post", {}):

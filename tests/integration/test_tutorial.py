@@ -104,7 +104,7 @@ def test_readme_works_pasted_as_it_stands(tmp_path: Path, rabbit: Rabbit) -> Non
     assert terminal.returncode == 0, said
     assert "Traceback" not in said, said
     played, answered, _, _, explained, written, *_ = said.split("\n----\n")
-    assert "Inbox: " in played
+    assert "Messages: " in played
     assert '"outcome":"accepted"' in answered.replace(" ", "")
     assert "order_created" in answered
     assert "vendor_assigned" in explained, said
