@@ -19,6 +19,8 @@ from tests.support.client import ROLES
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event, minutes
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 ORDER = "/v1/orders/device_pickup/A-1"
 
 

@@ -28,6 +28,8 @@ from tests.support.process import command, environment
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World
 
+pytestmark = pytest.mark.any_database
+
 ROUTES = (*OPERATIONS, *API, *PAGES)
 
 

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from tests.integration.conftest import Caller
 from tests.support.events import VENDOR, event, minutes, person
 from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
 
 DELAY: dict[str, Any] = {
     "workflow": "device_pickup", "notice": "traffic_delay", "channels": ["sms"], "filter": {"status": "vendor_en_route"},

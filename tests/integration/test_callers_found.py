@@ -8,6 +8,8 @@ from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 ASHA = {**CUSTOMER, "name": "Asha Ráo-Iyer", "phone": "+919812300000", "whatsapp": "+919812300000"}
 RAVI = {**VENDOR, "name": "Ravi Kumar", "phone": "+919800000777"}
 
@@ -22,22 +24,26 @@ async def three_orders(world: World) -> None:
     await world.settled()
 
 
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ("9812300000", {"ORD-1001"}), ("098123 00000", {"ORD-1001"}), ("+91 98123-00000", {"ORD-1001"}),
-        ("0091 9812300000", {"ORD-1001"}), ("ord-1001", {"ORD-1001"}), ("ORD1001", {"ORD-1001"}),
-        ("ord 1001", {"ORD-1001"}), ("1001", {"ORD-1001"}), ("7451", {"ORD-77451"}), ("77451", {"ORD-77451"}),
-        ("87451", set()), ("ORD-", {"ORD-1001", "ORD-2055", "ORD-77451"}), ("asha", {"ORD-1001"}),
-        ("ASHA RAO", {"ORD-1001"}), ("rao", {"ORD-1001", "ORD-2055"}), ("Rao, Meera", {"ORD-2055"}),
-        ("iyer", {"ORD-1001", "ORD-77451"}), ("ravi kumar", {"ORD-1001"}), ("9800000777", {"ORD-1001"}),
-        ("asha@example.com", {"ORD-1001"}), ("nobody", set()), ("%", set()), ("_", set()), ("a", set()),
-    ],
+SAID: tuple[tuple[str, set[str]], ...] = (
+    ("9812300000", {"ORD-1001"}), ("098123 00000", {"ORD-1001"}), ("+91 98123-00000", {"ORD-1001"}),
+    ("0091 9812300000", {"ORD-1001"}), ("ord-1001", {"ORD-1001"}), ("ORD1001", {"ORD-1001"}),
+    ("ord 1001", {"ORD-1001"}), ("1001", {"ORD-1001"}), ("7451", {"ORD-77451"}), ("77451", {"ORD-77451"}),
+    ("87451", set()), ("ORD-", {"ORD-1001", "ORD-2055", "ORD-77451"}), ("asha", {"ORD-1001"}),
+    ("ASHA RAO", {"ORD-1001"}), ("rao", {"ORD-1001", "ORD-2055"}), ("Rao, Meera", {"ORD-2055"}),
+    ("iyer", {"ORD-1001", "ORD-77451"}), ("ravi kumar", {"ORD-1001"}), ("9800000777", {"ORD-1001"}),
+    ("asha@example.com", {"ORD-1001"}), ("nobody", set()), ("%", set()), ("_", set()), ("a", set()),
 )  # fmt: skip
-async def test_by_any_spelling_a_caller_uses(world: World, caller: Caller, said: str, found: set[str]) -> None:
+
+
+async def test_by_any_spelling_a_caller_uses(world: World, caller: Caller) -> None:
     await three_orders(world)
-    _, page = await (await caller("agent")).get(f"/v1/orders?q={quote(said)}")
-    assert {o["order_id"] for o in page["orders"]} == found
+    agent = await caller("agent")
+    wrong = {}
+    for said, found in SAID:
+        _, page = await agent.get(f"/v1/orders?q={quote(said)}")
+        if (got := {o["order_id"] for o in page["orders"]}) != found:
+            wrong[said] = got
+    assert wrong == {}
 
 
 async def test_a_call_opens_the_caller_s_open_order(world: World, caller: Caller) -> None:

@@ -221,7 +221,15 @@ def test_the_editors_schema_is_the_current_one() -> None:
     assert kept == WorkflowYaml.model_json_schema(mode="validation")
 
 
-@pytest.mark.parametrize("workflow", ["device_pickup", "home_service", "repair", "marketing_services", "appointment"])
+# In the short form two; scenarios play the lives of all of them.
+@pytest.mark.parametrize(
+    "workflow",
+    [
+        "device_pickup",
+        "appointment",
+        *(pytest.param(w, marks=pytest.mark.long) for w in ("home_service", "repair", "marketing_services")),
+    ],
+)
 def test_the_demo_plays_any_workflow_and_exits(tmp_path: Path, workflow: str) -> None:
     base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
     values = {

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import ASHA, say, told
 from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
 
 O1 = "/v1/orders/device_pickup/O-1/conversation"
 

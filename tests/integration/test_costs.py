@@ -23,6 +23,8 @@ from tests.support.events import encoded, event, minutes, person
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 PRICES = """
 currency: USD
 sms: {IN: 0.08, other: 0.20}

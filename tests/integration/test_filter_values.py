@@ -17,6 +17,8 @@ from tests.support.client import Client
 from tests.support.events import CUSTOMER, event, minutes
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 WRONG = [
     ("/v1/orders?status=vendor_enroute", "status: unknown status 'vendor_enroute'; did you mean 'vendor_en_route'?"),
     ("/v1/orders?status=assigned,nope", "status: unknown status 'nope'; known: "),

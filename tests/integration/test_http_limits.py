@@ -23,6 +23,8 @@ from tests.support.events import CUSTOMER, encoded, event
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.fixture
 async def small(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:

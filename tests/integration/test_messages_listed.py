@@ -12,6 +12,8 @@ from tests.support.events import CUSTOMER, NOON, event, minutes, person
 from tests.support.providers import Sent
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 
 async def bad_number(sent: Sent) -> web.StreamResponse | None:
     """Twilio's answer to a number that is none, for one of the two people."""
@@ -76,11 +78,14 @@ async def test_the_table_holds_no_formula_and_says_why(world: World, caller: Cal
     assert (line["order_id"], line["cause"], line["name"]) == ("M-2", "21211", "'=HYPERLINK(1)")
 
 
-@pytest.mark.parametrize(
-    ("query", "where"),
-    [("state=faild", "did you mean 'failed'"), ("channel=smss", "did you mean 'sms'"), ("cursor=x", "cursor"),
-     ("from=2026-11-24&to=2026-11-23", "to: lies not after from"), ("recipient=x", "recipient")],
+REFUSED = (
+    ("state=faild", "did you mean 'failed'"), ("channel=smss", "did you mean 'sms'"), ("cursor=x", "cursor"),
+     ("from=2026-11-24&to=2026-11-23", "to: lies not after from"), ("recipient=x", "recipient"),
 )  # fmt: skip
-async def test_a_filter_that_is_none_is_refused(world: World, caller: Caller, query: str, where: str) -> None:
-    status, problem = await (await caller("agent")).get(f"/v1/messages?{query}")
-    assert (status in (400, 422), where in problem["detail"]) == (True, True)
+
+
+async def test_a_filter_that_is_none_is_refused(world: World, caller: Caller) -> None:
+    agent = await caller("agent")
+    for query, where in REFUSED:
+        status, problem = await agent.get(f"/v1/messages?{query}")
+        assert (status in (400, 422), where in problem["detail"]) == (True, True), query

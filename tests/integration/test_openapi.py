@@ -60,6 +60,7 @@ def problems_of(operation: Any, base: str, session: requests.Session, count: int
     return wrong
 
 
+@pytest.mark.any_database
 async def test_generated_calls_of_every_role(world: World) -> None:
     import asyncio
 

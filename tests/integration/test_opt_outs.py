@@ -22,6 +22,8 @@ from tests.support.events import VENDOR, event
 from tests.support.providers import TOKEN, Sent
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 ASHA = "+919812345678"
 OURS = "+15005550006"
 

@@ -1,5 +1,6 @@
 """Who has an escalation: taken, given, taken over, put back, opened again; one or many at a time, seen by all."""
 
+import pytest
 from sqlalchemy import select
 
 from service.ledger.columns import metadata
@@ -8,6 +9,8 @@ from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.events import CUSTOMER, VENDOR, event, minutes
 from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
 
 
 async def two_supervisors(world: World) -> tuple[Client, Client]:

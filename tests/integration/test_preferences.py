@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from tests.integration.conftest import Caller
@@ -9,6 +10,8 @@ from tests.integration.test_replies import ASHA, stored, told
 from tests.integration.test_tracking_replies import link, page
 from tests.support.events import event, minutes
 from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
 
 
 async def choose(world: World, path: str, **form: Any) -> str:

@@ -21,6 +21,8 @@ from tests.support.client import key_for
 from tests.support.events import CUSTOMER, NOON, encoded, event
 from tests.support.world import ROOT, World
 
+pytestmark = pytest.mark.any_database
+
 STRUCTURED = "application/cloudevents+json"
 DATA: dict[str, Any] = {"workflow": "device_pickup", "status": "created"}
 

@@ -18,6 +18,8 @@ from tests.support.events import VENDOR, event
 from tests.support.providers import TOKEN
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 ASHA = "+919812345678"
 OURS = "+15005550006"
 

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 
 import aiohttp
+import pytest
 from sqlalchemy import update
 
 from service.ledger.access import api_keys as keys
@@ -13,6 +14,8 @@ from service.ledger.access.tables import api_keys
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
 
 WITHIN_S = 15.0
 

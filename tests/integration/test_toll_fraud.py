@@ -18,6 +18,8 @@ from tests.support.events import NOON, VENDOR, event
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 
 async def sent_to(
     numbers: list[str], parts: dict[str, Any], providers: Providers, mailbox: Mailbox, **limits: Any

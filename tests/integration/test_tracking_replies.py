@@ -16,6 +16,8 @@ from tests.integration.test_replies import said, say, told
 from tests.support.events import VENDOR, event, minutes
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 PRICE = {"amount": "12500.00", "currency": "INR"}
 
 
