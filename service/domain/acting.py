@@ -3,7 +3,7 @@
 An act can do nothing that an event could not: the event that it becomes is decided as every other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
@@ -106,12 +106,13 @@ def event_of(workflow: Workflow, act: Act, order: Order | None, given: Given) ->
     if act.name in ("change_status", "create"):
         data["status"] = given.status
         _check_status(workflow, act, order, given.status)
+    settable = (*act.sets, *_needed(workflow, order, given))
     for path in SETTABLE:
         if (value := getattr(given, path)) is not UNSET:
-            _check_settable(act, path, _needed(workflow, act, order, given))
+            _check_settable(act, path, settable)
             data[path] = value
     for name in given.attributes:
-        _check_settable(act, f"attributes.{name}", _needed(workflow, act, order, given))
+        _check_settable(act, f"attributes.{name}", settable)
     if given.attributes:
         data["attributes"] = given.attributes
     for part in ("note", "assignee", "recipients", "brand"):
@@ -143,12 +144,12 @@ def _check_status(workflow: Workflow, act: Act, order: Order | None, status: str
         raise NotNow(f"status: {status!r} cannot follow {order.status!r}; allowed: {following}")
 
 
-def _needed(workflow: Workflow, act: Act, order: Order | None, given: Given) -> list[str]:
+def _needed(workflow: Workflow, order: Order | None, given: Given) -> list[str]:
     status = workflow.statuses.get(given.status)
     return needs_of(status, order.status if order else "") if status else []
 
 
-def _check_settable(act: Act, path: str, needed: list[str]) -> None:
-    if path not in act.sets and path not in needed:
-        known = ", ".join((*act.sets, *needed)) or "nothing"
+def _check_settable(act: Act, path: str, settable: Sequence[str]) -> None:
+    if path not in settable:
+        known = ", ".join(settable) or "nothing"
         raise Rejection(f"{path}: is not given with {act.name!r}; {known} may be")

@@ -20,8 +20,7 @@ def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
         if event.source in (DESK, API):
             return f"source: {event.source!r} is Stagebell's own, for what people do at the desk and by its API"
         return ""
-    expected = incoming.acted.version
-    return STALE if expected is not None and expected != (known.entries if known else 0) else ""
+    return STALE if incoming.acted.version != (known.entries if known else 0) else ""
 
 
 def act_out(incoming: Incoming, event: Event) -> OutboxMessage:

@@ -16,7 +16,7 @@ SEALED: Final = "sealed"
 class Acted(Struct, frozen=True):
     """Of an event that somebody made here, by hand. `version`: how long the order's timeline was when they looked."""
 
-    version: int | None = None
+    version: int
 
 
 class Incoming(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """`POST /v1/orders/{workflow}/{order_id}/acts`: what people do to an order, taken in as an event of our own."""
 
+from typing import Final
 from uuid import uuid4
 
 import msgspec
@@ -7,6 +8,7 @@ from aiohttp import web
 from msgspec import UNSET, structs
 
 from service.domain.acting import Given, NotAllowed, allowed, event_of
+from service.domain.acts import TAKES
 from service.domain.errors import NotNow
 from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
@@ -25,7 +27,9 @@ from service.web.params import answer, body_of
 from service.web.problems import Problem
 from service.web.schemas import ActAnswer, ActOrder
 
-CREATE = "create"
+CREATE: Final = "create"
+# So often an act without a version is tried on an order that changes under it.
+TRIES: Final = 5
 
 
 async def post_act(request: web.Request) -> web.StreamResponse:
@@ -42,7 +46,23 @@ async def post_act(request: web.Request) -> web.StreamResponse:
 async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> tuple[Order, Verdict]:
     """The order after it, and what intake said; raises Problem, Rejection."""
     context = request.app[CONTEXT]
-    noted(request, f"act.{asked.act}" if asked.act.isidentifier() else "", workflow=ref.workflow)
+    noted(request, f"act.{asked.act}" if asked.act in TAKES else "", workflow=ref.workflow)
+    for _ in range(TRIES):
+        verdict = await _tried(request, ref, asked, source)
+        # Whoever names no version means the order as it is: it is looked at again if it changed since we did.
+        if verdict.reason != STALE or asked.version is not None:
+            break
+    if verdict.outcome == "rejected":
+        await _refuse(request, ref, asked, verdict.reason)
+    async with context.orders.ledger.reading() as tx:
+        after = await find(tx, *ref)
+    assert after is not None
+    return after, verdict
+
+
+async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> Verdict:
+    """What intake says of it, if it may be done to the order as it is; raises Problem, Rejection."""
+    context = request.app[CONTEXT]
     async with context.orders.ledger.reading() as tx:
         before = await find(tx, *ref)
     message = _message(request, ref, before, asked, source)
@@ -52,12 +72,7 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
         if is_outage(error):
             raise Problem(503, "Unavailable", "the database did not answer; do it again") from error
         raise
-    if verdict.outcome == "rejected":
-        await _refuse(request, ref, asked, verdict.reason)
-    async with context.orders.ledger.reading() as tx:
-        after = await find(tx, *ref)
-    assert after is not None
-    return after, verdict
+    return verdict
 
 
 def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: ActOrder, source: str) -> Incoming:
@@ -88,7 +103,9 @@ def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: A
         "datacontenttype": "application/json",
         "data": data,
     }
-    return Incoming(msgspec.json.encode(event), STRUCTURED, acted=Acted(asked.version))
+    seen = before.entries if before else 0
+    version = seen if asked.version is None else asked.version
+    return Incoming(msgspec.json.encode(event), STRUCTURED, acted=Acted(version))
 
 
 def _plain(assignee: object) -> object:

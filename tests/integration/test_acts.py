@@ -1,5 +1,6 @@
 """People work on orders here: what the pack allows, by role and status, and not on an order that has changed since."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -86,3 +87,18 @@ async def test_a_key_that_may_not_work_orders_is_turned_away(world: World, calle
     await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
     assert (await (await caller("publisher")).post(f"{REPAIR}/acts", {"act": "note", "note": {"text": "x"}}))[0] == 403
     assert (await (await caller("agent")).post("/v1/orders/repair/R-9/acts", {"act": "note"}))[0] == 404
+
+
+async def test_two_who_make_the_same_order_at_once_make_one(world: World, caller: Caller) -> None:
+    agent, other = await caller("agent"), await caller("supervisor")
+    made = {"act": "create", "status": "draft", "attributes": {"item": "bicycle"}}
+    answers = await asyncio.gather(*(c.post(f"{REPAIR}/acts", made) for c in (agent, other) for _ in range(3)))
+    assert sorted(status for status, _ in answers) == [201, 409, 409, 409, 409, 409]
+
+
+async def test_who_names_no_version_is_not_held_up_by_others(world: World, caller: Caller) -> None:
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
+    agent = await caller("agent")
+    notes = [{"act": "note", "note": {"text": f"note {n}"}} for n in range(4)]
+    answers = await asyncio.gather(*(agent.post(f"{REPAIR}/acts", note) for note in notes))
+    assert [status for status, _ in answers] == [200] * 4
