@@ -39,15 +39,12 @@ class Broadcast(Struct, frozen=True):
     dry_run: bool = False
 
 
-class _DryRun(Exception):
-    """Nothing is to be kept."""
-
-
-async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine) -> Told:
+async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine | None) -> Told:
     """Tell the people of these orders, the newest order of each person first. `line` is for the audit log."""
     wave = _Wave(orders, asked)
-    for start in range(0, len(ids), ORDERS_AT_ONCE):
-        await wave.run(ids[start : start + ORDERS_AT_ONCE], [line] if start == 0 else [])
+    # Once at least: that somebody asked is kept, even where nothing is found.
+    for start in range(0, max(1, len(ids)), ORDERS_AT_ONCE):
+        await wave.run(ids[start : start + ORDERS_AT_ONCE], [line] if line and start == 0 else [])
     return Told(len(ids), wave.planned, wave.messages, dict(wave.excluded.most_common()), wave.until)
 
 
@@ -65,15 +62,12 @@ class _Wave:
 
     async def run(self, ids: Sequence[UUID], lines: Sequence[AuditLine]) -> None:
         """The next of them, in one transaction; kept unless it is a dry run."""
-        try:
-            async with self._orders.unit_of_work() as u:
-                await self._decide(u, ids)
-                if self._asked.dry_run:
-                    raise _DryRun
+        keep = not self._asked.dry_run
+        async with self._orders.unit_of_work(keep=keep) as u:
+            await self._decide(u, ids)
+            if keep:
                 await u.write()
                 await write_audit(u.tx, lines, u.now)
-        except _DryRun:
-            pass
 
     async def _decide(self, u: UnitOfWork, ids: Sequence[UUID]) -> None:
         refs = await u.lock_ids(ids)
@@ -84,7 +78,8 @@ class _Wave:
                 continue
             asked = self._asked
             turn = self._began + timedelta(minutes=self.planned / asked.per_minute)
-            wave = Wave(frozenset(self._told), turn)
+            # Of all that were told, only this order's own: the cause is kept with the order, and erased with it.
+            wave = Wave(u.addresses(ref) & self._told, turn)
             result = u.decide(ref, SendNotice(u.now, asked.notice, asked.by, asked.channels, asked.inputs, wave))
             if result.decision is None:
                 self.excluded[result.reason] += 1

@@ -1,5 +1,6 @@
 """The one way through: every loop and page comes here for a unit of work, with the parts that it needs."""
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,10 @@ from service.workflows.packs import Packs, bundle, check_templates, rules
 
 class NoSuchOrder(Exception):
     """No order of this workflow has this id."""
+
+
+class _NotKept(Exception):
+    """Undoes a unit that was only tried."""
 
 
 class Orders:
@@ -59,15 +64,21 @@ class Orders:
             await pack_store.keep(tx, bundles, rules(), self.time.now())
 
     @asynccontextmanager
-    async def unit_of_work(self, *, but: frozenset[str] = frozenset()) -> AsyncIterator[UnitOfWork]:
-        """What is decided inside is committed on leaving; `but`: topics whose loops look by themselves after it."""
+    async def unit_of_work(self, *, but: frozenset[str] = frozenset(), keep: bool = True) -> AsyncIterator[UnitOfWork]:
+        """What is decided inside is committed on leaving; `but`: topics whose loops look by themselves after it.
+
+        Without `keep` it is only decided, as it would be: nothing is written, and nobody hears of it.
+        """
         now = self.time.now()
         changes = Changes(self.keyring, now, self.team_endpoints, self.packs.workflows)
-        async with self.ledger.transaction() as tx:
-            unit = UnitOfWork(tx, now, self.packs, self.wakeups, changes)
-            yield unit
-            await unit.finish()
-        unit.committed(but)
+        with contextlib.suppress(_NotKept):
+            async with self.ledger.transaction() as tx:
+                unit = UnitOfWork(tx, now, self.packs, self.wakeups, changes)
+                yield unit
+                if not keep:
+                    raise _NotKept
+                await unit.finish()
+            unit.committed(but)
 
     async def act(self, ref: OrderRef, cause: Cause, audit: Sequence[AuditLine] = ()) -> Result:
         """Decide one cause of a person about one order and commit it; raises Rejection, NoSuchOrder."""

@@ -12,7 +12,7 @@ from service.domain.causes import ResendMessages
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Message
-from service.domain.order import ASSIGNEE, OrderRef
+from service.domain.order import OrderRef
 from service.domain.resending import withdrawn
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.messages import states as rows
@@ -49,10 +49,6 @@ class Request(Struct, frozen=True):
     dry_run: bool = False
 
 
-class _DryRun(Exception):
-    """Nothing is to be kept."""
-
-
 async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) -> Resent:
     """Find them and tell them again; raises Rejection for too many. `line` is for the audit log."""
     async with orders.ledger.reading() as tx:
@@ -66,9 +62,10 @@ async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) 
     until: datetime | None = None
     lines = [line] if line else []
     everything = list(by_order.items())
-    for start in range(0, len(everything), ORDERS_AT_ONCE):
+    # Once at least: that somebody asked is kept, even where nothing is found.
+    for start in range(0, max(1, len(everything)), ORDERS_AT_ONCE):
         batch = _Batch(orders, asked, planned, dict(everything[start : start + ORDERS_AT_ONCE]))
-        await batch.run([] if asked.dry_run else lines)
+        await batch.run(lines)
         lines = []
         planned, concerned = planned + batch.planned, concerned + batch.concerned
         total += batch.excluded
@@ -93,16 +90,13 @@ class _Batch:
 
     async def run(self, lines: Sequence[AuditLine]) -> None:
         """Decide all; kept unless it is a dry run."""
-        try:
-            async with self._orders.unit_of_work() as u:
-                await self._decide(u)
-                if self._asked.dry_run:
-                    raise _DryRun
+        keep = not self._asked.dry_run
+        async with self._orders.unit_of_work(keep=keep) as u:
+            await self._decide(u)
+            if keep:
                 await u.write()
                 await rows.settle_places(u.tx, self._withdrawn, self._stored)
                 await write_audit(u.tx, lines, u.now)
-        except _DryRun:
-            pass
 
     async def _decide(self, u: UnitOfWork) -> None:
         refs = await u.lock_ids(self._found)
@@ -136,14 +130,9 @@ class _Batch:
 
     async def _unwilling(self, u: UnitOfWork, ref: OrderRef, mine: Sequence[Message]) -> frozenset[str]:
         """Addresses of the order's people that want nothing by the channels in question."""
-        order, workflow = u.order(ref), u.workflow(ref)
-        if order is None or workflow is None:
-            return frozenset()
-        people = [p for audience in (*order.recipients, ASSIGNEE) for p in order.people(audience)]
         found: set[str] = set()
         for channel in {self._asked.channel or n.channel for n in mine}:
-            addresses = {a for p in people for a in workflow.channel(channel).addresses(p)}
-            found |= await opted_out(u.tx, channel, addresses)
+            found |= await opted_out(u.tx, channel, u.addresses(ref, channel))
         return frozenset(found)
 
     def _count(self, decision: Decision, mine: Sequence[Message]) -> list[Message]:

@@ -12,8 +12,7 @@ from service.domain.causes import Cause
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
-from service.domain.order import Order, OrderRef, order_uuid
-from service.domain.workflow import Workflow
+from service.domain.order import ASSIGNEE, Order, OrderRef, order_uuid
 from service.earlier_packs import recall
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
@@ -80,11 +79,15 @@ class UnitOfWork:
         """The order as it stands after what was decided so far."""
         return self._orders.get(ref)
 
-    def workflow(self, ref: OrderRef) -> Workflow | None:
-        """The pack's rules that hold for this locked order; None where they are not installed any more."""
+    def addresses(self, ref: OrderRef, *channels: str) -> frozenset[str]:
+        """Where the people of this locked order are reached by these channels, whoever handles it too; all if none."""
         order = self._orders.get(ref)
         pack = self._packs.find(ref.workflow, order.version if order else "")
-        return pack.workflow if pack else None
+        if order is None or pack is None:
+            return frozenset()
+        people = [p for audience in (*order.recipients, ASSIGNEE) for p in order.people(audience)]
+        known = [pack.workflow.channel(name) for name in channels or pack.workflow.channels]
+        return frozenset(a for channel in known for p in people for a in channel.addresses(p))
 
     def put(self, order: Order) -> None:
         """Go on from this form of a locked order."""

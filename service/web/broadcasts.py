@@ -11,9 +11,9 @@ from service.domain.transitions import require_known
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.listing import found_messages
 from service.ledger.orders.search import Search, search
-from service.web.audited import audit_line
+from service.web.audited import audit_line, noted
 from service.web.context import CALLER, CONTEXT
-from service.web.messages import wanted_in_body
+from service.web.messages import listed_in, wanted_in_body
 from service.web.params import answer, body_of
 from service.web.problems import Problem
 from service.web.schemas import BroadcastAnswer, BroadcastOrder, OrderFilter
@@ -26,7 +26,7 @@ async def tell_all(request: web.Request) -> web.StreamResponse:
     workflow = context.orders.packs.get(asked.workflow).workflow
     manual = [n.name for n in workflow.notices.values() if n.manual]
     require_known("manual notice", asked.notice, manual, "notice")
-    for status in _list(asked.filter.status):
+    for status in listed_in(asked.filter.status):
         require_known("status", status, workflow.statuses, "filter.status")
     if asked.filter.stage:
         require_known("stage", asked.filter.stage, workflow.stages, "filter.stage")
@@ -36,7 +36,8 @@ async def tell_all(request: web.Request) -> web.StreamResponse:
         ids = await _found(request, tx, asked)
     if len(ids) > MOST:
         raise Rejection(f"filter: more than {MOST:,} orders match; narrow it")
-    said = audit_line(request, "broadcast.sent", asked.workflow, notice=asked.notice, dry_run=asked.dry_run)
+    said = None if asked.dry_run else audit_line(request, "broadcast.sent", asked.workflow, notice=asked.notice)
+    noted(request, "broadcast.counted", notice=asked.notice)
     what = Broadcast(
         asked.notice, request[CALLER].name, tuple(asked.channels), asked.inputs, asked.per_minute, asked.dry_run
     )
@@ -49,7 +50,7 @@ async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -
     f, now = asked.filter, request.app[CONTEXT].orders.time.now()
     wanted = Search(
         workflow=asked.workflow,
-        statuses=_list(f.status),
+        statuses=listed_in(f.status),
         stage=f.stage,
         assignee=f.assignee,
         overdue=f.overdue,
@@ -61,7 +62,3 @@ async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -
     told = structs.replace(wanted_in_body(request, f.told), workflow=asked.workflow, limit=MOST + 1)
     ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, told)))
     return [o.id for o in (await search(tx, structs.replace(wanted, ids=ids), now))[0]] if ids else []
-
-
-def _list(said: str) -> tuple[str, ...]:
-    return tuple(part for part in (p.strip() for p in said.split(",")) if part)

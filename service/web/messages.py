@@ -61,8 +61,8 @@ async def wanted_messages(request: web.Request) -> WantedMessages:
     return WantedMessages(
         channels=_known("channel", q.channel, registry.channels()),
         states=_known("state", q.state, get_args(State)),
-        notices=_list(q.notice),
-        causes=_list(q.cause),
+        notices=listed_in(q.notice),
+        causes=listed_in(q.cause),
         workflow=q.workflow,
         recipient=_spelled(request, recipient_of(q.recipient), q.country),
         since=since,
@@ -72,7 +72,7 @@ async def wanted_messages(request: web.Request) -> WantedMessages:
     )
 
 
-def _list(said: str | Sequence[str]) -> tuple[str, ...]:
+def listed_in(said: str | Sequence[str]) -> tuple[str, ...]:
     """One value or several, parted by commas or in a list."""
     parts = said.split(",") if isinstance(said, str) else said
     return tuple(part for part in (p.strip() for p in parts) if part)
@@ -80,7 +80,7 @@ def _list(said: str | Sequence[str]) -> tuple[str, ...]:
 
 def _known(name: str, said: str | Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
     """Several values, each of which is one; raises Rejection with the nearest."""
-    values = _list(said)
+    values = listed_in(said)
     for value in values:
         require_known(name.rpartition(".")[2], value, known, name)
     return values
@@ -95,7 +95,8 @@ async def resend_messages(request: web.Request) -> web.StreamResponse:
     by = request[CALLER].name
     if asked.channel:
         require_known("channel", asked.channel, registry.channels(), "channel")
-    line = audit_line(request, "messages.resent", dry_run=asked.dry_run, channel=asked.channel)
+    line = None if asked.dry_run else audit_line(request, "messages.resent", channel=asked.channel)
+    noted(request, "messages.resend_counted", channel=asked.channel)
     what = Request(wanted, by, asked.channel, asked.per_minute, asked.dry_run)
     done = await resend(request.app[CONTEXT].orders, what, line)
     return answer(ResendAnswer(asked.dry_run, **structs.asdict(done)))
@@ -133,8 +134,8 @@ def wanted_in_body(request: web.Request, f: MessageFilter) -> WantedMessages:
     return WantedMessages(
         channels=_known("filter.channel", f.channel, registry.channels()),
         states=_known("filter.state", f.state, get_args(State)),
-        notices=_list(f.notice),
-        causes=_list(f.cause),
+        notices=listed_in(f.notice),
+        causes=listed_in(f.cause),
         workflow=f.workflow,
         recipient=_spelled(request, recipient, f.country),
         since=since,

@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from service.ledger.columns import metadata
+from service.ledger.orders.tables import RECORDED_CAUSE
 from tests.integration.conftest import Caller
 from tests.support.events import VENDOR, event, minutes, person
 from tests.support.world import World
@@ -72,3 +75,29 @@ async def test_nonsense_is_refused(world: World, caller: Caller) -> None:
     )  # fmt: skip
     for wrong in wrongs:
         assert (await supervisor.post("/v1/broadcasts", {**DELAY, **wrong}))[0] in (400, 404, 422), wrong
+
+
+async def test_no_order_keeps_the_address_of_somebody_elses_person(world: World, caller: Caller) -> None:
+    await on_the_way(world, ("B-1", 1), ("B-2", 2), ("B-3", 3))
+    supervisor = await caller("supervisor")
+    await supervisor.post("/v1/broadcasts", {**DELAY, "inputs": {"new_time": "2026-03-02T09:00:00Z"}})
+    causes, orders = metadata.tables["causes"], metadata.tables["orders"]
+    async with world.ledger.reading() as tx:
+        query = select(causes, orders.c.order_id.label("name")).join(orders, orders.c.id == causes.c.order_id)
+        rows = (await tx.execute(query.where(causes.c.kind == "notice_sent"))).all()
+        said = {row.name: tx.keyring.unseal(row.sealed_cause, RECORDED_CAUSE.of(row.id)).decode() for row in rows}
+    assert said.keys() == {"B-1", "B-2", "B-3"}
+    for n in (1, 2, 3):
+        assert not [name for name, text in said.items() if str(person(n)["phone"]) in text and name != f"B-{n}"]
+
+
+async def test_counting_leaves_a_line_too_and_so_does_what_found_nothing(world: World, caller: Caller) -> None:
+    supervisor, admin = await caller("supervisor"), await caller("admin")
+    failed = {"filter": {"state": "failed"}}
+    for path, body in (("broadcasts", DELAY), ("messages/resend", failed)):
+        for dry_run in (True, False):
+            assert (await supervisor.post(f"/v1/{path}", {**body, "dry_run": dry_run}))[0] == 200
+    _, page = await admin.get("/v1/audit")
+    acts = [line["act"] for line in page["lines"]]
+    for act in ("broadcast.counted", "broadcast.sent", "messages.resend_counted", "messages.resent"):
+        assert acts.count(act) == 1, (act, acts)
