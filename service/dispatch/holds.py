@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -31,6 +31,7 @@ class Holds:
         self._budgets = budgets
         self._wake = orders.wakeups.subscribe(HOLDS_TOPIC)
         self._active: list[Hold] = []
+        self._some_wait = False
         self._sweep_at = orders.time.now()
 
     def on(self, channel: str, workflow: str, notice: str) -> Hold | None:
@@ -47,6 +48,7 @@ class Holds:
         async with self._orders.ledger.reading() as tx:
             self._active = await holds.active(tx)
             self._active += await self._budgets.look(tx) if self._budgets else []
+            self._some_wait = await holds.some_wait(tx)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look again and again, and let go what nothing holds any more."""
@@ -57,12 +59,16 @@ class Holds:
         before = self._active
         await self.look()
         now = self._orders.time.now()
-        if before != self._active or now >= self._sweep_at:
+        if self._some_wait:
+            await self._let_go_all(stopping, now, anew=before != self._active)
+        await self._orders.time.wait(self._wake, now + EVERY)
+
+    async def _let_go_all(self, stopping: asyncio.Event, now: datetime, *, anew: bool) -> None:
+        if anew or now >= self._sweep_at:
             # Another process may have held something back that was released a moment before.
             self._sweep_at = now + SWEEP_EVERY
             await self._let_go(stopping, lambda tx: holds.let_go_released(tx, self._active, now))
         await self._let_go(stopping, lambda tx: holds.let_go_expired(tx, now))
-        await self._orders.time.wait(self._wake, now + EVERY)
 
     async def _let_go(self, stopping: asyncio.Event, some: LetGo) -> None:
         while not stopping.is_set():

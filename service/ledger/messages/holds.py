@@ -121,6 +121,12 @@ async def _let_go(tx: Transaction, which: ColumnElement[bool], now: datetime) ->
     return len(free), set(free.values())
 
 
+async def some_wait(tx: Transaction) -> bool:
+    """Whether any message is held."""
+    held = select(messages.c.id).where(literal_in(messages.c.state, "held")).limit(1)
+    return (await tx.execute(held)).first() is not None
+
+
 async def waiting(tx: Transaction) -> dict[tuple[str, str, str], int]:
     """How many messages are held, by channel, workflow and notice."""
     query = (
