@@ -1,15 +1,13 @@
 """Outcomes of one commit are one row of the outbox, which no relay of an earlier release publishes as it stands."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from sqlalchemy import func, or_, select
 
 from service.broker.memory import MemoryBroker
 from service.broker.port import Message
-from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.messages import outbox, parcels
@@ -21,21 +19,6 @@ from service.timekeeping import ManualTime
 from service.workflows.packs import Packs
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Both databases."""
-    found: str = request.getfixturevalue(request.param)
-    return found
-
-
-@pytest.fixture
-async def ledger(url: str) -> AsyncIterator[Ledger]:
-    """An empty one."""
-    found = Ledger(url, Keyring("a secret key for tests, long enough as it is"))
-    yield found
-    await found.close()
 
 
 class Picky(MemoryBroker):

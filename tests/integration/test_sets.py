@@ -1,6 +1,5 @@
 """Sets of rows: the same on both databases, one round trip on PostgreSQL, and its errors classed as any other's."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,21 +21,6 @@ from tests.support.world import World
 from tests.unit.test_faults import STATES
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Both databases."""
-    found: str = request.getfixturevalue(request.param)
-    return found
-
-
-@pytest.fixture
-async def ledger(url: str) -> AsyncIterator[Ledger]:
-    """An empty one."""
-    found = Ledger(url, Keyring("a secret key for tests, long enough as it is"))
-    yield found
-    await found.close()
 
 
 @pytest.fixture
