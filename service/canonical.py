@@ -1,20 +1,16 @@
 """Addresses as people write them, given their one canonical form before anything else looks at them.
 
-A number becomes E.164, read with the country of its person or pack where it is written nationally; mail is read by
-`service.mail_address`; app tokens are trimmed. What can be no address is told in words that never hold it.
+Numbers are read by `service.phone_numbers`, with the country of their person or pack where they are written nationally;
+mail by `service.mail_address`; app tokens are trimmed. What can be no address is told in words that never hold it.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import TypeVar
 from zoneinfo import available_timezones
 
-import phonenumbers
 from msgspec import UNSET, structs
-from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
 from service.channels import registry
 from service.domain.channels import own_key
@@ -24,130 +20,9 @@ from service.domain.people import as_list, matched
 from service.domain.persons import Assignee, Person
 from service.domain.unknown_fields import step
 from service.mail_address import canonical_mail
-
-# ISO 3166 has GB; people write UK.
-_ALIASES: Final = {"UK": "GB"}
-_SCHEMES: Final = re.compile(r"^(?:(?:whatsapp|tel|sms|smsto|callto)\s*:\s*)+", re.IGNORECASE)
-_WA_LINK: Final = re.compile(
-    r"^(?:https?://)?(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?phone=)\+?(?=[0-9])([0-9]+).*", re.IGNORECASE
-)
-# WhatsApp's own ids have their country's code and no plus sign.
-_WA_ID: Final = re.compile(r"^\s*whatsapp\s*:\s*[1-9]", re.IGNORECASE)
-_EXTENSION: Final = re.compile(r"(?:ext|extn|extension|x|#)[\s.:=]*[0-9]+$|;\s*ext\s*=", re.IGNORECASE)
-_CONTEXT: Final = re.compile(r";\s*phone-context\s*=\s*(\+[0-9.\-() ]+)", re.IGNORECASE)
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-# RFC 3966: what else a `tel:` address may say of a number.
-_PARAMETER: Final = re.compile(r";\s*(?!ext)[a-z][a-z-]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
-# Two plus signs, or one before a way to call abroad: fields that add what was there already.
-_PLUSES: Final = re.compile(r"^[\s('\"=]*\+[\s(]*(?:\++|0\s*0)[\s(]*(?=[1-9])")
-# A spreadsheet's idea of a number.
-_DECIMAL: Final = re.compile(r"^(\+?[0-9]{7,15})\.0+$")
-# Two numbers in one, the second by its last digits (`98123 45678/79`): read as one it would be somebody else's.
-_TWO: Final = re.compile(r"(?:[0-9][\s.()-]*){7}/\s*[0-9]{1,2}$")
-# Mexico's form with a 1 after the country's code, that phonenumbers takes for too long since it was dropped; and 01,
-# 044 and 045, with which numbers were called nationally before.
-_MEXICO_OLD: Final = re.compile(r"\+521[0-9]{10}")
-_MEXICO_TRUNK: Final = re.compile(r"^(?:\+52)?(?:04[45]|01)(?=[0-9]{10}$)")
-_TOO: Final[Mapping[int, str]] = {
-    ValidationResult.TOO_SHORT: "it has too few digits",
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "its area code is missing",
-    ValidationResult.TOO_LONG: "it has too many digits",
-    ValidationResult.INVALID_LENGTH: "no number of its country has so many digits",
-    ValidationResult.INVALID_COUNTRY_CODE: "no country has its code",
-}
-# Ways to call abroad that people write out of habit, wherever they are: ITU-T E.123 recommends 00, North America 011.
-_ABROAD: Final = ("00", "011")
+from service.phone_numbers import E164, canonical_number, country_of, number_or_problem
 
 E = TypeVar("E", PersonGiven, AssigneeGiven)
-
-
-def country_of(text: str | None) -> str | None:
-    """A country as phonenumbers knows it (ISO 3166, two letters), in whichever case; None for none."""
-    code = (text or "").strip().upper()
-    code = _ALIASES.get(code, code)
-    return code if code in phonenumbers.SUPPORTED_REGIONS else None
-
-
-@lru_cache(maxsize=4096)
-def _number(text: str, country: str | None) -> tuple[str, str]:
-    """The number in E.164 and "", or "" and why it can be none."""
-    try:
-        return _read_number(text, country), ""
-    except ValueError as error:
-        return "", str(error)
-
-
-def canonical_number(text: str, country: str | None = None) -> str:
-    """A phone or WhatsApp number in E.164, as sure as its length and country code make it.
-
-    `country` (ISO 3166) reads numbers written nationally. Raises ValueError in words that do not hold the number.
-    Not asked whether the number is assigned: numbering plans grow faster than anybody's copy of them.
-    """
-    number, problem = _number(text, country)
-    if problem:
-        raise ValueError(f"can be no phone number: {problem}")
-    return number
-
-
-def _read_number(text: str, country: str | None) -> str:
-    plain = _plain(text)
-    if _EXTENSION.search(plain):
-        raise ValueError("it has an extension, which no message can reach")
-    if _TWO.search(plain):
-        raise ValueError("it is two numbers in one; send one of them")
-    if any(unicodedata.category(c)[0] == "L" for c in plain):
-        raise ValueError("it has letters")
-    digits = re.sub(r"[^0-9+]", "", plain)
-    if country == "MX" and re.fullmatch(r"1[0-9]{10}", digits):
-        digits = f"+52{digits}"
-    if _MEXICO_OLD.fullmatch(digits):
-        return digits
-    if digits.startswith("+52") or country == "MX":
-        plain = _MEXICO_TRUNK.sub("+52", digits) if _MEXICO_TRUNK.search(digits) else plain
-    number, why = _parsed(plain, country)
-    if number is None and "+" not in plain:
-        for prefix in ("", *_ABROAD) if _WA_ID.match(text) else _ABROAD:
-            if digits.startswith(prefix):
-                number, _ = _parsed("+" + digits.removeprefix(prefix), None)
-                if number is not None:
-                    break
-                if _MEXICO_OLD.fullmatch("+" + digits.removeprefix(prefix)):
-                    return "+" + digits.removeprefix(prefix)
-    if number is None:
-        raise ValueError(why)
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-
-
-def _plain(text: str) -> str:
-    """Without what does not show and what says that it is a number; digits of all scripts are ASCII's."""
-    folded = unicodedata.normalize("NFKC", text)
-    # Format characters (zero width, direction marks) are nothing; line ends and other blanks are blanks.
-    seen = "".join(" " if unicodedata.category(c)[0] in "ZC" else c for c in folded if unicodedata.category(c) != "Cf")
-    ascii_digits = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in seen).strip()
-    without = _WA_LINK.sub(r"+\1", _SCHEMES.sub("", ascii_digits).strip())
-    if context := _CONTEXT.search(without):
-        without = f"{context[1]} {without[: context.start()].strip()}"
-    without = _PLUSES.sub("+", _PARAMETER.sub("", without))
-    return _DECIMAL.sub(r"\1", without)
-
-
-def _parsed(text: str, country: str | None) -> tuple[PhoneNumber | None, str]:
-    """The number, if it may be one, and else why not."""
-    try:
-        number = phonenumbers.parse(text, country)
-    except NumberParseException as error:
-        if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
-            abroad = text.lstrip(" (").startswith("+")
-            return None, _TOO[ValidationResult.INVALID_COUNTRY_CODE] if abroad else (
-                "it names no country, and neither does its person or pack"
-            )
-        return None, "it has too many digits" if error.error_type == NumberParseException.TOO_LONG else (
-            "it does not read as one"
-        )
-    reason = phonenumbers.is_possible_number_with_reason(number)
-    if reason != ValidationResult.IS_POSSIBLE:
-        return None, _TOO.get(reason, "it does not read as one")
-    return number, ""
 
 
 def canonical_address(text: str, country: str | None = None) -> str:
@@ -225,7 +100,7 @@ def _as_known(p: PersonGiven, known: Sequence[Person]) -> PersonGiven:
     for field in ("phone", "whatsapp"):
         text = getattr(p, field)
         for who in known if text and not p.country else ():
-            number, _ = _number(text, who.country) if who.country else ("", "")
+            number, _ = number_or_problem(text, who.country) if who.country else ("", "")
             if number and number in (who.phone, who.whatsapp):
                 changes[field] = number
                 break
@@ -326,8 +201,8 @@ def _kept(p: K, region: str) -> K:
     changes: dict[str, str] = {}
     for field in ("phone", "whatsapp"):
         text = getattr(p, field)
-        if text and not _E164.fullmatch(text):
-            number, problem = _number(text, p.country or region or None)
+        if text and not E164.fullmatch(text):
+            number, problem = number_or_problem(text, p.country or region or None)
             if not problem:
                 changes[field] = number
     if p.email and not (p.email.isascii() and p.email == p.email.strip()):

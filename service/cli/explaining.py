@@ -14,7 +14,8 @@ from service.cli.auditing import keep
 from service.cli.running import open_ledger
 from service.cli.shown import add_row, plain
 from service.domain.clocks.kinds import KINDS
-from service.domain.workflow import ClockSpec, Workflow
+from service.domain.promises import ClockSpec
+from service.domain.workflow import Workflow
 from service.ledger.escalations.provider_health import Refusal, refusing
 from service.ledger.orders.locking import find
 from service.ledger.orders.read_models import OrderShown

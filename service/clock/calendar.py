@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 
 from service.domain.order import OrderRef
-from service.domain.workflow import Team
+from service.domain.teams import Team
 from service.erasing import erase_order
 from service.ledger.access import idempotency
 from service.ledger.auditing import lines as audit_lines

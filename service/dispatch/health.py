@@ -18,7 +18,8 @@ from service.dispatch import guards
 from service.dispatch.budgets import Budgets
 from service.dispatch.guards import SendLimits
 from service.domain.notices import Refused, RefusedScope
-from service.domain.workflow import Team, Workflow
+from service.domain.teams import Team
+from service.domain.workflow import Workflow
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import announce
 from service.ledger.escalations import provider_health as rows

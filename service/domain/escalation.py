@@ -9,7 +9,7 @@ from service.domain.conditions.judging import holds
 from service.domain.draft import Draft, EscalationChangeKind, escalation_key
 from service.domain.errors import Rejection
 from service.domain.order import Escalation, Order
-from service.domain.workflow import SEVERITIES, Reason, Severity, Team
+from service.domain.teams import SEVERITIES, Reason, Severity, Team
 
 
 def open_or_join(

@@ -1,4 +1,4 @@
-"""The model of a business: statuses, stages, notices, clocks, reasons and teams, as its pack declares them.
+"""The model of a business: statuses, stages and notices, with its promises and teams, as its pack declares them.
 
 Frozen data only. Nothing here knows a workflow by name; the pack's YAML is read in `service.workflows`.
 Durations are timedeltas, or working time where the pack says so.
@@ -6,27 +6,25 @@ Durations are timedeltas, or working time where the pack says so.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from msgspec import Struct, structs
 
 from service.domain.acts import Act
 from service.domain.brands import Brand
-from service.domain.calendars import Calendar, Every, QuietHours
+from service.domain.calendars import QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
 from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
+from service.domain.promises import ClockSpec
 from service.domain.replies import Reply
+from service.domain.reports import Measure, Report
+from service.domain.teams import Reason, Team
 
-ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up", "reply"]
-Severity = Literal["low", "medium", "high", "critical"]
-SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
-UntilState = Literal["sent", "delivered"]
 WhenUnknown = Literal["resend", "while_fresh", "never"]
 WhenQuiet = Literal["send", "wait", "drop"]
 AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
 OnRepeat = Literal["notify", "update", "reject"]
-MeasureKind = Literal["rate", "time", "average", "count"]
 
 
 class Stage(Struct, frozen=True):
@@ -154,172 +152,6 @@ class Notice(Struct, frozen=True):
     content: Mapping[str, Content] = {}
     free_text: bool = False
     replies: tuple[str, ...] = ()
-
-
-class Escalate(Struct, frozen=True):
-    """What a breach raises, if `when` holds at that moment."""
-
-    reason: str
-    severity: Severity | None = None
-    auto_resolve: bool = True
-    when: Condition | None = None
-
-
-class Publish(Struct, frozen=True):
-    """What a clock tells the order system, if `when` holds then: the event's type, and values of the order by name."""
-
-    type: str
-    values: Mapping[str, str] = {}
-    when: Condition | None = None
-
-
-class Variant(Struct, frozen=True):
-    """Another length for orders that match, such as those of a service track."""
-
-    when: Condition
-    within: timedelta
-
-
-class CalendarBy(Struct, frozen=True):
-    """Other calendars for orders whose value at `path` is one of these, such as by region."""
-
-    path: str
-    calendars: Mapping[str, Calendar]
-
-
-class LengthFrom(Struct, frozen=True):
-    """A length that the order's data says: a number of `unit` at `path`, or a text such as `3 days`.
-
-    `most`: longer ones are taken for a mistake. Without an `otherwise`, there is no clock while the order says none.
-    """
-
-    path: str
-    unit: timedelta | None
-    most: timedelta
-    otherwise: bool = True
-
-
-class ClockSpec(Struct, frozen=True):
-    """A promise: what starts it, how long it may take, and what its breach does.
-
-    `statuses` are those in which it runs (empty: every status that is not final). `date` names a date
-    of the order for *deadline* and *reminder*; `default_after` stands in, counted from entering
-    `default_in`, while the order has no such date. With a `calendar`, or the one that
-    the order's data chooses, lengths are working time. With `length_from`, `within` counts where
-    the order says none. It runs
-    only `when` that condition holds and the one of `unless` does not; `notify_when` and `warn_when` are asked when it
-    is due and when it warns. A reminder noticed more than
-    `late_by` after its moment is skipped. `timezone` is the pack's.
-    `ends_in_working_time`: its length is plain, and over when somebody works.
-    """
-
-    name: str
-    kind: ClockKind
-    within: timedelta
-    notice: str | None = None
-    until: UntilState = "sent"
-    statuses: frozenset[str] = frozenset()
-    reset_by_any_event: bool = False
-    date: str | None = None
-    default_after: timedelta | None = None
-    default_in: frozenset[str] = frozenset()
-    warn_at: float | None = None
-    warn_after: timedelta | None = None
-    notify_at_warning: str | None = None
-    warn_when: Condition | None = None
-    publish_at_warning: Publish | None = None
-    paused_in: frozenset[str] = frozenset()
-    notify: str | None = None
-    notify_when: Condition | None = None
-    publish: Publish | None = None
-    escalate: Escalate | None = None
-    calendar: Calendar | None = None
-    calendar_by: CalendarBy | None = None
-    variants: tuple[Variant, ...] = ()
-    length_from: LengthFrom | None = None
-    when: Condition | None = None
-    unless: Condition | None = None
-    late_by: timedelta = timedelta(minutes=15)
-    timezone: str = "UTC"
-    ends_in_working_time: bool = False
-
-
-class ReasonVariant(Struct, frozen=True):
-    """Another team or severity (None: the reason's own) for orders of which `when` holds."""
-
-    when: Condition
-    team: str | None = None
-    severity: Severity | None = None
-
-
-class Reason(Struct, frozen=True):
-    """Why a team is called; of `variants` the first that fits counts.
-
-    Clocks raise it only `when` that holds; what people report counts whatever it says.
-    """
-
-    name: str
-    team: str
-    severity: Severity
-    titles: Mapping[str, str]
-    when: Condition | None = None
-    variants: tuple[ReasonVariant, ...] = ()
-
-
-class Level(Struct, frozen=True):
-    """Who is called next when nobody acknowledged for so long after opening."""
-
-    after: timedelta
-    to: str
-
-
-class Team(Struct, frozen=True):
-    """People who act on escalations.
-
-    More than `incident_over` clocks of one reason within `incident_within` become one incident. Calls that
-    are not critical wait for the end of `quiet`; `digest_at` is when the daily digest comes ("HH:MM").
-    """
-
-    name: str
-    title: str
-    levels: tuple[Level, ...] = ()
-    remind_every: timedelta | None = None
-    timezone: str = "UTC"
-    quiet: QuietHours | None = None
-    digest_at: str = ""
-    incident_over: int = 10
-    incident_within: timedelta = timedelta(minutes=1)
-
-
-class Report(Struct, frozen=True):
-    """A list of orders that people subscribe to; `stuck_for`: only those so long in one status."""
-
-    name: str
-    title: str
-    statuses: frozenset[str] = frozenset()
-    stuck_for: timedelta | None = None
-    open_only: bool = False
-    every: tuple[Every, ...] = ("day", "week", "month")
-    at: str = "08:00"
-
-
-class Measure(Struct, frozen=True):
-    """What the business watches.
-
-    *rate*: of the orders that entered `start`, the share that entered `end`. *time*: from first entering
-    `start` to first entering `end`, in seconds. *average*: of the number at `path`. *count*: how many of
-    the orders that entered `start` have which value at `path`. `goal` is in percent, seconds or the number's own unit;
-    `at_least` says which side of it is good.
-    """
-
-    name: str
-    kind: MeasureKind
-    title: str
-    start: tuple[str, ...] = ()
-    end: tuple[str, ...] = ()
-    path: str = ""
-    goal: float | None = None
-    at_least: bool = True
 
 
 class Faq(Struct, frozen=True):

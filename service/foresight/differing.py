@@ -8,7 +8,8 @@ from msgspec import Struct, structs
 
 from service.domain.brands import Brand
 from service.domain.clocks.kinds import KINDS
-from service.domain.workflow import ClockSpec, Notice, Status, Workflow
+from service.domain.promises import ClockSpec
+from service.domain.workflow import Notice, Status, Workflow
 from service.foresight.said import changed_fields, clock_rule, notice_rule, shown
 from service.workflows.packs import Pack
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from service.domain.clocks.kinds import KINDS
-from service.domain.workflow import ClockSpec, Notice, Status
+from service.domain.promises import ClockSpec
+from service.domain.workflow import Notice, Status
 from service.workflows.durations import in_words, length_in_words
 
 # So many characters of a value are shown where nobody has found better words for it.

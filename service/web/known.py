@@ -12,8 +12,9 @@ from aiohttp import web
 from msgspec import Struct
 from yaml import YAMLError
 
+from service.domain.teams import SEVERITIES
 from service.domain.transitions import require_known
-from service.domain.workflow import SEVERITIES, Workflow
+from service.domain.workflow import Workflow
 from service.ledger.orders import packs as pack_store
 from service.web.context import CONTEXT
 

@@ -8,7 +8,6 @@ import msgspec
 from aiohttp import web
 from msgspec import structs
 
-from service.canonical import country_of
 from service.domain import acting, asking
 from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
 from service.domain.errors import Rejection
@@ -19,6 +18,7 @@ from service.ledger.orders.read_models import OrderShown
 from service.ledger.orders.search import Listed, Search, as_csv, open_escalations_of, search
 from service.ledger.orders.views import order_view
 from service.orders import NoSuchOrder
+from service.phone_numbers import country_of
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
 from service.web.auth import INCLUDES

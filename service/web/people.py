@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from service.broker.port import BrokerLost
-from service.canonical import canonical_address, country_of, spellings
+from service.canonical import canonical_address, spellings
 from service.domain.address_keys import address_key
 from service.domain.erasure import addresses_of
 from service.erasing import DeadLetterErasure, Erasure, erase_person
@@ -16,6 +16,7 @@ from service.ledger.orders.search import Listed, Search, search
 from service.ledger.people import person_data
 from service.ledger.people.erasing import orders_of_people
 from service.ledger.people.person_data import Gathered, PersonData
+from service.phone_numbers import country_of
 from service.web.audited import audit_line, noted
 from service.web.context import CONTEXT
 from service.web.dead import dead_letters_of

@@ -7,21 +7,13 @@ from functools import lru_cache
 from service.channels import registry
 from service.domain.conversation import ANSWER
 from service.domain.languages import Kinship, chain, normal
-from service.domain.workflow import (
-    Attribute,
-    Level,
-    Need,
-    Reason,
-    ReasonVariant,
-    Report,
-    Stage,
-    Status,
-    Team,
-    Workflow,
-)
+from service.domain.reports import Report
+from service.domain.teams import Level, Reason, ReasonVariant, Team
+from service.domain.workflow import Attribute, Need, Stage, Status, Workflow
 from service.workflows import build_acts, build_brands, build_clocks, build_notices, build_replies, cldr
 from service.workflows.conditions import Scope, condition
-from service.workflows.schema import ReasonYaml, StatusYaml, TeamYaml, TransitionsYaml, WorkflowYaml
+from service.workflows.schema import StatusYaml, TransitionsYaml, WorkflowYaml
+from service.workflows.schema_teams import ReasonYaml, TeamYaml
 
 
 def build(yaml: WorkflowYaml, version: str) -> Workflow:

@@ -5,10 +5,12 @@ from datetime import date, time, timedelta
 from typing import Final, get_args
 
 from service.domain.calendars import Calendar, QuietHours, Spans
-from service.domain.workflow import CalendarBy, ClockSpec, Escalate, LengthFrom, Measure, Publish, Variant
+from service.domain.promises import CalendarBy, ClockSpec, Escalate, LengthFrom, Publish, Variant
+from service.domain.reports import Measure
 from service.workflows.conditions import Scope, condition
 from service.workflows.durations import WorkingTime, parse_duration, parse_length
-from service.workflows.schema import ClockYaml, EscalateYaml, FollowUpYaml, MeasureYaml, PublishYaml, WorkflowYaml
+from service.workflows.schema import MeasureYaml, WorkflowYaml
+from service.workflows.schema_clocks import ClockYaml, EscalateYaml, FollowUpYaml, PublishYaml
 from service.workflows.schema_times import (
     DAY_MINUTES,
     CalendarYaml,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import BeforeValidator, PlainValidator
 
 from service.domain.durations import duration
-from service.domain.workflow import ClockSpec
+from service.domain.promises import ClockSpec
 
 
 def parse_duration(text: Any) -> Any:

@@ -14,7 +14,8 @@ from service.domain.clocks.kinds import KINDS
 from service.workflows import build, build_acts, build_clocks, build_replies
 from service.workflows.durations import WorkingTime, parse_duration
 from service.workflows.renamed_keys import OldKey, with_new_names
-from service.workflows.schema import ClockYaml, FollowUpYaml, WorkflowYaml
+from service.workflows.schema import WorkflowYaml
+from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_times import CalendarByYaml, CalendarYaml, zone_name
 from service.workflows.yaml_lines import YamlError, YamlPath, line_of, load
 

@@ -31,7 +31,7 @@ from service.workflows import (
 )
 from service.workflows.build import build, build_team
 from service.workflows.lint import Finding, Source
-from service.workflows.schema import TeamYaml
+from service.workflows.schema_teams import TeamYaml
 from service.workflows.templates import LAYOUTS, TEMPLATES, PackTemplates
 
 # Of a pack's YAML, each by itself.

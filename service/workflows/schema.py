@@ -6,14 +6,17 @@ from pydantic import BeforeValidator, Field
 
 from service.domain.calendars import Every
 from service.domain.json_object import JsonObject
-from service.domain.workflow import AttributeType, MeasureKind, OnRepeat, Severity, UntilState, WhenQuiet, WhenUnknown
-from service.workflows.durations import Duration, Length
+from service.domain.reports import MeasureKind
+from service.domain.workflow import AttributeType, OnRepeat, WhenQuiet, WhenUnknown
+from service.workflows.durations import Duration
 from service.workflows.schema_acts import ActsYaml
 from service.workflows.schema_asks import Asks
 from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
-from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, Notify, WhenYaml
+from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
+from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, WhenYaml
 from service.workflows.schema_replies import ReplyYaml
-from service.workflows.schema_times import CalendarByYaml, CalendarYaml, LengthOrFrom, QuietYaml, StartTime
+from service.workflows.schema_teams import CallsYaml, ReasonYaml, TeamYaml
+from service.workflows.schema_times import CalendarYaml, QuietYaml, StartTime
 from service.workflows.schema_tracking import TrackingYaml
 from service.workflows.schema_words import (
     AttributeName,
@@ -150,137 +153,6 @@ class NoticeYaml(Part):
     asks: Annotated[Asks, Field(description="a manual notice: what the agent fills in")] = {}
     whatsapp_content: dict[str, ContentYaml] = {}
     replies: Annotated[Idents, Field(description="offered as buttons in its mails")] = []
-
-
-class EscalateYaml(Part):
-    """What a breach raises."""
-
-    reason: Ident
-    severity: Severity | None = None
-    auto_resolve: bool = True
-    when: WhenYaml | None = None
-
-
-class VariantYaml(Part):
-    """Another length for orders that match."""
-
-    when: WhenYaml
-    within: Length
-
-
-class PublishYaml(Part):
-    """An event to the exchange `clocks`: its type, and values of the order by the names that they get in it."""
-
-    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", description="such as slot.expired")]
-    data: dict[AttributeName, DataPath] = {}
-    when: WhenYaml | None = None
-
-
-class AtWarningYaml(Part):
-    """What a clock's warning does."""
-
-    notify: Notify | None = None
-    publish: PublishYaml | None = None
-
-
-class DefaultDateYaml(Part):
-    """Stands in while the order has no such date."""
-
-    after: Duration
-    in_: Annotated[Idents, Field(alias="in")]
-
-
-class ClockYaml(Part):
-    """A promise and what its breach does."""
-
-    kind: Literal["notify", "dwell", "deadline", "reminder", "reply"]
-    within: LengthOrFrom
-    variants: list[VariantYaml] = []
-    calendar: Ident | CalendarByYaml | None = None
-    when: WhenYaml | None = None
-    unless: WhenYaml | None = None
-    late_by: Duration = Field(default="15m", validate_default=True)
-    notice: Ident | None = None
-    until: UntilState = "sent"
-    in_: Annotated[Idents, Field(alias="in")] = []
-    reset_by_any_event: bool = False
-    date: DataPath | None = None
-    default: DefaultDateYaml | None = None
-    warn_at: Annotated[str, Field(description="a share of the time, 80%, or a duration after the start, 4h")] | None = (
-        None
-    )
-    at_warning: AtWarningYaml | None = None
-    paused_in: Idents = []
-    notify: Notify | None = None
-    publish: PublishYaml | None = None
-    escalate: EscalateYaml | None = None
-
-
-class FollowUpYaml(Part):
-    """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise.
-
-    With a `calendar`, it is told when somebody works.
-    """
-
-    notify: Notify | None = None
-    publish: PublishYaml | None = None
-    after: LengthOrFrom
-    calendar: Ident | CalendarByYaml | None = None
-    in_: Annotated[Idents, Field(alias="in")]
-    when: WhenYaml | None = None
-    unless: WhenYaml | None = None
-    late_by: Duration = Field(default="24h", validate_default=True)
-
-
-class ReasonVariantYaml(Part):
-    """Another team or severity for orders of which the condition holds."""
-
-    when: WhenYaml
-    team: Ident | None = None
-    severity: Severity | None = None
-
-
-class ReasonYaml(Part):
-    """Why a team is called; `when` is asked when a clock raises it, not when people report it."""
-
-    team: Ident
-    severity: Severity = "medium"
-    title: Titles
-    when: WhenYaml | None = None
-    variants: list[ReasonVariantYaml] = []
-
-
-class LevelYaml(Part):
-    """Who is called next without acknowledgement."""
-
-    after: Duration
-    to: str
-
-
-class IncidentYaml(Part):
-    """More than `over` broken promises of one reason `within` this time become one incident."""
-
-    over: Annotated[int, Field(ge=1)] = 10
-    within: Duration = Field(default="1m", validate_default=True)
-
-
-class TeamYaml(Part):
-    """People who act on escalations."""
-
-    title: str
-    levels: list[LevelYaml] = []
-    remind_every: Duration | None = None
-    timezone: str | None = None
-    quiet_hours: QuietYaml | None = None
-    digest_at: StartTime | None = None
-    incident: IncidentYaml = IncidentYaml()
-
-
-class CallsYaml(Part):
-    """How a team is called about this workflow's orders, in place of its usual levels and reminders."""
-
-    levels: list[LevelYaml] = []
-    remind_every: Duration | None = None
 
 
 class FaqYaml(Part):

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from service.domain.workflow import SEVERITIES
+from service.domain.teams import SEVERITIES
 from service.ledger.escalations.views import stream_after
 from service.web.auth import INCLUDES
 from service.web.routes import API, OPERATIONS, PAGES

@@ -7,8 +7,8 @@ import pytest
 from phonenumbers import PhoneNumberFormat as Form
 from phonenumbers import PhoneNumberType
 
-from service.canonical import canonical_number, country_of
 from service.domain.address_keys import address_key, both_forms
+from service.phone_numbers import canonical_number, country_of
 
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")

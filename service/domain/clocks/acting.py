@@ -16,7 +16,7 @@ from service.domain.conditions.judging import why_not
 from service.domain.conditions.tree import Condition
 from service.domain.draft import ClockEvent, Draft
 from service.domain.order import Clock
-from service.domain.workflow import ClockSpec, Escalate, Publish
+from service.domain.promises import ClockSpec, Escalate, Publish
 
 Notify = Callable[[Draft, str, datetime], UUID | None]
 

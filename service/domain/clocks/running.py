@@ -17,7 +17,7 @@ from service.domain.clocks.timing import has_length, later, left, warn_time
 from service.domain.conditions.judging import holds
 from service.domain.draft import Draft
 from service.domain.order import Clock, ClockState, Order
-from service.domain.workflow import ClockSpec
+from service.domain.promises import ClockSpec
 
 
 def sync(draft: Draft, *, by_event: bool) -> None:

@@ -10,7 +10,7 @@ from service.domain.calendars import Calendar, add_working, is_zone, working_bet
 from service.domain.conditions.judging import Situation, holds
 from service.domain.durations import duration
 from service.domain.order import Order
-from service.domain.workflow import ClockSpec, LengthFrom
+from service.domain.promises import ClockSpec, LengthFrom
 
 _NUMBER: Final = re.compile(r"\d{1,6}(\.\d{1,6})?")
 

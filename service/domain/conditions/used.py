@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from service.domain.conditions.tree import Condition
-from service.domain.workflow import ClockSpec, Notice, Workflow
+from service.domain.promises import ClockSpec
+from service.domain.workflow import Notice, Workflow
 
 
 def conditions_of(workflow: Workflow) -> Iterator[Condition]:

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Select, func, select
 
-from service.domain.workflow import Report, Team
+from service.domain.reports import Report
+from service.domain.teams import Team
 from service.events_out import CloudEvent, DigestData
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction

@@ -7,7 +7,7 @@ from sqlalchemy import Row, or_, select, update
 
 from service.domain.escalation import called_again, next_due
 from service.domain.order import Escalation
-from service.domain.workflow import Team
+from service.domain.teams import Team
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.incidents import Announced, TeamOf, announced_of

@@ -12,7 +12,8 @@ from sqlalchemy import func, insert, select, update
 from service.domain.draft import EscalationChange
 from service.domain.escalation import first_level, first_reminder
 from service.domain.order import Escalation, Order
-from service.domain.workflow import Team, Workflow
+from service.domain.teams import Team
+from service.domain.workflow import Workflow
 from service.events_out import CloudEvent, EscalationData, OrderOfIncident
 from service.ledger.database.engine import new_uuid, padded
 from service.ledger.database.sets import NewRow

@@ -12,7 +12,7 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import Row, select, update
 
-from service.domain.workflow import Team
+from service.domain.teams import Team
 from service.ledger.database.sets import upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incident_calls

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 
 from service.domain.calendars import Every, Schedule, next_time
 from service.domain.clocks.kinds.digest import schedule_of
-from service.domain.workflow import Team
+from service.domain.teams import Team
 from service.keyring import Keyring
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.sets import NewRow, upsert

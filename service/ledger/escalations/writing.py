@@ -15,7 +15,7 @@ from msgspec import structs
 from sqlalchemy import func, select, text
 
 from service.domain.calendars import quiet_until
-from service.domain.workflow import Team
+from service.domain.teams import Team
 from service.events_out import CloudEvent, EscalationData, TeamCall, is_published, of_escalation
 from service.keyring import Keyring
 from service.ledger.database.engine import padded

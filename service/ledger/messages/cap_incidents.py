@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 from sqlalchemy import select
 
-from service.domain.workflow import Team
+from service.domain.teams import Team
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.incidents import Announced, ProviderIncident, open_for_provider, step_of
 from service.ledger.escalations.tables import incidents

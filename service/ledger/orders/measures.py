@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 
 from service.domain.clocks.kinds import KINDS
 from service.domain.events import clean
-from service.domain.workflow import Measure, Workflow
+from service.domain.reports import Measure
+from service.domain.workflow import Workflow
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.read_models import (
     LifecycleMetrics,

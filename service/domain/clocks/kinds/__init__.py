@@ -10,7 +10,7 @@ from service.domain.clocks.kinds.kind import Kind
 from service.domain.clocks.kinds.notify import Notify
 from service.domain.clocks.kinds.reminder import Reminder
 from service.domain.clocks.kinds.reply import Reply
-from service.domain.workflow import ClockKind
+from service.domain.promises import ClockKind
 
 KINDS: Final[Mapping[ClockKind, Kind]] = {
     "notify": Notify(),

@@ -3,7 +3,7 @@
 from datetime import time
 
 from service.domain.calendars import Schedule
-from service.domain.workflow import Team
+from service.domain.teams import Team
 
 
 def schedule_of(team: Team) -> Schedule | None:

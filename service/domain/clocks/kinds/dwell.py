@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from service.domain.clocks.timing import later, within
 from service.domain.order import Order
-from service.domain.workflow import ClockSpec
+from service.domain.promises import ClockSpec
 
 
 class Dwell:

@@ -8,8 +8,8 @@ from service.domain.clocks.kinds.dwell import Dwell
 from service.domain.clocks.timing import later, within
 from service.domain.draft import Draft
 from service.domain.order import Order
+from service.domain.promises import ClockSpec
 from service.domain.readers import people_of
-from service.domain.workflow import ClockSpec
 
 PROMPT: Final = timedelta(minutes=15)
 # Working hours within the quiet hours would move it for ever.

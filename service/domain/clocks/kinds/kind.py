@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Protocol
 
 from service.domain.order import Order
-from service.domain.workflow import ClockSpec
+from service.domain.promises import ClockSpec
 
 
 class Kind(Protocol):

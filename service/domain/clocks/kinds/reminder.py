@@ -6,7 +6,7 @@ from typing import ClassVar
 from service.domain.clocks.kinds.deadline import Deadline, date_of
 from service.domain.clocks.timing import within
 from service.domain.order import Order
-from service.domain.workflow import ClockSpec
+from service.domain.promises import ClockSpec
 
 
 class Reminder(Deadline):

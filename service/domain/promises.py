@@ -1,0 +1,105 @@
+"""Promises, as a pack declares them: what starts a clock, how long it may take, what its breach does.
+
+Frozen data only; `service.domain.clocks` runs them.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from service.domain.calendars import Calendar
+from service.domain.conditions.tree import Condition
+from service.domain.teams import Severity
+
+ClockKind = Literal["notify", "dwell", "deadline", "reminder", "follow_up", "reply"]
+UntilState = Literal["sent", "delivered"]
+
+
+class Escalate(Struct, frozen=True):
+    """What a breach raises, if `when` holds at that moment."""
+
+    reason: str
+    severity: Severity | None = None
+    auto_resolve: bool = True
+    when: Condition | None = None
+
+
+class Publish(Struct, frozen=True):
+    """What a clock tells the order system, if `when` holds then: the event's type, and values of the order by name."""
+
+    type: str
+    values: Mapping[str, str] = {}
+    when: Condition | None = None
+
+
+class Variant(Struct, frozen=True):
+    """Another length for orders that match, such as those of a service track."""
+
+    when: Condition
+    within: timedelta
+
+
+class CalendarBy(Struct, frozen=True):
+    """Other calendars for orders whose value at `path` is one of these, such as by region."""
+
+    path: str
+    calendars: Mapping[str, Calendar]
+
+
+class LengthFrom(Struct, frozen=True):
+    """A length that the order's data says: a number of `unit` at `path`, or a text such as `3 days`.
+
+    `most`: longer ones are taken for a mistake. Without an `otherwise`, there is no clock while the order says none.
+    """
+
+    path: str
+    unit: timedelta | None
+    most: timedelta
+    otherwise: bool = True
+
+
+class ClockSpec(Struct, frozen=True):
+    """A promise: what starts it, how long it may take, and what its breach does.
+
+    `statuses` are those in which it runs (empty: every status that is not final). `date` names a date
+    of the order for *deadline* and *reminder*; `default_after` stands in, counted from entering
+    `default_in`, while the order has no such date. With a `calendar`, or the one that
+    the order's data chooses, lengths are working time. With `length_from`, `within` counts where
+    the order says none. It runs
+    only `when` that condition holds and the one of `unless` does not; `notify_when` and `warn_when` are asked when it
+    is due and when it warns. A reminder noticed more than
+    `late_by` after its moment is skipped. `timezone` is the pack's.
+    `ends_in_working_time`: its length is plain, and over when somebody works.
+    """
+
+    name: str
+    kind: ClockKind
+    within: timedelta
+    notice: str | None = None
+    until: UntilState = "sent"
+    statuses: frozenset[str] = frozenset()
+    reset_by_any_event: bool = False
+    date: str | None = None
+    default_after: timedelta | None = None
+    default_in: frozenset[str] = frozenset()
+    warn_at: float | None = None
+    warn_after: timedelta | None = None
+    notify_at_warning: str | None = None
+    warn_when: Condition | None = None
+    publish_at_warning: Publish | None = None
+    paused_in: frozenset[str] = frozenset()
+    notify: str | None = None
+    notify_when: Condition | None = None
+    publish: Publish | None = None
+    escalate: Escalate | None = None
+    calendar: Calendar | None = None
+    calendar_by: CalendarBy | None = None
+    variants: tuple[Variant, ...] = ()
+    length_from: LengthFrom | None = None
+    when: Condition | None = None
+    unless: Condition | None = None
+    late_by: timedelta = timedelta(minutes=15)
+    timezone: str = "UTC"
+    ends_in_working_time: bool = False

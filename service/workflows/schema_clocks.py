@@ -1,0 +1,92 @@
+"""What `workflow.yaml` may say of promises and follow-ups."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.domain.promises import UntilState
+from service.domain.teams import Severity
+from service.workflows.durations import Duration, Length
+from service.workflows.schema_conditions import Notify, WhenYaml
+from service.workflows.schema_times import CalendarByYaml, LengthOrFrom
+from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part
+
+
+class EscalateYaml(Part):
+    """What a breach raises."""
+
+    reason: Ident
+    severity: Severity | None = None
+    auto_resolve: bool = True
+    when: WhenYaml | None = None
+
+
+class VariantYaml(Part):
+    """Another length for orders that match."""
+
+    when: WhenYaml
+    within: Length
+
+
+class PublishYaml(Part):
+    """An event to the exchange `clocks`: its type, and values of the order by the names that they get in it."""
+
+    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", description="such as slot.expired")]
+    data: dict[AttributeName, DataPath] = {}
+    when: WhenYaml | None = None
+
+
+class AtWarningYaml(Part):
+    """What a clock's warning does."""
+
+    notify: Notify | None = None
+    publish: PublishYaml | None = None
+
+
+class DefaultDateYaml(Part):
+    """Stands in while the order has no such date."""
+
+    after: Duration
+    in_: Annotated[Idents, Field(alias="in")]
+
+
+class ClockYaml(Part):
+    """A promise and what its breach does."""
+
+    kind: Literal["notify", "dwell", "deadline", "reminder", "reply"]
+    within: LengthOrFrom
+    variants: list[VariantYaml] = []
+    calendar: Ident | CalendarByYaml | None = None
+    when: WhenYaml | None = None
+    unless: WhenYaml | None = None
+    late_by: Duration = Field(default="15m", validate_default=True)
+    notice: Ident | None = None
+    until: UntilState = "sent"
+    in_: Annotated[Idents, Field(alias="in")] = []
+    reset_by_any_event: bool = False
+    date: DataPath | None = None
+    default: DefaultDateYaml | None = None
+    warn_at: Annotated[str, Field(description="a share of the time, 80%, or a duration after the start, 4h")] | None = (
+        None
+    )
+    at_warning: AtWarningYaml | None = None
+    paused_in: Idents = []
+    notify: Notify | None = None
+    publish: PublishYaml | None = None
+    escalate: EscalateYaml | None = None
+
+
+class FollowUpYaml(Part):
+    """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise.
+
+    With a `calendar`, it is told when somebody works.
+    """
+
+    notify: Notify | None = None
+    publish: PublishYaml | None = None
+    after: LengthOrFrom
+    calendar: Ident | CalendarByYaml | None = None
+    in_: Annotated[Idents, Field(alias="in")]
+    when: WhenYaml | None = None
+    unless: WhenYaml | None = None
+    late_by: Duration = Field(default="24h", validate_default=True)

@@ -1,0 +1,62 @@
+"""What `workflow.yaml` may say of teams, and of why they are called."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.domain.teams import Severity
+from service.workflows.durations import Duration
+from service.workflows.schema_conditions import WhenYaml
+from service.workflows.schema_times import QuietYaml, StartTime
+from service.workflows.schema_words import Ident, Part, Titles
+
+
+class ReasonVariantYaml(Part):
+    """Another team or severity for orders of which the condition holds."""
+
+    when: WhenYaml
+    team: Ident | None = None
+    severity: Severity | None = None
+
+
+class ReasonYaml(Part):
+    """Why a team is called; `when` is asked when a clock raises it, not when people report it."""
+
+    team: Ident
+    severity: Severity = "medium"
+    title: Titles
+    when: WhenYaml | None = None
+    variants: list[ReasonVariantYaml] = []
+
+
+class LevelYaml(Part):
+    """Who is called next without acknowledgement."""
+
+    after: Duration
+    to: str
+
+
+class IncidentYaml(Part):
+    """More than `over` broken promises of one reason `within` this time become one incident."""
+
+    over: Annotated[int, Field(ge=1)] = 10
+    within: Duration = Field(default="1m", validate_default=True)
+
+
+class TeamYaml(Part):
+    """People who act on escalations."""
+
+    title: str
+    levels: list[LevelYaml] = []
+    remind_every: Duration | None = None
+    timezone: str | None = None
+    quiet_hours: QuietYaml | None = None
+    digest_at: StartTime | None = None
+    incident: IncidentYaml = IncidentYaml()
+
+
+class CallsYaml(Part):
+    """How a team is called about this workflow's orders, in place of its usual levels and reminders."""
+
+    levels: list[LevelYaml] = []
+    remind_every: Duration | None = None
