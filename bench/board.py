@@ -17,7 +17,7 @@ from service.app import App
 from service.intake.decoding import Incoming
 from service.ledger.access import api_keys as keys
 from service.timekeeping import SteadyTime
-from tests.e2e.test_desk import FLAGS
+from tests.support.chromium import EXECUTABLE, SWITCHES
 from tests.support.events import encoded, event
 from tests.support.nodes import Postgres, free_port
 from tests.support.process import Process
@@ -65,7 +65,7 @@ async def measure(postgres: Postgres, folder: Path, escalations: int = OPEN) -> 
     try:
         await process.ready()
         async with async_playwright() as p:
-            browser = await p.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            browser = await p.chromium.launch(executable_path=EXECUTABLE, args=SWITCHES)
             page = await (await browser.new_context()).new_page()
             await page.goto(f"http://127.0.0.1:{port}/desk")
             await page.get_by_label("API key").fill(key)

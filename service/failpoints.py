@@ -1,11 +1,11 @@
 """Named points between two steps, at which a test may end the process: `STAGEBELL_FAILPOINT=name` or `name:7`.
 
-Off, which is always but in fault tests, a point is a call of an empty function. `name:7` ends at the seventh passing.
+Off, which is always but in fault tests, a point is a call that finds nothing asked for. `name:7` ends at the seventh.
 """
 
 import os
 import signal
-from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 POINTS: Final = (
@@ -16,24 +16,31 @@ POINTS: Final = (
 )  # fmt: skip
 
 
-def _off(_name: str) -> None:
-    """Nothing."""
+class _Asked:
+    """The point at which this process is to end, and how many passings from now."""
 
+    def __init__(self, setting: str) -> None:
+        self._point, _, count = setting.partition(":")
+        if self._point not in POINTS:
+            raise ValueError(f"STAGEBELL_FAILPOINT: unknown point {self._point!r}; known: {', '.join(POINTS)}")
+        self._left = int(count or 1)
 
-def _switched(setting: str) -> Callable[[str], None]:
-    wanted, _, count = setting.partition(":")
-    if wanted not in POINTS:
-        raise ValueError(f"STAGEBELL_FAILPOINT: unknown point {wanted!r}; known: {', '.join(POINTS)}")
-    left = [int(count or 1)]
-
-    def at_point(name: str) -> None:
-        if name == wanted:
-            left[0] -= 1
-            if left[0] == 0:
+    def passed(self, point: str) -> None:
+        """Ends the process when its time has come."""
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    return at_point
+
+@cache
+def asked() -> _Asked | None:
+    """What the environment asks for, looked up once; raises ValueError for a point that is not there."""
+    setting = os.environ.get("STAGEBELL_FAILPOINT", "")
+    return _Asked(setting) if setting else None
 
 
-_setting = os.environ.get("STAGEBELL_FAILPOINT", "")
-failpoint: Final[Callable[[str], None]] = _switched(_setting) if _setting else _off
+def failpoint(name: str) -> None:
+    """End the process here, if that was asked for."""
+    if (point := asked()) is not None:
+        point.passed(name)

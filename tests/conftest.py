@@ -20,6 +20,7 @@ from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
 from service.orders import Orders
 from service.timekeeping import ManualTime
+from tests.support import forking
 from tests.support.collector import Collector
 from tests.support.dealing import dealt
 from tests.support.events import NOON
@@ -33,6 +34,7 @@ from tests.support.world import World, settings_for
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
+forking.ALLOWED.set()
 
 _numbers = itertools.count(1)
 # As many as a test has.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 import typer
 
+from service import failpoints
 from service import settings as settings_module
 from service.app import App
 from service.cli.auditing import keep
@@ -34,6 +35,7 @@ async def run_service(roles: Sequence[str]) -> int:
     logs.configure(settings.log_format)
     try:
         tracing.configure()
+        failpoints.asked()
     except ValueError as error:
         raise settings_module.SettingsError(str(error)) from error
     app = App(settings, roles)

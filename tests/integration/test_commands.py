@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from service.ledger.database.schema import revisions
 from service.workflows.schema import WorkflowYaml
 from tests.support.events import encoded, event, person
 from tests.support.nodes import free_port
-from tests.support.process import STAGEBELL, Process, command, environment
+from tests.support.process import STAGEBELL, Process, bare, command, environment, stagebell
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
 from tests.support.world import ROOT
@@ -119,16 +118,8 @@ async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
     ],
 )
 def test_a_wrong_setting_is_named_at_the_start(tmp_path: Path, name: str, value: str, words: str) -> None:
-    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
-    values = {
-        **base,
-        "PYTHONPATH": str(ROOT),
-        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
-        f"STAGEBELL_{name}": value,
-    }
-    done = subprocess.run(
-        [*STAGEBELL, "run"], env=values, cwd=tmp_path, capture_output=True, text=True, timeout=40, check=False
-    )
+    values = bare() | {"STAGEBELL_WORKFLOWS": str(ROOT / "templates"), f"STAGEBELL_{name}": value}
+    done = stagebell("run", env=values, cwd=tmp_path)
     assert done.returncode == 1
     assert words in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
@@ -169,49 +160,31 @@ async def test_a_database_that_cannot_be_used_is_named(
 
 def test_a_file_that_cannot_be_written_is_no_trouble_of_the_database(tmp_path: Path) -> None:
     (tmp_path / "packs").write_text("a file where a folder should be")
-    done = subprocess.run(
-        [*STAGEBELL, "new", "flowers", "--directory", str(tmp_path / "packs")],
-        capture_output=True, text=True, cwd=ROOT, check=False,
-    )  # fmt: skip
+    done = stagebell("new", "flowers", "--directory", str(tmp_path / "packs"), env=bare(), cwd=ROOT)
     assert done.returncode == 1
     assert "packs" in done.stderr
     assert "database" not in done.stderr
 
 
 def test_a_missing_channel_that_is_required_is_an_error(tmp_path: Path) -> None:
-    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
-    values = {**base, "PYTHONPATH": str(ROOT), "STAGEBELL_REQUIRE_CHANNELS": "email"}
-    done = subprocess.run(
-        [*STAGEBELL, "run"], env=values, cwd=tmp_path, capture_output=True, text=True, timeout=40, check=False
-    )
+    values = bare() | {"STAGEBELL_REQUIRE_CHANNELS": "email"}
+    done = stagebell("run", env=values, cwd=tmp_path)
     assert done.returncode == 1
     assert "SMTP_URL and EMAIL_FROM" in done.stderr.replace("\n", " ")
 
 
 def test_check_finds_all_problems_with_file_and_line(tmp_path: Path) -> None:
-    made = subprocess.run(
-        [*STAGEBELL, "new", "flowers", "--directory", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    made = stagebell("new", "flowers", "--directory", str(tmp_path), env=bare(), cwd=ROOT)
     assert made.returncode == 0, made.stderr
-    good = subprocess.run([*STAGEBELL, "check", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False)
+    good = stagebell("check", str(tmp_path), env=bare(), cwd=ROOT)
     assert good.returncode == 0, good.stdout
     file = tmp_path / "flowers" / "workflow.yaml"
     file.write_text(file.read_text().replace("team: tech", "team: teck").replace("stage: working", "stage: werking"))
-    bad = subprocess.run([*STAGEBELL, "check", str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False)
+    bad = stagebell("check", str(tmp_path), env=bare(), cwd=ROOT)
     assert bad.returncode == 1
     for words in ("workflow.yaml:16:", "unknown stage 'werking'; did you mean 'working'?", "unknown team 'teck'"):
         assert words in bad.stdout
-    again = subprocess.run(
-        [*STAGEBELL, "new", "flowers", "--directory", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    again = stagebell("new", "flowers", "--directory", str(tmp_path), env=bare(), cwd=ROOT)
     assert again.returncode == 1
 
 
@@ -231,17 +204,9 @@ def test_the_editors_schema_is_the_current_one() -> None:
     ],
 )
 def test_the_demo_plays_any_workflow_and_exits(tmp_path: Path, workflow: str) -> None:
-    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
-    values = {
-        **base,
-        "PYTHONPATH": str(ROOT),
-        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
-        "STAGEBELL_HTTP_PORT": str(free_port()),
-    }
-    done = subprocess.run(
-        [*STAGEBELL, "demo", "--orders", "3", "--speed", "1000000", "--workflow", workflow, "--exit"],
-        env=values, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    values = bare() | {"STAGEBELL_WORKFLOWS": str(ROOT / "templates"), "STAGEBELL_HTTP_PORT": str(free_port())}
+    played = ("--orders", "3", "--speed", "1000000", "--workflow", workflow, "--exit")
+    done = stagebell("demo", *played, env=values, cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "3 orders" in done.stdout
     assert "dead letters: 0" in done.stdout
@@ -250,13 +215,7 @@ def test_the_demo_plays_any_workflow_and_exits(tmp_path: Path, workflow: str) ->
 
 
 def test_ctrl_c_leaves_the_demo_cleanly(tmp_path: Path) -> None:
-    base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
-    values = {
-        **base,
-        "PYTHONPATH": str(ROOT),
-        "STAGEBELL_WORKFLOWS": str(ROOT / "templates"),
-        "STAGEBELL_HTTP_PORT": str(free_port()),
-    }
+    values = bare() | {"STAGEBELL_WORKFLOWS": str(ROOT / "templates"), "STAGEBELL_HTTP_PORT": str(free_port())}
     process = subprocess.Popen(
         [*STAGEBELL, "demo", "--orders", "50"],
         env={**values, "PYTHONUNBUFFERED": "1"},

@@ -1,7 +1,7 @@
 """The engines as they are found in life: poolers, TLS, several hosts, users who may not configure."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -22,7 +22,7 @@ from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
 from service.settings import SettingsError
 from tests.support.events import NOON, event, person
-from tests.support.nodes import Postgres, Rabbit, connect, free_port, running
+from tests.support.nodes import READER, Postgres, Rabbit, connect, free_port, running
 from tests.support.pgbouncer import PgBouncer
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
@@ -175,12 +175,9 @@ async def test_a_listener_that_lost_its_connection_says_so_and_comes_back(postgr
 
 
 @pytest.fixture
-async def strangers(rabbit: Rabbit, rabbit_url: str) -> AsyncIterator[str]:
+def strangers(rabbit_url: str) -> str:
     """A user of the broker who may read and write, and configure nothing."""
-    await asyncio.to_thread(rabbit.control, "add_user", "reader", "secret")
-    await asyncio.to_thread(rabbit.control, "set_permissions", "reader", "^$", ".*", ".*")
-    yield rabbit_url.replace("guest:guest", "reader:secret")
-    await asyncio.to_thread(rabbit.control, "delete_user", "reader")
+    return rabbit_url.replace("guest:guest", READER)
 
 
 async def test_who_may_not_configure_works_with_what_is_there(rabbit_url: str, strangers: str) -> None:

@@ -41,7 +41,7 @@ from service.ledger.orders.tables import inbox
 from service.settings import SettingsError
 from service.starting import connect_broker
 from tests.support.events import encoded, event, minutes
-from tests.support.nodes import Rabbit, running
+from tests.support.nodes import READER, Rabbit, running
 from tests.support.process import command, environment
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import PATIENCE_S, World, settings_for
@@ -389,10 +389,8 @@ async def test_two_do_not_change_them_at_the_same_time(rabbit_url: str) -> None:
     await first.close()
 
 
-async def test_who_may_not_make_them_works_with_what_there_is(rabbit: Rabbit, rabbit_url: str) -> None:
-    rabbit.control("add_user", "reader", "secret")
-    rabbit.control("set_permissions", "reader", "^$", ".*", ".*")
-    theirs = rabbit_url.replace("guest:guest", "reader:secret")
+async def test_who_may_not_make_them_works_with_what_there_is(rabbit_url: str) -> None:
+    theirs = rabbit_url.replace("guest:guest", READER)
     await arranged(rabbit_url, 1)
     broker = RabbitBroker(theirs, 2)
     await broker.connect(())
@@ -401,4 +399,3 @@ async def test_who_may_not_make_them_works_with_what_there_is(rabbit: Rabbit, ra
     await broker.close()
     await arranged(rabbit_url, 2)
     assert await arranged(theirs, 2) == Partitioning((0, 1))
-    rabbit.control("delete_user", "reader")

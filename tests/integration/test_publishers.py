@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.client import key_for
 from tests.support.events import CUSTOMER, NOON, encoded, event
+from tests.support.process import bare, stagebell
 from tests.support.world import ROOT, World
 
 pytestmark = pytest.mark.any_database
@@ -132,12 +130,8 @@ async def test_a_file_is_published_in_its_order(world: World, tmp_path: Path) ->
     file = tmp_path / "events.jsonl"
     text = "\r\n".join(json.dumps(e, ensure_ascii=False) for e in lines) + "\r\n\r\n"
     file.write_bytes(text.encode("utf-8-sig"))  # as editors on Windows write it
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "service", "publish", str(file)],
-        env={**os.environ, "STAGEBELL_BROKER_URL": world.settings.broker_url},
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    env = bare() | {"STAGEBELL_BROKER_URL": world.settings.broker_url}
+    done = await asyncio.to_thread(partial(stagebell, "publish", str(file), env=env, cwd=ROOT))
     assert (done.returncode, done.stdout.strip()) == (0, "160 published, 0 not events, 0 not published"), done.stderr
     await world.until(partial(reached, world, "F-39", "assigned"), "the last order")
     for n in (0, 20, 39):

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import inspect, text
@@ -16,6 +16,7 @@ from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import CONTRACTED, MIGRATIONS, NewerSchema, migrate, revisions
 from service.ledger.database.upgrading import LEFT, SchemaError
 from service.ledger.sealing.state import WrongKey
+from tests.support.examples import LONG
 from tests.support.nodes import Postgres, connect
 from tests.support.writers import Writers
 
@@ -37,11 +38,22 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
     return node.url("empty_one")
 
 
-@pytest.mark.parametrize("start", [None, *revisions()])
-async def test_upgrades_from_empty_and_from_every_revision(empty_url: str, start: str | None) -> None:
+# Upgrades begin at these revisions, and at once, which is how an empty database is filled, or with a stop after each
+# step. The short form begins at the first, in the middle and before the last; each step is taken in the one with stops.
+STARTS: Final = tuple([r] for r in revisions()[:-1])
+SHORT: Final = (STARTS[0], STARTS[len(STARTS) // 2], STARTS[-1])
+WAYS = [
+    pytest.param([], id="from empty"),
+    pytest.param(revisions(), id="with a stop after each step"),
+    *(pytest.param(s, id=f"from {s[0]}", marks=() if s in SHORT else pytest.mark.long) for s in STARTS),
+]
+
+
+@pytest.mark.parametrize("stops", WAYS)
+async def test_upgrades_from_empty_and_from_every_revision(empty_url: str, stops: list[str]) -> None:
     ledger = Ledger(empty_url, Keyring(KEY))
-    if start:
-        await migrate(ledger, start)
+    for revision in stops:
+        assert (await migrate(ledger, revision))[1] == revision
     await migrate(ledger)
     before, after = await migrate(ledger)
     assert before == after == revisions()[-1]
@@ -118,15 +130,15 @@ async def test_every_way_up_ends_at_one_schema_and_that_is_the_tables(postgres: 
         await connection.run_sync(metadata.create_all)
     await ledger.close()
     wanted_columns, wanted = await columns(url), await indexes(url)
-    for start in (None, *revisions()[:-1]):
+    for stops in ([], revisions(), *(STARTS if LONG else ())):
         url = await fresh(postgres, "upgraded")
         ledger = Ledger(url, Keyring(KEY))
-        if start:
-            await migrate(ledger, start)
+        for revision in stops:
+            await migrate(ledger, revision)
         await migrate(ledger)
         await ledger.close()
-        assert await columns(url) == wanted_columns, f"from {start}"
-        assert {i for i in await indexes(url) if "alembic" not in i} == wanted, f"from {start}"
+        assert await columns(url) == wanted_columns, f"with a stop at {stops}"
+        assert {i for i in await indexes(url) if "alembic" not in i} == wanted, f"with a stop at {stops}"
 
 
 async def test_no_writer_waits_for_an_upgrade(postgres: Postgres) -> None:

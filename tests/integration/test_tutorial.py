@@ -67,6 +67,8 @@ def _clone(folder: Path) -> Path:
     """The checkout as a clone would be, with the environment that `make run` would install."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    # With its bytecode, which a new environment has as well: to compile it takes longer than all else here.
+    files += [f.relative_to(ROOT).as_posix() for f in (ROOT / "service").rglob("__pycache__/*.pyc")]
     for name in files:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import ASHA, say, told
 from tests.support.events import VENDOR, event
-from tests.support.process import STAGEBELL
+from tests.support.process import stagebell
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import ROOT, World, settings_for
 
@@ -114,11 +115,9 @@ async def test_check_asks_for_the_state_of_templates(strict: World) -> None:
     said = {}
     for status in ("pending", "approved"):
         strict.providers.approvals[SID] = {"status": status}
-        done = await asyncio.create_subprocess_exec(
-            *STAGEBELL, "check", "--providers", str(settings.workflows), env=env, stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await done.communicate()
-        said[status] = (done.returncode, f"{SID} device_pickup/vendor_arrived in en: {status}" in out.decode())
+        check = partial(stagebell, "check", "--providers", str(settings.workflows), env=env, cwd=ROOT)
+        done = await asyncio.to_thread(check)
+        said[status] = (done.returncode, f"{SID} device_pickup/vendor_arrived in en: {status}" in done.stdout)
     assert said == {"pending": (1, True), "approved": (0, True)}
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import json
 import os
 import pwd
 import shutil
@@ -21,6 +22,20 @@ START_WITHIN_S = 60
 SMALL_DISK_MIB = 160
 # What several partitions of intake need; it comes with RabbitMQ and is off until somebody turns it on.
 PARTITIONING = "rabbitmq_consistent_hash_exchange"
+# A node's users, there from its start, as each call of `rabbitmqctl` takes seconds: the usual one, and one who may read
+# and write, and configure nothing.
+READER = "reader:secret"
+_DEFINITIONS = {
+    "vhosts": [{"name": "/"}],
+    "users": [
+        {"name": "guest", "password": "guest", "tags": ["administrator"]},
+        {"name": "reader", "password": "secret", "tags": []},
+    ],
+    "permissions": [
+        {"vhost": "/", "user": "guest", "configure": ".*", "write": ".*", "read": ".*"},
+        {"vhost": "/", "user": "reader", "configure": "^$", "write": ".*", "read": ".*"},
+    ],
+}
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -223,9 +238,10 @@ class Rabbit:
         self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
         self.log = self.home / "log"
         (self.home / "plugins").write_text(f"[{','.join(plugins)}].")
+        (self.home / "definitions.json").write_text(json.dumps(_DEFINITIONS))
         (self.home / "rabbitmq.conf").write_text(
             "consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n"
-            + (self._certify() if tls else "")
+            f"load_definitions = {self.home}/definitions.json\n" + (self._certify() if tls else "")
         )
         self.environment = {
             **os.environ,

@@ -8,15 +8,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import aiohttp
 
+from tests.support import forking
+from tests.support.forking import Forked
 from tests.support.nodes import free_port
 from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
 from tests.support.world import ROOT
 
 TRIES = 3
 STAGEBELL = [sys.executable, "-m", "service"]
+
+
+def bare() -> dict[str, str]:
+    """Of this process, without any setting."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 def environment(
@@ -42,8 +52,14 @@ def environment(
         "FCM_BASE_URL": providers.url,
         **more,
     }
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
+    return bare() | {f"STAGEBELL_{k}": v for k, v in values.items()}
+
+
+def _started(folder: Path, env: dict[str, str], *arguments: str, output: IO[bytes]) -> Forked | subprocess.Popen[bytes]:
+    if forking.can_fork(env):
+        with open(os.devnull, "rb") as nothing:
+            return forking.start(arguments, env, folder, nothing, output, output)
+    return subprocess.Popen([*STAGEBELL, *arguments], env=env, cwd=folder, stdout=output, stderr=output)
 
 
 class Process:
@@ -53,9 +69,7 @@ class Process:
         self.log = folder / f"service-{time.monotonic_ns()}.log"
         self.port = int(env["STAGEBELL_HTTP_PORT"])
         self._file = self.log.open("wb")
-        self.process = subprocess.Popen(
-            [*STAGEBELL, "run", *arguments], env=env, cwd=folder, stdout=self._file, stderr=self._file
-        )
+        self.process = _started(folder, env, "run", *arguments, output=self._file)
 
     async def ready(self, within: float = 30) -> float:
         """Wait for /readyz; how long it took in seconds."""
@@ -93,15 +107,36 @@ class Process:
         self._file.close()
 
 
+def stagebell(
+    *arguments: str, env: dict[str, str], cwd: Path, input: str = "", timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run`, of one command; what it printed is captured."""
+    if not forking.can_fork(env):
+        return subprocess.run(
+            [*STAGEBELL, *arguments],
+            env=env, cwd=cwd, input=input, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+    with TemporaryFile() as given, TemporaryFile() as printed, TemporaryFile() as errors:
+        given.write(input.encode())
+        given.seek(0)
+        process = forking.start(arguments, env, cwd, given, printed, errors)
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        said = []
+        for file in (printed, errors):
+            file.seek(0)
+            said.append(file.read().decode())
+    return subprocess.CompletedProcess([*STAGEBELL, *arguments], code, *said)
+
+
 def command(
     folder: Path, env: dict[str, str], *arguments: str, stdin: str = "", within: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run a `stagebell` command to its end; again, as its user would, when it says that the database broke off."""
     for _ in range(TRIES):
-        done = subprocess.run(
-            [*STAGEBELL, *arguments],
-            env=env, cwd=folder, input=stdin, capture_output=True, text=True, timeout=within, check=False,
-        )  # fmt: skip
+        done = stagebell(*arguments, env=env, cwd=folder, input=stdin, timeout=within)
         if "run the command again" not in done.stderr.replace("\n", " "):
             break
     return done

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from service.domain.notices import Accepted, Message, ProviderResult, Transient
 from service.workflows.durations import parse_duration
+from service.workflows.yaml_lines import LOADER
 from tests.support.events import NOON, event
 from tests.support.life import Life
 from tests.support.world import World
@@ -48,7 +49,7 @@ class Played(Struct, frozen=True):
 def cases() -> Iterator[tuple[str, dict[str, Any]]]:
     """(workflow, case) of every file."""
     for file in sorted(FOLDER.glob("*.yaml")):
-        document = yaml.safe_load(file.read_text())
+        document = yaml.load(file.read_text(), LOADER)
         for case in document["cases"]:
             yield document["workflow"], {**document.get("defaults", {}), **case}
 

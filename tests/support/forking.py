@@ -1,0 +1,176 @@
+"""`stagebell` processes for tests, forked by a process that has imported the service once: to import it takes a second.
+
+They are as if started by `python -m service`: own id, environment, folder and files, `stagebell`'s own entry point and
+end. What changes how Python itself starts (LD_PRELOAD, another PYTHONPATH) is for `subprocess` alone; see `can_fork`.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Final
+
+ROOT: Final = Path(__file__).parents[2]
+MOST_BYTES: Final = 1 << 20
+# Set for tests; what measures processes starts them as operators do.
+ALLOWED: Final = threading.Event()
+# What commands import when they run, so that no child has to.
+IMPORTED: Final = (
+    "service.cli", "service.app", "service.cli.running", "service.cli.demo", "service.cli.checking", "service.cli.publishing",
+    "service.cli.dead", "service.cli.explaining", "service.cli.auditing", "service.cli.gap", "alembic.command", "uvloop",
+    "asyncpg", "aiosqlite", "aio_pika", "sqlalchemy.dialects.postgresql.asyncpg", "sqlalchemy.dialects.sqlite.aiosqlite",
+)  # fmt: skip
+
+
+def can_fork(env: Mapping[str, str]) -> bool:
+    """Whether it is a test that asks, and nothing in this environment is read before the first line of the service."""
+    if not (ALLOWED.is_set() and hasattr(os, "pidfd_open")):
+        return False
+    others = [name for name in env if name.startswith(("LD_", "PYTHON")) and env[name] != os.environ.get(name)]
+    return env.get("PYTHONPATH") == str(ROOT) and others in ([], ["PYTHONPATH"])
+
+
+class Forked:
+    """A process that was forked for us; the part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._ended = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._look(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises subprocess.TimeoutExpired after so many seconds."""
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"stagebell, forked as {self.pid}", timeout or 0.0)
+        return code
+
+    def _look(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._ended], [], [], timeout)[0]:
+            os.close(self._ended)
+            self.returncode = _server().code_of(self.pid)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it, unless the process has ended."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._ended, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    folder: Path,
+    stdin: IO[bytes],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+) -> Forked:
+    """`stagebell` with these arguments; its files stay open here."""
+    files = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
+    return Forked(_server().fork([list(arguments), dict(env), str(folder)], files))
+
+
+class _Server:
+    """The process that forks, as it is seen from here; one for this process."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+            self._process = subprocess.Popen(command, cwd=ROOT, env=_clean(), pass_fds=[theirs.fileno()])
+        self._one_at_a_time = threading.Lock()
+        atexit.register(self.close)
+
+    def fork(self, wanted: list[object], files: list[int]) -> int:
+        return self._ask(wanted, files)
+
+    def code_of(self, pid: int) -> int:
+        return self._ask(pid, [])
+
+    def _ask(self, question: object, files: list[int]) -> int:
+        with self._one_at_a_time:
+            socket.send_fds(self._socket, [json.dumps(question).encode()], files)
+            return int(self._socket.recv(MOST_BYTES))
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.wait(10)
+
+
+@cache
+def _server() -> _Server:
+    return _Server()
+
+
+def _clean() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")} | {"PYTHONPATH": str(ROOT)}
+
+
+def _serve(ours: socket.socket) -> None:
+    """Fork whatever is asked for; returns in each child, and at the end."""
+    while True:
+        said, files, _, _ = socket.recv_fds(ours, MOST_BYTES, 3)
+        if not said:
+            os._exit(0)
+        wanted = json.loads(said)
+        if isinstance(wanted, int):
+            ours.send(str(os.waitstatus_to_exitcode(os.waitpid(wanted, 0)[1])).encode())
+            continue
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            _become(*wanted, files)
+            return
+        for file in files:
+            os.close(file)
+        ours.send(str(pid).encode())
+
+
+def _become(arguments: list[str], env: dict[str, str], folder: str, files: list[int]) -> None:
+    """What exec would have made of this process."""
+    import uuid_utils
+
+    uuid_utils.reseed_rng()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    os.chdir(folder)
+    sys.argv = ["stagebell", *arguments]
+    sys.path[0] = folder
+
+
+if __name__ == "__main__":
+    gc.disable()
+    for module in IMPORTED:
+        importlib.import_module(module)
+    from service.workflows import packs
+
+    # Whoever starts with the same texts has them checked and compiled already.
+    packs.load(ROOT / "templates")
+    gc.freeze()
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    from service.__main__ import start as stagebell
+
+    stagebell()
