@@ -205,10 +205,10 @@ class Scene:
         wanted = self._wanted()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while wanted - self._seen() or await self._unclean():
+                while wanted - self._seen() or await self.unclean():
                     await asyncio.sleep(0.5)
         seen = self._seen()
-        found = Findings(expected=sum(wanted.values()), kills=self.kills, unclean=await self._unclean())
+        found = Findings(expected=sum(wanted.values()), kills=self.kills, unclean=await self.unclean())
         for key in wanted - seen:
             said, withheld = await self._ended(key)
             (found.withheld if withheld else found.lost).append(said)
@@ -236,7 +236,8 @@ class Scene:
         twice = bool(rows) and all(r["state"] == "unknown" and r["resend_count"] for r in rows)
         return f"{' '.join(key)} ({said or 'never planned'})", notice in NEVER_RESENT or twice
 
-    async def _unclean(self) -> list[str]:
+    async def unclean(self) -> list[str]:
+        """What is still under way."""
         connection = await connect(self._database)
         try:
             busy = await connection.fetch(

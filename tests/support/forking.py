@@ -5,6 +5,7 @@ end. What changes how Python itself starts (LD_PRELOAD, another PYTHONPATH) is f
 """
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -135,14 +136,26 @@ def _serve(ours: socket.socket) -> None:
         if isinstance(wanted, int):
             ours.send(str(os.waitstatus_to_exitcode(os.waitpid(wanted, 0)[1])).encode())
             continue
+        arguments, env, folder = wanted
+        _read_packs(env.get("STAGEBELL_WORKFLOWS", ""))
         pid = os.fork()
         if pid == 0:
             ours.close()
-            _become(*wanted, files)
+            _become(arguments, env, folder, files)
             return
         for file in files:
             os.close(file)
         ours.send(str(pid).encode())
+
+
+def _read_packs(folder: str) -> None:
+    """Build and compile them here, once for the same texts, and not in each child; what is wrong the child will say."""
+    from service.workflows import packs
+
+    with contextlib.suppress(Exception):
+        for pack in packs.build_all(Path(folder)) if folder.startswith("/") else ():
+            pack.templates.warm()
+    gc.freeze()
 
 
 def _become(arguments: list[str], env: dict[str, str], folder: str, files: list[int]) -> None:
@@ -165,10 +178,6 @@ if __name__ == "__main__":
     gc.disable()
     for module in IMPORTED:
         importlib.import_module(module)
-    from service.workflows import packs
-
-    # Whoever starts with the same texts has them checked and compiled already.
-    packs.load(ROOT / "templates")
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
     from service.__main__ import start as stagebell
