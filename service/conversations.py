@@ -13,6 +13,7 @@ from service.domain.causes import MoveReply, ReplyReceived
 from service.domain.conversation import ReceivedReply
 from service.domain.errors import Rejection
 from service.domain.order import OrderRef
+from service.domain.scopes import Scope
 from service.failpoints import failpoint
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.conversations import reading, writing
@@ -108,15 +109,17 @@ async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
     return kept
 
 
-async def move(orders: Orders, reply_id: UUID, to: OrderRef, by: str, audit: Sequence[AuditLine]) -> ReceivedReply:
+async def move(
+    orders: Orders, reply_id: UUID, to: OrderRef, by: str, audit: Sequence[AuditLine], *, scope: Scope
+) -> ReceivedReply:
     """Give what was said to the order that it is about, where it is decided anew; raises NoSuchOrder, Rejection."""
     async with orders.unit_of_work() as u:
-        row = await reading.find_reply(u.tx, reply_id)
+        row = await reading.find_reply(u.tx, reply_id, scope=scope)
         if row is None:
             raise Rejection("there is no such message")
         held = await u.lock_ids([row.order_id]) if row.order_id else {}
         await u.lock([to])
-        if u.order(to) is None:
+        if not await u.sees(to, scope):
             raise NoSuchOrder
         was = next(iter(held.values()), None)
         if was == to:

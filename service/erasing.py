@@ -10,6 +10,7 @@ from service.domain.address_keys import address_key
 from service.domain.causes import ErasePerson
 from service.domain.erasure import SentTo, Traces, addresses_of, traces_of
 from service.domain.order import Order, OrderRef
+from service.domain.scopes import EVERYTHING
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.outbox import OutboxMessage
@@ -79,7 +80,7 @@ async def _look(orders: Orders, known_as: Sequence[str]) -> _Known:
         names = await orders_of_people(tx, known_as)
         ids = []
         for name in names:
-            order = await find(tx, *name)
+            order = await find(tx, *name, scope=EVERYTHING)
             if order is not None:
                 ids.append(order.id)
                 traces = traces.united(await _traces(orders, tx, order, known_as))

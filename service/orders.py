@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from service.domain.causes import Cause
 from service.domain.errors import Rejection
 from service.domain.order import OrderRef
+from service.domain.scopes import Scope
 from service.keyring import Keyring
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.database.engine import Ledger
@@ -80,11 +81,11 @@ class Orders:
                 await unit.finish()
             unit.committed(but)
 
-    async def act(self, ref: OrderRef, cause: Cause, audit: Sequence[AuditLine] = ()) -> Result:
+    async def act(self, ref: OrderRef, cause: Cause, audit: Sequence[AuditLine] = (), *, scope: Scope) -> Result:
         """Decide one cause of a person about one order and commit it; raises Rejection, NoSuchOrder."""
         async with self.unit_of_work() as u:
             await u.lock([ref])
-            if u.order(ref) is None:
+            if not await u.sees(ref, scope):
                 raise NoSuchOrder
             result = u.decide(ref, cause)
             if result.outcome == "rejected":

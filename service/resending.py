@@ -14,6 +14,7 @@ from service.domain.errors import Rejection
 from service.domain.notices import Message
 from service.domain.order import OrderRef
 from service.domain.resending import withdrawn
+from service.domain.scopes import Scope
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.messages import states as rows
 from service.ledger.messages.listing import Found, WantedMessages, found_messages
@@ -40,10 +41,14 @@ class Resent(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """What is asked for. `channel`: empty for each by its own; `per_minute`: how many may leave in one."""
+    """What is asked for. `channel`: empty for each by its own; `per_minute`: how many may leave in one.
+
+    `scope`: of which orders.
+    """
 
     wanted: WantedMessages
     by: str
+    scope: Scope
     channel: str = ""
     per_minute: int = 600
     dry_run: bool = False
@@ -52,7 +57,8 @@ class Request(Struct, frozen=True):
 async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) -> Resent:
     """Find them and tell them again; raises Rejection for too many. `line` is for the audit log."""
     async with orders.ledger.reading() as tx:
-        found = await found_messages(tx, structs.replace(asked.wanted, limit=MOST + 1, cursor=""))
+        wanted = structs.replace(asked.wanted, limit=MOST + 1, cursor="")
+        found = await found_messages(tx, wanted, scope=asked.scope)
     if len(found) > MOST:
         raise Rejection(f"filter: more than {MOST:,} messages match; narrow it, by time for example")
     by_order: dict[UUID, list[Found]] = {}

@@ -77,6 +77,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
     oidc_role_claim: str = "stagebell_role"
+    oidc_scope_claim: str = ""
 
     prices: Path | None = None
 

@@ -13,6 +13,7 @@ from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.order import ASSIGNEE, Order, OrderRef, order_uuid
+from service.domain.scopes import Scope
 from service.earlier_packs import recall
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
@@ -20,6 +21,7 @@ from service.ledger.database.wakeups import Wakeups
 from service.ledger.orders.commit import Changes
 from service.ledger.orders.inbox import Seen
 from service.ledger.orders.locking import lock_by_id, lock_due, lock_for_events, lock_named
+from service.ledger.orders.scoping import sees
 from service.workflows.packs import Packs
 
 
@@ -78,6 +80,11 @@ class UnitOfWork:
     def order(self, ref: OrderRef) -> Order | None:
         """The order as it stands after what was decided so far."""
         return self._orders.get(ref)
+
+    async def sees(self, ref: OrderRef, scope: Scope) -> bool:
+        """Whether there is such an order, which is locked, and it may be seen."""
+        order = self._orders.get(ref)
+        return order is not None and await sees(self.tx, order, scope)
 
     def addresses(self, ref: OrderRef, *channels: str) -> frozenset[str]:
         """Where the people of this locked order are reached by these channels, whoever handles it too; all if none."""

@@ -24,6 +24,7 @@ from service.app import App
 from service.broker.memory import MemoryBroker
 from service.broker.port import DEAD
 from service.cli.running import stop_on_signals
+from service.domain.scopes import EVERYTHING
 from service.ledger.orders.read_models import MessageOfOrder
 from service.ledger.orders.totals import totals
 from service.ledger.orders.views import recent_messages
@@ -152,7 +153,7 @@ def _plain() -> Any:
 
 async def _fresh(app: App, seen: dict[str, MessageOfOrder]) -> list[MessageOfOrder]:
     async with app.ledger.reading() as tx:
-        messages = await recent_messages(tx, 200)
+        messages = await recent_messages(tx, 200, scope=EVERYTHING)
     fresh = [m for m in reversed(messages) if m.id not in seen and m.state != "sending"]
     seen.update({m.id: m for m in fresh})
     return fresh

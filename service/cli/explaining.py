@@ -15,6 +15,7 @@ from service.cli.running import open_ledger
 from service.cli.shown import add_row, plain
 from service.domain.clocks.kinds import KINDS
 from service.domain.promises import ClockSpec
+from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
 from service.ledger.escalations.provider_health import Refusal, refusing
 from service.ledger.orders.locking import find
@@ -37,8 +38,9 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
         return 1
     async with open_ledger(settings) as ledger:
         async with ledger.reading() as tx:
-            order = await find(tx, workflow_name, order_id)
-            view = await order_view(tx, pack.workflow, order, SteadyTime().now()) if order else None
+            order = await find(tx, workflow_name, order_id, scope=EVERYTHING)
+            now = SteadyTime().now()
+            view = await order_view(tx, pack.workflow, order, now, scope=EVERYTHING) if order else None
             refusals = await refusing(tx)
         if view is not None:
             async with ledger.transaction() as tx:

@@ -254,17 +254,26 @@ app.add_typer(keys_app, name="keys")
 @keys_app.command("create")
 def keys_create(
     name: str,
-    role: Annotated[str, typer.Option(help="publisher, agent, supervisor or admin")],
+    role: Annotated[
+        str, typer.Option(help="publisher, agent, supervisor, admin, or an audience of a pack, such as provider")
+    ],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What it is limited to: workflow:NAME, team:NAME, or somebody's orders, such as provider:v-9. "
+            "May be given several times."
+        ),
+    ] = None,
 ) -> None:
     """Make an API key; it is printed once, alone on the last line."""
     from service.cli.running import create_key
 
-    sys.exit(run_async(create_key(role, name)))
+    sys.exit(run_async(create_key(role, name, scope or ())))
 
 
 @keys_app.command("list")
 def keys_list() -> None:
-    """All keys: their names, roles, and whether they were revoked."""
+    """All keys: their names, roles, scopes, and whether they were revoked."""
     from service.cli.running import list_keys
 
     run_async(list_keys())

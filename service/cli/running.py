@@ -13,7 +13,10 @@ from service import failpoints
 from service import settings as settings_module
 from service.app import App
 from service.cli.auditing import keep
+from service.domain.audiences import check_fits
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
+from service.domain.scopes import read_scope, written
 from service.ledger.access import api_keys as keys
 from service.ledger.access import sessions
 from service.ledger.database.availability import when_available
@@ -24,6 +27,7 @@ from service.providers import ledger_of
 from service.settings import Settings
 from service.telemetry import logs, tracing
 from service.webhooks import secret_for
+from service.workflows import packs
 from service.workflows.packs import PackError
 
 log = structlog.get_logger(__name__)
@@ -83,19 +87,23 @@ async def migrate_database() -> None:
     typer.echo(f"schema {after}" + ("" if before == after else f" (was {before or 'empty'})"))
 
 
-async def create_key(role: str, name: str) -> int:
+async def create_key(role: str, name: str, scopes: Sequence[str] = ()) -> int:
     """Print a new key, alone on the last line."""
-    if role not in keys.ROLES:
-        typer.echo(f"--role: unknown role {role!r}; known: {', '.join(keys.ROLES)}", err=True)
-        return 1
+    settings = settings_module.load()
     try:
-        async with open_ledger() as ledger, ledger.transaction() as tx:
-            key = await keys.create(tx, role, name, datetime.now(UTC))
-            await keep(tx, "key.created", subject=f"key:{name}", role=role)
+        scope = read_scope(scopes)
+        if role not in keys.ROLES or scopes:
+            check_fits(role, scope, packs.load(settings.workflows).workflows.values(), keys.ROLES)
+        said = written(scope)
+        limits: JsonObject = {"scopes": said} if said else {}
+        async with open_ledger(settings) as ledger, ledger.transaction() as tx:
+            key = await keys.create(tx, role, name, datetime.now(UTC), scope)
+            await keep(tx, "key.created", subject=f"key:{name}", role=role, **limits)
     except Rejection as rejection:
-        typer.echo(rejection.reason, err=True)
+        typer.echo(f"--{rejection.reason}", err=True)
         return 1
-    typer.echo(f"Key {name!r} with the role {role}. It is shown only now:")
+    limited = f", limited to {', '.join(said)}" if said else ""
+    typer.echo(f"Key {name!r} with the role {role}{limited}. It is shown only now:")
     typer.echo(key)
     return 0
 
@@ -103,8 +111,10 @@ async def create_key(role: str, name: str) -> int:
 async def list_keys() -> None:
     """One line a key."""
     async with open_ledger() as ledger, ledger.reading() as tx:
-        for name, role, made, revoked in await keys.listed(tx):
-            typer.echo(f"{name}  {role}  {made:%Y-%m-%d}" + (f"  revoked {revoked:%Y-%m-%d}" if revoked else ""))
+        for key in await keys.listed(tx):
+            scopes = "".join(f"  {text}" for text in written(key.scope))
+            ended = f"  revoked {key.revoked:%Y-%m-%d}" if key.revoked else ""
+            typer.echo(f"{key.name}  {key.role}  {key.made:%Y-%m-%d}{scopes}{ended}")
 
 
 async def revoke_keys(name: str) -> int:

@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 
 from service.channels import registry
+from service.domain.scopes import EVERYTHING
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages import costs
 from service.ledger.messages.holds import Hold
@@ -110,7 +111,7 @@ class Budgets:
     async def _hour(self, tx: Transaction, hour: datetime, now: datetime) -> Decimal:
         if (known := self._hours.get(hour)) is not None:
             return known
-        found = await costs.spent(tx, hour, hour + HOUR, self._prices.currency)
+        found = await costs.spent(tx, hour, hour + HOUR, self._prices.currency, scope=EVERYTHING)
         total = sum((s.cost(self._prices) for s in found), Decimal(0))
         if hour + HOUR + SETTLED_AFTER < now:
             self._hours[hour] = total

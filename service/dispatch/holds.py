@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from service.dispatch.budgets import Budgets
+from service.domain.scopes import EVERYTHING
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import HOLDS_TOPIC, dispatch_topic
 from service.ledger.messages import holds
@@ -46,7 +47,7 @@ class Holds:
     async def look(self) -> None:
         """Learn what is held by now; must be done before the first send."""
         async with self._orders.ledger.reading() as tx:
-            self._active = await holds.active(tx)
+            self._active = await holds.active(tx, scope=EVERYTHING)
             self._active += await self._budgets.look(tx) if self._budgets else []
             self._some_wait = await holds.some_wait(tx)
 

@@ -13,6 +13,10 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+# Whose people are the company's own; any other role of an act is an audience's.
+STAFF: Final = ("agent", "supervisor", "admin")
+
+
 class Act(Struct, frozen=True):
     """An act that the pack allows: to whom, in which statuses, to what end, and what may be given with it."""
 

@@ -19,7 +19,7 @@ from service.domain.events import (
     OrderUpdatedData,
     StatusChangedData,
 )
-from service.domain.order import Order, filled, updated
+from service.domain.order import Order, filled, role_of, updated
 from service.domain.people import with_wishes
 from service.domain.quoting import reference
 from service.domain.workflow import Workflow
@@ -51,8 +51,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     draft.order, is_news = updated(before, data, at)
     _wish(draft, cause)
     draft.observe(before)
-    public = bool(data.note and data.note.public)
-    draft.log(_KINDS[event.type], public=public, **_said(event, now))
+    draft.log(_KINDS[event.type], **_said(draft, event))
     _warn(draft, event)
     if isinstance(data, OrderUpdatedData) and not is_news:
         running.sync(draft, by_event=False)
@@ -127,7 +126,7 @@ def _first_event(
         to=status.name,
         stage=status.stage,
         pack=workflow.version,
-        **_said(event, now),
+        **_said(draft, event),
     )
     _warn(draft, event)
     draft.set(note=data.note)
@@ -144,7 +143,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
     if draft.at < before.event_time:
         draft.order = filled(before, data)
         why = "an event that happened later was applied before"
-        draft.log("late_event", status=data.status, why=why, **_said(event, draft.now))
+        draft.log("late_event", status=data.status, why=why, **_said(draft, event))
         _warn(draft, event)
         running.sync(draft, by_event=False)
         return draft.decision("late")
@@ -164,11 +163,11 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
             to=status.name,
             stage=status.stage,
             pack=workflow.version,
-            **_said(event, draft.now),
+            **_said(draft, event),
         )
         draft.visit()
     else:
-        draft.log("data_updated", status=status.name, **_said(event, draft.now))
+        draft.log("data_updated", status=status.name, **_said(draft, event))
     _warn(draft, event)
     draft.observe(before)
     notices = triggers.entered(draft, status) if move != "repeat" else []
@@ -209,8 +208,18 @@ def _actor(event: Event) -> str:
     return (actor.name or actor.id) if actor else ""
 
 
-def _said(event: Event, now: datetime) -> dict[str, Any]:
-    """What every line about an event says: who, which, in what words, and a time of its own that was ahead of ours."""
-    note = event.data.note.text if event.data.note else ""
-    ahead = event.time.isoformat() if event.time > now else ""
-    return {"by": _actor(event), "event": event.id, "note": note, "published_time": ahead}
+def _said(draft: Draft, event: Event) -> dict[str, Any]:
+    """What every line about an event says: who, which, in what words, and a time of its own that was ahead of ours.
+
+    Of a note also for whom it is, and whose it is: who takes part in the order sees public ones, and their own.
+    """
+    note, ahead = event.data.note, event.time.isoformat() if event.time > draft.now else ""
+    said: dict[str, Any] = {"by": _actor(event), "event": event.id, "published_time": ahead}
+    is_public = bool(note and note.public)
+    # Of what brings no status it is always said.
+    said["public"] = is_public or (None if isinstance(event.data, StatusChangedData) else False)
+    if note is None:
+        return said
+    actor = event.data.actor
+    theirs = {"side": role_of(draft.order, event.data), "side_id": actor.id if actor else ""}
+    return {**said, "note": note.text, **theirs}

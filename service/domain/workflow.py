@@ -16,6 +16,7 @@ from service.domain.calendars import QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
 from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
+from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
 from service.domain.replies import Reply
 from service.domain.reports import Measure, Report
@@ -186,6 +187,7 @@ class Workflow(Struct, frozen=True):
     `brands`: the names that orders may be told under, beside the service's own.
     `locale_fallback`: which language comes after another one.
     `channels`: every channel that is installed, whether this pack uses it or not.
+    `parties`: by audience, what its people see of their orders.
     """
 
     name: str
@@ -228,6 +230,7 @@ class Workflow(Struct, frozen=True):
     replies: Mapping[str, Reply] = {}
     tracking: TrackingRules = TrackingRules()
     acts: Mapping[str, Act] = {}
+    parties: Mapping[str, PartyRules] = {}
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

@@ -5,22 +5,32 @@ from typing import Final
 from service.broker.port import ACTS
 from service.domain.events import Event
 from service.domain.order import Order
+from service.domain.scopes import Scope, parties_in, parties_of
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Incoming
 from service.ledger.messages.outbox import OutboxMessage
 
 DESK: Final = "/desk"
 API: Final = "/api"
+OUTSIDE: Final = "data.workflow: this order is not of those that you are limited to"
 STALE: Final = "version: the order has changed since; look at it again"
 
 
 def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
-    """Why it is not even decided: somebody else's act, or one about an order as it is no more; empty if it is."""
+    """Why it is not even decided: another's act or order, or an act on an order as it is no more; empty if it is."""
+    if not _is_theirs(incoming.scope, event, known):
+        return OUTSIDE
     if incoming.acted is None:
         if event.source in (DESK, API):
             return f"source: {event.source!r} is Stagebell's own, for what people do at the desk and by its API"
         return ""
     return STALE if incoming.acted.version != (known.entries if known else 0) else ""
+
+
+def _is_theirs(scope: Scope, event: Event, known: Order | None) -> bool:
+    """Whether its sender may tell of this order, or make it. Whom a team's scope leaves out was asked before."""
+    parties = parties_of(known) if known else parties_in(event.data)
+    return scope.has_workflow(event.data.workflow) and scope.has_people(parties)
 
 
 def act_out(incoming: Incoming, event: Event) -> OutboxMessage:

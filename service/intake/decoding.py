@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, Event, decode
+from service.domain.scopes import EVERYTHING, Scope
 from service.intake.cloudevents import as_structured
 
 SEALED: Final = "sealed"
@@ -20,7 +21,10 @@ class Acted(Struct, frozen=True):
 
 
 class Incoming(Struct, frozen=True):
-    """A message before it is understood. `redelivered`: the broker handed it out before; `acted`: it is an act."""
+    """A message before it is understood. `redelivered`: the broker handed it out before; `acted`: it is an act.
+
+    `scope`: of which orders its sender may tell.
+    """
 
     body: bytes
     content_type: str | None = None
@@ -30,6 +34,7 @@ class Incoming(Struct, frozen=True):
     message_id: str = ""
     redelivered: bool = False
     acted: Acted | None = None
+    scope: Scope = EVERYTHING
 
 
 def read(incoming: Incoming) -> Event:

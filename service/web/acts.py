@@ -12,18 +12,22 @@ from service.domain.acts import TAKES
 from service.domain.errors import NotNow
 from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
-from service.intake.acts import API, DESK, STALE
+from service.domain.scopes import EVERYTHING
+from service.domain.seeing import own_ids
+from service.intake.acts import API, DESK, OUTSIDE, STALE
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Acted, Incoming
 from service.intake.intake import Verdict
 from service.ledger.database.faults import is_outage
 from service.ledger.orders.locking import find
 from service.ledger.orders.views import changes_since
-from service.web.audited import name_of, noted
-from service.web.auth import INCLUDES
+from service.orders import NoSuchOrder
+from service.web.audited import noted
+from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.orders import order_ref
 from service.web.params import answer, body_of
+from service.web.party_view import actor_of, lines_seen, viewer_of, with_own
 from service.web.problems import Problem
 from service.web.schemas import ActAnswer, ActOrder
 
@@ -55,7 +59,8 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
     if verdict.outcome == "rejected":
         await _refuse(request, ref, asked, verdict.reason)
     async with context.orders.ledger.reading() as tx:
-        after = await find(tx, *ref)
+        # Theirs to know is what they did, also where it took the order out of what they see.
+        after = await find(tx, *ref, scope=EVERYTHING)
     assert after is not None
     return after, verdict
 
@@ -64,7 +69,7 @@ async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: s
     """What intake says of it, if it may be done to the order as it is; raises Problem, Rejection."""
     context = request.app[CONTEXT]
     async with context.orders.ledger.reading() as tx:
-        before = await find(tx, *ref)
+        before = await find(tx, *ref, scope=scope_of(request))
     message = _message(request, ref, before, asked, source)
     try:
         (verdict,) = await context.intake.take([message], dead_letter=False)
@@ -86,13 +91,15 @@ def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: A
     given = Given(**{name: getattr(asked, name) for name in Given.__struct_fields__})
     given = structs.replace(given, assignee=_plain(asked.assignee))
     try:
-        doing = allowed(workflow, before, asked.act, frozenset[str](INCLUDES[caller.role]))
+        doing = allowed(workflow, before, asked.act, roles_of(caller))
         kind, data = event_of(workflow, doing, before, given)
     except NotAllowed as refused:
         raise Problem(403, "Not allowed", refused.reason) from None
     except NotNow as refused:
         raise Problem(409, "Not possible now", refused.reason) from None
-    data["actor"] = {"id": name_of(caller), "name": caller.name, "role": caller.role}
+    data["actor"] = actor_of(request, before)
+    if before is None and (viewer := viewer_of(request)):
+        data["recipients"] = with_own(data.get("recipients", {}), viewer)
     event: JsonObject = {
         "specversion": "1.0",
         "id": str(uuid4()),
@@ -105,7 +112,7 @@ def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: A
     }
     seen = before.entries if before else 0
     version = seen if asked.version is None else asked.version
-    return Incoming(msgspec.json.encode(event), STRUCTURED, acted=Acted(version))
+    return Incoming(msgspec.json.encode(event), STRUCTURED, acted=Acted(version), scope=caller.scope)
 
 
 def _plain(assignee: object) -> object:
@@ -113,10 +120,17 @@ def _plain(assignee: object) -> object:
 
 
 async def _refuse(request: web.Request, ref: OrderRef, asked: ActOrder, reason: str) -> None:
+    if reason == OUTSIDE:
+        raise NoSuchOrder
     if reason != STALE:
         raise Problem(422, "Not accepted", reason.replace("data.", ""))
+    scope = scope_of(request)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
-        now = await find(tx, *ref)
-        changed = await changes_since(tx, now.id, asked.version or 0) if now else []
+        now = await find(tx, *ref, scope=scope)
+        changed = await changes_since(tx, now.id, asked.version or 0, scope=scope) if now else []
+    if now is not None and (viewer := viewer_of(request)):
+        changed = lines_seen(changed, viewer.role, own_ids(now, viewer.role, scope))
+    if now is None and not scope.is_everything:
+        raise NoSuchOrder
     version = now.entries if now else 0
     raise Problem(409, "Changed meanwhile", reason, changed=changed, version=version)

@@ -13,6 +13,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders.attributes import digest_of, is_indexed, rules_of
 from service.ledger.orders.search import Search
 from service.web.context import CONTEXT, Context
+from service.web.known import workflows_of
 from service.web.queries import ATTRIBUTES
 
 
@@ -41,8 +42,9 @@ def digests_of(request: web.Request, *, apart: bool = False) -> tuple[frozenset[
 
 def _digests(request: web.Request, name: str, value: str, apart: bool) -> Iterator[bytes]:
     orders, workflow = request.app[CONTEXT].orders, request.query.get("workflow", "")
-    packs = [w for w in orders.packs.workflows.values() if workflow in ("", w.name)]
-    _require_filterable(name, orders.packs.workflows.values() if apart else packs)
+    known = workflows_of(request)
+    packs = [w for w in known if workflow in ("", w.name)]
+    _require_filterable(name, known if apart else packs)
     problem = None
     found = []
     for w in packs:
@@ -75,7 +77,7 @@ async def warnings(tx: Transaction, context: Context, wanted: Search) -> list[st
 
 def fields(request: web.Request) -> list[Filter]:
     """What the desk offers: the attributes that the chosen workflow shows, and whatever is asked for already."""
-    chosen = request.app[CONTEXT].orders.packs.workflows.get(request.query.get("workflow", ""))
+    chosen = {w.name: w for w in workflows_of(request)}.get(request.query.get("workflow", ""))
     titles = {n: a.titles.get(chosen.default_locale, "") for n, a in filterable(chosen).items()} if chosen else {}
     asked = {n.removeprefix(ATTRIBUTES): request.query[n] for n in names(request) if request.query[n]}
     return [

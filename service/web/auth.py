@@ -1,10 +1,11 @@
-"""Who may do what: API keys in the Authorization header, sessions of the desk, and the roles they carry."""
+"""Who may do what: API keys in the Authorization header, sessions of the desk, their roles and their scopes."""
 
 from typing import Final
 
 from aiohttp import web
 from msgspec import structs
 
+from service.domain.scopes import Scope
 from service.ledger.access import sessions
 from service.ledger.access.api_keys import Caller, Role, caller_of, looks_like_key, revoked_name
 from service.ledger.auditing.lines import write_audit
@@ -14,10 +15,11 @@ from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT, Context
 from service.web.params import form_of
 from service.web.problems import Problem
+from service.web.route import REACHES, Reach, Route
 from service.web.session import COOKIE, LIFE_S, Session, new_session_id
 
 # What a role may do besides its own.
-INCLUDES: Final[dict[Role, frozenset[Role]]] = {
+INCLUDES: Final[dict[str, frozenset[Role]]] = {
     "publisher": frozenset({"publisher"}),
     "agent": frozenset({"agent"}),
     "supervisor": frozenset({"agent", "supervisor"}),
@@ -28,26 +30,69 @@ CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf_token"
 OPEN_SESSION: Final = "open"
 HOME: Final = "/desk"
-# The role that the route needs, once its caller is known to have it.
-ROLE: Final[web.RequestKey[Role]] = web.RequestKey("role", str)  # type: ignore[arg-type]
+# What the route needs, once its caller is known to have it.
+ROUTE: Final[web.RequestKey[Route]] = web.RequestKey("route", object)  # type: ignore[arg-type]
+SCOPE: Final[web.RequestKey[Scope]] = web.RequestKey("scope", Scope)
 
 
-async def admit(request: web.Request, role: Role) -> None:
-    """Let the caller in whose key includes `role`, and who does not call too often; raises Problem for all others."""
+async def admit(request: web.Request, route: Route) -> None:
+    """Let the caller in whom the route serves, and who does not call too often; raises Problem for all others.
+
+    From here on the request carries what its caller is limited to (`scope_of`).
+    """
     caller = request[CALLER] = await _caller(request)
-    request[ROLE] = role
+    request[ROUTE] = route
     if not await request.app[CONTEXT].limits.call(caller.identity):
         raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
-    if role not in INCLUDES[caller.role]:
+    if why := _why_not(route, caller.role, caller.scope):
         # From the desk's front door whoever may not see the board is sent on to what they may see.
         if request.path != HOME:
-            await audited.record_refused(request, f"this needs the role {role}")
-        raise Problem(403, "Not allowed", f"this needs the role {role}; the key's role is {caller.role}")
+            await audited.record_refused(request, why)
+        raise Problem(403, "Not allowed", f"{why}; the key's role is {caller.role}")
+    request[SCOPE] = caller.scope
+
+
+def _why_not(route: Route, role: str, scope: Scope) -> str:
+    """Why the route does not serve a caller of this role and scope; empty where it does."""
+    if not is_party(role) and route.role not in INCLUDES[role]:
+        return f"this needs the role {route.role}"
+    if REACHES.index(_needs(role, scope)) > REACHES.index(route.reach):
+        return "this is not for those who are limited to a part of the orders"
+    return ""
+
+
+def _needs(role: str, scope: Scope) -> Reach:
+    if is_party(role):
+        return "parties"
+    if scope.is_everything:
+        return "all"
+    return "workflows" if scope.is_of_workflows else "orders"
+
+
+def scope_of(request: web.Request) -> Scope:
+    """What the caller is limited to: for every question about orders that a handler asks the ledger."""
+    return request[SCOPE]
+
+
+def is_party(role: str) -> bool:
+    """Whether whoever has this role belongs to a party of orders, and not to the company."""
+    return role not in INCLUDES
+
+
+def roles_of(caller: Caller) -> frozenset[str]:
+    """All that the caller may act as: their role, and what it includes."""
+    return frozenset[str](INCLUDES[caller.role]) if not is_party(caller.role) else frozenset({caller.role})
 
 
 def may(caller: Caller, role: Role) -> bool:
     """Whether the caller's role includes `role`."""
-    return role in INCLUDES[caller.role]
+    return role in roles_of(caller)
+
+
+def serves(caller: Caller, role: Role, reach: Reach) -> bool:
+    """Whether a page of this role and reach is for them."""
+    needs = REACHES.index(_needs(caller.role, caller.scope)) <= REACHES.index(reach)
+    return needs and (is_party(caller.role) or may(caller, role))
 
 
 async def _caller(request: web.Request) -> Caller:
@@ -57,7 +102,8 @@ async def _caller(request: web.Request) -> Caller:
         return await _by_key(request, context, scheme, key.strip())
     session = await session_of(request)
     if session is not None:
-        return await _from_our_pages(request, Caller(session.name, session.role, session.key_id, session.id))
+        caller = Caller(session.name, session.role, session.key_id, session.id, session.scope)
+        return await _from_our_pages(request, caller)
     if context.open_to is not None:
         return await _from_our_pages(request, Caller("demo", context.open_to))
     raise _not_signed_in()
@@ -93,21 +139,21 @@ def _not_signed_in() -> Problem:
 
 
 async def session_of(request: web.Request) -> Session | None:
-    """The desk's session with the role that it has now; None once it was signed out, or its key was revoked."""
+    """The desk's session with the role and scope that it has now; None once it was signed out, or its key revoked."""
     context = request.app[CONTEXT]
     session = context.sessions.read(request.cookies.get(COOKIE, ""))
     if session is None:
         return None
     digest = sessions.digest_of(context.orders.keyring, session.id)
     async with context.orders.ledger.reading() as tx:
-        role = (await sessions.roles_of(tx, [digest], context.orders.time.now())).get(digest)
-    return structs.replace(session, role=role) if role else None
+        now = (await sessions.standing_of(tx, [digest], context.orders.time.now())).get(digest)
+    return structs.replace(session, role=now.role, scope=now.scope) if now else None
 
 
 async def begin_session(request: web.Request, response: web.StreamResponse, caller: Caller, account: str = "") -> None:
     """Sign `caller` in: the cookie is not readable by scripts, and not sent along by other sites' forms."""
     context = request.app[CONTEXT]
-    session = Session(new_session_id(), caller.name, caller.role, caller.key_id)
+    session = Session(new_session_id(), caller.name, caller.role, caller.key_id, caller.scope)
     request[CALLER] = caller
     line = audited.audit_line(request, "signed_in")
     async with context.orders.ledger.transaction() as tx:
@@ -119,6 +165,7 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
             context.orders.time.now(),
             key_id=session.key_id,
             account=account,
+            scope=session.scope,
         )
         await write_audit(tx, [line], context.orders.time.now())
     secure = context.settings.public_url.startswith("https://")
@@ -128,11 +175,12 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
 
 def stream_right_of(request: web.Request) -> StreamRight:
     """What a stream of this caller stands on: looked at again and again while it is open."""
-    caller, context, role = request[CALLER], request.app[CONTEXT], request[ROLE]
+    caller, context, role = request[CALLER], request.app[CONTEXT], request[ROUTE].role
     roles = frozenset(r for r, included in INCLUDES.items() if role in included)
     if caller.session_id:
-        return StreamRight(roles, session=sessions.digest_of(context.orders.keyring, caller.session_id))
-    return StreamRight(roles, key_id=caller.key_id)
+        digest = sessions.digest_of(context.orders.keyring, caller.session_id)
+        return StreamRight(roles, scope_of(request), session=digest)
+    return StreamRight(roles, scope_of(request), key_id=caller.key_id)
 
 
 async def _from_our_pages(request: web.Request, caller: Caller) -> Caller:

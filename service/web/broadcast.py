@@ -11,11 +11,14 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from service.domain.order import OrderRef
+from service.domain.scopes import Scope
 from service.ledger.access import api_keys as keys
 from service.ledger.access import sessions
-from service.ledger.access.api_keys import Role
+from service.ledger.access.api_keys import Standing
 from service.ledger.database.faults import is_transient
 from service.ledger.escalations.views import StreamPlace, mark_of, resumable, stream_after, stream_end
+from service.ledger.orders.scoping import visible_refs
 from service.orders import Orders
 from service.telemetry import metrics
 
@@ -30,11 +33,13 @@ BIGGEST: Final = 2**31 - 1
 
 
 class Line(Struct, frozen=True):
-    """One step of an escalation: its number, whom it concerns, and its bytes as a server-sent event."""
+    """One step of an escalation or an incident: its number, whom it concerns, and its bytes as a server-sent event."""
 
     seq: int
     team: str
-    workflow: str
+    order: OrderRef
+    is_incident: bool
+    said: bytes
     wire: bytes
     place: StreamPlace
 
@@ -43,16 +48,33 @@ class Line(Struct, frozen=True):
         """From a CloudEvent in JSON, which has no line breaks."""
         data = msgspec.json.decode(body)["data"]
         place = StreamPlace(seq, mark_of(at))
-        wire = f"id: {place}\nevent: escalation.{kind}\ndata: {body}\n\n".encode()
-        return cls(seq, data["team"], data["workflow"], wire, place)
+        order = OrderRef(data["workflow"], data["order_id"])
+        said = f"event: escalation.{kind}\ndata: {body}\n\n".encode()
+        return cls(seq, data["team"], order, data.get("incident", False), said, _named(str(place)) + said, place)
+
+    def wire_at(self, place: str) -> bytes:
+        """Its bytes for a reader to whom its place is called so."""
+        return _named(place) + self.said
+
+
+def _named(place: str) -> bytes:
+    return f"id: {place}\n".encode()
 
 
 class StreamRight(Struct, frozen=True):
-    """What a listener's right to listen stands on: a key or a session, having one of these roles. Neither: the demo."""
+    """What a listener's right to listen stands on: a key or a session, having one of these roles and this very scope.
 
-    roles: frozenset[Role]
+    Neither key nor session: the demo.
+    """
+
+    roles: frozenset[str]
+    scope: Scope
     key_id: UUID | None = None
     session: bytes = b""
+
+    def lasts(self, now: Standing | None) -> bool:
+        """Whether it is still what it was."""
+        return now is not None and now.role in self.roles and now.scope == self.scope
 
 
 class Listener:
@@ -67,9 +89,17 @@ class Listener:
         self.lost = False
         self.over = False
 
+    @property
+    def scope(self) -> Scope:
+        """What its reader is limited to."""
+        return self.standing.scope
+
     def wants(self, line: Line) -> bool:
-        """Whether the reader's filters let it through."""
-        return self._team in ("", line.team) and self._workflow in ("", line.workflow)
+        """Whether the reader's filters let it through, and their scope as far as a line tells by itself."""
+        mine = self._team in ("", line.team) and self._workflow in ("", line.order.workflow)
+        if not mine or (line.is_incident and not self.scope.has_incidents):
+            return False
+        return self.scope.has_team(line.team) and (line.is_incident or self.scope.has_workflow(line.order.workflow))
 
     def offer(self, lines: list[Line]) -> bool:
         """Whether the reader keeps up."""
@@ -158,6 +188,14 @@ class Broadcaster:
         async with self._orders.ledger.reading() as tx:
             return [Line.of(*row) for row in await stream_after(tx, seq, limit)]
 
+    async def visible(self, lines: list[Line], scope: Scope) -> list[Line]:
+        """Of these lines those of orders that may be seen; what a line tells by itself was asked before."""
+        if not scope.parties or not lines:
+            return lines
+        async with self._orders.ledger.reading() as tx:
+            theirs = await visible_refs(tx, {line.order for line in lines}, scope=Scope(parties=scope.parties))
+        return [line for line in lines if line.order in theirs]
+
     @property
     def last(self) -> StreamPlace:
         """The newest place that was handed out."""
@@ -194,13 +232,13 @@ class Broadcaster:
         key_ids = {x.standing.key_id for x in self._listeners if x.standing.key_id}
         digests = {x.standing.session for x in self._listeners if x.standing.session}
         async with self._orders.ledger.reading() as tx:
-            by_key = await keys.roles_of(tx, key_ids)
-            by_session = await sessions.roles_of(tx, digests, self._orders.time.now())
+            by_key = await keys.standing_of(tx, key_ids)
+            by_session = await sessions.standing_of(tx, digests, self._orders.time.now())
         for listener in list(self._listeners):
             s = listener.standing
-            if s.key_id and by_key.get(s.key_id) not in s.roles:
+            if s.key_id and not s.lasts(by_key.get(s.key_id)):
                 listener.end()
-            if s.session and by_session.get(s.session) not in s.roles:
+            if s.session and not s.lasts(by_session.get(s.session)):
                 listener.end()
 
     def join(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> Listener:

@@ -12,7 +12,9 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.messages.listing import found_messages
 from service.ledger.orders.search import Search, search
 from service.web.audited import audit_line, noted
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
+from service.web.known import require_workflow
 from service.web.messages import listed_in, wanted_in_body
 from service.web.params import answer, body_of
 from service.web.problems import Problem
@@ -23,7 +25,7 @@ async def tell_all(request: web.Request) -> web.StreamResponse:
     """Tell all that the filter finds, or count what that would be."""
     context = request.app[CONTEXT]
     asked = await body_of(request, BroadcastOrder)
-    workflow = context.orders.packs.get(asked.workflow).workflow
+    workflow = require_workflow(request, asked.workflow)
     manual = [n.name for n in workflow.notices.values() if n.manual]
     require_known("manual notice", asked.notice, manual, "notice")
     for status in listed_in(asked.filter.status):
@@ -47,7 +49,7 @@ async def tell_all(request: web.Request) -> web.StreamResponse:
 
 async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -> list[UUID]:
     """The orders, the newest first."""
-    f, now = asked.filter, request.app[CONTEXT].orders.time.now()
+    f, now, scope = asked.filter, request.app[CONTEXT].orders.time.now(), scope_of(request)
     wanted = Search(
         workflow=asked.workflow,
         statuses=listed_in(f.status),
@@ -58,7 +60,9 @@ async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -
         limit=MOST + 1,
     )
     if f.told is None:
-        return [o.id for o in (await search(tx, wanted, now))[0]]
+        return [o.id for o in (await search(tx, wanted, now, scope=scope))[0]]
     told = structs.replace(wanted_in_body(request, f.told), workflow=asked.workflow, limit=MOST + 1)
-    ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, told)))
-    return [o.id for o in (await search(tx, structs.replace(wanted, ids=ids), now))[0]] if ids else []
+    ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, told, scope=scope)))
+    if not ids:
+        return []
+    return [o.id for o in (await search(tx, structs.replace(wanted, ids=ids), now, scope=scope))[0]]

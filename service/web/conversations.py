@@ -12,7 +12,9 @@ from service.domain.workflow import Workflow
 from service.ledger.conversations import reading, writing
 from service.ledger.orders.locking import find
 from service.orders import NoSuchOrder
+from service.web import known
 from service.web.audited import audit_line
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.conversation_schemas import Conversation, CustomerAnswer, PreparedAnswer, ReplyMove, Tray
 from service.web.orders import order_ref
@@ -31,7 +33,7 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
     context = request.app[CONTEXT]
     now = context.orders.time.now()
     async with context.orders.ledger.reading() as tx:
-        order = await find(tx, *ref)
+        order = await find(tx, *ref, scope=scope_of(request))
         if order is None:
             raise NoSuchOrder
         workflow = context.orders.packs.for_order(order.workflow, order.version).workflow
@@ -81,7 +83,7 @@ async def show_answering(request: web.Request, ref: OrderRef) -> None:
     """Others see for a while that the caller answers; raises NoSuchOrder."""
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:
-        order = await find(tx, *ref)
+        order = await find(tx, *ref, scope=scope_of(request))
         if order is None:
             raise NoSuchOrder
         until = orders.time.now() + writing.ANSWERING_FOR
@@ -99,7 +101,8 @@ async def answer_customer(request: web.Request, ref: OrderRef, said: CustomerAns
         text = text or ready[said.prepared]
     by = request[CALLER].name
     cause = AnswerCustomer(context.orders.time.now(), text, by, said.channel)
-    result = await context.orders.act(ref, cause, [audit_line(request, f"notice.sent {ANSWER}", *ref)])
+    line = audit_line(request, f"notice.sent {ANSWER}", *ref)
+    result = await context.orders.act(ref, cause, [line], scope=scope_of(request))
     assert result.decision is not None
     async with context.orders.ledger.transaction() as tx:
         await writing.show_answering(tx, result.decision.order.id, by, None)
@@ -118,14 +121,15 @@ async def tray(request: web.Request) -> Tray:
     agent = request[CALLER].name if q.mine else ""
     async with context.orders.ledger.reading() as tx:
         now = context.orders.time.now()
-        waiting = await reading.waiting(tx, now, workflows=workflows, agent=agent, limit=q.limit)
-        apart = [] if q.mine or q.team or q.workflow else await reading.unmatched(tx, q.limit)
+        scope = scope_of(request)
+        waiting = await reading.waiting(tx, now, workflows=workflows, agent=agent, limit=q.limit, scope=scope)
+        apart = [] if q.mine or q.team or q.workflow else await reading.unmatched(tx, q.limit, scope=scope)
     return Tray(waiting, apart)
 
 
 def workflows_of(request: web.Request, team: str, workflow: str) -> frozenset[str]:
     """The workflows whose conversations this team answers: whom their reply clocks call."""
-    packs = [p.workflow for p in request.app[CONTEXT].orders.packs if workflow in ("", p.workflow.name)]
+    packs = [w for w in known.workflows_of(request) if workflow in ("", w.name)]
     return frozenset(w.name for w in packs if not team or team in _teams_of(w))
 
 
@@ -146,7 +150,8 @@ async def move_reply(request: web.Request) -> web.StreamResponse:
 async def move(request: web.Request, reply_id: str, to: OrderRef) -> None:
     """Give a message to that order; raises NoSuchOrder, Rejection, Problem."""
     orders = request.app[CONTEXT].orders
-    if "\x00" in "".join(to) or orders.packs.find(to.workflow) is None:
+    scope = scope_of(request)
+    if "\x00" in "".join(to) or orders.packs.find(to.workflow) is None or not scope.has_workflow(to.workflow):
         raise NoSuchOrder
     line = audit_line(request, "reply.moved", *to)
-    await conversations.move(orders, uuid_of(reply_id, "message"), to, request[CALLER].name, [line])
+    await conversations.move(orders, uuid_of(reply_id, "message"), to, request[CALLER].name, [line], scope=scope)

@@ -11,6 +11,7 @@ from service.domain.errors import Rejection
 from service.ledger.messages import costs
 from service.ledger.messages.costs import Spent
 from service.prices import PERIODS, Cost, Prices, PricesError, current
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.params import answer
 from service.web.queries import query_of
@@ -60,17 +61,19 @@ async def get_costs(request: web.Request) -> web.StreamResponse:
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     since, until = query.since or month, query.until or now
     begun = {"day": now.replace(hour=0, minute=0, second=0, microsecond=0), "month": month}
+    scope = scope_of(request)
     async with context.orders.ledger.reading() as tx:
-        found = await costs.spent(tx, since, until, prices.currency, query.workflow)
+        found = await costs.spent(tx, since, until, prices.currency, query.workflow, scope=scope)
         budgets = [
             BudgetShown(
                 period,
                 prices.cost(prices.budgets[period]),
-                prices.cost(_total(await costs.spent(tx, begun[period], now, prices.currency), prices)),
+                prices.cost(_total(await costs.spent(tx, begun[period], now, prices.currency, scope=scope), prices)),
                 begun[period],
             )
             for period in PERIODS
-            if period in prices.budgets
+            # A budget is of all messages.
+            if period in prices.budgets and scope.is_everything
         ]
     by = [_shown(s, prices) for s in found]
     return answer(CostsShown(since, until, prices.cost(_total(found, prices)), by, budgets))

@@ -1,7 +1,7 @@
 """What the table says of a route, kept to: the one place where callers are let in, their queries read, acts recorded.
 
-In this order: how much is taken; known parameters; who it is, how often they call, and their role; what the parameters
-say; the audit log; an act once per `Idempotency-Key`; the handler.
+In this order: how much is taken; known parameters; who it is, how often they call, their role, and what they are
+limited to; what the parameters say; the audit log; an act once per `Idempotency-Key`; the handler.
 """
 
 from functools import partial
@@ -12,7 +12,7 @@ from aiohttp import web
 from service.domain.errors import NotNow, Rejection
 from service.domain.events import MAX_BODY_BYTES
 from service.web.audited import AUDIT, Act, recorded
-from service.web.auth import HOME, admit
+from service.web.auth import HOME, admit, is_party
 from service.web.clients import GUESSES
 from service.web.context import CALLER, CONTEXT
 from service.web.once import once_by_header
@@ -48,7 +48,7 @@ def enforced(route: Route) -> Handler:
 async def _serve(request: web.Request, route: Route) -> web.StreamResponse:
     if route.role is not None:
         try:
-            await admit(request, route.role)
+            await admit(request, route)
         except Problem as problem:
             raise (_elsewhere(request, problem) if route.page else None) or problem from None
     if not route.lenient:
@@ -64,7 +64,7 @@ def _elsewhere(request: web.Request, refused: Problem) -> web.HTTPFound | None:
     if refused.status == 401 and request.method == "GET":
         return web.HTTPFound(f"/desk/sign-in?next={quote(request.path_qs)}")
     if refused.status == 403 and request.path == HOME:
-        return web.HTTPFound("/desk/orders")
+        return web.HTTPFound("/desk/orders?todo=true" if is_party(request[CALLER].role) else "/desk/orders")
     return None
 
 

@@ -13,10 +13,11 @@ from service.domain.order import OrderRef
 from service.ledger.auditing.lines import write_audit
 from service.ledger.database.wakeups import announce
 from service.ledger.escalations import handling, incidents, provider_health
-from service.ledger.escalations.views import home_of
+from service.ledger.escalations.views import home_of, sees_incident
 from service.orders import NoSuchOrder
 from service.unit_of_work import Result
 from service.web.audited import audit_line
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.params import uuid_of
 from service.web.problems import Problem
@@ -52,9 +53,11 @@ async def handle(request: web.Request, name: str, act: EscalationAct, said: Said
     escalation_id = uuid_of(name, "escalation")
     if act == "comment" and not said.comment.strip():
         raise Problem(422, "Not accepted", "comment: some words are expected")
+    scope = scope_of(request)
     async with orders.ledger.reading() as tx:
-        homes = await home_of(tx, escalation_id)
-        incident = await handling.state_of_incident(tx, escalation_id)
+        homes = await home_of(tx, escalation_id, scope=scope)
+        seen = await sees_incident(tx, escalation_id, scope=scope)
+        incident = await handling.state_of_incident(tx, escalation_id) if seen else None
     if incident is not None:
         _require_free(request, incident, act, said)
     states, refused = [], "all that it gathered is settled; open those one by one"
@@ -62,12 +65,12 @@ async def handle(request: web.Request, name: str, act: EscalationAct, said: Said
         cause = await _cause(request, member, act, said)
         line = audit_line(request, f"escalation.{act}", workflow, order_id)
         try:
-            states.append(_state_in(await orders.act(OrderRef(workflow, order_id), cause, [line]), member))
+            states.append(_state_in(await orders.act(OrderRef(workflow, order_id), cause, [line], scope=scope), member))
         except (Rejection, NoSuchOrder) as error:
             refused = getattr(error, "reason", "its order is gone")
     state = _state_after(request, act, said)
     # Last, so that what broke off before can be asked for again.
-    of_provider = await _handled_of_provider(request, escalation_id, act, state, said)
+    of_provider = seen and await _handled_of_provider(request, escalation_id, act, state, said)
     if not homes and incident is None:
         raise Problem(404, "No such escalation", "there is no escalation with this id")
     if not states and not of_provider:

@@ -7,6 +7,7 @@ from aiohttp import web
 from service.domain.causes import EscalationAct
 from service.domain.errors import Rejection
 from service.ledger.escalations.views import Wanted, listed, listed_incidents, members
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.escalation_acts import Said, handle, snooze_until
 from service.web.known import check_names
@@ -24,13 +25,13 @@ async def list_escalations(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     wanted = await wanted_of(request)
     q = query_of(request, EscalationsQuery)
-    now = context.orders.time.now()
+    now, scope = context.orders.time.now(), scope_of(request)
     async with context.orders.ledger.reading() as tx:
         if q.incident:
-            inside = await members(tx, uuid_of(q.incident, "incident"), now, wanted.limit)
+            inside = await members(tx, uuid_of(q.incident, "incident"), now, wanted.limit, scope=scope)
             return answer(EscalationPage(inside, [], len(inside), ""))
-        found, total, cursor = await listed(tx, wanted, now)
-        gathered = [] if wanted.cursor else await listed_incidents(tx, wanted)
+        found, total, cursor = await listed(tx, wanted, now, scope=scope)
+        gathered = [] if wanted.cursor else await listed_incidents(tx, wanted, scope=scope)
     return answer(EscalationPage(found, gathered, total, cursor))
 
 

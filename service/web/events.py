@@ -2,6 +2,7 @@
 
 import msgspec
 from aiohttp import web
+from msgspec import structs
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES
@@ -9,6 +10,7 @@ from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_b
 from service.intake.decoding import Incoming
 from service.intake.intake import Verdict
 from service.ledger.database.faults import is_outage
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.params import answer
 from service.web.problems import Problem, problem_response
@@ -20,7 +22,8 @@ MAX_BATCH_BYTES = MAX_BODY_BYTES * 40
 
 async def post_events(request: web.Request) -> web.StreamResponse:
     """Answers per event: accepted, duplicate or rejected with why, and what of it could not be used."""
-    messages = await _messages(request)
+    scope = scope_of(request)
+    messages = [structs.replace(m, scope=scope) for m in await _messages(request)]
     intake = request.app[CONTEXT].intake
     verdicts: list[Verdict] = []
     try:

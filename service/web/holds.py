@@ -5,13 +5,16 @@ from collections import Counter
 from aiohttp import web
 
 from service.channels import registry
+from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.ledger.auditing.lines import write_audit
 from service.ledger.database.wakeups import HOLDS_TOPIC, announce
 from service.ledger.messages import holds
 from service.ledger.messages.holds import Hold
 from service.web.audited import audit_line
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
+from service.web.known import workflows_of
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
 from service.web.schemas import HoldLine, HoldOrder, Holds
@@ -24,9 +27,10 @@ async def list_holds(request: web.Request) -> web.StreamResponse:
 
 async def hold_lines(request: web.Request) -> list[HoldLine]:
     """The same as lines, the oldest first."""
+    scope = scope_of(request)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
-        active = await holds.active(tx)
-        waiting = await holds.waiting(tx)
+        active = await holds.active(tx, scope=scope)
+        waiting = await holds.waiting(tx, scope=scope)
     counted = Counter[str]()
     for kind, count in waiting.items():
         counted.update({str(h.id): count for h in active if h.covers(*kind)})
@@ -46,8 +50,10 @@ async def put(request: web.Request, asked: HoldOrder) -> HoldLine:
     if asked.channel:
         require_known("channel", asked.channel, registry.channels(), "channel")
     if asked.workflow:
-        require_known("workflow", asked.workflow, [p.workflow.name for p in orders.packs], "workflow")
-    packs = [p.workflow for p in orders.packs if asked.workflow in ("", p.workflow.name)]
+        require_known("workflow", asked.workflow, [w.name for w in workflows_of(request)], "workflow")
+    elif not scope_of(request).is_everything:
+        raise Rejection("workflow: is needed, as you are limited to some; a hold of all is not yours to put")
+    packs = [w for w in workflows_of(request) if asked.workflow in ("", w.name)]
     if asked.notice:
         require_known("notice", asked.notice, {n for workflow in packs for n in workflow.notices}, "notice")
     line = audit_line(request, "hold.put", asked.workflow, channel=asked.channel, notice=asked.notice)
@@ -71,7 +77,7 @@ async def release(request: web.Request) -> None:
     orders = request.app[CONTEXT].orders
     hold_id, now = uuid_of(request.match_info["id"], "hold"), orders.time.now()
     async with orders.ledger.transaction() as tx:
-        hold = await holds.release(tx, hold_id, now)
+        hold = await holds.release(tx, hold_id, now, scope=scope_of(request))
         if hold is None:
             raise Problem(404, "No such hold", "there is none with this id, or it was released")
         await announce(tx, {HOLDS_TOPIC}, orders.wakeups.origin)

@@ -16,6 +16,7 @@ from service.domain.teams import SEVERITIES
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.ledger.orders import packs as pack_store
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 
 _YAML: Final = "/workflow.yaml"
@@ -45,15 +46,35 @@ async def check_names(request: web.Request, *, apart: bool = False) -> None:
     `apart`: a status or stage may be another workflow's than the one that is asked for, as on a page where somebody
     changes one filter after the other.
     """
-    context = request.app[CONTEXT]
-    packs = [names_of(pack.workflow) for pack in context.orders.packs]
+    context, scope = request.app[CONTEXT], scope_of(request)
+    packs = [names_of(w) for w in workflows_of(request)]
     if all(value in known for _, value, known in _asked(request, packs, apart)):
         return
     async with context.orders.ledger.reading() as tx:
         bundles = await pack_store.files_of_all(tx)
-    packs += [names for bundled in bundles for names in _earlier(bundled)]
+    earlier = [names for bundled in bundles for names in _earlier(bundled)]
+    packs += [names for names in earlier if scope.has_workflow(names.workflow)]
     for name, value, known in _asked(request, packs, apart):
         require_known(name, value, known, name)
+
+
+def workflows_of(request: web.Request) -> list[Workflow]:
+    """The packs in use of which the caller may see anything."""
+    scope = scope_of(request)
+    return [p.workflow for p in request.app[CONTEXT].orders.packs if scope.has_workflow(p.workflow.name)]
+
+
+def require_workflow(request: web.Request, name: str) -> Workflow:
+    """The pack in use of this name, if the caller may see anything of it; raises Rejection."""
+    known = {w.name: w for w in workflows_of(request)}
+    require_known("workflow", name, known, "workflow")
+    return known[name]
+
+
+def teams_of(request: web.Request) -> set[str]:
+    """The teams of those packs that the caller may see."""
+    scope = scope_of(request)
+    return {team for w in workflows_of(request) for team in w.teams if scope.has_team(team)}
 
 
 def names_of(workflow: Workflow) -> Names:
@@ -73,8 +94,9 @@ def _asked(request: web.Request, packs: Iterable[Names], apart: bool) -> Iterato
     if stage := q.get("stage", ""):
         yield "stage", stage, {s for names in theirs for s in names.stages}
     if team := q.get("team", ""):
-        other = request.app[CONTEXT].settings.provider_team
-        yield "team", team, {t for names in packs for t in names.teams} | {other} - {""}
+        scope, other = scope_of(request), request.app[CONTEXT].settings.provider_team
+        teams = {t for names in packs for t in names.teams} | {other} - {""}
+        yield "team", team, {t for t in teams if scope.has_team(t)}
     if severity := q.get("severity", ""):
         yield "severity", severity, set(SEVERITIES)
 

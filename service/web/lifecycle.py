@@ -5,10 +5,13 @@ from typing import Final
 
 from aiohttp import web
 
+from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.ledger.orders.measures import lifecycle_measures
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
+from service.web.known import workflows_of
 from service.web.params import answer
 from service.web.queries import query_of
 from service.web.query_types import LifecycleQuery
@@ -18,11 +21,18 @@ USUAL: Final = timedelta(days=90)
 
 def workflow_of(request: web.Request) -> Workflow:
     """`?workflow=`, or the first one; raises Rejection."""
-    packs, name = request.app[CONTEXT].orders.packs, query_of(request, LifecycleQuery).workflow
+    return chosen(request, query_of(request, LifecycleQuery).workflow)
+
+
+def chosen(request: web.Request, name: str) -> Workflow:
+    """The workflow of this name, or the first one, of those that the caller may see; raises Rejection."""
+    known = {w.name: w for w in workflows_of(request)}
     if name:
-        require_known("workflow", name, (p.workflow.name for p in packs), "workflow")
-    pack = packs.find(name) if name else None
-    return (pack or next(iter(packs))).workflow
+        require_known("workflow", name, known, "workflow")
+        return known[name]
+    if not known:
+        raise Rejection("workflow: none that you may see is installed")
+    return next(iter(known.values()))
 
 
 async def get_lifecycle(request: web.Request) -> web.StreamResponse:
@@ -31,4 +41,4 @@ async def get_lifecycle(request: web.Request) -> web.StreamResponse:
     workflow = workflow_of(request)
     since = orders.time.now() - (query_of(request, LifecycleQuery).since or USUAL)
     async with orders.ledger.reading() as tx:
-        return answer(await lifecycle_measures(tx, workflow, since))
+        return answer(await lifecycle_measures(tx, workflow, since, scope=scope_of(request)))

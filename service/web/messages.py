@@ -14,8 +14,9 @@ from service.domain.transitions import require_known
 from service.ledger.messages.listing import WantedMessages, as_table, listed_messages
 from service.resending import Request, Resent, resend
 from service.web.audited import address_in, audit_line, noted
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
-from service.web.known import check_names
+from service.web.known import check_names, require_workflow
 from service.web.orders import countries_of, recipient_of
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
@@ -48,7 +49,7 @@ async def list_messages(request: web.Request) -> web.StreamResponse:
     if query_of(request, MessagesQuery).format:
         return await _table(request, wanted)
     async with context.orders.ledger.reading() as tx:
-        found, cursor = await listed_messages(tx, wanted)
+        found, cursor = await listed_messages(tx, wanted, scope=scope_of(request))
     return answer(MessagePage(found, cursor))
 
 
@@ -97,7 +98,7 @@ async def resend_messages(request: web.Request) -> web.StreamResponse:
         require_known("channel", asked.channel, registry.channels(), "channel")
     line = None if asked.dry_run else audit_line(request, "messages.resent", channel=asked.channel)
     noted(request, "messages.resend_counted", channel=asked.channel)
-    what = Request(wanted, by, asked.channel, asked.per_minute, asked.dry_run)
+    what = Request(wanted, by, scope_of(request), asked.channel, asked.per_minute, asked.dry_run)
     done = await resend(request.app[CONTEXT].orders, what, line)
     return answer(ResendAnswer(asked.dry_run, **structs.asdict(done)))
 
@@ -115,7 +116,7 @@ async def tell_again(request: web.Request, channel: str) -> Resent:
     if channel:
         require_known("channel", channel, registry.channels(), "channel")
     line = audit_line(request, "message.resent", channel=channel)
-    what = Request(WantedMessages(ids=(message_id,)), request[CALLER].name, channel)
+    what = Request(WantedMessages(ids=(message_id,)), request[CALLER].name, scope_of(request), channel)
     done = await resend(request.app[CONTEXT].orders, what, line)
     if not done.matched:
         raise Problem(404, "No such message", "there is no message with this id")
@@ -130,7 +131,7 @@ def wanted_in_body(request: web.Request, f: MessageFilter) -> WantedMessages:
     recipient = recipient_of(f.recipient)
     since, until = in_order(("filter.from", f.since), ("filter.to", f.until))
     if f.workflow:
-        request.app[CONTEXT].orders.packs.get(f.workflow)
+        require_workflow(request, f.workflow)
     return WantedMessages(
         channels=_known("filter.channel", f.channel, registry.channels()),
         states=_known("filter.state", f.state, get_args(State)),
@@ -150,7 +151,9 @@ def _spelled(request: web.Request, recipient: str, country: str) -> frozenset[st
 async def _table(request: web.Request, wanted: WantedMessages) -> web.Response:
     context = request.app[CONTEXT]
     async with context.orders.ledger.reading() as tx:
-        found, _ = await listed_messages(tx, structs.replace(wanted, limit=MOST_CSV, cursor=""))
+        found, _ = await listed_messages(
+            tx, structs.replace(wanted, limit=MOST_CSV, cursor=""), scope=scope_of(request)
+        )
     noted(request, "messages.exported", rows=len(found))
     headers = {"Content-Disposition": f'attachment; filename="messages-{context.orders.time.now():%Y-%m-%d}.csv"'}
     return web.Response(text=as_table(found), content_type="text/csv", headers=headers)

@@ -1,10 +1,12 @@
 """Sign-in with the company's own accounts: OpenID Connect, authorization code with PKCE, its token checked by joserfc.
 
-The role comes from one claim of the id token (`OIDC_ROLE_CLAIM`); whoever has none may not in.
+The role comes from one claim of the id token (`OIDC_ROLE_CLAIM`), what the account is limited to from another
+(`OIDC_SCOPE_CLAIM`, where it is set); whoever lacks either may not in.
 """
 
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,9 +19,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from msgspec import Struct
 
+from service.domain.audiences import audiences_of, check_fits
+from service.domain.errors import Rejection
 from service.domain.events import clean
 from service.domain.json_object import JsonObject
-from service.ledger.access.api_keys import ACCOUNT, Caller, Role
+from service.domain.scopes import EVERYTHING, Scope, read_scope
+from service.ledger.access.api_keys import ACCOUNT, ROLES, Caller, Role
 from service.web.audited import record_stranger
 from service.web.auth import begin_session, may
 from service.web.context import CONTEXT
@@ -34,6 +39,8 @@ STATE_LIFE_S: Final = 600
 TIMEOUT: Final = ClientTimeout(total=10)
 ALGORITHMS: Final = ["RS256", "ES256", "PS256"]
 DESK_ROLES: Final[tuple[Role, ...]] = ("admin", "supervisor", "agent")
+# In the claim of scopes: limited to nothing.
+ALL: Final = "all"
 
 
 class Provider(Struct, frozen=True):
@@ -97,14 +104,23 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     except Problem:
         await record_stranger(request, "sign_in.failed", why="the identity provider's answer could not be trusted")
         raise
-    role = _role(claims.get(settings.oidc_role_claim))
+    packs = [p.workflow for p in context.orders.packs]
+    role = _role(claims.get(settings.oidc_role_claim), {a for w in packs for a in audiences_of(w)})
     if role is None:
         await record_stranger(request, "sign_in.failed", why="the account has no role for the desk")
         raise Problem(403, "Not allowed", f"your account has no role for the desk in its {settings.oidc_role_claim!r}")
+    try:
+        scope = _scope(claims, settings.oidc_scope_claim)
+        check_fits(role, scope, packs, ROLES)
+    except Rejection as rejection:
+        await record_stranger(request, "sign_in.failed", why="what the account is limited to cannot be understood")
+        said = f"your account's {settings.oidc_scope_claim or 'scopes'!r}: {rejection.reason}"
+        raise Problem(403, "Not allowed", said) from None
     account = str(claims["sub"])
     name = clean(str(claims.get("preferred_username") or claims.get("name") or account))[:120]
     response = web.HTTPFound(said["next"])
-    await begin_session(request, response, Caller(f"{ACCOUNT}{name}", role), f"{settings.oidc_issuer} {account}")
+    caller = Caller(f"{ACCOUNT}{name}", role, scope=scope)
+    await begin_session(request, response, caller, f"{settings.oidc_issuer} {account}")
     response.del_cookie(STATE_COOKIE, path="/desk/sign-in")
     log.info("oidc.signed_in", role=role)
     raise response
@@ -173,7 +189,23 @@ def _challenge(verifier: str) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-def _role(claim: Any) -> Role | None:
-    """The highest role of the desk that the claim names."""
+def _role(claim: Any, audiences: Collection[str]) -> str | None:
+    """The highest role of the desk that the claim names, else the first audience of a pack."""
     names = claim if isinstance(claim, list) else [claim]
-    return next((role for role in DESK_ROLES if role in names and may(Caller("", role), "agent")), None)
+    staff = next((role for role in DESK_ROLES if role in names and may(Caller("", role), "agent")), None)
+    parties = (n for n in names if isinstance(n, str) and n in audiences and n not in ROLES)
+    return staff or next(parties, None)
+
+
+def _scope(claims: JsonObject, name: str) -> Scope:
+    """What the claim of this name limits the account to: a list, or a text parted by blanks; raises Rejection.
+
+    Where it is asked for and missing, that is no leave to see everything: `all` is.
+    """
+    if not name:
+        return EVERYTHING
+    said = claims.get(name)
+    texts = said.split() if isinstance(said, str) else said
+    if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
+        raise Rejection("a list of scopes such as workflow:repair or provider:v-9 is expected, or 'all'")
+    return EVERYTHING if texts == [ALL] else read_scope(texts)

@@ -1,8 +1,9 @@
 """`/v1/orders...`: lists, one order whole, manual notices, reported issues, its tracking link."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
@@ -12,7 +13,9 @@ from service.domain import acting, asking
 from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
 from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef
+from service.domain.seeing import to_do_of
 from service.domain.workflow import Notice, Workflow
+from service.ledger.database.transaction import Transaction
 from service.ledger.orders.locking import find
 from service.ledger.orders.read_models import OrderShown
 from service.ledger.orders.search import Listed, Search, as_csv, open_escalations_of, search
@@ -21,11 +24,12 @@ from service.orders import NoSuchOrder
 from service.phone_numbers import country_of
 from service.web import attribute_filters
 from service.web.audited import address_in, audit_line, noted
-from service.web.auth import INCLUDES
+from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT, Context
-from service.web.known import check_names
+from service.web.known import check_names, workflows_of
 from service.web.once import HEADER, once
 from service.web.params import answer, body_of
+from service.web.party_view import Viewer, listed_seen, order_seen, viewer_of
 from service.web.preview import preview
 from service.web.problems import Problem
 from service.web.queries import in_order, query_of
@@ -58,10 +62,25 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
     if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
     async with context.orders.ledger.reading() as tx:
-        page, cursor = await search(tx, wanted, context.orders.time.now())
-        escalated = await open_escalations_of(tx, [o.id for o in page])
+        page, cursor = await found(request, tx, wanted)
+        escalated = await escalated_of(request, tx, page)
         warnings = await attribute_filters.warnings(tx, context, wanted)
     return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor, warnings))
+
+
+async def found(request: web.Request, tx: Transaction, wanted: Search) -> tuple[list[Listed], str]:
+    """A page of orders and the cursor of the next one, as the caller sees them; raises Rejection."""
+    orders = request.app[CONTEXT].orders
+    page, cursor = await search(tx, wanted, orders.time.now(), scope=scope_of(request))
+    viewer, packs = viewer_of(request), orders.packs.workflows
+    return [listed_seen(o, packs.get(o.workflow), viewer) for o in page] if viewer else page, cursor
+
+
+async def escalated_of(request: web.Request, tx: Transaction, page: Sequence[Listed]) -> dict[UUID, int]:
+    """How many open escalations each of these has; whom the company calls is no party's business."""
+    if viewer_of(request):
+        return {}
+    return await open_escalations_of(tx, [o.id for o in page], scope=scope_of(request))
 
 
 async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
@@ -70,7 +89,7 @@ async def csv_answer(request: web.Request, wanted: Search) -> web.Response:
     now = context.orders.time.now()
     async with context.orders.ledger.reading() as tx:
         everything = structs.replace(wanted, limit=MOST_CSV, cursor="")
-        rows, _ = await search(tx, everything, now)
+        rows, _ = await found(request, tx, everything)
     noted(request, "orders.exported", rows=len(rows))
     headers = {"Content-Disposition": f'attachment; filename="orders-{now:%Y-%m-%d}.csv"'}
     return web.Response(text=as_csv(rows, now), content_type="text/csv", headers=headers)
@@ -83,28 +102,40 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
     await check_names(request, apart=apart)
     statuses = tuple(s for s in q.status.split(",") if s)
     asked_for = statuses or q.stage or q.q or q.archived
-    packs = request.app[CONTEXT].orders.packs
+    packs = workflows_of(request)
     ends_from, ends_before = in_order(("ends_from", q.ends_from), ("ends_before", q.ends_before))
+    viewer = viewer_of(request)
+    if viewer and (q.assignee or q.recipient):
+        raise Rejection("recipient, assignee: who else is on an order is not asked with your key; take `q` for its id")
     return Search(
         workflow=q.workflow,
         statuses=statuses,
-        unlisted=() if asked_for else tuple(pair for pack in packs for pair in pack.workflow.unlisted),
+        unlisted=() if asked_for else tuple(pair for w in packs for pair in w.unlisted),
         stage=q.stage,
         assignee=q.assignee,
         recipient=recipient_of(q.recipient),
         countries=countries_of(request, q.country),
         q=_address(q.q).strip(),
         overdue=q.overdue,
-        open_only=bool(q.open),
+        open_only=bool(q.open or q.todo),
         stuck_for=q.stuck_for,
         ends_from=ends_from,
         ends_before=ends_before,
-        shows={pack.workflow.name: pack.workflow.shows for pack in packs if pack.workflow.shows},
+        among=_to_do(packs, viewer) if q.todo else None,
+        by_people=viewer is None,
+        shows={w.name: w.shows for w in packs if w.shows},
         attributes=attribute_filters.digests_of(request, apart=apart),
-        sort=q.sort,
+        sort="due" if q.todo and q.sort == "activity" else q.sort,
         cursor=q.cursor,
         limit=q.limit,
     )
+
+
+def _to_do(packs: Sequence[Workflow], viewer: Viewer | None) -> tuple[tuple[str, str], ...]:
+    """Where orders wait for a party's people; raises Rejection for the company's own, for whom all do."""
+    if viewer is None:
+        raise Rejection("todo: is for the people of a party, such as a provider; take open=true and sort=due")
+    return tuple((w.name, status) for w in packs for status in sorted(to_do_of(w, viewer.role)))
 
 
 def recipient_of(asked: str) -> str:
@@ -123,7 +154,7 @@ def countries_of(request: web.Request, asked: str) -> tuple[str, ...]:
         if country is None:
             raise Rejection("country: two letters of ISO 3166 are expected")
         return (country,)
-    regions = [p.workflow.region for p in request.app[CONTEXT].orders.packs]
+    regions = [w.region for w in workflows_of(request)]
     return tuple(dict.fromkeys(r for r in regions if r))
 
 
@@ -179,12 +210,14 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
     pack = context.orders.packs.find(name)
     if pack is not None and "\x00" not in order_id:
         async with context.orders.ledger.reading() as tx:
-            order = await find(tx, name, order_id)
+            scope = scope_of(request)
+            order = await find(tx, name, order_id, scope=scope)
             if order is not None:
-                shown = await order_view(tx, pack.workflow, order, context.orders.time.now())
+                shown = await order_view(tx, pack.workflow, order, context.orders.time.now(), scope=scope)
                 lived = pack.workflow.for_brand(order.brand)
-                roles = frozenset[str](INCLUDES[request[CALLER].role])
-                return order, _with_help(shown, lived, order, context.orders.time.now(), roles)
+                whole = _with_help(shown, lived, order, context.orders.time.now(), roles_of(request[CALLER]))
+                viewer = viewer_of(request)
+                return order, order_seen(whole, order, lived, viewer) if viewer else whole
     raise Problem(404, "No such order", "no order of this workflow has this id")
 
 
@@ -222,7 +255,8 @@ def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> 
 def order_ref(request: web.Request) -> OrderRef:
     """The order that the path names; raises NoSuchOrder for what no order can be called."""
     ref = OrderRef(request.match_info["workflow"], request.match_info["order_id"])
-    if "\x00" in "".join(ref) or request.app[CONTEXT].orders.packs.find(ref.workflow) is None:
+    is_known = request.app[CONTEXT].orders.packs.find(ref.workflow) and scope_of(request).has_workflow(ref.workflow)
+    if "\x00" in "".join(ref) or not is_known:
         raise NoSuchOrder
     return ref
 
@@ -236,15 +270,18 @@ async def post_notice(request: web.Request) -> web.StreamResponse:
     cause = SendNotice(now, order.reason, request[CALLER].name, tuple(order.channels), order.inputs)
     if order.preview:
         noted(request, "notice.previewed")
-        return answer(NoticeAnswer(True, order.reason, await preview(context, ref, cause)))
+        found = await preview(context, ref, cause, scope=scope_of(request))
+        return answer(NoticeAnswer(True, order.reason, found))
     return await send_once(request, cause, _send)
 
 
 async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref, context = order_ref(request), request.app[CONTEXT]
-    result = await context.orders.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
+    line, scope = audit_line(request, f"notice.sent {cause.reason}", *ref), scope_of(request)
+    result = await context.orders.act(ref, cause, [line], scope=scope)
     assert result.decision is not None
-    return answer(NoticeAnswer(False, cause.reason, await preview(context, ref, cause, result.decision)), 201)
+    sent = await preview(context, ref, cause, result.decision, scope=scope)
+    return answer(NoticeAnswer(False, cause.reason, sent), 201)
 
 
 async def send_once(request: web.Request, cause: SendNotice, send: Send) -> web.StreamResponse:
@@ -268,8 +305,8 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
     issue = await body_of(request, IssueReport)
     ref = order_ref(request)
     cause = ReportIssue(request.app[CONTEXT].orders.time.now(), issue.reason, request[CALLER].name, issue.detail)
-    act = request.app[CONTEXT].orders.act
-    result = await act(ref, cause, [audit_line(request, f"issue.reported {issue.reason}", *ref)])
+    line = audit_line(request, f"issue.reported {issue.reason}", *ref)
+    result = await request.app[CONTEXT].orders.act(ref, cause, [line], scope=scope_of(request))
     assert result.decision is not None
     # Clocks that were due in the same breath may have raised others: ours is the last.
     e = result.decision.escalations[-1].escalation
@@ -280,7 +317,7 @@ async def get_link(request: web.Request) -> web.StreamResponse:
     """The order's tracking page, for an agent to give to the customer."""
     context = request.app[CONTEXT]
     async with context.orders.ledger.reading() as tx:
-        order = await find(tx, *order_ref(request))
+        order = await find(tx, *order_ref(request), scope=scope_of(request))
     if order is None:
         raise NoSuchOrder
     token = context.composer.link_token(order.id, order.links)
@@ -291,9 +328,9 @@ async def revoke_links(request: web.Request) -> web.StreamResponse:
     """Make all tracking links of the order so far void."""
     ref = order_ref(request)
     context = request.app[CONTEXT]
-    result = await context.orders.act(
-        ref, RevokeLinks(context.orders.time.now(), request[CALLER].name), [audit_line(request, "links.revoked", *ref)]
-    )
+    cause = RevokeLinks(context.orders.time.now(), request[CALLER].name)
+    line = audit_line(request, "links.revoked", *ref)
+    result = await context.orders.act(ref, cause, [line], scope=scope_of(request))
     assert result.decision is not None
     order = result.decision.order
     return answer(LinkAnswer(f"{context.settings.public_url}/t/{context.composer.link_token(order.id, order.links)}"))

@@ -18,6 +18,7 @@ from service.ledger.people.erasing import orders_of_people
 from service.ledger.people.person_data import Gathered, PersonData
 from service.phone_numbers import country_of
 from service.web.audited import audit_line, noted
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.dead import dead_letters_of
 from service.web.params import answer
@@ -109,7 +110,7 @@ async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
         limit=asked.limit,
     )
     async with orders.ledger.reading() as tx:
-        page, cursor = await search(tx, wanted, orders.time.now())
+        page, cursor = await search(tx, wanted, orders.time.now(), scope=scope_of(request))
     lines = [await _line(request, listed, address) for listed in page]
     return answer(PersonOrders([line for line in lines if line], cursor))
 
@@ -119,7 +120,7 @@ async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrd
     context = request.app[CONTEXT]
     pack = context.orders.packs.find(listed.workflow)
     async with context.orders.ledger.reading() as tx:
-        order = await find_by_id(tx, listed.id)
+        order = await find_by_id(tx, listed.id, scope=scope_of(request))
     if pack is None or order is None:
         return None
     people = [p for ps in order.recipients.values() for p in ps if address_key(address) in addresses_of(p)]

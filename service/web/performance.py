@@ -7,11 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
-from service.domain.transitions import require_known
 from service.ledger.orders.performance import performance
 from service.ledger.orders.read_models import PerformanceMetrics
 from service.ledger.orders.tabular import plain
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
+from service.web.lifecycle import chosen
 from service.web.params import answer
 from service.web.queries import query_of
 from service.web.query_types import PerformanceQuery
@@ -31,12 +32,9 @@ async def get_performance(request: web.Request) -> web.StreamResponse:
 async def performance_of(request: web.Request) -> PerformanceMetrics:
     """What the query asks for; raises Rejection."""
     orders, q = request.app[CONTEXT].orders, query_of(request, PerformanceQuery)
-    if q.workflow:
-        require_known("workflow", q.workflow, (p.workflow.name for p in orders.packs), "workflow")
-    pack = orders.packs.find(q.workflow) if q.workflow else None
-    workflow, now = (pack or next(iter(orders.packs))).workflow, orders.time.now()
+    workflow, now = chosen(request, q.workflow), orders.time.now()
     async with orders.ledger.reading() as tx:
-        return await performance(tx, workflow, now - (q.since or USUAL), now)
+        return await performance(tx, workflow, now - (q.since or USUAL), now, scope=scope_of(request))
 
 
 def _table(m: PerformanceMetrics) -> str:

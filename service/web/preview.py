@@ -10,6 +10,7 @@ from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Message, PlannedNotice
 from service.domain.order import Order, OrderRef
+from service.domain.scopes import Scope
 from service.earlier_packs import recall
 from service.ledger.messages.claims import ClaimedMessage
 from service.ledger.orders.locking import find
@@ -22,13 +23,13 @@ SHOWN_DIGITS: Final = 4
 
 
 async def preview(
-    context: Context, name: OrderRef, cause: SendNotice, decision: Decision | None = None
+    context: Context, name: OrderRef, cause: SendNotice, decision: Decision | None = None, *, scope: Scope
 ) -> list[NoticeMessage]:
     """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder."""
     orders = context.orders
     if decision is None:
         async with orders.ledger.reading() as tx:
-            order = await find(tx, *name)
+            order = await find(tx, *name, scope=scope)
             if order is None:
                 raise NoSuchOrder
             await recall(tx, orders.packs, [(order.workflow, order.version)])

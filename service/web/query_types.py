@@ -47,6 +47,9 @@ class OrdersQuery(Page, frozen=True):
     country: Country = ""
     overdue: Annotated[bool | None, Meta(description="whether a promise about it is broken or late")] = None
     open: Annotated[bool | None, Meta(description="true: not ended")] = None
+    todo: Annotated[
+        bool | None, Meta(description="true, for a party's people: what waits for them, the nearest date first")
+    ] = None
     archived: Annotated[bool | None, Meta(description="true: also those in statuses that lists leave out")] = None
     stuck_for: Annotated[timedelta | None, Meta(description="so long in one status, such as 3d")] = None
     ends_from: Annotated[datetime | None, Meta(description="expected end from this moment")] = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final, Literal
 
 from aiohttp import web
 from msgspec import Struct
@@ -19,6 +19,12 @@ class Open(Struct, frozen=True):
     """Of a route that anybody may call without a key: why that is so."""
 
     why: str
+
+
+# Whom of those that are limited a route serves: nobody; who sees whole workflows; everybody, each their own orders;
+# and with them the people of parties, whose role is an audience.
+Reach = Literal["all", "workflows", "orders", "parties"]
+REACHES: Final[tuple[Reach, ...]] = ("all", "workflows", "orders", "parties")
 
 
 class NoQuery(Struct, frozen=True):
@@ -38,6 +44,7 @@ class Route(Struct, frozen=True):
 
     `access`: the role that a caller's key must include, or why none is needed. Callers with a role are held to
     `CALLS_PER_MINUTE`, and a POST of theirs counts once per `Idempotency-Key`.
+    `reach`: whether it serves callers who are limited to a part, too. Where nothing is said, it serves none of them.
     `query`: its parameters as a Struct, with what they mean. Parameters that are not in it are refused, unless the
     route is `lenient`: addresses that others call for us, and the customer's link, to which mail programs and click
     counters add parameters of their own.
@@ -65,6 +72,7 @@ class Route(Struct, frozen=True):
     guesses: Kind | None = None
     streams: bool = False
     page: bool = False
+    reach: Reach = "all"
 
     @property
     def role(self) -> Role | None:

@@ -55,12 +55,13 @@ OPERATIONS = (
 API = (
     Route(
         "POST", "/v1/events", events.post_events, "publisher", body=dict, answer=schemas.EventResults,
-        also={207: Answer("some events were rejected", schemas.EventResults)}, audit=TIMELINE,
+        also={207: Answer("some events were rejected", schemas.EventResults)}, reach="workflows", audit=TIMELINE,
         most_bytes=MAX_BATCH_BYTES,
     ),
     Route(
         "GET", "/v1/orders", orders.list_orders, "agent", answer=schemas.OrderPage,
-        also={200: Answer("a table of all", str, "text/csv")}, query=q.OrdersQuery, audit=Act("orders.listed"),
+        also={200: Answer("a table of all", str, "text/csv")}, query=q.OrdersQuery, reach="parties",
+        audit=Act("orders.listed"),
     ),
     Route(
         "GET", "/v1/audit", audit.list_audit_lines, "admin", answer=schemas.AuditPage, query=q.AuditQuery,
@@ -68,131 +69,135 @@ API = (
     ),
     Route(
         "GET", "/v1/orders/{workflow}/{order_id}", orders.get_order, "agent", answer=schemas.OrderDocument,
-        audit=Act("order.seen"),
+        reach="parties", audit=Act("order.seen"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/notices", orders.post_notice, "agent", schemas.NoticeOrder,
         schemas.NoticeAnswer, 201, also={200: Answer("a preview: nothing was sent", schemas.NoticeAnswer)},
-        audit=Act("notice.sent"),
+        reach="orders", audit=Act("notice.sent"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/acts", acts.post_act, "agent", schemas.ActOrder, schemas.ActAnswer,
-        also={201: Answer("the order was made", schemas.ActAnswer)}, audit=Act("order.acted"),
+        also={201: Answer("the order was made", schemas.ActAnswer)}, reach="parties", audit=Act("order.acted"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, "agent", schemas.IssueReport,
-        schemas.Escalated, 201, audit=Act("issue.reported"),
+        schemas.Escalated, 201, reach="orders", audit=Act("issue.reported"),
     ),
     Route(
         "GET", "/v1/orders/{workflow}/{order_id}/conversation", conversations.get_conversation, "agent",
-        answer=Conversation, audit=Act("conversation.seen"),
+        answer=Conversation, reach="orders", audit=Act("conversation.seen"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/conversation", conversations.post_answer, "agent", CustomerAnswer,
         Conversation, 201, also={200: Answer("nothing was sent: others see who answers", Conversation)},
-        audit=Act("notice.sent"),
+        reach="orders", audit=Act("notice.sent"),
     ),
     Route(
         "GET", "/v1/conversations", conversations.list_waiting, "agent", answer=Tray, query=q.TrayQuery,
-        audit=Act("conversations.listed"),
+        reach="orders", audit=Act("conversations.listed"),
     ),
     Route(
         "POST", "/v1/conversations/{id}/move", conversations.move_reply, "agent", ReplyMove, Conversation,
-        audit=Act("reply.moved"),
+        reach="orders", audit=Act("reply.moved"),
     ),
     Route(
         "GET", "/v1/orders/{workflow}/{order_id}/link", orders.get_link, "agent", answer=schemas.LinkAnswer,
-        audit=Act("link.made"),
+        reach="orders", audit=Act("link.made"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/link/revoke", orders.revoke_links, "supervisor",
-        answer=schemas.LinkAnswer, audit=Act("links.revoked"),
+        answer=schemas.LinkAnswer, reach="orders", audit=Act("links.revoked"),
     ),
     Route(
         "GET", "/v1/messages", messages.list_messages, "agent", answer=schemas.MessagePage, query=q.MessagesQuery,
-        also={200: Answer("a table of all", str, "text/csv")}, audit=Act("messages.listed"),
+        also={200: Answer("a table of all", str, "text/csv")}, reach="orders", audit=Act("messages.listed"),
     ),
     Route(
         "POST", "/v1/messages/resend", messages.resend_messages, "supervisor", schemas.ResendOrder,
-        schemas.ResendAnswer, audit=Act("messages.resent"),
+        schemas.ResendAnswer, reach="orders", audit=Act("messages.resent"),
     ),
     Route(
         "POST", "/v1/messages/{id}/resend", messages.resend_message, "agent", schemas.ResendOne,
-        schemas.ResendAnswer, audit=Act("message.resent"),
+        schemas.ResendAnswer, reach="orders", audit=Act("message.resent"),
     ),
     Route(
         "POST", "/v1/broadcasts", broadcasts.tell_all, "supervisor", schemas.BroadcastOrder, schemas.BroadcastAnswer,
-        audit=Act("broadcast.sent"),
+        reach="orders", audit=Act("broadcast.sent"),
     ),
     Route(
-        "GET", "/v1/holds", holds.list_holds, "supervisor", answer=schemas.Holds, audit=Act("holds.listed"),
+        "GET", "/v1/holds", holds.list_holds, "supervisor", answer=schemas.Holds, reach="workflows",
+        audit=Act("holds.listed"),
     ),
     Route(
         "POST", "/v1/holds", holds.put_hold, "supervisor", schemas.HoldOrder, schemas.HoldLine, 201,
-        audit=Act("hold.put"),
+        reach="workflows", audit=Act("hold.put"),
     ),
-    Route("DELETE", "/v1/holds/{id}", holds.end_hold, "supervisor", status=204, audit=Act("hold.released")),
+    Route(
+        "DELETE", "/v1/holds/{id}", holds.end_hold, "supervisor", status=204, reach="workflows",
+        audit=Act("hold.released"),
+    ),
     Route(
         "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=schemas.EscalationPage,
-        query=q.EscalationsQuery, audit=Act("escalations.listed"),
+        query=q.EscalationsQuery, reach="orders", audit=Act("escalations.listed"),
     ),
     Route(
         "GET", "/v1/escalations/stream", stream.stream_escalations, "supervisor", media="text/event-stream",
-        streams=True, query=q.StreamQuery, audit=Act("escalations.streamed", before=True),
+        streams=True, query=q.StreamQuery, reach="orders", audit=Act("escalations.streamed", before=True),
     ),
     Route(
         "POST", "/v1/escalations/{id}/acknowledge", escalations.acknowledge_escalation, "supervisor", schemas.Remark,
-        schemas.Handled, audit=Act("escalation.acknowledge"),
+        schemas.Handled, reach="orders", audit=Act("escalation.acknowledge"),
     ),
     Route(
         "POST", "/v1/escalations/{id}/assign", escalations.assign_escalation, "supervisor", schemas.Assignment,
-        schemas.Handled, audit=Act("escalation.assign"),
+        schemas.Handled, reach="orders", audit=Act("escalation.assign"),
     ),
     Route(
         "POST", "/v1/escalations/{id}/reopen", escalations.reopen_escalation, "supervisor", schemas.Remark,
-        schemas.Handled, audit=Act("escalation.reopen"),
+        schemas.Handled, reach="orders", audit=Act("escalation.reopen"),
     ),
     Route(
         "POST", "/v1/escalations/bulk", escalations.handle_many, "supervisor", schemas.BulkOrder,
-        schemas.BulkResults, audit=Act("escalations.handled"),
+        schemas.BulkResults, reach="orders", audit=Act("escalations.handled"),
     ),
     Route(
         "POST", "/v1/escalations/{id}/resolve", escalations.resolve_escalation, "supervisor", schemas.Remark,
-        schemas.Handled, audit=Act("escalation.resolve"),
+        schemas.Handled, reach="orders", audit=Act("escalation.resolve"),
     ),
     Route(
         "POST", "/v1/escalations/{id}/snooze", escalations.snooze_escalation, "supervisor", schemas.Snooze,
-        schemas.Handled, audit=Act("escalation.snooze"),
+        schemas.Handled, reach="orders", audit=Act("escalation.snooze"),
     ),
     Route(
         "POST", "/v1/escalations/{id}/comment", escalations.comment_on_escalation, "supervisor", schemas.Remark,
-        schemas.Handled, audit=Act("escalation.comment"),
+        schemas.Handled, reach="orders", audit=Act("escalation.comment"),
     ),
     Route(
         "GET", "/v1/metrics/lifecycle", lifecycle.get_lifecycle, "supervisor", answer=LifecycleMetrics,
-        query=q.LifecycleQuery, audit=NUMBERS,
+        query=q.LifecycleQuery, reach="orders", audit=NUMBERS,
     ),
     Route(
         "GET", "/v1/metrics/costs", costs.get_costs, "supervisor", answer=costs.CostsShown, query=q.CostsQuery,
-        audit=NUMBERS,
+        reach="orders", audit=NUMBERS,
     ),
     Route(
         "GET", "/v1/metrics/performance", performance.get_performance, "supervisor", answer=PerformanceMetrics,
         also={200: Answer("a table of those who handle orders", str, "text/csv")}, query=q.PerformanceQuery,
-        audit=Act("performance.seen"),
+        reach="orders", audit=Act("performance.seen"),
     ),
     Route(
         "GET", "/v1/subscriptions", subscriptions.list_subscriptions, "supervisor", answer=schemas.Subscriptions,
-        audit=Act("subscriptions.listed"),
+        reach="workflows", audit=Act("subscriptions.listed"),
     ),
     Route(
         "POST", "/v1/subscriptions", subscriptions.add_subscription, "supervisor", schemas.SubscriptionOrder,
         schemas.SubscriptionLine, 201, also={202: Answer("sent once, now", schemas.Count)},
-        audit=Act("subscription.made"),
+        reach="workflows", audit=Act("subscription.made"),
     ),
     Route(
         "DELETE", "/v1/subscriptions/{id}", subscriptions.end_subscription, "supervisor", status=204,
-        audit=Act("subscription.ended"),
+        reach="workflows", audit=Act("subscription.ended"),
     ),
     Route(
         "GET", "/v1/dead-letters", dead.list_dead_letters, "supervisor", answer=schemas.DeadLetterPage,
@@ -208,11 +213,11 @@ API = (
     ),
     Route(
         "GET", "/v1/suppressions", suppressions.list_suppressions, "agent", answer=schemas.Suppressions,
-        query=q.SuppressionsQuery, audit=Act("suppressions.listed"),
+        query=q.SuppressionsQuery, reach="orders", audit=Act("suppressions.listed"),
     ),
     Route(
         "DELETE", "/v1/suppressions", suppressions.lift_suppression, "agent", answer=schemas.Count,
-        query=q.SuppressionQuery, audit=Act("suppression.lifted"),
+        query=q.SuppressionQuery, reach="orders", audit=Act("suppression.lifted"),
     ),
     Route(
         "GET", "/v1/people/{address}", people.get_person, "admin", answer=PersonData, query=q.OfCountry,
@@ -220,7 +225,7 @@ API = (
     ),
     Route(
         "GET", "/v1/people/{address}/orders", people.list_orders_of_person, "publisher", answer=schemas.PersonOrders,
-        query=q.PersonOrdersQuery, audit=Act("person.orders_listed"),
+        query=q.PersonOrdersQuery, reach="workflows", audit=Act("person.orders_listed"),
     ),
     Route(
         "DELETE", "/v1/people/{address}", people.forget_person, "admin", answer=Erasure, query=q.OfCountry,

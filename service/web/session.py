@@ -9,8 +9,8 @@ from uuid import UUID
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from msgspec import Struct
 
+from service.domain.scopes import EVERYTHING, Scope
 from service.keyring import Keyring
-from service.ledger.access.api_keys import Role
 from service.ledger.access.sessions import LIFE
 
 COOKIE: Final = "stagebell_session"
@@ -18,12 +18,16 @@ LIFE_S: Final = int(LIFE.total_seconds())
 
 
 class Session(Struct, frozen=True):
-    """A sign-in. `key_id`: the API key behind it, whose revocation ends it; None for OIDC. `role`: as it began."""
+    """A sign-in. `key_id`: the API key behind it, whose revocation ends it; None for OIDC. `role`: as it began.
+
+    `scope`: as the ledger says; the cookie does not.
+    """
 
     id: str
     name: str
-    role: Role
+    role: str
     key_id: UUID | None = None
+    scope: Scope = EVERYTHING
 
 
 def new_session_id() -> str:

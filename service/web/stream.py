@@ -7,9 +7,12 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
+from msgspec import Struct
 
+from service.keyring import Keyring
 from service.telemetry import metrics
-from service.web.auth import stream_right_of
+from service.web import stream_places
+from service.web.auth import scope_of, stream_right_of
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
 from service.web.context import CONTEXT
 from service.web.known import check_names
@@ -35,22 +38,23 @@ async def stream_escalations(request: web.Request) -> web.StreamResponse:
 
 
 async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamResponse:
-    asked = query_of(request, StreamQuery)
+    asked, scope, keyring = query_of(request, StreamQuery), scope_of(request), request.app[CONTEXT].orders.keyring
     last = request.headers.get("Last-Event-ID", asked.last_event_id)
     # Nothing else would tell that the other side has gone, until the next line.
     listener = broadcaster.join(asked.team, asked.workflow, stream_right_of(request), lambda: _is_gone(request))
     try:
-        known = await broadcaster.place_of(last) if last else None
+        known = await broadcaster.place_of(stream_places.read(keyring, last, scope)) if last else None
         place = known or broadcaster.last
         response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
         await response.prepare(request)
         _keep_buffer_small(request)
         with contextlib.suppress(ConnectionError):
             async with response:
-                await response.send("", event="ready", id=str(place), retry=1000)
+                named = stream_places.written(keyring, place, scope)
+                await response.send("", event="ready", id=named, retry=1000)
                 if last and known is None:
-                    await response.send(MISSED, event="missed", id=str(place))
-                await _follow(response, broadcaster, listener, place.seq)
+                    await response.send(MISSED, event="missed", id=named)
+                await _follow(response, Reader(broadcaster, listener, keyring), place.seq)
         return response
     except TimeoutError:
         listener.let_go()
@@ -73,18 +77,34 @@ def _keep_buffer_small(request: web.Request) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
-async def _follow(response: EventSourceResponse, broadcaster: Broadcaster, listener: Listener, seq: int) -> None:
-    while missed := await broadcaster.after(seq):
-        await _send(response, [line for line in missed if listener.wants(line)])
+class Reader(Struct, frozen=True):
+    """A listener, and what its lines look like to whoever reads them."""
+
+    broadcaster: Broadcaster
+    listener: Listener
+    keyring: Keyring
+
+    async def wires(self, lines: list[Line]) -> list[bytes]:
+        """Those of these lines that may be seen."""
+        scope = self.listener.scope
+        if scope.is_everything:
+            return [line.wire for line in lines]
+        seen = await self.broadcaster.visible(lines, scope)
+        return [line.wire_at(stream_places.written(self.keyring, line.place, scope)) for line in seen]
+
+
+async def _follow(response: EventSourceResponse, reader: Reader, seq: int) -> None:
+    while missed := await reader.broadcaster.after(seq):
+        await _send(response, await reader.wires([line for line in missed if reader.listener.wants(line)]))
         seq = missed[-1].seq
         if len(missed) < AT_ONCE:
             break
-    while not listener.over:
-        await _send(response, [line for line in await listener.take() if line.seq > seq])
+    while not reader.listener.over:
+        await _send(response, await reader.wires([line for line in await reader.listener.take() if line.seq > seq]))
 
 
-async def _send(response: EventSourceResponse, lines: list[Line]) -> None:
+async def _send(response: EventSourceResponse, wires: list[bytes]) -> None:
     """All lines in one write; raises TimeoutError when the other side does not take them."""
-    if lines:
+    if wires:
         async with asyncio.timeout(SEND_TIMEOUT_S):
-            await response.write(b"".join(line.wire for line in lines))
+            await response.write(b"".join(wires))

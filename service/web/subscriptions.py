@@ -17,7 +17,9 @@ from service.ledger.escalations.schedules import ReportSubscription
 from service.ledger.messages import outbox
 from service.mail_address import canonical_mail
 from service.web.audited import audit_line, noted
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
+from service.web.known import require_workflow
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
 from service.web.schemas import Count, SubscriptionLine, SubscriptionOrder, Subscriptions
@@ -30,7 +32,7 @@ async def list_subscriptions(request: web.Request) -> web.StreamResponse:
     orders = request.app[CONTEXT].orders
     async with orders.ledger.reading() as tx:
         found = await schedules.listed(tx)
-    return answer(Subscriptions([_line(s) for s in found]))
+    return answer(Subscriptions([_line(s) for s in found if scope_of(request).has_workflow(s.workflow)]))
 
 
 async def add_subscription(request: web.Request) -> web.StreamResponse:
@@ -41,7 +43,7 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
         wanted = structs.replace(wanted, email=canonical_mail(wanted.email))
     except ValueError as error:
         raise Rejection(f"email: {error}") from None
-    workflow = orders.packs.get(wanted.workflow).workflow
+    workflow = require_workflow(request, wanted.workflow)
     require_known("report", wanted.report, workflow.reports, "report")
     report = workflow.reports[wanted.report]
     now = orders.time.now()
@@ -96,7 +98,8 @@ async def end_subscription(request: web.Request) -> web.StreamResponse:
     orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "subscription")
     async with orders.ledger.transaction() as tx:
-        if not await schedules.unsubscribe(tx, key):
+        theirs = [s for s in await schedules.listed(tx) if s.id == key and scope_of(request).has_workflow(s.workflow)]
+        if not theirs or not await schedules.unsubscribe(tx, key):
             raise Problem(404, "No such subscription", "there is no subscription with this id")
         line = audit_line(request, "subscription.ended", subscription=str(key))
         await write_audit(tx, [line], orders.time.now())

@@ -9,7 +9,9 @@ from service.channels import registry
 from service.domain.errors import Rejection
 from service.ledger.auditing.lines import write_audit
 from service.ledger.messages.suppressions import lift, suppressed
+from service.ledger.orders.search import knows
 from service.web.audited import audit_line, noted
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.orders import countries_of
 from service.web.params import answer
@@ -27,7 +29,8 @@ async def list_suppressions(request: web.Request) -> web.StreamResponse:
     known_as = _recipient(request, q.recipient, q.country)
     noted(request, people=known_as)
     async with orders.ledger.reading() as tx:
-        found = await suppressed(tx, known_as)
+        theirs = await knows(tx, known_as, scope=scope_of(request))
+        found = await suppressed(tx, known_as) if theirs else []
     return answer(Suppressions(list(found)))
 
 
@@ -48,7 +51,8 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
     noted(request, people=known_as)
     line = audit_line(request, "suppression.lifted", channel=channel)
     async with orders.ledger.transaction() as tx:
-        lifted = await lift(tx, channel, known_as[0].removeprefix(f"{channel}:"))
+        theirs = await knows(tx, known_as, scope=scope_of(request))
+        lifted = await lift(tx, channel, known_as[0].removeprefix(f"{channel}:")) if theirs else 0
         await write_audit(tx, [line], orders.time.now())
     return lifted
 

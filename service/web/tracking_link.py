@@ -13,6 +13,7 @@ from aiohttp import web
 from service.dispatch.compose import LINK_PURPOSE
 from service.domain.languages import nearest, pick_locale
 from service.domain.order import Order
+from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
 from service.ledger.orders.locking import find_by_id
 from service.web.brand_look import PageBrand
@@ -52,7 +53,7 @@ async def linked_order(request: web.Request) -> tuple[Order, Workflow]:
     order = None
     if order_id is not None:
         async with context.orders.ledger.reading() as tx:
-            order = await find_by_id(tx, order_id)
+            order = await find_by_id(tx, order_id, scope=EVERYTHING)
     if order is not None and _is_good(request, token, order):
         pack = context.orders.packs.find(order.workflow, order.version)
         if pack is not None and pack.workflow.statuses[order.status].tracked:

@@ -12,6 +12,7 @@ from aiohttp import web
 from service import opt_outs
 from service.dispatch.mail_links import read_mail_token
 from service.domain.languages import pick_locale
+from service.domain.scopes import EVERYTHING
 from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
 from service.ledger.orders.locking import find_by_id
@@ -81,7 +82,7 @@ async def _message(request: web.Request) -> StoredMessage:
 async def _page(request: web.Request, stored: StoredMessage, *, done: bool) -> web.Response:
     context = request.app[CONTEXT]
     async with context.orders.ledger.reading() as tx:
-        order = await find_by_id(tx, stored.message.order_id)
+        order = await find_by_id(tx, stored.message.order_id, scope=EVERYTHING)
     pack = context.orders.packs.find(order.workflow, order.version) if order else None
     brand = brand_of(pack.workflow if pack else None, order.brand if order else "", context.settings.brand)
     locale = pick_locale(tuple(words()), stored.message.locale, cldr.kinship())

@@ -24,6 +24,7 @@ from service.workflows import (
     lint_conditions,
     lint_languages,
     lint_lengths,
+    lint_parties,
     lint_publish,
     lint_replies,
     lint_teams,
@@ -44,6 +45,7 @@ _CHECKS: Final = (
     lint_acts.check,
     lint_brands.check,
     lint_lengths.check,
+    lint_parties.check,
     lint_publish.check,
     lint_replies.check,
 )

@@ -14,6 +14,7 @@ from service.workflows.schema_asks import Asks
 from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
 from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, WhenYaml
+from service.workflows.schema_parties import PartyYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_teams import CallsYaml, ReasonYaml, TeamYaml
 from service.workflows.schema_times import CalendarYaml, QuietYaml, StartTime
@@ -256,6 +257,7 @@ class WorkflowYaml(Part):
     ] = {}
     replies: dict[Ident, ReplyYaml] = {}
     acts: Annotated[ActsYaml, Field(description="what people may do to orders themselves")] = ActsYaml()
+    parties: Annotated[dict[Ident, PartyYaml], Field(description="audiences whose people may see their orders")] = {}
     tracking: TrackingYaml = TrackingYaml()
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}

@@ -50,7 +50,7 @@ async def browser(chromium_url: str) -> AsyncIterator[Browser]:
 
 async def signed_in(browser: Browser, world: World, role: str, base: str = "", name: str = "", **options: Any) -> Page:
     """A page of somebody who came by the sign-in form."""
-    key = await key_for(world, role, name or f"{role}-{id(options)}")  # type: ignore[arg-type]
+    key = await key_for(world, role, name or f"{role}-{id(options)}")
     context = await browser.new_context(**options)
     page = await context.new_page()
     await page.goto(f"{base or world.http}/desk")

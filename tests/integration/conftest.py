@@ -9,7 +9,7 @@ from service.ledger.database.engine import Ledger
 from tests.support.client import Client, key_for
 from tests.support.world import World
 
-Caller = Callable[[str], Awaitable[Client]]
+Caller = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
@@ -29,11 +29,11 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
 
 @pytest.fixture
 async def caller(world: World) -> AsyncIterator[Caller]:
-    """Makes a client with a new key of a role; an empty role has no key."""
+    """Makes a client with a new key of a role, limited to these scopes; an empty role has no key."""
     clients: list[Client] = []
 
-    async def make(role: str) -> Client:
-        client = Client(world, await key_for(world, role) if role else "")  # type: ignore[arg-type]
+    async def make(role: str, *scopes: str) -> Client:
+        client = Client(world, await key_for(world, role, scopes=scopes) if role else "")
         clients.append(client)
         return client
 

@@ -104,7 +104,7 @@ def hole(step: Step, status: int, location: str) -> bool:
     """Whether the answer is an error of ours, or an act or a look above the role."""
     if status >= 500 and not (status == 503 and step.path.startswith("/readyz")):
         return True
-    allowed = step.needs is None or (step.role and step.needs in INCLUDES[step.role])  # type: ignore[index]
+    allowed = step.needs is None or (step.role and step.needs in INCLUDES[step.role])
     if allowed:
         return False
     to_sign_in = status == 302 and location.startswith(("/desk/sign-in", "/desk/orders"))

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from service.app import App
 from service.dispatch.price_reader import PriceReader
+from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
 from service.ledger.escalations.tables import incidents
 from service.ledger.messages.costs import keep_prices, spent
@@ -104,7 +105,7 @@ async def test_what_is_captured_costs_nothing(parts: dict[str, Any], prices: Pat
             await asyncio.sleep(0.05)
         async with app.ledger.reading() as tx:
             today = datetime.now(UTC) - timedelta(hours=1)
-            assert await spent(tx, today, today + timedelta(hours=2), "USD") == []
+            assert await spent(tx, today, today + timedelta(hours=2), "USD", scope=EVERYTHING) == []
     finally:
         await app.close()
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from service.dispatch.compose import LINK_PURPOSE
+from service.domain.scopes import EVERYTHING
 from service.ledger.orders.locking import find
 from service.web.routes import API, OPERATIONS, PAGES
 from service.web.server import Runner
@@ -53,7 +54,7 @@ async def ask(world: World, head: str, body: bytes = b"", patience_s: float = 5.
 async def link_of(world: World) -> str:
     await world.accept(event("A-1", "vendor_en_route", recipients={"customer": CUSTOMER}))
     async with world.ledger.reading() as tx:
-        order = await find(tx, "device_pickup", "A-1")
+        order = await find(tx, "device_pickup", "A-1", scope=EVERYTHING)
     assert order is not None
     return world.ledger.keyring.token(f"{LINK_PURPOSE}{order.links}", order.id)
 

@@ -12,6 +12,7 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
+from service.domain.scopes import EVERYTHING
 from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.client import key_for
@@ -52,7 +53,7 @@ def by_kombu(url: str) -> None:
 
 async def reached(world: World, order_id: str, status: str) -> bool:
     async with world.ledger.reading() as tx:
-        order = await find(tx, "device_pickup", order_id)
+        order = await find(tx, "device_pickup", order_id, scope=EVERYTHING)
     return order is not None and order.status == status
 
 

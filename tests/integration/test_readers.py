@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
+from service.domain.scopes import EVERYTHING
 from service.keyring import Keyring
 from service.ledger.orders.locking import find
 from service.ledger.orders.records import seal_json
@@ -96,7 +97,7 @@ async def test_orders_of_earlier_releases_are_put_right_when_they_are_next_decid
     await told(world, customer={"phone": ASHA, "locale": "en"})
     keyring: Keyring = world.ledger.keyring
     async with world.ledger.transaction() as tx:
-        order = await find(tx, "device_pickup", "A-1")
+        order = await find(tx, "device_pickup", "A-1", scope=EVERYTHING)
         assert order is not None
         (person,) = order.recipients["customer"]
         old = msgspec.structs.replace(person, phone="+91-98123 45678 ")

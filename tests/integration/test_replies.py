@@ -9,6 +9,7 @@ from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
 from service.domain.order import Order
+from service.domain.scopes import EVERYTHING
 from service.ledger.conversations import reading
 from service.ledger.conversations.tables import replies
 from service.ledger.messages.tables import outbox
@@ -54,13 +55,13 @@ async def said(world: World, order_id: str) -> list[reading.Said]:
 
 async def unmatched(world: World) -> list[reading.Waiting]:
     async with world.ledger.reading() as tx:
-        return await reading.unmatched(tx, 50)
+        return await reading.unmatched(tx, 50, scope=EVERYTHING)
 
 
 async def stored(world: World, order_id: str) -> Order:
     """The order's record."""
     async with world.ledger.reading() as tx:
-        order = await find(tx, "device_pickup", order_id)
+        order = await find(tx, "device_pickup", order_id, scope=EVERYTHING)
     assert order is not None
     return order
 

@@ -11,6 +11,7 @@ from service import conversations
 from service.conversations import IncomingReply
 from service.domain.calendars import Schedule
 from service.domain.persons import Wishes
+from service.domain.scopes import EVERYTHING
 from service.keyring import SealBroken
 from service.ledger import tables
 from service.ledger.auditing.lines import AuditLine, write_audit
@@ -51,7 +52,7 @@ async def two_of_everything(world: World, agent: Client) -> None:
             assert kept is not None
         async with world.ledger.transaction() as tx:
             await preferences.keep(tx, [str(person(n)["phone"])], Wishes(("sms",)), NOW)
-            order = await find(tx, "device_pickup", f"S-{n}")
+            order = await find(tx, "device_pickup", f"S-{n}", scope=EVERYTHING)
             assert order is not None
             await show_answering(tx, order.id, "Kim", NOW)
             daily = Schedule("day", NOW.time(), "UTC")

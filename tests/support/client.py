@@ -1,11 +1,13 @@
 """Calls to the running service as each role would make them."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
 from sqlalchemy.exc import DBAPIError
 
+from service.domain.scopes import read_scope
 from service.ledger.access import api_keys as keys
 from service.ledger.access.api_keys import Role
 from tests.support.world import World
@@ -14,12 +16,12 @@ TRIES = 3
 ROLES: tuple[Role, ...] = ("publisher", "agent", "supervisor", "admin")
 
 
-async def key_for(world: World, role: Role, name: str = "") -> str:
+async def key_for(world: World, role: str, name: str = "", scopes: Sequence[str] = ()) -> str:
     """A new API key."""
     for _ in range(TRIES):
         with contextlib.suppress(DBAPIError):
             async with world.ledger.transaction() as tx:
-                return await keys.create(tx, role, name or role, world.clock.now())
+                return await keys.create(tx, role, name or role, world.clock.now(), read_scope(scopes))
     raise AssertionError("the database stays away")
 
 

@@ -19,6 +19,7 @@ from aiohttp import web
 from service.app import App
 from service.domain.causes import EscalationAct, HandleEscalation
 from service.domain.order import OrderRef
+from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
 from service.ledger.escalations.views import Wanted, listed
 from service.timekeeping import SteadyTime
@@ -111,7 +112,7 @@ async def fill(app: App, ended: int, open_ones: int) -> None:
 async def _handle(app: App) -> None:
     """People have taken some of it."""
     async with app.ledger.reading() as tx:
-        found, _, _ = await listed(tx, Wanted(limit=1000), app.time.now())
+        found, _, _ = await listed(tx, Wanted(limit=1000), app.time.now(), scope=EVERYTHING)
     for n, line in enumerate(found):
         if n % 4:
             continue
@@ -119,7 +120,7 @@ async def _handle(app: App) -> None:
         for act, comment in acts:
             until = app.time.now() + timedelta(hours=1) if act == "snooze" else None
             cause = HandleEscalation(app.time.now(), _id(line.id), act, by, comment, until)
-            await app.orders.act(OrderRef(line.workflow, line.order_id), cause, [])
+            await app.orders.act(OrderRef(line.workflow, line.order_id), cause, [], scope=EVERYTHING)
 
 
 def _acts(n: int) -> Sequence[tuple[EscalationAct, str]]:

@@ -24,6 +24,7 @@ from service.domain.causes import (
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, NoAnswer, Permanent, ProviderResult, Receipt, Transient
 from service.domain.order import OrderRef
+from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
 from service.intake.intake import Intake
 from service.ledger.database.engine import Ledger
@@ -189,11 +190,11 @@ class MixedLives:
 
         if dice.random() < 0.7:
             wanted = WantedMessages(states=("failed", "undelivered", "superseded"), since=now - timedelta(hours=2))
-            await resend(self.orders, Request(wanted, "Kim", channel=dice.choice(("", "email"))))
+            await resend(self.orders, Request(wanted, "Kim", EVERYTHING, channel=dice.choice(("", "email"))))
 
     async def _act(self, name: str, cause: Any) -> None:
         try:
-            await self.orders.act(OrderRef(self.workflow.name, name), cause)
+            await self.orders.act(OrderRef(self.workflow.name, name), cause, scope=EVERYTHING)
         except (Rejection, NoSuchOrder):
             return
 

@@ -14,6 +14,7 @@ from service.app import App
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.unknown_messages import UnknownResolver
 from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
 from service.intake.intake import Verdict
 from service.ledger.database.engine import Ledger
@@ -239,9 +240,9 @@ class World:
         """The order as the API shows it."""
         pack = self.app.packs.get(workflow)
         async with self.ledger.reading() as tx:
-            order = await find(tx, workflow, order_id)
+            order = await find(tx, workflow, order_id, scope=EVERYTHING)
             assert order is not None, f"no order {order_id}"
-            view = await order_view(tx, pack.workflow, order, self.clock.now())
+            view = await order_view(tx, pack.workflow, order, self.clock.now(), scope=EVERYTHING)
         shown: dict[str, Any] = to_builtins(view, builtin_types=(datetime,))
         return shown
 

@@ -11,10 +11,12 @@ from msgspec import Struct
 from sqlalchemy import select, update
 
 from service.domain.errors import Rejection
+from service.domain.scopes import EVERYTHING, Scope, read_scope, written
 from service.ledger.access.tables import api_keys
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
 
+# Of the company's own people and programs; whoever belongs to a party has its audience for a role.
 Role = Literal["publisher", "agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
 PREFIX: Final = "sb_"
@@ -24,12 +26,16 @@ _KEY: Final = re.compile(r"sb_[A-Za-z0-9_-]{1,100}")
 
 
 class Caller(Struct, frozen=True):
-    """Who is asking: by a key, or by a session of the desk (which stands on a key, or on an account elsewhere)."""
+    """Who is asking: by a key, or by a session of the desk (which stands on a key, or on an account elsewhere).
+
+    `role`: one of `ROLES`, or the audience of a party; `scope`: what they are limited to.
+    """
 
     name: str
-    role: Role
+    role: str
     key_id: UUID | None = None
     session_id: str = ""
+    scope: Scope = EVERYTHING
 
     @property
     def identity(self) -> str:
@@ -39,19 +45,46 @@ class Caller(Struct, frozen=True):
         return f"key {self.key_id}" if self.key_id else self.name
 
 
+class Standing(Struct, frozen=True):
+    """What a key or a sign-in stands for now."""
+
+    role: str
+    scope: Scope
+
+
+class Key(Struct, frozen=True):
+    """A key without what opens by it."""
+
+    name: str
+    role: str
+    made: datetime
+    revoked: datetime | None
+    scope: Scope
+
+
+def standing(role: str, scopes: str) -> Standing:
+    """From a row's columns."""
+    return Standing(role, read_scope(scopes.split()))
+
+
 def looks_like_key(text: str) -> bool:
     """Whether it could be a key at all; what cannot is not looked up."""
     return _KEY.fullmatch(text) is not None
 
 
-async def create(tx: Transaction, role: Role, name: str, now: datetime) -> str:
+async def create(tx: Transaction, role: str, name: str, now: datetime, scope: Scope = EVERYTHING) -> str:
     """A new key; this is the only time that it can be seen. Raises Rejection for a name that stands for an account."""
     if name.startswith(ACCOUNT):
         raise Rejection(f"name: those that begin with {ACCOUNT!r} are of people who sign in with company accounts")
     key = PREFIX + secrets.token_urlsafe(32)
     await tx.execute(
         api_keys.insert().values(
-            id=new_uuid(), name=name, role=role, digest=tx.keyring.digest("api-key", key), created_at=now
+            id=new_uuid(),
+            name=name,
+            role=role,
+            scopes=" ".join(written(scope)),
+            digest=tx.keyring.digest("api-key", key),
+            created_at=now,
         )
     )
     return key
@@ -59,11 +92,14 @@ async def create(tx: Transaction, role: Role, name: str, now: datetime) -> str:
 
 async def caller_of(tx: Transaction, key: str) -> Caller | None:
     """Whose key this is, if it is valid."""
-    query = select(api_keys.c.id, api_keys.c.name, api_keys.c.role).where(
+    query = select(api_keys.c.id, api_keys.c.name, api_keys.c.role, api_keys.c.scopes).where(
         api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
     )
     row = (await tx.execute(query)).one_or_none()
-    return Caller(row.name, row.role, row.id) if row else None
+    if row is None:
+        return None
+    now = standing(row.role, row.scopes)
+    return Caller(row.name, now.role, row.id, scope=now.scope)
 
 
 async def revoked_name(tx: Transaction, key: str) -> str:
@@ -74,10 +110,11 @@ async def revoked_name(tx: Transaction, key: str) -> str:
     return str((await tx.execute(query)).scalar_one_or_none() or "")
 
 
-async def roles_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Role]:
-    """The roles of these keys; those that were revoked are missing."""
-    query = select(api_keys.c.id, api_keys.c.role).where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
-    return {row.id: row.role for row in await tx.execute(query)}
+async def standing_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """What these keys stand for; those that were revoked are missing."""
+    query = select(api_keys.c.id, api_keys.c.role, api_keys.c.scopes)
+    query = query.where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
+    return {row.id: standing(row.role, row.scopes) for row in await tx.execute(query)}
 
 
 async def revoke(tx: Transaction, name: str, now: datetime) -> int:
@@ -88,7 +125,7 @@ async def revoke(tx: Transaction, name: str, now: datetime) -> int:
     return int(ended.rowcount)
 
 
-async def listed(tx: Transaction) -> list[tuple[str, str, datetime, datetime | None]]:
-    """(name, role, made, revoked) of all keys."""
+async def listed(tx: Transaction) -> list[Key]:
+    """All keys, the oldest first."""
     rows = await tx.execute(select(api_keys).order_by(api_keys.c.created_at))
-    return [(row.name, row.role, row.created_at, row.revoked_at) for row in rows]
+    return [Key(row.name, row.role, row.created_at, row.revoked_at, read_scope(row.scopes.split())) for row in rows]

@@ -1,7 +1,7 @@
 """Who is signed in at the desk, kept here so that every replica knows when a sign-in is over.
 
-A session ends with sign-out, with its key, with a newer sign-in that says another role, and after its life. Ids, names
-and accounts are kept as keyed digests.
+A session ends with sign-out, with its key, and after its life; an account's newest sign-in says the role and scopes of
+its others. Ids, names and accounts are kept as keyed digests.
 """
 
 from collections.abc import Collection
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select, update
 
+from service.domain.scopes import EVERYTHING, Scope, written
 from service.keyring import Keyring
-from service.ledger.access.api_keys import Role
+from service.ledger.access.api_keys import Standing, standing
 from service.ledger.access.tables import api_keys, desk_sessions
 from service.ledger.database.transaction import Transaction
 
@@ -28,32 +29,37 @@ async def begin(
     tx: Transaction,
     session_id: str,
     name: str,
-    role: Role,
+    role: str,
     now: datetime,
     *,
     key_id: UUID | None = None,
     account: str = "",
+    scope: Scope = EVERYTHING,
 ) -> None:
-    """A new sign-in by a key or by an account elsewhere; an account's newest sign-in says the role of its others."""
+    """A new sign-in by a key or by an account elsewhere (its newest says what its others may); a key has its scope."""
     await tx.execute(delete(desk_sessions).where(desk_sessions.c.created_at < now - LIFE))
     subject = tx.keyring.digest("desk-account", account or str(key_id))
+    scopes = " ".join(written(scope))
     if account:
-        await tx.execute(update(desk_sessions).where(desk_sessions.c.subject == subject).values(role=role))
+        theirs = update(desk_sessions).where(desk_sessions.c.subject == subject)
+        await tx.execute(theirs.values(role=role, scopes=scopes))
     row = {
         "id": digest_of(tx.keyring, session_id),
         "subject": subject,
         "named": tx.keyring.digest("desk-name", name),
         "role": role,
+        "scopes": scopes,
         "key_id": key_id,
         "created_at": now,
     }
     await tx.execute(desk_sessions.insert().values(row))
 
 
-async def roles_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Role]:
-    """The roles that these sessions have now; those that are over are missing."""
+async def standing_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Standing]:
+    """What these sessions stand for now; those that are over are missing."""
+    s, k = desk_sessions.c, api_keys.c
     query = (
-        select(desk_sessions.c.id, desk_sessions.c.role, desk_sessions.c.key_id, api_keys.c.role.label("key_role"))
+        select(s.id, s.role, s.scopes, s.key_id, k.role.label("key_role"), k.scopes.label("key_scopes"))
         .outerjoin(api_keys, (api_keys.c.id == desk_sessions.c.key_id) & api_keys.c.revoked_at.is_(None))
         .where(
             desk_sessions.c.id.in_(sessions),
@@ -61,11 +67,11 @@ async def roles_of(tx: Transaction, sessions: Collection[bytes], now: datetime) 
             desk_sessions.c.created_at > now - LIFE,
         )
     )
-    found: dict[bytes, Role] = {}
+    found: dict[bytes, Standing] = {}
     for row in await tx.execute(query):
-        role = row.role if row.key_id is None else row.key_role
+        role, scopes = (row.role, row.scopes) if row.key_id is None else (row.key_role, row.key_scopes)
         if role is not None:
-            found[bytes(row.id)] = role
+            found[bytes(row.id)] = standing(role, scopes)
     return found
 
 

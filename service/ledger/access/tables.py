@@ -25,6 +25,8 @@ api_keys = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
+    # What it is limited to, parted by blanks (`domain/scopes.py`); empty: nothing.
+    Column("scopes", Text, nullable=False, server_default=""),
     Column("digest", LargeBinary(16), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
@@ -38,6 +40,8 @@ desk_sessions = Table(
     Column("subject", LargeBinary(16), nullable=False),
     Column("named", LargeBinary(16), nullable=False),
     Column("role", Text, nullable=False),
+    # Of an account elsewhere; a key's session is limited as its key is.
+    Column("scopes", Text, nullable=False, server_default=""),
     Column("key_id", Uuid),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),

@@ -11,6 +11,7 @@ from sqlalchemy import and_, or_, select
 
 from service.domain.address_keys import both_forms
 from service.domain.conversation import ANSWER
+from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
 from service.ledger.conversations.tables import CONVERSATION_AGENT, REPLY_WORDS, conversations, replies
@@ -19,6 +20,7 @@ from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import MESSAGE_WORDS, messages, notices
 from service.ledger.orders.records import message_of, snapshot_of, unseal_json
+from service.ledger.orders.scoping import of_order, visible
 from service.ledger.orders.tables import orders
 
 _words_decoder: Final = msgspec.json.Decoder(Words)
@@ -83,10 +85,13 @@ def _words(keyring: Keyring, row: Any) -> Words:
     return _words_decoder.decode(keyring.unseal(row.sealed_words, REPLY_WORDS.of(row.id)))
 
 
-async def find_reply(tx: Transaction, reply_id: UUID) -> StoredReply | None:
-    """One thing that was said, locked: it is about to be moved."""
+async def find_reply(tx: Transaction, reply_id: UUID, *, scope: Scope) -> StoredReply | None:
+    """One thing that was said, locked: it is about to be moved. What is of no order is of no scope."""
     row = (await tx.execute(select(replies).where(replies.c.id == reply_id).with_for_update())).one_or_none()
     if row is None:
+        return None
+    of = [row.order_id] if row.order_id else []
+    if not scope.is_everything and not await visible(tx, of, scope=scope):
         return None
     said = _words(tx.keyring, row)
     return StoredReply(row.id, row.order_id, row.at, row.channel, said.address, said.text)
@@ -150,13 +155,14 @@ def _agent(keyring: Keyring, row: Any, now: datetime) -> str:
 
 
 async def waiting(
-    tx: Transaction, now: datetime, *, workflows: Collection[str] | None, agent: str, limit: int
+    tx: Transaction, now: datetime, *, workflows: Collection[str] | None, agent: str, limit: int, scope: Scope
 ) -> list[Waiting]:
     """The unanswered, longest first; of these workflows (None: all), or those that `agent` answers."""
     query = (
         select(conversations, orders.c.order_id.label("order_name"))
         .join(orders, orders.c.id == conversations.c.order_id)
         .where(conversations.c.unanswered_since.is_not(None))
+        .where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
         .order_by(conversations.c.unanswered_since)
         .limit(limit)
     )
@@ -184,8 +190,10 @@ async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UU
     return {row.order_id: row for row in await tx.execute(query)}
 
 
-async def unmatched(tx: Transaction, limit: int) -> list[Waiting]:
-    """Words that no order is known for, longest waiting first."""
+async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[Waiting]:
+    """Words that no order is known for, longest waiting first; nobody who is limited sees them."""
+    if not scope.is_everything:
+        return []
     query = select(replies).where(replies.c.order_id.is_(None)).order_by(replies.c.at).limit(limit)
     found = []
     for row in await tx.execute(query):

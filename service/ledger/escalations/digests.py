@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Select, func, select
 
 from service.domain.reports import Report
+from service.domain.scopes import EVERYTHING
 from service.domain.teams import Team
 from service.events_out import CloudEvent, DigestData
 from service.ledger.columns import literal_in
@@ -109,7 +110,7 @@ async def report_mail(
         sort="submitted",
         limit=MOST_ROWS,
     )
-    rows, _ = await search(tx, wanted, now)
+    rows, _ = await search(tx, wanted, now, scope=EVERYTHING)
     mail = ReportMail(
         address=address,
         subject=f"{report.title}: {len(rows)} orders",

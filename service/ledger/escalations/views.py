@@ -5,9 +5,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
 
 from service.domain.errors import Rejection
+from service.domain.scopes import Scope
 from service.keyring import Keyring
 from service.ledger.columns import literal_in
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
@@ -17,6 +18,7 @@ from service.ledger.escalations.handling import opened, owner_digest, owner_of_i
 from service.ledger.escalations.tables import escalation_stream, escalations, incidents
 from service.ledger.orders.read_models import Comment, EscalationLine, EscalationShown, IncidentShown, NearBreach
 from service.ledger.orders.records import UNREADABLE, state_of
+from service.ledger.orders.scoping import of_team
 from service.ledger.orders.tables import clocks, orders
 
 _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -59,12 +61,17 @@ def _where(wanted: Wanted, now: datetime, keyring: Keyring) -> list[ColumnElemen
     return found
 
 
-async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[EscalationLine], int, str]:
+async def listed(
+    tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope
+) -> tuple[list[EscalationLine], int, str]:
     """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
 
     The cursor is empty at the end. Raises Rejection for one that is not ours.
     """
-    alone = [*_where(wanted, now, tx.keyring), escalations.c.incident_id.is_(None)]
+    alone = [*_where(wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
+    # Whoever sees no incidents sees what they gather of theirs one by one.
+    if scope.has_incidents:
+        alone.append(escalations.c.incident_id.is_(None))
     total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
     urgency = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT)
     query = _with_order().where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
@@ -73,14 +80,17 @@ async def listed(tx: Transaction, wanted: Wanted, now: datetime) -> tuple[list[E
     rows = (await tx.execute(query.limit(wanted.limit + 1))).all()
     page = rows[: wanted.limit]
     cursor = _cursor(page[-1]) if len(rows) > wanted.limit else ""
-    return [_line(tx.keyring, row, now) for row in page], int(total.scalar_one()), cursor
+    return [_line(tx.keyring, row, now, scope) for row in page], int(total.scalar_one()), cursor
 
 
-async def members(tx: Transaction, incident_id: UUID, now: datetime, limit: int) -> list[EscalationLine]:
+async def members(
+    tx: Transaction, incident_id: UUID, now: datetime, limit: int, *, scope: Scope
+) -> list[EscalationLine]:
     """The open escalations of an incident, the oldest first."""
     query = _with_order().where(escalations.c.incident_id == incident_id, ~literal_in(escalations.c.state, "resolved"))
+    query = query.where(*of_team(tx, scope, escalations.c), *([] if scope.has_incidents else [false()]))
     rows = await tx.execute(query.order_by(escalations.c.opened_at, escalations.c.id).limit(limit))
-    return [_line(tx.keyring, row, now) for row in rows]
+    return [_line(tx.keyring, row, now, scope) for row in rows]
 
 
 def _with_order() -> Select[Any]:
@@ -88,9 +98,9 @@ def _with_order() -> Select[Any]:
     return select(escalations, state).outerjoin(orders, orders.c.id == escalations.c.order_id)
 
 
-def _line(keyring: Keyring, row: Any, now: datetime) -> EscalationLine:
+def _line(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> EscalationLine:
     customer, assignee = _people(keyring, row)
-    shown = structs.asdict(escalation_view(keyring, row, now))
+    shown = structs.asdict(escalation_view(keyring, row, now, scope))
     return EscalationLine(**shown, customer=customer, assignee=assignee)
 
 
@@ -125,9 +135,9 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
         raise Rejection("cursor: is not one that a page of escalations gave; leave it out to begin again") from None
 
 
-async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[IncidentShown]:
+async def listed_incidents(tx: Transaction, wanted: Wanted, *, scope: Scope) -> list[IncidentShown]:
     """Incidents, newest first."""
-    query = select(incidents).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
+    query = select(incidents).where(*_incidents_of(scope)).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
     if wanted.owner:
         query = query.where(incidents.c.owner_digest == owner_digest(tx.keyring, wanted.owner))
     if wanted.ids:
@@ -165,16 +175,30 @@ async def listed_incidents(tx: Transaction, wanted: Wanted) -> list[IncidentShow
     ]
 
 
-async def home_of(tx: Transaction, escalation_id: UUID) -> list[tuple[UUID, str, str]]:
+def _incidents_of(scope: Scope) -> list[ColumnElement[bool]]:
+    """An incident gathers the orders of all workflows for which a team is called."""
+    if not scope.has_incidents:
+        return [false()]
+    return [incidents.c.team.in_(sorted(scope.teams))] if scope.teams else []
+
+
+async def sees_incident(tx: Transaction, incident_id: UUID, *, scope: Scope) -> bool:
+    """Whether there is such an incident, a provider's too, and it may be seen."""
+    query = select(incidents.c.id).where(incidents.c.id == incident_id, *_incidents_of(scope))
+    return (await tx.execute(query)).first() is not None
+
+
+async def home_of(tx: Transaction, escalation_id: UUID, *, scope: Scope) -> list[tuple[UUID, str, str]]:
     """(escalation, workflow, order id) of an escalation, or of every open member of an incident."""
-    query = select(escalations.c.id, escalations.c.workflow, escalations.c.order_name).where(
-        (escalations.c.id == escalation_id)
-        | ((escalations.c.incident_id == escalation_id) & (escalations.c.state != "resolved"))
-    )
+    meant = escalations.c.id == escalation_id
+    if scope.has_incidents:
+        meant |= (escalations.c.incident_id == escalation_id) & (escalations.c.state != "resolved")
+    query = select(escalations.c.id, escalations.c.workflow, escalations.c.order_name)
+    query = query.where(meant, *of_team(tx, scope, escalations.c))
     return [(row.id, row.workflow, row.order_name) for row in await tx.execute(query)]
 
 
-def escalation_view(keyring: Keyring, row: Any, now: datetime) -> EscalationShown:
+def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> EscalationShown:
     """One escalation."""
     said = opened(keyring, row)
     until = row.changed_at if row.state == "resolved" else now
@@ -192,7 +216,7 @@ def escalation_view(keyring: Keyring, row: Any, now: datetime) -> EscalationShow
         due=row.due_at,
         changed=row.changed_at,
         snoozed_until=row.snoozed_until,
-        incident_id=str(row.incident_id) if row.incident_id else None,
+        incident_id=str(row.incident_id) if row.incident_id and scope.has_incidents else None,
         detail=said.detail,
         by=said.by,
         owner=said.owner,
@@ -208,12 +232,14 @@ def place_in(cursor: str) -> tuple[str, datetime, str]:
     return next((name for name, r in _URGENCY.items() if r == rank), ""), opened, str(last)
 
 
-async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> list[NearBreach]:
+async def near_breach(
+    tx: Transaction, wanted: Wanted, now: datetime, within: timedelta, *, scope: Scope
+) -> list[NearBreach]:
     """Running clocks that will call a team within this time, the nearest first."""
     query = (
         select(clocks, orders.c.order_id.label("order_name"))
         .join(orders, orders.c.id == clocks.c.order_id)
-        .where(*_near(wanted, now, within))
+        .where(*_near(wanted, now, within), *of_team(tx, scope, clocks.c))
         .order_by(clocks.c.due_at)
         .limit(wanted.limit)
     )
@@ -232,9 +258,10 @@ async def near_breach(tx: Transaction, wanted: Wanted, now: datetime, within: ti
     ]
 
 
-async def near_breach_count(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta) -> int:
+async def near_breach_count(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta, *, scope: Scope) -> int:
     """How many of them there are in all."""
-    counted = await tx.execute(select(func.count()).select_from(clocks).where(*_near(wanted, now, within)))
+    near = [*_near(wanted, now, within), *of_team(tx, scope, clocks.c)]
+    counted = await tx.execute(select(func.count()).select_from(clocks).where(*near))
     return int(counted.scalar_one())
 
 

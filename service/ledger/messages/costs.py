@@ -11,9 +11,11 @@ from sqlalchemy import bindparam, case, func, select, update
 
 from service.channels.capture import CaptureProvider
 from service.domain.notices import MAY_HAVE_LEFT
+from service.domain.scopes import Scope
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import messages
+from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import orders
 from service.prices import Prices
 
@@ -40,7 +42,9 @@ class Spent(Struct, frozen=True):
         return self.told + prices.per_part(self.channel, self.country) * self.untold
 
 
-async def spent(tx: Transaction, since: datetime, until: datetime, currency: str, workflow: str = "") -> list[Spent]:
+async def spent(
+    tx: Transaction, since: datetime, until: datetime, currency: str, workflow: str = "", *, scope: Scope
+) -> list[Spent]:
     """What was planned in this time and left; a provider's price in another currency counts as not told.
 
     What is captured, as its channel has no provider, costs nothing.
@@ -62,7 +66,7 @@ async def spent(tx: Transaction, since: datetime, until: datetime, currency: str
         )
         .join(orders, orders.c.id == m.order_id)
         .where(m.created_at >= since, m.created_at < until, literal_in(m.state, *sorted(MAY_HAVE_LEFT)))
-        .where(m.provider != CaptureProvider.name)
+        .where(m.provider != CaptureProvider.name, *of_order(tx, scope, orders.c.id, orders.c.workflow))
         .group_by(orders.c.workflow, m.notice, m.channel, m.country)
         .order_by(orders.c.workflow, m.notice, m.channel, m.country)
     )

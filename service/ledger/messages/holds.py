@@ -9,11 +9,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, false, func, insert, or_, select, true, update
 
+from service.domain.scopes import Scope
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import new_uuid, padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import HOLD_WORDS, holds, messages
 from service.ledger.orders.records import UNREADABLE, history_line, seal_json
+from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import orders
 
 RELEASED_AT_ONCE: Final = 500
@@ -46,9 +48,11 @@ class _Words(Struct, frozen=True):
     why: str
 
 
-async def active(tx: Transaction) -> list[Hold]:
-    """All that are not released, the oldest first."""
+async def active(tx: Transaction, *, scope: Scope) -> list[Hold]:
+    """All that are not released and hold back anything of this scope, the oldest first."""
     query = select(holds).where(holds.c.released_at.is_(None)).order_by(holds.c.at, holds.c.id)
+    if scope.workflows:
+        query = query.where(holds.c.workflow.in_(["", *sorted(scope.workflows)]))
     return [_hold(tx, row) for row in await tx.execute(query)]
 
 
@@ -70,9 +74,14 @@ async def put(tx: Transaction, channel: str, workflow: str, notice: str, by: str
     return hold
 
 
-async def release(tx: Transaction, hold_id: UUID, now: datetime) -> Hold | None:
-    """Hold it back no more; None where it is none, or was released. Its messages wait on until `let_go`."""
+async def release(tx: Transaction, hold_id: UUID, now: datetime, *, scope: Scope) -> Hold | None:
+    """Hold it back no more; None where it is none, or was released, or holds back more than this scope.
+
+    Its messages wait on until `let_go`.
+    """
     query = select(holds).where(holds.c.id == hold_id, holds.c.released_at.is_(None)).with_for_update()
+    if scope.workflows:
+        query = query.where(holds.c.workflow.in_(sorted(scope.workflows)))
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
@@ -127,12 +136,12 @@ async def some_wait(tx: Transaction) -> bool:
     return (await tx.execute(held)).first() is not None
 
 
-async def waiting(tx: Transaction) -> dict[tuple[str, str, str], int]:
+async def waiting(tx: Transaction, *, scope: Scope) -> dict[tuple[str, str, str], int]:
     """How many messages are held, by channel, workflow and notice."""
     query = (
         select(messages.c.channel, orders.c.workflow, messages.c.notice, func.count())
         .join(orders, orders.c.id == messages.c.order_id)
-        .where(literal_in(messages.c.state, "held"))
+        .where(literal_in(messages.c.state, "held"), *of_order(tx, scope, orders.c.id, orders.c.workflow))
         .group_by(messages.c.channel, orders.c.workflow, messages.c.notice)
     )
     return {(row[0], row[1], row[2]): row[3] for row in await tx.execute(query)}

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from service.domain.address_keys import address_key
 from service.domain.causes import NoticeThen
 from service.domain.errors import Rejection
+from service.domain.scopes import Scope
 from service.ledger.columns import literal_in
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.database.transaction import Transaction
@@ -20,6 +21,7 @@ from service.ledger.messages.tables import IN_TROUBLE, messages, notices
 from service.ledger.orders.commit import person_digests
 from service.ledger.orders.read_models import MessageOfOrder
 from service.ledger.orders.records import UNREADABLE
+from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import order_people, orders
 from service.ledger.orders.tabular import plain
 from service.ledger.orders.views import message_view
@@ -50,9 +52,9 @@ class WantedMessages(Struct, frozen=True):
     limit: int = 50
 
 
-async def listed_messages(tx: Transaction, wanted: WantedMessages) -> tuple[list[MessageOfOrder], str]:
+async def listed_messages(tx: Transaction, wanted: WantedMessages, *, scope: Scope) -> tuple[list[MessageOfOrder], str]:
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
-    query = _selected(messages).where(*_conditions(tx, wanted)).limit(wanted.limit + 1)
+    query = _selected(messages).where(*_conditions(tx, wanted, scope)).limit(wanted.limit + 1)
     if wanted.cursor:
         created, last = _read_cursor(wanted.cursor)
         older = messages.c.created_at < created
@@ -71,10 +73,10 @@ class Found(Struct, frozen=True):
     notice: NoticeThen
 
 
-async def found_messages(tx: Transaction, wanted: WantedMessages) -> list[Found]:
+async def found_messages(tx: Transaction, wanted: WantedMessages, *, scope: Scope) -> list[Found]:
     """All that the filter finds, up to its limit, the newest first."""
     query = _selected(messages, notices.c.stage_rank, notices.c.supersedable)
-    query = query.join(notices, notices.c.id == messages.c.notice_id).where(*_conditions(tx, wanted))
+    query = query.join(notices, notices.c.id == messages.c.notice_id).where(*_conditions(tx, wanted, scope))
     found = []
     for row in await tx.execute(query.limit(wanted.limit)):
         shown = _shown(tx, row) if wanted.recipient else None
@@ -90,8 +92,8 @@ def _selected(*more: Any) -> Select[Any]:
     return query.order_by(messages.c.created_at.desc(), messages.c.id.desc())
 
 
-def _conditions(tx: Transaction, wanted: WantedMessages) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+def _conditions(tx: Transaction, wanted: WantedMessages, scope: Scope) -> list[ColumnElement[bool]]:
+    found = of_order(tx, scope, orders.c.id, orders.c.workflow)
     for values, column in (
         (wanted.ids, messages.c.id),
         (wanted.channels, messages.c.channel),

@@ -1,4 +1,4 @@
-"""By which attributes and words an order is found: written with it, and made for orders of before, a stretch at a time.
+"""By which attributes and words an order is found, and whose it is: written with it, and made for those of before.
 
 Which attributes these are is for the packs in use to say (`rules_of`). When they say otherwise, all orders are gone
 through again, in the order of their ids. How far that is stands in `meta`, under whose lock every process does the next
@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 import structlog
 from msgspec import Struct
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, Table, delete, select
 
 from service.domain.attribute_keys import filterable, keys_of
 from service.domain.workflow import Workflow
@@ -24,13 +24,14 @@ from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders import words
 from service.ledger.orders.locking import lock_by_id
-from service.ledger.orders.tables import order_attributes, order_people, orders
+from service.ledger.orders.scoping import party_digests
+from service.ledger.orders.tables import order_attributes, order_parties, order_people, orders
 
 log = structlog.get_logger(__name__)
 STATE: Final = "attributes_indexed"
 STRETCH: Final = 1000
-# Changes with what else an order is found by (`words`), so that orders of before are, too.
-WORDS: Final = 1
+# Changes with what else an order is found by (`words`, `scoping`), so that orders of before are, too.
+WORDS: Final = 2
 _START: Final = UUID(int=0)
 
 
@@ -71,11 +72,24 @@ async def replace_digests(
 
     What they stood under goes now, the rest is put into `writes`.
     """
+    await _replace(tx, writes, order_attributes, found, new)
+
+
+async def replace_parties(
+    tx: Transaction, writes: Writes, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID] = frozenset()
+) -> None:
+    """From now on these orders, which are locked, are these parties' alone; `new`: those that no party has left."""
+    await _replace(tx, writes, order_parties, found, new)
+
+
+async def _replace(
+    tx: Transaction, writes: Writes, table: Table, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID]
+) -> None:
     known = [order_id for order_id in found if order_id not in new]
     if known:
-        await tx.execute(delete(order_attributes).where(order_attributes.c.order_id.in_(padded(sorted(known)))))
+        await tx.execute(delete(table).where(table.c.order_id.in_(padded(sorted(known)))))
     rows = [{"order_id": order_id, "digest": d} for order_id, digests in found.items() for d in sorted(digests)]
-    writes.insert_missing(order_attributes, rows)
+    writes.insert_missing(table, rows)
 
 
 def rules_of(workflows: Iterable[Workflow]) -> str:
@@ -121,20 +135,29 @@ async def _index(
 ) -> None:
     """Under the lock of the orders, so that nobody changes one meanwhile."""
     known = await lock_by_id(tx, wanted)
-    beyond, last = span
-    query = select(order_attributes).where(order_attributes.c.order_id > beyond, order_attributes.c.order_id <= last)
-    there: dict[UUID, set[bytes]] = {}
-    for row in await tx.execute(query):
-        there.setdefault(row.order_id, set()).add(bytes(row.digest))
-    right = {o.id: digests_of(tx.keyring, workflows[o.workflow], o.attributes) for o in known.values()}
-    unreadable = set(wanted) - right.keys()
-    none: frozenset[bytes] = frozenset()
-    changed = {i: right.get(i, none) for i in there.keys() | right.keys() if there.get(i, none) != right.get(i, none)}
+    by_value = {o.id: digests_of(tx.keyring, workflows[o.workflow], o.attributes) for o in known.values()}
+    by_party = {o.id: party_digests(tx.keyring, o) for o in known.values()}
+    unreadable = set(wanted) - known.keys()
     writes = Writes()
     named = [{"digest": d, "order_id": o.id} for o in known.values() for d in words.digests_of(tx.keyring, o)]
     writes.insert_missing(order_people, named)
-    await replace_digests(tx, writes, {i: digests for i, digests in changed.items() if i not in unreadable})
+    for table, right in ((order_attributes, by_value), (order_parties, by_party)):
+        changed = await _changed(tx, table, right, span)
+        await _replace(tx, writes, table, {i: d for i, d in changed.items() if i not in unreadable}, frozenset())
     await writes.run(tx)
+
+
+async def _changed(
+    tx: Transaction, table: Table, right: Mapping[UUID, frozenset[bytes]], span: tuple[UUID, UUID]
+) -> dict[UUID, frozenset[bytes]]:
+    """The orders of this stretch that do not stand as they should in this table, with how they should."""
+    beyond, last = span
+    query = select(table).where(table.c.order_id > beyond, table.c.order_id <= last)
+    there: dict[UUID, set[bytes]] = {}
+    for row in await tx.execute(query):
+        there.setdefault(row.order_id, set()).add(bytes(row.digest))
+    none: frozenset[bytes] = frozenset()
+    return {i: right.get(i, none) for i in there.keys() | right.keys() if there.get(i, none) != right.get(i, none)}
 
 
 async def _state(tx: Transaction, *, lock: bool = False) -> _State | None:

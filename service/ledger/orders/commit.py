@@ -29,9 +29,10 @@ from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.planned import PlannedMessages
 from service.ledger.messages.tables import notices
 from service.ledger.orders import words
-from service.ledger.orders.attributes import digests_of, replace_digests
+from service.ledger.orders.attributes import digests_of, replace_digests, replace_parties
 from service.ledger.orders.recording import cause_row
 from service.ledger.orders.records import notice_row, order_row, seal_json
+from service.ledger.orders.scoping import party_digests
 from service.ledger.orders.tables import (
     TIMELINE_DETAIL,
     causes,
@@ -68,6 +69,8 @@ class Changes:
         self._changed: dict[UUID, tuple[Workflow, Order]] = {}
         self._people: dict[tuple[bytes, UUID], None] = {}
         self._attributes: dict[UUID, frozenset[bytes]] = {}
+        self._parties: dict[UUID, frozenset[bytes]] = {}
+        self._left: set[UUID] = set()
         self._timeline: Rows = []
         self._notices: Rows = []
         self.planned = PlannedMessages(keyring, now)
@@ -104,6 +107,7 @@ class Changes:
         written[order.id] = (workflow, order)
         if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
             self._index_people(order)
+            self._index_parties(before, order)
         if before is None or before.attributes != order.attributes:
             self._index_attributes(self._current.get(order.workflow, workflow), before, order)
         for entry in decision.entries:
@@ -181,6 +185,14 @@ class Changes:
         for digest in words.digests_of(self._keyring, order):
             self._people[digest, order.id] = None
 
+    def _index_parties(self, before: Order | None, order: Order) -> None:
+        found = party_digests(self._keyring, order)
+        known = party_digests(self._keyring, before) if before else frozenset()
+        if found != known:
+            self._parties[order.id] = found
+        if not known <= found:
+            self._left.add(order.id)
+
     def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
         found = digests_of(self._keyring, workflow, order.attributes)
         if found != (digests_of(self._keyring, workflow, before.attributes) if before else frozenset()):
@@ -214,6 +226,8 @@ class Changes:
         writes.update(orders, await self._order_rows(self._changed))
         writes.insert_missing(order_people, [{"digest": d, "order_id": o} for d, o in self._people])
         await replace_digests(tx, writes, self._attributes, new=self._new.keys())
+        # Where nobody leaves, nothing has to go first.
+        await replace_parties(tx, writes, self._parties, new=self._new.keys() | (self._parties.keys() - self._left))
         writes.insert(causes, self._causes)
         writes.insert(timeline, self._timeline)
         for row in self._notices:

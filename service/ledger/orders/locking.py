@@ -6,13 +6,15 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Integer, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Integer, bindparam, select, tuple_, update
 
 from service.domain.order import Order, OrderRef
+from service.domain.scopes import Scope, parties_of
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.inbox import Seen, outcomes
 from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, order_of, state_of
+from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import orders
 
 log = structlog.get_logger(__name__)
@@ -119,17 +121,19 @@ async def next_wake(tx: Transaction) -> datetime | None:
     return moment
 
 
-async def find(tx: Transaction, workflow: str, order_id: str) -> Order | None:
-    """One order, not locked."""
-    query = select(orders.c.id, orders.c.sealed_state).where(
-        orders.c.workflow == workflow, orders.c.order_id == order_id
-    )
-    row = (await tx.execute(query)).one_or_none()
-    return order_of(tx.keyring, row) if row else None
+async def find(tx: Transaction, workflow: str, order_id: str, *, scope: Scope) -> Order | None:
+    """One order, not locked; None for one that may not be seen, too."""
+    return await _found(tx, scope, orders.c.workflow == workflow, orders.c.order_id == order_id)
 
 
-async def find_by_id(tx: Transaction, order_id: UUID) -> Order | None:
-    """One order, not locked."""
-    query = _STATE.where(orders.c.id == order_id)
+async def find_by_id(tx: Transaction, order_id: UUID, *, scope: Scope) -> Order | None:
+    """One order, not locked; None for one that may not be seen, too."""
+    return await _found(tx, scope, orders.c.id == order_id)
+
+
+async def _found(tx: Transaction, scope: Scope, *which: ColumnElement[bool]) -> Order | None:
+    query = _STATE.where(*which, *of_order(tx, scope, orders.c.id, orders.c.workflow))
     row = (await tx.execute(query)).one_or_none()
-    return order_of(tx.keyring, row) if row else None
+    order = order_of(tx.keyring, row) if row else None
+    # The order itself has the last word, as an older replica may have changed it beside its index.
+    return order if order is not None and scope.has_people(parties_of(order)) else None

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from service.domain.clocks.kinds import KINDS
 from service.domain.events import clean
 from service.domain.reports import Measure
+from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.read_models import (
@@ -28,6 +29,7 @@ from service.ledger.orders.read_models import (
     ValueCount,
 )
 from service.ledger.orders.records import order_of
+from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import clocks, measurements, orders, visits
 
 MOST_VISITS: Final = 500_000
@@ -45,14 +47,17 @@ class _Visit(Struct, frozen=True):
     at: datetime
 
 
-async def lifecycle_measures(tx: Transaction, workflow: Workflow, since: datetime) -> LifecycleMetrics:
+async def lifecycle_measures(tx: Transaction, workflow: Workflow, since: datetime, *, scope: Scope) -> LifecycleMetrics:
     """Everything about orders that moved since then."""
-    lives = await _lives(tx, workflow.name, since)
+    lives = await _lives(tx, workflow.name, since, scope)
+    theirs = of_order(tx, scope, orders.c.id, orders.c.workflow)
     counted = await tx.execute(
-        select(orders.c.status, func.count()).where(orders.c.workflow == workflow.name).group_by(orders.c.status)
+        select(orders.c.status, func.count())
+        .where(orders.c.workflow == workflow.name, *theirs)
+        .group_by(orders.c.status)
     )
     by_status = {row[0]: int(row[1]) for row in counted}
-    averages = await _averages(tx, workflow.name, since)
+    averages = await _averages(tx, workflow.name, since, scope)
     return LifecycleMetrics(
         workflow=workflow.name,
         since=since,
@@ -63,14 +68,15 @@ async def lifecycle_measures(tx: Transaction, workflow: Workflow, since: datetim
             for m in workflow.measures.values()
         ],
         stages=await _stages(tx, workflow, lives),
-        promises=await _promises(tx, workflow, since),
+        promises=await _promises(tx, workflow, since, scope),
     )
 
 
-async def _lives(tx: Transaction, workflow: str, since: datetime) -> dict[UUID, list[_Visit]]:
+async def _lives(tx: Transaction, workflow: str, since: datetime, scope: Scope) -> dict[UUID, list[_Visit]]:
     query = (
         select(visits.c.order_id, visits.c.status, visits.c.stage, visits.c.at)
         .where(visits.c.workflow == workflow, visits.c.at >= since)
+        .where(*of_order(tx, scope, visits.c.order_id, visits.c.workflow))
         .order_by(visits.c.order_id, visits.c.n)
         .limit(MOST_VISITS)
     )
@@ -80,10 +86,11 @@ async def _lives(tx: Transaction, workflow: str, since: datetime) -> dict[UUID, 
     return lives
 
 
-async def _averages(tx: Transaction, workflow: str, since: datetime) -> dict[str, tuple[float, int]]:
+async def _averages(tx: Transaction, workflow: str, since: datetime, scope: Scope) -> dict[str, tuple[float, int]]:
     query = (
         select(measurements.c.measure, func.avg(measurements.c.value), func.count())
         .where(measurements.c.workflow == workflow, measurements.c.at >= since)
+        .where(*of_order(tx, scope, measurements.c.order_id, measurements.c.workflow))
         .group_by(measurements.c.measure)
     )
     return {row[0]: (float(row[1]), int(row[2])) for row in await tx.execute(query)}
@@ -204,10 +211,13 @@ async def _names(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, str]:
     return {row.id: row.order_id for row in rows}
 
 
-async def _promises(tx: Transaction, workflow: Workflow, since: datetime) -> list[PromiseWeek]:
+async def _promises(tx: Transaction, workflow: Workflow, since: datetime, scope: Scope) -> list[PromiseWeek]:
     """Kept and broken promises by clock and ISO week."""
     query = select(clocks.c.name, clocks.c.state, clocks.c.started_at).where(
-        clocks.c.workflow == workflow.name, clocks.c.started_at >= since, clocks.c.state.in_(("met", "breached"))
+        clocks.c.workflow == workflow.name,
+        clocks.c.started_at >= since,
+        clocks.c.state.in_(("met", "breached")),
+        *of_order(tx, scope, clocks.c.order_id, clocks.c.workflow),
     )
     counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in await tx.execute(query.limit(MOST_VISITS)):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import case, func, select
 
 from service.domain.clocks.kinds import KINDS
+from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
@@ -21,6 +22,7 @@ from service.ledger.orders.read_models import (
     TeamPerformance,
 )
 from service.ledger.orders.records import UNREADABLE, order_of
+from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import clocks, measurements, orders
 
 WEEK: Final = timedelta(days=7)
@@ -29,15 +31,17 @@ MOST_TIMES: Final = 100_000
 WORST_ORDERS: Final = 5
 
 
-async def performance(tx: Transaction, workflow: Workflow, since: datetime, now: datetime) -> PerformanceMetrics:
+async def performance(
+    tx: Transaction, workflow: Workflow, since: datetime, now: datetime, *, scope: Scope
+) -> PerformanceMetrics:
     """Of the promises, orders and escalations that began since then; promises by week, up to now."""
     promised = [name for name, c in workflow.clocks.items() if KINDS[c.kind].is_promise]
     return PerformanceMetrics(
         workflow=workflow.name,
         since=since,
-        promises=await _promises(tx, workflow, promised, now),
-        assignees=await _assignees(tx, workflow, promised, since),
-        teams=await _teams(tx, workflow, since),
+        promises=await _promises(tx, workflow, promised, now, scope),
+        assignees=await _assignees(tx, workflow, promised, since, scope),
+        teams=await _teams(tx, workflow, since, scope),
     )
 
 
@@ -47,7 +51,7 @@ def kept_of(kept: int, broken: int) -> Kept:
 
 
 async def _promises(
-    tx: Transaction, workflow: Workflow, promised: Sequence[str], now: datetime
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], now: datetime, scope: Scope
 ) -> list[PromisePerformance]:
     is_now = case((clocks.c.started_at >= now - WEEK, 1), else_=0)
     query = (
@@ -57,6 +61,7 @@ async def _promises(
             clocks.c.started_at >= now - 2 * WEEK,
             literal_in(clocks.c.state, "met", "breached"),
             clocks.c.name.in_(promised),
+            *of_order(tx, scope, clocks.c.order_id, clocks.c.workflow),
         )
         .group_by(clocks.c.name, is_now, clocks.c.state)
     )
@@ -76,7 +81,7 @@ async def _promises(
 
 
 async def _assignees(
-    tx: Transaction, workflow: Workflow, promised: Sequence[str], since: datetime
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], since: datetime, scope: Scope
 ) -> list[AssigneePerformance]:
     broken = func.sum(case((clocks.c.state == "breached", 1), else_=0))
     query = (
@@ -93,6 +98,7 @@ async def _assignees(
             literal_in(clocks.c.state, "met", "breached"),
             clocks.c.name.in_(promised),
             orders.c.assignee_id != "",
+            *of_order(tx, scope, orders.c.id, orders.c.workflow),
         )
         .group_by(orders.c.assignee_id)
         .order_by(broken.desc(), orders.c.assignee_id)
@@ -100,15 +106,15 @@ async def _assignees(
     )
     rows = (await tx.execute(query)).all()
     ids = [row.assignee_id for row in rows]
-    measured = await _measured(tx, workflow, ids, since)
-    worst = await _worst(tx, workflow, promised, ids, since)
+    measured = await _measured(tx, workflow, ids, since, scope)
+    worst = await _worst(tx, workflow, promised, ids, since, scope)
     found = []
     for row in rows:
         names, name = worst.get(row.assignee_id, ([], ""))
         found.append(
             AssigneePerformance(
                 assignee=row.assignee_id,
-                name=name or await _name(tx, workflow, row.assignee_id),
+                name=name or await _name(tx, workflow, row.assignee_id, scope),
                 orders=row.orders,
                 kept=row.all - row.broken,
                 broken=row.broken,
@@ -121,14 +127,17 @@ async def _assignees(
 
 
 async def _measured(
-    tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime
+    tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
 ) -> Mapping[str, dict[str, float | None]]:
     """The averages that the pack measures, such as a rating, by whoever handles the order."""
     query = (
         select(orders.c.assignee_id, measurements.c.measure, func.avg(measurements.c.value))
         .join(orders, orders.c.id == measurements.c.order_id)
         .where(
-            measurements.c.workflow == workflow.name, measurements.c.at >= since, orders.c.assignee_id.in_(list(ids))
+            measurements.c.workflow == workflow.name,
+            measurements.c.at >= since,
+            orders.c.assignee_id.in_(list(ids)),
+            *of_order(tx, scope, orders.c.id, orders.c.workflow),
         )
         .group_by(orders.c.assignee_id, measurements.c.measure)
     )
@@ -141,7 +150,7 @@ async def _measured(
 
 
 async def _worst(
-    tx: Transaction, workflow: Workflow, promised: Sequence[str], ids: Sequence[str], since: datetime
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], ids: Sequence[str], since: datetime, scope: Scope
 ) -> dict[str, tuple[list[str], str]]:
     """By assignee, the ids of the orders of theirs in which most was broken, and their name."""
     if not ids:
@@ -156,6 +165,7 @@ async def _worst(
             literal_in(clocks.c.state, "breached"),
             clocks.c.name.in_(promised),
             orders.c.assignee_id.in_(list(ids)),
+            *of_order(tx, scope, orders.c.id, orders.c.workflow),
         )
         .group_by(orders.c.id)
         .order_by(broken.desc(), orders.c.id.desc())
@@ -169,9 +179,11 @@ async def _worst(
     return found
 
 
-async def _name(tx: Transaction, workflow: Workflow, assignee: str) -> str:
+async def _name(tx: Transaction, workflow: Workflow, assignee: str, scope: Scope) -> str:
     query = select(orders.c.id, orders.c.sealed_state).where(
-        orders.c.workflow == workflow.name, orders.c.assignee_id == assignee
+        orders.c.workflow == workflow.name,
+        orders.c.assignee_id == assignee,
+        *of_order(tx, scope, orders.c.id, orders.c.workflow),
     )
     row = (await tx.execute(query.order_by(orders.c.updated_at.desc()).limit(1))).one_or_none()
     return _name_in(tx, row) if row else ""
@@ -185,10 +197,11 @@ def _name_in(tx: Transaction, row: Any) -> str:
     return order.assignee.name if order.assignee else ""
 
 
-async def _teams(tx: Transaction, workflow: Workflow, since: datetime) -> list[TeamPerformance]:
+async def _teams(tx: Transaction, workflow: Workflow, since: datetime, scope: Scope) -> list[TeamPerformance]:
     query = (
         select(escalations.c.team, escalations.c.state, escalations.c.opened_at, escalations.c.acknowledged_at)
         .where(escalations.c.workflow == workflow.name, escalations.c.opened_at >= since)
+        .where(*of_team(tx, scope, escalations.c))
         .order_by(escalations.c.opened_at.desc())
         .limit(MOST_TIMES)
     )

@@ -2,16 +2,18 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, tuple_, union
 
 from service.canonical import spellings
 from service.domain.errors import Rejection
+from service.domain.order import Order
+from service.domain.scopes import Scope, parties_of
 from service.keyring import Keyring
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.database.engine import padded
@@ -20,6 +22,7 @@ from service.ledger.escalations.tables import escalations
 from service.ledger.orders.attributes import with_any_of
 from service.ledger.orders.commit import assignee_digest, person_digests
 from service.ledger.orders.records import order_of
+from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import order_people, orders
 from service.ledger.orders.tabular import plain
 from service.ledger.orders.words import found_by
@@ -43,6 +46,7 @@ class Search(Struct, frozen=True):
     `countries`: those in which a number without a country code may be.
     `unlisted`: workflows and their statuses that are left out. `shows`: by workflow, the attributes that are shown.
     `attributes`: of each that is asked for, the digests under one of which an order stands (`ledger.order_attributes`).
+    `among`: workflows and those of their statuses that are meant. `by_people`: whether `q` may name somebody.
     """
 
     ids: tuple[UUID, ...] = ()
@@ -56,6 +60,8 @@ class Search(Struct, frozen=True):
     overdue: bool | None = None
     open_only: bool = False
     unlisted: tuple[tuple[str, str], ...] = ()
+    among: tuple[tuple[str, str], ...] | None = None
+    by_people: bool = True
     stuck_for: timedelta | None = None
     ends_from: datetime | None = None
     ends_before: datetime | None = None
@@ -85,21 +91,31 @@ class Listed(Struct, frozen=True):
     shown: Mapping[str, Any] = {}
 
 
-async def search(tx: Transaction, wanted: Search, now: datetime) -> tuple[list[Listed], str]:
+async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[Listed], str]:
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
     column, newest_first = _SORTED_BY[wanted.sort]
     keyed = column if newest_first else _or_far(column)
     query = select(orders).where(*_conditions(tx.keyring, wanted, now)).limit(wanted.limit + 1)
+    query = query.where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
     query = query.order_by(keyed.desc(), orders.c.id.desc()) if newest_first else query.order_by(keyed, orders.c.id)
     if wanted.cursor:
         value, last = _read_cursor(wanted.cursor)
         beyond = keyed < value if newest_first else keyed > value
         next_id = orders.c.id < last if newest_first else orders.c.id > last
         query = query.where(or_(beyond, and_(keyed == value, next_id)))
-    rows = [_listed(tx.keyring, row, now, wanted.shows) for row in await tx.execute(query)]
-    page = rows[: wanted.limit]
-    more = len(rows) > wanted.limit
-    return page, _cursor(page[-1], wanted.sort) if more else ""
+    rows = (await tx.execute(query)).all()
+    page = [_listed(tx.keyring, row, now, wanted.shows, scope) for row in rows[: wanted.limit]]
+    cursor = _cursor(rows[wanted.limit - 1], wanted.sort) if len(rows) > wanted.limit else ""
+    return [o for o in page if o is not None], cursor
+
+
+async def knows(tx: Transaction, addresses: Iterable[str], *, scope: Scope) -> bool:
+    """Whether somebody with one of these addresses is told of an order that may be seen; who sees all knows all."""
+    if scope.is_everything:
+        return True
+    theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(person_digests(tx.keyring, addresses)))
+    query = select(orders.c.id).where(orders.c.id.in_(theirs), *of_order(tx, scope, orders.c.id, orders.c.workflow))
+    return (await tx.execute(query.limit(1))).first() is not None
 
 
 def _or_far(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -108,13 +124,8 @@ def _or_far(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    for value, column in (
-        (s.workflow, orders.c.workflow),
-        (s.stage, orders.c.stage),
-        (s.assignee, orders.c.assignee_id),
-    ):
-        if value:
-            found.append(column == value)
+    named = ((s.workflow, orders.c.workflow), (s.stage, orders.c.stage), (s.assignee, orders.c.assignee_id))
+    found += [column == value for value, column in named if value]
     if s.ids:
         found.append(orders.c.id.in_(padded(s.ids)))
     if s.statuses:
@@ -123,10 +134,19 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
         found.append(orders.c.id.in_(_with_person(keyring, s.recipient, s)))
     found += [orders.c.id.in_(with_any_of(digests)) for digests in s.attributes]
     if s.q:
-        named = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
+        called = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
         # A look by an index each; together in one condition they read every order there is.
-        looks = [named, _with_person(keyring, s.q, s, or_assigned=True), *found_by(keyring, s.q)]
+        theirs = [_with_person(keyring, s.q, s, or_assigned=True)] if s.by_people else []
+        looks = [called, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
         found.append(orders.c.id.in_(union(*looks)))
+    if s.among is not None:
+        found.append(tuple_(orders.c.workflow, orders.c.status).in_(s.among) if s.among else false())
+    return [*found, *_of_time(s, now)]
+
+
+def _of_time(s: Search, now: datetime) -> list[ColumnElement[bool]]:
+    """What is asked of where orders stand, and of their dates."""
+    found: list[ColumnElement[bool]] = []
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None:
         found.append(late if s.overdue else ~late)
@@ -152,9 +172,15 @@ def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool
     return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
 
 
-def _listed(keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple[str, ...]]) -> Listed:
+def _listed(
+    keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple[str, ...]], scope: Scope
+) -> Listed | None:
+    """None for one whose index says that it may be seen, and which itself does not."""
     names = shows.get(row.workflow, ())
-    said = order_of(keyring, row).attributes if names else {}
+    order: Order | None = order_of(keyring, row) if names or scope.parties else None
+    if order is not None and not scope.has_people(parties_of(order)):
+        return None
+    said = order.attributes if order else {}
     return Listed(
         shown={name: said.get(name) for name in names},
         id=row.id,
@@ -173,9 +199,8 @@ def _listed(keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple
     )
 
 
-def _cursor(last: Listed, sort: Sort) -> str:
-    value = {"activity": last.updated, "submitted": last.created, "expected_end": last.expected_end, "due": last.due}
-    return write_cursor([value[sort] or FAR, last.id.hex])
+def _cursor(last: Any, sort: Sort) -> str:
+    return write_cursor([getattr(last, _SORTED_BY[sort][0].name) or FAR, last.id.hex])
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
@@ -188,10 +213,10 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None
 
 
-async def open_escalations_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, int]:
+async def open_escalations_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope) -> dict[UUID, int]:
     """How many open escalations each of these orders has."""
     query: Select[Any] = select(escalations.c.order_id).where(
-        escalations.c.order_id.in_(ids), escalations.c.state != "resolved"
+        escalations.c.order_id.in_(ids), escalations.c.state != "resolved", *of_team(tx, scope, escalations.c)
     )
     found: dict[UUID, int] = {}
     for row in await tx.execute(query):
@@ -199,10 +224,13 @@ async def open_escalations_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID
     return found
 
 
-async def broken_since_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+async def broken_since_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope) -> dict[UUID, datetime]:
     """When the first promise was broken for which each of these orders still calls somebody."""
     query: Select[Any] = select(escalations.c.order_id, escalations.c.due_at).where(
-        escalations.c.order_id.in_(ids), escalations.c.state != "resolved", escalations.c.due_at.is_not(None)
+        escalations.c.order_id.in_(ids),
+        escalations.c.state != "resolved",
+        escalations.c.due_at.is_not(None),
+        *of_team(tx, scope, escalations.c),
     )
     found: dict[UUID, datetime] = {}
     for row in await tx.execute(query):

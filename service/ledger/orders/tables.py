@@ -140,6 +140,15 @@ order_people = Table(
     info={ABOUT: "which orders a person is in, by keyed digests of their addresses"},
 )
 
+order_parties = Table(
+    "order_parties",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("digest", LargeBinary(16), primary_key=True),
+    Index("order_parties_by_party", "digest", "order_id"),
+    info={ABOUT: "whose an order is, by keyed digests of audience and id: what limited callers see hangs on it"},
+)
+
 order_attributes = Table(
     "order_attributes",
     metadata,

@@ -7,12 +7,14 @@ from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, func, select
 
 from service.domain.notices import ACTIVE_STATES
+from service.domain.scopes import Scope
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.messages.states import WAITING
 from service.ledger.messages.tables import messages, outbox
 from service.ledger.orders.locking import next_wake
+from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import clocks, orders
 
 
@@ -47,10 +49,15 @@ async def _counted(
     return [(tuple(row[:-1]), int(row[-1])) for row in found.all()]
 
 
-async def waiting_by_channel(tx: Transaction) -> dict[str, int]:
+async def waiting_by_channel(tx: Transaction, *, scope: Scope) -> dict[str, int]:
     """How many messages wait for their next try, by channel."""
-    some = literal_in(messages.c.state, "retrying")
-    return {channel: n for (channel,), n in await _counted(tx, messages.c.channel, where=some)}
+    query = (
+        select(messages.c.channel, func.count())
+        .join(orders, orders.c.id == messages.c.order_id)
+        .where(literal_in(messages.c.state, "retrying"), *of_order(tx, scope, orders.c.id, orders.c.workflow))
+        .group_by(messages.c.channel)
+    )
+    return {channel: int(n) for channel, n in await tx.execute(query)}
 
 
 async def messages_waiting(tx: Transaction) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import Select, select
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
 from service.domain.persons import Person
+from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
 from service.ledger.database.transaction import Transaction
@@ -27,12 +28,16 @@ from service.ledger.orders.read_models import (
     PersonShown,
 )
 from service.ledger.orders.records import history_of, message_of, unseal_json
+from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, orders, timeline
 from service.workflows.values import MASK
 
 
-async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: datetime) -> OrderShown:
-    """The order, as it was read and stands now, with its people, timeline, messages, clocks and escalations."""
+async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: datetime, *, scope: Scope) -> OrderShown:
+    """The order, as it was read and stands now, with its people, timeline, messages, clocks and escalations.
+
+    Of those the ones of a scope's teams alone; that the order itself may be seen is for its reader to know.
+    """
     messages = await _messages(tx, order.id)
     silent = await suppressed(tx, _addresses(order, workflow))
     shown = order.status in workflow.contact_from
@@ -57,9 +62,9 @@ async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: dat
         brand=order.brand,
         attributes=dict(order.attributes),
         messages=messages,
-        timeline=_merged(await _timeline(tx, order.id), messages),
-        clocks=await _clocks(tx, order.id),
-        escalations=await _escalations(tx, order.id, now),
+        timeline=_merged(await _timeline(tx, order.id, scope), messages),
+        clocks=await _clocks(tx, order.id, scope),
+        escalations=await _escalations(tx, order.id, now, scope),
         suppressions=list(silent),
     )
 
@@ -91,22 +96,23 @@ def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> l
     ]
 
 
-async def changes_since(tx: Transaction, order_id: UUID, version: int) -> list[JsonObject]:
+async def changes_since(tx: Transaction, order_id: UUID, version: int, *, scope: Scope) -> list[JsonObject]:
     """The lines that the order's timeline has grown by since it was so long."""
-    return [line for n, line in await _lines(tx, order_id) if n > version]
+    return [line for n, line in await _lines(tx, order_id, scope) if n > version]
 
 
-async def _timeline(tx: Transaction, order_id: UUID) -> list[JsonObject]:
-    return [line for _, line in await _lines(tx, order_id)]
+async def _timeline(tx: Transaction, order_id: UUID, scope: Scope) -> list[JsonObject]:
+    return [line for _, line in await _lines(tx, order_id, scope)]
 
 
-async def _lines(tx: Transaction, order_id: UUID) -> list[tuple[int, JsonObject]]:
-    """Each with its place."""
+async def _lines(tx: Transaction, order_id: UUID, scope: Scope) -> list[tuple[int, JsonObject]]:
+    """Each with its place; of lines that call a team, those of the scope's teams."""
     query = select(timeline).where(timeline.c.order_id == order_id).order_by(timeline.c.n)
     found = []
     for row in await tx.execute(query):
         detail = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n))
-        found.append((row.n, {"at": row.at, "kind": row.kind, **detail}))
+        if "team" not in detail or scope.has_team(str(detail["team"])):
+            found.append((row.n, {"at": row.at, "kind": row.kind, **detail}))
     return found
 
 
@@ -154,8 +160,10 @@ def _merged(entries: list[JsonObject], messages: list[MessageShown]) -> list[Jso
     return sorted(lines, key=lambda line: line["at"])
 
 
-async def _clocks(tx: Transaction, order_id: UUID) -> list[ClockShown]:
+async def _clocks(tx: Transaction, order_id: UUID, scope: Scope) -> list[ClockShown]:
     query = select(clocks).where(clocks.c.order_id == order_id).order_by(clocks.c.id)
+    if scope.teams:
+        query = query.where(clocks.c.team.in_(["", *sorted(scope.teams)]))
     return [
         ClockShown(
             name=row.name,
@@ -174,22 +182,26 @@ async def _clocks(tx: Transaction, order_id: UUID) -> list[ClockShown]:
     ]
 
 
-async def _escalations(tx: Transaction, order_id: UUID, now: datetime) -> list[EscalationShown]:
+async def _escalations(tx: Transaction, order_id: UUID, now: datetime, scope: Scope) -> list[EscalationShown]:
     query = select(escalations).where(escalations.c.order_id == order_id).order_by(escalations.c.id)
-    return [escalation_view(tx.keyring, row, now) for row in await tx.execute(query)]
+    query = query.where(*of_team(tx, scope, escalations.c))
+    return [escalation_view(tx.keyring, row, now, scope) for row in await tx.execute(query)]
 
 
-async def mail_html(tx: Transaction, message_id: UUID) -> str:
+async def mail_html(tx: Transaction, message_id: UUID, *, scope: Scope) -> str:
     """One mail as its reader sees it; empty when there is none, or it was forgotten."""
-    row = (await tx.execute(select(messages).where(messages.c.id == message_id))).one_or_none()
+    query = select(messages).join(orders, orders.c.id == messages.c.order_id).where(messages.c.id == message_id)
+    query = query.where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
+    row = (await tx.execute(query)).one_or_none()
     return message_view(tx.keyring, row).html if row else ""
 
 
-async def recent_messages(tx: Transaction, limit: int) -> list[MessageOfOrder]:
+async def recent_messages(tx: Transaction, limit: int, *, scope: Scope) -> list[MessageOfOrder]:
     """The newest messages with the order they belong to: for the inbox page."""
     query: Select[Any] = (
         select(messages, orders.c.order_id.label("order_name"), orders.c.workflow)
         .join(orders, orders.c.id == messages.c.order_id)
+        .where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
         .order_by(messages.c.created_at.desc(), messages.c.id.desc())
         .limit(limit)
     )

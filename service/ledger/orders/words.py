@@ -51,15 +51,15 @@ def digests_of(keyring: Keyring, order: Order) -> list[bytes]:
     return [*reference_digests(keyring, order.reference), *name_digests(keyring, names)]
 
 
-def found_by(keyring: Keyring, text: str) -> list[Select[tuple[bytes]]]:
-    """The ids of orders that somebody may mean by this: each look by an index."""
+def found_by(keyring: Keyring, text: str, *, by_names: bool) -> list[Select[tuple[bytes]]]:
+    """The ids of orders that somebody may mean by this: each look by an index. `by_names`: of their people, too."""
     looks = []
     if plain := _plain(text):
         looks.append(_with(keyring.digest("reference", plain)))
     if plain.isdigit() and len(plain) >= LAST_DIGITS:
         ends = select(orders.c.id).where(orders.c.order_id.endswith(plain, autoescape=True))
         looks.append(ends.where(orders.c.id.in_(_with(keyring.digest("reference-end", plain[-LAST_DIGITS:])))))
-    if words := name_digests(keyring, [text]):
+    if by_names and (words := name_digests(keyring, [text])):
         every = select(order_people.c.order_id).where(order_people.c.digest.in_(padded(words)))
         looks.append(every.group_by(order_people.c.order_id).having(func.count() == len(words)))
     return looks

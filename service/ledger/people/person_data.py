@@ -12,6 +12,7 @@ from service.domain.events import Appointment, Payment, Price
 from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
 from service.domain.persons import Person
+from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
 from service.ledger.conversations.reading import said_by
 from service.ledger.database.transaction import Transaction
@@ -136,7 +137,7 @@ class Gathered:
 
     async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
         """Their part of one order."""
-        found = await find(tx, *name)
+        found = await find(tx, *name, scope=EVERYTHING)
         if found is None:
             return
         order = canonical_order(found, workflow.region)

@@ -6,12 +6,16 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from service.broker.port import DEAD, BrokerLost
+from service.domain.audiences import audiences_of, check_fits
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
+from service.domain.scopes import read_scope, written
 from service.ledger.access import api_keys, sessions
 from service.ledger.auditing.lines import write_audit
 from service.ledger.escalations import provider_health
 from service.ledger.messages import holds
 from service.web.audited import audit_line, noted
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.dead import dead_letters_of
 from service.web.desk.page import render
@@ -36,14 +40,14 @@ async def _page(request: web.Request, more: dict[str, Any], status: int = 200) -
     async with context.orders.ledger.reading() as tx:
         keys = await api_keys.listed(tx)
         refusals = await provider_health.refusing(tx)
-        held = await holds.active(tx)
+        held = await holds.active(tx, scope=scope_of(request))
     try:
         letters: int | None = await context.broker.depth(DEAD)
     except BrokerLost:
         letters = None
     values = {
-        "keys": [{"name": n, "role": r, "made": made, "revoked": end} for n, r, made, end in reversed(keys)],
-        "roles": api_keys.ROLES,
+        "keys": [(k, written(k.scope)) for k in reversed(keys)],
+        "roles": [*api_keys.ROLES, *sorted(_audiences(request))],
         "letters": letters,
         "refusals": refusals,
         "held": held,
@@ -59,14 +63,20 @@ async def make_key(request: web.Request) -> web.StreamResponse:
     name, asked = form.get("name", "").strip()[:LONGEST_NAME], form.get("role", "")
     if not name:
         raise Rejection("name: say whose key it is")
-    role = next((r for r in api_keys.ROLES if r == asked), None)
-    if role is None:
-        raise Rejection(f"role: one of {', '.join(api_keys.ROLES)} is expected")
+    scope = read_scope(form.get("scope", "").replace(",", " ").split())
+    check_fits(asked, scope, (p.workflow for p in orders.packs), api_keys.ROLES)
     now = orders.time.now()
+    said: JsonObject = {"scopes": written(scope)} if not scope.is_everything else {}
     async with orders.ledger.transaction() as tx:
-        key = await api_keys.create(tx, role, name, now)
-        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=role)], now)
+        key = await api_keys.create(tx, asked, name, now, scope)
+        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=asked, **said)], now)
     return await _page(request, {"key": key, "name": name}, 201)
+
+
+def _audiences(request: web.Request) -> frozenset[str]:
+    """Whose people may have keys: each sees the orders of somebody in that audience."""
+    found = {a for p in request.app[CONTEXT].orders.packs for a in audiences_of(p.workflow)}
+    return frozenset(found - set(api_keys.ROLES))
 
 
 async def revoke_key(request: web.Request) -> web.StreamResponse:

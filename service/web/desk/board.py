@@ -18,11 +18,13 @@ from service.ledger.escalations.views import (
     near_breach_count,
     place_in,
 )
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.desk.urgency import Row, key_of, rows_of
 from service.web.escalations import ME, wanted_of
+from service.web.known import teams_of, workflows_of
 from service.web.params import uuid_of
 from service.web.queries import query_of
 from service.web.query_types import BoardQuery
@@ -83,7 +85,7 @@ def _ids(text: str) -> tuple[UUID, ...]:
 async def _wanted(request: web.Request) -> Wanted:
     """As the query asks; where it says no team, the remembered one."""
     wanted = await wanted_of(request)
-    teams = {t for p in request.app[CONTEXT].orders.packs for t in p.workflow.teams}
+    teams = teams_of(request)
     remembered = request.cookies.get(TEAM_COOKIE, "")
     if "team" not in request.query and remembered in teams:
         wanted = structs.replace(wanted, team=remembered)
@@ -96,12 +98,12 @@ async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, s
     Incidents are few and stand on the page where they belong by urgency.
     """
     orders = request.app[CONTEXT].orders
-    now = orders.time.now()
+    now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:
-        found, total, cursor = await listed(tx, wanted, now)
-        gathered = await listed_incidents(tx, structs.replace(wanted, limit=1000))
+        found, total, cursor = await listed(tx, wanted, now, scope=scope)
+        gathered = await listed_incidents(tx, structs.replace(wanted, limit=1000), scope=scope)
         if incident := query_of(request, BoardQuery).incident:
-            inside = await members(tx, uuid_of(incident, "incident"), now, MOST_INSIDE)
+            inside = await members(tx, uuid_of(incident, "incident"), now, MOST_INSIDE, scope=scope)
             return rows_of(Titles(orders.packs), inside, []), len(inside), ""
     titles = Titles(orders.packs)
     first = key_of(*place_in(wanted.cursor)) if wanted.cursor else ""
@@ -112,20 +114,19 @@ async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, s
 
 async def _soon(request: web.Request, wanted: Wanted) -> dict[str, Any]:
     orders = request.app[CONTEXT].orders
-    now = orders.time.now()
+    now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:
-        near = await near_breach(tx, structs.replace(wanted, limit=NEAR_SHOWN), now, NEAR)
-        count = await near_breach_count(tx, wanted, now, NEAR)
+        near = await near_breach(tx, structs.replace(wanted, limit=NEAR_SHOWN), now, NEAR, scope=scope)
+        count = await near_breach_count(tx, wanted, now, NEAR, scope=scope)
     return {"near": near, "near_count": count}
 
 
 async def values_of(request: web.Request) -> dict[str, Any]:
     """What the page shows."""
-    orders = request.app[CONTEXT].orders
     wanted = await _wanted(request)
     rows, total, cursor = await _page(request, wanted)
     kept = {k: v for k, v in request.query.items() if k in _FILTERS and (v or k == "team")} | {"team": wanted.team}
-    packs = [p.workflow for p in orders.packs]
+    packs, teams = workflows_of(request), teams_of(request)
     return {
         **await _soon(request, wanted),
         "wanted": wanted,
@@ -137,6 +138,8 @@ async def values_of(request: web.Request) -> dict[str, Any]:
         "query": urlencode(kept),
         "without_owner": urlencode({k: v for k, v in kept.items() if k != "owner"}),
         "next_query": urlencode({**kept, "cursor": cursor}) if cursor else "",
-        "teams": sorted({(t.name, t.title) for w in packs for t in w.teams.values()}, key=lambda pair: pair[1]),
+        "teams": sorted(
+            {(t.name, t.title) for w in packs for t in w.teams.values() if t.name in teams}, key=lambda pair: pair[1]
+        ),
         "workflows": sorted(((w.name, w.title) for w in packs), key=lambda pair: pair[1]),
     }

@@ -12,7 +12,7 @@ from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.ledger.access import api_keys
 from service.ledger.escalations.views import Wanted, listed, listed_incidents
-from service.web.auth import INCLUDES
+from service.web.auth import INCLUDES, scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.board import values_of
 from service.web.desk.page import render
@@ -118,14 +118,16 @@ async def _mine(request: web.Request) -> list[Row]:
     orders = request.app[CONTEXT].orders
     wanted = Wanted(owner=request[CALLER].name, limit=MINE)
     async with orders.ledger.reading() as tx:
-        found, _, _ = await listed(tx, wanted, orders.time.now())
-        gathered = await listed_incidents(tx, wanted)
+        found, _, _ = await listed(tx, wanted, orders.time.now(), scope=scope_of(request))
+        gathered = await listed_incidents(tx, wanted, scope=scope_of(request))
     return rows_of(Titles(orders.packs), found, gathered)
 
 
 async def _people(request: web.Request) -> list[str]:
-    """Who can be given something: the names of keys that may see the board."""
+    """Who can be given something: the names of keys that may see the board; who is limited is not told of others."""
+    if not scope_of(request).is_everything:
+        return []
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         keys = await api_keys.listed(tx)
-    names = {name for name, role, _, revoked in keys if revoked is None and "supervisor" in INCLUDES[role]}  # type: ignore[index]
+    names = {k.name for k in keys if k.revoked is None and "supervisor" in INCLUDES.get(k.role, ())}
     return sorted(names - {request[CALLER].name})

@@ -9,11 +9,11 @@ from aiohttp import web
 from service.domain.errors import Rejection
 from service.domain.order import OrderRef
 from service.orders import NoSuchOrder
-from service.web.context import CONTEXT
 from service.web.conversation_schemas import CustomerAnswer
 from service.web.conversations import answer_customer, move, show_answering, shown, tray
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
+from service.web.known import teams_of, workflows_of
 from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import form_of
@@ -34,8 +34,8 @@ async def tray_rows(request: web.Request) -> web.StreamResponse:
 
 async def _tray(request: web.Request) -> dict[str, Any]:
     found = await tray(request)
-    teams = {t for p in request.app[CONTEXT].orders.packs for t in p.workflow.teams}
-    return {"tray": found, "seen": _digest(found), "query": request.query_string, "teams": sorted(teams)}
+    teams = sorted(teams_of(request))
+    return {"tray": found, "seen": _digest(found), "query": request.query_string, "teams": teams}
 
 
 def _digest(value: Any) -> str:
@@ -85,7 +85,7 @@ async def post_move(request: web.Request) -> web.StreamResponse:
 
 def _named(request: web.Request, order_id: str) -> OrderRef:
     """An order by its id alone, where one workflow is installed; raises Rejection."""
-    workflows = [p.workflow.name for p in request.app[CONTEXT].orders.packs]
+    workflows = [w.name for w in workflows_of(request)]
     if len(workflows) != 1:
         raise Rejection(f"order: write it as WORKFLOW/ORDER, with one of {', '.join(sorted(workflows))}")
     return OrderRef(workflows[0], order_id)

@@ -12,12 +12,13 @@ from service.domain.transitions import require_known
 from service.ledger.messages.listing import WantedMessages, listed_messages
 from service.resending import Request, resend
 from service.web.audited import audit_line
-from service.web.auth import may
+from service.web.auth import scope_of, serves
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.causes import cause_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.holds import hold_lines, put, release
+from service.web.known import workflows_of
 from service.web.messages import WHY_NOT, wanted_messages
 from service.web.once import once_by_form
 from service.web.params import Form, form_of, uuid_of
@@ -40,9 +41,9 @@ async def messages(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     wanted = await wanted_messages(request)
     async with context.orders.ledger.reading() as tx:
-        found, cursor = await listed_messages(tx, wanted)
+        found, cursor = await listed_messages(tx, wanted, scope=scope_of(request))
     titles, kept = Titles(context.orders.packs), _kept(request)
-    packs = [p.workflow for p in context.orders.packs]
+    packs = workflows_of(request)
     notices = {n: titles.notice(w.name, n) for w in packs for n in w.notices}
     values: dict[str, Any] = {
         "found": [(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in found],
@@ -55,7 +56,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
         "notices": sorted(notices.items(), key=lambda pair: pair[1]),
         "workflows": sorted((w.name, w.title) for w in packs),
         "older": urlencode({**kept, "cursor": cursor}) if cursor else "",
-        "held": await hold_lines(request) if may(request[CALLER], "supervisor") else [],
+        "held": await hold_lines(request) if serves(request[CALLER], "supervisor", "workflows") else [],
     }
     return await render(request, "messages.html.j2", values, here="/desk/messages")
 
@@ -83,7 +84,9 @@ async def _counted(request: web.Request, *, dry_run: bool) -> web.StreamResponse
         require_known("channel", channel, registry.channels(), "channel")
     wanted = await _chosen(request, form)
     line = audit_line(request, "messages.resent", dry_run=dry_run, channel=channel)
-    done = await resend(orders, Request(wanted, request[CALLER].name, channel, dry_run=dry_run), line)
+    done = await resend(
+        orders, Request(wanted, request[CALLER].name, scope_of(request), channel, dry_run=dry_run), line
+    )
     values = {
         "done": done,
         "dry_run": dry_run,

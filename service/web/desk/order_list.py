@@ -8,21 +8,26 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service.domain.workflow import Workflow
-from service.ledger.orders.search import Listed, Search, broken_since_of, open_escalations_of, search
+from service.ledger.orders.search import Listed, Search, broken_since_of, search
 from service.web import attribute_filters
 from service.web.audited import address_in, noted
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
-from service.web.orders import countries_of, csv_answer, line_of, recipient_of, search_of
+from service.web.known import workflows_of
+from service.web.orders import countries_of, csv_answer, escalated_of, found, line_of, recipient_of, search_of
+from service.web.party_view import viewer_of
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import CallQuery, OrdersQuery
 
 # Enough to tell one order from several.
 CALLS_LISTED: Final = 50
+# What the people of a party see first.
+TO_DO: Final = ("To do", urlencode({"todo": "true"}))
 _FILTERS: Final = (
-    "workflow", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
+    "workflow", "todo", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
     "ends_before", "sort", "archived", "country",
 )  # fmt: skip
 
@@ -35,14 +40,16 @@ async def orders(request: web.Request) -> web.StreamResponse:
     if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
     now = all_orders.time.now()
+    scope, viewer = scope_of(request), viewer_of(request)
     async with all_orders.ledger.reading() as tx:
-        page, cursor = await search(tx, wanted, now)
-        escalated = await open_escalations_of(tx, [o.id for o in page])
-        broken = await broken_since_of(tx, [o.id for o in page])
+        page, cursor = await found(request, tx, wanted)
+        escalated = await escalated_of(request, tx, page)
+        broken = {} if viewer else await broken_since_of(tx, [o.id for o in page], scope=scope)
         warnings = await attribute_filters.warnings(tx, context, wanted)
     if wanted.q and len(page) == 1 and not cursor:
         raise web.HTTPFound(path_of(page[0].workflow, page[0].order_id))
-    packs = [p.workflow for p in all_orders.packs if wanted.workflow in ("", p.workflow.name)]
+    known = workflows_of(request)
+    packs = [w for w in known if wanted.workflow in ("", w.name)]
     titles = Titles(all_orders.packs)
     kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
@@ -54,8 +61,8 @@ async def orders(request: web.Request) -> web.StreamResponse:
         "cursor": cursor,
         "query": urlencode(kept),
         "view": urlencode(kept),
-        "views": _views(now),
-        "workflows": sorted(((p.workflow.name, p.workflow.title) for p in all_orders.packs), key=itemgetter(1)),
+        "views": [*([TO_DO] if viewer else []), *_views(now)],
+        "workflows": sorted(((w.name, w.title) for w in known), key=itemgetter(1)),
         "statuses": sorted({(s, titles.status(w.name, s)) for w in packs for s in w.statuses}, key=itemgetter(1)),
         "stages": _stages(titles, packs),
     }
@@ -81,9 +88,9 @@ async def call(request: web.Request) -> web.StreamResponse:
     noted(request, people=address_in(caller, asked.country or None))
     wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
     async with context.orders.ledger.reading() as tx:
-        found, _ = await search(tx, wanted, context.orders.time.now())
-    open_ones = [o for o in found if not o.final]
-    for some in (open_ones, found):
+        theirs, _ = await search(tx, wanted, context.orders.time.now(), scope=scope_of(request))
+    open_ones = [o for o in theirs if not o.final]
+    for some in (open_ones, theirs):
         if len(some) == 1:
             raise web.HTTPFound(path_of(some[0].workflow, some[0].order_id))
     said = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}

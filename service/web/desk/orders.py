@@ -17,6 +17,7 @@ from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
 from service.orders import NoSuchOrder
 from service.web.audited import audit_line
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.conversations import locale_of, prepared
 from service.web.desk import story
@@ -30,6 +31,7 @@ from service.web.orders import (
     send_once,
 )
 from service.web.params import form_of
+from service.web.party_view import viewer_of
 from service.web.preview import preview
 from service.web.schemas import Asked, OrderDocument
 from service.web.suppressions import lift_as_asked
@@ -42,7 +44,8 @@ def path_of(workflow: str, order_id: str) -> str:
 
 async def order(request: web.Request) -> web.StreamResponse:
     """One order."""
-    return await render(request, "order.html.j2", await _values(request), here="/desk/orders")
+    template = "party_order.html.j2" if viewer_of(request) else "order.html.j2"
+    return await render(request, template, await _values(request), here="/desk/orders")
 
 
 async def order_now(request: web.Request) -> web.StreamResponse:
@@ -172,7 +175,11 @@ async def preview_notice(request: web.Request) -> web.StreamResponse:
     """The exact words, while the agent chooses."""
     try:
         cause = await _notice(request)
-        messages = await preview(request.app[CONTEXT], order_ref(request), cause) if cause.reason else []
+        messages = (
+            await preview(request.app[CONTEXT], order_ref(request), cause, scope=scope_of(request))
+            if cause.reason
+            else []
+        )
         return await render(request, "preview.html.j2", {"messages": messages})
     except Rejection as rejection:
         return await render(request, "preview.html.j2", {"messages": [], "problem": rejection.reason})
@@ -190,7 +197,8 @@ async def send_notice(request: web.Request) -> web.StreamResponse:
 
 async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
     ref = order_ref(request)
-    await request.app[CONTEXT].orders.act(ref, cause, [audit_line(request, f"notice.sent {cause.reason}", *ref)])
+    line = audit_line(request, f"notice.sent {cause.reason}", *ref)
+    await request.app[CONTEXT].orders.act(ref, cause, [line], scope=scope_of(request))
     raise web.HTTPSeeOther(path_of(*ref))
 
 
@@ -213,7 +221,8 @@ async def _report(request: web.Request) -> web.StreamResponse:
     ref = order_ref(request)
     cause = ReportIssue(request.app[CONTEXT].orders.time.now(), reason, request[CALLER].name, detail)
     try:
-        await request.app[CONTEXT].orders.act(ref, cause, [audit_line(request, f"issue.reported {reason}", *ref)])
+        line = audit_line(request, f"issue.reported {reason}", *ref)
+        await request.app[CONTEXT].orders.act(ref, cause, [line], scope=scope_of(request))
     except NoSuchOrder:
         raise web.HTTPNotFound from None
     raise web.HTTPSeeOther(path_of(*ref))

@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from service.channels import registry
+from service.domain.scopes import Scope
 from service.ledger.escalations import provider_health
 from service.ledger.messages import holds
 from service.ledger.orders.totals import waiting_by_channel
@@ -22,15 +23,15 @@ class Outage(Struct, frozen=True):
     held: bool = False
 
 
-async def outages(orders: Orders) -> list[Outage]:
-    """Those that last now, refusals first."""
+async def outages(orders: Orders, *, scope: Scope) -> list[Outage]:
+    """Those that last now, refusals first; how many wait is counted among what this scope sees."""
     async with orders.ledger.reading() as tx:
         refusals = [r for r in await provider_health.refusing(tx) if r.holds_back]
-        active = await holds.active(tx)
+        active = await holds.active(tx, scope=scope)
         if not refusals and not active:
             return []
-        waiting = await waiting_by_channel(tx)
-        held = await holds.waiting(tx) if active else {}
+        waiting = await waiting_by_channel(tx, scope=scope)
+        held = await holds.waiting(tx, scope=scope) if active else {}
     names = {c.name: c.title for c in registry.channels().values()}
     found: dict[str, Outage] = {}
     for r in refusals:

@@ -8,10 +8,11 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.ledger.access.api_keys import Caller, Role
-from service.web.auth import OPEN_SESSION, may, session_of
+from service.web.auth import OPEN_SESSION, is_party, may, serves, session_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.outages import outages
 from service.web.desk.titles import Titles
+from service.web.route import Reach
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -26,16 +27,17 @@ HEADERS: Final = {
 }
 # Signing in again happens over the page that was open.
 FRAMED: Final = frozenset({"sign_in.html.j2", "signed_in.html.j2"})
-LINKS: Final[tuple[tuple[str, str, Role], ...]] = (
-    ("/desk", "Board", "supervisor"),
-    ("/desk/orders", "Orders", "agent"),
-    ("/desk/conversations", "Conversations", "agent"),
-    ("/desk/performance", "Performance", "supervisor"),
-    ("/desk/foresight", "Foresight", "supervisor"),
-    ("/desk/messages", "Messages", "agent"),
-    ("/desk/health", "Health", "supervisor"),
-    ("/desk/audit", "Audit", "admin"),
-    ("/desk/admin", "Admin", "admin"),
+# Where to, what it is called, and for whom: as the routes say.
+LINKS: Final[tuple[tuple[str, str, Role, Reach], ...]] = (
+    ("/desk", "Board", "supervisor", "orders"),
+    ("/desk/orders", "Orders", "agent", "parties"),
+    ("/desk/conversations", "Conversations", "agent", "orders"),
+    ("/desk/performance", "Performance", "supervisor", "orders"),
+    ("/desk/foresight", "Foresight", "supervisor", "all"),
+    ("/desk/messages", "Messages", "agent", "orders"),
+    ("/desk/health", "Health", "supervisor", "all"),
+    ("/desk/audit", "Audit", "admin", "all"),
+    ("/desk/admin", "Admin", "admin", "all"),
 )
 
 
@@ -61,20 +63,22 @@ async def render(
     context = request.app[CONTEXT]
     caller: Caller | None = request.get(CALLER)
     session = await session_of(request)
+    party = caller is not None and is_party(caller.role)
     shared = {
         "brand": context.settings.brand,
         "caller": caller,
         "signed_in": session is not None,
         "csrf": context.sessions.csrf_token(session.id if session else OPEN_SESSION),
         "form_id": uuid4().hex,
-        "links": LINKS,
+        "links": [(path, title) for path, title, role, reach in LINKS if caller and serves(caller, role, reach)],
         "here": here,
         "can": lambda role: caller is not None and may(caller, role),
         "now": context.orders.time.now(),
         "titles": Titles(context.orders.packs),
         "span": span,
         # Fragments have no top to say it at.
-        "outages": await outages(context.orders) if here and caller is not None else [],
+        "outages": await outages(context.orders, scope=caller.scope) if here and caller and not party else [],
+        "party": party,
     }
     response = aiohttp_jinja2.render_template(f"desk/{template}", request, {**shared, **values}, status=status)
     response.headers.update(HEADERS)

@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service.ledger.orders.measures import lifecycle_measures as measured
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
+from service.web.known import workflows_of
 from service.web.lifecycle import USUAL, workflow_of
 from service.web.performance import performance_of
 from service.web.queries import query_of
@@ -24,7 +26,7 @@ async def performance(request: web.Request) -> web.StreamResponse:
         "m": m,
         "since": request.query.get("since", "30d"),
         "measures": {x.name: x for x in pack.workflow.measures.values()} if pack else {},
-        "workflows": [(p.workflow.name, p.workflow.title) for p in orders.packs],
+        "workflows": [(w.name, w.title) for w in workflows_of(request)],
         "query": urlencode({k: v for k, v in request.query.items() if v and k != "format"}),
         "shown": _shown,
     }
@@ -37,12 +39,12 @@ async def lifecycle(request: web.Request) -> web.StreamResponse:
     workflow = workflow_of(request)
     since = query_of(request, LifecycleQuery).since or USUAL
     async with orders.ledger.reading() as tx:
-        m = await measured(tx, workflow, orders.time.now() - since)
+        m = await measured(tx, workflow, orders.time.now() - since, scope=scope_of(request))
     values = {
         "m": m,
         "title": workflow.title,
         "since": request.query.get("since", "90d"),
-        "workflows": [(p.workflow.name, p.workflow.title) for p in orders.packs],
+        "workflows": [(w.name, w.title) for w in workflows_of(request)],
         "stages_chart": stages_chart(m.stages),
         "promises_chart": promises_chart(m.promises),
         "shown": _shown,

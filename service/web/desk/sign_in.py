@@ -9,7 +9,7 @@ from service.ledger.access import sessions
 from service.ledger.access.api_keys import Caller, caller_of, looks_like_key
 from service.ledger.auditing.lines import write_audit
 from service.web.audited import audit_line, record_stranger
-from service.web.auth import CSRF_FIELD, HOME, begin_session, may, session_of
+from service.web.auth import CSRF_FIELD, HOME, begin_session, is_party, may, session_of
 from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
@@ -91,7 +91,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
             raise refused
         await record_stranger(request, "sign_in.failed", why="the key is not known, or was revoked")
         return await _page(request, after, refused.title, 401)
-    if not may(caller, "agent"):
+    if not (may(caller, "agent") or is_party(caller.role)):
         await record_stranger(request, "sign_in.failed", why=f"the role {caller.role} has nothing to see at the desk")
         return await _page(request, after, f"The role {caller.role} has nothing to see at the desk.", 403)
     response = web.HTTPSeeOther(after)
@@ -107,7 +107,7 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
         raise Problem(403, "Refused", "reload the page and try again")
     if session is not None:
         orders = request.app[CONTEXT].orders
-        request[CALLER] = Caller(session.name, session.role, session.key_id, session.id)
+        request[CALLER] = Caller(session.name, session.role, session.key_id, session.id, session.scope)
         async with orders.ledger.transaction() as tx:
             await sessions.end(tx, session.id, orders.time.now())
             await write_audit(tx, [audit_line(request, "signed_out")], orders.time.now())

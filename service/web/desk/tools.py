@@ -9,6 +9,7 @@ from service.ledger.escalations import provider_health
 from service.ledger.messages import housekeeping, outbox
 from service.ledger.orders.totals import messages_waiting
 from service.ledger.orders.views import mail_html
+from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.dead import change_dead_letter, dead_letters_of
 from service.web.desk.page import render
@@ -24,7 +25,7 @@ async def mail(request: web.Request) -> web.StreamResponse:
     orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "message")
     async with orders.ledger.reading() as tx:
-        html = await mail_html(tx, key)
+        html = await mail_html(tx, key, scope=scope_of(request))
     if not html:
         raise web.HTTPNotFound
     headers = {"Content-Security-Policy": MAIL_CSP, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -1,0 +1,46 @@
+"""Whom packs know on orders, and whether what somebody is to be limited to is anything that there is. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from service.domain.errors import Rejection
+from service.domain.order import ASSIGNEE
+from service.domain.scopes import Scope
+from service.domain.transitions import require_known
+from service.domain.workflow import Workflow
+
+PUBLISHER: Final = "publisher"
+
+
+def audiences_of(workflow: Workflow) -> frozenset[str]:
+    """Whomever the pack tells something, whose address it may show, and who handles its orders or acts on them."""
+    told = {a for n in workflow.notices.values() for a in n.audiences}
+    handle = {role for n in workflow.notices.values() for role in (n.on_assigned, n.on_assignee_change) if role}
+    assigned = {role for act in workflow.acts.values() if act.name == "assign" for role in act.to}
+    known = {*told, *handle, *assigned, *workflow.contacts, *workflow.parties, *workflow.audience_fallback.values()}
+    return frozenset(known - {ASSIGNEE})
+
+
+def check_fits(role: str, scope: Scope, workflows: Iterable[Workflow], staff: Iterable[str]) -> None:
+    """Raise Rejection for a role that there is not, and for what nobody of this role can be limited to.
+
+    `staff`: the roles of the company's own people and programs; all others are audiences of packs.
+    """
+    packs, staff = list(workflows), list(staff)
+    audiences = {a for w in packs for a in audiences_of(w)} - set(staff)
+    require_known("role", role, [*staff, *audiences], "role")
+    for name in sorted(scope.workflows):
+        require_known("workflow", name, (w.name for w in packs), "scope")
+    for name in sorted(scope.teams):
+        require_known("team", name, {team for w in packs for team in w.teams}, "scope")
+    for party in sorted(scope.parties):
+        require_known("audience", party.audience, audiences, "scope")
+    if role == PUBLISHER and not scope.is_of_workflows:
+        raise Rejection("scope: a publisher is limited to workflows alone, such as workflow:repair")
+    if role not in staff:
+        others = sorted({p.audience for p in scope.parties} - {role})
+        if not scope.ids_of(role) or others or scope.teams:
+            raise Rejection(
+                f"scope: whoever has the role {role!r} sees the orders of somebody in that audience alone: "
+                f"say whose, as {role}:ID"
+            )

@@ -1,0 +1,125 @@
+"""Which part of the ledger somebody sees: some workflows, some teams' business, or the orders of some parties. Pure.
+
+A party is somebody on an order, by audience and id, as the pack and its events name them: the provider `v-9`, the
+partner `p-3`, whoever handles the order as its `technician`. Their people are callers whose role is that audience.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from msgspec import UNSET, Struct
+
+from service.domain.errors import Rejection
+from service.domain.events import Data
+from service.domain.order import Order
+from service.domain.people import as_list
+
+WORKFLOW: Final = "workflow"
+TEAM: Final = "team"
+MOST: Final = 100
+# An id is a publisher's; a name is a pack's.
+_TEXT: Final = re.compile(r"(?P<kind>[a-z][a-z0-9_]{0,63}):(?P<value>[^\x00-\x20\x7f]{1,200})")
+
+
+class Party(NamedTuple):
+    """Somebody on an order: `audience` as the pack calls it, `id` as the events do."""
+
+    audience: str
+    id: str
+
+
+class Scope(Struct, frozen=True):
+    """What somebody is limited to: all kinds that are named, and of each kind any of its values.
+
+    A kind without values limits nothing. A team's orders are those for which it was called, or which have a promise
+    for which it would be.
+    """
+
+    workflows: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+    parties: frozenset[Party] = frozenset()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it limits nothing."""
+        return not (self.workflows or self.teams or self.parties)
+
+    @property
+    def is_of_workflows(self) -> bool:
+        """Whether whole workflows are seen, with everything in them."""
+        return not (self.teams or self.parties)
+
+    @property
+    def has_incidents(self) -> bool:
+        """Whether incidents are seen, which gather a team's orders of all workflows and parties."""
+        return not (self.workflows or self.parties)
+
+    def has_workflow(self, name: str) -> bool:
+        """Whether anything of this workflow may be seen."""
+        return not self.workflows or name in self.workflows
+
+    def has_team(self, name: str) -> bool:
+        """Whether what this team is called for may be seen."""
+        return not self.teams or name in self.teams
+
+    def has_people(self, parties: frozenset[Party]) -> bool:
+        """Whether an order with these parties may be seen."""
+        return not self.parties or not self.parties.isdisjoint(parties)
+
+    def ids_of(self, audience: str) -> frozenset[str]:
+        """The ids in this audience whose orders are seen."""
+        return frozenset(p.id for p in self.parties if p.audience == audience)
+
+
+# Of loops, commands and everybody who is not limited. To be named wherever something is read.
+EVERYTHING: Final = Scope()
+
+
+def read_scope(texts: Iterable[str]) -> Scope:
+    """From `workflow:NAME`, `team:NAME` and `AUDIENCE:ID`; raises Rejection for what is none."""
+    workflows, teams, parties = set[str](), set[str](), set[Party]()
+    texts = list(dict.fromkeys(texts))
+    if len(texts) > MOST:
+        raise Rejection(f"scope: at most {MOST} are taken")
+    for text in texts:
+        found = _TEXT.fullmatch(text)
+        if found is None:
+            raise Rejection(
+                f"scope: {text!r:.80} is none; write workflow:NAME, team:NAME, or an audience and an id such as "
+                "provider:v-9"
+            )
+        kind, value = found["kind"], found["value"]
+        if kind == WORKFLOW:
+            workflows.add(value)
+        elif kind == TEAM:
+            teams.add(value)
+        else:
+            parties.add(Party(kind, value))
+    return Scope(frozenset(workflows), frozenset(teams), frozenset(parties))
+
+
+def written(scope: Scope) -> list[str]:
+    """As `read_scope` takes it, in one order."""
+    return [
+        *(f"{WORKFLOW}:{name}" for name in sorted(scope.workflows)),
+        *(f"{TEAM}:{name}" for name in sorted(scope.teams)),
+        *(f"{p.audience}:{p.id}" for p in sorted(scope.parties)),
+    ]
+
+
+def parties_in(data: Data) -> frozenset[Party]:
+    """Everybody with an id whom an event names."""
+    people = {} if data.recipients is UNSET else data.recipients
+    found = {Party(a, p.id) for a, said in people.items() for p in as_list(said) if isinstance(p.id, str) and p.id}
+    if data.assignee and data.assignee.id:
+        found.add(Party(data.assignee.role, data.assignee.id))
+    return frozenset(found)
+
+
+def parties_of(order: Order) -> frozenset[Party]:
+    """Everybody on the order who has an id, and whoever handles it, by their role."""
+    found = {Party(a, p.id) for a, people in order.recipients.items() for p in people if p.id}
+    if order.assignee and order.assignee.role and order.assignee.id:
+        found.add(Party(order.assignee.role, order.assignee.id))
+    return frozenset(found)

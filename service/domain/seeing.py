@@ -1,0 +1,79 @@
+"""What the people of a party see of an order that is theirs: nothing of others but what the pack shows them. Pure.
+
+Always seen: where the order stands and its dates, themselves, public notes and their own, what they were told. Never:
+internal notes of anybody else, what the company promises and whom it calls, what others were told.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from service.domain.json_object import JsonObject
+from service.domain.order import ASSIGNEE, Order
+from service.domain.party_rules import SEEN_OF_PEOPLE, PartyRules
+from service.domain.scopes import Party, Scope, parties_of
+from service.domain.workflow import Workflow
+
+# A name that is not theirs to know; that there is somebody is.
+MASKED: Final = "•••"
+_LINES: Final = frozenset({"status_changed", "status_repeated", "adopted", "data_updated", "note_added"})
+_OF_LINES: Final = ("at", "kind", "was", "to", "stage", "status")
+_OF_MESSAGES: Final = ("at", "kind", "notice", "channel", "audience", "message", "why")
+_ATTRIBUTES: Final = "attributes."
+
+
+def rules_of(workflow: Workflow, role: str) -> PartyRules:
+    """What the pack says of this audience's people."""
+    return workflow.parties.get(role) or PartyRules()
+
+
+def own_ids(order: Order, role: str, scope: Scope) -> frozenset[str]:
+    """As whom the caller takes part in the order."""
+    return frozenset(p.id for p in parties_of(order) if p.audience == role) & scope.ids_of(role)
+
+
+def attributes_of(workflow: Workflow, role: str) -> frozenset[str]:
+    """The attributes that they see: those of lists, which are nobody's data, named by the pack, or theirs to set."""
+    named = set(rules_of(workflow, role).sees)
+    settable = {path for act in workflow.acts.values() if role in act.roles for path in act.sets}
+    others = {p.removeprefix(_ATTRIBUTES) for p in named | settable if p.startswith(_ATTRIBUTES)}
+    return frozenset(others.union(workflow.shows))
+
+
+def to_do_of(workflow: Workflow, role: str) -> frozenset[str]:
+    """The statuses in which an order waits for them."""
+    named = rules_of(workflow, role).to_do
+    act = workflow.acts.get("change_status")
+    if named or act is None or role not in act.roles:
+        return named
+    return frozenset(s for s in act.statuses if workflow.moves[s])
+
+
+def sees(rules: PartyRules, path: str) -> bool:
+    """Whether a path of the order is shown to them."""
+    return path in rules.sees or path.partition(".")[0] in rules.sees
+
+
+def fields_seen(rules: PartyRules, audience: str) -> frozenset[str]:
+    """What they see of somebody else in this audience."""
+    return frozenset(f for f in SEEN_OF_PEOPLE if sees(rules, f"{audience}.{f}"))
+
+
+def line_seen(line: Mapping[str, Any], role: str, ids: Collection[str], messages: Collection[str]) -> JsonObject | None:
+    """A line of the timeline as they see it; None for one that is not theirs. `messages`: ids of those that are."""
+    if str(line["kind"]).startswith("message_"):
+        return {k: line[k] for k in _OF_MESSAGES if k in line} if line.get("message") in messages else None
+    if line["kind"] not in _LINES:
+        return None
+    is_own = line.get("side") == role and line.get("side_id") in ids
+    found = {k: line[k] for k in _OF_LINES if k in line}
+    if line.get("note") and (is_own or line.get("public")):
+        found |= {"note": line["note"], "public": bool(line.get("public")), "side": line.get("side", "")}
+        found |= {"by": line["by"]} if is_own and "by" in line else {}
+    elif line["kind"] == "note_added":
+        return None
+    return found
+
+
+def is_own(party: Party, role: str, ids: Collection[str]) -> bool:
+    """Whether this person of the order is the caller's."""
+    return party.audience in (role, ASSIGNEE) and party.id in ids

@@ -1,0 +1,19 @@
+"""From a pack's `parties` to the domain's."""
+
+from collections.abc import Iterator
+
+from service.domain.party_rules import PartyRules
+from service.workflows.schema import WorkflowYaml
+from service.workflows.yaml_lines import YamlPath
+
+
+def parties(yaml: WorkflowYaml) -> dict[str, PartyRules]:
+    """As declared."""
+    return {name: PartyRules(frozenset(p.sees), frozenset(p.to_do)) for name, p in yaml.parties.items()}
+
+
+def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
+    """Every status that parties use: where, what it is, and what is known."""
+    for name, party in y.parties.items():
+        for status in party.to_do:
+            yield ("parties", name, "to_do"), "status", status, list(y.statuses)

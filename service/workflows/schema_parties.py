@@ -1,0 +1,19 @@
+"""What people of a party see of their orders, as a pack says it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.workflows.schema_words import DataPath, Idents, Part
+
+
+class PartyYaml(Part):
+    """People with keys or accounts limited to the orders of somebody in this audience, such as `provider:v-9`."""
+
+    sees: Annotated[
+        list[DataPath],
+        Field(description="beside their own: customer.phone, customer, price, payment, attributes.NAME; else masked"),
+    ] = []
+    to_do: Annotated[
+        Idents, Field(description="in which statuses an order waits for them; else where they may change the status")
+    ] = []
