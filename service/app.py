@@ -14,6 +14,7 @@ from aiohttp import web
 from service.attribute_index import AttributeIndex
 from service.broker.port import Broker, intake_queue
 from service.clock.clock import ClockLoop
+from service.clock.greeter import Greeter
 from service.dispatch.budgets import Budgets
 from service.dispatch.cleaner import Cleaner
 from service.dispatch.compose import Composer
@@ -153,7 +154,7 @@ class App:
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [self._intake_loop()] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
-            "clock": [self._clock().run(self.stopping)] if "clock" in self.roles else [],
+            "clock": self._clock_loops() if "clock" in self.roles else [],
             "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
         }
         for role, coroutines in loops.items():
@@ -200,6 +201,9 @@ class App:
     def _clock(self) -> ClockLoop:
         days = (self.settings.retention_days, self.settings.audit_days)
         return ClockLoop(self.orders, *(timedelta(days=n) if n else None for n in days))
+
+    def _clock_loops(self) -> list[Coroutine[Any, Any, None]]:
+        return [self._clock().run(self.stopping), Greeter(self.orders).run(self.stopping)]
 
     async def _warm(self) -> None:
         """Compile what no check has compiled, so that the first message of its kind is not the slow one."""

@@ -15,6 +15,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import digests, incident_calls, incidents, schedules
 from service.ledger.escalations import writing as escalations
 from service.ledger.escalations.schedules import DIGEST, ReportSubscription
+from service.ledger.lists.writing import drop_forgotten
 from service.ledger.messages import outbox
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.orders import inbox, recording
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 INBOX_KEPT: Final = timedelta(days=45)
 # What nobody gave to an order by then, nobody will.
 UNMATCHED_KEPT: Final = timedelta(days=90)
+# Rows that were stored and never taken: whoever sent them was refused, or their process died.
+STORED_KEPT: Final = timedelta(hours=2)
 RETENTION_BATCH: Final = 200
 
 
@@ -79,6 +82,7 @@ class CalendarDue:
             await inbox.forget(tx, now - INBOX_KEPT)
             await recording.forget(tx, now - INBOX_KEPT)
             await idempotency.forget(tx, now)
+            await drop_forgotten(tx, now - STORED_KEPT)
             await forget_unmatched(tx, now - (self._retention or UNMATCHED_KEPT))
             if self._retention is not None:
                 names = await old_orders(tx, now - self._retention, RETENTION_BATCH)

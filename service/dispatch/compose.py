@@ -8,6 +8,7 @@ from service.channels.medium import Rendered
 from service.channels.port import MailHeaders, OutgoingMessage, ReplyWindow
 from service.channels.registry import spec_of
 from service.dispatch.mail_links import mail_headers
+from service.domain.growing import OF_ROW
 from service.keyring import Keyring
 from service.ledger.messages.claims import ClaimedMessage
 from service.workflows.packs import Pack, Packs
@@ -79,7 +80,9 @@ class Composer:
         return self._packs.for_order(claimed.workflow, claimed.version)
 
     def link(self, claimed: ClaimedMessage) -> str:
-        """The order's tracking page."""
+        """The order's tracking page; empty for the people of its lists' rows, who take no part in it."""
+        if claimed.message.audience == OF_ROW:
+            return ""
         return f"{self._public_url}/t/{self.link_token(claimed.message.order_id, claimed.links)}"
 
     def link_token(self, order_id: UUID, generation: int) -> str:

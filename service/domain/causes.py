@@ -13,7 +13,7 @@ from msgspec import Struct
 from service.domain.events import Event
 from service.domain.notices import Message
 from service.domain.order import Escalation
-from service.domain.persons import Wishes
+from service.domain.persons import Person, Wishes
 
 
 class Wave(Struct, frozen=True):
@@ -135,6 +135,14 @@ class ClockDue(Struct, frozen=True):
     at: datetime
 
 
+class GreetRows(Struct, frozen=True):
+    """Rows came to a list whose people asked to hear of it: a notice for each of them, and for nobody else."""
+
+    at: datetime
+    notice: str
+    people: tuple[Person, ...]
+
+
 class MessageSettled(Struct, frozen=True):
     """A message reached a new state; `siblings` are the others of its notice."""
 
@@ -192,4 +200,6 @@ Command = (
     | AnswerCustomer
     | MoveReply
 )
-Cause = Command | EventReceived | ClockDue | MessageSettled | OptOutChanged | ReplyReceived | PreferencesChanged
+Cause = (
+    Command | EventReceived | ClockDue | GreetRows | MessageSettled | OptOutChanged | ReplyReceived | PreferencesChanged
+)

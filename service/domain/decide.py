@@ -7,6 +7,7 @@ from uuid import UUID
 from service.domain import (
     asking,
     erasure,
+    growing,
     issues,
     notifying,
     planning,
@@ -23,6 +24,7 @@ from service.domain.causes import (
     ClockDue,
     ErasePerson,
     EventReceived,
+    GreetRows,
     HandleEscalation,
     MessageSettled,
     MoveReply,
@@ -130,6 +132,7 @@ _HANDLERS: Final[Mapping[type[Cause], Callable[[Draft, Any], None]]] = {
     ResendMessages: resending.resend,
     RevokeLinks: _revoke_links,
     ClockDue: _only_what_is_due,
+    GreetRows: growing.greet,
     MessageSettled: _settle_message,
     OptOutChanged: readers.say_opt_out,
     PreferencesChanged: readers.keep_wishes,

@@ -14,6 +14,7 @@ from service.domain.conditions.judging import Situation
 from service.domain.conversation import Conversation, ReceivedReply
 from service.domain.errors import Rejection
 from service.domain.events import Note, Payment
+from service.domain.lists import ListState
 from service.domain.notices import Message, PlannedNotice
 from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
 from service.domain.persons import Assignee, Person
@@ -113,6 +114,7 @@ class OrderChanges(TypedDict, total=False):
     told_values: Mapping[str, Mapping[str, Any]]
     told_at: Mapping[str, tuple[datetime, ...]]
     conversation: Conversation | None
+    lists: Mapping[str, ListState]
 
 
 class Draft:

@@ -207,6 +207,7 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
         links=order.links + 1,
         told_values={},
         conversation=_without_writer(order, cause),
+        lists={} if cause.everybody else order.lists,
     )
     draft.log("person_erased", draft.now)
 

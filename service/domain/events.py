@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
+from service.domain.lists import ListGiven
 from service.domain.quoting import quoted
 from service.domain.unknown_fields import unknown_fields
 
@@ -153,6 +154,7 @@ class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
     brand: (
         Annotated[Short, Meta(description="one of the pack's brands; the service's own when null")] | None | UnsetType
     ) = UNSET
+    lists: Annotated[dict[Name, ListGiven], Meta(description="rows for lists of the order, by list")] = {}
 
 
 class StatusChangedData(Data, frozen=True, omit_defaults=True, kw_only=True):

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from service.domain.events import Appointment, Payment
+from service.domain.lists import ListState
 from service.domain.workflow import WhenUnknown
 
 State = Literal[
@@ -122,6 +123,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     contacts: Mapping[str, Mapping[str, str]] = {}
     asked: Mapping[str, Any] = {}
     brand: str = ""
+    lists: Mapping[str, ListState] = {}
 
 
 class PlannedNotice(Struct, frozen=True):

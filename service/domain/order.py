@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, structs
 from service.domain.attributes import moment_of
 from service.domain.conversation import Conversation
 from service.domain.events import Appointment, Data, Note, Payment, Price
+from service.domain.lists import ListState
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Assignee, Person, as_person
 
@@ -133,6 +134,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     told_at: Mapping[str, tuple[datetime, ...]] = {}
     conversation: Conversation | None = None
     brand: str = ""
+    lists: Mapping[str, ListState] = {}
 
     @property
     def ref(self) -> OrderRef:

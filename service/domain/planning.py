@@ -193,6 +193,7 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
         note=order.note.text if order.note and order.note.public else "",
         attributes=order.attributes,
         brand=order.brand,
+        lists=order.lists,
         people={audience: people[0].name for audience, people in order.recipients.items() if people},
         contacts={
             audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))

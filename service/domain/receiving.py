@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, issues, notifying, transitions, triggers, versions
+from service.domain import attributes, growing, issues, notifying, transitions, triggers, versions
 from service.domain.causes import EventReceived
 from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
@@ -53,14 +53,15 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     draft.observe(before)
     draft.log(_KINDS[event.type], **_said(draft, event))
     _warn(draft, event)
-    if isinstance(data, OrderUpdatedData) and not is_news:
+    rows = growing.grow(draft, data)
+    if isinstance(data, OrderUpdatedData) and not is_news and not data.lists:
         running.sync(draft, by_event=False)
         return draft.decision("late")
     if isinstance(data, IssueReportedData):
         issues.report(draft, data.issue.reason, "data.issue.reason", data.issue.detail, _actor(event) or "a publisher")
     draft.set(note=data.note)
     alone = isinstance(data, NoteAddedData)
-    _plan_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before)], data)
+    _plan_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before), *rows], data)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -132,7 +133,8 @@ def _first_event(
     draft.set(note=data.note)
     draft.visit()
     draft.observe(None)
-    _plan_all(draft, [*triggers.entered(draft, status), *triggers.assigned(draft, None)], data, first=True)
+    notices = [*triggers.entered(draft, status), *triggers.assigned(draft, None), *growing.grow(draft, data)]
+    _plan_all(draft, notices, data, first=True)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -145,6 +147,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
         why = "an event that happened later was applied before"
         draft.log("late_event", status=data.status, why=why, **_said(draft, event))
         _warn(draft, event)
+        growing.grow(draft, data)
         running.sync(draft, by_event=False)
         return draft.decision("late")
     move = transitions.check_move(workflow, before.status, data.status)
@@ -173,7 +176,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
     notices = triggers.entered(draft, status) if move != "repeat" else []
     if move == "again":
         running.begin_again(draft)
-    _plan_all(draft, [*notices, *_of_changes(draft, before)], data)
+    _plan_all(draft, [*notices, *_of_changes(draft, before), *growing.grow(draft, data)], data)
     running.sync(draft, by_event=True)
     return draft.decision()
 

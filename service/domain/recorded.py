@@ -18,6 +18,7 @@ from service.domain.causes import (
     Cause,
     ClockDue,
     EventReceived,
+    GreetRows,
     HandleEscalation,
     MoveReply,
     OptOutChanged,
@@ -51,6 +52,7 @@ KINDS: Final[Mapping[str, type[Cause]]] = {
     "reply_received": ReplyReceived,
     "customer_answered": AnswerCustomer,
     "reply_moved": MoveReply,
+    "rows_greeted": GreetRows,
 }
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 _encoder: Final = msgspec.json.Encoder()

@@ -25,6 +25,7 @@ def unheeded(data: Data, workflow: Workflow, known: Order | None) -> Iterator[Ev
     yield from _of_persons(data, workflow, known)
     yield from _of_assignee(data, workflow)
     yield from _of_attributes(data, workflow)
+    yield from _of_lists(data, workflow)
     if data.brand and data.brand not in workflow.brands:
         near = _near(data.brand[:100], workflow.brands)
         yield EventWarning("data.brand", f"{workflow.name} has no such brand{near}; the service's own is used")
@@ -88,6 +89,13 @@ def _of_attributes(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
         found += 1
         if found == MOST:
             return
+
+
+def _of_lists(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
+    """Rows that still come as an attribute, where the pack has a list of that name."""
+    for name in (data.attributes or {}).keys() & workflow.lists.keys():
+        said = f"is read as before; {workflow.name} has a list {name!r} by now: send data.lists.{name}.rows"
+        yield EventWarning(f"data.attributes.{name}", said)
 
 
 def _told(workflow: Workflow) -> set[str]:

@@ -16,6 +16,7 @@ from service.domain.calendars import QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
 from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
+from service.domain.lists import ListSpec
 from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
 from service.domain.replies import Reply
@@ -121,7 +122,7 @@ class Notice(Struct, frozen=True):
     audiences and channels; `watched`: paths whose change counts from what the notice told last. `bundle`:
     its messages wait so long, to leave in one with others for the same person; `throttle`: not told more often.
     `on_assigned`: told when somebody of this role (`assignee`: of any) gets the order, first or anew;
-    `on_assignee_change`: only when it passes from one to another.
+    `on_assignee_change`: only when it passes from one to another. `on_rows`: told when rows are added to one of these.
     `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
     `free_text`: its words are what the agent wrote. `replies`: offered as buttons in its mails.
     """
@@ -133,6 +134,7 @@ class Notice(Struct, frozen=True):
     on_assigned: str | None = None
     on_note: OnNote | None = None
     on_change: OnChange | None = None
+    on_rows: frozenset[str] = frozenset()
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     replaces: tuple[str, ...] = ()
@@ -231,6 +233,7 @@ class Workflow(Struct, frozen=True):
     tracking: TrackingRules = TrackingRules()
     acts: Mapping[str, Act] = {}
     parties: Mapping[str, PartyRules] = {}
+    lists: Mapping[str, ListSpec] = {}
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

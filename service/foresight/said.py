@@ -53,6 +53,7 @@ def _occasions(notice: Notice, statuses: Mapping[str, Status]) -> list[str]:
     found += [f"when another {notice.on_assignee_change} gets it"] if notice.on_assignee_change else []
     found += ["when a note is added"] if notice.on_note else []
     found += [f"when {shown(notice.on_change.paths)} changes"] if notice.on_change else []
+    found += [f"when rows are added to {', '.join(sorted(notice.on_rows))}"] if notice.on_rows else []
     found += ["when an agent sends it"] if notice.manual else []
     return found or ["when a clock says so"]
 

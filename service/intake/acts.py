@@ -24,7 +24,8 @@ def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
         if event.source in (DESK, API):
             return f"source: {event.source!r} is Stagebell's own, for what people do at the desk and by its API"
         return ""
-    return STALE if incoming.acted.version != (known.entries if known else 0) else ""
+    version = incoming.acted.version
+    return STALE if version is not None and version != (known.entries if known else 0) else ""
 
 
 def _is_theirs(scope: Scope, event: Event, known: Order | None) -> bool:

@@ -2,22 +2,36 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES, Event, decode
+from service.domain.json_object import JsonObject
 from service.domain.scopes import EVERYTHING, Scope
 from service.intake.cloudevents import as_structured
 
 SEALED: Final = "sealed"
 
 
-class Acted(Struct, frozen=True):
-    """Of an event that somebody made here, by hand. `version`: how long the order's timeline was when they looked."""
+class RowEdit(Struct, frozen=True):
+    """What a row of a list is to say; None: it is to be gone."""
 
-    version: int
+    list: str
+    row_id: UUID
+    values: JsonObject | None
+
+
+class Acted(Struct, frozen=True):
+    """Of an event that somebody made here, by hand. `version`: how long the order's timeline was when they looked.
+
+    Without one it does not matter what happened since. `edits`: of rows, which no event carries.
+    """
+
+    version: int | None
+    edits: tuple[RowEdit, ...] = ()
 
 
 class Incoming(Struct, frozen=True):

@@ -24,6 +24,7 @@ from service.intake.chosen import ChosenWishes, theirs
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Incoming, read
 from service.intake.line import Waiting
+from service.intake.lists import Listed, ListRows
 from service.intake.replays import replay_opened, sealed_dead_letter
 from service.intake.sooner import Later, Sooner
 from service.ledger.database.faults import AlreadyThere, is_outage
@@ -192,6 +193,7 @@ class Intake:
         wishes = await self._chosen.of(u.tx, (r.event for r in reads if r.event), u.now)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
+        rows = ListRows(self._orders)
         for r in reads:
             if u.changes.messages >= MOST_MESSAGES:
                 break
@@ -200,14 +202,34 @@ class Intake:
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(_repeated(r, earlier))
                 continue
-            is_big = r.event is not None and _is_big(u, r.event)
-            verdict = await aside(partial(self._one, u, r, wishes)) if is_big else self._one(u, r, wishes)
+            verdict = await self._with_rows(u, r, wishes, rows)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._dead_letter(r, verdict.reason, u.now))
             verdicts.append(verdict)
         inbox.record(u.changes.writes, results, known, u.now)
         return verdicts
+
+    async def _with_rows(self, u: UnitOfWork, r: _Read, wishes: Mapping[str, Wishes], rows: ListRows) -> Verdict:
+        """What becomes of one, and of the rows that it brings to lists of its order: both, or neither."""
+        listed: Listed | None = None
+        if r.event is not None and r.event.data.lists and not self._refused(u, r):
+            try:
+                listed = await rows.listed(u, r.incoming, r.event)
+            except Rejection as rejection:
+                return Verdict("rejected", rejection.reason, r.event)
+        is_big = r.event is not None and _is_big(u, r.event)
+        one = partial(self._one, u, structs.replace(r, event=listed.event) if listed else r, wishes)
+        verdict = await aside(one) if is_big else one()
+        if listed and verdict.outcome != "rejected":
+            await rows.write(u, listed)
+        return verdict
+
+    def _refused(self, u: UnitOfWork, r: _Read) -> bool:
+        """Whether it is not its sender's to say: then nothing is looked up for it either."""
+        assert r.event is not None
+        known = u.order(OrderRef(r.event.data.workflow, r.event.reference))
+        return bool(refused_act(r.incoming, r.event, known))
 
     def _one(self, u: UnitOfWork, r: _Read, wishes: Mapping[str, Wishes]) -> Verdict:
         if r.event is None:

@@ -5,7 +5,8 @@ from service.ledger.auditing import tables as auditing
 from service.ledger.conversations import tables as conversations
 from service.ledger.database import tables as database
 from service.ledger.escalations import tables as escalations
+from service.ledger.lists import tables as lists
 from service.ledger.messages import tables as messages
 from service.ledger.orders import tables as orders
 
-__all__ = ["access", "auditing", "conversations", "database", "escalations", "messages", "orders"]
+__all__ = ["access", "auditing", "conversations", "database", "escalations", "lists", "messages", "orders"]

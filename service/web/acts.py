@@ -1,7 +1,6 @@
 """`POST /v1/orders/{workflow}/{order_id}/acts`: what people do to an order, taken in as an event of our own."""
 
 from typing import Final
-from uuid import uuid4
 
 import msgspec
 from aiohttp import web
@@ -10,7 +9,6 @@ from msgspec import UNSET, structs
 from service.domain.acting import Given, NotAllowed, allowed, event_of
 from service.domain.acts import TAKES
 from service.domain.errors import NotNow
-from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
 from service.domain.scopes import EVERYTHING
 from service.domain.seeing import own_ids
@@ -22,16 +20,19 @@ from service.ledger.database.faults import is_outage
 from service.ledger.orders.locking import find
 from service.ledger.orders.views import changes_since
 from service.orders import NoSuchOrder
+from service.web import row_imports
 from service.web.audited import noted
 from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.orders import order_ref
+from service.web.own_events import event_by
 from service.web.params import answer, body_of
 from service.web.party_view import actor_of, lines_seen, viewer_of, with_own
 from service.web.problems import Problem
 from service.web.schemas import ActAnswer, ActOrder
 
 CREATE: Final = "create"
+ADD_ROWS: Final = "add_rows"
 # So often an act without a version is tried on an order that changes under it.
 TRIES: Final = 5
 
@@ -40,11 +41,35 @@ async def post_act(request: web.Request) -> web.StreamResponse:
     """Do it, if the pack lets this caller do it to the order as it is now."""
     asked = await body_of(request, ActOrder)
     ref = order_ref(request)
+    if asked.act == ADD_ROWS:
+        return await _add_rows(request, asked)
+    if asked.lists:
+        raise Problem(422, "Not accepted", f"lists: goes with {ADD_ROWS!r} alone")
     source = DESK if request[CALLER].session_id else API
     after, verdict = await act(request, ref, asked, source)
     warnings = verdict.event.warnings if verdict.event else ()
     done = ActAnswer(after.workflow, after.reference, after.entries, after.status, after.stage, warnings)
     return answer(done, 201 if asked.act == CREATE else 200)
+
+
+async def _add_rows(request: web.Request, asked: ActOrder) -> web.StreamResponse:
+    """Rows for one list of the order, which says itself who may change it and when; raises Problem, NotNow."""
+    if len(asked.lists) != 1 or asked.version is not None:
+        raise Problem(422, "Not accepted", "lists: rows for one list are expected, and no version")
+    ((name, given),) = asked.lists.items()
+    noted(request, "rows.added", list=name, rows=len(given.rows))
+    of = await row_imports.list_of(request, name)
+    row_imports.require_may_change(request, of)
+    read = await row_imports.checked_rows(request, of, given.rows)
+    row_imports.refuse(read)
+    try:
+        await row_imports.store_and_take(request, of, read, row_imports.new_batch())
+    finally:
+        read.rows.close()
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        after = await find(tx, *of.order.ref, scope=EVERYTHING)
+    assert after is not None
+    return answer(ActAnswer(after.workflow, after.reference, after.entries, after.status, after.stage, ()))
 
 
 async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> tuple[Order, Verdict]:
@@ -100,19 +125,10 @@ def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: A
     data["actor"] = actor_of(request, before)
     if before is None and (viewer := viewer_of(request)):
         data["recipients"] = with_own(data.get("recipients", {}), viewer)
-    event: JsonObject = {
-        "specversion": "1.0",
-        "id": str(uuid4()),
-        "source": source,
-        "type": kind,
-        "subject": ref.reference,
-        "time": orders.time.now(),
-        "datacontenttype": "application/json",
-        "data": data,
-    }
     seen = before.entries if before else 0
     version = seen if asked.version is None else asked.version
-    return Incoming(msgspec.json.encode(event), STRUCTURED, acted=Acted(version), scope=caller.scope)
+    body = event_by(request, ref, kind, data, source)
+    return Incoming(body, STRUCTURED, acted=Acted(version), scope=caller.scope)
 
 
 def _plain(assignee: object) -> object:

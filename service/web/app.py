@@ -1,5 +1,6 @@
 """The HTTP application: every route of the table, and middleware."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from service.web.openapi import document
 from service.web.problems import problems
 from service.web.route import Route
 from service.web.routes import API, OPERATIONS, PAGES
+from service.web.row_imports import AT_ONCE, TURNS
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = "/static/"
@@ -32,6 +34,7 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
     app = web.Application(middlewares=[gate, error_pages, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
     app[WARNED] = []
+    app[TURNS] = asyncio.Semaphore(AT_ONCE)
     app[ACTS] = frozenset(r.audit.name for r in (*OPERATIONS, *API, *PAGES) if isinstance(r.audit, Act))
     app.on_response_prepare.append(_add_headers)
     _add(app, OPERATIONS)

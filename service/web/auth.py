@@ -189,7 +189,7 @@ async def _from_our_pages(request: web.Request, caller: Caller) -> Caller:
         return caller
     token = request.headers.get(CSRF_HEADER, "")
     if not token and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        token = (await form_of(request)).get(CSRF_FIELD, "")
+        token = (await form_of(request, files=True)).get(CSRF_FIELD, "")
     if not request.app[CONTEXT].sessions.csrf_fits(caller.session_id or OPEN_SESSION, token):
         request[CALLER] = caller
         await audited.record_refused(request, "it did not come from a page of the desk")

@@ -56,6 +56,9 @@ async def _serve(request: web.Request, route: Route) -> web.StreamResponse:
     if route.role is None:
         return await route.handler(request)
     handler = partial(_streamed, handler=route.handler) if route.streams else route.handler
+    if route.takes_files:
+        # Its own handler counts it once, by a digest of the file.
+        return await recorded(request, handler)
     return await recorded(request, partial(once_by_header, handler=handler))
 
 

@@ -18,6 +18,12 @@ BODY_WITHIN_S: Final = 30.0
 TOO_SLOW: Final = 408
 TOO_LARGE: Final = 413
 UNCOMPRESSED: Final = ("", "identity")
+# Where files come in: they may take longer, and a page's form sends them as multipart/form-data.
+UPLOADS: Final = frozenset({
+    "/v1/orders/{workflow}/{order_id}/lists/{list}",
+    "/desk/orders/{workflow}/{order_id}/lists/{list}/upload",
+})  # fmt: skip
+UPLOAD_WITHIN_S: Final = 300.0
 # Nobody reads what is posted there, and mail programs post it as multipart/form-data (RFC 8058, §3.2).
 BODY_UNREAD: Final = frozenset({"/u/{token}"})
 
@@ -32,7 +38,8 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     warn_of_forwarded(request)
     if request.content.is_eof():
         return await handler(request)
-    slow = asyncio.get_running_loop().call_later(BODY_WITHIN_S, _give_up, request)
+    within = UPLOAD_WITHIN_S if _stands_in(request, UPLOADS) else BODY_WITHIN_S
+    slow = asyncio.get_running_loop().call_later(within, _give_up, request, within)
     try:
         answer = await handler(request)
     finally:
@@ -46,7 +53,7 @@ def _refusal(request: web.Request) -> web.Response | None:
     if compressed(request):
         detail = "compressed bodies are not taken; send it as it is, without Content-Encoding"
         return problem_response(415, "Unsupported media type", detail)
-    if request.content_type.startswith("multipart/") and not _is_unread(request):
+    if request.content_type.startswith("multipart/") and not _stands_in(request, BODY_UNREAD | UPLOADS):
         detail = "multipart bodies are not taken; send a form as application/x-www-form-urlencoded"
         return problem_response(415, "Unsupported media type", detail)
     try:
@@ -58,9 +65,9 @@ def _refusal(request: web.Request) -> web.Response | None:
     return None
 
 
-def _is_unread(request: web.Request) -> bool:
+def _stands_in(request: web.Request, paths: frozenset[str]) -> bool:
     resource = request.match_info.route.resource
-    return resource is not None and resource.canonical in BODY_UNREAD
+    return resource is not None and resource.canonical in paths
 
 
 def compressed(request: web.BaseRequest) -> bool:
@@ -72,9 +79,9 @@ def compressed(request: web.BaseRequest) -> bool:
     )
 
 
-def _give_up(request: web.Request) -> None:
+def _give_up(request: web.Request, within_s: float) -> None:
     if not request.content.is_eof():
-        detail = f"the body did not come within {BODY_WITHIN_S:.0f} s"
+        detail = f"the body did not come within {within_s:.0f} s"
         request.content.set_exception(Problem(TOO_SLOW, "Too slow", detail))
 
 

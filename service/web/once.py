@@ -34,26 +34,44 @@ _KEPT_HEADERS: Final = (hdrs.CONTENT_TYPE, hdrs.LOCATION)
 
 async def once_by_header(request: web.Request, handler: Handler) -> web.StreamResponse:
     """`handler`, once for the key that a POST has in its head; raises Problem."""
+    key = key_of(request)
+    if key is None:
+        return await handler(request)
+    return await once(request, f"header {key}", _asked(request, await request.read()), handler)
+
+
+def key_of(request: web.Request) -> str | None:
+    """The key that a POST has in its head; raises Problem for what can be none."""
     key = request.headers.get(HEADER)
     if key is None or request.method != hdrs.METH_POST:
-        return await handler(request)
+        return None
     key = key.strip()
     if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
         detail = f"{HEADER}: 1 to {LONGEST_KEY} plain characters are expected, such as a UUID"
         raise Problem(400, "Not readable", detail)
-    return await once(request, f"header {key}", _asked(request, await request.read()), handler)
+    return key
 
 
 async def once(
-    request: web.Request, key: str, asked: list[str], handler: Handler, kept: timedelta = KEPT, *, patient: bool = False
+    request: web.Request,
+    key: str,
+    asked: list[str],
+    handler: Handler,
+    kept: timedelta = KEPT,
+    *,
+    patient: bool = False,
+    lease: timedelta = idempotency.LEASE,
 ) -> web.StreamResponse:
-    """`handler`, once for this caller and key. `patient`: whoever comes second waits for the first; raises Problem."""
+    """`handler`, once for this caller and key. `patient`: whoever comes second waits for the first; raises Problem.
+
+    `lease`: so long at most it takes, unless its process died.
+    """
     orders = request.app[CONTEXT].orders
     act = idempotency.act_id(orders.keyring, request[CALLER].identity, key)
     digest = orders.keyring.digest("asked", *asked)
     looks = round(PATIENCE_S / LOOK_EVERY_S) if patient else 0
     while True:
-        found = await _claim(request, Claim(act, new_uuid()), digest, kept)
+        found = await _claim(request, Claim(act, new_uuid()), digest, kept, lease)
         if isinstance(found, Claim):
             return await _act(request, found, handler)
         if found.done or not found.same_request or not looks:
@@ -64,7 +82,8 @@ async def once(
 
 async def once_by_form(request: web.Request, handler: Handler) -> web.StreamResponse:
     """`handler`, once for a page's form as it was filled in: a doubled click, a page sent again; raises Problem."""
-    form_id = (await form_of(request)).get(FORM_FIELD, "")
+    # Files of a form are told apart by its id: each shown page has one of its own.
+    form_id = (await form_of(request, files=True)).get(FORM_FIELD, "")
     if not form_id or HEADER in request.headers:
         return await handler(request)
     asked = [form_id, *_asked(request, await request.read())]
@@ -75,11 +94,13 @@ def _asked(request: web.Request, body: bytes) -> list[str]:
     return [request.method, request.path_qs, body.decode("latin-1")]
 
 
-async def _claim(request: web.Request, wanted: Claim, asked: bytes, kept: timedelta) -> Claim | Earlier:
+async def _claim(
+    request: web.Request, wanted: Claim, asked: bytes, kept: timedelta, lease: timedelta
+) -> Claim | Earlier:
     orders = request.app[CONTEXT].orders
     try:
         async with orders.ledger.transaction() as tx:
-            return await idempotency.claim(tx, wanted, asked, orders.time.now(), kept)
+            return await idempotency.claim(tx, wanted, asked, orders.time.now(), kept, lease)
     except Exception:
         # The commit may have been done and not answered: nobody would use the claim.
         await _settle(request, wanted, None)

@@ -73,6 +73,7 @@ _IN_PATH: Final = {
     "workflow": "a workflow's name",
     "order_id": "the order's id, as its publisher names it",
     "id": "its id",
+    "list": "a list of the workflow",
     "number": "its place in the queue, from 1",
     "address": "a phone number or email address",
     "token": "the signed part of the link",  # nosec B105 - words about it, not one
@@ -127,7 +128,10 @@ def _operation(route: Route) -> JsonObject:
     if route.body is dict:
         operation["requestBody"] = _events_body()
     elif route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(route.body, "application/json")}
+        content = _content(route.body, "application/json")
+        for media in route.bodies:
+            content |= _content(str, media)
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -176,6 +180,8 @@ def _responses(route: Route) -> JsonObject:
     refused = {status: Answer(_REFUSALS[status], ProblemDetails, PROBLEM) for status in _refusals(route)}
     usual = {} if route.status == 204 else _content(route.answer, route.media)
     found = {str(status): _response(answer) for status, answer in refused.items()}
+    for answer in route.forms:
+        usual |= _content(answer.type, answer.media)
     found[str(route.status)] = {"description": "done", **({"content": usual} if usual else {})}
     for status, answer in route.also.items():
         made = found.setdefault(str(status), _response(answer))

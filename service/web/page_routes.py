@@ -1,5 +1,6 @@
 """The routes of pages and of what else browsers, mail programs and providers open; part of the table in `routes`."""
 
+from service.lists.files import MOST_FILE_BYTES
 from service.web import asyncapi, callbacks, preferences, tracking, tracking_replies, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
@@ -7,6 +8,7 @@ from service.web.desk import admin, board, board_acts, messages, notes, order_li
 from service.web.desk import audit as audit_page
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
+from service.web.desk import lists as list_pages
 from service.web.desk import orders as order_pages
 from service.web.desk import performance as lifecycle_page
 from service.web.oidc import begin_oidc, end_oidc
@@ -166,6 +168,45 @@ PAGES = (
         page=True,
         reach="parties",
         audit=Act("note.added"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}",
+        list_pages.rows,
+        "agent",
+        page=True,
+        query=q.RowsPageQuery,
+        reach="parties",
+        audit=Act("rows.listed"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}",
+        list_pages.change,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("rows.added"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}/upload",
+        list_pages.upload,
+        "agent",
+        page=True,
+        takes_files=True,
+        most_bytes=MOST_FILE_BYTES,
+        reach="parties",
+        audit=Act("rows.added"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}/imports/{id}",
+        list_pages.progress,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("rows.import_seen", renews=True),
     ),
     Route(
         "POST",

@@ -28,8 +28,11 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
         raise Problem(400, "Not readable", f"the body is not JSON: {error}") from None
 
 
-async def form_of(request: web.Request) -> Form:
-    """A form's fields, in which a name may stand more than once; raises Problem for what is not one."""
+async def form_of(request: web.Request, *, files: bool = False) -> Form:
+    """A form's fields, in which a name may stand more than once; raises Problem for what is not one.
+
+    `files`: it may carry files, which are left to whoever wants them.
+    """
     try:
         fields = list((await request.post()).items())
     except (web.HTTPException, Problem, OSError, TimeoutError):
@@ -41,6 +44,8 @@ async def form_of(request: web.Request) -> Form:
     form: Form = MultiDict()
     for name, value in fields:
         if not isinstance(value, str):
+            if files:
+                continue
             raise Problem(415, "Not readable", "a form of plain fields is expected; this one carries a file")
         form.add(name, value)
     if any(_is_odd(text) for field in form.items() for text in field):

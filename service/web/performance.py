@@ -9,7 +9,7 @@ from aiohttp import web
 
 from service.ledger.orders.performance import performance
 from service.ledger.orders.read_models import PerformanceMetrics
-from service.ledger.orders.tabular import plain
+from service.lists.tabular import plain
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.lifecycle import chosen

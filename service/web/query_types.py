@@ -81,6 +81,33 @@ class EscalationsQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
+class RowsQuery(Page, frozen=True):
+    """Which rows of a list, and how."""
+
+    since: Annotated[
+        datetime | None, Meta(description="added since this moment, or day in UTC", extra=DAY_OR_MOMENT)
+    ] = None
+    format: Annotated[Literal["csv", "xlsx", ""], Meta(description="csv, xlsx: all of it as a file")] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
+
+
+class RowsPageQuery(Page, frozen=True):
+    """Which page of a list at the desk."""
+
+    importing: Annotated[str, Meta(description="the id of rows that are being added", max_length=36)] = ""
+
+
+class AddRowsQuery(Struct, frozen=True):
+    """How rows are added."""
+
+    dry_run: Annotated[bool | None, Meta(description="true: only say what would be added, and what is wrong")] = None
+    name: Annotated[str, Meta(description="the file's name: one that ends in .txt or .tsv has tabs")] = ""
+    map: Annotated[
+        dict[str, str],
+        Meta(description="the list's column for a column of the file, such as map.E-Mail=email; empty: left out"),
+    ] = field(default_factory=dict, name="map.NAME")
+
+
 class BoardQuery(EscalationsQuery, frozen=True):
     """Which lines of the board."""
 

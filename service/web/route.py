@@ -54,6 +54,8 @@ class Route(Struct, frozen=True):
     `guesses`: what wrong ones here are counted as (`FAILURES_PER_MINUTE`).
     `streams`: its answer does not end, so that it counts toward `STREAMS_PER_KEY`.
     `page`: of the desk, where whoever is not signed in is asked to.
+    `takes_files`: its body may be a file, which the handler reads by `uploads`: it is never held in memory whole.
+    `forms`: of its usual answer, other media types than `media`; `bodies`: of its body, other ones than JSON.
     """
 
     method: str
@@ -73,6 +75,9 @@ class Route(Struct, frozen=True):
     streams: bool = False
     page: bool = False
     reach: Reach = "all"
+    takes_files: bool = False
+    forms: tuple[Answer, ...] = ()
+    bodies: tuple[str, ...] = ()
 
     @property
     def role(self) -> Role | None:

@@ -6,6 +6,8 @@ Here what programs call; `page_routes` has what people and browsers open, and `r
 from service.erasing import Erasure
 from service.ledger.orders.read_models import LifecycleMetrics, PerformanceMetrics
 from service.ledger.people.person_data import PersonData
+from service.lists.exporting import MEDIA
+from service.lists.files import MOST_FILE_BYTES
 from service.web import (
     acts,
     audit,
@@ -17,6 +19,8 @@ from service.web import (
     events,
     holds,
     lifecycle,
+    list_schemas,
+    lists,
     messages,
     ops,
     orders,
@@ -79,6 +83,33 @@ API = (
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/acts", acts.post_act, "agent", schemas.ActOrder, schemas.ActAnswer,
         also={201: Answer("the order was made", schemas.ActAnswer)}, reach="parties", audit=Act("order.acted"),
+    ),
+    Route(
+        "GET", "/v1/orders/{workflow}/{order_id}/lists/{list}", lists.get_rows, "agent", answer=list_schemas.ListPage,
+        query=q.RowsQuery, forms=tuple(Answer("all rows", str, media) for media in MEDIA.values()),
+        reach="parties", audit=Act("rows.listed"),
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/lists/{list}", lists.post_rows, "agent", list_schemas.RowsOrder,
+        list_schemas.RowsTaken, 201, q.AddRowsQuery, reach="parties", audit=Act("rows.added"),
+        most_bytes=MOST_FILE_BYTES,
+        also={
+            200: Answer("what would be added, and what is wrong: nothing was taken", list_schemas.RowsChecked),
+            202: Answer("they are being added", list_schemas.RowsTaken),
+        },
+        bodies=("text/csv", "text/tab-separated-values"), takes_files=True,
+    ),
+    Route(
+        "GET", "/v1/orders/{workflow}/{order_id}/lists/{list}/imports/{id}", lists.get_import, "agent",
+        answer=list_schemas.RowsTaken, reach="parties", audit=Act("rows.import_seen", renews=True),
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/lists/{list}/rows/{id}", lists.change_row, "agent",
+        list_schemas.RowChange, list_schemas.RowChanged, reach="parties", audit=Act("row.changed"),
+    ),
+    Route(
+        "DELETE", "/v1/orders/{workflow}/{order_id}/lists/{list}/rows/{id}", lists.remove_row, "agent", status=204,
+        reach="parties", audit=Act("row.removed"),
     ),
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/issues", orders.post_issue, "agent", schemas.IssueReport,

@@ -13,6 +13,7 @@ from service.domain.json_object import JsonObject
 from service.ledger.auditing.reading import Line
 from service.ledger.messages.suppressions import Suppressed
 from service.ledger.orders.read_models import EscalationLine, IncidentShown, MessageOfOrder, OrderShown
+from service.web.list_schemas import RowsOrder
 
 Words = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -258,6 +259,7 @@ class ActOrder(Struct, forbid_unknown_fields=True):
     attributes: JsonObject = {}
     recipients: dict[str, PersonGiven | list[PersonGiven] | None] | UnsetType = UNSET
     brand: Annotated[str, Meta(max_length=120)] | UnsetType = UNSET
+    lists: dict[str, RowsOrder] = {}
 
 
 class ActAnswer(Struct):

@@ -10,7 +10,16 @@ from service.domain.languages import Kinship, chain, normal
 from service.domain.reports import Report
 from service.domain.teams import Level, Reason, ReasonVariant, Team
 from service.domain.workflow import Attribute, Need, Stage, Status, Workflow
-from service.workflows import build_acts, build_brands, build_clocks, build_notices, build_parties, build_replies, cldr
+from service.workflows import (
+    build_acts,
+    build_brands,
+    build_clocks,
+    build_lists,
+    build_notices,
+    build_parties,
+    build_replies,
+    cldr,
+)
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import StatusYaml, TransitionsYaml, WorkflowYaml
 from service.workflows.schema_teams import ReasonYaml, TeamYaml
@@ -36,6 +45,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         tracking=build_replies.tracking(yaml.tracking),
         acts=build_acts.acts(yaml),
         parties=build_parties.parties(yaml),
+        lists=build_lists.lists(yaml),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},

@@ -36,6 +36,7 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
         if (n := yaml.on_note)
         else None,
         on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
+        on_rows=frozenset(yaml.on_rows),
         quiet=_quiet(name, yaml, pack),
         mandatory=yaml.mandatory,
         bundle=yaml.bundle.within if yaml.bundle else None,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ValidationError
 
 from service.domain.clocks.kinds import KINDS
-from service.workflows import build, build_acts, build_clocks, build_parties, build_replies
+from service.workflows import build, build_acts, build_clocks, build_lists, build_parties, build_replies
 from service.workflows.durations import WorkingTime, parse_duration
 from service.workflows.renamed_keys import OldKey, with_new_names
 from service.workflows.schema import WorkflowYaml
@@ -111,6 +111,7 @@ def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]
     yield from build_replies.references(y)
     yield from build_acts.references(y)
     yield from build_parties.references(y)
+    yield from build_lists.references(y)
     yield from _clock_references(y)
     for name, reason in y.reasons.items():
         for team in (reason.team, *(v.team for v in reason.variants if v.team)):

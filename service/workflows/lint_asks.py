@@ -40,7 +40,7 @@ def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:
 
 
 def _trigger(notice: NoticeYaml) -> str:
-    keys = ("on_assignee_change", "on_assigned", "on_note", "on_change")
+    keys = ("on_assignee_change", "on_assigned", "on_note", "on_change", "on_rows")
     return next((key for key in keys if getattr(notice, key)), "")
 
 

@@ -38,7 +38,9 @@ def _never_told(source: Source) -> Iterator[Finding]:
     y = source.yaml
     by_events = {n.notice for status in y.statuses.values() for n in status.notify}
     for name, notice in y.notices.items():
-        triggers = (notice.on_change, notice.on_note, notice.on_assigned, notice.on_assignee_change)
+        triggers = (
+            notice.on_change, notice.on_note, notice.on_assigned, notice.on_assignee_change, notice.on_rows,
+        )  # fmt: skip
         if notice.when is None or notice.manual or name in by_events or any(triggers):
             continue
         for asked in _of_events(notice.when):

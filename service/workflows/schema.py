@@ -14,6 +14,7 @@ from service.workflows.schema_asks import Asks
 from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
 from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, WhenYaml
+from service.workflows.schema_lists import ListYaml
 from service.workflows.schema_parties import PartyYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_teams import CallsYaml, ReasonYaml, TeamYaml
@@ -138,6 +139,7 @@ class NoticeYaml(Part):
     ] = None
     on_note: OnNoteYaml | None = None
     on_change: OnChangeYaml | None = None
+    on_rows: Annotated[Idents, Field(description="told when rows are added to one of these lists")] = []
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     bundle: BundleYaml | None = None
@@ -258,6 +260,7 @@ class WorkflowYaml(Part):
     replies: dict[Ident, ReplyYaml] = {}
     acts: Annotated[ActsYaml, Field(description="what people may do to orders themselves")] = ActsYaml()
     parties: Annotated[dict[Ident, PartyYaml], Field(description="audiences whose people may see their orders")] = {}
+    lists: Annotated[dict[Ident, ListYaml], Field(description="tables that grow on an order, such as leads")] = {}
     tracking: TrackingYaml = TrackingYaml()
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}

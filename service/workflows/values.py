@@ -6,6 +6,7 @@ from service.domain import asking, attributes
 from service.domain.brands import USUAL_LOOK
 from service.domain.calendars import zone_of
 from service.domain.json_object import JsonObject
+from service.domain.lists import ListState
 from service.domain.notices import Snapshot
 from service.domain.workflow import Workflow
 
@@ -56,10 +57,17 @@ def template_values(
         "people": snapshot.people,
         "contacts": snapshot.contacts,
         "replies": _replies(workflow, notice, snapshot.status, locale, link),
+        "lists": {name: _size(snapshot, name) for name in workflow.lists},
         "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
         "region": region,
         "zone": zone_of(timezone, workflow.timezone),
     }
+
+
+def _size(snapshot: Snapshot, name: str) -> dict[str, int]:
+    """How many rows a list has, and how many came last."""
+    state = snapshot.lists.get(name, ListState())
+    return {"count": state.count, "added": state.added}
 
 
 def _replies(workflow: Workflow, notice: str, status: str, locale: str, link: str) -> list[dict[str, str]]:

@@ -103,6 +103,8 @@ async def lived(world: World) -> None:
     (verdict,) = await world.take(event("A-2", "no_such_status", recipients={"customer": {"phone": "098123 45678"}}))
     assert verdict.outcome == "rejected"
     await world.take(event("A-3", "no_such_status", recipients={"customer": person(3)}))
+    rows = [{"email": MAIL, "name": NAME, "phone": PHONE}, {"email": "other@example.com"}]
+    await world.accept(event("L-1", "approved", workflow="marketing_services", lists={"leads": {"rows": rows}}))
     await world.settled()
 
 
@@ -120,6 +122,7 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     assert answer["erased"]["dead letters"] == 1
     assert answer["erased"]["recorded causes"] >= 5
     assert answer["erased"]["subscriptions"] == 1
+    assert answer["erased"]["rows of lists"] == 1
     assert {k["kind"] for k in answer["kept"]} >= {"orders without people", "audit lines of this erasure"}
     assert all(k["why"] for k in answer["kept"])
     other = await world.view("B-1")

@@ -21,6 +21,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, schedules
 from service.ledger.escalations.handling import own_incident
 from service.ledger.escalations.incidents import ProviderIncident
+from service.ledger.lists import writing as lists
 from service.ledger.messages import holds
 from service.ledger.orders.locking import find
 from service.ledger.people import preferences
@@ -59,6 +60,9 @@ async def two_of_everything(world: World, agent: Client) -> None:
             await schedules.subscribe(tx, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW)
             line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")
             await write_audit(tx, [line], NOW)
+            await lists.remember(tx, "marketing_services", "leads", [f"column {n}"], {f"column {n}": "email"}, NOW)
+    rows = [{"email": f"l{n}@example.com"} for n in (1, 2)]
+    await world.accept(event("L-1", "approved", workflow="marketing_services", lists={"leads": {"rows": rows}}))
     await world.settled()
     for n in (1, 2):
         issue, once = {"reason": "app_error"}, {"Idempotency-Key": f"act-{n}"}

@@ -33,6 +33,8 @@ FIELDS: Final[Mapping[str, AttributeType]] = {
 }
 # With one more step: people by audience, how often each status was entered, and what events bring besides.
 OPEN: Final[Mapping[str, AttributeType]] = {"recipients": "list", "entered": "number", "attributes": "any"}
+# Of a list, how many rows it has, and how many came with the last event that brought any.
+OF_LISTS: Final = ("count", "added")
 
 
 def type_at(path: str, declared: Mapping[str, Attribute]) -> AttributeType | None:
@@ -40,6 +42,8 @@ def type_at(path: str, declared: Mapping[str, Attribute]) -> AttributeType | Non
     if path in FIELDS:
         return FIELDS[path]
     first, _, rest = path.partition(".")
+    if first == "lists":
+        return "number" if rest.partition(".")[2] in OF_LISTS else None
     if first not in OPEN or not rest:
         return None
     name, _, below = rest.partition(".")

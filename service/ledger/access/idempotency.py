@@ -51,11 +51,13 @@ def act_id(keyring: Keyring, caller: str, key: str) -> UUID:
     return UUID(bytes=keyring.digest("act", caller, key))
 
 
-async def claim(tx: Transaction, wanted: Claim, request: bytes, now: datetime, kept: timedelta) -> Claim | Earlier:
+async def claim(
+    tx: Transaction, wanted: Claim, request: bytes, now: datetime, kept: timedelta, lease: timedelta = LEASE
+) -> Claim | Earlier:
     """Begin to act under this key, or say what came of it before. `request` is a digest of what is asked."""
     act = wanted.id
     begun = {"request": request, "state": "running", "claim": wanted.claim, "sealed_answer": None}
-    begun_at = {"created_at": now, "lease_until": now + LEASE, "expires_at": now + kept}
+    begun_at = {"created_at": now, "lease_until": now + lease, "expires_at": now + kept}
     running = idempotent_requests.c.state == "running"
     lapsed = and_(running, idempotent_requests.c.lease_until <= now, idempotent_requests.c.request == request)
     free = or_(and_(~running, idempotent_requests.c.expires_at <= now), lapsed)

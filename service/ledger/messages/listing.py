@@ -23,8 +23,8 @@ from service.ledger.orders.read_models import MessageOfOrder
 from service.ledger.orders.records import UNREADABLE
 from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import order_people, orders
-from service.ledger.orders.tabular import plain
 from service.ledger.orders.views import message_view
+from service.lists.tabular import plain
 
 CSV_COLUMNS: Final = (
     "created", "sent", "workflow", "order_id", "notice", "channel", "audience", "name", "address", "locale", "state",

@@ -193,6 +193,10 @@ class Changes:
         if not known <= found:
             self._left.add(order.id)
 
+    def index(self, order_id: UUID, addresses: Iterable[str]) -> None:
+        """These people take part in the order, too, for as long as it tells them something."""
+        self._people |= {(person_digest(self._keyring, a), order_id): None for a in addresses}
+
     def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
         found = digests_of(self._keyring, workflow, order.attributes)
         if found != (digests_of(self._keyring, workflow, before.attributes) if before else frozenset()):

@@ -24,8 +24,8 @@ from service.ledger.orders.commit import assignee_digest, person_digests
 from service.ledger.orders.records import order_of
 from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import order_people, orders
-from service.ledger.orders.tabular import plain
 from service.ledger.orders.words import found_by
+from service.lists.tabular import plain
 
 Sort = Literal["activity", "submitted", "expected_end", "due"]
 _SORTED_BY: Final = {

@@ -22,6 +22,7 @@ from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.handling import opened, without_words
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalations
+from service.ledger.lists.erasing import erase_rows_of_order
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, MESSAGE_WORDS, NOTICE_SNAPSHOT, messages, notices
 from service.ledger.orders import recording
 from service.ledger.orders.commit import assignee_digest, person_digests
@@ -43,7 +44,7 @@ _KEPT: Final = frozenset({
     "notice", "channel", "audience", "messages", "status", "stage", "pack", "event", "reason", "team", "severity",
     "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
     "started", "stopped", "seconds", "noticed_late_s", "told", "warned", "state", "field",
-    "reply", "side",
+    "reply", "side", "list", "count", "batch",
 })  # fmt: skip
 _KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved")
 
@@ -135,6 +136,7 @@ async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: 
     done["recorded causes"] = await recording.erase(tx, order_id)
     done["timeline lines"] = await _blank_timeline(tx, order_id, traces or Traces())
     done["words of theirs"] = await erase_words(tx, order_id, traces)
+    done["rows of lists"] = await erase_rows_of_order(tx, order_id, traces)
     done["escalation details"] = await _blank_escalations(tx, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)
     if traces is not None:

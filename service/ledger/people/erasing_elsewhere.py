@@ -16,6 +16,7 @@ from service.ledger.auditing.lines import KINDS, erase_names
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.schedules import listed
 from service.ledger.escalations.tables import schedules
+from service.ledger.lists.erasing import erase_rows_of_person
 from service.ledger.messages.outbox import OutboxMessage, outbox_message_of
 from service.ledger.messages.tables import REPORT_MAIL, outbox
 from service.ledger.orders.records import unseal_json
@@ -41,6 +42,7 @@ async def scrub_elsewhere(
     done: Counter[str] = Counter()
     done["subscriptions"] = await _drop_subscriptions(tx, traces)
     done["mails and calls that waited"] = await _scrub_outbox(tx, traces, escalations, is_letter_of)
+    done["rows of lists"] = await erase_rows_of_person(tx, traces.addresses)
     done["words without an order"] = await drop_unmatched(tx, traces.addresses)
     done["preferences"] = await preferences.forget(tx, traces.addresses)
     await erase_responses(tx)

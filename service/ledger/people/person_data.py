@@ -17,9 +17,10 @@ from service.domain.workflow import Workflow
 from service.ledger.conversations.reading import said_by
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.schedules import listed
+from service.ledger.lists.reading import rows_of_person
 from service.ledger.messages.suppressions import suppressed
 from service.ledger.messages.tables import messages
-from service.ledger.orders.locking import find
+from service.ledger.orders.locking import find, find_by_id
 from service.ledger.orders.read_models import MessageShown
 from service.ledger.orders.records import message_of
 from service.ledger.orders.views import message_view
@@ -105,6 +106,16 @@ class PersonWords(Struct):
     reply: str | None
 
 
+class PersonRow(Struct):
+    """A row of a list of an order that has one of their addresses."""
+
+    workflow: str
+    order_id: str
+    list: str
+    added: datetime
+    values: JsonObject
+
+
 class PersonData(Struct):
     """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays.
 
@@ -117,6 +128,7 @@ class PersonData(Struct):
     messages: list[PersonMessage]
     events: list[PersonSaid]
     words: list[PersonWords]
+    rows: list[PersonRow]
     opt_outs: list[OptOut]
     preferences: list[Preferences]
     subscriptions: list[ReportWanted]
@@ -209,6 +221,16 @@ def _message(order: Order, m: MessageShown) -> PersonMessage:
     return PersonMessage(workflow=order.workflow, order_id=order.reference, **kept)
 
 
+async def _rows(tx: Transaction, addresses: Sequence[str]) -> list[PersonRow]:
+    found = await rows_of_person(tx, addresses)
+    names = {order_id: await find_by_id(tx, order_id, scope=EVERYTHING) for order_id in {r.order_id for r in found}}
+    return [
+        PersonRow(order.workflow, order.reference, r.list, r.added, r.values)
+        for r in found
+        if (order := names[r.order_id]) is not None
+    ]
+
+
 async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
     """What is known of them outside of orders."""
     addresses = sorted(found.traces.addresses)
@@ -221,6 +243,7 @@ async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
         orders=found.orders,
         messages=found.messages,
         words=[PersonWords(s.at, s.channel, s.text, s.reply) for s in await said_by(tx, addresses)],
+        rows=await _rows(tx, addresses),
         events=found.events,
         opt_outs=[OptOut(s.channel, s.address, s.at, s.why) for s in opted],
         preferences=found.preferences,

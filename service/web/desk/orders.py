@@ -84,6 +84,11 @@ async def _values(request: web.Request) -> dict[str, Any]:
         "theirs": zone_of(customer.timezone) if customer and customer.timezone else None,
         "every_channel": [c.name for c in registry.channels().values() if c.medium.has_templates],
         "base": path_of(view.workflow, view.order_id),
+        "lists": [
+            {"name": n, "title": spec.titles.get(w.default_locale, n.replace("_", " ")), "count": size}
+            for n, spec in w.lists.items()
+            for size in [stored.lists[n].count if n in stored.lists else 0]
+        ],
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
         "facts": _facts(w, view.attributes),
         "promise": running[0] if running else None,

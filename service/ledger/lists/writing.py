@@ -1,0 +1,243 @@
+"""Rows of lists are stored, and taken by the event that names them; mappings of files are remembered."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import and_, delete, select, update
+
+from service.domain.json_object import JsonObject
+from service.domain.lists import ListSpec
+from service.domain.order import OrderRef
+from service.keyring import Keyring
+from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.sets import Rows, Writes, upsert
+from service.ledger.database.transaction import Transaction
+from service.ledger.lists.tables import (
+    LIST_MAPPING,
+    LIST_ROW,
+    list_batches,
+    list_mappings,
+    list_row_keys,
+    list_rows,
+)
+from service.ledger.orders.commit import person_digest
+from service.ledger.orders.records import seal_json, unseal_json
+from service.lists.values import comparable
+
+# Asked of the database at once.
+KEYS_AT_ONCE: Final = 1000
+
+
+class Place(Struct, frozen=True):
+    """The list of an order: `ref` is how others name it."""
+
+    order_id: UUID
+    ref: OrderRef
+    spec: ListSpec
+
+
+class Prepared(Struct, frozen=True):
+    """Rows as they are written, with what they are found by."""
+
+    rows: Rows
+    keys: Rows
+
+
+def unique_digests(keyring: Keyring, ref: OrderRef, spec: ListSpec, row: Mapping[str, Any]) -> dict[str, bytes]:
+    """By column, under what this row's value stands where no other row may have the same."""
+    return {
+        name: keyring.digest("list row", *ref, spec.name, name, comparable(row[name]))
+        for name in spec.unique
+        if name in row
+    }
+
+
+def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonObject]) -> Prepared:
+    """Seal these rows and find their digests; takes some 20 µs a row, so it is done beside the loop for many."""
+    written: Rows = []
+    keys: Rows = []
+    for row in rows:
+        row_id = new_uuid()
+        written.append(
+            {
+                "id": row_id,
+                "order_id": place.order_id,
+                "list": place.spec.name,
+                "batch_id": batch_id,
+                "asks": bool(place.spec.greeting and row.get(place.spec.greeting.when)),
+                "sealed_row": seal_json(keyring, row, LIST_ROW.of(row_id)),
+            }
+        )
+        keys += keys_of(keyring, place, row_id, row)
+    return Prepared(written, keys)
+
+
+def keys_of(keyring: Keyring, place: Place, row_id: UUID, row: Mapping[str, Any]) -> Rows:
+    """By what a row is found."""
+    people = {
+        person_digest(keyring, row[name])
+        for name, column in place.spec.columns.items()
+        if column.personal and column.type in ("phone", "email") and name in row
+    }
+    unique = set(unique_digests(keyring, place.ref, place.spec, row).values())
+    return [
+        *({"digest": d, "row_id": row_id, "is_unique": False} for d in sorted(people)),
+        *({"digest": d, "row_id": row_id, "is_unique": True} for d in sorted(unique)),
+    ]
+
+
+def put(writes: Writes, prepared: Prepared) -> None:
+    """Write these with others."""
+    writes.insert(list_rows, prepared.rows)
+    writes.insert(list_row_keys, prepared.keys)
+
+
+def batch_row(
+    batch_id: UUID, place: Place, count: int, digest: bytes, stored: datetime, taken: datetime | None
+) -> dict[str, Any]:
+    """The row of rows that came together."""
+    return {
+        "id": batch_id,
+        "order_id": place.order_id,
+        "list": place.spec.name,
+        "stored_at": stored,
+        "taken_at": taken,
+        "count": count,
+        "digest": digest,
+    }
+
+
+async def begin(tx: Transaction, row: Mapping[str, Any]) -> None:
+    """Rows begin to be stored; nobody sees them before an event takes them. Raises AlreadyThere."""
+    await tx.execute(list_batches.insert().values(**row))
+
+
+async def store(tx: Transaction, prepared: Prepared) -> None:
+    """A part of a batch's rows."""
+    writes = Writes()
+    put(writes, prepared)
+    await writes.run(tx)
+
+
+class Stored(Struct, frozen=True):
+    """Rows that came together. `taken`: when an event took them; None of those that still wait for it."""
+
+    id: UUID
+    order_id: UUID
+    list: str
+    count: int
+    digest: bytes
+    taken: datetime | None
+
+
+def _stored(row: Any) -> Stored:
+    # A row is a tuple, whose `count` is a method.
+    return Stored(row.id, row.order_id, row.list, row._mapping["count"], row.digest, row.taken_at)
+
+
+async def batch(tx: Transaction, batch_id: UUID) -> Stored | None:
+    """Rows that came together, as they are stored."""
+    row = (await tx.execute(select(list_batches).where(list_batches.c.id == batch_id))).one_or_none()
+    return _stored(row) if row else None
+
+
+async def there(tx: Transaction, digests: Sequence[bytes], but: UUID | None = None) -> set[bytes]:
+    """Those of these unique values that a list has already, in another row than `but`."""
+    found: set[bytes] = set()
+    for first in range(0, len(digests), KEYS_AT_ONCE):
+        query = (
+            select(list_row_keys.c.digest)
+            .join(list_rows, list_rows.c.id == list_row_keys.c.row_id)
+            .join(list_batches, list_batches.c.id == list_rows.c.batch_id)
+            .where(list_row_keys.c.digest.in_(padded(digests[first : first + KEYS_AT_ONCE])))
+            .where(list_row_keys.c.is_unique, list_batches.c.taken_at.is_not(None))
+        )
+        if but is not None:
+            query = query.where(list_row_keys.c.row_id != but)
+        found |= set((await tx.execute(query)).scalars())
+    return found
+
+
+async def clashes(tx: Transaction, stored: Stored) -> bool:
+    """Whether a row of these has a value that must be unique, and that the list has got meanwhile."""
+    ours, theirs = list_row_keys.alias("ours"), list_row_keys.alias("theirs")
+    mine, others = list_rows.alias("mine"), list_rows.alias("others")
+    query = (
+        select(ours.c.digest)
+        .join(mine, mine.c.id == ours.c.row_id)
+        .join(theirs, and_(theirs.c.digest == ours.c.digest, theirs.c.row_id != ours.c.row_id))
+        .join(others, others.c.id == theirs.c.row_id)
+        .join(list_batches, list_batches.c.id == others.c.batch_id)
+        .where(mine.c.order_id == stored.order_id, mine.c.list == stored.list, mine.c.batch_id == stored.id)
+        .where(ours.c.is_unique, theirs.c.is_unique, list_batches.c.taken_at.is_not(None))
+        .limit(1)
+    )
+    return (await tx.execute(query)).first() is not None
+
+
+def take(writes: Writes, batch_ids: Iterable[UUID], now: datetime) -> None:
+    """These are rows of their list from now on."""
+    writes.update(list_batches, [{"id": i, "taken_at": now} for i in batch_ids])
+
+
+async def change(tx: Transaction, place: Place, row_id: UUID, row: JsonObject) -> None:
+    """A row says something else from now on."""
+    await tx.execute(delete(list_row_keys).where(list_row_keys.c.row_id == row_id))
+    sealed_row = seal_json(tx.keyring, row, LIST_ROW.of(row_id))
+    await tx.execute(update(list_rows).where(list_rows.c.id == row_id).values(sealed_row=sealed_row))
+    writes = Writes()
+    writes.insert(list_row_keys, keys_of(tx.keyring, place, row_id, row))
+    await writes.run(tx)
+
+
+async def remove(tx: Transaction, row_id: UUID) -> None:
+    """A row is gone."""
+    await tx.execute(delete(list_row_keys).where(list_row_keys.c.row_id == row_id))
+    await tx.execute(delete(list_rows).where(list_rows.c.id == row_id))
+
+
+async def drop(tx: Transaction, stored: Stored) -> None:
+    """Rows that no event took, or will."""
+    theirs = and_(
+        list_rows.c.order_id == stored.order_id, list_rows.c.list == stored.list, list_rows.c.batch_id == stored.id
+    )
+    await tx.execute(delete(list_row_keys).where(list_row_keys.c.row_id.in_(select(list_rows.c.id).where(theirs))))
+    await tx.execute(delete(list_rows).where(theirs))
+    await tx.execute(delete(list_batches).where(list_batches.c.id == stored.id))
+
+
+async def drop_forgotten(tx: Transaction, before: datetime, limit: int = 10) -> int:
+    """Let go of rows that were stored before, and that no event took since; how many batches."""
+    waiting = list_batches.c.taken_at.is_(None), list_batches.c.stored_at < before
+    rows = (await tx.execute(select(list_batches).where(*waiting).limit(limit))).all()
+    for row in rows:
+        await drop(tx, _stored(row))
+    return len(rows)
+
+
+def _mapping_key(keyring: Keyring, workflow: str, name: str, header: Sequence[str]) -> bytes:
+    return keyring.digest("list mapping", workflow, name, *header)
+
+
+async def remember(
+    tx: Transaction, workflow: str, name: str, header: Sequence[str], mapping: Mapping[str, str], now: datetime
+) -> None:
+    """The next file with this header is mapped like this."""
+    key = _mapping_key(tx.keyring, workflow, name, header)
+    row = {"key": key, "at": now, "sealed_mapping": seal_json(tx.keyring, mapping, LIST_MAPPING.of(key))}
+    await upsert(tx, list_mappings, [row], ("at", "sealed_mapping"), ("key",))
+
+
+async def remembered(tx: Transaction, workflow: str, name: str, header: Sequence[str]) -> dict[str, str]:
+    """How a file with this header was mapped before; empty where nobody ever said."""
+    key = _mapping_key(tx.keyring, workflow, name, header)
+    row = (await tx.execute(select(list_mappings).where(list_mappings.c.key == key))).one_or_none()
+    return (
+        msgspec.convert(unseal_json(tx.keyring, row.sealed_mapping, LIST_MAPPING.of(key)), dict[str, str])
+        if row
+        else {}
+    )

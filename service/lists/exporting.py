@@ -1,0 +1,93 @@
+"""A list as a file for spreadsheets: CSV, or a workbook; nothing in it is a formula (OWASP, "CSV Injection")."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import IO, Any, Final, Protocol, cast
+
+from service.domain.lists import ExportFormat, ListSpec
+from service.lists.tabular import plain
+from service.lists.values import shown
+
+ADDED: Final = "added"
+MEDIA: Final[Mapping[ExportFormat, str]] = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class TableWriter(Protocol):
+    """Writes rows one after the other, and gives the file in the end."""
+
+    def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
+        """When each was added, and its values by column."""
+        ...
+
+    def finish(self) -> IO[bytes]:
+        """The whole file, at its beginning; whoever has it closes it."""
+        ...
+
+
+def writer_of(kind: ExportFormat, spec: ListSpec) -> TableWriter:
+    """An empty table with the list's columns, and when each row was added."""
+    return CsvWriter(spec) if kind == "csv" else XlsxWriter(spec)
+
+
+class CsvWriter:
+    """Commas, UTF-8, a file without a name."""
+
+    def __init__(self, spec: ListSpec) -> None:
+        self._columns = tuple(spec.columns)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever gets it
+        self._text = io.TextIOWrapper(self._file, encoding="utf-8", newline="", write_through=True)
+        self._writer = csv.writer(self._text)
+        self._writer.writerow([*self._columns, ADDED])
+
+    def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
+        """When each was added, and its values by column."""
+        self._writer.writerows(
+            [*(plain(shown(values.get(c))) for c in self._columns), plain(added)] for added, values in rows
+        )
+
+    def finish(self) -> IO[bytes]:
+        """The whole file, at its beginning."""
+        self._text.detach()
+        self._file.seek(0)
+        return cast(IO[bytes], self._file)
+
+
+class XlsxWriter:
+    """A workbook with one sheet, written row by row; texts are texts, whatever they begin with."""
+
+    def __init__(self, spec: ListSpec) -> None:
+        from openpyxl import Workbook
+
+        self._columns = tuple(spec.columns)
+        self._book = Workbook(write_only=True)
+        self._sheet = self._book.create_sheet(spec.name[:31])
+        self._sheet.append([*self._columns, ADDED])
+
+    def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
+        """When each was added, and its values by column."""
+        for added, values in rows:
+            cells = [self._cell(shown(values.get(c))) for c in self._columns]
+            self._sheet.append([*cells, added.isoformat(timespec="seconds")])
+
+    def _cell(self, value: Any) -> Any:
+        if not isinstance(value, str) or value[:1] not in ("=", "#"):
+            return value
+        from openpyxl.cell import WriteOnlyCell
+
+        cell = WriteOnlyCell(self._sheet, value="")
+        # Set past the library, which takes what begins so for a formula or an error.
+        cell._value, cell.data_type = value, "s"
+        return cell
+
+    def finish(self) -> IO[bytes]:
+        """The whole file, at its beginning."""
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever gets it
+        self._book.save(file)
+        file.seek(0)
+        return cast(IO[bytes], file)

@@ -1,0 +1,71 @@
+"""Which column of a list each column of a file is: by name or title, as it was said, or as it was said before."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from service.domain.lists import ListSpec
+from service.lists.cells import BadFile
+
+# What is left out on purpose is mapped to nothing.
+IGNORED: Final = ""
+Mapped = Mapping[str, str]
+
+
+def header_of(cells: Sequence[Any]) -> list[str]:
+    """The header's names; raises BadFile where it is none: the first row of a file says what its columns are."""
+    names = ["" if cell is None else " ".join(str(cell).split())[:200] for cell in cells]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise BadFile(1, f"the header has {name!r} twice; name every column once")
+    return names
+
+
+def mapping_of(
+    spec: ListSpec, header: Sequence[str], said: Mapped, remembered: Mapped
+) -> tuple[dict[str, str], list[str]]:
+    """By the header's names, the columns; and what is wrong with it, in words that name the file's column.
+
+    What was `said` now counts first, then what is `remembered` of this header, then names and titles.
+    """
+    mapping: dict[str, str] = {}
+    wrong: list[str] = []
+    # What our own exports add to the columns.
+    known = {"added": IGNORED, **_names_of(spec)}
+    spelled = {_plain(name): column for name, column in said.items()}
+    for name in (n for n in header if n):
+        column = spelled.get(_plain(name), remembered.get(name, known.get(_plain(name))))
+        if column is None:
+            near = difflib.get_close_matches(_plain(name), list(known), 1)
+            hint = f" (is it {known[near[0]]!r}?)" if near else ""
+            how = f"say which: map.{name}=COLUMN, or map.{name}= to leave it out"
+            wrong.append(f"{name!r} is no column of {spec.name}{hint}; {how}")
+        elif column != IGNORED and column not in spec.columns:
+            wrong.append(f"{name!r}: there is no column {column!r}; known are {', '.join(spec.columns)}")
+        else:
+            mapping[name] = column
+    wrong += _doubled(mapping)
+    wrong += [f"map.{name}: the file has no such column" for name in said if _plain(name) not in map(_plain, header)]
+    missing = [n for n, c in spec.columns.items() if c.required and n not in mapping.values()]
+    if not wrong:
+        wrong += [f"no column of the file is {name!r}, and every row needs it" for name in missing]
+    return mapping, wrong
+
+
+def _doubled(mapping: Mapped) -> list[str]:
+    columns = [c for c in mapping.values() if c != IGNORED]
+    return [
+        f"two columns of the file are {c!r}; leave one out by map.NAME="
+        for c in sorted({c for c in columns if columns.count(c) > 1})
+    ]
+
+
+def _names_of(spec: ListSpec) -> dict[str, str]:
+    """By every name that a column has, comparably written."""
+    found = {_plain(title): name for name, c in spec.columns.items() for title in c.titles.values()}
+    return found | {_plain(name): name for name in spec.columns}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())

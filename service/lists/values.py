@@ -1,0 +1,135 @@
+"""What stands in a cell, as its column wants it: plain JSON, in one form; what does not fit is told in words.
+
+A value is never repeated in what is said of it: it may be somebody's number.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Final
+
+from service.domain.events import EARLIEST, LATEST
+from service.domain.lists import Column, ColumnType
+from service.mail_address import canonical_mail
+from service.phone_numbers import canonical_number
+
+MOST_LETTERS: Final = 2000
+_NUMBER: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
+_MONEY: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,4})?)\s*([A-Z]{3})")
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+# Line ends and tabs are text; what else controls is not (Unicode, category Cc).
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_TRUTHS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("true", "yes", "y", "1", "ja", "oui", "si", "sí", "sim"), True),
+    **dict.fromkeys(("false", "no", "n", "0", "nein", "non", "não"), False),
+}
+
+
+def value_of(column: Column, raw: Any, region: str) -> Any:
+    """`raw` as it is kept, None where the cell is empty; raises ValueError in words that do not hold it.
+
+    `region` (ISO 3166): whose phone numbers are written without a country code.
+    """
+    if isinstance(raw, str):
+        raw = raw.strip()
+    if raw in (None, "", (), [], {}):
+        return None
+    if column.type == "choice":
+        return _choice(column, raw)
+    if column.type == "phone":
+        return canonical_number(_text(raw), region or None)
+    return _READERS[column.type](raw)
+
+
+def _text(raw: Any) -> str:
+    if isinstance(raw, bool):
+        raise ValueError("is yes or no, and not a text")
+    if isinstance(raw, float) and raw.is_integer():
+        # A spreadsheet's idea of a whole number.
+        raw = int(raw)
+    if isinstance(raw, (datetime, date)):
+        raw = raw.isoformat()
+    if not isinstance(raw, (str, int, float, Decimal)):
+        raise ValueError("is not a text")
+    text = str(raw).strip()
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"has {len(text)} characters; at most {MOST_LETTERS} are taken")
+    if _CONTROL.search(text) or any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("holds characters that are no text (control characters)")
+    return text
+
+
+def _number(raw: Any) -> int | float:
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and isfinite(raw):
+        return int(raw) if isinstance(raw, float) and raw.is_integer() and abs(raw) < 2**53 else raw
+    text = raw if isinstance(raw, str) else ""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("is no number, such as 12 or 12.50 (a point, no thousands separators)")
+    return float(text) if "." in text else int(text)
+
+
+def _money(raw: Any) -> dict[str, str]:
+    if isinstance(raw, Mapping):
+        raw = f"{raw.get('amount', '')} {raw.get('currency', '')}".strip()
+    found = _MONEY.fullmatch(raw.upper()) if isinstance(raw, str) else None
+    if found is None:
+        raise ValueError("is no amount with its currency, such as 12.50 EUR")
+    return {"amount": found[1], "currency": found[2]}
+
+
+def _date(raw: Any) -> str:
+    if isinstance(raw, datetime):
+        if raw.time() != time():
+            raise ValueError("is a time of day; a day such as 2026-12-27 is expected")
+        raw = raw.date()
+    if isinstance(raw, str) and _DAY.fullmatch(raw):
+        try:
+            raw = date.fromisoformat(raw)
+        except ValueError:
+            raise ValueError("is no day that there is") from None
+    if not isinstance(raw, date) or not EARLIEST.date() <= raw < LATEST.date():
+        years = f"from {EARLIEST:%Y} to {LATEST:%Y}"
+        raise ValueError(f"is no day, such as 2026-12-27 (year, month, day), {years}")
+    return raw.isoformat()
+
+
+def _email(raw: Any) -> str:
+    return canonical_mail(_text(raw))
+
+
+def _truth(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    text = _text(raw).casefold()
+    if text not in _TRUTHS:
+        raise ValueError("is neither yes nor no; write true or false, yes or no, 1 or 0")
+    return _TRUTHS[text]
+
+
+def _choice(column: Column, raw: Any) -> str:
+    text = _text(raw).casefold()
+    for choice in column.choices:
+        if choice.casefold() == text:
+            return choice
+    raise ValueError(f"is none of {', '.join(column.choices)}")
+
+
+_READERS: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
+    "text": _text, "number": _number, "money": _money, "date": _date, "email": _email, "boolean": _truth,
+}  # fmt: skip
+
+
+def shown(value: Any) -> str | int | float | bool:
+    """A kept value as a cell of a table."""
+    if isinstance(value, Mapping):
+        return f"{value.get('amount', '')} {value.get('currency', '')}"
+    if value is None:
+        return ""
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def comparable(value: Any) -> str:
+    """Equal for values that a unique column takes for the same: texts whatever their case and blanks."""
+    return " ".join(str(shown(value)).casefold().split())

@@ -1,0 +1,153 @@
+"""A list of an order at the desk: its rows, a page at a time, to add, change and remove, and files of them."""
+
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from service.domain.lists import Column
+from service.ledger.lists import reading
+from service.lists.values import shown
+from service.web import row_imports
+from service.web.audited import noted
+from service.web.auth import roles_of
+from service.web.context import CALLER, CONTEXT
+from service.web.desk.orders import path_of
+from service.web.desk.page import render
+from service.web.list_schemas import RowsChecked
+from service.web.lists import after_of, checked, state_of
+from service.web.once import once_by_form
+from service.web.params import form_of, uuid_of
+from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import RowsPageQuery
+from service.web.row_imports import OfOrder, list_of
+from service.web.uploads import Upload, form_file
+
+SHOWN: Final = 50
+# More rows are added beside the page, which says how far they are.
+AT_ONCE: Final = 5000
+_INPUTS: Final = {"number": "number", "date": "date", "email": "email", "phone": "tel"}
+
+
+def list_path(of: OfOrder) -> str:
+    """Where a list of an order stands on the desk."""
+    return f"{path_of(*of.order.ref)}/lists/{quote(of.spec.name, safe='')}"
+
+
+async def rows(request: web.Request) -> web.StreamResponse:
+    """A page of a list."""
+    return await _page(request, await list_of(request))
+
+
+async def _page(request: web.Request, of: OfOrder, found: RowsChecked | None = None, status: int = 200) -> web.Response:
+    q = query_of(request, RowsPageQuery) if request.method == "GET" else RowsPageQuery()
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        some = await reading.page(tx, of.order.id, of.spec.name, SHOWN + 1, after=after_of(q.cursor))
+        count = await reading.count(tx, of.order.id, of.spec.name)
+    locale = of.workflow.default_locale
+    may = bool(of.spec.roles & roles_of(request[CALLER])) and of.order.status in of.spec.statuses
+    values = {
+        "o": of.order,
+        "order_path": path_of(*of.order.ref),
+        "base": list_path(of),
+        "api": f"/v1{list_path(of).removeprefix('/desk')}",
+        "title": of.spec.titles.get(locale, of.spec.name.replace("_", " ")),
+        "columns": [_field(c, of.spec.title_of(c.name, locale)) for c in of.spec.columns.values()],
+        "rows": [{"id": r.id, "added": r.added, "cells": _cells(of, r.values)} for r in some[:SHOWN]],
+        "count": count,
+        "next": some[SHOWN - 1].id.hex if len(some) > SHOWN else "",
+        "may": may,
+        "found": found,
+        "importing": q.importing,
+        "mapping": _open_headers(of, found),
+    }
+    return await render(request, "list.html.j2", values, here="/desk/orders", status=status)
+
+
+def _field(column: Column, title: str) -> dict[str, Any]:
+    """A column as a field of a form."""
+    return {
+        "name": column.name, "title": title, "type": _INPUTS.get(column.type, "text"), "kind": column.type,
+        "required": column.required, "choices": column.choices,
+    }  # fmt: skip
+
+
+def _cells(of: OfOrder, values: Any) -> dict[str, Any]:
+    return {name: shown(values.get(name)) for name in of.spec.columns}
+
+
+def _open_headers(of: OfOrder, found: RowsChecked | None) -> list[str]:
+    """The file's columns that somebody may still have to say something about."""
+    return [name for name in found.header if name] if found and found.error_count else []
+
+
+async def change(request: web.Request) -> web.StreamResponse:
+    """Add a row, change one or remove one, and show the list again."""
+    return await once_by_form(request, _change)
+
+
+async def _change(request: web.Request) -> web.StreamResponse:
+    of, form = await list_of(request), await form_of(request)
+    row_imports.require_may_change(request, of)
+    values = {name: form[f"c.{name}"] for name in of.spec.columns if form.get(f"c.{name}", "").strip()}
+    if form.get("row"):
+        row_id = uuid_of(form["row"], "row")
+        removes = form.get("act") == "remove"
+        noted(request, "row.removed" if removes else "row.changed")
+        await row_imports.edit(request, of, row_id, None if removes else values)
+    else:
+        read = await row_imports.checked_rows(request, of, [values])
+        row_imports.refuse(read)
+        await row_imports.store_and_take(request, of, read, row_imports.new_batch())
+        read.rows.close()
+    raise web.HTTPSeeOther(list_path(of))
+
+
+async def upload(request: web.Request) -> web.StreamResponse:
+    """Check a file, or add its rows; what is wrong with it is shown by row and column, and then nothing is taken."""
+    of = await list_of(request)
+    row_imports.require_may_change(request, of)
+    form = await form_of(request, files=True)
+    file = await form_file(request, "file")
+    said = {name.removeprefix("map."): column for name, column in form.items() if name.startswith("map.") and column}
+    said = {name: "" if column == "-" else column for name, column in said.items()}
+    if form.get("act") == "check":
+        noted(request, "rows.checked")
+        read = await row_imports.checked_file(request, of, file, said)
+        read.rows.close()
+        values = {"found": checked(read), "mapping": _open_headers(of, checked(read)), "columns": _choices(of)}
+        return await render(request, "list_checked.html.j2", values)
+    return await once_by_form(request, partial(_add_file, of=of, file=file, said=said))
+
+
+def _choices(of: OfOrder) -> list[dict[str, Any]]:
+    return [_field(c, of.spec.title_of(c.name, of.workflow.default_locale)) for c in of.spec.columns.values()]
+
+
+async def _add_file(request: web.Request, of: OfOrder, file: Upload, said: dict[str, str]) -> web.StreamResponse:
+    read = await row_imports.checked_file(request, of, file, said)
+    if read.mistakes.count:
+        read.rows.close()
+        return await _page(request, of, checked(read), 422)
+    await row_imports.remember(request, of, read, said)
+    batch_id = row_imports.new_batch()
+    if read.rows.count > AT_ONCE:
+        row_imports.add_beside(request, of, read, batch_id)
+        raise web.HTTPSeeOther(f"{list_path(of)}?importing={batch_id}")
+    try:
+        await row_imports.store_and_take(request, of, read, batch_id)
+    finally:
+        read.rows.close()
+    raise web.HTTPSeeOther(list_path(of))
+
+
+async def progress(request: web.Request) -> web.StreamResponse:
+    """How far rows are that are being added, as the list's page asks again and again."""
+    of, batch_id = await list_of(request), uuid_of(request.match_info["id"], "import")
+    try:
+        state = await state_of(request, of, batch_id)
+    except Problem:
+        state = None
+    return await render(request, "list_progress.html.j2", {"state": state, "base": list_path(of)})

@@ -1,0 +1,26 @@
+"""What people do here, as events of our own: the same envelope as every publisher's."""
+
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+
+from service.domain.events import EventType
+from service.domain.json_object import JsonObject
+from service.domain.order import OrderRef
+from service.web.context import CONTEXT
+
+
+def event_by(request: web.Request, ref: OrderRef, kind: EventType, data: JsonObject, source: str) -> bytes:
+    """What the caller does to an order, as an event of our own; `data` says by whom."""
+    event: JsonObject = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": source,
+        "type": kind,
+        "subject": ref.reference,
+        "time": request.app[CONTEXT].orders.time.now(),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return msgspec.json.encode(event)

@@ -1,0 +1,259 @@
+"""Lists on an order: rows come by call, file and event, are shown, changed, exported, told, and forgotten."""
+
+import csv
+import io
+import time
+from typing import Any
+
+import aiohttp
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import func, select
+
+from service.domain.scopes import EVERYTHING
+from service.ledger.database.engine import new_uuid
+from service.ledger.lists import writing
+from service.ledger.lists.tables import list_row_keys, list_rows
+from service.ledger.orders.locking import find
+from tests.integration.conftest import Caller
+from tests.support.client import Client
+from tests.support.events import event, minutes
+from tests.support.examples import LONG
+from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
+
+ORDER = "/v1/orders/marketing_services/M-1"
+LEADS = f"{ORDER}/lists/leads"
+PEOPLE = {
+    "provider": {"email": "studio@example.com"},
+    "provider_contacts": [{"email": "a@example.com"}, {"email": "b@example.com"}],
+    "partner": {"email": "partner@example.com"},
+}
+FILE = "Name;Adresse;Phone;Wants to hear from us\nZoé;zoe@example.com;06 12 34 56 78;oui\nMax;max@example.com;;non\n"
+
+
+async def begin(world: World, status: str = "approved") -> None:
+    await world.accept(event("M-1", status, workflow="marketing_services", recipients=PEOPLE))
+
+
+async def send(
+    client: Client, content: bytes, kind: str = "text/csv", query: str = "", **headers: str
+) -> tuple[int, Any]:
+    return await client.call("POST", f"{LEADS}{query}", data=content, headers={"Content-Type": kind, **headers})
+
+
+def mailed(world: World, to: str) -> list[str]:
+    return [m.message.as_string() for m in world.mailbox.mails if m.to == to]
+
+
+async def emails(client: Client) -> list[str]:
+    return [r["values"]["email"] for r in (await client.get(LEADS))[1]["rows"]]
+
+
+async def test_rows_come_by_file_with_a_mapping_that_is_remembered(world: World, caller: Caller) -> None:
+    await begin(world)
+    agent = await caller("agent")
+    status, problem = await send(agent, FILE.encode())
+    assert (status, problem["error_count"]) == (422, 1), problem
+    assert "map.Adresse" in problem["errors"][0]["problem"]
+    status, seen = await send(agent, FILE.encode(), query="?dry_run=true&map.Adresse=email")
+    assert (status, seen["rows"], seen["error_count"], seen["mapping"]["Adresse"]) == (200, 2, 0, "email")
+    assert seen["sample"][0]["phone"] == "+33612345678"
+    assert await emails(agent) == []
+    status, taken = await send(agent, FILE.encode(), query="?map.Adresse=email", **{"Idempotency-Key": "f1"})
+    assert (status, taken["added"], taken["count"], taken["state"]) == (201, 2, 2, "taken"), taken
+    again, same = await send(agent, FILE.encode(), query="?map.Adresse=email", **{"Idempotency-Key": "f1"})
+    assert (again, same) == (201, taken)
+    assert await emails(agent) == ["zoe@example.com", "max@example.com"]
+    status, problem = await send(agent, FILE.replace("zoe@", "new@").encode("utf-16"), "text/plain")
+    assert [(e["row"], e["column"]) for e in problem["errors"]] == [(3, "Adresse")], (
+        "remembered, and max is there already"
+    )
+    status, problem = await send(agent, b"email,budget\nx@example.com,12 EUR\ny,lots\n")
+    assert (status, [(e["row"], e["column"]) for e in problem["errors"]]) == (422, [(3, "email"), (3, "budget")])
+    assert len(await emails(agent)) == 2, "nothing of a refused file is taken"
+    assert (await send(agent, b"a=b", "application/x-www-form-urlencoded"))[0] == 415
+    assert (await send(agent, b"email\n" + b"x" * (20 * 1024 * 1024)))[0] == 413
+    _, state = await agent.get(f"{LEADS}/imports/{taken['id']}")
+    assert (state["state"], state["added"], state["stored"]) == ("taken", 2, 2)
+    status, _ = await send(agent, b"email\nlater@example.com\n", Prefer="respond-async")
+    assert status == 202
+
+    async def there() -> bool:
+        return len(await emails(agent)) == 3
+
+    await world.until(there)
+
+
+async def test_new_rows_are_told_to_chosen_addresses_and_only_a_lead_who_asked_is_greeted(
+    world: World, caller: Caller
+) -> None:
+    await begin(world)
+    await world.settled()
+    agent = await caller("agent")
+    await send(agent, FILE.encode(), query="?map.Adresse=email")
+    rows = [{"email": "eva@example.com", "wants_word": True}, {"email": "tom@example.com"}]
+    listed = event(
+        "M-1", at=minutes(1), kind="order.updated", workflow="marketing_services", lists={"leads": {"rows": rows}}
+    )
+    await world.accept(listed)
+
+    async def greeted() -> bool:
+        shown = await world.view("M-1", "marketing_services")
+        return [m["notice"] for m in shown["messages"]].count("lead_welcome") == 2
+
+    await world.until(greeted)
+    assert mailed(world, "eva@example.com") == [], "quiet hours hold for them as for anybody"
+    await world.move(hours=2)
+    assert [len(mailed(world, f"{n}@example.com")) for n in ("a", "b", "zoe", "max", "tom")] == [2, 2, 1, 0, 0]
+    greeting = mailed(world, "zoe@example.com")[0]
+    assert "/t/" not in greeting, "a lead has no link to the order"
+    assert "Zo" in greeting
+    _, shown = await agent.get(ORDER)
+    added = [t for t in shown["timeline"] if t["kind"] == "rows_added"]
+    assert [(t["list"], t["count"]) for t in added] == [("leads", 2), ("leads", 2)]
+    assert "zoe@example.com" not in str(added)
+    again = {**listed, "id": "other"}
+    (verdict,) = await world.take(again)
+    assert (verdict.outcome, "rows[0].email: is in the list already" in verdict.reason) == ("rejected", True)
+    (verdict,) = await world.take(
+        event("M-1", kind="order.updated", workflow="marketing_services", lists={"leeds": {}})
+    )
+    assert "did you mean 'leads'" in verdict.reason
+    named = {"leads": {"id": "0195f1c0-0000-7000-8000-000000000000", "count": 1}}
+    (verdict,) = await world.take(event("M-1", kind="order.updated", workflow="marketing_services", lists=named))
+    assert "only Stagebell" in verdict.reason
+    (verdict,) = await world.take(
+        event("M-1", at=minutes(2), kind="order.updated", workflow="marketing_services", attributes={"leads": ["l1"]})
+    )
+    assert verdict.event is not None
+    assert [w.field for w in verdict.event.warnings] == ["data.attributes.leads"]
+
+
+async def test_rows_are_paged_changed_removed_and_exported(world: World, caller: Caller) -> None:
+    await begin(world)
+    agent = await caller("agent")
+    some = {"rows": [{"email": f"l{n}@example.com", "name": "=1+1" if n == 0 else f"L{n}"} for n in range(5)]}
+    assert (await agent.post(LEADS, some))[0] == 201
+    world.clock.advance(days=2)
+    assert (
+        await agent.post(
+            f"{ORDER}/acts", {"act": "add_rows", "lists": {"leads": {"rows": [{"email": "new@example.com"}]}}}
+        )
+    )[0] == 200
+    status, page = await agent.get(f"{LEADS}?limit=4")
+    assert (status, page["count"], len(page["rows"])) == (200, 6, 4)
+    assert [c["name"] for c in page["columns"]][:2] == ["name", "email"]
+    rest = (await agent.get(f"{LEADS}?limit=4&cursor={page['cursor']}"))[1]
+    assert [r["values"]["email"] for r in rest["rows"]] == ["l4@example.com", "new@example.com"]
+    row = f"{LEADS}/rows/{page['rows'][1]['id']}"
+    assert (await agent.post(row, {"values": {"email": "l0@example.com"}}))[0] == 422
+    assert (await agent.post(row, {"values": {"email": "l1@example.com", "notes": "called"}}))[0] == 200
+    assert (await agent.call("DELETE", f"{LEADS}/rows/{page['rows'][0]['id']}"))[0] == 204
+    assert (await agent.call("DELETE", f"{LEADS}/rows/{page['rows'][0]['id']}"))[0] == 422
+    _, text = await agent.get(f"{LEADS}?format=csv")
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert [(r["email"], r["notes"]) for r in table][:2] == [("l1@example.com", "called"), ("l2@example.com", "")]
+    _, since = await agent.call("GET", f"{LEADS}?since={world.clock.now():%Y-%m-%d}", headers={"Accept": "text/csv"})
+    assert [r["email"] for r in csv.DictReader(io.StringIO(since))] == ["new@example.com"]
+    async with agent.session.get(f"{world.http}{LEADS}?format=xlsx", headers=agent._headers) as response:
+        assert "attachment" in response.headers["Content-Disposition"]
+        sheet = load_workbook(io.BytesIO(await response.read())).worksheets[0]
+    assert sheet.max_row == 6
+    kinds = [t["kind"] for t in (await agent.get(ORDER))[1]["timeline"]]
+    assert [k for k in kinds if k.startswith("rows_")] == ["rows_added", "rows_added", "rows_changed", "rows_removed"]
+
+
+REFUSED: tuple[tuple[str, Any, int, str], ...] = (
+    (f"{ORDER}/lists/shoes", {"rows": [{}]}, 404, "known: participants, leads"),
+    (LEADS, {"rows": [{"name": "no mail"}]}, 422, "row 1, email: is empty"),
+    (LEADS, {"rows": [{"email": "a@example.com", "shoe": 4}]}, 422, "is no column"),
+    (LEADS, {"rows": []}, 422, "rows"),
+    (LEADS, {"rows": "x"}, 422, "rows"),
+    (f"{ORDER}/acts", {"act": "note", "note": {"text": "x"}, "lists": {"leads": {"rows": [{}]}}}, 422, "add_rows"),
+    ("/v1/orders/marketing_services/M-9/lists/leads", {"rows": [{}]}, 404, "no order"),
+)
+
+
+async def test_what_is_refused_says_why(world: World, caller: Caller) -> None:
+    await begin(world)
+    agent = await caller("agent")
+    for path, said, status, words in REFUSED:
+        got, problem = await agent.post(path, said)
+        assert (got, words in problem["detail"]) == (status, True), problem
+    assert (await (await caller("publisher")).get(LEADS))[0] == 403
+    for status_ in ("not_started", "cancelled", "archived"):
+        await world.accept(event("M-1", status_, minutes(1), workflow="marketing_services"))
+    got, problem = await agent.post(LEADS, {"rows": [{"email": "a@example.com"}]})
+    assert (got, "is not changed in 'archived'" in problem["detail"]) == (409, True)
+
+
+async def test_many_rows_are_taken_within_a_minute_and_flat_memory(world: World, caller: Caller) -> None:
+    """The figures of the long form are in docs/benchmarks.md; the short one sees that nothing grows with the file."""
+    count = 100_000 if LONG else 4_000
+    await begin(world)
+    agent = await caller("agent")
+    line = "L{n},l{n}@example.com,06{n:08d},Acme,fair,12.50 EUR,2026-01-05,high,no,a note"
+    head = "name,email,phone,company,source,budget,contacted,interest,wants_word,notes\n"
+    content = (head + "\n".join(line.format(n=n) for n in range(count))).encode()
+    began = time.monotonic()
+    status, taken = await send(agent, content)
+    took = time.monotonic() - began
+    assert (status, taken["count"]) == (201, count), taken
+    assert took < 60
+    assert (await agent.get(LEADS))[1]["count"] == count
+
+
+@pytest.mark.parametrize("parts", ["sqlite-memory"], indirect=True)
+async def test_rows_wait_for_their_event_and_are_let_go_of_without_it(world: World, caller: Caller) -> None:
+
+    await begin(world)
+    order = None
+    async with world.ledger.transaction() as tx:
+        order = await find(tx, "marketing_services", "M-1", scope=EVERYTHING)
+        assert order is not None
+        place = writing.Place(order.id, order.ref, world.app.packs.get("marketing_services").workflow.lists["leads"])
+        batch_id = new_uuid()
+        await writing.begin(tx, writing.batch_row(batch_id, place, 1, bytes(32), world.clock.now(), None))
+        await writing.store(tx, writing.prepare(tx.keyring, place, batch_id, [{"email": "a@example.com"}]))
+    agent = await caller("agent")
+    assert await emails(agent) == []
+    async with world.ledger.transaction() as tx:
+        assert await writing.drop_forgotten(tx, world.clock.now()) == 0
+        world.clock.advance(hours=3)
+        assert await writing.drop_forgotten(tx, world.clock.now()) == 1
+        left = [
+            (await tx.execute(select(func.count()).select_from(t))).scalar_one() for t in (list_rows, list_row_keys)
+        ]
+    assert left == [0, 0]
+
+
+async def test_the_desk_shows_a_list_takes_forms_and_files_and_says_what_is_wrong(world: World, caller: Caller) -> None:
+    await begin(world)
+    agent = await caller("agent")
+    page = "/desk/orders/marketing_services/M-1"
+    assert "lists/leads" in (await agent.get(page))[1]
+    headers, page = agent._headers, f"{world.http}{page}/lists/leads"
+    row = {"c.email": "eva@example.com", "c.budget": "12 EUR", "c.wants_word": "false", "form_id": "a"}
+    for _ in range(2):
+        async with agent.session.post(page, data=row, headers=headers) as response:
+            assert response.status == 200
+            assert "eva@example.com" in await response.text()
+
+    async def upload(content: bytes, act: str, **said: str) -> tuple[int, str]:
+        form = aiohttp.FormData({"act": act, "form_id": f"{act}{len(content)}", **said})
+        form.add_field("file", content, filename="leads.csv", content_type="text/csv")
+        async with agent.session.post(f"{page}/upload", data=form, headers=headers) as response:
+            return response.status, await response.text()
+
+    status, text = await upload(b"Adresse\nnobody\n", "check")
+    assert (status, "map.Adresse" in text) == (200, True)
+    status, text = await upload(b"Adresse\nnobody\n", "add", **{"map.Adresse": "email"})
+    assert (status, "nothing is taken" in text, '<td class="number">2</td>' in text) == (422, True, True)
+    status, text = await upload(FILE.encode(), "add", **{"map.Adresse": "email"})
+    assert (status, await emails(agent)) == (200, ["eva@example.com", "zoe@example.com", "max@example.com"])
+    async with agent.session.post(
+        f"{world.http}/desk/sign-in", data=aiohttp.FormData({"x": io.BytesIO(b"x")})
+    ) as response:
+        assert response.status == 415, "files go where files are taken alone"

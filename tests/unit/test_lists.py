@@ -1,0 +1,254 @@
+"""Rows of lists: cells, headers, files of every kind and every way to be broken; and what rows do to their order."""
+
+import codecs
+import io
+import zipfile
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openpyxl import Workbook
+
+from service.domain.causes import GreetRows
+from service.domain.lists import Column, ListSpec
+from service.domain.persons import Person
+from service.lists.cells import MOST_COLUMNS
+from service.lists.exporting import writer_of
+from service.lists.files import FileRead, peek, read_file
+from service.lists.values import value_of
+from tests.support.events import NOON, event
+from tests.support.life import Life
+from tests.support.packs import all_packs
+
+SPEC = ListSpec(
+    "leads",
+    {
+        "name": Column("name", "text", {"en": "Full name"}),
+        "email": Column("email", "email", {"fr": "Courriel"}, required=True, personal=True, unique=True),
+        "phone": Column("phone", "phone", personal=True),
+        "size": Column("size", "number"),
+        "budget": Column("budget", "money"),
+        "since": Column("since", "date"),
+        "kind": Column("kind", "choice", choices=("Small", "Large")),
+        "wants": Column("wants", "boolean"),
+    },
+)
+
+
+def _day(*parts: int) -> datetime:
+    """As a spreadsheet has it: in no zone."""
+    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
+
+
+def read(content: bytes, said: dict[str, str] | None = None, *, tabs: bool = False) -> FileRead:
+    return read_file(io.BytesIO(content), SPEC, said or {}, {}, "FR", tabs)
+
+
+def mistakes(content: bytes, **said: str) -> list[tuple[int, str]]:
+    return [(m.row, m.column) for m in read(content, said).mistakes.shown]
+
+
+@pytest.mark.parametrize(
+    ("column", "raw", "kept"),
+    [
+        ("phone", "06 12 34 56 78", "+33612345678"), ("phone", 33612345678.0, "+33612345678"),
+        ("email", " Asha@EXAMPLE.com ", "Asha@example.com"), ("size", "12.50", 12.5), ("size", 7.0, 7),
+        ("budget", "12.50 eur", {"amount": "12.50", "currency": "EUR"}),
+        ("budget", {"amount": "5", "currency": "EUR"}, {"amount": "5", "currency": "EUR"}),
+        ("since", _day(2026, 12, 27), "2026-12-27"), ("since", "2026-12-27", "2026-12-27"),
+        ("kind", "LARGE", "Large"), ("wants", "Oui", True), ("wants", 0, False), ("name", 5.0, "5"), ("name", "  ", None),
+    ],
+)  # fmt: skip
+def test_a_cell_is_kept_in_one_form(column: str, raw: Any, kept: Any) -> None:
+    assert value_of(SPEC.columns[column], raw, "FR") == kept
+
+
+@pytest.mark.parametrize(
+    ("column", "raw"),
+    [
+        ("phone", "12"), ("phone", "call me"), ("email", "asha at example"), ("size", "1,234"), ("size", "nan"),
+        ("size", float("inf")), ("budget", "77.50"), ("budget", {"amount": 1}), ("since", "27/12/2026"), ("size", True),
+        ("since", "2026-02-30"), ("since", _day(2026, 1, 1, 10)), ("kind", "huge"), ("wants", "perhaps"),
+        ("name", "a\x00b"), ("name", "\ud800"), ("name", "x" * 2001), ("name", ["x"]), ("since", "0001-01-01"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_does_not_fit_is_told_without_its_value(column: str, raw: Any) -> None:
+    with pytest.raises(ValueError, match=r"is|has|holds|can be") as told:
+        value_of(SPEC.columns[column], raw, "FR")
+    assert not isinstance(raw, str) or len(raw) < 5 or raw not in str(told.value)
+
+
+TABLE = "Full name;Courriel;phone\nAsha;asha@example.com;06 12 34 56 78\n\nRavi;ravi@example.com;\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE.encode(), codecs.BOM_UTF8 + TABLE.encode(), TABLE.encode("utf-16"), TABLE.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + TABLE.encode("utf-16-be"), TABLE.replace(";", ",").encode(),
+        TABLE.replace(";", "\t").encode(), TABLE.replace("\n", "\r\n").encode(), TABLE.replace("\n", "\r").encode(),
+        b"sep=;\n" + TABLE.encode(), TABLE.replace("Asha;", '"Asha";').encode(),
+    ],
+)  # fmt: skip
+def test_text_is_read_in_every_usual_form(content: bytes) -> None:
+    found = read(content)
+    assert found.mistakes.shown == []
+    assert found.rows.sample == [
+        {"name": "Asha", "email": "asha@example.com", "phone": "+33612345678"},
+        {"name": "Ravi", "email": "ravi@example.com"},
+    ]
+
+
+def workbook(*rows: Any) -> bytes:
+    book, file = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(file)
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("xl/workbook.xml", "<workbook/>")
+        with parts.open("xl/sharedStrings.xml", "w") as part:
+            for _ in range(110):
+                part.write(bytes(1024 * 1024))
+    return file.getvalue()
+
+
+def entities() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as parts:
+        parts.writestr("xl/workbook.xml", '<!DOCTYPE x [<!ENTITY a "aaaa">]><workbook/>')
+    return file.getvalue()
+
+
+def test_a_workbook_is_read_with_its_days_and_numbers() -> None:
+    found = read(workbook(["email", "since", "size", "wants"], ["a@example.com", _day(2026, 1, 5), 3, True]))
+    assert found.mistakes.shown == []
+    assert found.rows.sample == [{"email": "a@example.com", "since": "2026-01-05", "size": 3, "wants": True}]
+
+
+BROKEN: tuple[tuple[str, bytes, list[tuple[int, str]]], ...] = (
+    ("nothing", b"", [(1, "")]),
+    ("a header alone", b"email\n", [(0, "")]),
+    ("a wrong cell", b"email,size\na@example.com,1\nb@example.com,many\n", [(3, "size")]),
+    ("an empty cell that is needed", b"email,size\n,1\n", [(2, "email")]),
+    ("the same twice", b"email\na@example.com\nA@EXAMPLE.COM\n", [(3, "email")]),
+    ("a cell too many", b"email\na@example.com,x\n", [(2, "")]),
+    ("an open quote", b'email,name\na@example.com,"Asha\n', [(2, "")]),
+    ("Latin-1", "email,name\na@example.com,Zoé\n".encode("latin-1"), [(2, "")]),
+    ("half a letter of UTF-16", TABLE.encode("utf-16") + b"\xd8", [(5, "")]),
+    ("NUL", b"email\na@example.com\x00\n", [(2, "")]),
+    ("a column twice", b"email,email\nx,y\n", [(1, "")]),
+    ("a column of nobody's", b"email,shoe\na@example.com,44\n", [(1, "")]),
+    ("a column that is missing", b"name\nAsha\n", [(1, "")]),
+    ("a zip of no workbook", b"PK\x03\x04" + bytes(50), [(0, "")]),
+    ("half a workbook", workbook(["email"], ["a@example.com"])[:3000], [(0, "")]),
+    ("an old workbook of nonsense", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), [(1, "")]),
+    ("a wrong cell of a workbook", workbook(["email", "size"], ["a@example.com", "x"]), [(2, "size")]),
+    ("a bomb", bomb(), [(0, "")]),
+    ("entities", entities(), [(0, "")]),
+    ("too many cells", b"email" + b",x" * (MOST_COLUMNS + 1) + b"\n", [(1, "")]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("_what", "content", "where"), BROKEN, ids=[b[0] for b in BROKEN])
+def test_a_broken_file_is_answered_with_row_and_column(
+    _what: str, content: bytes, where: list[tuple[int, str]]
+) -> None:
+    assert mistakes(content) == where
+
+
+def test_all_mistakes_are_counted_and_a_hundred_shown() -> None:
+    found = read(b"email,size\n" + b"x,y\n" * 150)
+    assert (found.mistakes.count, len(found.mistakes.shown), found.rows.count) == (300, 100, 0)
+
+
+def test_columns_are_mapped_as_said_then_as_remembered() -> None:
+    content = b"E-Post,Remarks\na@example.com,x\n"
+    assert mistakes(content) == [(1, ""), (1, "")]
+    found = read(content, {"e-post": "email", "Remarks": ""})
+    assert (found.mapping, found.rows.count) == ({"E-Post": "email", "Remarks": ""}, 1)
+    again = read_file(io.BytesIO(content), SPEC, {}, found.mapping, "FR", False)
+    assert again.rows.count == 1
+    assert mistakes(b"a\nx\n", a="nothing") == [(1, "")]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_export_holds_no_formula_and_can_be_read_again(kind: Any) -> None:
+    row = {
+        "name": "=1+1",
+        "email": "a@example.com",
+        "size": -3,
+        "budget": {"amount": "1", "currency": "EUR"},
+        "wants": False,
+    }
+    writer = writer_of(kind, SPEC)
+    writer.add([(NOON, row)])
+    content = writer.finish().read()
+    assert b"\n=1+1" not in content
+    found = read(content)
+    assert found.mistakes.shown == []
+    name = found.rows.sample[0].pop("name")
+    assert (name, found.rows.sample) == (
+        "'=1+1" if kind == "csv" else "=1+1",
+        [{k: v for k, v in row.items() if k != "name"}],
+    )
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=400) | st.text(alphabet='email,;\t\n\r"x1@é\x00', max_size=80).map(str.encode), st.booleans())
+def test_any_bytes_are_rows_or_mistakes(content: bytes, tabs: bool) -> None:
+    for start in (b"", b"email,name\n", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", codecs.BOM_UTF16_LE):
+        found = read(start + content, tabs=tabs)
+        assert found.mistakes.count or found.rows.count
+        peek(io.BytesIO(start + content), tabs)
+
+
+MARKETING = next(p for p in all_packs() if p.workflow.name == "marketing_services")
+PEOPLE = {"provider": {"email": "studio@example.com"}, "provider_contacts": [{"email": "a@example.com"}]}
+
+
+def life() -> Life:
+    order = Life(MARKETING)
+    order.take(event("M-1", "approved", workflow="marketing_services", recipients=PEOPLE))
+    return order
+
+
+def rows(n: int, **more: Any) -> dict[str, Any]:
+    listed = {"leads": {"rows": [{"email": f"l{i}@example.com"} for i in range(n)]}}
+    return event("M-1", kind="order.updated", workflow="marketing_services", lists=listed, **more)
+
+
+def test_rows_make_a_list_grow_and_are_told_to_the_addresses_that_the_provider_chose() -> None:
+    order = life()
+    order.take(rows(3))
+    order.take(rows(2))
+    assert order.order is not None
+    assert (order.order.lists["leads"].count, order.order.lists["leads"].added) == (5, 2)
+    told = [(a, t) for a, t in order.mails if "new leads" in t]
+    assert [a for a, _ in told] == ["a@example.com"] * 2
+    assert "5 in all" in told[-1][1]
+    assert order.kinds().count("rows_added") == 2
+
+
+def test_more_rows_than_an_event_holds_are_refused() -> None:
+    assert "data.lists" in life().refusal(rows(501))
+
+
+def test_only_the_person_of_a_row_is_greeted_and_without_a_link_to_the_order() -> None:
+    order = life()
+    before = len(order.messages)
+    people = (
+        Person(name="Zoé", email="zoe@example.com", locale="fr"),
+        Person(email="x@example.com", muted=("lead_welcome",)),
+    )
+    order.cause(GreetRows(order.now, "lead_welcome", people))
+    new = list(order.messages.values())[before:]
+    assert [(m.address, m.audience, m.locale, m.state) for m in new] == [
+        ("zoe@example.com", "row", "fr", "pending"), ("x@example.com", "row", "en", "suppressed"),
+    ]  # fmt: skip
