@@ -74,7 +74,11 @@ class TeamCall(EscalationData, frozen=True, kw_only=True):
 
 
 class MessageData(Struct, frozen=True, kw_only=True):
-    """Of `notification.*`: a message reached a state. Never its text or address."""
+    """Of `notification.*`: a message reached a state. Never its text or address.
+
+    `rung`: which step of its notice's ladder it is, from 1; 0: of none. One that could not be, so that its reader was
+    told by the next at once, is `suppressed` with the `error_code` `rung_skipped`.
+    """
 
     workflow: str
     order_id: str
@@ -87,6 +91,7 @@ class MessageData(Struct, frozen=True, kw_only=True):
     provider: str
     provider_id: str
     error_code: str
+    rung: int
 
 
 class ReplyData(Struct, frozen=True, kw_only=True):
@@ -195,6 +200,7 @@ def of_message(n: Message, workflow: str, order_id: str, at: datetime) -> CloudE
             provider=n.provider,
             provider_id=n.provider_id,
             error_code=n.error_code,
+            rung=n.rung,
         ),
     )
 

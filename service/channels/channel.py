@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from service.channels.medium import Medium
 from service.channels.port import Provider
 from service.domain.channels import AddressField, ChannelSpec
+from service.domain.rungs import Reached
 from service.webhooks import WebhookClient
 
 
@@ -56,6 +57,7 @@ class Channel(Struct, frozen=True, kw_only=True):
         function: nothing can be chosen.
     medium: how a message looks.
     reply_window: for how long after a reader's own message free words may be sent; None: always.
+    tells: the most that is ever heard of a message: that it was sent, delivered or read.
     """
 
     name: str
@@ -70,8 +72,9 @@ class Channel(Struct, frozen=True, kw_only=True):
     canonical_sender: Callable[[str], str] | None = None
     medium: Medium = Medium()
     reply_window: timedelta | None = None
+    tells: Reached = "read"
 
     @property
     def spec(self) -> ChannelSpec:
         """What the domain goes by."""
-        return ChannelSpec(self.name, self.address, joins=self.medium.has_templates)
+        return ChannelSpec(self.name, self.address, joins=self.medium.has_templates, tells=self.tells)

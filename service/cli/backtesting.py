@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service import settings as settings_module
-from service.cli.foreseeing import WIDE, prices_of
+from service.cli.foreseeing import WIDE, prices_of, print_ladders
 from service.cli.reading import reading_ledger
 from service.cli.shown import add_row, plain
 from service.foresight.backtesting import BackTest, BackTester, packs_to_try
@@ -66,6 +66,7 @@ def print_back_test(console: Console, done: BackTest) -> None:
     for c in done.escalations.by:
         add_row(calls, c.team, c.reason, str(c.was), str(c.would_be))
     console.print(calls)
+    print_ladders(console, done.ladders)
     console.print(f"{len(done.orders_changed)} orders would have gone otherwise", markup=False)
     for order in done.orders_changed[:SHOWN]:
         typer.echo(f"{plain(order.order_id)}:")

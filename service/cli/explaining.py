@@ -15,6 +15,7 @@ from service.cli.running import open_ledger
 from service.cli.shown import add_row, plain
 from service.domain.clocks.kinds import KINDS
 from service.domain.promises import ClockSpec
+from service.domain.rungs import notice_of
 from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
 from service.ledger.escalations.provider_health import Refusal, refusing
@@ -82,7 +83,8 @@ def _print_messages(console: Console, view: OrderShown, refusals: Sequence[Refus
         if m.state in ("pending", "retrying"):
             refused = "; ".join(r.in_words for r in refusals if r.channel == m.channel and r.holds_back)
             why = f"waits: {refused}" if refused else why
-        add_row(table, m.notice, f"{m.audience} by {m.channel}", m.state, why)
+        rung = f", rung {m.rung}" if m.rung else ""
+        add_row(table, m.notice, f"{m.audience} by {m.channel}{rung}", m.state, why)
     console.print(table)
 
 
@@ -94,10 +96,15 @@ def _print_clocks(console: Console, view: OrderShown, workflow: Workflow) -> Non
         stopped = f"{_when(c.stopped)} {c.why}" if c.stopped else ""
         state = c.state + (f", noticed {c.noticed_late_s:.1f} s late" if c.noticed_late_s else "")
         add_row(
-            table, c.name, rule_in_words(spec) if spec else "", _when(c.started), _when(c.warns),
+            table, c.name, rule_in_words(spec) if spec else _rung_in_words(c.name), _when(c.started), _when(c.warns),
             _when(c.due), state, stopped,
         )  # fmt: skip
     console.print(table)
+
+
+def _rung_in_words(clock: str) -> str:
+    notice = notice_of(clock)
+    return f"the next rung of {notice}" if notice else ""
 
 
 def rule_in_words(spec: ClockSpec) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from service.cli.shown import add_row, plain
 from service.foresight.differing import by_reader, differences
 from service.foresight.learning import NothingLearnt, learnt
 from service.foresight.simulating import Assumptions, NoDemo, Simulated, simulate
+from service.foresight.sparing import RungCounted
 from service.foresight.tally import MessagesCounted, by_hour
 from service.prices import Prices, load
 from service.workflows.packs import Pack, load_all
@@ -85,6 +87,7 @@ def print_simulation(console: Console, pack: Pack, done: Simulated) -> None:
         markup=False,
     )
     _print_messages(console, done.messages.by)
+    print_ladders(console, done.ladders)
     promises = Table("promise", "kept", "broken", "share broken", title="Promises", title_justify="left", box=None)
     for p in done.promises:
         ended = p.kept + p.breached
@@ -107,6 +110,18 @@ def _print_messages(console: Console, by: list[MessagesCounted]) -> None:
     for m in by:
         cost = f"{m.cost.amount} {m.cost.currency}"
         add_row(table, m.notice, m.channel, m.locale, str(m.count), str(m.segments), cost)
+    console.print(table)
+
+
+def print_ladders(console: Console, ladders: Sequence[RungCounted]) -> None:
+    """What left by each rung, and what was spared; nothing where no notice is on a ladder."""
+    if not ladders:
+        return
+    table = Table("notice", "rung", "channel", "messages", "spared", "not spent", title="Ladders", box=None)
+    table.title_justify = "left"
+    for r in ladders:
+        cost = f"{r.cost.amount} {r.cost.currency}"
+        add_row(table, r.notice, str(r.rung), r.channel, str(r.count), str(r.spared), cost if r.spared else "")
     console.print(table)
 
 

@@ -21,6 +21,7 @@ from service.dispatch.template_states import TemplateStates
 from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed
 from service.domain.errors import Rejection
 from service.domain.notices import before_sending
+from service.domain.rungs import SKIPPED
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.claims import ClaimedMessage
 from service.orders import Orders
@@ -48,6 +49,11 @@ def unsaid(c: ClaimedMessage, error: Exception) -> Ended:
     """Its pack cannot put it into words."""
     log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
     return Ended("failed", f"its template does not render: {type(error).__name__}", "template")
+
+
+def _outside(c: ClaimedMessage) -> Ended:
+    """No words may go to its reader now; on a ladder, the next rung goes."""
+    return Ended("suppressed", WHY_CLOSED, SKIPPED) if c.message.rung else Ended("failed", WHY_CLOSED, OUTSIDE)
 
 
 def _ttl_s(c: ClaimedMessage, now: datetime) -> int:
@@ -103,7 +109,7 @@ class Preparer:
                 ended.append((c, unsaid(c, error)))
                 continue
             if is_closed(composed.outgoing, self._route.providers, self._templates):
-                ended.append((c, Ended("failed", WHY_CLOSED, OUTSIDE)))
+                ended.append((c, _outside(c)))
             else:
                 ready.append((c, composed))
         return ready, ended
@@ -124,7 +130,7 @@ class Preparer:
             called_off=c.called_off,
         )
         if stale:
-            return Ended(*stale)
+            return Ended(*stale, SKIPPED if c.message.rung and stale[0] == "suppressed" else "")
         if hold := self._holds.on(n.channel, c.workflow, n.notice):
             return Ended("held", hold.in_words, "held")
         if n.secret and c.secret is None:

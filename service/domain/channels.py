@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from service.domain.address_keys import address_key
 from service.domain.persons import Assignee, Person
+from service.domain.rungs import Reached
 
 AddressField = Literal["phone", "whatsapp", "email", "push_tokens", "webhook", ""]
 NUMBERS: Final = ("phone", "whatsapp")
@@ -18,12 +19,14 @@ class ChannelSpec(Struct, frozen=True):
     """A channel, as far as decisions go by it.
 
     `field`: the field of a person that holds their address on it; empty: it has addresses of its own, which stand in
-    `Person.addresses` under its name. `joins`: several of its messages to one reader can be one.
+    `Person.addresses` under its name. `joins`: several of its messages to one reader can be one. `tells`: the most that
+    is ever heard of a message.
     """
 
     name: str
     field: AddressField = ""
     joins: bool = False
+    tells: Reached = "read"
 
     @property
     def is_dialled(self) -> bool:

@@ -9,6 +9,7 @@ from service.domain import (
     erasure,
     growing,
     issues,
+    ladders,
     notifying,
     planning,
     readers,
@@ -62,15 +63,19 @@ def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     n = cause.message
     if n.state in TOLD_STATES:
         running.notified(draft, n.notice_id, n.state)
+        ladders.heard(draft, n)
         return
     if n.state == "held":
         running.held_up(draft, n.notice_id, n.error)
         return
     if cause.drop_address:
         readers.drop_address(draft, n)
-    if n.state in ("failed", "undelivered"):
+    if n.rung:
+        ladders.fell(draft, n)
+    elif n.state in ("failed", "undelivered"):
         planning.fall_back(draft, n, cause.siblings)
-    elif n.state in NOT_SENT_ON_PURPOSE and all(s.state in FINAL_STATES - TOLD_STATES for s in cause.siblings):
+    untold = all(s.state in FINAL_STATES - TOLD_STATES for s in cause.siblings)
+    if n.state in NOT_SENT_ON_PURPOSE and untold and not ladders.is_climbed(draft, n.notice_id):
         running.fell_away(draft, n.notice_id, n.error)
     replying.answer_did_not_arrive(draft, n, cause.siblings)
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct, structs
 
+from service.domain import ladders
 from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import ErasePerson
 from service.domain.channels import own_keys
@@ -190,6 +191,7 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
     def goes(person: Person | Assignee) -> bool:
         return cause.everybody or not addresses_of(person).isdisjoint(cause.addresses)
 
+    ladders.forget(draft, goes, cause.names, everybody=cause.everybody)
     recipients = {a: tuple(p for p in people if not goes(p)) for a, people in order.recipients.items()}
     assignee = order.assignee
     if assignee is not None and goes(assignee):

@@ -103,10 +103,14 @@ class Message(Struct, frozen=True):
     region: str = ""
     bundle: str = ""  # whose messages to the same address may leave in one with it; known while it is planned
     behind: timedelta = timedelta(0)  # how long it lets the messages of other orders go first
+    rung: int = 0  # of its notice's ladder, from 1; 0: it is on none
 
 
 class Snapshot(Struct, frozen=True, omit_defaults=True):
-    """What templates may use of the order, as it was when the notice was planned; never a secret."""
+    """What templates may use of the order, as it was when the notice was planned; never a secret.
+
+    `withheld`: replies that the notice offers elsewhere, and that would mean nothing of this order.
+    """
 
     order_id: str
     status: str
@@ -123,6 +127,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     contacts: Mapping[str, Mapping[str, str]] = {}
     asked: Mapping[str, Any] = {}
     brand: str = ""
+    withheld: tuple[str, ...] = ()
     lists: Mapping[str, ListState] = {}
 
 

@@ -18,6 +18,7 @@ from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.lists import ListState
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Assignee, Person, as_person
+from service.domain.rungs import Climb
 
 SEQUENCE_BITS: Final = 16
 MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
@@ -32,7 +33,8 @@ EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
 class Clock(Struct, frozen=True):
     """A running promise. `due` is the absolute breach time; while paused, `left_s` seconds remain.
 
-    `told`: the notice that a follow-up led to, for as long as it can still be called off.
+    `told`: the notice that a follow-up led to, for as long as it can still be called off. `climb`: it is the next rung
+    of a ladder, and no promise.
     """
 
     id: UUID
@@ -49,6 +51,7 @@ class Clock(Struct, frozen=True):
     why: str = ""
     noticed_late_s: float = 0.0
     told: UUID | None = None
+    climb: Climb | None = None
 
 
 class Escalation(Struct, frozen=True):

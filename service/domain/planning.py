@@ -1,19 +1,24 @@
-"""From a notice to its messages: one per channel and recipient, with the order as it is at that moment."""
+"""From a notice to its messages, with the order as it is at that moment: one per channel and recipient, or a ladder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
+from service.domain import ladders
 from service.domain.causes import Wave
+from service.domain.conditions.judging import holds
 from service.domain.draft import Draft
 from service.domain.events import Secret
+from service.domain.messages import message_to
 from service.domain.notices import Message, PlannedNotice, Snapshot
 from service.domain.order import Order
 from service.domain.persons import Person
-from service.domain.readers import Reader, after_quiet, behind, readers_of, why_not
+from service.domain.readers import Reader, behind, readers_of
+from service.domain.rungs import SKIPPED
 from service.domain.triggers import remember
 from service.domain.workflow import Notice, Workflow
 
@@ -41,55 +46,71 @@ def plan(
     if not by and (why := _why_skipped(notice, order, at)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
-    readers = [to] if to else readers_of(draft, notice, channels)
+    climbs = bool(notice.rungs) and not channels and to is None
+    told = ladders.readers(draft, notice, wave.told if wave else frozenset()) if climbs else []
+    readers = [to] if to else [] if climbs else readers_of(draft, notice, channels)
     if wave:
         readers = [r for r in readers if r.address not in wave.told]
-    if not readers:
+    if not readers and not told:
+        return None
+    secret, valid_until = _secret_of(notice, secrets or {}, at)
+    planned = PlannedNotice(
+        id=draft.next_id(),
+        name=name,
+        at=at,
+        planned=draft.now,
+        stage_rank=draft.workflow.stages[order.stage].rank,
+        supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
+        valid_until=valid_until,
+        context=replace(snapshot(order, draft.workflow), asked=asked or {}, withheld=_withheld(draft, notice)),
+        messages=(),
+        secret=secret,
+    )
+    bundles = not by and to is None
+    shape = partial(_shaped, draft, notice, bundles=bundles, not_before=wave.not_before if wave else draft.now)
+    if climbs:
+        messages = ladders.begin(draft, notice, planned, told, shape)
+    else:
+        messages = _messages(draft, notice, planned, readers, shape)
+    if not messages:
         return None
     if name not in order.notified:
         draft.set(notified=(*order.notified, name))
     remember(draft, name, told=True)
     _keep_time(draft, notice, at)
-    stage = draft.workflow.stages[order.stage]
-    secret, valid_until = _secret_of(notice, secrets or {}, at)
-    missing = bool(notice.secret) and secret is None
-    notice_id = draft.next_id()
-    messages = tuple(
-        message_to(draft, notice, notice_id, reader, valid_until, secret_missing=missing) for reader in readers
-    )
-    if not by and to is None:
-        messages = tuple(_bundled(draft, notice, n) for n in messages)
-    if wave:
-        messages = tuple(replace(n, not_before=max(n.not_before, wave.not_before)) for n in messages)
-    draft.notices.append(
-        PlannedNotice(
-            id=notice_id,
-            name=name,
-            at=at,
-            planned=draft.now,
-            stage_rank=stage.rank,
-            supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
-            valid_until=valid_until,
-            context=replace(snapshot(order, draft.workflow), asked=asked or {}),
-            messages=messages,
-            secret=secret,
-        )
-    )
-    draft.log(
-        "notice_planned",
-        at,
-        notice=name,
-        by=by,
-        asked=asked,
-        messages=[f"{n.channel} to {n.audience}" for n in messages],
-    )
+    draft.notices.append(replace(planned, messages=tuple(messages)))
+    _say(draft, draft.notices[-1], by, readers)
+    return planned.id
+
+
+def _messages(
+    draft: Draft, notice: Notice, planned: PlannedNotice, readers: Sequence[Reader], shape: Callable[[Message], Message]
+) -> list[Message]:
+    """All at once."""
+    missing = bool(notice.secret) and planned.secret is None
+    found = [
+        message_to(draft, notice, planned.id, reader, planned.valid_until, secret_missing=missing) for reader in readers
+    ]
+    return [shape(n) for n in found]
+
+
+def _shaped(draft: Draft, notice: Notice, n: Message, *, bundles: bool, not_before: datetime) -> Message:
+    """The message, waiting for what it may leave with, and for its order's turn among many."""
+    n = _bundled(draft, notice, n) if bundles else n
+    return n if not_before <= n.not_before else replace(n, not_before=not_before)
+
+
+def _say(draft: Draft, planned: PlannedNotice, by: str, readers: Sequence[Reader]) -> None:
+    """The lines of a notice that is told; a ladder says of its rungs itself."""
+    name, at, messages = planned.name, planned.at, planned.messages
+    to = [f"{n.channel} to {n.audience}" for n in messages]
+    draft.log("notice_planned", at, notice=name, by=by, asked=planned.context.asked, messages=to)
     for n in messages:
-        if n.state == "suppressed":
+        if n.state == "suppressed" and n.error_code != SKIPPED:
             draft.log("notice_suppressed", at, notice=name, channel=n.channel, audience=n.audience, why=n.error)
-    for r, n in zip(readers, messages, strict=True):
+    for r, n in zip(readers, messages, strict=False):
         if r.instead_of and n.state != "suppressed":
             draft.log("fallback_planned", at, notice=name, failed=r.instead_of, channel=n.channel, why="no address")
-    return notice_id
 
 
 def _bundled(draft: Draft, notice: Notice, n: Message) -> Message:
@@ -105,6 +126,13 @@ def _bundled(draft: Draft, notice: Notice, n: Message) -> Message:
 def bundle_of(workflow: str, brand: str) -> str:
     """Names those whose messages may leave in one: orders of one workflow and brand."""
     return f"bundle {workflow}/{brand}"
+
+
+def _withheld(draft: Draft, notice: Notice) -> tuple[str, ...]:
+    """Of the replies that the notice offers, those whose own condition does not hold now."""
+    known = draft.workflow.replies
+    situation = draft.situation()
+    return tuple(r for r in notice.replies if r in known and not holds(known[r].when, situation))
 
 
 def _keep_time(draft: Draft, notice: Notice, at: datetime) -> None:
@@ -138,43 +166,6 @@ def _ends_here(draft: Draft) -> bool:
     """Whether the order's stage is one in which a life can end: such notices are never superseded."""
     stage = draft.order.stage
     return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
-
-
-def message_to(
-    draft: Draft,
-    notice: Notice,
-    notice_id: UUID,
-    reader: Reader,
-    valid_until: datetime,
-    *,
-    secret_missing: bool = False,
-) -> Message:
-    """One message, or why it is none: wishes, mutes and quiet hours are asked here, whatever leads to it."""
-    why = why_not(notice, reader, secret_missing=secret_missing)
-    not_before = draft.now
-    if not why:
-        not_before, why = after_quiet(draft, notice, reader, valid_until)
-    return Message(
-        id=draft.next_id(),
-        notice_id=notice_id,
-        order_id=draft.order.id,
-        notice=notice.name,
-        channel=reader.channel,
-        audience=reader.audience,
-        person=reader.index,
-        address=reader.address,
-        name=reader.name,
-        locale=draft.workflow.locale_for(reader.locale),
-        region=reader.region,
-        timezone=reader.timezone,
-        state="suppressed" if why else "pending",
-        valid_until=valid_until,
-        not_before=not_before,
-        when_unknown=notice.when_unknown,
-        secret=bool(notice.secret),
-        error=why,
-        behind=timedelta(0) if why else draft.next_turn(),
-    )
 
 
 def snapshot(order: Order, workflow: Workflow) -> Snapshot:

@@ -87,7 +87,7 @@ def audiences_at(order: Order, channel: ChannelSpec, address: str) -> str:
     """In which roles the reader at this address takes part, one after the other."""
     wanted = channel.place(address)
     roles = dict.fromkeys([*order.recipients, *([order.assignee.role] if order.assignee else [])])
-    reached = [a for a in roles if any(wanted in _places(p, channel) for p in order.people(a))]
+    reached = [a for a in roles if any(wanted in places(p, channel) for p in order.people(a))]
     return ", ".join(reached)
 
 
@@ -128,7 +128,8 @@ def _without(person: Person, channel: ChannelSpec, address: str) -> Person:
     return with_former(person, replace(person, addresses=own))
 
 
-def _places(person: Person, channel: ChannelSpec) -> set[tuple[str, str]]:
+def places(person: Person, channel: ChannelSpec) -> set[tuple[str, str]]:
+    """Where a channel reaches them, comparably."""
     return {channel.place(a) for a in channel.addresses(person)}
 
 
@@ -139,9 +140,9 @@ def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[R
     out, which the timeline says.
     """
     found: list[Reader] = []
-    channels = only or [c for c in notice.channels if _is_in(draft, notice, notice.channel_when.get(c), channel=c)]
+    channels = only or [c for c in notice.channels if is_in(draft, notice, notice.channel_when.get(c), channel=c)]
     for audience in notice.audiences if channels else ():
-        if not _is_in(draft, notice, notice.audience_when.get(audience), audience=audience):
+        if not is_in(draft, notice, notice.audience_when.get(audience), audience=audience):
             continue
         people = people_of(draft, audience)
         if not people:
@@ -153,7 +154,8 @@ def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[R
     return together(draft.workflow, found)
 
 
-def _is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str = "", audience: str = "") -> bool:
+def is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str = "", audience: str = "") -> bool:
+    """Whether this audience or channel is meant now; the timeline says why not."""
     if when is None:
         return True
     why = why_not_met(when, draft.situation(notice.name))
@@ -171,9 +173,16 @@ def _readers_of_role(workflow: Workflow, role: _Role, channel: str, channels: Se
 
 
 def _on(workflow: Workflow, channel: str, role: _Role, instead_of: str = "") -> list[Reader]:
+    return reached_on(workflow, channel, role.audience, role.index, role.person, instead_of)
+
+
+def reached_on(
+    workflow: Workflow, channel: str, audience: str, index: int, person: Person, instead_of: str = ""
+) -> list[Reader]:
+    """Where a channel reaches this person of an audience."""
     return [
-        Reader(channel, address, role.audience, role.index, (role.person,), instead_of)
-        for address in workflow.channel(channel).addresses(role.person)
+        Reader(channel, address, audience, index, (person,), instead_of)
+        for address in workflow.channel(channel).addresses(person)
     ]
 
 
@@ -218,7 +227,7 @@ def _readers_before(draft: Draft, notice: Notice, n: Message) -> list[_Role]:
     channel = draft.workflow.channel(n.channel)
     wanted = channel.place(n.address)
     roles = [_Role(a, i, p) for a in notice.audiences or (n.audience,) for i, p in enumerate(people_of(draft, a))]
-    theirs = [r for r in roles if wanted in _places(r.person, channel)]
+    theirs = [r for r in roles if wanted in places(r.person, channel)]
     if not theirs:
         # Their address was changed or dropped since.
         theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from service.domain.causes import ResendMessages
 from service.domain.draft import Draft
+from service.domain.messages import message_to
 from service.domain.notices import FINAL_STATES, SENT_STATES, WAITING_STATES, Message, ended_unsent
-from service.domain.planning import message_to
 from service.domain.readers import on_channel
 from service.domain.workflow import Notice
 

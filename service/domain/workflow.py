@@ -21,6 +21,7 @@ from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
 from service.domain.replies import Reply
 from service.domain.reports import Measure, Report
+from service.domain.rungs import Rung
 from service.domain.teams import Reason, Team
 
 WhenUnknown = Literal["resend", "while_fresh", "never"]
@@ -125,6 +126,7 @@ class Notice(Struct, frozen=True):
     `on_assignee_change`: only when it passes from one to another. `on_rows`: told when rows are added to one of these.
     `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
     `free_text`: its words are what the agent wrote. `replies`: offered as buttons in its mails.
+    `rungs`: the ladder that its channels make; none: all at once.
     """
 
     name: str
@@ -155,6 +157,7 @@ class Notice(Struct, frozen=True):
     content: Mapping[str, Content] = {}
     free_text: bool = False
     replies: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = ()
 
 
 class Faq(Struct, frozen=True):
@@ -183,7 +186,7 @@ class Workflow(Struct, frozen=True):
 
     `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
     when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
-    `promised`: the notices that a clock waits for. `contacts`: audiences whose phone and mail messages may show.
+    `promised`: the notices of which a clock waits for news. `contacts`: audiences whose phone and mail may be shown.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
     `opt_out_words`: what ends messages, beside the usual words. `shows`: attributes that lists of orders show.
     `brands`: the names that orders may be told under, beside the service's own.

@@ -20,6 +20,7 @@ from service.domain.errors import Rejection
 from service.domain.notices import Message
 from service.foresight.comparing import MessagesCompared, OrderDifference, compare, text_of
 from service.foresight.replaying import NotRecorded, WasLife, as_it_was
+from service.foresight.sparing import RungCounted
 from service.foresight.tally import Tally
 from service.foresight.would_be import WouldLife
 from service.ledger.database.engine import Ledger
@@ -76,7 +77,10 @@ class OrderChanged(Struct):
 
 
 class BackTest(Struct):
-    """What a change would have done to recorded orders. `left_out`: orders that cannot be played, by why."""
+    """What a change would have done to recorded orders. `left_out`: orders that cannot be played, by why.
+
+    `ladders`: by rung of the packs that are tried, what would leave and what would be spared.
+    """
 
     orders: int
     events: int
@@ -84,6 +88,7 @@ class BackTest(Struct):
     promises: list[PromiseCompared]
     escalations: EscalationsCompared
     cost: CostCompared
+    ladders: list[RungCounted]
     orders_changed: list[OrderChanged]
     left_out: dict[str, int]
     seconds: float
@@ -252,6 +257,7 @@ class BackTester:
                 [CallsCompared(*key, before[key], after[key]) for key in sorted(before.keys() | after.keys())],
             ),
             cost=CostCompared(_cost(was, self._prices), _cost(would, self._prices)),
+            ladders=[rung for tally in would for rung in tally.sparing.rungs],
             orders_changed=self._changed,
             left_out=dict(sorted(self._left_out.items())),
             seconds=round(self._seconds, 3),

@@ -38,6 +38,7 @@ _ELSEWHERE: Final = frozenset(
 _NOTICE_WORDS: Final = {
     "audiences": "goes to {after} instead of {before}",
     "channels": "goes by {after} instead of {before}",
+    "rungs": "climbs {after} instead of {before}",
     "mandatory": "is told whatever readers wish: {after} instead of {before}",
     "quiet": "does in quiet hours: {after} instead of {before}",
     "valid_for": "is worth telling for {after} instead of {before}",

@@ -1,6 +1,6 @@
 """Values of a pack in words, for people who compare two of them."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import time, timedelta
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from service.domain.clocks.kinds import KINDS
 from service.domain.promises import ClockSpec
+from service.domain.rungs import Rung
 from service.domain.workflow import Notice, Status
 from service.workflows.durations import in_words, length_in_words
 
@@ -25,6 +26,8 @@ def shown(value: Any) -> str:
         return in_words(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
+    if isinstance(value, tuple) and value and isinstance(value[0], Rung):
+        return ladder_in_words(value)
     if isinstance(value, Struct):
         kept = {f: v for f, v in structs.asdict(value).items() if v not in (None, "", (), frozenset(), {}, False)}
         return _short(", ".join(f"{f} {shown(v)}" for f, v in kept.items()))
@@ -43,7 +46,17 @@ def _short(text: str) -> str:
 
 def notice_rule(notice: Notice, statuses: Mapping[str, Status]) -> str:
     """Whom a notice tells, over what, and when: `customer by sms, email, on entering created`."""
-    return f"{shown(notice.audiences)} by {shown(notice.channels)}, {' or '.join(_occasions(notice, statuses))}"
+    by = ladder_in_words(notice.rungs) if notice.rungs else shown(notice.channels)
+    return f"{shown(notice.audiences)} by {by}, {' or '.join(_occasions(notice, statuses))}"
+
+
+def ladder_in_words(rungs: Sequence[Rung]) -> str:
+    """`push, whatsapp, then sms 2 minutes after unless delivered`."""
+    steps = [shown(rungs[0].channels)] if rungs else []
+    for rung in rungs[1:]:
+        unless = f" unless {rung.unless}" if rung.unless else ""
+        steps.append(f"{shown(rung.channels)} {in_words(rung.after)} after{unless}")
+    return ", then ".join(steps)
 
 
 def _occasions(notice: Notice, statuses: Mapping[str, Status]) -> list[str]:

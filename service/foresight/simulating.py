@@ -25,6 +25,7 @@ from service.domain.notices import Accepted, Message, Permanent, Receipt
 from service.domain.order import SEQUENCE_BITS
 from service.domain.workflow import Workflow
 from service.foresight.life import Answer, PlayedLife
+from service.foresight.sparing import RungCounted
 from service.foresight.tally import EscalationsCounted, Messages, PromiseCounted, Spread, Tally
 from service.prices import Prices
 from service.simulator.simulator import Invented, Simulator
@@ -57,7 +58,7 @@ class Simulated(Struct):
     """What the invented orders came to.
 
     `events`: everything that happened: what publishers said, answers and receipts of providers, clocks that rang, calls
-    that were taken. `events_per_second`: of one core's time.
+    that were taken. `ladders`: by rung, what left and what was spared. `events_per_second`: of one core's time.
     """
 
     orders: int
@@ -66,6 +67,7 @@ class Simulated(Struct):
     promises: list[PromiseCounted]
     escalations: list[EscalationsCounted]
     per_customer: Spread
+    ladders: list[RungCounted]
     seconds: float
     events_per_second: int
 
@@ -122,6 +124,7 @@ def simulate(
         tally.promises,
         tally.escalations,
         tally.per_customer,
+        tally.sparing.rungs,
         round(seconds, 3),
         int(lives.events / seconds),
     )

@@ -11,6 +11,7 @@ from service.domain.calendars import zone_of
 from service.domain.clocks.kinds import KINDS
 from service.domain.notices import Message
 from service.foresight.life import Life
+from service.foresight.sparing import Sparing
 from service.foresight.wording import segments_of
 from service.prices import Cost, Prices
 from service.workflows.packs import Pack
@@ -73,7 +74,8 @@ class _Group:
 class Tally:
     """Adds up lives under one pack.
 
-    `kept` and `broken` are promises by name; `calls` what was opened, by team, reason and hour of the team's day.
+    `sparing`: what its ladders save. `kept` and `broken` are promises by name; `calls` what was opened, by team, reason
+    and hour of the team's day.
     """
 
     def __init__(self, pack: Pack, prices: Prices, brand: str) -> None:
@@ -85,6 +87,7 @@ class Tally:
         self.broken: Counter[str] = Counter()
         self.calls: Counter[tuple[str, str, int]] = Counter()
         self._per_person: Counter[int] = Counter()
+        self.sparing = Sparing(pack, prices, brand)
 
     def add(self, life: Life) -> None:
         """Count one order's life."""
@@ -94,6 +97,7 @@ class Tally:
                 told[n.audience, n.person] += 1
                 self._add_message(life, n)
         self._per_person.update(told.values())
+        self.sparing.add(life)
         specs = self._pack.workflow.clocks
         for clock in life.clocks.values():
             if (spec := specs.get(clock.spec)) is None or not KINDS[spec.kind].is_promise:

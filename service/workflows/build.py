@@ -22,6 +22,7 @@ from service.workflows import (
 )
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import StatusYaml, TransitionsYaml, WorkflowYaml
+from service.workflows.schema_channels import rungs_of
 from service.workflows.schema_teams import ReasonYaml, TeamYaml
 
 
@@ -75,9 +76,16 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         expected_end=tuple(yaml.expected_end),
         locale_fallback=locale_fallback(yaml),
         channels=registry.specs(),
-        promised=frozenset(c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice),
+        promised=_awaited(yaml),
     )
-    return build_brands.with_brands(workflow, yaml.brands) if yaml.brands else workflow
+    return build_brands.with_brands(workflow, yaml.brands, scope) if yaml.brands else workflow
+
+
+def _awaited(yaml: WorkflowYaml) -> frozenset[str]:
+    """Notices of which orders want news: a promise waits for it, or the next rung of a ladder."""
+    promised = {c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice}
+    own = {name for brand in yaml.brands.values() for name, n in brand.notices.items() if rungs_of(n.channels)}
+    return frozenset(promised | own | {name for name, n in yaml.notices.items() if rungs_of(n.channels)})
 
 
 def locale_fallback(yaml: WorkflowYaml) -> Kinship:

@@ -8,19 +8,22 @@ from msgspec.structs import replace
 from service.channels import registry
 from service.domain.brands import USUAL_LOOK, Brand, Look
 from service.domain.workflow import Content, Notice, TrackingRules, Workflow
+from service.workflows.build_notices import channel_when, rungs
+from service.workflows.conditions import Scope
 from service.workflows.schema_brands import BrandYaml
+from service.workflows.schema_channels import single
 from service.workflows.schema_tracking import SupportYaml
 
 _WHITE: Final = "#ffffff"
 _BLACK: Final = "#000000"
 
 
-def with_brands(workflow: Workflow, yaml: Mapping[str, BrandYaml]) -> Workflow:
+def with_brands(workflow: Workflow, yaml: Mapping[str, BrandYaml], scope: Scope) -> Workflow:
     """The workflow that knows its brands."""
-    return replace(workflow, brands={name: _brand(name, brand, workflow) for name, brand in yaml.items()})
+    return replace(workflow, brands={name: _brand(name, brand, workflow, scope) for name, brand in yaml.items()})
 
 
-def _brand(name: str, yaml: BrandYaml, workflow: Workflow) -> Brand:
+def _brand(name: str, yaml: BrandYaml, workflow: Workflow, scope: Scope) -> Brand:
     look = Look(yaml.look.colour, ink_on(yaml.look.colour)) if yaml.look.colour else USUAL_LOOK
     fallback = workflow.fallback if yaml.fallback is None else yaml.fallback
     if yaml.channels:
@@ -30,7 +33,7 @@ def _brand(name: str, yaml: BrandYaml, workflow: Workflow) -> Brand:
         title=yaml.name,
         look=replace(look, logo=yaml.look.logo),
         senders={channel: tuple(_canonical(channel, s) for s in said) for channel, said in yaml.senders.items()},
-        notices={n: _told(notice, yaml) for n, notice in workflow.notices.items()},
+        notices={n: _told(notice, yaml, scope) for n, notice in workflow.notices.items()},
         fallback=fallback,
         reply_to=yaml.reply_to or workflow.reply_to,
         tracking=_with_support(workflow.tracking, yaml.support) if yaml.support else workflow.tracking,
@@ -46,17 +49,25 @@ def _canonical(channel: str, sender: str) -> str:
     return form(sender) if form else sender
 
 
-def _told(notice: Notice, brand: BrandYaml) -> Notice:
+def _told(notice: Notice, brand: BrandYaml, scope: Scope) -> Notice:
     if notice.free_text:
         return notice  # goes wherever the customer wrote
     own = brand.notices.get(notice.name)
-    kept = tuple(channel for channel in brand.channels if channel in notice.channels)
     content = {locale: Content(c.sid, c.variables) for locale, c in own.whatsapp_content.items()} if own else {}
-    return replace(
-        notice,
-        channels=tuple(own.channels) if own and own.channels else kept or notice.channels,
-        content={**notice.content, **content},
-    )
+    notice = replace(notice, content={**notice.content, **content})
+    if own and own.channels:
+        return replace(
+            notice,
+            channels=tuple(dict.fromkeys(name for name, _ in single(own.channels))),
+            channel_when=channel_when(own.channels, scope),
+            rungs=rungs(own.channels, scope),
+        )
+    kept = tuple(channel for channel in brand.channels if channel in notice.channels)
+    if not kept:
+        return notice
+    # A rung of which nothing is left is none.
+    left = ((rung, tuple(c for c in brand.channels if c in rung.channels)) for rung in notice.rungs)
+    return replace(notice, channels=kept, rungs=tuple(replace(r, channels=names) for r, names in left if names))
 
 
 def ink_on(colour: str) -> str:

@@ -1,9 +1,13 @@
 """Notices of a pack, from YAML to the domain's model."""
 
-from service.domain.conditions.tree import predicates
+from datetime import timedelta
+
+from service.domain.conditions.tree import Condition, predicates
+from service.domain.rungs import Rung
 from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote, Throttle, WhenQuiet
 from service.workflows.conditions import Scope, condition
-from service.workflows.schema import NoticeYaml, RungYaml, WorkflowYaml, audiences_of, channels_of
+from service.workflows.schema import NoticeYaml, WorkflowYaml, audiences_of, channels_of
+from service.workflows.schema_channels import Channels, ChannelYaml, rungs_of, single
 from service.workflows.schema_conditions import AudienceYaml
 
 
@@ -18,14 +22,33 @@ def _quiet(name: str, yaml: NoticeYaml, pack: WorkflowYaml) -> WhenQuiet:
     return "wait" if is_follow_up and name not in by_others else yaml.quiet
 
 
+def channel_when(channels: Channels, scope: Scope) -> dict[str, Condition]:
+    """The conditions of single channels."""
+    return {name: c for name, when in single(channels) if (c := condition(when, scope))}
+
+
+def rungs(channels: Channels, scope: Scope) -> tuple[Rung, ...]:
+    """The ladder that they make; none where all go at once."""
+    return tuple(
+        Rung(
+            tuple(c.channel if isinstance(c, ChannelYaml) else c for c in step.channels),
+            step.after or timedelta(0),
+            step.unless,
+            condition(step.when, scope),
+        )
+        for step in rungs_of(channels)
+    )
+
+
 def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Notice:
     """A notice with its conditions; those of the places that name it are theirs."""
     when = condition(yaml.when, scope)
     audiences = {a.audience: c for a in yaml.audience if isinstance(a, AudienceYaml) if (c := condition(a.when, scope))}
-    channels = {r.channel: c for r in yaml.channels if isinstance(r, RungYaml) if (c := condition(r.when, scope))}
+    channels = channel_when(yaml.channels, scope)
+    steps = rungs(yaml.channels, scope)
     told_by = [n.when for s in pack.statuses.values() for n in s.notify if n.notice == name]
     named = [condition(w, scope) for w in told_by]
-    every = [when, *audiences.values(), *channels.values(), *named]
+    every = [when, *audiences.values(), *channels.values(), *(r.when for r in steps), *named]
     return Notice(
         name=name,
         audiences=tuple(audiences_of(yaml)),
@@ -47,6 +70,7 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
         when=when,
         audience_when=audiences,
         channel_when=channels,
+        rungs=steps,
         watched=frozenset(t.path for c in every for t in predicates(c) if t.op == "changed_by"),
         secret=yaml.secret,
         valid_for=yaml.valid_for,

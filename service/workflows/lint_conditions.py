@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from service.workflows.build import scope_of
 from service.workflows.conditions import problems
 from service.workflows.lint import Finding, Source
-from service.workflows.schema import NoticeYaml, RungYaml, WorkflowYaml
+from service.workflows.schema import NoticeYaml, WorkflowYaml
+from service.workflows.schema_channels import Channels, ChannelYaml, RungYaml
 from service.workflows.schema_clocks import AtWarningYaml, ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import AudienceYaml, WhenYaml
 from service.workflows.yaml_lines import YamlPath
@@ -58,6 +59,10 @@ def _of_events(when: WhenYaml) -> Iterator[str]:
 def _places(y: WorkflowYaml) -> Iterator[Place]:
     for name, notice in y.notices.items():
         yield from _of_notice(name, notice)
+    for brand, said in y.brands.items():
+        for name, own in said.notices.items():
+            by_event = name in y.notices and not y.notices[name].manual
+            yield from _of_channels(("brands", brand, "notices", name, "channels"), own.channels, by_event)
     for name, status in y.statuses.items():
         for i, told in enumerate(status.notify):
             yield Place(("statuses", name, "notify", i, "when"), told.when, of_event=True)
@@ -82,9 +87,19 @@ def _of_notice(name: str, notice: NoticeYaml) -> Iterator[Place]:
     for i, audience in enumerate(notice.audience):
         if isinstance(audience, AudienceYaml):
             yield Place(("notices", name, "audience", i, "when"), audience.when, by_event)
-    for i, channel in enumerate(notice.channels):
-        if isinstance(channel, RungYaml):
-            yield Place(("notices", name, "channels", i, "when"), channel.when, by_event)
+    yield from _of_channels(("notices", name, "channels"), notice.channels, by_event)
+
+
+def _of_channels(path: YamlPath, channels: Channels, by_event: bool) -> Iterator[Place]:
+    """Rungs but the first go when their time comes: no event is looked at then."""
+    for i, said in enumerate(channels):
+        if isinstance(said, ChannelYaml):
+            yield Place((*path, i, "when"), said.when, by_event)
+        elif isinstance(said, RungYaml):
+            yield Place((*path, i, "when"), said.when, by_event and i == 0)
+            for j, channel in enumerate(said.channels):
+                if isinstance(channel, ChannelYaml):
+                    yield Place((*path, i, "channels", j, "when"), channel.when, by_event and i == 0)
 
 
 def _of_clock(name: str, clock: ClockYaml) -> Iterator[Place]:

@@ -11,7 +11,8 @@ from service.domain.workflow import AttributeType, OnRepeat, WhenQuiet, WhenUnkn
 from service.workflows.durations import Duration
 from service.workflows.schema_acts import ActsYaml
 from service.workflows.schema_asks import Asks
-from service.workflows.schema_brands import BrandYaml, Channel, ContentYaml, MailAddress
+from service.workflows.schema_brands import BrandYaml, ContentYaml, MailAddress
+from service.workflows.schema_channels import Channel, Channels, single
 from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, WhenYaml
 from service.workflows.schema_lists import ListYaml
@@ -107,13 +108,6 @@ class OnChangeYaml(Part):
     in_: Annotated[Idents, Field(alias="in")] = []
 
 
-class RungYaml(Part):
-    """A channel that is used only while the condition holds."""
-
-    channel: Channel
-    when: WhenYaml
-
-
 class BundleYaml(Part):
     """Messages wait so long, to leave in one with others to the same person on the same channel."""
 
@@ -132,7 +126,7 @@ class NoticeYaml(Part):
     """One thing worth telling."""
 
     audience: Audiences = ["customer"]
-    channels: list[Channel | RungYaml]
+    channels: Channels
     on_assignee_change: Ident | None = None
     on_assigned: Annotated[
         Ident | None, Field(description="told when somebody of this role (assignee: of any) gets the order")
@@ -213,7 +207,7 @@ def audiences_of(notice: NoticeYaml) -> list[str]:
 
 def channels_of(notice: NoticeYaml) -> list[str]:
     """The names of the channels by which it may."""
-    return [c.channel if isinstance(c, RungYaml) else c for c in notice.channels]
+    return list(dict.fromkeys(name for name, _ in single(notice.channels)))
 
 
 def _typed(value: Any) -> Any:

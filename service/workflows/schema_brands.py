@@ -4,24 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from service.channels import registry
-from service.domain.json_object import JsonObject
 from service.mail_address import canonical_mail
+from service.workflows.schema_channels import Channel, Channels
 from service.workflows.schema_tracking import SupportYaml
 from service.workflows.schema_words import Ident, Part, one_or_many
 
-
-def _installed(name: str) -> str:
-    if name in registry.channels():
-        return name
-    raise ValueError(f"Input should be an installed channel; known: {', '.join(registry.channels())}")
-
-
-def _all_channels(schema: JsonObject) -> None:
-    schema["enum"] = list(registry.channels())
-
-
-Channel = Annotated[str, AfterValidator(_installed), Field(json_schema_extra=_all_channels)]
 MailAddress = Annotated[str, AfterValidator(lambda text: canonical_mail(text) if text else "")]
 Senders = Annotated[
     list[str], BeforeValidator(one_or_many, json_schema_input_type=str | list[str]), Field(min_length=1)
@@ -45,7 +32,7 @@ class LookYaml(Part):
 class BrandNoticeYaml(Part):
     """What a brand does otherwise with a notice."""
 
-    channels: Annotated[list[Channel], Field(description="in place of the notice's own")] = []
+    channels: Annotated[Channels, Field(description="in place of the notice's own")] = []
     whatsapp_content: dict[str, ContentYaml] = {}
 
 

@@ -1,5 +1,6 @@
 """The past, played again: under the pack that ran it is exactly what the ledger holds; under another, what that changes."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -50,8 +51,21 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     await ledger.close()
 
 
-async def lived(ledger: Ledger, count: int) -> MixedLives:
-    lives = MixedLives(ledger, errand(), count)
+LADDER = "[{channels: [push, sms]}, {channels: [whatsapp], after: 5m, unless: delivered}, {channels: [email], after: 30m, unless: read}]"
+
+
+def climbing() -> Pack:
+    """The pack with two of its notices on ladders."""
+    asked, going = "asked: {channels: [sms, email]}", "going: {channels: [sms],"
+    return errand(
+        ("fallback: {sms: email}", "fallback: {}"),
+        (asked, asked.replace("[sms, email]", LADDER)),
+        (going, going.replace("[sms]", LADDER)),
+    )
+
+
+async def lived(ledger: Ledger, count: int, pack: Pack | None = None) -> MixedLives:
+    lives = MixedLives(ledger, pack or errand(), count)
     await lives.live(ROUNDS)
     return lives
 
@@ -107,7 +121,7 @@ def other(played: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
 
 async def assert_same(lives: MixedLives, count: int) -> None:
     """Each order, played as it was and again under the same pack, is what the ledger holds."""
-    ledger, workflow = lives.orders.ledger, errand().workflow
+    ledger, workflow = lives.orders.ledger, lives.workflow
     async with ledger.reading() as tx:
         ids = await orders_since(tx, lives.since, ["errand"])
         pasts = [p for first in range(0, len(ids), 100) for p in await past_of(tx, ids[first : first + 100])]
@@ -138,6 +152,26 @@ async def test_the_pack_that_ran_gives_exactly_what_the_ledger_holds(ledger: Led
     assert (done.messages.added, done.messages.removed, done.messages.changed) == (0, 0, 0)
     assert all(p.was == p.would_be and p.kept_was == p.kept_would_be for p in done.promises)
     assert done.escalations.was == done.escalations.would_be > 0
+
+
+async def test_ladders_are_played_again_exactly_and_a_shower_in_their_place_shows(sqlite_url: str) -> None:
+    ledger = Ledger(sqlite_url, Keyring(KEY), **OPTIONS)
+    await migrate(ledger)
+    lives = await lived(ledger, 60, climbing())
+    await assert_same(lives, 60)
+    async with ledger.reading() as tx:
+        rungs = Counter((await tx.execute(select(messages.c.rung).where(messages.c.sent_at.is_not(None)))).scalars())
+    assert min(rungs[n] for n in (1, 2, 3)) > 5, rungs
+    shower = errand(("asked: {channels: [sms, email]}", "asked: {channels: [push, sms, whatsapp, email]}"))
+    tester = BackTester(Packs([climbing()]), {"errand": shower}, Prices(), "Stagebell")
+    done = await tester.run(ledger, lives.since, lives.clock.now())
+    assert done.messages.added > 0
+    assert done.ladders == []
+    tester = BackTester(Packs([climbing()]), {"errand": climbing()}, Prices(), "Stagebell")
+    same = await tester.run(ledger, lives.since, lives.clock.now())
+    assert (same.messages.added, same.messages.removed) == (0, 0)
+    assert sum(r.spared for r in same.ladders if r.rung > 1) > 0
+    await ledger.close()
 
 
 async def test_a_shorter_promise_shows_exactly_the_orders_that_it_concerns(ledger: Ledger) -> None:

@@ -39,6 +39,7 @@ from service.domain.notices import (
     Message,
     PlannedNotice,
     ProviderResult,
+    Receipt,
     before_sending,
     ended_unsent,
     settle,
@@ -57,7 +58,7 @@ FIRST_ID = order_uuid(UUID("0195f1c0-0000-7000-8000-000000000000"))
 class Life:
     """An order of `pack`, from its first event on. `provider` answers for all channels, at first by taking all.
 
-    `messages`, `clocks` and `escalations` hold the last state of each; `entries` is the timeline.
+    `receipts`: the channels on which what was taken is delivered at once. `messages`, `clocks` and `escalations` hold the last state of each; `entries` is the timeline.
     """
 
     def __init__(self, pack: Pack, start: datetime = NOON) -> None:
@@ -65,6 +66,7 @@ class Life:
         self.now = start
         self.order: Order | None = None
         self.provider: Callable[[Message, datetime], ProviderResult] = lambda n, _now: Accepted("in memory", str(n.id))
+        self.receipts: frozenset[str] = frozenset()
         self.notices: dict[UUID, PlannedNotice] = {}
         self.messages: dict[UUID, Message] = {}
         self.clocks: dict[UUID, Clock] = {}
@@ -203,6 +205,8 @@ class Life:
         if after.state == "sent" and n.channel == "email":
             self._mailed.append(after)
         self.answered(n, after)
+        if after.state == "sent" and n.channel in self.receipts:
+            self.answered(after, settle(after, Receipt("delivered", ""), self.now, jitter=0.5))
 
     def answered(self, before: Message, after: Message) -> None:
         """What became of a message: the order hears of it when that is an end, or it reached somebody."""

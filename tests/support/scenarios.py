@@ -8,6 +8,7 @@
   escalations: ["24h vendor_ops provider_not_answering resolved"]
   clocks: {provider_answers: breached}
   refused: ["cannot follow"]
+  receipts: [whatsapp]                         # channels on which what was taken is delivered at once
   on_real_parts: true                          # played on database, broker and providers by `make test`, too
 """
 
@@ -115,6 +116,7 @@ def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
         return Accepted("in memory", str(n.id))
 
     life.provider = answer
+    life.receipts = frozenset(case.get("receipts", ()))
     refused = []
     for line in case["events"]:
         life.travel_to(NOON + at(line["at"]))
@@ -128,6 +130,7 @@ def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
 async def play(world: World, workflow: str, case: dict[str, Any]) -> Played:
     """The whole case through the service."""
     refused = []
+    world.receipts = frozenset(case.get("receipts", ()))
     for line in case["events"]:
         await world.travel_to(NOON + at(line["at"]))
         (verdict,) = await world.take(as_event(workflow, line, "S-1"))

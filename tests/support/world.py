@@ -12,8 +12,9 @@ from sqlalchemy import func, select, update
 
 from service.app import App
 from service.dispatch.outcomes import OutcomeWriter
+from service.dispatch.settle import Outcome
 from service.dispatch.unknown_messages import UnknownResolver
-from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.domain.notices import SETTLE_UNKNOWN_AFTER, Receipt
 from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
 from service.intake.intake import Verdict
@@ -85,6 +86,8 @@ class World:
         self.clock = ManualTime(start)
         self.app = App(settings, time=self.clock)
         self._settling: list[asyncio.Task[None]] = []
+        # Channels on which what was taken is delivered as soon as all is quiet.
+        self.receipts: frozenset[str] = frozenset()
 
     async def start(self) -> None:
         """Start all loops."""
@@ -235,6 +238,18 @@ class World:
             return all(d is None or d > self.clock.now() for d in due) and await self._is_settled()
 
         await self.until(done, "quiet")
+        if self.receipts and await self._deliver():
+            await self.until(done, "quiet")
+
+    async def _deliver(self) -> bool:
+        """What was taken has arrived, as a provider's receipt would say; whether there was any."""
+        taken = select(messages.c.id, messages.c.order_id).where(
+            messages.c.state == "sent", messages.c.channel.in_(self.receipts)
+        )
+        async with self.ledger.reading() as tx:
+            rows = (await tx.execute(taken)).all()
+        await self.app.settler.write([Outcome(row.id, row.order_id, Receipt("delivered", "")) for row in rows])
+        return bool(rows)
 
     async def view(self, order_id: str, workflow: str = "device_pickup") -> dict[str, Any]:
         """The order as the API shows it."""

@@ -78,6 +78,17 @@ def test_who_cancels_on_the_day_before_talks_to_the_front_desk() -> None:
     assert [c.escalation.reason for c in life.escalations.values()] == ["reply_unanswered"]
 
 
+def test_a_mail_offers_no_reply_that_would_mean_nothing_now() -> None:
+    def offered(starts: float) -> list[str]:
+        life = booked(starts=starts)
+        (mail,) = [n for n in life.messages.values() if n.channel == "email" and n.notice == "appointment_confirmed"]
+        text = life.text_of(mail)
+        return [name for name in ("reschedule", "cancel") if f"/replies/{name}" in text]
+
+    assert offered(60) == ["reschedule", "cancel"]
+    assert offered(20) == ["reschedule"], "who cancels on the day before talks to the front desk"
+
+
 def test_a_no_to_the_reminder_is_read_by_a_person() -> None:
     life = booked()
     assert said(life, "No.")[0] == "cannot_come"

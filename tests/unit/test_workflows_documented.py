@@ -85,6 +85,14 @@ def test_every_key_of_a_demos_step_has_an_example() -> None:
     assert len(read) > 8
 
 
+def _channels(said: list[Any]) -> Iterator[str]:
+    for one in said:
+        if isinstance(one, str):
+            yield one
+        else:
+            yield from _channels(one["channels"] if "channels" in one else [one["channel"]])
+
+
 def _whole(folder: Path) -> Path:
     """All examples as one pack; what they name and leave out is declared in the plainest way."""
     pack: dict[str, Any] = {}
@@ -114,7 +122,7 @@ def _whole(folder: Path) -> Path:
         (folder / "_layouts" / layout.name).write_text(layout.read_text())
     (home / "workflow.yaml").write_text(yaml.safe_dump(pack, sort_keys=False))
     for name, notice in pack["notices"].items():
-        channels = [c if isinstance(c, str) else c["channel"] for c in notice["channels"]]
+        channels = [*_channels(notice["channels"])]
         channels += [c for b in pack["brands"].values() for c in b["notices"].get(name, {}).get("channels", [])]
         for channel in {*channels, *(pack["fallback"].get(c) for c in channels)} - {
             None,

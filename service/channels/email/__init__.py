@@ -80,4 +80,5 @@ EMAIL: Final = Channel(
     providers=_providers,
     canonical_sender=mailbox,
     medium=MailMedium(),
+    tells="delivered",
 )

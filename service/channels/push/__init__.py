@@ -25,4 +25,5 @@ PUSH: Final = Channel(
     needs="FCM_CREDENTIALS",
     providers=_providers,
     medium=TitledMedium(),
+    tells="sent",
 )

@@ -66,4 +66,5 @@ SMS: Final = Channel(
     providers=_providers,
     canonical_sender=sms_sender,
     medium=SmsMedium(),
+    tells="delivered",
 )

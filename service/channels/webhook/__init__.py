@@ -42,4 +42,5 @@ WEBHOOK: Final = Channel(
     needs="nothing",
     providers=_providers,
     medium=WebhookMedium(),
+    tells="sent",
 )

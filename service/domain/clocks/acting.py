@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
-from service.domain import triggers
+from service.domain import ladders, triggers
 from service.domain.clocks.kinds import KINDS
 from service.domain.clocks.kinds.follow_up import ready_at
 from service.domain.conditions.judging import why_not
@@ -23,6 +23,9 @@ Notify = Callable[[Draft, str, datetime], UUID | None]
 
 def ring(draft: Draft, key: str, clock: Clock, due: datetime, notify: Notify) -> None:
     """Do what the clock does at `due`: its warning where that is before its own due time, else its breach or plan."""
+    if clock.climb:
+        ladders.ring(draft, clock)
+        return
     spec = draft.workflow.clocks.get(clock.spec)
     if spec is None:
         draft.drop_clock(key, replace(clock, state="cancelled", stopped=draft.now, why="no longer in the pack"))

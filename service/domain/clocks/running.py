@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from service.domain import escalation as escalations
+from service.domain import ladders
 from service.domain.clocks.acting import Notify, ring
 from service.domain.clocks.kinds import KINDS
 from service.domain.clocks.timing import has_length, later, left, warn_time
@@ -155,21 +156,21 @@ def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
 def fell_away(draft: Draft, notice_id: UUID, why: str) -> None:
     """Nobody is to be told of this notice any more: its promise is void, and what it raised is settled."""
     for key, clock in list(draft.order.clocks.items()):
-        if clock.notice_id == notice_id:
+        if clock.notice_id == notice_id and clock.climb is None:
             stop(draft, key, clock, draft.at, why, moved=True)
 
 
 def held_up(draft: Draft, notice_id: UUID, why: str) -> None:
     """A person holds this notice back: its promise runs on, and says so should it break."""
     for key, clock in list(draft.order.clocks.items()):
-        if clock.notice_id == notice_id and clock.state == "running":
+        if clock.notice_id == notice_id and clock.state == "running" and clock.climb is None:
             draft.put_clock(key, replace(clock, why=why))
 
 
 def notified(draft: Draft, notice_id: UUID, how: str) -> None:
     """A message of this notice was sent or delivered: the promise to tell is kept."""
     for key, clock in list(draft.order.clocks.items()):
-        if clock.notice_id != notice_id:
+        if clock.notice_id != notice_id or clock.climb:
             continue
         spec = draft.workflow.clocks.get(clock.spec)
         if spec is None or spec.until == "sent" or how in ("delivered", "read", "bundled"):
@@ -188,6 +189,7 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
     draft.drop_clock(key, replace(clock, state=state, stopped=at, why=why))
     if clock.told:
         draft.call_off(clock.told, why)
+        ladders.end(draft, clock.told, why)
     if spec is None or spec.escalate is None or spec.escalate.auto_resolve:
         escalations.clock_ended(draft, clock.id, at, why)
 
@@ -238,4 +240,4 @@ def _first_due(draft: Draft, until: datetime, plans: bool) -> tuple[str, Clock, 
 
 def _is_promise(draft: Draft, clock: Clock) -> bool:
     spec = draft.workflow.clocks.get(clock.spec)
-    return spec is None or KINDS[spec.kind].is_promise
+    return clock.climb is None and (spec is None or KINDS[spec.kind].is_promise)

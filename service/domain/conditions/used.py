@@ -24,6 +24,7 @@ def _of_notice(notice: Notice) -> Iterator[Condition]:
     yield from ([notice.when] if notice.when else [])
     yield from notice.audience_when.values()
     yield from notice.channel_when.values()
+    yield from (rung.when for rung in notice.rungs if rung.when)
 
 
 def _of_clock(clock: ClockSpec) -> Iterator[Condition]:

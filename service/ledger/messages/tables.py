@@ -94,6 +94,8 @@ messages = Table(
     # What its provider says that it cost, in millionths of that currency (ISO 4217).
     Column("price_micros", BigInteger),
     Column("price_unit", Text, nullable=False, server_default=""),
+    # Which step of its notice's ladder it is, from 1; 0: of none.
+    Column("rung", Integer, nullable=False, server_default="0"),
     partial("notifications_waiting", "channel", "not_before", where=WAITING),
     partial("notifications_in_turn", "channel", "turn", "not_before", where=WAITING),
     partial("notifications_leased", "lease_until", where="state = 'sending'"),

@@ -15,6 +15,7 @@ from service.domain.draft import Decision
 from service.domain.events import clean
 from service.domain.notices import FINAL_STATES, Message, PlannedNotice
 from service.domain.order import Clock, Order
+from service.domain.rungs import KIND, notice_of
 from service.domain.workflow import Workflow
 from service.events_out import of_clock, of_message, of_reply
 from service.keyring import Keyring
@@ -295,8 +296,8 @@ def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
         "order_id": order.id,
         "workflow": order.workflow,
         "name": clock.spec,
-        "kind": spec.kind if spec else "",
-        "notice": (spec and spec.notice) or "",
+        "kind": spec.kind if spec else KIND if notice_of(clock.spec) else "",
+        "notice": (spec and spec.notice) or notice_of(clock.spec),
         "team": reason.team if reason else "",
         "started_at": clock.started,
         "warn_at": clock.warn,

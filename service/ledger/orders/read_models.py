@@ -26,7 +26,8 @@ class MessageShown(Struct, frozen=True):
     """One message to one person.
 
     `name`, `address`: whose it is. `provider_id`: what the provider calls it; `error_code`, `error`: what it, or we,
-    said last. `valid_until`: when it is of no use any more. `title`, `text`, `html`: its exact words, codes masked.
+    said last. `rung`: which step of its notice's ladder it is, from 1; 0: of none. `valid_until`: when it is of no use
+    any more. `title`, `text`, `html`: its exact words, codes masked.
     """
 
     id: str
@@ -49,6 +50,7 @@ class MessageShown(Struct, frozen=True):
     text: str
     html: str
     history: list[StateChange]
+    rung: int
 
 
 class MessageOfOrder(MessageShown, frozen=True, kw_only=True):

@@ -146,7 +146,9 @@ def message_row(keyring: Keyring, n: Message, lane: bytes, now: datetime) -> New
         "valid_until": n.valid_until,
         "when_unknown": n.when_unknown,
         "secret": n.secret,
+        "error_code": n.error_code,
         "error": n.error,
+        "rung": n.rung,
         "created_at": now,
         "history": history_line(n.state, now, n.error),
         "sealed_recipient": seal_json(
@@ -194,6 +196,7 @@ def message_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Message:
         error_code=r["error_code"],
         error=r["error"],
         sent_at=r["sent_at"],
+        rung=r["rung"],
     )
 
 

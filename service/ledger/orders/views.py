@@ -146,6 +146,7 @@ def message_view(keyring: Keyring, row: Any) -> MessageShown:
         text=words.get("text", MASK if n.secret else ""),
         html=words.get("html", ""),
         history=history_of(row.history),
+        rung=n.rung,
     )
 
 

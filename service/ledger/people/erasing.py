@@ -44,7 +44,7 @@ _KEPT: Final = frozenset({
     "notice", "channel", "audience", "messages", "status", "stage", "pack", "event", "reason", "team", "severity",
     "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
     "started", "stopped", "seconds", "noticed_late_s", "told", "warned", "state", "field",
-    "reply", "side", "list", "count", "batch",
+    "reply", "rung", "side", "list", "count", "batch",
 })  # fmt: skip
 _KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved")
 

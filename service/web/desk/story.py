@@ -61,8 +61,10 @@ def told(titles: Titles, workflow: str, messages: Iterable[MessageShown]) -> lis
     """The newest first; what was told again is a line of its own."""
     groups: dict[tuple[str, str, str, str], list[MessageShown]] = {}
     for m in messages:
-        # One wave of a notice is planned within a minute.
-        groups.setdefault((m.notice, m.audience, m.name, m.created.strftime("%Y%m%d%H%M")), []).append(m)
+        # One wave of a notice is planned within a minute; the later rungs of a ladder belong to it.
+        whom = (m.notice, m.audience, m.name)
+        wave = next((key for key in reversed(groups) if key[:3] == whom), None) if m.rung > 1 else None
+        groups.setdefault(wave or (*whom, m.created.strftime("%Y%m%d%H%M")), []).append(m)
     lines = [_told(titles, workflow, group) for group in groups.values()]
     return sorted(lines, key=lambda line: line.at, reverse=True)
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from service.domain.rungs import notice_of
 from service.domain.workflow import Workflow
 from service.workflows.packs import Packs
 
@@ -61,6 +62,8 @@ class Titles(Struct, frozen=True):
 
     def clock(self, workflow: str, name: str) -> str:
         """A promise: what is wrong once it is broken, or what it tells."""
+        if notice := notice_of(name):
+            return f"Next rung: {self.notice(workflow, notice)}"
         w = self._of(workflow)
         spec = w.clocks.get(name) if w else None
         if spec and spec.notice:

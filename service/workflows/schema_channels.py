@@ -1,0 +1,60 @@
+"""The channels of a notice: all at once, some only while a condition holds, or one rung of a ladder after the other."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from service.channels import registry
+from service.domain.json_object import JsonObject
+from service.domain.rungs import Reached
+from service.workflows.durations import Duration
+from service.workflows.schema_conditions import WhenYaml
+from service.workflows.schema_words import Part
+
+
+def _installed(name: str) -> str:
+    if name in registry.channels():
+        return name
+    raise ValueError(f"Input should be an installed channel; known: {', '.join(registry.channels())}")
+
+
+def _all_channels(schema: JsonObject) -> None:
+    schema["enum"] = list(registry.channels())
+
+
+Channel = Annotated[str, AfterValidator(_installed), Field(json_schema_extra=_all_channels)]
+
+
+class ChannelYaml(Part):
+    """A channel that is used only while the condition holds."""
+
+    channel: Channel
+    when: WhenYaml
+
+
+class RungYaml(Part):
+    """A step of a ladder: its channels go so long `after` the step before, `unless` a message of any earlier was."""
+
+    channels: list[Channel | ChannelYaml]
+    after: Annotated[Duration | None, Field(description="the rung before it that was told; none of the first")] = None
+    unless: Annotated[
+        Reached | None, Field(description="left out where a message of any rung before it came so far")
+    ] = None
+    when: Annotated[WhenYaml | None, Field(description="as if it were not there while this does not hold")] = None
+
+
+Channels = list[Channel | ChannelYaml | RungYaml]
+
+
+def single(channels: Channels) -> list[tuple[str, WhenYaml | None]]:
+    """Each channel by which such a notice may be told, with its condition, in the order in which they are tried."""
+    found: list[tuple[str, WhenYaml | None]] = []
+    for said in channels:
+        for one in said.channels if isinstance(said, RungYaml) else [said]:
+            found.append((one.channel, one.when) if isinstance(one, ChannelYaml) else (one, None))
+    return found
+
+
+def rungs_of(channels: Channels) -> list[RungYaml]:
+    """The steps of a ladder; none where the channels are no ladder."""
+    return [said for said in channels if isinstance(said, RungYaml)]

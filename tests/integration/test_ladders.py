@@ -1,0 +1,165 @@
+"""Ladders in the whole service: rungs skipped without a request, the next one once, whatever restarts or races."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from service.broker.port import Message
+from service.clock.clock import ClockLoop
+from service.dispatch.settle import Outcome, Settler
+from service.domain.notices import Receipt
+from service.ledger.messages import tables
+from tests.integration.conftest import Caller
+from tests.integration.test_replies import say, told
+from tests.integration.test_whatsapp_window import SID, whatsapp
+from tests.support.providers import Mailbox, Providers
+from tests.support.world import ROOT, World, settings_for
+
+LADDER = "[{channels: [whatsapp]}, {channels: [sms], after: 2m, unless: delivered}]"
+
+
+def packs(folder: Path) -> Path:
+    """The packs, with one notice of `device_pickup` on a ladder, and a template on another: windows hold."""
+    shutil.copytree(ROOT / "templates", folder / "packs")
+    file = folder / "packs/device_pickup/workflow.yaml"
+    content = f'whatsapp_content: {{en: {{sid: {SID}, variables: {{"1": "{{{{ order.id }}}}"}}}}}}'
+    text = file.read_text().replace("fallback: {whatsapp: sms}", "fallback: {}")
+    text = text.replace(
+        "vendor_en_route: {channels: [sms, whatsapp, push]}", f"vendor_en_route: {{channels: {LADDER}}}"
+    )
+    text = text.replace("vendor_arrived: {channels:", f"vendor_arrived: {{{content}, channels:")
+    assert "after: 2m" in text
+    assert SID in text
+    file.write_text(text)
+    return folder / "packs"
+
+
+async def started(url: str, providers: Providers, mailbox: Mailbox, folder: Path) -> World:
+    world = World(settings_for(providers, mailbox, database_url=url, workflows=folder), providers, mailbox)
+    await world.start()
+    return world
+
+
+@pytest.fixture
+async def world(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[World]:
+    world = await started(sqlite_url, providers, mailbox, packs(tmp_path))
+    yield world
+    await world.close()
+
+
+async def on_the_way(world: World, order_id: str, phone: str, *, opens: bool = True) -> None:
+    """The partner is on the way to somebody who has just written to us, unless not."""
+    if opens:
+        await say(world, "hello", person=phone, channel="whatsapp", sid=f"WA{phone}", To="whatsapp:+15005550007")
+    await told(world, order_id, phone=phone, whatsapp=phone)
+
+
+def texts(world: World, phone: str) -> int:
+    """How many SMS went there."""
+    return len(world.providers.of("sms", phone))
+
+
+async def climbed(world: World, order_id: str) -> list[tuple[str, str, int, str]]:
+    found = (await world.view(order_id))["messages"]
+    return [(m["channel"], m["state"], m["rung"], m["error_code"]) for m in found if m["notice"] == "vendor_en_route"]
+
+
+async def receipt(world: World, order_id: str, channel: str, status: Any) -> None:
+    """As the provider's callback is settled."""
+    (n,) = [m for m in (await world.view(order_id))["messages"] if m["channel"] == channel and m["rung"]]
+    async with world.ledger.reading() as tx:
+        order = (
+            await tx.execute(select(tables.messages.c.order_id).where(tables.messages.c.id == UUID(n["id"])))
+        ).scalar_one()
+    await world.app.settler.write([Outcome(UUID(n["id"]), order, Receipt(status, ""))])
+    await world.settled()
+
+
+async def test_a_rung_that_cannot_be_is_skipped_without_a_request_and_the_next_goes_at_once(
+    world: World, caller: Caller
+) -> None:
+    published: list[dict[str, Any]] = []
+    publish = world.app.broker.publish
+
+    async def keep(messages: Sequence[Message]) -> list[bool]:
+        published.extend(json.loads(m.body) for m in messages if m.exchange == "notifications")
+        return await publish(messages)
+
+    world.app.broker.publish = keep  # type: ignore[method-assign]
+    closed, stopped, gone = "+919812345601", "+919812345602", "+919812345603"
+    await on_the_way(world, "O-1", closed, opens=False)
+    await say(world, "STOP", person=stopped, channel="whatsapp", sid="WA2", To="whatsapp:+15005550007")
+    await on_the_way(world, "O-2", stopped, opens=False)
+    await on_the_way(world, "O-3", gone)
+    assert [len(whatsapp(world)), *(texts(world, p) for p in (closed, stopped, gone))] == [1, 1, 1, 0]
+    for order_id in ("O-1", "O-2"):
+        assert await climbed(world, order_id) == [("whatsapp", "suppressed", 1, "rung_skipped"), ("sms", "sent", 2, "")]
+    supervisor = await caller("supervisor")
+    _, page = await supervisor.get("/v1/messages?cause=rung_skipped")
+    assert {(m["order_id"], m["state"], m["rung"]) for m in page["messages"]} == {
+        ("O-1", "suppressed", 1),
+        ("O-2", "suppressed", 1),
+    }
+    said = [e["data"] for e in published if e["type"] == "notification.suppressed"]
+    assert {(d["order_id"], d["channel"], d["rung"], d["error_code"]) for d in said} == {
+        ("O-1", "whatsapp", 1, "rung_skipped"),
+        ("O-2", "whatsapp", 1, "rung_skipped"),
+    }
+    _, order = await supervisor.get("/v1/orders/device_pickup/O-3")
+    (clock,) = [c for c in order["clocks"] if c["kind"] == "rung"]
+    assert (clock["name"], clock["notice"], clock["state"]) == ("ladder.vendor_en_route", "vendor_en_route", "running")
+    await receipt(world, "O-3", "whatsapp", "undelivered")
+    assert texts(world, gone) == 1
+    (line,) = [e for e in (await world.view("O-3"))["timeline"] if e["kind"] == "rung_planned"]
+    assert (line["rung"], line["channel"]) == (2, "sms")
+    _, shown = await supervisor.get("/desk/orders/device_pickup/O-3")
+    assert "rung 2" in str(shown)
+
+
+async def test_the_next_rung_survives_a_restart_and_goes_once(
+    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    folder, late, soon = packs(tmp_path), "+919812345604", "+919812345605"
+    first = await started(sqlite_url, providers, mailbox, folder)
+    await on_the_way(first, "O-1", late)
+    await on_the_way(first, "O-2", soon)
+    await receipt(first, "O-2", "whatsapp", "delivered")
+    await first.close()
+    again = await started(sqlite_url, providers, mailbox, folder)
+    again.clock.move_to(first.clock.now())
+    assert [texts(again, p) for p in (late, soon)] == [0, 0]
+    await again.move(seconds=119)
+    assert [texts(again, p) for p in (late, soon)] == [0, 0]
+    await again.move(seconds=2)
+    await again.move(minutes=30)
+    assert [texts(again, p) for p in (late, soon)] == [1, 0]
+    await again.close()
+
+
+async def test_clocks_of_several_processes_and_a_receipt_at_one_moment_tell_once(
+    postgres_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    world = await started(postgres_url, providers, mailbox, packs(tmp_path))
+    people = [f"+9198123457{n:02d}" for n in range(12)]
+    for n, phone in enumerate(people):
+        await on_the_way(world, f"O-{n}", phone)
+    async with world.ledger.reading() as tx:
+        rows = (
+            await tx.execute(
+                select(tables.messages.c.id, tables.messages.c.order_id).where(tables.messages.c.channel == "whatsapp")
+            )
+        ).all()
+    world.clock.advance(minutes=2)
+    arrived = [Outcome(r.id, r.order_id, Receipt("delivered", "")) for r in rows]
+    clocks = [ClockLoop(world.app.orders).fire_due() for _ in range(3)]
+    await asyncio.gather(*clocks, *(Settler(world.app.orders).write([o]) for o in arrived))
+    await world.move(minutes=5)
+    assert {texts(world, phone) for phone in people} == {1}, "whoever comes first does what was due"
+    await world.close()
