@@ -13,6 +13,7 @@ from service.domain.errors import NotNow, Rejection
 from service.domain.events import EventType
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
+from service.domain.replies import MatchingAct
 from service.domain.workflow import Status, Workflow
 
 _EVENTS: Final[Mapping[str, EventType]] = {
@@ -51,6 +52,14 @@ def offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> list[Off
         for act in workflow.acts.values()
         if act.name != "create" and act.roles & roles and _is_possible(workflow, order, act)
     ]
+
+
+def is_offered(workflow: Workflow, order: Order, wanted: MatchingAct, roles: frozenset[str]) -> bool:
+    """Whether they may do now what a reply asks for."""
+    return any(
+        offer.act == wanted.act and (not wanted.status or wanted.status in {s.status for s in offer.to})
+        for offer in offered(workflow, order, roles)
+    )
 
 
 def _is_possible(workflow: Workflow, order: Order, act: Act) -> bool:

@@ -29,7 +29,7 @@ class Conversation(Struct, frozen=True, omit_defaults=True):
     """Who said something last, and where an answer reaches them.
 
     `unanswered_since`: since when they wait for a person (UTC); `counted`: by reply, those that counted;
-    `said`: how many things were said.
+    `said`: how many things were said. `asked`: the reply whose act is all that they wait for.
     """
 
     channel: str = ""
@@ -39,6 +39,7 @@ class Conversation(Struct, frozen=True, omit_defaults=True):
     unanswered_since: datetime | None = None
     counted: Mapping[str, Counted] = {}
     said: int = 0
+    asked: str = ""
 
 
 class ReceivedReply(Struct, frozen=True):

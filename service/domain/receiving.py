@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, growing, issues, notifying, transitions, triggers, versions
+from service.domain import attributes, growing, issues, notifying, replying, transitions, triggers, versions
 from service.domain.causes import EventReceived
 from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
@@ -61,6 +61,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
         issues.report(draft, data.issue.reason, "data.issue.reason", data.issue.detail, _actor(event) or "a publisher")
     draft.set(note=data.note)
     alone = isinstance(data, NoteAddedData)
+    replying.note_done(draft)
     _plan_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before), *rows], data)
     running.sync(draft, by_event=True)
     return draft.decision()
@@ -176,6 +177,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
     notices = triggers.entered(draft, status) if move != "repeat" else []
     if move == "again":
         running.begin_again(draft)
+    replying.note_done(draft)
     _plan_all(draft, [*notices, *_of_changes(draft, before), *growing.grow(draft, data)], data)
     running.sync(draft, by_event=True)
     return draft.decision()

@@ -7,7 +7,7 @@ where the words do not, waits for a person.
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -30,6 +30,14 @@ class Word(Struct, frozen=True):
     asks: bool = False
 
 
+class MatchingAct(Struct, frozen=True):
+    """What an agent does by one click where a reply asks for it: an act of the pack, with all that it takes."""
+
+    act: str
+    status: str = ""
+    attributes: Mapping[str, Any] = {}
+
+
 class Reply(Struct, frozen=True):
     """A reply that a pack knows: who may give it, in which `statuses` it counts, and what it does.
 
@@ -37,7 +45,8 @@ class Reply(Struct, frozen=True):
     notice is told to whoever replied, there where they did. `too_late`: told so to whoever replies when it counts no
     more. `waits`: a person answers, too. `repeats`: it counts again and again; others count once while the order stays
     in a status. `buttons`: offered where taps are possible. It is this reply only `when` that holds.
-    `choice`: of the replies of one choice, such as a rating, one counts.
+    `choice`: of the replies of one choice, such as a rating, one counts. `act`: where no system moves the order, it
+    waits until somebody does this.
     """
 
     name: str
@@ -55,6 +64,7 @@ class Reply(Struct, frozen=True):
     buttons: bool = True
     when: Condition | None = None
     choice: str | None = None
+    act: MatchingAct | None = None
 
     @property
     def counts_as(self) -> str:

@@ -65,9 +65,38 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
             last=cause.at,
             said=talk.said + 1,
             unanswered_since=(talk.unanswered_since or cause.at) if waits else talk.unanswered_since,
+            asked=_asked(talk, found, waits=waits),
         )
     )
     running.sync(draft, by_event=False)
+
+
+def _asked(talk: Conversation, found: Reply | None, *, waits: bool) -> str:
+    """The reply that is all they wait for: with anything else beside it, a person has to answer."""
+    if not waits:
+        return talk.asked
+    name = found.name if found and found.act else ""
+    return name if talk.unanswered_since is None or talk.asked == name else ""
+
+
+def matching_act(workflow: Workflow, order: Order) -> Reply | None:
+    """The reply whose act is all that the order's people wait for."""
+    talk = order.conversation
+    reply = workflow.replies.get(talk.asked) if talk and talk.unanswered_since else None
+    return reply if reply and reply.act else None
+
+
+def note_done(draft: Draft) -> None:
+    """Somebody did what a reply asked for, here or elsewhere: nobody waits for it any more."""
+    reply, talk, before = matching_act(draft.workflow, draft.order), draft.order.conversation, draft.before
+    if reply is None or reply.act is None or talk is None or not isinstance(before, Order):
+        return
+    wanted = reply.act
+    entered = wanted.status and draft.order.status == wanted.status != before.status
+    given = not wanted.status and all(draft.order.attributes.get(k) == v for k, v in wanted.attributes.items())
+    if entered or given:
+        draft.log("reply_done", reply=reply.name)
+        draft.set(conversation=replace(talk, unanswered_since=None, asked=""))
 
 
 def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str) -> Reply | None:
@@ -119,7 +148,7 @@ def _waits(draft: Draft, found: Reply | None, outcome: ReplyOutcome, reader: Rea
     if found.notify and triggers.is_meant(draft, found.notify):
         notifying.notify(draft, found.notify, draft.at)
     told = found.answer is None or _answer(draft, found.answer, reader, can_tell=can_tell)
-    return found.waits or not told
+    return found.waits or found.act is not None or not told
 
 
 def _answer(draft: Draft, notice: str | None, reader: Reader, *, can_tell: bool) -> bool:
@@ -148,7 +177,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
     if message.state == "suppressed":
         raise Rejection(f"channel: {message.error}")
     draft.log("customer_answered", by=cause.by, channel=reader.channel, audience=reader.audience)
-    draft.set(conversation=replace(talk, unanswered_since=None))
+    draft.set(conversation=replace(talk, unanswered_since=None, asked=""))
     running.sync(draft, by_event=False)
 
 
@@ -174,14 +203,14 @@ def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message])
         return
     talk = draft.order.conversation or Conversation()
     draft.log("answer_failed", channel=n.channel, audience=n.audience, why=n.error)
-    draft.set(conversation=replace(talk, unanswered_since=talk.unanswered_since or draft.now))
+    draft.set(conversation=replace(talk, unanswered_since=talk.unanswered_since or draft.now, asked=""))
     running.sync(draft, by_event=False)
 
 
 def move_reply(draft: Draft, cause: MoveReply) -> None:
     """What was said belongs to another order: nobody waits for an answer here."""
     talk = draft.order.conversation or Conversation()
-    draft.set(conversation=replace(talk, unanswered_since=None))
+    draft.set(conversation=replace(talk, unanswered_since=None, asked=""))
     draft.log("reply_moved", by=cause.by, to=cause.to)
     running.sync(draft, by_event=False)
 

@@ -9,6 +9,7 @@ import email.errors
 import re
 from email.message import Message
 from email.policy import compat32
+from email.utils import parseaddr
 from html.parser import HTMLParser
 from itertools import islice
 from typing import Final
@@ -51,6 +52,11 @@ class Letter:
     def name(self) -> str:
         """Its Message-ID, by which a redelivery is known; empty where it has none."""
         return " ".join(str(self._mail["Message-ID"] or "").split())[:250]
+
+    @property
+    def sender(self) -> str:
+        """From whose address it comes, as it says itself; empty where it says none."""
+        return parseaddr(str(self._mail["From"] or ""))[1].strip()
 
     @property
     def is_automatic(self) -> bool:

@@ -20,6 +20,7 @@ from service.conversations import IncomingReply, legible
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome, Settler
+from service.domain.address_keys import address_key
 from service.domain.notices import Receipt, RefusedScope
 from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
@@ -140,6 +141,7 @@ class Postbox:
             text=legible(await asyncio.to_thread(lambda: letter.words), LONGEST),
             audience=n.audience,
             order_id=n.order_id,
+            is_theirs=not letter.sender or address_key(letter.sender) == address_key(n.address),
         )
         if await conversations.take(self._orders, said):
             await self._note(stored, history_line("replied", now, "the reader answered by mail"))

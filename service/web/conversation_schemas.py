@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from service.domain.json_object import JsonObject
 from service.ledger.conversations.reading import Said, Waiting
 
 
@@ -15,11 +16,22 @@ class PreparedAnswer(Struct, frozen=True):
     text: str
 
 
+class OfferedAct(Struct, frozen=True):
+    """What the customer waits for, by one click: the reply's title, and the act with all that it takes."""
+
+    reply: str
+    title: str
+    act: str
+    status: str
+    attributes: JsonObject
+
+
 class Conversation(Struct, frozen=True):
     """What an order's people said and were answered, oldest first. `unanswered_since`: since when somebody waits.
 
     `answering`: the agent who says that they answer, until `answering_until`; empty: nobody does. `channel`: where an
-    answer goes unless another way is named; `locale`: the language of whoever wrote last.
+    answer goes unless another way is named; `locale`: the language of whoever wrote last. `act`: what the caller may do
+    now of what is waited for.
     """
 
     messages: Sequence[Said]
@@ -29,6 +41,7 @@ class Conversation(Struct, frozen=True):
     channel: str
     locale: str
     prepared: Sequence[PreparedAnswer]
+    act: OfferedAct | None
 
 
 class CustomerAnswer(Struct):

@@ -3,20 +3,29 @@
 from aiohttp import web
 
 from service import conversations
+from service.domain.acting import is_offered
 from service.domain.causes import AnswerCustomer
 from service.domain.conversation import ANSWER
 from service.domain.errors import Rejection
 from service.domain.languages import pick_locale
 from service.domain.order import Order, OrderRef
+from service.domain.replying import matching_act
 from service.domain.workflow import Workflow
 from service.ledger.conversations import reading, writing
 from service.ledger.orders.locking import find
 from service.orders import NoSuchOrder
 from service.web import known
 from service.web.audited import audit_line
-from service.web.auth import scope_of
+from service.web.auth import INCLUDES, scope_of
 from service.web.context import CALLER, CONTEXT
-from service.web.conversation_schemas import Conversation, CustomerAnswer, PreparedAnswer, ReplyMove, Tray
+from service.web.conversation_schemas import (
+    Conversation,
+    CustomerAnswer,
+    OfferedAct,
+    PreparedAnswer,
+    ReplyMove,
+    Tray,
+)
 from service.web.orders import order_ref
 from service.web.params import answer, body_of, uuid_of
 from service.web.queries import query_of
@@ -49,7 +58,16 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
         channel=talk.channel if talk else "",
         locale=locale,
         prepared=prepared(workflow, order.status, locale),
+        act=_offered(workflow, order, frozenset[str](INCLUDES[request[CALLER].role])),
     )
+
+
+def _offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> OfferedAct | None:
+    reply = matching_act(workflow, order)
+    if reply is None or reply.act is None or not is_offered(workflow, order, reply.act, roles):
+        return None
+    title = workflow.title_in(reply.titles, workflow.default_locale, reply.name)
+    return OfferedAct(reply.name, title, reply.act.act, reply.act.status, dict(reply.act.attributes))
 
 
 def locale_of(order: Order, workflow: Workflow) -> str:

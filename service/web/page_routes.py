@@ -293,6 +293,14 @@ PAGES = (
     ),
     Route(
         "POST",
+        "/desk/orders/{workflow}/{order_id}/asked",
+        talks.do_what_is_asked,
+        "agent",
+        page=True,
+        audit=Act("order.acted"),
+    ),
+    Route(
+        "POST",
         "/desk/orders/{workflow}/{order_id}/conversation",
         talks.post_answer,
         "agent",

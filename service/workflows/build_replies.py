@@ -5,7 +5,7 @@ from typing import Final
 
 from service.channels import registry
 from service.domain.conversation import ANSWER
-from service.domain.replies import Reply, word_of
+from service.domain.replies import MatchingAct, Reply, word_of
 from service.domain.workflow import Ask, Attribute, Faq, Notice, TrackingRules
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import FaqYaml, WorkflowYaml
@@ -30,6 +30,8 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
         for key in NOTICES:
             if (told := getattr(reply, key)) is not None:
                 yield ("replies", name, key), "notice", told, list(y.notices)
+        if reply.act and reply.act.status:
+            yield ("replies", name, "act", "status"), "status", reply.act.status, list(y.statuses)
         if reply.escalate is not None:
             yield ("replies", name, "escalate"), "reason", reply.escalate, list(y.reasons)
 
@@ -63,6 +65,7 @@ def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml, scope: Scope) -> Reply:
         buttons=r.buttons,
         when=condition(r.when, scope),
         choice=r.choice,
+        act=MatchingAct(r.act.act, r.act.status or "", r.act.attributes) if r.act else None,
     )
 
 

@@ -33,13 +33,35 @@ def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
     for locale in y.locales:
         if locale not in reply.title:
             yield source.problem(("replies", name, "title"), f"{name}: no title in {locale!r}")
-    if not (reply.publish or reply.escalate or reply.notify or reply.answer or reply.waits):
+    yield from _act(source, name, reply)
+    if not (reply.publish or reply.escalate or reply.notify or reply.answer or reply.waits or reply.act):
         yield source.problem(("replies", name), f"{name}: does nothing; give it 'publish', 'answer', 'waits' or others")
     for language, words in reply.words.items():
         for word in words:
             if not word_of(word).text:
                 said = f"{name}: {word!r} has no letter or digit, and would never be found in a message"
                 yield source.problem(("replies", name, "words", language), said)
+
+
+def _act(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
+    """Whether people may do by hand what the reply asks for."""
+    wanted, path = reply.act, ("replies", name, "act")
+    if wanted is None:
+        return
+    act = getattr(source.yaml.acts, wanted.act)
+    if act is None:
+        yield source.problem(path, f"{name}: nobody may do {wanted.act!r}; declare it under 'acts'")
+        return
+    if (wanted.act == "change_status") != bool(wanted.status) or not (wanted.status or wanted.attributes):
+        yield source.problem(path, f"{name}: 'change_status' takes a 'status', and 'set_dates' attributes alone")
+    if wanted.status and act.to and wanted.status not in act.to:
+        yield source.problem(path, f"{name}: {wanted.status!r} is not entered by hand; add it to 'acts'")
+    status = source.yaml.statuses.get(wanted.status or "")
+    settable = {*act.sets, *(n.what for n in (status.needs if status else ()))}
+    for attribute in wanted.attributes:
+        if f"attributes.{attribute}" not in settable:
+            said = f"{name}: attributes.{attribute} is not given with {wanted.act!r}; add it to its 'sets'"
+            yield source.problem((*path, "attributes", attribute), said)
 
 
 def _doubles(source: Source) -> Iterator[Finding]:

@@ -4,10 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from service.workflows.schema_conditions import WhenYaml
-from service.workflows.schema_words import Ident, Idents, Part, Titles, one_or_many
+from service.workflows.schema_conditions import Given, WhenYaml
+from service.workflows.schema_words import AttributeName, Ident, Idents, Part, Titles, one_or_many
 
 Words = Annotated[str, Field(max_length=200, description="a whole message; case, marks, blanks and emoji do not count")]
+
+
+class MatchingActYaml(Part):
+    """What an agent does by one click where a reply asks for it, with all that it takes."""
+
+    act: Literal["change_status", "set_dates"] = "change_status"
+    status: Annotated[Ident | None, Field(description="the one that is entered, by change_status")] = None
+    attributes: dict[AttributeName, Given] = {}
 
 
 class ReplyYaml(Part):
@@ -33,6 +41,9 @@ class ReplyYaml(Part):
     answer: Annotated[Ident | None, Field(description="a notice of facts, told to whoever replied, there")] = None
     too_late: Annotated[Ident | None, Field(description="a notice to whoever says it when it counts no more")] = None
     waits: Annotated[bool, Field(description="a person answers, too")] = False
+    act: Annotated[
+        MatchingActYaml | None, Field(description="where no system moves orders: it waits until an agent does this")
+    ] = None
     repeats: Annotated[bool, Field(description="counts each time; others once while the order stays in a status")] = (
         False
     )

@@ -56,7 +56,7 @@ def template_values(
         "audience": audience,
         "people": snapshot.people,
         "contacts": snapshot.contacts,
-        "replies": _replies(workflow, notice, snapshot.status, locale, link),
+        "replies": _replies(workflow, notice, snapshot, locale, link),
         "lists": {name: _size(snapshot, name) for name in workflow.lists},
         "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
         "region": region,
@@ -70,8 +70,9 @@ def _size(snapshot: Snapshot, name: str) -> dict[str, int]:
     return {"count": state.count, "added": state.added}
 
 
-def _replies(workflow: Workflow, notice: str, status: str, locale: str, link: str) -> list[dict[str, str]]:
+def _replies(workflow: Workflow, notice: str, snapshot: Snapshot, locale: str, link: str) -> list[dict[str, str]]:
     """What the notice offers to say, each with its words and a link, which shows and never acts."""
     offered = workflow.notices[notice].replies if notice in workflow.notices else ()
-    found = [r for name in offered if (r := workflow.replies.get(name)) and status in r.statuses]
+    meant = (r for name in offered if name not in snapshot.withheld and (r := workflow.replies.get(name)))
+    found = [r for r in meant if snapshot.status in r.statuses]
     return [{"title": workflow.title_in(r.titles, locale, r.name), "link": f"{link}/replies/{r.name}"} for r in found]

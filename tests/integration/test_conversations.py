@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from service import conversations
+from service.conversations import IncomingReply
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import ASHA, say, told
+from tests.support.events import event
 from tests.support.world import World
 
 pytestmark = pytest.mark.any_database
@@ -82,6 +85,35 @@ async def test_the_tray_has_who_waits_longest_first_and_says_who_answers(world: 
     assert status == 200
     assert [m["text"] for m in talk["messages"]] == ["second", "a stranger"] or len(talk["messages"]) == 2
     assert (await agent.get("/v1/conversations"))[1]["unmatched"] == []
+
+
+async def test_what_no_system_does_is_offered_as_an_act_until_it_is_done(world: World, caller: Caller) -> None:
+    asha = {"customer": {"name": "Asha", "email": "asha@example.com"}}
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients=asha))
+    await world.settled()
+    await conversations.take(world.app.orders, IncomingReply("m1", "email", "asha@example.com", "Please cancel."))
+    agent, publisher = await caller("agent"), await caller("publisher")
+    _, tray = await agent.get("/v1/conversations")
+    assert [(c["order_id"], c["reply"]) for c in tray["conversations"]] == [("R-1", "cancel")]
+    _, talk = await agent.get("/v1/orders/repair/R-1/conversation")
+    assert talk["act"] == {
+        "reply": "cancel", "title": "Cancel the repair", "act": "change_status", "status": "cancelled", "attributes": {},
+    }  # fmt: skip
+    assert (await publisher.get("/v1/orders/repair/R-1/conversation"))[0] == 403
+    _, page = await agent.get("/desk/orders/repair/R-1/conversation")
+    assert "Cancel the repair" in page
+    status, _ = await agent.call(
+        "POST", "/desk/orders/repair/R-1/asked", data={"reply": "other", "csrf_token": ""}, allow_redirects=False
+    )
+    assert status == 409
+    for _ in range(2):
+        asked = {"reply": "cancel", "form_id": "f1", "csrf_token": ""}
+        status, _ = await agent.call("POST", "/desk/orders/repair/R-1/asked", data=asked, allow_redirects=False)
+        assert status == 303, "a doubled click is one act"
+    _, order = await agent.get("/v1/orders/repair/R-1")
+    assert (order["status"], [t["kind"] for t in order["timeline"]].count("reply_done")) == ("cancelled", 1)
+    _, talk = await agent.get("/v1/orders/repair/R-1/conversation")
+    assert (talk["unanswered_since"], talk["act"]) == (None, None)
 
 
 async def test_refusals_say_what_to_do(world: World, caller: Caller) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import smtplib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select, update
 
+from service.broker.port import Message
 from service.dispatch.mail_links import mail_token
 from service.keyring import Keyring
 from service.ledger.database.engine import new_uuid
@@ -167,6 +168,35 @@ async def test_soft_bounces_deliveries_and_replies_are_told_apart(mail_world: Wo
     assert await state_of(mail_world) == ["email delivered"]
     await deliver(mail_world, mail.sender, dsn("failed", "5.2.2"))
     assert await state_of(mail_world) == ["email delivered"]
+
+
+def answered(said: str, sender: str = "Asha <asha@example.com>", name: str = "<y@example.com>") -> bytes:
+    """A reply as mail programs write it: above what it answers."""
+    quoted = "On Mon, 2 Mar 2026 at 12:00, Stagebell wrote:\r\n> Do you say no? Cancel?\r\n> No, thanks"
+    head = f"From: {sender}\r\nMessage-ID: {name}\r\nSubject: Re: Your price"
+    return f"{head}\r\n\r\n{said}\r\n\r\n{quoted}\r\n".encode()
+
+
+async def test_a_price_is_confirmed_by_a_word_in_a_mail_once_and_by_nobody_elses(mail_world: World) -> None:
+    published: list[tuple[str, str]] = []
+    publish = mail_world.app.broker.publish
+
+    async def keep(messages: Sequence[Message]) -> list[bool]:
+        published.extend((m.routing_key, m.message_id) for m in messages if m.exchange == "replies")
+        return await publish(messages)
+
+    mail_world.app.broker.publish = keep  # type: ignore[method-assign]
+    price = {"amount": "12500.00", "currency": "INR"}
+    await mail_world.accept(event("M-1", "inspection_completed", recipients={"customer": CUSTOMER}, price=price))
+    await mail_world.settled()
+    reply_to = str(mail_world.mailbox.mails[-1].message["Reply-To"])
+    # Whoever it was passed on to may say what they like; a person reads it.
+    await deliver(mail_world, reply_to, answered("Yes", "Ravi <ravi@example.org>", "<other@example.org>"))
+    for _ in range(2):
+        await deliver(mail_world, reply_to, answered("Yes, please!\r\n\r\n-- \r\nAsha"))
+    await mail_world.settled()
+    assert [key for key, _ in published] == ["reply.device_pickup.none", "reply.device_pickup.confirm_price"]
+    assert [k for k in await kinds(mail_world) if k.startswith("reply_")] == ["reply_received"] * 2
 
 
 async def test_a_full_mailbox_is_no_reason_to_write_never_again(mail_world: World) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import and_, or_, select
 
 from service.domain.address_keys import both_forms
@@ -63,7 +64,7 @@ class Answering(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A conversation in the tray: the last thing said, and since when somebody waits."""
+    """A conversation in the tray: the last thing said, and since when somebody waits; `reply`: what it means, if so."""
 
     workflow: str
     order_id: str
@@ -73,6 +74,7 @@ class Waiting(Struct, frozen=True):
     text: str
     answering: str
     reply_id: str
+    reply: str | None = None
 
 
 def answers_of(workflow: Workflow) -> frozenset[str]:
@@ -177,7 +179,8 @@ async def waiting(
         at = last.get(row.order_id)
         words = _words(tx.keyring, at) if at is not None else Words()
         shown = (at.channel, words.name, words.text, _agent(tx.keyring, row, now), str(at.id)) if at else ("",) * 5
-        found.append(Waiting(row.workflow, row.order_name, row.unanswered_since, *shown))
+        waits = Waiting(row.workflow, row.order_name, row.unanswered_since, *shown)
+        found.append(replace(waits, reply=at.reply or None) if at else waits)
     return found
 
 

@@ -7,8 +7,11 @@ import msgspec
 from aiohttp import web
 
 from service.domain.errors import Rejection
+from service.domain.events import Note
 from service.domain.order import OrderRef
+from service.intake.acts import DESK
 from service.orders import NoSuchOrder
+from service.web.acts import act
 from service.web.conversation_schemas import CustomerAnswer
 from service.web.conversations import answer_customer, move, show_answering, shown, tray
 from service.web.desk.orders import path_of
@@ -17,6 +20,8 @@ from service.web.known import teams_of, workflows_of
 from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import form_of
+from service.web.problems import Problem
+from service.web.schemas import ActOrder
 
 
 async def conversations(request: web.Request) -> web.StreamResponse:
@@ -49,7 +54,24 @@ async def talk(request: web.Request) -> web.StreamResponse:
     seen = _digest(found)
     if request.headers.get("X-Seen") == seen:
         return web.Response(status=204)
-    return await render(request, "talk.html.j2", {"talk": found, "seen": seen})
+    values = {"talk": found, "seen": seen, "base": path_of(*order_ref(request))}
+    return await render(request, "talk.html.j2", values)
+
+
+async def do_what_is_asked(request: web.Request) -> web.StreamResponse:
+    """Do what the customer waits for, and show the order again."""
+    return await once_by_form(request, _do)
+
+
+async def _do(request: web.Request) -> web.StreamResponse:
+    ref = order_ref(request)
+    offered = (await shown(request, ref)).act
+    if offered is None or offered.reply != (await form_of(request)).get("reply"):
+        raise Problem(409, "Not possible now", "this is not what the customer waits for any more; look again")
+    note = Note(f"{offered.title}: as the customer asked", public=False)
+    asked = ActOrder(offered.act, status=offered.status, attributes=offered.attributes, note=note)
+    await act(request, ref, asked, DESK)
+    raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
 
 
 async def post_answer(request: web.Request) -> web.StreamResponse:
