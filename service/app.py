@@ -44,7 +44,7 @@ from service.ledger.escalations.writing import TEAMS
 from service.mail_in import server as mail_in
 from service.mail_in.postbox import Postbox
 from service.orders import Orders
-from service.providers import build_routes, ledger_of, report_mail_sender
+from service.providers import attachments_of, build_routes, ledger_of, report_mail_sender
 from service.readiness import Watch
 from service.relay.mail import MailTransport
 from service.relay.relay import Relay
@@ -113,7 +113,15 @@ class App:
         self.holds = Holds(self.orders, self.budgets)
         self.templates = TemplateStates(self.orders, settings.twilio_accounts())
         mail_domain = settings.mail_domain if settings.mail_in else ""
-        self.composer = Composer(self.packs, self.ledger.keyring, settings.brand, settings.public_url, mail_domain)
+        self.composer = Composer(
+            self.packs,
+            self.ledger.keyring,
+            settings.brand,
+            settings.public_url,
+            mail_domain,
+            timedelta(days=settings.link_days),
+        )
+        self.attachments = attachments_of(settings, self.orders)
         self.routes: dict[str, ChannelRoute] = {}
         self.stopping = asyncio.Event()
         self.supervisor = Supervisor()
@@ -162,10 +170,11 @@ class App:
                 self.supervisor.loop(role, coroutine)
         self.supervisor.background("align", self._keep_aligned())
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
-        self.supervisor.closers.append(watch.close)
+        self.supervisor.closers += [watch.close, self.attachments.close]
         self.supervisor.background("keys", watch.run())
         self.supervisor.background("takeover", Takeover(self.orders, self.routes).run())
         if "clock" in self.roles:
+            self.supervisor.background("attachments", self.attachments.run())
             self.supervisor.background("attributes", AttributeIndex(self.ledger, self.packs).run())
         if "dispatch" not in self.roles:
             self.supervisor.background("providers", self.health.run(self.stopping))
@@ -286,6 +295,7 @@ class App:
             sessions=Sessions(self.ledger.keyring),
             auditor=Auditor(self.ledger, self.time),
             templates=self.templates,
+            attachments=self.attachments,
             open_to=self._open_to,
         )
         has_web = "web" in self.roles

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import structlog
 
+from service.attachments.s3 import Credentials, S3Store
+from service.attachments.store import AttachmentStore
 from service.channels import registry
 from service.channels.capture import CaptureProvider
 from service.channels.channel import Surroundings
@@ -19,7 +21,9 @@ from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
+from service.orders import Orders
 from service.report_mail import MAIL, ReportMail
+from service.s3_address import bucket_of
 from service.settings import Settings, SettingsError
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
@@ -61,6 +65,17 @@ def ledger_of(settings: Settings, *, read_only: bool = False) -> Ledger:
         sqlite_synchronous=settings.sqlite_synchronous,
         read_only=read_only,
     )
+
+
+def attachments_of(settings: Settings, orders: Orders) -> AttachmentStore:
+    """Where files are kept, as the settings say; raises SettingsError without an access key for an S3 store."""
+    if settings.attachments == "ledger":
+        return AttachmentStore(orders)
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", "")
+    if not key_id or not secret:
+        raise SettingsError("STAGEBELL_ATTACHMENTS: an S3 store needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    credentials = Credentials(key_id, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
+    return AttachmentStore(orders, S3Store(bucket_of(settings.attachments), credentials))
 
 
 def _private(path: str, flags: int) -> int:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, 
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
-from service import addresses, prices, setting_names, setting_values, shipped
+from service import addresses, prices, s3_address, setting_names, setting_values, shipped
 from service.channels import registry
 from service.channels.channel import Channel
 from service.channels.email.settings import MailSettings
@@ -79,6 +79,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     oidc_role_claim: str = "stagebell_role"
     oidc_scope_claim: str = ""
 
+    attachments: str = "ledger"
     prices: Path | None = None
 
     provider_timeout: Annotated[float, Field(gt=0, le=300)] = 20.0
@@ -98,6 +99,13 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
         unknown = [c for c in value if c not in known]
         if unknown:
             raise ValueError(f"unknown channel {unknown[0]!r}; known: {', '.join(known)}")
+        return value
+
+    @field_validator("attachments")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if value != "ledger":
+            s3_address.bucket_of(value)
         return value
 
     @field_validator("prices")

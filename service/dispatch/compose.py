@@ -1,5 +1,6 @@
 """From a claimed message to the message that leaves, and to what is kept of it: codes only masked."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -7,6 +8,7 @@ from msgspec import Struct, structs
 from service.channels.medium import Rendered
 from service.channels.port import MailHeaders, OutgoingMessage, ReplyWindow
 from service.channels.registry import spec_of
+from service.dispatch.file_links import file_token
 from service.dispatch.mail_links import mail_headers
 from service.domain.growing import OF_ROW
 from service.keyring import Keyring
@@ -33,12 +35,21 @@ class Composed(Struct, frozen=True):
 class Composer:
     """Renders messages in the words of their pack."""
 
-    def __init__(self, packs: Packs, keyring: Keyring, brand: str, public_url: str, mail_domain: str = "") -> None:
+    def __init__(
+        self,
+        packs: Packs,
+        keyring: Keyring,
+        brand: str,
+        public_url: str,
+        mail_domain: str = "",
+        link_life: timedelta = timedelta(days=30),
+    ) -> None:
         self._packs = packs
         self._keyring = keyring
         self._brand = brand
         self._public_url = public_url
         self._mail_domain = mail_domain
+        self._link_life = link_life
 
     def compose(self, claimed: ClaimedMessage, ttl_s: int, window: ReplyWindow | None = None) -> Composed:
         """Raises Rejection, jinja2.TemplateError or ValueError when the pack cannot say it."""
@@ -89,6 +100,12 @@ class Composer:
         """Names an order's tracking page; a new generation makes all earlier ones void."""
         return self._keyring.token(f"{LINK_PURPOSE}{generation}", order_id)
 
+    def _file_links(self, claimed: ClaimedMessage) -> dict[str, str]:
+        """Where the files of a public note are got, for as long as tracking links hold."""
+        until = claimed.notice_at + self._link_life
+        files = (UUID(a.id) for a in claimed.snapshot.attachments)
+        return {str(i): f"{self._public_url}/f/{file_token(self._keyring, i, until)}" for i in files}
+
     def render(self, claimed: ClaimedMessage, secret: str | None) -> Rendered:
         """The words, with `secret` where the code belongs."""
         return worded(
@@ -99,4 +116,5 @@ class Composer:
             brand=self._brand,
             link=self.link(claimed),
             secret=secret,
+            file_links=self._file_links(claimed),
         )

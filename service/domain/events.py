@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from service.domain.attached import MOST_FILES, Attached
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListGiven
@@ -50,6 +51,9 @@ class Note(Struct, frozen=True, omit_defaults=True):
 
     text: Text
     public: bool = False
+    attachments: Annotated[
+        tuple[Attached, ...], Meta(max_length=MOST_FILES, description="files that are stored for the order already")
+    ] = ()
 
 
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]

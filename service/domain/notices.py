@@ -19,6 +19,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from service.domain.attached import Attached
 from service.domain.events import Appointment, Payment
 from service.domain.lists import ListState
 from service.domain.workflow import WhenUnknown
@@ -129,6 +130,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     brand: str = ""
     withheld: tuple[str, ...] = ()
     lists: Mapping[str, ListState] = {}
+    attachments: tuple[Attached, ...] = ()
 
 
 class PlannedNotice(Struct, frozen=True):

@@ -185,6 +185,7 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
         attributes=order.attributes,
         brand=order.brand,
         lists=order.lists,
+        attachments=order.note.attachments if order.note and order.note.public else (),
         people={audience: people[0].name for audience, people in order.recipients.items() if people},
         contacts={
             audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))

@@ -227,4 +227,5 @@ def _said(draft: Draft, event: Event) -> dict[str, Any]:
         return said
     actor = event.data.actor
     theirs = {"side": role_of(draft.order, event.data), "side_id": actor.id if actor else ""}
-    return {**said, "note": note.text, **theirs}
+    files = [{"id": a.id, "name": a.name} for a in note.attachments]
+    return {**said, "note": note.text, **theirs, **({"attachments": files} if files else {})}

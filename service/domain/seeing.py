@@ -68,6 +68,7 @@ def line_seen(line: Mapping[str, Any], role: str, ids: Collection[str], messages
     found = {k: line[k] for k in _OF_LINES if k in line}
     if line.get("note") and (is_own or line.get("public")):
         found |= {"note": line["note"], "public": bool(line.get("public")), "side": line.get("side", "")}
+        found |= {"attachments": line["attachments"]} if line.get("attachments") else {}
         found |= {"by": line["by"]} if is_own and "by" in line else {}
     elif line["kind"] == "note_added":
         return None

@@ -23,10 +23,12 @@ from service.intake.acts import act_out, refused_act
 from service.intake.chosen import ChosenWishes, theirs
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Incoming, read
+from service.intake.files import take_files, with_files
 from service.intake.line import Waiting
 from service.intake.lists import Listed, ListRows
 from service.intake.replays import replay_opened, sealed_dead_letter
 from service.intake.sooner import Later, Sooner
+from service.ledger.attachments.storing import StoredFile
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.orders import inbox
@@ -211,18 +213,28 @@ class Intake:
         return verdicts
 
     async def _with_rows(self, u: UnitOfWork, r: _Read, wishes: Mapping[str, Wishes], rows: ListRows) -> Verdict:
-        """What becomes of one, and of the rows that it brings to lists of its order: both, or neither."""
+        """What becomes of one, and of the rows and files that it brings to its order: all, or nothing."""
         listed: Listed | None = None
+        files: Sequence[StoredFile] = ()
         if r.event is not None and r.event.data.lists and not self._refused(u, r):
             try:
                 listed = await rows.listed(u, r.incoming, r.event)
             except Rejection as rejection:
                 return Verdict("rejected", rejection.reason, r.event)
-        is_big = r.event is not None and _is_big(u, r.event)
-        one = partial(self._one, u, structs.replace(r, event=listed.event) if listed else r, wishes)
-        verdict = await aside(one) if is_big else one()
-        if listed and verdict.outcome != "rejected":
-            await rows.write(u, listed)
+        event = r.event
+        if event is not None and event.data.note and event.data.note.attachments:
+            try:
+                event, files = await with_files(u, listed.event if listed else event)
+            except Rejection as rejection:
+                return Verdict("rejected", rejection.reason, r.event)
+        elif listed:
+            event = listed.event
+        one = partial(self._one, u, structs.replace(r, event=event) if event is not r.event else r, wishes)
+        verdict = await aside(one) if event is not None and _is_big(u, event) else one()
+        if verdict.outcome != "rejected":
+            if listed:
+                await rows.write(u, listed)
+            take_files(u, files)
         return verdict
 
     def _refused(self, u: UnitOfWork, r: _Read) -> bool:

@@ -1,6 +1,7 @@
 """All tables: importing them fills the metadata that migrations, tests and documents go by."""
 
 from service.ledger.access import tables as access
+from service.ledger.attachments import tables as attachments
 from service.ledger.auditing import tables as auditing
 from service.ledger.conversations import tables as conversations
 from service.ledger.database import tables as database
@@ -9,4 +10,14 @@ from service.ledger.lists import tables as lists
 from service.ledger.messages import tables as messages
 from service.ledger.orders import tables as orders
 
-__all__ = ["access", "auditing", "conversations", "database", "escalations", "lists", "messages", "orders"]
+__all__ = [
+    "access",
+    "attachments",
+    "auditing",
+    "conversations",
+    "database",
+    "escalations",
+    "lists",
+    "messages",
+    "orders",
+]

@@ -21,6 +21,7 @@ from service.ledger.orders.locking import find
 from service.ledger.orders.views import changes_since
 from service.orders import NoSuchOrder
 from service.web import row_imports
+from service.web.attachments import with_files
 from service.web.audited import noted
 from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT
@@ -76,6 +77,7 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
     """The order after it, and what intake said; raises Problem, Rejection."""
     context = request.app[CONTEXT]
     noted(request, f"act.{asked.act}" if asked.act in TAKES else "", workflow=ref.workflow)
+    asked = await with_files(request, asked)
     for _ in range(TRIES):
         verdict = await _tried(request, ref, asked, source)
         # Whoever names no version means the order as it is: it is looked at again if it changed since we did.

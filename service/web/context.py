@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
+from service.attachments.store import AttachmentStore
 from service.broker.port import Broker
 from service.dispatch.compose import Composer
 from service.dispatch.route import ChannelRoute
@@ -39,6 +40,7 @@ class Context(Struct, frozen=True):
     sessions: Sessions
     auditor: Auditor
     templates: TemplateStates
+    attachments: AttachmentStore
     open_to: Role | None = None
 
 

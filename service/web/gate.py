@@ -22,6 +22,8 @@ UNCOMPRESSED: Final = ("", "identity")
 UPLOADS: Final = frozenset({
     "/v1/orders/{workflow}/{order_id}/lists/{list}",
     "/desk/orders/{workflow}/{order_id}/lists/{list}/upload",
+    "/desk/orders/{workflow}/{order_id}/notes",
+    "/v1/orders/{workflow}/{order_id}/attachments",
 })  # fmt: skip
 UPLOAD_WITHIN_S: Final = 300.0
 # Nobody reads what is posted there, and mail programs post it as multipart/form-data (RFC 8058, §3.2).

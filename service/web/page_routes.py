@@ -1,7 +1,9 @@
 """The routes of pages and of what else browsers, mail programs and providers open; part of the table in `routes`."""
 
+from service.attachments.kinds import MOST_BYTES
+from service.domain.events import MAX_BODY_BYTES
 from service.lists.files import MOST_FILE_BYTES
-from service.web import asyncapi, callbacks, preferences, tracking, tracking_replies, unsubscribe
+from service.web import asyncapi, attachments, callbacks, preferences, tracking, tracking_replies, unsubscribe
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import admin, board, board_acts, messages, notes, order_list, sign_in, tools
@@ -52,6 +54,7 @@ PAGES = (
         lenient=True,
         audit=TIMELINE,
     ),
+    Route("GET", "/f/{token}", attachments.get_linked_file, LINK, guesses="link", lenient=True, audit=OWN),
     Route("GET", "/t/{token}/preferences", preferences.get_preferences, LINK, guesses="link", lenient=True, audit=OWN),
     Route(
         "POST",
@@ -167,6 +170,7 @@ PAGES = (
         "agent",
         page=True,
         reach="parties",
+        most_bytes=MOST_BYTES + MAX_BODY_BYTES,
         audit=Act("note.added"),
     ),
     Route(

@@ -108,6 +108,12 @@ class AddRowsQuery(Struct, frozen=True):
     ] = field(default_factory=dict, name="map.NAME")
 
 
+class FileQuery(Struct, frozen=True):
+    """What a file is called."""
+
+    name: Annotated[str, Meta(description="with its ending, such as photo.jpg", max_length=200)] = ""
+
+
 class BoardQuery(EscalationsQuery, frozen=True):
     """Which lines of the board."""
 

@@ -3,6 +3,7 @@
 Here what programs call; `page_routes` has what people and browsers open, and `route` says what a line holds.
 """
 
+from service.attachments.kinds import MOST_BYTES
 from service.erasing import Erasure
 from service.ledger.orders.read_models import LifecycleMetrics, PerformanceMetrics
 from service.ledger.people.person_data import PersonData
@@ -10,6 +11,7 @@ from service.lists.exporting import MEDIA
 from service.lists.files import MOST_FILE_BYTES
 from service.web import (
     acts,
+    attachments,
     audit,
     broadcasts,
     conversations,
@@ -83,6 +85,15 @@ API = (
     Route(
         "POST", "/v1/orders/{workflow}/{order_id}/acts", acts.post_act, "agent", schemas.ActOrder, schemas.ActAnswer,
         also={201: Answer("the order was made", schemas.ActAnswer)}, reach="parties", audit=Act("order.acted"),
+    ),
+    Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/attachments", attachments.post_attachment, "agent",
+        answer=attachments.AttachmentAnswer, status=201, query=q.FileQuery, reach="parties",
+        audit=Act("attachment.added"), most_bytes=MOST_BYTES, takes_files=True,
+    ),
+    Route(
+        "GET", "/v1/orders/{workflow}/{order_id}/attachments/{id}", attachments.get_attachment, "agent",
+        media="*/*", reach="parties", audit=Act("attachment.seen"),
     ),
     Route(
         "GET", "/v1/orders/{workflow}/{order_id}/lists/{list}", lists.get_rows, "agent", answer=list_schemas.ListPage,

@@ -10,6 +10,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from msgspec import structs
 
 from service.channels.registry import medium_of
+from service.domain.attached import Attached
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
 from service.domain.workflow import AttributeType, Notice, Workflow
@@ -20,6 +21,7 @@ from service.workflows.values import template_values
 
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
+_SAMPLE_FILE = "0195f1c0-0000-7000-8000-000000000001"
 
 
 def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[Finding]:
@@ -215,6 +217,7 @@ def samples(
         price={"amount": "12500.00", "currency": "INR"},
         payment=Payment(verified=True),
         note="A note.",
+        attachments=(Attached(_SAMPLE_FILE, "photo.jpg"),),
         people=dict.fromkeys(("customer", *notice.audiences), "Asha"),
         attributes={name: _SAMPLES[a.type] for name, a in workflow.attributes.items()},
         contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},
@@ -228,4 +231,5 @@ def samples(
         yield label, template_values(
             workflow, notice.name, snapshot, locale=locale, timezone="", name=name,
             brand="Stagebell", link=_SAMPLE_LINK, secrets=secrets, audience=notice.audiences[0],
+            file_links={_SAMPLE_FILE: _SAMPLE_LINK},
         )  # fmt: skip

@@ -31,7 +31,7 @@ UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, 
 NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
-        "payment", "note", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
+        "payment", "note", "attachments", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
         "people", "contacts", "asked", "dir", "lists", "look", "replies",
     }
 )  # fmt: skip

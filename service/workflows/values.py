@@ -1,6 +1,7 @@
 """The values a template gets: the order's snapshot, the reader, the brand and the link."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from service.domain import asking, attributes
 from service.domain.brands import USUAL_LOOK
@@ -11,6 +12,7 @@ from service.domain.notices import Snapshot
 from service.domain.workflow import Workflow
 
 MASK = "••••••"
+NO_LINKS: Final[Mapping[str, str]] = {}
 
 
 def template_values(
@@ -26,10 +28,11 @@ def template_values(
     secrets: Mapping[str, str],
     audience: str,
     region: str = "",
+    file_links: Mapping[str, str] = NO_LINKS,
 ) -> JsonObject:
     """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters.
 
-    `brand`: the service's own name, for orders of no brand of the pack.
+    `brand`: the service's own name, for orders of no brand of the pack. `file_links`: of the note's files, by id.
     """
     chosen = workflow.brands.get(snapshot.brand)
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
@@ -47,6 +50,9 @@ def template_values(
         "price": snapshot.price,
         "payment": snapshot.payment,
         "note": snapshot.note,
+        "attachments": [
+            {"name": a.name, "link": file_links.get(a.id, "")} for a in snapshot.attachments if a.id in file_links
+        ],
         "attributes": attributes.values(snapshot.attributes, workflow.attributes),
         "secrets": secrets,
         "status": snapshot.status,

@@ -9,13 +9,21 @@ from service.channels.medium import Facts, Rendered
 from service.channels.registry import medium_of
 from service.domain.notices import Message, Snapshot
 from service.workflows.packs import Pack
-from service.workflows.values import template_values
+from service.workflows.values import NO_LINKS, template_values
 
 LONGEST_TITLE = 500
 
 
 def worded(
-    pack: Pack, n: Message, snapshot: Snapshot, notice_at: datetime, *, brand: str, link: str, secret: str | None
+    pack: Pack,
+    n: Message,
+    snapshot: Snapshot,
+    notice_at: datetime,
+    *,
+    brand: str,
+    link: str,
+    secret: str | None,
+    file_links: Mapping[str, str] = NO_LINKS,
 ) -> Rendered:
     """What its reader sees, with `secret` where the code belongs; raises what rendering raises (`UNRENDERABLE`)."""
     workflow = pack.workflow.for_brand(snapshot.brand)
@@ -33,6 +41,7 @@ def worded(
         secrets=secrets,
         audience=n.audience,
         region=n.region,
+        file_links=file_links,
     )
     medium = medium_of(n.channel)
     if not medium.has_templates:

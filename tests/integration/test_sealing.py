@@ -61,6 +61,10 @@ async def two_of_everything(world: World, agent: Client) -> None:
             line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")
             await write_audit(tx, [line], NOW)
             await lists.remember(tx, "marketing_services", "leads", [f"column {n}"], {f"column {n}": "email"}, NOW)
+    for n in (1, 2):
+        path = f"/v1/orders/device_pickup/S-{n}/attachments?name=note.txt"
+        status, _ = await agent.call("POST", path, data=b"words", headers={"Content-Type": "text/plain"})
+        assert status == 201
     rows = [{"email": f"l{n}@example.com"} for n in (1, 2)]
     await world.accept(event("L-1", "approved", workflow="marketing_services", lists={"leads": {"rows": rows}}))
     await world.settled()

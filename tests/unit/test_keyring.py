@@ -72,7 +72,7 @@ def test_every_sealed_column_has_a_label_of_its_own() -> None:
     labels = [c.info[LABEL].name for c in columns]
     # Never renamed: what a label sealed would not open under another name.
     assert sorted(labels) == [
-        "act.answer", "audit.name", "cause.said", "conversation.agent", "escalation.detail", "hold.words", "inbox.event",
+        "act.answer", "attachment.name", "audit.name", "cause.said", "conversation.agent", "escalation.detail", "hold.words", "inbox.event",
         "incident.owner", "list.mapping", "list.row", "message.recipient", "message.words", "notice.secret", "notice.snapshot", "order.state",
         "preference.wishes", "reply.words", "schedule.target", "timeline.detail",
     ]  # fmt: skip

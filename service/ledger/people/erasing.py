@@ -17,6 +17,7 @@ from service.domain.erasure import SentTo, Traces, slots_of
 from service.domain.notices import ACTIVE_STATES, Message, Snapshot, ended_unsent
 from service.domain.order import OrderRef
 from service.keyring import Keyring
+from service.ledger.attachments.storing import erase_files
 from service.ledger.database.engine import padded
 from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
@@ -136,6 +137,7 @@ async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: 
     done["recorded causes"] = await recording.erase(tx, order_id)
     done["timeline lines"] = await _blank_timeline(tx, order_id, traces or Traces())
     done["words of theirs"] = await erase_words(tx, order_id, traces)
+    done["attachments"] = await erase_files(tx, order_id, now)
     done["rows of lists"] = await erase_rows_of_order(tx, order_id, traces)
     done["escalation details"] = await _blank_escalations(tx, order_id)
     gone = delete(order_people).where(order_people.c.order_id == order_id)

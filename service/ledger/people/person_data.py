@@ -14,6 +14,7 @@ from service.domain.order import Order, OrderRef
 from service.domain.persons import Person
 from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
+from service.ledger.attachments.storing import files_of_order
 from service.ledger.conversations.reading import said_by
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.schedules import listed
@@ -116,6 +117,17 @@ class PersonRow(Struct):
     values: JsonObject
 
 
+class PersonFile(Struct):
+    """A file of a public note of one of their orders."""
+
+    workflow: str
+    order_id: str
+    name: str
+    type: str
+    size: int
+    at: datetime
+
+
 class PersonData(Struct):
     """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays.
 
@@ -129,6 +141,7 @@ class PersonData(Struct):
     events: list[PersonSaid]
     words: list[PersonWords]
     rows: list[PersonRow]
+    files: list[PersonFile]
     opt_outs: list[OptOut]
     preferences: list[Preferences]
     subscriptions: list[ReportWanted]
@@ -146,6 +159,7 @@ class Gathered:
         self.messages: list[PersonMessage] = []
         self.preferences: list[Preferences] = []
         self.events: list[PersonSaid] = []
+        self.files: list[PersonFile] = []
 
     async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
         """Their part of one order."""
@@ -162,6 +176,11 @@ class Gathered:
         self.orders.append(_order(order, workflow, traces))
         self.preferences += _preferences(order, traces)
         self.events += await said_of(tx, order, workflow, traces)
+        self.files += [
+            PersonFile(order.workflow, order.reference, f.name, f.type, f.size, f.stored)
+            for f in await files_of_order(tx, order.id)
+            if f.public
+        ]
         self.messages += [
             _message(order, message_view(tx.keyring, row))
             for row in rows
@@ -244,6 +263,7 @@ async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
         messages=found.messages,
         words=[PersonWords(s.at, s.channel, s.text, s.reply) for s in await said_by(tx, addresses)],
         rows=await _rows(tx, addresses),
+        files=found.files,
         events=found.events,
         opt_outs=[OptOut(s.channel, s.address, s.at, s.why) for s in opted],
         preferences=found.preferences,

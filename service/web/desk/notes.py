@@ -4,15 +4,23 @@ from typing import Final
 
 from aiohttp import web
 
+from service.domain.attached import Attached
 from service.domain.events import Note
+from service.domain.order import OrderRef
 from service.intake.acts import DESK
+from service.ledger.orders.locking import find
+from service.orders import NoSuchOrder
 from service.web.acts import act
+from service.web.attachments import keep
+from service.web.auth import scope_of
+from service.web.context import CONTEXT
 from service.web.desk.orders import path_of
 from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import form_of
 from service.web.problems import Problem
 from service.web.schemas import ActOrder
+from service.web.uploads import form_file
 
 MOST_LETTERS: Final = 2000
 
@@ -23,9 +31,21 @@ async def add_note(request: web.Request) -> web.StreamResponse:
 
 
 async def _add(request: web.Request) -> web.StreamResponse:
-    form, ref = await form_of(request), order_ref(request)
+    form, ref = await form_of(request, files=True), order_ref(request)
     text = form.get("text", "").strip()[:MOST_LETTERS]
     if not text:
         raise Problem(422, "Not accepted", "text: some words are expected")
-    await act(request, ref, ActOrder("note", note=Note(text, form.get("public", "") == "true")), DESK)
+    files = await _files(request, ref)
+    await act(request, ref, ActOrder("note", note=Note(text, form.get("public", "") == "true", files)), DESK)
     raise web.HTTPSeeOther(f"{path_of(*ref)}#notes")
+
+
+async def _files(request: web.Request, ref: OrderRef) -> tuple[Attached, ...]:
+    """The file that goes with the note, if one was chosen; raises Problem for one that is not taken."""
+    if not getattr((await request.post()).get("file"), "filename", ""):
+        return ()
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        order = await find(tx, *ref, scope=scope_of(request))
+    if order is None:
+        raise NoSuchOrder
+    return ((await keep(request, order, await form_file(request, "file"))).attached,)

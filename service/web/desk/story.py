@@ -47,6 +47,7 @@ class Note(Struct, frozen=True):
     text: str
     public: bool
     by: str
+    files: tuple[Mapping[str, str], ...] = ()
 
 
 class Line(Struct, frozen=True):
@@ -89,11 +90,21 @@ def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
 def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
     """The newest first."""
     found = [
-        Note(t["at"], str(t.get("note") or ""), bool(t.get("public")), str(t.get("actor") or t.get("by") or ""))
+        Note(
+            t["at"],
+            str(t.get("note") or ""),
+            bool(t.get("public")),
+            str(t.get("actor") or t.get("by") or ""),
+            _files(t),
+        )
         for t in timeline
         if t["kind"] == "note_added"
     ]
     return list(reversed(found))
+
+
+def _files(t: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
+    return tuple(t.get("attachments") or ())
 
 
 def story(titles: Titles, workflow: str, timeline: Iterable[Mapping[str, Any]]) -> list[Line]:

@@ -1,0 +1,114 @@
+"""Which files are taken: by what is in them, whatever they are called; nothing that a reader's machine would run.
+
+First bytes are those of the formats' own specifications: PNG (ISO 15948, §5.2), JPEG (ITU-T T.81, B.1.1.3), GIF 89a,
+WebP (RFC 9649, §2.4), HEIF (ISO 23008-12), PDF (ISO 32000-1, §7.5.2), ZIP (APPNOTE 6.3.10, §4.3.7).
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Final
+
+from service.domain.errors import Rejection
+
+MOST_BYTES: Final = 5 * 1024 * 1024
+_TEXT: Final = "text/plain"
+_OFFICE: Final[Mapping[str, str]] = {
+    "word/document.xml": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xl/workbook.xml": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "ppt/presentation.xml": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+# What files of each type may be called, the usual name first.
+ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "image/png": ("png",),
+    "image/jpeg": ("jpg", "jpeg", "jpe"),
+    "image/gif": ("gif",),
+    "image/webp": ("webp",),
+    "image/heic": ("heic", "heif"),
+    "application/pdf": ("pdf",),
+    _TEXT: ("txt", "text", "csv", "tsv", "log", "md"),
+    **dict(zip(_OFFICE.values(), (("docx",), ("xlsx",), ("pptx",)), strict=True)),
+}
+# Other names for the same, and what senders say who do not know.
+_ALIASES: Final[Mapping[str, str]] = {
+    "image/jpg": "image/jpeg", "image/heif": "image/heic", "text/csv": _TEXT, "text/markdown": _TEXT,
+    "text/tab-separated-values": _TEXT,
+}  # fmt: skip
+_UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+# ISO 23008-12, §10: the brands of still images.
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"mif1", b"heif", b"msf1")
+# What a PDF does by itself, or carries (ISO 32000-1, §12.6.4, §7.11.4).
+_PDF_ACTS: Final = (b"/JavaScript", b"/JS", b"/Launch", b"/EmbeddedFile", b"/RichMedia", b"/OpenAction", b"/AA")
+# How texts begin that a browser or a shell would run.
+_ACTIVE: Final = ("<", "#!", "mz", "%!ps", "{\\rtf", "@echo", "rem ", "ms-", "[internetshortcut]")
+# The file by which virus scanners are tried (EICAR, "Anti-Malware Testfile"), in two parts, so that this is none.
+_EICAR: Final = b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE"
+MOST_PARTS: Final = 2000
+
+
+def kind_of(content: bytes, name: str = "", said: str = "") -> str:
+    """The media type of a file that is taken; raises Rejection for any other, and for one that says it is another.
+
+    `name`: what it is called; `said`: the type that its sender names.
+    """
+    if not content:
+        raise Rejection("the file is empty")
+    if _EICAR in content:
+        raise Rejection("the file looks like a virus (EICAR's test file)")
+    found = _found(content)
+    if not found:
+        raise Rejection(f"files of this kind are not taken; {taken()} are, by what is in them")
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    if ending and ending not in ENDINGS[found]:
+        raise Rejection(f"the file is called .{ending[:10]} and is {found}: call it .{ENDINGS[found][0]}")
+    media = said.partition(";")[0].strip().lower()
+    if media not in _UNSAID and _ALIASES.get(media, media) != found:
+        raise Rejection(f"the file is {found}, and not what its Content-Type says")
+    return found
+
+
+def taken() -> str:
+    """The kinds of files that are taken, in words."""
+    return ", ".join(sorted({endings[0] for endings in ENDINGS.values()}))
+
+
+def _found(content: bytes) -> str:
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
+        return "image/heic"
+    if content.startswith(b"%PDF-"):
+        return "" if any(act in content for act in _PDF_ACTS) else "application/pdf"
+    if content.startswith(b"PK\x03\x04"):
+        return _office(content)
+    return _TEXT if _is_text(content) else ""
+
+
+def _office(content: bytes) -> str:
+    """A document, sheet or presentation without macros, controls or other files in it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as parts:
+            names = [name.lower() for name in parts.namelist()]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+        return ""
+    if len(names) > MOST_PARTS or any("vbaproject" in n or "/activex/" in n or "/embeddings/" in n for n in names):
+        return ""
+    return next((media for part, media in _OFFICE.items() if part in names), "")
+
+
+def _is_text(content: bytes) -> bool:
+    """Text in UTF-8 that no browser or shell would run."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return False
+    if any(ord(c) < 32 and c not in "\t\n\r\f" for c in text):
+        return False
+    begin = text.lstrip()[:200].lower()
+    return not begin.startswith(_ACTIVE)

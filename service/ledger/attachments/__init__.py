@@ -1,0 +1,1 @@
+"""Files that go with the notes of orders."""

@@ -1,0 +1,137 @@
+"""Files are stored, taken by the note that names them, and never changed; they go with erasure and retention alone."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import delete, or_, select, update
+
+from service.domain.attached import Attached
+from service.keyring import Keyring
+from service.ledger.attachments.tables import ATTACHMENT_CONTENT, ATTACHMENT_NAME, attachments
+from service.ledger.database.engine import padded
+from service.ledger.database.sets import Writes
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.records import seal_json, unseal_json
+
+LEDGER = "ledger"
+
+
+class StoredFile(Struct, frozen=True):
+    """A file as the ledger knows it. `store`: where its bytes are kept; `content`: sealed, if it is here."""
+
+    id: UUID
+    order_id: UUID
+    name: str
+    type: str
+    size: int
+    digest: bytes
+    store: str
+    stored: datetime
+    taken: datetime | None
+    public: bool
+    content: bytes | None = None
+
+    @property
+    def attached(self) -> Attached:
+        """As events and notes name it."""
+        return Attached(str(self.id), self.name, self.type, self.size, self.digest.hex())
+
+
+def seal_content(keyring: Keyring, attachment_id: UUID, content: bytes) -> bytes:
+    """The bytes of a file, sealed for whichever store keeps them."""
+    return keyring.seal_in_transit(content, ATTACHMENT_CONTENT.of(attachment_id))
+
+
+def open_content(keyring: Keyring, attachment_id: UUID, sealed: bytes) -> bytes:
+    """The bytes of a file; raises SealBroken."""
+    return keyring.unseal_bound(sealed, ATTACHMENT_CONTENT.of(attachment_id))
+
+
+async def put(tx: Transaction, file: StoredFile) -> None:
+    """A new file, which no note has yet."""
+    await tx.execute(
+        attachments.insert().values(
+            id=file.id,
+            order_id=file.order_id,
+            stored_at=file.stored,
+            type=file.type,
+            size=file.size,
+            digest=file.digest,
+            store=file.store,
+            sealed_name=seal_json(tx.keyring, file.name, ATTACHMENT_NAME.of(file.id)),
+            content=file.content,
+        )
+    )
+
+
+def _file(keyring: Keyring, row: Any, content: bytes | None = None) -> StoredFile:
+    return StoredFile(
+        id=row.id,
+        order_id=row.order_id,
+        name=unseal_json(keyring, row.sealed_name, ATTACHMENT_NAME.of(row.id)) if row.sealed_name else "",
+        type=row.type,
+        size=row.size,
+        digest=row.digest,
+        store=row.store,
+        stored=row.stored_at,
+        taken=row.taken_at,
+        public=row.public,
+        content=content,
+    )
+
+
+_COLUMNS = [c for c in attachments.columns if c.name != "content"]
+
+
+async def files(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, StoredFile]:
+    """Those of these files that are there, without their bytes."""
+    wanted = padded(sorted(set(ids)))
+    if not wanted:
+        return {}
+    query = select(*_COLUMNS).where(attachments.c.id.in_(wanted), attachments.c.gone_at.is_(None))
+    return {row.id: _file(tx.keyring, row) for row in await tx.execute(query)}
+
+
+async def file(tx: Transaction, attachment_id: UUID) -> StoredFile | None:
+    """One file with its bytes, if the ledger keeps them."""
+    query = select(attachments).where(attachments.c.id == attachment_id, attachments.c.gone_at.is_(None))
+    row = (await tx.execute(query)).one_or_none()
+    return _file(tx.keyring, row, row.content) if row else None
+
+
+async def files_of_order(tx: Transaction, order_id: UUID) -> list[StoredFile]:
+    """The files of an order that notes took, the oldest first."""
+    query = select(*_COLUMNS).where(attachments.c.order_id == order_id, attachments.c.taken_at.is_not(None))
+    query = query.where(attachments.c.gone_at.is_(None)).order_by(attachments.c.id)
+    return [_file(tx.keyring, row) for row in await tx.execute(query)]
+
+
+def take(writes: Writes, ids: Iterable[UUID], now: datetime, *, public: bool) -> None:
+    """A note has these from now on."""
+    writes.update(attachments, [{"id": i, "taken_at": now, "public": public} for i in ids])
+
+
+async def erase_files(tx: Transaction, order_id: UUID, now: datetime) -> int:
+    """Forget the files of an order; how many. What another store keeps goes from there right after."""
+    theirs = attachments.c.order_id == order_id, attachments.c.gone_at.is_(None)
+    gone = await tx.execute(
+        update(attachments).where(*theirs).values(gone_at=now, content=None, sealed_name=None, digest=bytes(32), size=0)
+    )
+    return int(gone.rowcount)
+
+
+async def to_let_go(tx: Transaction, before: datetime, limit: int = 50) -> Sequence[tuple[UUID, str]]:
+    """Files that are gone, or that no note took since `before`, and where their bytes are kept."""
+    left = (attachments.c.taken_at.is_(None)) & (attachments.c.stored_at < before)
+    query = select(attachments.c.id, attachments.c.store).where(or_(attachments.c.gone_at.is_not(None), left))
+    return [(row.id, row.store) for row in await tx.execute(query.limit(limit))]
+
+
+async def let_go(tx: Transaction, ids: Iterable[UUID]) -> None:
+    """They are gone from everywhere."""
+    wanted = padded(list(ids))
+    if wanted:
+        await tx.execute(delete(attachments).where(attachments.c.id.in_(wanted)))

@@ -1,0 +1,162 @@
+"""Files that go with notes: uploaded before the note that names them, and given out to whoever may see them.
+
+What is given out is a download and nothing else: no browser shows it as a page of ours (OWASP, "File Upload Cheat
+Sheet"; RFC 6266 for its name).
+"""
+
+import re
+from datetime import timedelta
+from functools import partial
+from typing import Final
+from urllib.parse import quote
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import Struct, structs
+
+from service.attachments.kinds import kind_of
+from service.attachments.s3 import StoreUnavailable
+from service.dispatch.file_links import read_file_token
+from service.domain.errors import Rejection
+from service.domain.events import clean
+from service.domain.order import Order
+from service.ledger.attachments import storing
+from service.ledger.attachments.storing import LEDGER, StoredFile
+from service.ledger.database.engine import new_uuid
+from service.ledger.orders.locking import find
+from service.orders import NoSuchOrder
+from service.web.audited import noted
+from service.web.auth import is_party, scope_of
+from service.web.clients import refuse_guess
+from service.web.context import CALLER, CONTEXT
+from service.web.orders import order_ref
+from service.web.params import answer, uuid_of
+from service.web.problems import Problem
+from service.web.schemas import ActOrder
+from service.web.uploads import Upload, body_file, once_by_file
+
+SHOWN_FOR: Final = timedelta(hours=24)
+CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+_FILENAME: Final = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]{1,200})", re.IGNORECASE)
+
+
+class AttachmentAnswer(Struct):
+    """A file that is kept for the order, for a note to name by its `id`. `digest`: SHA-256 of what is in it."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+    digest: str
+
+
+async def post_attachment(request: web.Request) -> web.StreamResponse:
+    """Keep a file of up to 5 MB for the order: the body is the file, `name` what it is called.
+
+    Its kind is judged by what is in it. A note names it then (`{"act": "note", "note": {"text": …, "attachments":
+    [{"id": …}]}}`); what no note has named for a day is forgotten. It is never changed.
+    """
+    order = await _order(request)
+    async with body_file(request) as upload:
+        return await once_by_file(request, upload, partial(_post, order=order, upload=upload))
+
+
+async def _post(request: web.Request, order: Order, upload: Upload) -> web.StreamResponse:
+    found = _FILENAME.search(request.headers.get("Content-Disposition", ""))
+    named = structs.replace(upload, name=upload.name or (found[1] if found else ""))
+    file = await keep(request, order, named)
+    return answer(AttachmentAnswer(**structs.asdict(file.attached)), 201)
+
+
+async def keep(request: web.Request, order: Order, upload: Upload) -> StoredFile:
+    """The file, kept; raises Problem for what is not taken."""
+    content = upload.file.read()
+    name = clean(upload.name.replace("\\", "/").rpartition("/")[2])[:200]
+    try:
+        kind = kind_of(content, name, upload.type)
+    except Rejection as rejection:
+        raise Problem(415, "Unsupported media type", rejection.reason) from None
+    context = request.app[CONTEXT]
+    noted(request, type=kind, size=len(content))
+    file = StoredFile(
+        id=new_uuid(), order_id=order.id, name=name or "file", type=kind, size=len(content),
+        digest=bytes.fromhex(upload.digest), store=LEDGER, stored=context.orders.time.now(), taken=None, public=False,
+    )  # fmt: skip
+    try:
+        await context.attachments.keep(file, content)
+    except StoreUnavailable as error:
+        raise Problem(503, "Unavailable", f"{error}; try again") from None
+    return file
+
+
+async def with_files(request: web.Request, asked: ActOrder) -> ActOrder:
+    """The act with what is known of the files that its note names, so that whoever hears of it knows them, too."""
+    if not asked.note or not asked.note.attachments:
+        return asked
+    ids = [i for a in asked.note.attachments if (i := _uuid(a.id))]
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        known = await storing.files(tx, ids)
+    named = tuple(known[i].attached if (i := _uuid(a.id)) in known else a for a in asked.note.attachments)
+    return structs.replace(asked, note=structs.replace(asked.note, attachments=named))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def _order(request: web.Request) -> Order:
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        order = await find(tx, *order_ref(request), scope=scope_of(request))
+    if order is None:
+        raise NoSuchOrder
+    return order
+
+
+async def get_attachment(request: web.Request) -> web.StreamResponse:
+    """A file of the order, as a download."""
+    order, file_id = await _order(request), uuid_of(request.match_info["id"], "attachment")
+    file = await _file(request, file_id)
+    # What is internal is for the company's own people.
+    hidden = file is not None and is_party(request[CALLER].role) and not file.public
+    if file is None or file.order_id != order.id or hidden:
+        raise Problem(404, "No such attachment", "the order has no file with this id, or not any more")
+    return await _download(request, file)
+
+
+async def get_linked_file(request: web.Request) -> web.StreamResponse:
+    """A file that a message links to, for as long as the link holds."""
+    context = request.app[CONTEXT]
+    file_id = read_file_token(context.orders.keyring, request.match_info["token"], context.orders.time.now())
+    file = await _file(request, file_id) if file_id else None
+    # Of what was internal, or was never told, no link was sent.
+    if file is None or not file.public:
+        raise await refuse_guess(request, Problem(404, "No such page", "the link is not valid, or not valid any more"))
+    return await _download(request, file)
+
+
+async def _file(request: web.Request, file_id: UUID) -> StoredFile | None:
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        return await storing.file(tx, file_id)
+
+
+async def _download(request: web.Request, file: StoredFile) -> web.Response:
+    try:
+        content = await request.app[CONTEXT].attachments.content(file)
+    except StoreUnavailable as error:
+        raise Problem(503, "Unavailable", f"{error}; try again") from None
+    if content is None:
+        raise Problem(404, "No such attachment", "the file is gone")
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", file.name)
+    headers = {
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}",
+        "Content-Security-Policy": CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+    charset = "utf-8" if file.type.startswith("text/") else None
+    return web.Response(body=content, content_type=file.type, charset=charset, headers=headers)
