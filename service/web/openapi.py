@@ -1,6 +1,6 @@
 """`/openapi.json`: OpenAPI 3.1, made from the table of routes and the types that handlers take and answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from inspect import getdoc
 from typing import Any, Final
@@ -15,7 +15,7 @@ from service.web.asyncapi import envelope_name
 from service.web.auth import CSRF_HEADER
 from service.web.once import HEADER, LONGEST_KEY, REPLAYED
 from service.web.queries import parameters_of, schema_of
-from service.web.route import Answer, Route
+from service.web.route import Answer, Reach, Route
 from service.web.routes import API, OPERATIONS
 from service.web.schemas import ProblemDetails
 from service.web.session import COOKIE
@@ -56,13 +56,25 @@ _TAGS: Final = {
     "operations": "For probes and collectors.",
 }
 _SECURITY: Final = {
-    "key": {"type": "http", "scheme": "bearer", "description": "an API key, made by `stagebell keys create`"},
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "an API key, made by `stagebell keys create`; with `--scope` it is limited to workflows "
+        "(`workflow:repair`), teams (`team:finance`) or the orders of a party (`provider:v-9`), and everything else "
+        "is not there for it; `x-scopes` of an operation says which limited keys it serves",
+    },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
         "description": f"the desk's session; what changes something also needs its page's token in {CSRF_HEADER}",
     },
+}
+_REACH: Final[Mapping[Reach, str]] = {
+    "all": "Not for keys that are limited to a part of the orders.",
+    "workflows": "Of keys that are limited, it serves those limited to workflows, each with its own.",
+    "orders": "Keys that are limited to a part of the orders get theirs.",
+    "parties": "Keys that are limited get their orders, and so do the people of a party, whose role is its audience.",
 }
 _ONCE: Final = {
     "name": HEADER, "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
@@ -113,7 +125,7 @@ def _paths(routes: Iterable[Route]) -> JsonObject:
 
 def _operation(route: Route) -> JsonObject:
     summary, _, more = (getdoc(route.handler) or "").partition("\n")
-    access = f"Needs the role `{route.role}`." if route.role else "Needs no key."
+    access = f"Needs the role `{route.role}`. {_REACH[route.reach]}" if route.role else "Needs no key."
     operation: JsonObject = {
         "operationId": _operation_id(route),
         "tags": [_tag(route)],
@@ -125,6 +137,7 @@ def _operation(route: Route) -> JsonObject:
     }
     if route.role:
         operation["x-role"] = route.role
+        operation["x-scopes"] = route.reach
     if route.body is dict:
         operation["requestBody"] = _events_body()
     elif route.body is not None:

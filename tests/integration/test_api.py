@@ -17,6 +17,7 @@ from service.web.routes import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import ROLES
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event, minutes
+from tests.support.streams import read_stream
 from tests.support.world import World
 
 pytestmark = pytest.mark.any_database
@@ -210,27 +211,6 @@ async def test_an_issue_escalates_at_once_and_is_handled(world: World, caller: C
     assert (await supervisor.get("/v1/escalations?state=resolved"))[1]["total"] == 1
     kinds = [t["kind"] for t in (await world.view("A-1"))["timeline"] if t["kind"].startswith("escalation")]
     assert kinds == [f"escalation_{k}" for k in ("opened", "acknowledged", "snoozed", "comment", "resolved")]
-
-
-async def read_stream(client: Any, world: World, last: str, count: int) -> list[tuple[str, dict[str, Any]]]:
-    """(id, event) of so many lines."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    headers = {**client._headers, "Last-Event-ID": last}
-    async with (
-        asyncio.timeout(10),
-        client.session.get(f"{world.http}/v1/escalations/stream", headers=headers) as answer,
-    ):
-        assert answer.status == 200
-        number = ""
-        async for raw in answer.content:
-            line = raw.decode().strip()
-            if line.startswith("id:"):
-                number = line[3:].strip()
-            if line.startswith("data:") and line[5:].strip():
-                found.append((number, json.loads(line[5:])))
-                if len(found) == count:
-                    return found
-    return found
 
 
 @pytest.mark.parametrize("last", ["999999", "999999-abc", "nonsense", "-5", "1-1", "9" * 30, "\u00b2"])

@@ -97,6 +97,12 @@ async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
     assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 0
     assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 1
     assert (await run(tmp_path, env, "keys", "create", "--role", "king", "x")).returncode == 1
+    limits = ["--scope", "provider:v-9", "--scope", "workflow:home_service"]
+    assert (await run(tmp_path, env, "keys", "create", "--role", "provider", *limits, "clerk")).returncode == 0
+    assert "workflow:home_service  provider:v-9" in (await run(tmp_path, env, "keys", "list")).stdout
+    for wrong in (["--scope", "reseller:r-1"], [], ["--scope", "provider"], [*limits, "--scope", "workflow:repairs"]):
+        refused = await run(tmp_path, env, "keys", "create", "--role", "provider", *wrong, "x")
+        assert (refused.returncode, "scope" in refused.stderr) == (1, True), wrong
     indexed = await run(tmp_path, env, "index-attributes")
     assert (indexed.returncode, "0 orders of workflows that show" in indexed.stdout) == (0, True), indexed
     gap = await run(tmp_path, env, "gap", "--since", "2026-01-31")

@@ -1,17 +1,20 @@
 """Whoever is limited sees their part and nothing else: no row, count, search hit or word of another's, on any route."""
 
+import asyncio
 import json
 import random
 import re
 from typing import Any, Final
 
 import pytest
+from prometheus_client import REGISTRY
 
 from service.web.route import Route
 from service.web.routes import API, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event
+from tests.support.streams import read_stream
 from tests.support.world import World
 
 pytestmark = pytest.mark.any_database
@@ -222,3 +225,106 @@ async def test_what_is_not_theirs_looks_like_what_there_is_not(world: World, cal
             assert not found, (who, route.path, answers[0])
     shown = await world.view("R-1", "home_service")
     assert [e["state"] for e in shown["escalations"]] == ["open"]
+
+
+HOME: Final = "/v1/orders/home_service/H-1"
+
+
+async def test_the_people_of_a_party_see_their_orders_and_what_the_pack_shows_of_others(
+    world: World, caller: Caller
+) -> None:
+    await world.accept(*OWN, *foreign(random.Random(1), 3))
+    await world.settled()
+    provider, reseller, nobody = await caller("provider", "provider:v-9"), await caller("reseller", "reseller:r-1"), ""
+    status, shown = await provider.get(HOME)
+    assert status == 200, shown
+    people = {p["audience"]: p for p in shown["people"]}
+    assert (people["customer"]["phone"], people["provider"]["phone"]) == (CUSTOMER_PHONE, "+34610001001")
+    assert (people["reseller"]["name"], people["reseller"].get("phone")) == ("Name of r-1", None)
+    assert shown["assignee"]["name"] == "Fitter 1"
+    notes = {t.get("note", nobody) for t in shown["timeline"]} - {nobody}
+    assert notes == {"among v-9", "for all of 1"}, "not what the company writes for itself"
+    assert "margin" not in shown["attributes"]
+    assert shown["attributes"]["special_requests"] == "ring twice 1"
+    assert {m["audience"] for m in shown["messages"]} == {"provider"}
+    assert [shown[part] for part in ("escalations", "clocks", "suppressions", "answers", "manual_notices")] == [[]] * 5
+    _, theirs = await reseller.get(HOME)
+    people = {p["audience"]: p for p in theirs["people"]}
+    assert (people["customer"]["name"], people["customer"].get("phone")) == ("Name of c-1", None)
+    assert theirs["assignee"]["name"] == "•••"
+    assert {t["note"] for t in theirs["timeline"] if "note" in t} == {"for all of 1"}
+    assert {m["audience"] for m in theirs["messages"]} == {"reseller"}
+    page = (await provider.get("/v1/orders"))[1]["orders"]
+    assert {(o["workflow"], o["order_id"]) for o in page} == {("home_service", "H-1"), ("marketing_services", "M-1")}
+    assert {(o["assignee"], o["open_escalations"]) for o in page} == {("", 0)}
+    assert (await provider.get("/v1/orders?q=Fitter"))[1]["orders"] == [], "others are not asked for by name"
+    assert (await provider.get("/v1/orders?assignee=t-1"))[0] == 400
+    assert (await provider.get("/v1/escalations"))[0] == (await provider.get("/v1/messages"))[0] == 403
+
+
+async def test_what_waits_for_them_comes_first_and_leaves_with_them(world: World, caller: Caller) -> None:
+    await world.accept(*OWN)
+    provider, technician = await caller("provider", "provider:v-9"), await caller("technician", "technician:t-1")
+    todo = [o["order_id"] for o in (await provider.get("/v1/orders?todo=true"))[1]["orders"]]
+    assert sorted(todo) == ["H-1", "M-1"]
+    assert (await (await caller("agent")).get("/v1/orders?todo=true"))[0] == 400
+    status, page = await technician.get("/desk")
+    assert (status, "To do" in page, "R-1" in page, "Board" in page) == (200, True, True, False)
+    status, page = await technician.get("/desk/orders/repair/R-1")
+    assert (status, "Told to you" in page, "Conversation" in page) == (200, True, False)
+    other = {"role": "technician", "id": "t-7", "name": "Another"}
+    await world.accept(event("R-1", kind="order.updated", workflow="repair", assignee=other))
+    assert [o["order_id"] for o in (await technician.get("/v1/orders?todo=true"))[1]["orders"]] == ["H-1"]
+    assert (await technician.get("/v1/orders/repair/R-1"))[0] == 404
+    assert [o["order_id"] for o in (await (await caller("technician", "technician:t-7")).get("/v1/orders"))[1]["orders"]] == ["R-1"]  # fmt: skip
+
+
+async def test_a_party_acts_on_its_own_orders_as_its_pack_allows(world: World, caller: Caller) -> None:
+    await world.accept(*OWN, *foreign(random.Random(1), 3))
+    provider, partner = await caller("provider", "provider:v-9"), await caller("partner", "partner:p-3")
+    agent = await caller("agent")
+    status, done = await provider.post(f"{HOME}/acts", {"act": "note", "note": {"text": "bring the long ladder"}})
+    assert status == 200, done
+    (note,) = [t for t in (await agent.get(HOME))[1]["timeline"] if t.get("note") == "bring the long ladder"]
+    assert (note["side"], note["side_id"]) == ("provider", "v-9")
+    assert (await provider.post(f"{HOME}/acts", {"act": "quote", "price": {"amount": "1", "currency": "EUR"}}))[
+        0
+    ] == 403
+    elsewhere = {"act": "note", "note": {"text": "x"}}
+    assert (await provider.post("/v1/orders/home_service/R-1/acts", elsewhere))[0] == 404
+    made: dict[str, Any] = {"act": "create", "status": "pending_quotes", "attributes": {"activity_type": "mailing"}}
+    status, done = await partner.post("/v1/orders/marketing_services/M-2/acts", made)
+    assert status == 201, done
+    assert [p["id"] for p in (await agent.get("/v1/orders/marketing_services/M-2"))[1]["recipients"]["partner"]] == [
+        "p-3"
+    ]
+    another = await caller("partner", "partner:p-4")
+    status, problem = await another.post("/v1/orders/marketing_services/M-2/acts", made)
+    assert (status, "already" in json.dumps(problem)) == (404, False), "that there is one is not theirs to know"
+    of_others = made | {"recipients": {"partner": {"id": "p-3"}}}
+    assert (await another.post("/v1/orders/marketing_services/M-3/acts", of_others))[0] == 404
+    assert (await agent.get("/v1/orders/marketing_services/M-3"))[0] == 404
+
+
+async def test_a_publisher_of_one_workflow_tells_of_no_other(world: World, caller: Caller) -> None:
+    publisher = await caller("publisher", "workflow:repair")
+    told = [repaired("R-5", "t-1", 5)[0], event("A-5", "created"), event("A-6", "created", workflow="nonsense")]
+    status, answer = await publisher.post("/v1/events", told)
+    assert (status, [r["outcome"] for r in answer["results"]]) == (207, ["accepted", "rejected", "rejected"])
+    assert len({r["reason"] for r in answer["results"][1:]}) == 1
+
+
+async def test_the_stream_tells_of_their_orders_alone(world: World, caller: Caller) -> None:
+    await world.accept(*OWN, *foreign(random.Random(1), 3))
+    agent, supervisor = await caller("agent"), await caller("supervisor", "provider:v-9")
+    listening = asyncio.create_task(read_stream(supervisor, world, "", 1))
+    await world.until(lambda: REGISTRY.get_sample_value("stagebell_stream_listeners"))
+    for order in ("home_service/R-1", "repair/R-1", "home_service/H-1"):
+        reason = "item_damaged" if order.startswith("repair") else "customer_not_home"
+        assert (await agent.post(f"/v1/orders/{order}/issues", {"reason": reason}))[0] == 201
+    ((place, told),) = await listening
+    assert (told["subject"], told["data"]["reason"]) == ("H-1", "customer_not_home")
+    assert not place[:1].isdigit(), "how much happened elsewhere cannot be told from it"
+    assert (await agent.post("/v1/orders/home_service/H-1/issues", {"reason": "equipment_missing"}))[0] == 201
+    ((_, again),) = await read_stream(supervisor, world, place, 1)
+    assert again["data"]["reason"] == "equipment_missing"
