@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from service.domain.attribute_keys import filterable, sought
 from service.domain.errors import Rejection
+from service.domain.scopes import Scope
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.ledger.database.transaction import Transaction
@@ -68,11 +69,13 @@ def _require_filterable(name: str, packs: Iterable[Workflow]) -> None:
     require_known("attribute", name, known, f"attributes.{name}"[:80])
 
 
-async def warnings(tx: Transaction, context: Context, wanted: Search) -> list[str]:
-    """Why orders may be missing: those of before are not all indexed yet."""
-    if not wanted.attributes or await is_indexed(tx, rules_of(context.orders.packs.workflows.values())):
+async def warnings(tx: Transaction, context: Context, wanted: Search, *, scope: Scope) -> list[str]:
+    """Why orders may be missing: those of before are not all indexed yet, by attribute and by whose they are."""
+    by_index = wanted.attributes or scope.parties
+    if not by_index or await is_indexed(tx, rules_of(context.orders.packs.workflows.values())):
         return []
-    return ["attributes: older orders are still being indexed; some may be missing, ask again in some minutes"]
+    what = "attributes" if wanted.attributes else "orders"
+    return [f"{what}: older orders are still being indexed; some may be missing, ask again in some minutes"]
 
 
 def fields(request: web.Request) -> list[Filter]:

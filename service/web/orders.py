@@ -64,7 +64,7 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
     async with context.orders.ledger.reading() as tx:
         page, cursor = await found(request, tx, wanted)
         escalated = await escalated_of(request, tx, page)
-        warnings = await attribute_filters.warnings(tx, context, wanted)
+        warnings = await attribute_filters.warnings(tx, context, wanted, scope=scope_of(request))
     return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor, warnings))
 
 

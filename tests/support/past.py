@@ -12,6 +12,7 @@ FILLED = (
     "orders",
     "order_people",
     "order_attributes",
+    "order_parties",
     "timeline",
     "notices",
     "messages",
@@ -29,6 +30,7 @@ SELECT pg_temp.id(n), 'w' || n % 4, 'o' || n, 's' || n % 10, 's', 0, n % 3 > 0, 
 FROM generate_series(1, {rows}) n;
 INSERT INTO order_people (digest, order_id) SELECT pg_temp.key(n / 2), pg_temp.id(n) FROM generate_series(1, {rows}) n;
 INSERT INTO order_attributes (digest, order_id) SELECT pg_temp.key(n % 1000), pg_temp.id(n) FROM generate_series(1, {rows}) n;
+INSERT INTO order_parties (digest, order_id) SELECT pg_temp.key(n % 1000), pg_temp.id(n) FROM generate_series(1, {rows}) n;
 INSERT INTO timeline (order_id, n, at, kind, sealed_detail) SELECT pg_temp.id(n), 1, now(), 'k', '' FROM generate_series(1, {rows}) n;
 INSERT INTO notices (id, order_id, name, at, planned_at, stage_rank, supersedable, valid_until, sealed_snapshot)
 SELECT pg_temp.id(n), pg_temp.id(n), 'n', now(), now(), 0, false, now(), '' FROM generate_series(1, {rows}) n;

@@ -39,9 +39,10 @@ class Caller(Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        """What limits count by: the browser, or the key, whatever others are called."""
+        """What limits and acts that count once go by: the browser, or the key, with what it is limited to now."""
+        limits = "".join(f" {text}" for text in written(self.scope))
         if self.session_id:
-            return f"session {self.session_id}"
+            return f"session {self.session_id}{limits}"
         return f"key {self.key_id}" if self.key_id else self.name
 
 

@@ -45,7 +45,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
         page, cursor = await found(request, tx, wanted)
         escalated = await escalated_of(request, tx, page)
         broken = {} if viewer else await broken_since_of(tx, [o.id for o in page], scope=scope)
-        warnings = await attribute_filters.warnings(tx, context, wanted)
+        warnings = await attribute_filters.warnings(tx, context, wanted, scope=scope)
     if wanted.q and len(page) == 1 and not cursor:
         raise web.HTTPFound(path_of(page[0].workflow, page[0].order_id))
     known = workflows_of(request)
