@@ -166,20 +166,23 @@ ROWS: list[tuple[Stage, int, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("stage", "code", "text", "whose"), ROWS)
-def test_whose_matter_an_answer_is(stage: Stage, code: int, text: str, whose: str) -> None:
+def whose(stage: Stage, code: int, text: str) -> str:
     match result_of("smtp:relay", stage, code, text):
         case Refused():
-            found = US
+            return US
         case Transient():
-            found = LATER
+            return LATER
         case NoAnswer():
-            found = NOBODY_KNOWS
+            return NOBODY_KNOWS
         case Permanent(kind="bad_address"):
-            found = READER
-        case Permanent():
-            found = MESSAGE
-    assert found == whose
+            return READER
+        case _:
+            return MESSAGE
+
+
+def test_whose_matter_an_answer_is() -> None:
+    assert len(ROWS) >= 145
+    assert [(*row[:3], whose(*row[:3])) for row in ROWS] == ROWS
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,7 @@ def test_the_relays_words_go_with_the_answer_short_and_without_addresses() -> No
 
 
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body"])
-@pytest.mark.parametrize("code", [*range(400, 600, 7), 421, 450, 535, 550])
-def test_a_421_and_every_4xx_heals_and_no_5xx_is_retried_blindly(stage: Stage, code: int) -> None:
-    answer = result_of("smtp:relay", stage, code, "whatever")
-    assert isinstance(answer, Transient if code < 500 else Permanent | Refused)
+def test_a_421_and_every_4xx_heals_and_no_5xx_is_retried_blindly(stage: Stage) -> None:
+    for code in (*range(400, 600, 7), 421, 450, 535, 550):
+        answer = result_of("smtp:relay", stage, code, "whatever")
+        assert isinstance(answer, Transient if code < 500 else Permanent | Refused), code
