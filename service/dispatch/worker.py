@@ -22,6 +22,7 @@ from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import SendLimits
 from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
+from service.dispatch.overtaken import overtaken
 from service.dispatch.preparing import Preparer, Ready, over, unsaid
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
@@ -251,7 +252,9 @@ class Worker:
             await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in others))
             every = [*claimed, *others]
             windows = await self.windows(tx, every, now)
-            ready, ended = await self._preparer.prepare(every, now, windows)
+            late = await overtaken(tx, every, now)
+            ready, ended = await self._preparer.prepare([c for c in every if c.message.id not in late], now, windows)
+            ended += [(c, late[c.message.id]) for c in every if c.message.id in late]
             ready = together(ready, others)
             places = await self._preparer.reserve(tx, ready, now)
             ended += [(n, over(places, c)) for c, x in ready if c.message.id in places.over for n in all_of(c, x)]

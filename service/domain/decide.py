@@ -89,7 +89,9 @@ def _send_notice(draft: Draft, cause: SendNotice) -> None:
     asking.require_offered(draft.workflow, notice, draft.order, draft.now)
     asked = asking.answers(notice, draft.order, cause.inputs, draft.workflow.timezone, draft.now)
     by = cause.by or "an agent"
-    notifying.notify(draft, cause.reason, draft.now, channels=cause.channels, by=by, asked=asked, wave=cause.wave)
+    # All of its channels are as the notice says: one rung after the other, where it has any.
+    channels = () if notice.rungs and {*cause.channels} == {*notice.channels} else cause.channels
+    notifying.notify(draft, cause.reason, draft.now, channels=channels, by=by, asked=asked, wave=cause.wave)
 
 
 def _report_issue(draft: Draft, cause: ReportIssue) -> None:

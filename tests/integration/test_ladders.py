@@ -123,6 +123,23 @@ async def test_a_rung_that_cannot_be_is_skipped_without_a_request_and_the_next_g
     assert "rung 2" in str(shown)
 
 
+async def test_what_waited_while_a_later_rung_went_is_not_sent_after_it(world: World, caller: Caller) -> None:
+    supervisor, phone = await caller("supervisor"), "+919812345607"
+    _, hold = await supervisor.post("/v1/holds", {"channel": "whatsapp", "why": "wrong sender"})
+    await world.until(lambda: not world.app.holds.is_empty, "held")
+    await on_the_way(world, "O-1", phone)
+    assert [state for _, state, *_ in await climbed(world, "O-1")] == ["held"]
+    await world.move(minutes=2)
+    assert texts(world, phone) == 1, "a hold stops sending, and the ladder goes on"
+    assert (await supervisor.call("DELETE", f"/v1/holds/{hold['id']}"))[0] == 204
+
+    async def ended() -> bool:
+        return (await climbed(world, "O-1"))[0][1] == "superseded"
+
+    await world.until(ended, "it is not told twice")
+    assert whatsapp(world) == []
+
+
 async def test_the_next_rung_survives_a_restart_and_goes_once(
     sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
 ) -> None:

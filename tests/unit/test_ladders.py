@@ -237,7 +237,7 @@ def test_an_agent_who_chooses_channels_sends_by_these_alone() -> None:
     told.send("sorry", channels=("sms",), until=until)
     told.settle()
     assert [(n.channel, n.rung) for n in told.messages.values() if n.notice == "sorry"] == [("sms", 0)]
-    told.send("sorry", until=until)
+    told.send("sorry", channels=("sms", "email"), until=until)
     told.travel_to(after(3))
     assert [(n.channel, n.rung) for n in told.messages.values() if n.notice == "sorry"][1:] == [
         ("email", 1),
