@@ -33,6 +33,7 @@ from service.intake import partitions
 from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
 from service.intake.sightings import Sightings
+from service.intake.waiting import WaitingEvents
 from service.key_watch import KeyWatch
 from service.ledger.access.api_keys import Role
 from service.ledger.database.availability import when_available
@@ -160,7 +161,7 @@ class App:
         await when_available(self.ledger, self.holds.look, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
-            "intake": [self._intake_loop()] if "intake" in self.roles else [],
+            "intake": [self._intake_loop(), self._waiting_events()] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
             "clock": self._clock_loops() if "clock" in self.roles else [],
             "relay": [self._relay().run(self.stopping)] if "relay" in self.roles else [],
@@ -206,6 +207,9 @@ class App:
     def _intake_loop(self) -> Coroutine[Any, Any, None]:
         sightings = Sightings(self.orders, self.settings.intake_partitions)
         return partitions.run(self.broker, self.intake, self.stopping, sightings)
+
+    def _waiting_events(self) -> Coroutine[Any, Any, None]:
+        return WaitingEvents(self.orders, self.intake).run(self.stopping)
 
     def _clock(self) -> ClockLoop:
         days = (self.settings.retention_days, self.settings.audit_days)

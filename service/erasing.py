@@ -15,6 +15,7 @@ from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.suppressions import suppressed
+from service.ledger.orders import waiting
 from service.ledger.orders.locking import find
 from service.ledger.people.erasing import escalations_of, orders_of_people, scrub, sent_in
 from service.ledger.people.erasing_elsewhere import scrub_elsewhere
@@ -39,10 +40,14 @@ class Erasure(Struct):
 
 
 class DeadLetterErasure(Struct, frozen=True):
-    """How the broker's dead letters are reached from here. `forget` drops those that name the person."""
+    """How the broker's dead letters are reached from here. `forget` drops those that name the person.
+
+    `names`: whether one that waits to leave does; `waits`: whether an event does that waits for its whole.
+    """
 
     forget: Callable[[Traces], Awaitable[int]]
     names: Callable[[OutboxMessage, Traces], bool]
+    waits: Callable[[bytes, Traces], bool]
 
 
 class _Known(Struct, frozen=True):
@@ -63,6 +68,7 @@ async def erase_person(
     done: Counter[str] = Counter({"dead letters": await letters.forget(known.traces)})
     async with orders.ledger.transaction() as tx:
         done += await scrub_elsewhere(tx, known.traces, known.escalations, lambda m: letters.names(m, known.traces))
+        done["events that waited"] = await waiting.forget(tx, lambda plain: letters.waits(plain, known.traces))
     for name in known.orders:
         done += await erase_order(orders, name, known_as)
         done["orders"] += 1

@@ -12,7 +12,7 @@ POINTS: Final = (
     "intake.before_commit", "intake.before_ack", "straight.before_write", "straight.before_send",
     "dispatch.before_begin", "dispatch.before_send", "dispatch.after_send",
     "dispatch.after_settle", "clock.before_commit", "clock.after_commit", "relay.before_publish", "relay.before_done",
-    "relay.after_done", "replies.before_commit", "replies.after_commit",
+    "relay.after_done", "replies.before_commit", "replies.after_commit", "waiting.before_commit",
 )  # fmt: skip
 
 

@@ -13,25 +13,32 @@ from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.order import ASSIGNEE, Order, OrderRef, order_uuid
+from service.domain.quoting import reference
 from service.domain.scopes import Scope
+from service.domain.together import OfWhole, Together, decide_with_whole
 from service.earlier_packs import recall
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.orders.commit import Changes
 from service.ledger.orders.inbox import Seen
-from service.ledger.orders.locking import lock_by_id, lock_due, lock_for_events, lock_named
+from service.ledger.orders.locking import lock_by_id, lock_due, lock_for_events, lock_named, wholes_of
 from service.ledger.orders.scoping import sees
 from service.workflows.packs import Packs
 
 
 class Result(Struct, frozen=True):
-    """What became of one cause."""
+    """What became of one cause; `cause`: as it was decided about, and is to be recorded."""
 
     outcome: Literal["accepted", "late", "rejected"]
     reason: str = ""
     decision: Decision | None = None
     rejection: Rejection | None = None
+    cause: Cause | None = None
+
+
+class BecamePart(Exception):
+    """An order became a part of another one while its lock was waited for: the other is to be locked, too."""
 
 
 class UnitOfWork:
@@ -55,9 +62,20 @@ class UnitOfWork:
         await self._hold((await lock_named(self.tx, refs)).values())
 
     async def lock_for_events(self, keys: Iterable[bytes], refs: Iterable[OrderRef]) -> dict[bytes, Seen]:
-        """As `lock`, and what the inbox knows of events with these keys."""
-        seen, found = await lock_for_events(self.tx, keys, refs)
+        """As `lock`, and what the inbox knows of events with these keys; the wholes of parts are locked with them.
+
+        All in one statement, by their ids, so that two parts of one whole never wait for each other. Raises BecamePart.
+        """
+        of_parts = self._packs.of_parts
+        wanted = set(refs)
+        if parts := [ref for ref in wanted if ref.workflow in of_parts]:
+            wanted |= set(await wholes_of(self.tx, parts))
+        seen, found = await lock_for_events(self.tx, keys, wanted)
         await self._hold(found.values())
+        if any(
+            order.parent and order.parent not in wanted for order in found.values() if order.ref.workflow in of_parts
+        ):
+            raise BecamePart
         return seen
 
     async def lock_ids(self, ids: Iterable[UUID]) -> dict[UUID, OrderRef]:
@@ -106,12 +124,40 @@ class UnitOfWork:
         try:
             pack = self._packs.for_order(ref.workflow, before.version if before else "")
             known = canonical_order(before, pack.workflow.region) if before else None
-            decision = decide(known, cause, pack.workflow, order_uuid(new_uuid()))
+            new_id = order_uuid(new_uuid())
+            decision = decide(known, cause, pack.workflow, new_id)
+            both = Together(cause, decision)
+            if decision.order.parent is not None and (whole := self._whole(before, decision.order)):
+                theirs = self._packs.for_order(whole.workflow, whole.version).workflow
+                whole = canonical_order(whole, theirs.region)
+                both = decide_with_whole(known, cause, pack.workflow, new_id, decision, whole, theirs)
         except Rejection as rejection:
             return Result("rejected", rejection.reason, rejection=rejection)
-        self._changes.add(pack.workflow, before, decision, traceparent, cause)
-        self._orders[ref] = decision.order
-        return Result(decision.outcome, decision=decision)
+        self._changes.add(pack.workflow, before, both.decision, traceparent, both.cause)
+        self._orders[ref] = both.decision.order
+        if both.whole:
+            self._keep_whole(both.whole, traceparent)
+        return Result(both.decision.outcome, decision=both.decision, cause=both.cause)
+
+    def _whole(self, before: Order | None, part: Order) -> Order | None:
+        """The whole of this part, where it is locked here; raises Rejection for a new part of what is not known.
+
+        A receipt or a clock changes nothing that it would hear of, and locks the part alone.
+        """
+        assert part.parent is not None
+        found = self._orders.get(part.parent)
+        if found is None and (before is None or before.parent is None):
+            name = f"{part.parent.workflow} order {reference(part.parent.reference)}"
+            raise Rejection(f"data.parent: no {name} is known")
+        return found
+
+    def _keep_whole(self, whole: OfWhole, traceparent: str) -> None:
+        """What the change of a part led to for its whole is committed with it."""
+        ref = whole.decision.order.ref
+        before = self._orders[ref]
+        workflow = self._packs.for_order(ref.workflow, before.version).workflow
+        self._changes.add(workflow, before, whole.decision, traceparent, whole.cause)
+        self._orders[ref] = whole.decision.order
 
     @property
     def changes(self) -> Changes:

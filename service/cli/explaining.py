@@ -33,15 +33,16 @@ _HIDDEN = ("at", "kind", "message", "provider")
 async def explain_order(workflow_name: str, order_id: str) -> int:
     """Print what is known of one order and why; the exit code."""
     settings = settings_module.load()
-    pack = packs.load(settings.workflows).find(workflow_name)
+    installed = packs.load(settings.workflows)
+    pack = installed.find(workflow_name)
     if pack is None:
         typer.echo(f"no workflow {workflow_name!r} is installed in {settings.workflows}", err=True)
         return 1
     async with open_ledger(settings) as ledger:
         async with ledger.reading() as tx:
             order = await find(tx, workflow_name, order_id, scope=EVERYTHING)
-            now = SteadyTime().now()
-            view = await order_view(tx, pack.workflow, order, now, scope=EVERYTHING) if order else None
+            now, known = SteadyTime().now(), installed.workflows
+            view = await order_view(tx, pack.workflow, order, now, known, scope=EVERYTHING) if order else None
             refusals = await refusing(tx)
         if view is not None:
             async with ledger.transaction() as tx:
@@ -57,6 +58,7 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
         f" (since {_when(view.status_since)}, pack {view.pack})",
         markup=False,
     )
+    _print_parts(console, view)
     _print_timeline(console, view)
     _print_messages(console, view, refusals)
     _print_clocks(console, view, pack.workflow)
@@ -66,6 +68,17 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
 
 def _when(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def _print_parts(console: Console, view: OrderShown) -> None:
+    if view.parent:
+        console.print(Text(plain(f"part of {view.parent.workflow} {view.parent.order_id}")))
+    if not view.parts:
+        return
+    table = Table("part", "workflow", "status", "since", "expected", title="Parts", title_justify="left", box=None)
+    for p in view.parts:
+        add_row(table, p.order_id, p.workflow, p.status, _when(p.since), _when(p.eta))
+    console.print(table)
 
 
 def _print_timeline(console: Console, view: OrderShown) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from service.domain.events import Event
 from service.domain.notices import Message
 from service.domain.order import Escalation
+from service.domain.parts import Part
 from service.domain.persons import Person, Wishes
 
 
@@ -122,11 +123,24 @@ class MoveReply(Struct, frozen=True):
 
 
 class EventReceived(Struct, frozen=True):
-    """A publisher's event came in. `wishes`: by comparable address, what its people chose themselves before."""
+    """A publisher's event came in. `wishes`: by comparable address, what its people chose themselves before.
+
+    `whole_told`: the notices that the order's whole tells by the same event, and that others of the order give way to.
+    """
 
     at: datetime
     event: Event
     wishes: Mapping[str, Wishes] = {}
+    whole_told: frozenset[str] = frozenset()
+
+
+class PartChanged(Struct, frozen=True):
+    """A part of the order is new, or stands otherwise since it `happened`, by the publisher's `event` of this id."""
+
+    at: datetime
+    happened: datetime
+    part: Part
+    event: str = ""
 
 
 class ClockDue(Struct, frozen=True):
@@ -201,5 +215,13 @@ Command = (
     | MoveReply
 )
 Cause = (
-    Command | EventReceived | ClockDue | GreetRows | MessageSettled | OptOutChanged | ReplyReceived | PreferencesChanged
+    Command
+    | EventReceived
+    | PartChanged
+    | ClockDue
+    | GreetRows
+    | MessageSettled
+    | OptOutChanged
+    | ReplyReceived
+    | PreferencesChanged
 )

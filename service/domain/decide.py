@@ -30,6 +30,7 @@ from service.domain.causes import (
     MessageSettled,
     MoveReply,
     OptOutChanged,
+    PartChanged,
     PreferencesChanged,
     ReplyReceived,
     ReportIssue,
@@ -43,6 +44,7 @@ from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, NOT_SENT_ON_PURPOSE, TOLD_STATES
 from service.domain.order import Order
 from service.domain.receiving import receive
+from service.domain.wholes import receive_part
 from service.domain.workflow import Workflow
 
 
@@ -52,6 +54,8 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) 
         return receive(order, cause, workflow, new_id)
     if order is None:
         raise Rejection("no such order")
+    if isinstance(cause, PartChanged):
+        return receive_part(order, cause, workflow)
     draft = Draft(order, workflow, cause.at, cause.at)
     versions.move(draft)
     notifying.tick(draft, cause.at)

@@ -17,6 +17,7 @@ from service.domain.events import Note, Payment
 from service.domain.lists import ListState
 from service.domain.notices import Message, PlannedNotice
 from service.domain.order import MAX_SEQUENCE, Clock, Escalation, Order
+from service.domain.parts import OrderRef, Part
 from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
 
@@ -115,12 +116,15 @@ class OrderChanges(TypedDict, total=False):
     told_at: Mapping[str, tuple[datetime, ...]]
     conversation: Conversation | None
     lists: Mapping[str, ListState]
+    parent: OrderRef | None
+    parts: tuple[Part, ...]
 
 
 class Draft:
     """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC).
 
-    `before`: the order before the event that is looked at, None for its first; UNSET while none is.
+    `before`: the order before the event that is looked at, None for its first; UNSET while none is. `whole_told`: what
+    the order's whole tells by the same event.
     """
 
     def __init__(self, order: Order, workflow: Workflow, now: datetime, at: datetime) -> None:
@@ -144,6 +148,7 @@ class Draft:
         self._observations: dict[str, float] = {}
         self._called_off: dict[UUID, str] = {}
         self.clock_events: list[ClockEvent] = []
+        self.whole_told = frozenset[str]()
 
     @property
     def workflow(self) -> Workflow:

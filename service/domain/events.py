@@ -141,8 +141,15 @@ class Issue(Struct, frozen=True, omit_defaults=True):
     detail: Text = ""
 
 
+class ParentGiven(Struct, frozen=True):
+    """The order that this one is a part of."""
+
+    workflow: Name
+    order_id: Identifier
+
+
 class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What every event may carry about its order."""
+    """What every event may carry about its order. `parent`: the whole that it is a part of, and stays."""
 
     workflow: Name
     actor: Actor | None = None
@@ -159,6 +166,11 @@ class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
         Annotated[Short, Meta(description="one of the pack's brands; the service's own when null")] | None | UnsetType
     ) = UNSET
     lists: Annotated[dict[Name, ListGiven], Meta(description="rows for lists of the order, by list")] = {}
+    parent: (
+        Annotated[ParentGiven, Meta(description="the order that this one is a part of; an unknown one is waited for")]
+        | None
+        | UnsetType
+    ) = UNSET
 
 
 class StatusChangedData(Data, frozen=True, omit_defaults=True, kw_only=True):
@@ -290,7 +302,10 @@ def people_in(data: EventData) -> int:
 
 def _checked(envelope: Envelope, data: EventData) -> Event:
     """The rules that a type cannot say: plain identifiers, sane dates."""
-    for field, value in (("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)):
+    names = [("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)]
+    if data.parent:
+        names.append(("data.parent.order_id", data.parent.order_id))
+    for field, value in names:
         if value.isspace() or _CONTROL.search(value):
             raise Rejection(f"{field}: {'is blank' if value.isspace() else 'control characters are not allowed'}")
         if value != value.strip():

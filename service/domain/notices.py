@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from service.domain.attached import Attached
 from service.domain.events import Appointment, Payment
 from service.domain.lists import ListState
+from service.domain.parts import Part
 from service.domain.workflow import WhenUnknown
 
 State = Literal[
@@ -131,6 +132,8 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     withheld: tuple[str, ...] = ()
     lists: Mapping[str, ListState] = {}
     attachments: tuple[Attached, ...] = ()
+    parent: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 class PlannedNotice(Struct, frozen=True):

@@ -7,7 +7,7 @@ them the same way again. Times are UTC.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Struct, structs
@@ -16,6 +16,8 @@ from service.domain.attributes import moment_of
 from service.domain.conversation import Conversation
 from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.lists import ListState
+from service.domain.parts import OrderRef as OrderRef  # noqa: PLC0414 - others have it from here
+from service.domain.parts import Part, value_of
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Assignee, Person, as_person
 from service.domain.rungs import Climb
@@ -88,20 +90,14 @@ class Escalation(Struct, frozen=True):
     commented_at: datetime | None = None
 
 
-class OrderRef(NamedTuple):
-    """How others name an order: `reference` is unique within its workflow."""
-
-    workflow: str
-    reference: str
-
-
 class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told", "reference": "order_id"}):
     """The state that `decide` works on.
 
     `event_time` is the time of the newest status event applied; `data_times` says for each part of the data when the
     event happened that gave it. `busy_until`: when all its messages would be out, were they sent one after the other.
     `entered`: how often each status was. `told_values`: by notice, what it told last of values whose change counts;
-    `told_at`: when it was told, of those that are not told too often.
+    `told_at`: when it was told, of those that are not told too often. `parent`: the whole that it is a part of;
+    `parts`: where its own parts stand.
     """
 
     id: UUID
@@ -138,6 +134,8 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     conversation: Conversation | None = None
     brand: str = ""
     lists: Mapping[str, ListState] = {}
+    parent: OrderRef | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def ref(self) -> OrderRef:
@@ -162,6 +160,8 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
 
     def value(self, path: str) -> Any:
         """A value of the order by its dotted path, such as `eta`, `appointment.start`, `attributes.x.y`."""
+        if path.startswith("parts."):
+            return value_of(self.parts, path.removeprefix("parts."))
         value: Any = self
         for step in path.split("."):
             value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)

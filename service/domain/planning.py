@@ -43,7 +43,7 @@ def plan(
     """
     notice = draft.workflow.notices[name]
     order = draft.order
-    if not by and (why := _why_skipped(notice, order, at)):
+    if not by and (why := _left_to_whole(notice, draft) or _why_skipped(notice, order, at)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
     climbs = bool(notice.rungs) and not channels and to is None
@@ -141,6 +141,12 @@ def _keep_time(draft: Draft, notice: Notice, at: datetime) -> None:
         draft.set(told_at={**draft.order.told_at, notice.name: times})
 
 
+def _left_to_whole(notice: Notice, draft: Draft) -> str:
+    """Why the order leaves this to its whole; empty when it does not."""
+    told = sorted(notice.unless_whole_tells & draft.whole_told)
+    return f"the whole order tells {' and '.join(told)}" if told else ""
+
+
 def _why_skipped(notice: Notice, order: Order, at: datetime) -> str:
     """Why an order is not told this of itself, by what it was told before; empty when it is."""
     if notice.after and notice.after.isdisjoint(order.notified):
@@ -186,6 +192,8 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
         brand=order.brand,
         lists=order.lists,
         attachments=order.note.attachments if order.note and order.note.public else (),
+        parent=order.parent.reference if order.parent else "",
+        parts=order.parts,
         people={audience: people[0].name for audience, people in order.recipients.items() if people},
         contacts={
             audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import attributes, growing, issues, notifying, replying, transitions, triggers, versions
+from service.domain import attributes, growing, issues, notifying, replying, transitions, triggers, versions, wholes
 from service.domain.causes import EventReceived
 from service.domain.clocks import running
 from service.domain.draft import Decision, Draft
@@ -19,7 +19,7 @@ from service.domain.events import (
     OrderUpdatedData,
     StatusChangedData,
 )
-from service.domain.order import Order, filled, role_of, updated
+from service.domain.order import Order, OrderRef, filled, role_of, updated
 from service.domain.people import with_wishes
 from service.domain.quoting import reference
 from service.domain.workflow import Workflow
@@ -36,16 +36,19 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     # A publisher's clock that runs ahead of ours counts as arrival, for the order of events as for clocks.
     at = min(event.time, now)
     data = _typed(event.data, workflow)
+    parent = wholes.parent_of(order, event)
+    if order is not None and order.parent != parent:
+        order = replace(order, parent=parent)
     if isinstance(data, StatusChangedData):
         transitions.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
-            return _first_event(cause, data, workflow, at, new_id)
-        return _next_event(_draft(order, workflow, now, at), cause, data)
+            return _first_event(cause, data, workflow, at, new_id, parent)
+        return _next_event(_draft(order, workflow, cause, at), cause, data)
     if order is None:
         raise Rejection(
             f"subject: no order {reference(event.reference)} is known; its first event must give its status"
         )
-    draft = _draft(order, workflow, now, at)
+    draft = _draft(order, workflow, cause, at)
     notifying.tick(draft, at, plans=False)
     before = draft.before = draft.order
     draft.order, is_news = updated(before, data, at)
@@ -62,7 +65,9 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     draft.set(note=data.note)
     alone = isinstance(data, NoteAddedData)
     replying.note_done(draft)
-    _plan_all(draft, [*(triggers.noted(draft, data) if alone else ()), *_of_changes(draft, before), *rows], data)
+    derived = wholes.derive(draft, "") if wholes.expects_anew(draft, before) else []
+    noted = triggers.noted(draft, data) if alone else ()
+    _plan_all(draft, [*noted, *derived, *_of_changes(draft, before), *rows], data)
     running.sync(draft, by_event=True)
     return draft.decision()
 
@@ -87,8 +92,9 @@ def _typed(data: EventData, workflow: Workflow) -> EventData:
     return replace(data, attributes=attributes.checked(data.attributes, workflow.attributes, workflow.timezone))
 
 
-def _draft(order: Order, workflow: Workflow, now: datetime, at: datetime) -> Draft:
-    draft = Draft(order, workflow, now, at)
+def _draft(order: Order, workflow: Workflow, cause: EventReceived, at: datetime) -> Draft:
+    draft = Draft(order, workflow, cause.at, at)
+    draft.whole_told = cause.whole_told
     versions.move(draft)
     return draft
 
@@ -100,7 +106,12 @@ def _wish(draft: Draft, cause: EventReceived) -> None:
 
 
 def _first_event(
-    cause: EventReceived, data: StatusChangedData, workflow: Workflow, at: datetime, new_id: UUID
+    cause: EventReceived,
+    data: StatusChangedData,
+    workflow: Workflow,
+    at: datetime,
+    new_id: UUID,
+    parent: OrderRef | None,
 ) -> Decision:
     event, now = cause.event, cause.at
     transitions.check_start(workflow, data.status)
@@ -117,8 +128,10 @@ def _first_event(
         event_time=at,
         status_since=at,
         stage_since=at,
+        parent=parent,
     )
     draft = Draft(updated(order, data, at)[0], workflow, now, at)
+    draft.whole_told = cause.whole_told
     _wish(draft, cause)
     draft.before = None
     transitions.check_needs(workflow, draft.order, data, "")
@@ -220,6 +233,7 @@ def _said(draft: Draft, event: Event) -> dict[str, Any]:
     """
     note, ahead = event.data.note, event.time.isoformat() if event.time > draft.now else ""
     said: dict[str, Any] = {"by": _actor(event), "event": event.id, "published_time": ahead}
+    said["part_of"] = event.data.parent.order_id if event.data.parent else ""
     is_public = bool(note and note.public)
     # Of what brings no status it is always said.
     said["public"] = is_public or (None if isinstance(event.data, StatusChangedData) else False)

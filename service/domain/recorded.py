@@ -22,6 +22,7 @@ from service.domain.causes import (
     HandleEscalation,
     MoveReply,
     OptOutChanged,
+    PartChanged,
     PreferencesChanged,
     ReplyReceived,
     ReportIssue,
@@ -53,6 +54,7 @@ KINDS: Final[Mapping[str, type[Cause]]] = {
     "customer_answered": AnswerCustomer,
     "reply_moved": MoveReply,
     "rows_greeted": GreetRows,
+    "part_changed": PartChanged,
 }
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 _encoder: Final = msgspec.json.Encoder()
@@ -70,6 +72,7 @@ class RecordedEvent(Struct, frozen=True, omit_defaults=True):
     codes: Mapping[str, datetime | None] = {}
     warnings: tuple[EventWarning, ...] = ()
     wishes: Mapping[str, Wishes] = {}
+    whole_told: frozenset[str] = frozenset()
 
 
 _event_decoder: Final = msgspec.json.Decoder(RecordedEvent)
@@ -103,7 +106,9 @@ def encoded_event(cause: EventReceived, decision: Decision) -> bytes:
     ):
         data = _as_known(data, decision.order)
     raw = msgspec.Raw(_encoder.encode(data))
-    kept = RecordedEvent(cause.at, event.id, event.type, event.time, raw, codes, event.warnings, cause.wishes)
+    kept = RecordedEvent(
+        cause.at, event.id, event.type, event.time, raw, codes, event.warnings, cause.wishes, cause.whole_told
+    )
     return _encoder.encode(kept)
 
 
@@ -115,7 +120,7 @@ def decoded_event(plain: bytes, reference: str) -> EventReceived:
         codes = {name: Secret(MASKED, expires) for name, expires in kept.codes.items()}
         data = structs.replace(data, secrets=codes)
     event = Event(kept.id, "", kept.type, reference, kept.time, data, warnings=kept.warnings)
-    return EventReceived(kept.at, event, kept.wishes)
+    return EventReceived(kept.at, event, kept.wishes, kept.whole_told)
 
 
 def _as_known(data: EventData, order: Order) -> EventData:

@@ -17,6 +17,7 @@ from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
 from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
 from service.domain.lists import ListSpec
+from service.domain.parts import PartRules
 from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
 from service.domain.replies import Reply
@@ -127,6 +128,7 @@ class Notice(Struct, frozen=True):
     `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
     `free_text`: its words are what the agent wrote. `replies`: offered as buttons in its mails.
     `rungs`: the ladder that its channels make; none: all at once.
+    `unless_whole_tells`: not told of a part where its whole tells one of these by the same event.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Notice(Struct, frozen=True):
     free_text: bool = False
     replies: tuple[str, ...] = ()
     rungs: tuple[Rung, ...] = ()
+    unless_whole_tells: frozenset[str] = frozenset()
 
 
 class Faq(Struct, frozen=True):
@@ -192,7 +195,7 @@ class Workflow(Struct, frozen=True):
     `brands`: the names that orders may be told under, beside the service's own.
     `locale_fallback`: which language comes after another one.
     `channels`: every channel that is installed, whether this pack uses it or not.
-    `parties`: by audience, what its people see of their orders.
+    `parties`: by audience, what its people see of their orders. `parts`: which orders may be parts of its own.
     """
 
     name: str
@@ -237,6 +240,7 @@ class Workflow(Struct, frozen=True):
     acts: Mapping[str, Act] = {}
     parties: Mapping[str, PartyRules] = {}
     lists: Mapping[str, ListSpec] = {}
+    parts: PartRules | None = None
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

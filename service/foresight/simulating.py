@@ -6,7 +6,7 @@ in `Assumptions`, and whoever runs it can say otherwise.
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from service.domain.errors import Rejection
 from service.domain.events import DATA_TYPES, Event, EventData
 from service.domain.notices import Accepted, Message, Permanent, Receipt
 from service.domain.order import SEQUENCE_BITS
+from service.domain.together import decide_with_whole
 from service.domain.workflow import Workflow
 from service.foresight.life import Answer, PlayedLife
 from service.foresight.sparing import RungCounted
@@ -38,6 +39,8 @@ AFTERWARDS: Final = timedelta(days=2)
 # Of so many first orders every address is brought to its one form; a simulator that writes these so writes all so.
 LOOKED_AT: Final = 20
 _NOBODY: Final = "the simulation"
+# Room for the ids of an order's parts.
+_PARTS_BITS: Final = 8
 
 
 class Assumptions(Struct, frozen=True):
@@ -115,7 +118,7 @@ def simulate(
     lives = _Lives(pack, seed, assumed or Assumptions())
     apart = timedelta(days=days) / orders
     for number in range(orders):
-        tally.add(lives.play(number, begin + number * apart))
+        tally.add(*lives.play(number, begin + number * apart))
     seconds = time.process_time() - began
     return Simulated(
         orders,
@@ -160,23 +163,46 @@ class _Lives:
         self._is_canonical = True
         self.events = 0
 
-    def play(self, number: int, start: datetime) -> PlayedLife:
-        """One order, from its beginning to `AFTERWARDS`."""
-        life = _InventedLife(self._workflow, UUID(int=(number + 1) << SEQUENCE_BITS), self._provider, self._taken_after)
+    def play(self, number: int, start: datetime) -> list[PlayedLife]:
+        """One order with its parts, from its beginning to `AFTERWARDS`; the whole comes first."""
+        lives: dict[str, _InventedLife] = {}
         at = start
         taken: set[str] = set()
         for invented in sorted(self._simulator.order(number, start), key=lambda e: e.published):
             at = invented.published
-            life.play_until(at)
-            if invented.id in taken:
+            if (life := lives.get(invented.order_id)) is None:
+                life = lives[invented.order_id] = self._life(number, len(lives))
+            for each in lives.values():
+                each.play_until(at)
+            if invented.id in taken or invented.data["workflow"] != self._workflow.name:
                 continue
             taken.add(invented.id)
             with suppress(Rejection):
-                life.decide(EventReceived(at, self._event(life, number, invented)))
-            life.play_until(at)
-        life.play_until(at + AFTERWARDS)
-        self.events += life.happened
-        return life
+                self._decide(life, EventReceived(at, self._event(life, number, invented)), lives)
+            for each in lives.values():
+                each.play_until(at)
+        for each in lives.values():
+            each.play_until(at + AFTERWARDS)
+            self.events += each.happened
+        return [*lives.values()]
+
+    def _life(self, number: int, part: int) -> _InventedLife:
+        new_id = UUID(int=(((number + 1) << _PARTS_BITS) + part) << SEQUENCE_BITS)
+        return _InventedLife(self._workflow, new_id, self._provider, self._taken_after)
+
+    def _decide(self, life: _InventedLife, cause: EventReceived, lives: Mapping[str, _InventedLife]) -> None:
+        """As intake does: what changes where a part stands is a cause for its whole. Raises Rejection."""
+        before, decision = life.order, life.decision(cause)
+        parent = decision.order.parent
+        whole = lives.get(parent.reference) if parent else None
+        if parent is None or whole is None or whole.order is None:
+            life.keep(decision)
+            return
+        new_id = decision.order.id
+        both = decide_with_whole(before, cause, self._workflow, new_id, decision, whole.order, self._workflow)
+        life.keep(both.decision)
+        if both.whole:
+            whole.keep(both.whole.decision)
 
     def _event(self, life: PlayedLife, number: int, invented: Invented) -> Event:
         """As intake makes it of what a publisher sends."""

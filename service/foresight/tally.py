@@ -89,14 +89,18 @@ class Tally:
         self._per_person: Counter[int] = Counter()
         self.sparing = Sparing(pack, prices, brand)
 
-    def add(self, life: Life) -> None:
-        """Count one order's life."""
+    def add(self, *lives: Life) -> None:
+        """Count one order's life, with those of its parts: a person gets the messages of all of them."""
         told: Counter[tuple[str, int]] = Counter()
+        for life in lives:
+            self._add(life, told)
+        self._per_person.update(told.values())
+
+    def _add(self, life: Life, told: Counter[tuple[str, int]]) -> None:
         for n in life.messages.values():
             if n.sent_at is not None:
                 told[n.audience, n.person] += 1
                 self._add_message(life, n)
-        self._per_person.update(told.values())
         self.sparing.add(life)
         specs = self._pack.workflow.clocks
         for clock in life.clocks.values():

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.intake.decoding import Incoming
-from service.intake.intake import Intake, Verdict
+from service.intake.intake import Intake
+from service.intake.verdicts import Verdict
 
 AT_ONCE: Final = 100
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 from msgspec import Struct, structs
@@ -14,10 +14,11 @@ from service.canonical import canonical_event
 from service.domain import unheeded_people
 from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
-from service.domain.events import Event, EventWarning, people_in
+from service.domain.events import Event, people_in
 from service.domain.order import Order, OrderRef
 from service.domain.persons import Wishes
 from service.domain.quoting import is_reference, reference
+from service.domain.wholes import parent_given
 from service.failpoints import failpoint
 from service.intake.acts import act_out, refused_act
 from service.intake.chosen import ChosenWishes, theirs
@@ -26,8 +27,10 @@ from service.intake.decoding import Incoming, read
 from service.intake.files import take_files, with_files
 from service.intake.line import Waiting
 from service.intake.lists import Listed, ListRows
+from service.intake.parking import WAITS, Parking, order_of
 from service.intake.replays import replay_opened, sealed_dead_letter
 from service.intake.sooner import Later, Sooner
+from service.intake.verdicts import Verdict, log_verdict, repeated
 from service.ledger.attachments.storing import StoredFile
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.messages.outbox import OutboxMessage
@@ -39,7 +42,7 @@ from service.pacing import aside, breathe
 from service.runtime.backoff import Backoff
 from service.telemetry import metrics, tracing
 from service.telemetry.logs import frames
-from service.unit_of_work import UnitOfWork
+from service.unit_of_work import BecamePart, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
@@ -49,21 +52,6 @@ MOST_MESSAGES: Final = 300
 RACE_RETRIES: Final = 5
 # With more readers one decision takes longer than a slice.
 MANY_PEOPLE: Final = 8
-DIFFERS: Final = (
-    "an event of this source and id was taken before and said something else; "
-    "this one was not applied: give every event an id of its own"
-)
-
-
-class Verdict(Struct, frozen=True):
-    """What became of one message. `differs`: it repeats the name of an event that said something else."""
-
-    outcome: Literal["accepted", "late", "duplicate", "rejected"]
-    reason: str = ""
-    event: Event | None = None
-    traceparent: str = ""
-    differs: bool = False
-    recorded: inbox.Recorded | None = None
 
 
 class _Read(Struct, frozen=True):
@@ -179,19 +167,50 @@ class Intake:
                     failpoint("intake.before_commit")
                 tracing.record("commit", began_ns, (v.traceparent for v in verdicts), events=len(reads))
                 break
-            except AlreadyThere:
+            except (AlreadyThere, BecamePart):
                 # Another intake took the same event or order first; what it wrote is seen on the next try.
                 if attempt == RACE_RETRIES - 1:
                     raise
-        for r, verdict in zip(reads, verdicts, strict=False):
+        for verdict in verdicts:
             await breathe()
-            _log_verdict(r, verdict, u.now)
+            log_verdict(verdict, u.now)
         return verdicts
 
     async def _decide(self, u: UnitOfWork, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         """What becomes of these, or of the first of them when they plan too many messages."""
-        refs = [OrderRef(r.event.data.workflow, r.event.reference) for r in reads if r.event]
+        events = [r.event for r in reads if r.event]
+        refs = [order_of(e) for e in events] + [p for e in events if (p := parent_given(e.data))]
         known = await u.lock_for_events((r.key for r in reads), refs)
+        parking = await Parking.of(u, self._orders.packs, events)
+        verdicts = await self._each(u, reads, known, dead_letter, parking)
+        await parking.finish()
+        return verdicts
+
+    async def take_again(self, u: UnitOfWork, messages: Sequence[Incoming]) -> list[Verdict]:
+        """Decide what was taken before and waited, or the first of it, about orders that are locked by now.
+
+        What is refused becomes a dead letter.
+        """
+        reads = await self._read_all(messages)
+        return await self._each(u, reads, {r.key: inbox.Seen(inbox.TRYING) for r in reads}, True, None)
+
+    async def give_up(self, u: UnitOfWork, messages: Sequence[Incoming], reason: str) -> list[Verdict]:
+        """What waited has waited in vain: each becomes a dead letter."""
+        reads = await self._read_all(messages)
+        for r in reads:
+            u.changes.send(self._dead_letter(r, reason, u.now))
+        results = {r.key: inbox.Seen("rejected", reason, content=r.content) for r in reads}
+        inbox.record(u.changes.writes, results, results, u.now)
+        return [Verdict("rejected", reason, r.event) for r in reads]
+
+    async def _each(
+        self,
+        u: UnitOfWork,
+        reads: Sequence[_Read],
+        known: Mapping[bytes, inbox.Seen],
+        dead_letter: bool,
+        parking: Parking | None,
+    ) -> list[Verdict]:
         wishes = await self._chosen.of(u.tx, (r.event for r in reads if r.event), u.now)
         verdicts: list[Verdict] = []
         results: dict[bytes, inbox.Seen] = {}
@@ -202,9 +221,11 @@ class Intake:
             await breathe()
             earlier = results.get(r.key) or known.get(r.key)
             if earlier and _is_repeat(earlier.outcome, r):
-                verdicts.append(_repeated(r, earlier))
+                verdicts.append(repeated(r.event, r.content, earlier))
                 continue
-            verdict = await self._with_rows(u, r, wishes, rows)
+            verdict = _parked(r, parking) if parking and r.event and not r.incoming.acted else None
+            if verdict is None:
+                verdict = await self._with_rows(u, r, wishes, rows)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._dead_letter(r, verdict.reason, u.now))
@@ -259,7 +280,8 @@ class Intake:
             cause = EventReceived(u.now, event, theirs(event, wishes))
             result = u.decide(ref, cause, carried)
             decided = result.decision
-            kept = recorded_event(self._orders.keyring, r.key, known, cause, decided) if decided else None
+            taken = result.cause if isinstance(result.cause, EventReceived) else cause
+            kept = recorded_event(self._orders.keyring, r.key, known, taken, decided) if decided else None
             if decided and r.incoming.acted:
                 u.changes.send(act_out(r.incoming, event))
         return Verdict(result.outcome, result.reason, event, carried, recorded=kept)
@@ -313,6 +335,18 @@ class Intake:
         return Verdict("rejected", reason, r.event)
 
 
+def _parked(r: _Read, parking: Parking) -> Verdict | None:
+    """The verdict about an event that waits for its whole, or can be no part of it; None: it is to be decided."""
+    event = r.event
+    assert event is not None
+    try:
+        if not parking.takes(event, r.key, r.incoming):
+            return None
+    except Rejection as rejection:
+        return Verdict("rejected", rejection.reason, event)
+    return Verdict("waiting", event=structs.replace(event, warnings=(*event.warnings, WAITS)))
+
+
 def _is_big(u: UnitOfWork, event: Event) -> bool:
     """Whether it may be told to many: one decision then takes as long as many others."""
     known = u.order(OrderRef(event.data.workflow, event.reference))
@@ -327,33 +361,3 @@ def _is_repeat(earlier: str, r: _Read) -> bool:
     if earlier == "rejected":
         return r.incoming.redelivered
     return True
-
-
-def _repeated(r: _Read, earlier: inbox.Seen) -> Verdict:
-    """A repeat counts once, whatever it says; that it says something else is told to its publisher."""
-    if r.event is None or earlier.content is None or earlier.content == r.content:
-        return Verdict("duplicate", event=r.event)
-    warning = EventWarning("id", DIFFERS)
-    return Verdict("duplicate", DIFFERS, structs.replace(r.event, warnings=(*r.event.warnings, warning)), differs=True)
-
-
-def _log_verdict(r: _Read, verdict: Verdict, now: datetime) -> None:
-    """The line of an event, once what it says is in the ledger."""
-    event = r.event
-    if event is None:
-        log.info("event.rejected", reason=verdict.reason)
-        return
-    # The id of an order that is none may be anything, a telephone number too.
-    order_id = reference(event.reference) if verdict.outcome == "rejected" else event.reference
-    log.info(
-        f"event.{verdict.outcome}",
-        order_id=order_id,
-        event_id=reference(event.id),
-        type=event.type,
-        reason=verdict.reason,
-    )
-    if verdict.differs:
-        log.warning("event.duplicate_differs", order_id=order_id, event_id=reference(event.id))
-        metrics.duplicates_differing.inc()
-    if verdict.outcome != "duplicate":
-        metrics.event_lag.observe(max(0.0, (now - event.time).total_seconds()))

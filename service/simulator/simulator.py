@@ -1,7 +1,7 @@
 """Events of imagined orders: each follows a scenario of its pack; some come twice or out of order."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -70,7 +70,10 @@ class Simulator:
         return sorted(played, key=lambda p: p.at)
 
     def order(self, number: int, start: datetime) -> Iterator[Invented]:
-        """The events of one order that begins then, oldest first; one may be published later than the next."""
+        """The events of one order that begins then, and of its parts; one may be published later than the next.
+
+        Of each order the oldest first.
+        """
         scenarios = self._demo["scenarios"]
         # One of each first, so that a short demo shows everything.
         if number < len(scenarios):
@@ -81,13 +84,24 @@ class Simulator:
         people = dict(self._demo.get("people", {}))
         if self._demo.get("customers"):
             people["customer"] = self._customer(number)
+        yield from self._steps(scenario["steps"], order_id, start, {"recipients": people})
+        for n, part in enumerate(scenario.get("parts", ()), start=1):
+            parent = {"workflow": self._workflow.name, "order_id": order_id}
+            begins = {"recipients": people, "parent": parent, "workflow": part.get("workflow", self._workflow.name)}
+            after = parse_duration(part.get("after", "0s"))
+            yield from self._steps(part["steps"], f"{order_id}-P{n}", start + after, begins)
+
+    def _steps(
+        self, steps: Sequence[Mapping[str, Any]], order_id: str, at: datetime, begins: JsonObject
+    ) -> Iterator[Invented]:
+        """The events of one order; `begins`: what its first one says besides."""
         price = self._price() if "price" in self._demo else {}
-        at = start
-        for i, step in enumerate(scenario["steps"]):
+        workflow = begins.get("workflow", self._workflow.name)
+        for i, step in enumerate(steps):
             at += parse_duration(step.get("after", "0s")) + LATEST_STEP * self._random.random()
-            data: JsonObject = {"workflow": self._workflow.name}
+            data: JsonObject = {"workflow": workflow}
             if i == 0:
-                data["recipients"] = people
+                data |= begins
             data |= self._said(step, at, price)
             published = at + parse_duration(step.get("delayed", "0s"))
             invented = Invented(published, f"{order_id}-{i}", _type(step), order_id, at, data)

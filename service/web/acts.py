@@ -15,7 +15,7 @@ from service.domain.seeing import own_ids
 from service.intake.acts import API, DESK, OUTSIDE, STALE
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Acted, Incoming
-from service.intake.intake import Verdict
+from service.intake.verdicts import Verdict
 from service.ledger.database.faults import is_outage
 from service.ledger.orders.locking import find
 from service.ledger.orders.views import changes_since

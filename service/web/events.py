@@ -8,7 +8,7 @@ from service.domain.errors import Rejection
 from service.domain.events import MAX_BODY_BYTES
 from service.intake.cloudevents import BATCH, JSON, STRUCTURED, from_http, may_be_json, media_type_of
 from service.intake.decoding import Incoming
-from service.intake.intake import Verdict
+from service.intake.verdicts import Verdict
 from service.ledger.database.faults import is_outage
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
@@ -71,9 +71,9 @@ def _batch(body: bytes) -> list[Incoming]:
 
 
 def _result(verdict: Verdict) -> EventResult:
-    event = verdict.event
+    event, outcome = verdict.event, verdict.outcome
     return EventResult(
-        outcome="accepted" if verdict.outcome == "late" else verdict.outcome,
+        outcome="accepted" if outcome == "late" or outcome == "waiting" else outcome,  # noqa: PLR1714 - mypy narrows this
         warnings=event.warnings if event else (),
         id=event.id if event else "",
         source=event.source if event else "",

@@ -213,7 +213,8 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
             scope = scope_of(request)
             order = await find(tx, name, order_id, scope=scope)
             if order is not None:
-                shown = await order_view(tx, pack.workflow, order, context.orders.time.now(), scope=scope)
+                known, now = context.orders.packs.workflows, context.orders.time.now()
+                shown = await order_view(tx, pack.workflow, order, now, known, scope=scope)
                 lived = pack.workflow.for_brand(order.brand)
                 whole = _with_help(shown, lived, order, context.orders.time.now(), roles_of(request[CALLER]))
                 viewer = viewer_of(request)

@@ -63,6 +63,8 @@ def order_seen(document: OrderDocument, order: Order, workflow: Workflow, viewer
         suppressions=[],
         answers=[],
         manual_notices=[],
+        parent=None,
+        parts=[],
     )
 
 

@@ -10,7 +10,9 @@ from service.canonical import canonical_address, spellings
 from service.domain.address_keys import address_key
 from service.domain.erasure import addresses_of
 from service.erasing import DeadLetterErasure, Erasure, erase_person
+from service.intake.waiting import kept_names, said_of_person
 from service.ledger.auditing.lines import AuditLine
+from service.ledger.orders import waiting
 from service.ledger.orders.locking import find_by_id
 from service.ledger.orders.search import Listed, Search, search
 from service.ledger.people import person_data
@@ -65,7 +67,8 @@ async def erase(request: web.Request) -> Erasure:
         return audit_line(request, "person.erased", counts=dict(sorted(done.items())))
 
     try:
-        return await erase_person(orders, known_as, DeadLetterErasure(letters.forget, letters.waiting_names), line)
+        letters_and_waiting = DeadLetterErasure(letters.forget, letters.waiting_names, kept_names)
+        return await erase_person(orders, known_as, letters_and_waiting, line)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; nothing was erased, try again") from lost
 
@@ -84,6 +87,9 @@ async def data_of_person(request: web.Request) -> PersonData:
         for name in await orders_of_people(tx, known_as):
             if (pack := orders.packs.find(name[0])) is not None:
                 await found.add(tx, name, pack.workflow)
+        waits = await waiting.opened(tx)
+        told = (said_of_person(plain, orders.packs.workflows, found.traces) for plain in waits)
+        found.events += [said for said in told if said]
         return await person_data.finish(tx, found, _kept_for(context.settings.retention_days))
 
 

@@ -496,6 +496,18 @@ class TrackingReply(Struct):
     title: str
 
 
+class TrackingPart(Struct):
+    """A part of the order, as the customer sees it. `late`: its ETA is past."""
+
+    order_id: str
+    stage: str
+    stage_title: str
+    eta: datetime | None
+    late: bool
+    final: bool
+    failed: bool
+
+
 class Tracking(Struct):
     """What a customer may see of an order, and nothing else. `late`: the ETA is past; `says`: what the status means."""
 
@@ -517,6 +529,7 @@ class Tracking(Struct):
     says: str
     support: TrackingSupport | None
     replies: list[TrackingReply]
+    parts: list[TrackingPart]
 
 
 class AuditPage(Struct):

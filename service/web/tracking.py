@@ -12,13 +12,22 @@ from service.domain.order import Order
 from service.domain.workflow import Workflow
 from service.ledger.conversations import reading
 from service.ledger.conversations.reading import Said
+from service.ledger.orders.views import parts_shown
 from service.web.brand_look import brand_of
 from service.web.context import CONTEXT
 from service.web.params import answer
 from service.web.preview import masked
 from service.web.problems import Problem
-from service.web.schemas import Tracking, TrackingAssignee, TrackingStage, TrackingSupport
-from service.web.tracking_link import HEADERS, gone, linked_order, nearest_locale, page, wanted_languages
+from service.web.schemas import Tracking, TrackingAssignee, TrackingPart, TrackingStage, TrackingSupport
+from service.web.tracking_link import (
+    HEADERS,
+    gone,
+    lead_to_whole,
+    linked_order,
+    nearest_locale,
+    page,
+    wanted_languages,
+)
 from service.web.tracking_replies import AUDIENCE, as_data, buttons
 from service.workflows import cldr, filters
 
@@ -30,6 +39,7 @@ ANSWERS_SHOWN: Final = 5
 async def get_tracking_data(request: web.Request) -> web.StreamResponse:
     """The tracking page as data."""
     order, workflow = await linked_order(request)
+    await lead_to_whole(request, order, ".json")
     locale = nearest_locale(workflow, wanted_languages(request, order))
     return answer(_tracking(request, order, workflow, locale), headers=HEADERS)
 
@@ -38,6 +48,7 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
     """The tracking page; one that says so where the link is wrong or has ended."""
     try:
         order, workflow = await linked_order(request)
+        await lead_to_whole(request, order)
     except Problem as problem:
         return gone(request, problem)
     context = request.app[CONTEXT]
@@ -114,7 +125,24 @@ def _tracking(request: web.Request, order: Order, workflow: Workflow, locale: st
         says=workflow.title_in(rules.says.get(order.status, {}), locale, ""),
         support=support if rules.phone or rules.email else None,
         replies=as_data(order, workflow, locale, request.app[CONTEXT].orders.time.now()),
+        parts=_parts(request, order, workflow, locale),
     )
+
+
+def _parts(request: web.Request, order: Order, workflow: Workflow, locale: str) -> list[TrackingPart]:
+    """Its parts; what customers may not see of any order of a status, they do not see of a part."""
+    context = request.app[CONTEXT]
+    known, now = {**context.orders.packs.workflows, workflow.name: workflow}, context.orders.time.now()
+    return [
+        TrackingPart(p.order_id, p.stage, p.stage_title, eta, eta is not None and eta < now, p.final, p.failed)
+        for p in parts_shown(order, known, locale)
+        if p.workflow not in known or _is_tracked(known[p.workflow], p.status)
+        for eta in (None if p.final else p.eta,)
+    ]
+
+
+def _is_tracked(workflow: Workflow, status: str) -> bool:
+    return status not in workflow.statuses or workflow.statuses[status].tracked
 
 
 def _awaits_eta(order: Order, workflow: Workflow) -> bool:

@@ -11,11 +11,12 @@ import yaml
 from aiohttp import web
 
 from service.dispatch.compose import LINK_PURPOSE
+from service.domain.erasure import addresses_of
 from service.domain.languages import nearest, pick_locale
 from service.domain.order import Order
 from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
-from service.ledger.orders.locking import find_by_id
+from service.ledger.orders.locking import find, find_by_id
 from service.web.brand_look import PageBrand
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
@@ -67,6 +68,30 @@ def _is_good(request: web.Request, token: str, order: Order) -> bool:
     signed_for: UUID | None = context.orders.keyring.read_token(f"{LINK_PURPOSE}{order.links}", token)
     expires = order.updated + timedelta(days=context.settings.link_days)
     return signed_for == order.id and context.orders.time.now() < expires
+
+
+async def lead_to_whole(request: web.Request, part: Order, ending: str = "") -> None:
+    """A part's link leads to the one page of its whole: to whoever is told of the whole, too. Raises HTTPSeeOther."""
+    if part.parent is None:
+        return
+    context = request.app[CONTEXT]
+    async with context.orders.ledger.reading() as tx:
+        whole = await find(tx, *part.parent, scope=EVERYTHING)
+    if whole is None or not _are_told_of(whole, part):
+        return
+    pack = context.orders.packs.find(whole.workflow, whole.version)
+    if pack is None or not pack.workflow.statuses[whole.status].tracked:
+        return
+    token = context.composer.link_token(whole.id, whole.links)
+    query = f"?{request.query_string}" if request.query_string else ""
+    raise web.HTTPSeeOther(f"/t/{token}{ending}{query}", headers=HEADERS)
+
+
+def _are_told_of(whole: Order, part: Order) -> bool:
+    """Whether everybody who is told of the part is told of the whole: its link is for no one else."""
+    known = frozenset[str]().union(*(addresses_of(p) for people in whole.recipients.values() for p in people))
+    theirs = [addresses_of(p) for people in part.recipients.values() for p in people]
+    return all(not known.isdisjoint(addresses) for addresses in theirs)
 
 
 def wanted_languages(request: web.Request, order: Order | None = None) -> list[str]:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from service.channels import registry
 from service.domain.conversation import ANSWER
 from service.domain.languages import Kinship, chain, normal
@@ -17,6 +19,7 @@ from service.workflows import (
     build_lists,
     build_notices,
     build_parties,
+    build_parts,
     build_replies,
     cldr,
 )
@@ -47,6 +50,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         acts=build_acts.acts(yaml),
         parties=build_parties.parties(yaml),
         lists=build_lists.lists(yaml),
+        parts=build_parts.parts(yaml, replace(scope, of_time=False)),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},
@@ -124,6 +128,8 @@ def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
 def scope_of(yaml: WorkflowYaml) -> Scope:
     """What conditions of this pack can speak of."""
     names = {"status": tuple(yaml.statuses), "stage": tuple(yaml.stages)}
+    if (of_parts := build_parts.names_of_parts(yaml)) is not None:
+        names["status or stage of a part"] = of_parts
     return Scope(_attributes(yaml), names, yaml.timezone)
 
 

@@ -79,5 +79,6 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
         statuses=frozenset(yaml.in_),
         asks={n: Ask(Attribute(n, a.type, a.title), a.default, a.ahead) for n, a in yaml.asks.items()},
         replies=tuple(yaml.replies),
+        unless_whole_tells=frozenset(yaml.unless_whole_tells),
         content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
     )

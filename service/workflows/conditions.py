@@ -48,6 +48,7 @@ _FITTING: Final[Mapping[Op, tuple[AttributeType, ...]]] = {
     "contains": ("text", "list", "any"),
     "begins": ("text", "list", "any"),
 }
+_OF_PARTS: Final = "status or stage of a part"
 _AMOUNT: Final = re.compile(r"(-?\d{1,30}(?:\.\d{1,30})?)\s*([A-Z]{3})")
 _NUMBER: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 _PATH: Final = re.compile(r"[a-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
@@ -150,6 +151,8 @@ def _type_of(path: str, scope: Scope) -> AttributeType:
         raise ValueError(f"no order has {path!r}; {hint}")
     if path.startswith("entered."):
         _require_name("status", path.partition(".")[2], scope)
+    if path.startswith("parts.") and _OF_PARTS in scope.names:
+        _require_name(_OF_PARTS, path.partition(".")[2], scope)
     return kind
 
 

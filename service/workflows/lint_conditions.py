@@ -72,6 +72,8 @@ def _places(y: WorkflowYaml) -> Iterator[Place]:
         yield Place(("follow_ups", name, "when"), follow_up.when, of_time=False)
         yield Place(("follow_ups", name, "unless"), follow_up.unless, of_time=False)
         yield from _named(("follow_ups", name), follow_up)
+    for i, rule in enumerate(y.parts.rules if y.parts else []):
+        yield Place(("parts", "rules", i, "when"), rule.when, of_event=True, of_time=False)
     for name, reply in y.replies.items():
         yield Place(("replies", name, "when"), reply.when)
     for name, reason in y.reasons.items():

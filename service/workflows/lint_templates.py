@@ -13,6 +13,7 @@ from service.channels.registry import medium_of
 from service.domain.attached import Attached
 from service.domain.events import Appointment, Payment
 from service.domain.notices import Snapshot
+from service.domain.parts import Part
 from service.domain.workflow import AttributeType, Notice, Workflow
 from service.workflows import lint_languages
 from service.workflows.lint import Finding, Source
@@ -218,6 +219,8 @@ def samples(
         payment=Payment(verified=True),
         note="A note.",
         attachments=(Attached(_SAMPLE_FILE, "photo.jpg"),),
+        parent="ORD-1000",
+        parts=(Part(workflow.name, "ORD-1001-1", first.name, first.stage, now, eta=now),) if workflow.parts else (),
         people=dict.fromkeys(("customer", *notice.audiences), "Asha"),
         attributes={name: _SAMPLES[a.type] for name, a in workflow.attributes.items()},
         contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},

@@ -27,6 +27,7 @@ from service.workflows import (
     lint_lengths,
     lint_lists,
     lint_parties,
+    lint_parts,
     lint_publish,
     lint_replies,
     lint_teams,
@@ -50,6 +51,7 @@ _CHECKS: Final = (
     lint_lengths.check,
     lint_lists.check,
     lint_parties.check,
+    lint_parts.check,
     lint_publish.check,
     lint_replies.check,
 )
@@ -111,6 +113,12 @@ class Packs:
     def for_order(self, workflow: str, version: str) -> Pack:
         """The pack by which an order goes on; raises Rejection when its workflow is not installed."""
         return self.find(workflow, version) or self.get(workflow)
+
+    @property
+    def of_parts(self) -> frozenset[str]:
+        """The workflows whose orders may be parts of others."""
+        rules = (pack.workflow.parts for pack in self._packs.values())
+        return frozenset[str]().union(*(r.of for r in rules if r))
 
     def knows(self, workflow: str, version: str) -> bool:
         """Whether an order of this version can be decided without looking for an earlier pack."""
@@ -180,6 +188,7 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
         sources += [source] if source else []
         problems += found
     problems += lint_teams.differences(sources)
+    problems += lint_parts.across(sources)
     teams = lint_teams.united(sources)
     for source in sources:
         pack = _built(source.file, version_of(source.file.parent))

@@ -17,6 +17,7 @@ from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, WhenYaml
 from service.workflows.schema_lists import ListYaml
 from service.workflows.schema_parties import PartyYaml
+from service.workflows.schema_parts import PartsYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_teams import CallsYaml, ReasonYaml, TeamYaml
 from service.workflows.schema_times import CalendarYaml, QuietYaml, StartTime
@@ -150,6 +151,9 @@ class NoticeYaml(Part):
     asks: Annotated[Asks, Field(description="a manual notice: what the agent fills in")] = {}
     whatsapp_content: dict[str, ContentYaml] = {}
     replies: Annotated[Idents, Field(description="offered as buttons in its mails")] = []
+    unless_whole_tells: Annotated[
+        Idents, Field(description="not told of a part where its whole tells one of these by the same event")
+    ] = []
 
 
 class FaqYaml(Part):
@@ -256,6 +260,9 @@ class WorkflowYaml(Part):
     parties: Annotated[dict[Ident, PartyYaml], Field(description="audiences whose people may see their orders")] = {}
     lists: Annotated[dict[Ident, ListYaml], Field(description="tables that grow on an order, such as leads")] = {}
     tracking: TrackingYaml = TrackingYaml()
+    parts: Annotated[PartsYaml | None, Field(description="orders may have parts, from which their status follows")] = (
+        None
+    )
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}
     teams: dict[Ident, TeamYaml] = {}

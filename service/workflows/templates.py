@@ -32,7 +32,7 @@ NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
         "payment", "note", "attachments", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
-        "people", "contacts", "asked", "dir", "lists", "look", "replies",
+        "people", "contacts", "asked", "dir", "lists", "look", "replies", "parent", "parts",
     }
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from service.domain.calendars import zone_of
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListState
 from service.domain.notices import Snapshot
+from service.domain.parts import Part
 from service.domain.workflow import Workflow
 
 MASK = "••••••"
@@ -62,11 +63,26 @@ def template_values(
         "audience": audience,
         "people": snapshot.people,
         "contacts": snapshot.contacts,
+        "parent": snapshot.parent,
+        "parts": [_part(workflow, locale, part) for part in snapshot.parts],
         "replies": _replies(workflow, notice, snapshot, locale, link),
         "lists": {name: _size(snapshot, name) for name in workflow.lists},
         "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
         "region": region,
         "zone": zone_of(timezone, workflow.timezone),
+    }
+
+
+def _part(workflow: Workflow, locale: str, part: Part) -> JsonObject:
+    """A part as templates see it; of another workflow, whose titles stand in its own pack, the stage's name."""
+    stage = workflow.stages.get(part.stage) if part.workflow == workflow.name else None
+    return {
+        "id": part.reference,
+        "status": part.status,
+        "stage": workflow.title_in(stage.titles, locale, part.stage) if stage else part.stage,
+        "eta": part.eta,
+        "final": part.final,
+        "failed": part.failed,
     }
 
 

@@ -18,7 +18,7 @@ from service.ledger.escalations import schedules
 from service.ledger.messages.suppressions import suppress as opt_out
 from service.ledger.messages.tables import REPORT_MAIL, outbox
 from tests.integration.conftest import Caller
-from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
+from tests.support.events import CUSTOMER, VENDOR, event, minutes, part_of, person
 from tests.support.nodes import connect
 from tests.support.providers import Sent
 from tests.support.world import World
@@ -100,6 +100,9 @@ async def lived(world: World) -> None:
         )
         line = audit.AuditLine(f"oidc:{OLD_MAIL}", "agent", "order.seen", "device_pickup", "A-1")
         await audit.write_audit(tx, [line], world.clock.now())
+    (waits,) = await world.take(part_of("A-0", "A-0-1", recipients={"customer": {**CUSTOMER, "name": NAME}}))
+    assert waits.outcome == "waiting"
+    await world.take(part_of("A-0", "A-0-2", recipients={"customer": person(3)}))
     (verdict,) = await world.take(event("A-2", "no_such_status", recipients={"customer": {"phone": "098123 45678"}}))
     assert verdict.outcome == "rejected"
     await world.take(event("A-3", "no_such_status", recipients={"customer": person(3)}))
@@ -120,6 +123,7 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     assert answer["orders"] == 1
     assert answer["messages"] >= 4
     assert answer["erased"]["dead letters"] == 1
+    assert answer["erased"]["events that waited"] == 1
     assert answer["erased"]["recorded causes"] >= 5
     assert answer["erased"]["subscriptions"] == 1
     assert answer["erased"]["rows of lists"] == 1
@@ -221,7 +225,7 @@ async def test_a_person_gets_their_data_and_nothing_of_others(world: World, call
     first, *later = data["events"]
     assert (first["type"], first["roles"][0]["phone"]) == ("order.status_changed", OLD_PHONE)
     assert "vendor" not in str(data["events"]).lower().replace("vendor_accepted", "")
-    assert later
+    assert "A-0-1" in {said["order_id"] for said in later}, "what waits for its whole, too"
     assert data["subscriptions"] == [{"workflow": "device_pickup", "report": "open_orders", "every": "day"}]
     assert any(name.startswith("twilio") for name in data["recipients"])
     assert data["kept_for"] == "until it is erased"

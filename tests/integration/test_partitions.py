@@ -33,9 +33,10 @@ from service.domain.order import OrderRef
 from service.intake import partitions
 from service.intake.dead_letters import DeadLetters
 from service.intake.decoding import Incoming
-from service.intake.intake import Intake, Verdict
+from service.intake.intake import Intake
 from service.intake.replays import sealed_dead_letter
 from service.intake.sightings import Sightings
+from service.intake.verdicts import Verdict
 from service.keyring import Keyring
 from service.ledger.orders.tables import inbox
 from service.settings import SettingsError

@@ -27,7 +27,7 @@ from service.ledger.orders.locking import find
 from service.ledger.people import preferences
 from tests.integration.conftest import Caller
 from tests.support.client import Client
-from tests.support.events import event, minutes, person
+from tests.support.events import event, minutes, part_of, person
 from tests.support.providers import Sent
 from tests.support.world import World
 
@@ -43,6 +43,8 @@ async def too_busy(_sent: Sent) -> web.StreamResponse:
 async def two_of_everything(world: World, agent: Client) -> None:
     """Rows in every table that has sealed columns, at least two each, some with a code."""
     for n in (1, 2):
+        (waits,) = await world.take(part_of("S-0", f"W-{n}", recipients={"customer": person(n)}))
+        assert waits.outcome == "waiting"
         await world.accept(
             event(f"S-{n}", "created", recipients={"customer": person(n)}),
             event(f"S-{n}", at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),

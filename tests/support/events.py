@@ -49,6 +49,12 @@ def event(
     }
 
 
+def part_of(whole: str, part: str, status: str = "in_transit", **data: Any) -> dict[str, Any]:
+    """An event about a parcel that is one of several of the order `whole`."""
+    data = {"workflow": "parcel", "parent": {"workflow": "parcel", "order_id": whole}, **data}
+    return event(part, status, **data)
+
+
 def encoded(e: dict[str, Any]) -> bytes:
     """Structured-mode bytes."""
     return msgspec.json.encode(e)

@@ -92,7 +92,10 @@ class Life:
     def cause(self, cause: Cause) -> Decision:
         """Decide one cause and keep what follows, as a commit would; nothing is sent yet. Raises Rejection."""
         before = canonical_order(self.order, self.pack.workflow.region) if self.order else None
-        decision = decide(before, cause, self.pack.workflow, FIRST_ID)
+        return self.keep(decide(before, cause, self.pack.workflow, FIRST_ID))
+
+    def keep(self, decision: Decision) -> Decision:
+        """As a commit would."""
         # What the ledger keeps is what comes back.
         self.order = msgspec.json.decode(msgspec.json.encode(decision.order), type=Order)
         self.entries += decision.entries

@@ -34,6 +34,7 @@ PEOPLE: dict[str, Any] = {
                  "push_tokens": ["token-asha"], "locale": "en", "timezone": "UTC"},
     "reseller": {"name": "Rita", "email": "rita@example.com", "locale": "en"},
     "provider": {"name": "Fibra", "email": "orders@fibra.example", "locale": "en"},
+    "sender": {"name": "Cedar", "email": "sender@cedar.example", "locale": "en"},
     "partner": {"name": "Pia", "email": "pia@example.com", "locale": "en", "timezone": "UTC"},
     "watchers": [{"name": "W1", "email": "w1@example.com"}, {"name": "W2", "email": "w2@example.com"}],
 }  # fmt: skip

@@ -17,7 +17,7 @@ from service.dispatch.unknown_messages import UnknownResolver
 from service.domain.notices import SETTLE_UNKNOWN_AFTER, Receipt
 from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
-from service.intake.intake import Verdict
+from service.intake.verdicts import Verdict
 from service.ledger.database.engine import Ledger
 from service.ledger.database.faults import is_transient
 from service.ledger.escalations.schedules import next_due

@@ -14,7 +14,8 @@ from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.events import decode
 from service.domain.order import Order
-from service.domain.persons import Wishes
+from service.domain.parts import Part
+from service.domain.persons import Person, Wishes
 from service.domain.recorded import KINDS, MASKED, decoded_cause, decoded_event, encoded_cause, encoded_event, kind_of
 from tests.support.events import CUSTOMER, NOON, encoded
 from tests.support.life import FIRST_ID, begun, happened
@@ -42,6 +43,8 @@ def test_a_cause_comes_back_as_it_was() -> None:
         causes.MoveReply(NOON, "Kim", "E-2"),
         causes.ResendMessages(NOON, (), (), (causes.NoticeThen(UUID(int=7), 2, supersedable=True),), "Kim", "sms"),
         causes.OptOutChanged(NOON, "sms", "+919812345678", "STOP", lifted=True),
+        causes.GreetRows(NOON, "hello", (Person(name="Asha", email="asha@example.com"),)),
+        causes.PartChanged(NOON, NOON, Part("errand", "E-1-1", "done", "done", NOON, final=True, eta=NOON), "e-7"),
     )
     assert [decoded_cause(kind_of(c), encoded_cause(c)) for c in said] == [*said]
     assert {kind_of(c) for c in said} == {*KINDS}

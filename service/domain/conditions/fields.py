@@ -30,9 +30,20 @@ FIELDS: Final[Mapping[str, AttributeType]] = {
     "note": "any",
     "note.text": "text",
     "note.public": "boolean",
+    "parent": "any",
+    "parent.workflow": "text",
+    "parts": "list",
+    "parts.next_eta": "datetime",
+    "parts.last_eta": "datetime",
 }
-# With one more step: people by audience, how often each status was entered, and what events bring besides.
-OPEN: Final[Mapping[str, AttributeType]] = {"recipients": "list", "entered": "number", "attributes": "any"}
+# With one more step: people by audience, how often each status was entered, how many parts are in a status or stage
+# (or `open`), and what events bring besides.
+OPEN: Final[Mapping[str, AttributeType]] = {
+    "recipients": "list",
+    "entered": "number",
+    "parts": "number",
+    "attributes": "any",
+}
 # Of a list, how many rows it has, and how many came with the last event that brought any.
 OF_LISTS: Final = ("count", "added")
 

@@ -16,7 +16,7 @@ HOLDS_TOPIC: Final = "holds"
 
 class Wakeups:
     """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `escalation_stream`,
-    `holds`, and `unknown_messages`."""
+    `holds`, `waiting_events`, and `unknown_messages`."""
 
     def __init__(self) -> None:
         self.origin = f"from:{secrets.token_hex(4)}"

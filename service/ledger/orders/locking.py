@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Integer, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Integer, bindparam, literal_column, select, tuple_, update
 
 from service.domain.order import Order, OrderRef
 from service.domain.scopes import Scope, parties_of
@@ -137,3 +137,18 @@ async def _found(tx: Transaction, scope: Scope, *which: ColumnElement[bool]) -> 
     order = order_of(tx.keyring, row) if row else None
     # The order itself has the last word, as an older replica may have changed it beside its index.
     return order if order is not None and scope.has_people(parties_of(order)) else None
+
+
+async def wholes_of(tx: Transaction, parts: Iterable[OrderRef]) -> list[OrderRef]:
+    """Of which orders these are parts, as far as that is known; nothing is locked."""
+    wanted = padded(sorted(set(parts)))
+    if not wanted:
+        return []
+    return [OrderRef(row.parent_workflow, row.parent_order_id) for row in await tx.execute(_WHOLES, {"names": wanted})]
+
+
+_WHOLES: Final = (
+    select(orders.c.parent_workflow, orders.c.parent_order_id)
+    .where(tuple_(orders.c.workflow, orders.c.order_id).in_(bindparam("names", expanding=True)))
+    .where(orders.c.parent_order_id != literal_column("''"))
+)

@@ -154,12 +154,31 @@ class NearBreach(Struct, frozen=True):
     warned: bool
 
 
+class OrderNamed(Struct, frozen=True):
+    """An order by its name."""
+
+    workflow: str
+    order_id: str
+
+
+class PartShown(OrderNamed, frozen=True, kw_only=True):
+    """A part of an order, where it stands `since` then."""
+
+    status: str
+    stage: str
+    stage_title: str
+    final: bool
+    failed: bool
+    since: datetime
+    eta: datetime | None
+
+
 class OrderShown(Struct, frozen=True):
     """One order with all that happened to it. `pack`: the version of its workflow that it lives by.
 
     `recipients`: by audience; `people`: the same persons with their opt-outs. `assignee`: from the status on in which
     people may know. `timeline`: the order's lines and each change of its messages, by time; what stands in a line
-    besides `at` and `kind` depends on its kind.
+    besides `at` and `kind` depends on its kind. `parent`: the order that it is a part of; `parts`: its own parts.
     """
 
     workflow: str
@@ -186,6 +205,8 @@ class OrderShown(Struct, frozen=True):
     clocks: list[ClockShown]
     escalations: list[EscalationShown]
     suppressions: list[Suppressed]
+    parent: OrderNamed | None
+    parts: list[PartShown]
 
 
 class Percentiles(Struct, frozen=True, omit_defaults=True):

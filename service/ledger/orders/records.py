@@ -69,6 +69,8 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> NewRow:
         "created_at": order.created,
         "updated_at": order.updated,
         "wake_at": wake_at(order),
+        "parent_workflow": order.parent.workflow if order.parent else "",
+        "parent_order_id": order.parent.reference if order.parent else "",
         "sealed_state": seal_json(keyring, order, ORDER_STATE.of(order.id)),
     }
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, literal_column, or_, select, tuple_, union
 
 from service.canonical import spellings
 from service.domain.errors import Rejection
@@ -135,9 +135,11 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     found += [orders.c.id.in_(with_any_of(digests)) for digests in s.attributes]
     if s.q:
         called = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
-        # A look by an index each; together in one condition they read every order there is.
+        # By the whole's id its parts are found, too. A look by an index each; together they read every order there is.
+        of_whole = orders.c.parent_order_id.startswith(s.q, autoescape=True)
+        parts = select(orders.c.id).where(orders.c.parent_order_id != literal_column("''"), of_whole)
         theirs = [_with_person(keyring, s.q, s, or_assigned=True)] if s.by_people else []
-        looks = [called, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
+        looks = [called, parts, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
         found.append(orders.c.id.in_(union(*looks)))
     if s.among is not None:
         found.append(tuple_(orders.c.workflow, orders.c.status).in_(s.among) if s.among else false())

@@ -95,6 +95,9 @@ orders = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("wake_at", Instant),
+    # The order that it is a part of; empty: of none.
+    Column("parent_workflow", Text, nullable=False, server_default=""),
+    Column("parent_order_id", Text, nullable=False, server_default=""),
     sealed("sealed_state", ORDER_STATE),
     UniqueConstraint("workflow", "order_id"),
     partial("orders_due", "wake_at", where="wake_at IS NOT NULL"),
@@ -102,10 +105,37 @@ orders = Table(
     Index("orders_by_time", "updated_at", "id"),
     # So that PostgreSQL finds an id's beginning by it, whatever the language of the database.
     Index("orders_by_name", "order_id", postgresql_ops={"order_id": "text_pattern_ops"}),
+    Index(
+        "orders_by_parent",
+        "parent_order_id",
+        postgresql_where=text("parent_order_id <> ''"),
+        sqlite_where=text("parent_order_id <> ''"),
+        postgresql_ops={"parent_order_id": "text_pattern_ops"},
+    ),
     partial("orders_breached", "due_at", where="breached"),
     Index("orders_of_assignee", "assignee_id", "due_at"),
     partial("orders_near_due", "due_at", where="due_at IS NOT NULL"),
     info={ABOUT: "one row an order: what lists and loops ask for, and its sealed state"},
+)
+
+WAITING_MESSAGE: Final = Label("waiting.message")
+
+waiting_events = Table(
+    "waiting_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    # Of the inbox row; the order's and its whole's as keyed digests.
+    Column("key", LargeBinary(16), nullable=False),
+    Column("order_digest", LargeBinary(16), nullable=False),
+    Column("whole_digest", LargeBinary(16), nullable=False),
+    Column("until_at", Instant, nullable=False),
+    Column("look_at", Instant, nullable=False),
+    Column("looks", Integer, nullable=False, server_default="0"),
+    sealed("sealed_message", WAITING_MESSAGE),
+    Index("waiting_events_due", "look_at"),
+    Index("waiting_events_of_order", "order_digest"),
+    Index("waiting_events_for_whole", "whole_digest"),
+    info={ABOUT: "events of parts whose whole is not known yet, as they came; each waits an hour at most"},
 )
 
 visits = Table(

@@ -1,6 +1,6 @@
 """What pages, the API and `stagebell explain` show: read only, opened for those who may see it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,9 @@ from service.ledger.orders.read_models import (
     EscalationShown,
     MessageOfOrder,
     MessageShown,
+    OrderNamed,
     OrderShown,
+    PartShown,
     PersonShown,
 )
 from service.ledger.orders.records import history_of, message_of, unseal_json
@@ -33,10 +35,19 @@ from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, orders, timeli
 from service.workflows.values import MASK
 
 
-async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: datetime, *, scope: Scope) -> OrderShown:
+async def order_view(
+    tx: Transaction,
+    workflow: Workflow,
+    order: Order,
+    now: datetime,
+    known: Mapping[str, Workflow] | None = None,
+    *,
+    scope: Scope,
+) -> OrderShown:
     """The order, as it was read and stands now, with its people, timeline, messages, clocks and escalations.
 
     Of those the ones of a scope's teams alone; that the order itself may be seen is for its reader to know.
+    `known`: the workflows in use, for the titles of parts that are of another one.
     """
     messages = await _messages(tx, order.id)
     silent = await suppressed(tx, _addresses(order, workflow))
@@ -66,7 +77,40 @@ async def order_view(tx: Transaction, workflow: Workflow, order: Order, now: dat
         clocks=await _clocks(tx, order.id, scope),
         escalations=await _escalations(tx, order.id, now, scope),
         suppressions=list(silent),
+        parent=OrderNamed(*order.parent) if order.parent and _is_seen(scope, order.parent.workflow) else None,
+        parts=[
+            p for p in parts_shown(order, {workflow.name: workflow} | dict(known or {})) if _is_seen(scope, p.workflow)
+        ],
     )
+
+
+def _is_seen(scope: Scope, workflow: str) -> bool:
+    """Whether an order's part, or its whole, may be named to whoever sees the order."""
+    return scope.is_of_workflows and scope.has_workflow(workflow)
+
+
+def parts_shown(order: Order, known: Mapping[str, Workflow], locale: str = "") -> list[PartShown]:
+    """The order's parts, in the order in which they became known; their stages' titles in `locale`, or each pack's."""
+    return [
+        PartShown(
+            workflow=p.workflow,
+            order_id=p.reference,
+            status=p.status,
+            stage=p.stage,
+            stage_title=_stage_title(known.get(p.workflow), p.stage, locale),
+            final=p.final,
+            failed=p.failed,
+            since=p.since,
+            eta=p.eta,
+        )
+        for p in order.parts
+    ]
+
+
+def _stage_title(workflow: Workflow | None, name: str, locale: str) -> str:
+    if workflow is None or (stage := workflow.stages.get(name)) is None:
+        return name
+    return workflow.title_in(stage.titles, workflow.locale_for(locale or None), name)
 
 
 def _addresses(order: Order, workflow: Workflow) -> set[str]:

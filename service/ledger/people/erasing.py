@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, literal_column, select, update
 
 from service.canonical import spellings
 from service.channels.registry import spec_of
@@ -45,9 +45,9 @@ _KEPT: Final = frozenset({
     "notice", "channel", "audience", "messages", "status", "stage", "pack", "event", "reason", "team", "severity",
     "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
     "started", "stopped", "seconds", "noticed_late_s", "told", "warned", "state", "field",
-    "reply", "rung", "side", "list", "count", "batch",
+    "reply", "rung", "side", "list", "count", "batch", "part", "part_of", "rule", "workflow",
 })  # fmt: skip
-_KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved")
+_KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved", "part_changed")
 
 
 def _digests(keyring: Keyring, addresses: Iterable[str]) -> list[bytes]:
@@ -80,10 +80,17 @@ def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[U
 
 
 async def old_orders(tx: Transaction, before: datetime, limit: int) -> list[OrderRef]:
-    """Ended orders that nobody touched since, and that still know somebody."""
+    """Ended orders that nobody touched since, and that still know somebody; a part and its whole only both ended."""
+    other = orders.alias("other")
+    whole = and_(other.c.workflow == orders.c.parent_workflow, other.c.order_id == orders.c.parent_order_id)
+    parts = and_(other.c.parent_workflow == orders.c.workflow, other.c.parent_order_id == orders.c.order_id)
+    is_part = orders.c.parent_order_id != literal_column("''")
+    has_parts = other.c.parent_order_id != literal_column("''")
     query = (
         select(orders.c.workflow, orders.c.order_id)
         .where(orders.c.final, orders.c.updated_at < before, orders.c.id.in_(select(order_people.c.order_id)))
+        .where(~and_(is_part, exists().where(whole, ~other.c.final)))
+        .where(~exists().where(has_parts, parts, ~other.c.final))
         .limit(limit)
     )
     return [OrderRef(row.workflow, row.order_id) for row in await tx.execute(query)]

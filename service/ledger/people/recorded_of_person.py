@@ -1,6 +1,6 @@
 """What recorded events said of one person: as it came, before later events changed it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import datetime
 
 import msgspec
@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, structs
 from sqlalchemy import select
 
 from service.domain.erasure import Traces
-from service.domain.events import AssigneeGiven, EventData, PersonGiven
+from service.domain.events import AssigneeGiven, Event, EventData, PersonGiven
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
 from service.domain.people import as_list
@@ -40,16 +40,21 @@ async def said_of(tx: Transaction, order: Order, workflow: Workflow, traces: Tra
     found = []
     for row in rows:
         cause = decoded_event(tx.keyring.unseal(row.sealed_event, INBOX_EVENT.of(row.key)), order.reference)
-        data = cause.event.data
-        attributes = data.attributes if data.attributes is not UNSET else {}
-        told = {n: v for n, v in attributes.items() if n in personal or traces.named_in(v)}
-        note = data.note.text if data.note and (data.note.public or traces.named_in(data.note.text)) else ""
-        roles = list(_roles(data, traces))
-        if roles or told or note:
-            found.append(
-                PersonSaid(order.workflow, order.reference, cause.event.time, cause.event.type, roles, told, note)
-            )
+        if said := said_in(cause.event, personal, traces):
+            found.append(said)
     return found
+
+
+def said_in(event: Event, personal: Set[str], traces: Traces) -> PersonSaid | None:
+    """What one event says of the person, if it does; `personal`: the attributes that tell of one."""
+    data = event.data
+    attributes = data.attributes if data.attributes is not UNSET else {}
+    told = {n: v for n, v in attributes.items() if n in personal or traces.named_in(v)}
+    note = data.note.text if data.note and (data.note.public or traces.named_in(data.note.text)) else ""
+    roles = list(_roles(data, traces))
+    if not (roles or told or note):
+        return None
+    return PersonSaid(data.workflow, event.reference, event.time, event.type, roles, told, note)
 
 
 def _roles(data: EventData, traces: Traces) -> Iterator[JsonObject]:

@@ -89,6 +89,7 @@ async def _values(request: web.Request) -> dict[str, Any]:
             for n, spec in w.lists.items()
             for size in [stored.lists[n].count if n in stored.lists else 0]
         ],
+        "path_of": path_of,
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
         "facts": _facts(w, view.attributes),
         "promise": running[0] if running else None,

@@ -18,6 +18,7 @@ _PEOPLE: Final = frozenset({
     "escalation_assigned", "escalation_comment", "escalation_resolved", "escalation_reopened", "escalation_snoozed",
     "clock_breached", "opted_in", "opted_out", "reply_received", "customer_answered", "answer_failed", "reply_moved",
     "preferences_changed", "resend_planned", "links_revoked", "person_erased", "issue_reported", "warning",
+    "part_changed", "derived_status_kept",
 })  # fmt: skip
 
 
@@ -117,7 +118,11 @@ def _line(titles: Titles, workflow: str, t: Mapping[str, Any]) -> Line:
     kind, by = str(t["kind"]), str(t.get("by") or "")
     if kind == "status_changed":
         stage = titles.stage(workflow, str(t.get("stage", "")))
-        return Line(t["at"], stage, titles.status(workflow, str(t.get("to", ""))))
+        derived = f", as {t['rule']}" if t.get("rule") else ""
+        return Line(t["at"], stage, titles.status(workflow, str(t.get("to", ""))) + derived)
+    if kind == "part_changed":
+        of = str(t.get("workflow", workflow))
+        return Line(t["at"], f"Part {t.get('part', '')}: {titles.stage(of, str(t.get('stage', '')))}")
     if kind == "note_added":
         return Line(t["at"], "Public note" if t.get("public") else "Internal note", str(t.get("note") or ""))
     if kind == "clock_breached":

@@ -1,0 +1,181 @@
+"""What a change of a part does to its whole: kept there, and the whole's status derived by its pack's rules. Pure.
+
+A derived status is entered like any other: by the moves that the pack allows, with its notices, clocks and visit.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from service.domain import notifying, transitions, triggers, versions
+from service.domain.causes import PartChanged
+from service.domain.clocks import running
+from service.domain.conditions.judging import holds
+from service.domain.draft import Decision, Draft
+from service.domain.errors import Rejection
+from service.domain.events import Event, EventData, OrderUpdatedData
+from service.domain.order import Order
+from service.domain.parts import MAX_PARTS, OrderRef, Part, PartRule, with_part
+from service.domain.quoting import quoted, reference
+from service.domain.workflow import Workflow
+
+PARENT: Final = "data.parent"
+
+
+def parent_given(data: EventData) -> OrderRef | None:
+    """The whole that an event names; None where it names none."""
+    given = data.parent or None
+    return OrderRef(given.workflow, given.order_id) if given else None
+
+
+def parent_of(order: Order | None, event: Event) -> OrderRef | None:
+    """The whole that the event's order is a part of from now on; raises Rejection for what it cannot be."""
+    given = parent_given(event.data)
+    if given is None:
+        return order.parent if order else None
+    if given == OrderRef(event.data.workflow, event.reference):
+        raise Rejection(f"{PARENT}: an order is no part of itself")
+    if order is not None and order.parent not in (None, given):
+        raise Rejection(f"{PARENT}: the order is a part of another one already, and stays it")
+    if order is not None and order.parts:
+        raise Rejection(f"{PARENT}: the order has parts itself; a part has none")
+    return given
+
+
+def require_whole(parent: OrderRef, workflow: Workflow | None, part: OrderRef) -> None:
+    """May orders of this workflow have such a part? `workflow`: the parent's; None: not installed. Raises Rejection."""
+    if parent == part:
+        raise Rejection(f"{PARENT}: an order is no part of itself")
+    if workflow is None:
+        raise Rejection(f"{PARENT}.workflow: unknown workflow {quoted(parent.workflow)}")
+    if workflow.parts is None:
+        raise Rejection(f"{PARENT}.workflow: orders of {workflow.name} have no parts; its pack needs the key 'parts'")
+    if part.workflow not in workflow.parts.of:
+        known = ", ".join(sorted(workflow.parts.of))
+        raise Rejection(f"{PARENT}.workflow: parts of {workflow.name} are {known}, not {quoted(part.workflow)}")
+
+
+def as_part(order: Order, workflow: Workflow) -> Part:
+    """What its whole knows of an order."""
+    return Part(
+        workflow=order.workflow,
+        reference=order.reference,
+        status=order.status,
+        stage=order.stage,
+        since=order.status_since,
+        final=workflow.is_final(order.status),
+        failed=workflow.stages[order.stage].failed,
+        eta=order.eta,
+    )
+
+
+def receive_part(order: Order, cause: PartChanged, workflow: Workflow) -> Decision:
+    """What the whole does about it; raises Rejection where it can have no such part."""
+    at = max(min(cause.happened, cause.at), order.event_time)
+    draft = Draft(order, workflow, cause.at, at)
+    versions.move(draft)
+    was = _known(order, cause.part)
+    if was is None:
+        _require_room(draft, cause.part)
+    notifying.tick(draft, at, plans=False)
+    before = draft.before = draft.order
+    draft.set(parts=with_part(before.parts, cause.part), note=None)
+    draft.log(
+        "part_changed",
+        part=cause.part.reference,
+        workflow=cause.part.workflow,
+        was=was.status if was else "",
+        to=cause.part.status,
+        stage=cause.part.stage,
+        event=cause.event,
+    )
+    moved = was is None or was.status != cause.part.status
+    entered = derive(draft, cause.part.reference) if moved else []
+    tell(draft, [*entered, *triggers.changed(draft, before)])
+    running.sync(draft, by_event=True)
+    return draft.decision()
+
+
+def expects_anew(draft: Draft, before: Order) -> bool:
+    """Whether the whole's own event says another number of parts than was expected."""
+    rules = draft.workflow.parts
+    if rules is None or not rules.expected or not draft.order.parts:
+        return False
+    return bool(before.value(rules.expected) != draft.order.value(rules.expected))
+
+
+def _known(order: Order, part: Part) -> Part | None:
+    return next((p for p in order.parts if p.ref == part.ref), None)
+
+
+def _require_room(draft: Draft, part: Part) -> None:
+    order = draft.order
+    require_whole(order.ref, draft.workflow, part.ref)
+    if order.parent is not None:
+        raise Rejection(f"{PARENT}: order {reference(order.reference)} is a part itself; a part has no parts")
+    if len(order.parts) >= MAX_PARTS:
+        raise Rejection(f"{PARENT}: order {reference(order.reference)} has {MAX_PARTS} parts; it takes no more")
+
+
+def derive(draft: Draft, part: str) -> list[str]:
+    """Enter the status that the rules give now that `part` has changed; which notices to tell."""
+    rule = _rule_of(draft)
+    if rule is None or rule.to == draft.order.status:
+        return []
+    workflow, before = draft.workflow, draft.order
+    status = workflow.statuses[rule.to]
+    try:
+        if transitions.check_move(workflow, before.status, rule.to) != "enter":
+            return []
+        draft.set(status=status.name, stage=status.stage, status_since=draft.at, event_time=draft.at)
+        transitions.check_needs(workflow, draft.order, OrderUpdatedData(workflow=workflow.name), before.status)
+    except Rejection as rejection:
+        draft.order = before
+        draft.log("derived_status_kept", to=rule.to, part=part, rule=rule.said, why=rejection.reason)
+        return []
+    draft.log(
+        "status_changed",
+        was=before.status,
+        to=status.name,
+        stage=status.stage,
+        pack=workflow.version,
+        part=part,
+        rule=rule.said,
+        why="derived from its parts",
+    )
+    draft.visit()
+    draft.observe(before)
+    return triggers.entered(draft, status)
+
+
+def _rule_of(draft: Draft) -> PartRule | None:
+    rules = draft.workflow.parts
+    if rules is None:
+        return None
+    order, situation = draft.order, draft.situation()
+    expected = _number(order.value(rules.expected)) if rules.expected else 0
+    return next((r for r in rules.rules if r.fits(order.parts, expected) and holds(r.when, situation)), None)
+
+
+def _number(value: object) -> int:
+    """How many parts are expected; 0 for what is no number."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return 0
+
+
+def tell(draft: Draft, names: list[str]) -> None:
+    """Tell these notices of the whole."""
+    for name in triggers.without_replaced(draft, names):
+        notifying.notify(draft, name, draft.at)
+
+
+def told_by(decision: Decision) -> frozenset[str]:
+    """The notices that reach somebody by this decision."""
+    return frozenset(n.name for n in decision.notices if any(m.state != "suppressed" for m in n.messages))
+
+
+def happened_at(cause: object, now: datetime) -> tuple[datetime, str]:
+    """When a cause of a part happened, and by which event."""
+    event = getattr(cause, "event", None)
+    return (min(event.time, now), event.id) if isinstance(event, Event) else (now, "")

@@ -1,0 +1,38 @@
+"""From a pack's `parts` to the domain's."""
+
+from service.domain.parts import RESERVED, PartRule, PartRules
+from service.workflows.conditions import Scope, condition
+from service.workflows.schema import WorkflowYaml
+from service.workflows.schema_parts import PartRuleYaml
+
+
+def parts(yaml: WorkflowYaml, scope: Scope) -> PartRules | None:
+    """As declared; parts are orders of the same workflow unless it says otherwise."""
+    if yaml.parts is None:
+        return None
+    rules = tuple(_rule(rule, scope) for rule in yaml.parts.rules)
+    return PartRules(of(yaml), rules, yaml.parts.expected or "")
+
+
+def of(yaml: WorkflowYaml) -> frozenset[str]:
+    """The workflows of which the pack's orders may have parts."""
+    return frozenset(yaml.parts.of or [yaml.workflow]) if yaml.parts else frozenset()
+
+
+def names_of_parts(yaml: WorkflowYaml) -> tuple[str, ...] | None:
+    """What may follow `parts.` in a path; None where only another pack knows."""
+    if yaml.parts is None:
+        return ()
+    return (*yaml.statuses, *yaml.stages, *RESERVED) if of(yaml) == {yaml.workflow} else None
+
+
+def _rule(yaml: PartRuleYaml, scope: Scope) -> PartRule:
+    return PartRule(
+        yaml.to, frozenset(yaml.all), frozenset(yaml.any), frozenset(yaml.none), condition(yaml.when, scope), said(yaml)
+    )
+
+
+def said(yaml: PartRuleYaml) -> str:
+    """The rule in a few words, for the timeline."""
+    asked = [f"{key} {' or '.join(names)}" for key in ("all", "any", "none") if (names := getattr(yaml, key))]
+    return ", ".join([*asked, *(["when its condition holds"] if yaml.when else [])])

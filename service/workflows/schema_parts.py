@@ -1,0 +1,28 @@
+"""Which orders may be parts of one, and how its status follows from theirs, as a pack says it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.workflows.schema_conditions import WhenYaml
+from service.workflows.schema_words import DataPath, Ident, Idents, Part
+
+
+class PartRuleYaml(Part):
+    """The whole enters `to` where all that is said here holds; names are statuses of the parts, or stages."""
+
+    to: Ident
+    all: Annotated[
+        Idents, Field(description="each part is in one of these, and as many as are expected are known")
+    ] = []
+    any: Annotated[Idents, Field(description="at least one part is in one of these")] = []
+    none: Annotated[Idents, Field(description="no part is in one of these")] = []
+    when: Annotated[WhenYaml | None, Field(description="of the whole; `parts.delivered` counts parts")] = None
+
+
+class PartsYaml(Part):
+    """An order of this workflow may have parts. Of the rules the first that holds counts."""
+
+    of: Annotated[Idents, Field(description="the workflows that parts have; left out: this one")] = []
+    expected: Annotated[DataPath | None, Field(description="how many parts there will be")] = None
+    rules: list[PartRuleYaml] = []
