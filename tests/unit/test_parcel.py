@@ -22,7 +22,7 @@ def parcel(order_id: str, status: str, hours: float, **data: Any) -> dict[str, A
 def three(**data: Any) -> Family:
     """An order of three parcels, which are all on their way after an hour."""
     family = Family(PACK)
-    people = {"recipients": {"customer": CUSTOMER}}
+    people: dict[str, Any] = {"recipients": {"customer": CUSTOMER}}
     family.take(parcel("W", "announced", 0, attributes={"parcels": 3, **data}, **people))
     for n in (1, 2, 3):
         family.take(part_of("W", f"P{n}", at=timedelta(hours=1), eta=after(30 * HOUR).isoformat(), **people))
