@@ -18,8 +18,8 @@ from service.domain.workflow import Workflow
 from service.intake.acts import API, DESK
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Acted, Incoming, RowEdit
-from service.intake.verdicts import Verdict
 from service.intake.lists import digest_of
+from service.intake.verdicts import Verdict
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.faults import is_outage
 from service.ledger.lists import writing
