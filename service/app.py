@@ -213,7 +213,8 @@ class App:
 
     def _clock(self) -> ClockLoop:
         days = (self.settings.retention_days, self.settings.audit_days)
-        return ClockLoop(self.orders, *(timedelta(days=n) if n else None for n in days))
+        retention, audit = (timedelta(days=n) if n else None for n in days)
+        return ClockLoop(self.orders, retention, audit, self.settings.public_url)
 
     def _clock_loops(self) -> list[Coroutine[Any, Any, None]]:
         return [self._clock().run(self.stopping), Greeter(self.orders).run(self.stopping)]

@@ -132,7 +132,7 @@ def report_mail_sender(route: ChannelRoute) -> Callable[[ReportMail, str], Await
             rendered=Rendered(text=mail.text, title=mail.subject),
             ttl_s=0,
             callback_url="",
-            attachment=Attachment(mail.file_name, mail.file),
+            attachment=Attachment(mail.file_name, mail.file) if mail.file_name else None,
         )
         answer, _ = await route.send(message)
         if isinstance(answer, Accepted):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 
+from service.clock.list_exports import ListExports
 from service.domain.order import OrderRef
 from service.domain.teams import Team
 from service.erasing import erase_order
@@ -14,7 +15,7 @@ from service.ledger.auditing import lines as audit_lines
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import digests, incident_calls, incidents, schedules
 from service.ledger.escalations import writing as escalations
-from service.ledger.escalations.schedules import DIGEST, ReportSubscription
+from service.ledger.escalations.schedules import DIGEST, ROWS, ReportSubscription
 from service.ledger.lists.writing import drop_forgotten
 from service.ledger.messages import outbox
 from service.ledger.messages.outbox import OutboxMessage
@@ -36,17 +37,25 @@ RETENTION_BATCH: Final = 200
 class CalendarDue:
     """Sends by the calendar; what is sent and the next time are written in one transaction."""
 
-    def __init__(self, orders: Orders, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        retention: timedelta | None = None,
+        audit: timedelta | None = None,
+        public_url: str = "",
+    ) -> None:
         self._orders = orders
+        self._exports = ListExports(orders, public_url)
         self._retention = retention
         self._audit = audit
 
     async def keep_digests(self) -> None:
-        """Bring the teams' digests in line with the packs."""
+        """Bring the teams' digests, and exports of rows, in line with the packs."""
         orders = self._orders
         wanted = [t for t in self._teams().values() if orders.team_endpoints.get(t.name)]
         async with orders.ledger.transaction() as tx:
             await schedules.keep_digests(tx, wanted, orders.time.now())
+            await schedules.keep_exports(tx, self._exports.planned(), orders.time.now())
 
     def _teams(self) -> Mapping[str, Team]:
         return {team.name: team for pack in self._orders.packs for team in pack.workflow.teams.values()}
@@ -108,6 +117,8 @@ class CalendarDue:
             team = self._teams().get(s.name)
             endpoints = orders.team_endpoints.get(s.name, 0)
             return await digests.team_digest(tx, team, endpoints, s.id.hex, now) if team else []
+        if s.kind == ROWS:
+            return await self._exports.mails(tx, s, now)
         pack = orders.packs.find(s.workflow)
         report = pack.workflow.reports.get(s.name) if pack else None
         if report is None:

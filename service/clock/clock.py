@@ -28,10 +28,19 @@ OTHERS_HAVE_IT_S: Final = 0.05
 class ClockLoop:
     """Wakes orders; any number may run, as due orders are claimed with SKIP LOCKED."""
 
-    def __init__(self, orders: Orders, retention: timedelta | None = None, audit: timedelta | None = None) -> None:
-        """`retention`: of people in ended orders; `audit`: of the audit log's lines. None keeps them."""
+    def __init__(
+        self,
+        orders: Orders,
+        retention: timedelta | None = None,
+        audit: timedelta | None = None,
+        public_url: str = "",
+    ) -> None:
+        """`retention`: of people in ended orders; `audit`: of the audit log's lines. None keeps them.
+
+        `public_url`: what links in mails begin with.
+        """
         self._orders = orders
-        self._calendar = CalendarDue(orders, retention, audit)
+        self._calendar = CalendarDue(orders, retention, audit, public_url)
         self._forget_at = orders.time.now()
         self._flush_at = orders.time.now()
         self._digests_of: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from service.domain.json_object import JsonObject
-from service.domain.lists import ColumnType
+from service.domain.lists import ColumnType, ExportFormat
 from service.lists.checking import RowError
 
 MOST_ROWS_OF_CALL = 5000
@@ -94,3 +94,17 @@ class RowChanged(Struct):
 
     id: str
     values: JsonObject
+
+
+class RowsMail(Struct, forbid_unknown_fields=True):
+    """Rows to send by mail, now: all, or those since a moment."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=320)]
+    format: ExportFormat = "csv"
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class RowsMailed(Struct):
+    """How many mails were sent: none where there are no such rows."""
+
+    count: int

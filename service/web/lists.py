@@ -10,13 +10,17 @@ from aiohttp import web
 
 from service.domain.errors import Rejection
 from service.domain.lists import ExportFormat
-from service.ledger.lists import reading, writing
+from service.ledger.auditing.lines import write_audit
+from service.ledger.database.engine import new_uuid
+from service.ledger.lists import exports, reading, writing
 from service.ledger.lists.reading import StoredRow
+from service.ledger.messages import outbox
 from service.lists.exporting import MEDIA, writer_of
 from service.lists.files import FileRead
+from service.mail_address import canonical_mail
 from service.pacing import aside
 from service.web import row_imports
-from service.web.audited import noted
+from service.web.audited import audit_line, noted
 from service.web.context import CONTEXT
 from service.web.list_schemas import (
     ColumnShown,
@@ -25,6 +29,8 @@ from service.web.list_schemas import (
     RowChanged,
     RowsChecked,
     RowShown,
+    RowsMail,
+    RowsMailed,
     RowsOrder,
     RowsTaken,
 )
@@ -229,3 +235,24 @@ async def remove_row(request: web.Request) -> web.StreamResponse:
     row_imports.require_may_change(request, of)
     await row_imports.edit(request, of, uuid_of(request.match_info["id"], "row"), None)
     return web.Response(status=204)
+
+
+async def mail_rows(request: web.Request) -> web.StreamResponse:
+    """Send an order's rows to an address, now: a small table is attached, a large one or a workbook linked to."""
+    of, asked = await list_of(request), await body_of(request, RowsMail)
+    context = request.app[CONTEXT]
+    now = context.orders.time.now()
+    try:
+        email = canonical_mail(asked.email)
+    except ValueError as error:
+        raise Rejection(f"email: {error}") from None
+    noted(request, people=[email])
+    line = audit_line(request, "rows.mailed", *of.order.ref, list=of.spec.name)
+    since = asked.since or of.order.created
+    wanted = exports.Wanted(of.order, of.workflow, of.spec, min(since, now), now, asked.format, new_uuid().hex)
+    async with context.orders.ledger.transaction() as tx:
+        mails = await exports.mails(tx, wanted, [email], context.settings.public_url, now)
+        await outbox.put(tx, mails, now)
+        await write_audit(tx, [line], now)
+    context.orders.wakeups.wake({"relay"})
+    return answer(RowsMailed(len(mails)), 202)

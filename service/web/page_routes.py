@@ -3,7 +3,16 @@
 from service.attachments.kinds import MOST_BYTES
 from service.domain.events import MAX_BODY_BYTES
 from service.lists.files import MOST_FILE_BYTES
-from service.web import asyncapi, attachments, callbacks, preferences, tracking, tracking_replies, unsubscribe
+from service.web import (
+    asyncapi,
+    attachments,
+    callbacks,
+    preferences,
+    row_links,
+    tracking,
+    tracking_replies,
+    unsubscribe,
+)
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
 from service.web.desk import admin, board, board_acts, messages, notes, order_list, sign_in, tools
@@ -54,6 +63,7 @@ PAGES = (
         lenient=True,
         audit=TIMELINE,
     ),
+    Route("GET", "/l/{token}", row_links.get_linked_rows, LINK, guesses="link", lenient=True, audit=OWN),
     Route("GET", "/f/{token}", attachments.get_linked_file, LINK, guesses="link", lenient=True, audit=OWN),
     Route("GET", "/t/{token}/preferences", preferences.get_preferences, LINK, guesses="link", lenient=True, audit=OWN),
     Route(

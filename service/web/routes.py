@@ -111,6 +111,10 @@ API = (
         bodies=("text/csv", "text/tab-separated-values"), takes_files=True,
     ),
     Route(
+        "POST", "/v1/orders/{workflow}/{order_id}/lists/{list}/exports", lists.mail_rows, "supervisor",
+        list_schemas.RowsMail, list_schemas.RowsMailed, 202, reach="orders", audit=Act("rows.mailed"),
+    ),
+    Route(
         "GET", "/v1/orders/{workflow}/{order_id}/lists/{list}/imports/{id}", lists.get_import, "agent",
         answer=list_schemas.RowsTaken, reach="parties", audit=Act("rows.import_seen", renews=True),
     ),

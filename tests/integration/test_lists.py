@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -257,3 +259,29 @@ async def test_the_desk_shows_a_list_takes_forms_and_files_and_says_what_is_wron
         f"{world.http}/desk/sign-in", data=aiohttp.FormData({"x": io.BytesIO(b"x")})
     ) as response:
         assert response.status == 415, "files go where files are taken alone"
+
+
+async def test_new_rows_are_sent_by_mail_now_and_by_the_calendar(world: World, caller: Caller) -> None:
+    await begin(world)
+    await world.settled()
+    supervisor = await caller("supervisor")
+    await supervisor.post(LEADS, {"rows": [{"email": "eva@example.com"}]})
+    await world.settled()
+    world.mailbox.mails.clear()
+    now = {"email": "Boss@Example.com", "format": "xlsx"}
+    world.clock.advance(seconds=1)
+    assert (await supervisor.post(f"{LEADS}/exports", now)) == (202, {"count": 1})
+    await world.settled()
+    link = re.search(r"https://track\.example(/l/\S+)", mailed(world, "Boss@example.com")[0].replace("=\n", ""))
+    assert link is not None
+    async with supervisor.session.get(f"{world.http}{link[1]}") as response:
+        sheet = load_workbook(io.BytesIO(await response.read())).worksheets[0]
+        assert (response.status, sheet.max_row) == (200, 2)
+    assert (await supervisor.get(link[1][:-2]))[0] == 404
+    await world.travel_to(world.clock.now() + timedelta(days=32))
+    sent = [m for m in mailed(world, "a@example.com") if "1 new row" in m]
+    assert len(sent) == 1
+    assert "leads-2026-04-01.csv" in sent[0]
+    await world.travel_to(world.clock.now() + timedelta(days=31))
+    assert len([m for m in mailed(world, "a@example.com") if "new row" in m]) == 1, "nothing new, nothing sent"
+    assert (await supervisor.get(link[1]))[0] == 404, "links end"

@@ -118,8 +118,12 @@ async def report_mail(
         file_name=f"{workflow}-{report.name}-{now:%Y-%m-%d}.csv",
         file=as_csv(rows, now),
     )
-    message_id = f"{key}.{now:%Y%m%dT%H%M%S}"
+    return sealed_mail(tx, mail, f"{key}.{now:%Y%m%dT%H%M%S}", report.name)
+
+
+def sealed_mail(tx: Transaction, mail: ReportMail, message_id: str, name: str) -> OutboxMessage:
+    """A mail as it waits; `name`: of what it reports."""
     # An older replica, which may send it, reads only what it would have sealed itself.
     seal = tx.keyring.seal_in_transit if tx.keyring.writes_bound else tx.keyring.seal
     sealed = seal(msgspec.json.encode(mail), REPORT_MAIL.of(message_id))
-    return OutboxMessage(MAIL, f"report.{report.name}", message_id, sealed, "application/octet-stream")
+    return OutboxMessage(MAIL, f"report.{name}", message_id, sealed, "application/octet-stream")

@@ -22,6 +22,8 @@ from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABL
 log = structlog.get_logger(__name__)
 DIGEST: Final = "digest"
 REPORT: Final = "report"
+ROWS: Final = "rows"
+_EXPORTS: Final = UUID("2f0f7c1e-3b7b-4f0e-9a52-6f6f4b7f8d21")
 _TEAMS: Final = UUID("6f2f9f0e-6f4e-4c43-9f0c-0f7b4d3d5a10")
 
 
@@ -36,6 +38,42 @@ class ReportSubscription(Struct, frozen=True):
     next_at: datetime
     created_by: str
     target: dict[str, str]
+
+
+class PlannedExport(Struct, frozen=True):
+    """Rows of lists that a pack wants to be sent. `name`: the list, how often, and to whom, parted by dots."""
+
+    workflow: str
+    name: str
+    schedule: Schedule
+
+
+async def keep_exports(tx: Transaction, planned: Iterable[PlannedExport], now: datetime) -> None:
+    """Every export of rows that packs want is there, at the time that they say; others are dropped.
+
+    The first one has what is added from now on.
+    """
+    wanted = {uuid5(_EXPORTS, f"{p.workflow}/{p.name}"): p for p in planned}
+    there = await tx.execute(
+        select(schedules.c.id, schedules.c.at, schedules.c.timezone).where(schedules.c.kind == ROWS)
+    )
+    known = {row.id: (row.at, row.timezone) for row in there}
+    if gone := [k for k in known if k not in wanted]:
+        await tx.execute(delete(schedules).where(schedules.c.id.in_(gone)))
+    rows = [
+        _row(tx.keyring, key, ROWS, p.workflow, p.name, p.schedule, now, "", {"since": now.isoformat()})
+        for key, p in wanted.items()
+        if known.get(key) != (f"{p.schedule.at:%H:%M}", p.schedule.timezone)
+    ]
+    await upsert(tx, schedules, rows, ("at", "timezone", "next_at"))
+
+
+async def go_on(tx: Transaction, schedule_id: UUID, target: dict[str, str], at: datetime | None) -> None:
+    """Keep where an export goes on, `at` that moment; None: at its next time."""
+    values: NewRow = {"sealed_target": seal_json(tx.keyring, target, SCHEDULE_TARGET.of(schedule_id))}
+    if at is not None:
+        values["next_at"] = at
+    await tx.execute(update(schedules).where(schedules.c.id == schedule_id).values(**values))
 
 
 async def keep_digests(tx: Transaction, teams: Iterable[Team], now: datetime) -> None:

@@ -124,10 +124,3 @@ async def rows_of_person(tx: Transaction, addresses: Collection[str]) -> list[Ro
     theirs = select(list_row_keys.c.row_id).where(list_row_keys.c.digest.in_(padded(digests)))
     query = _rows().where(list_rows.c.id.in_(theirs)).order_by(list_rows.c.id)
     return [_anywhere(tx.keyring, row) for row in await tx.execute(query)] if digests else []
-
-
-async def orders_grown(tx: Transaction, name: str, since: datetime, before: datetime) -> Sequence[UUID]:
-    """Orders to whose list of this name rows were added in this time."""
-    query = select(list_batches.c.order_id).distinct()
-    query = query.where(list_batches.c.list == name, list_batches.c.taken_at >= since, list_batches.c.taken_at < before)
-    return (await tx.execute(query)).scalars().all()

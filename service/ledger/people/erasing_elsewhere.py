@@ -100,7 +100,8 @@ async def _scrub_waiting(tx: Transaction, row: Any, traces: Traces, escalations:
             mail = unseal_json(tx.keyring, row.body, REPORT_MAIL.of(row.message_id))
         except (SealBroken, msgspec.DecodeError):
             return 0
-        if address_key(mail.get("address", "")) not in traces.addresses:
+        is_theirs = address_key(mail.get("address", "")) in traces.addresses
+        if not is_theirs and not traces.named_in(mail.get("file", ""), exactly=True):
             return 0
         return await _drop(tx, row)
     try:
