@@ -30,8 +30,8 @@ SETTLED_WITHIN_S = 100.0
 CONFIRMED_WITHIN_S = 5.0
 GROUP = 10
 NEVER_RESENT = ("payment_completed",)
-# In a long run an order that stands still on its way is told of as late: rightly, but not by its events.
-SLOW = "is running late"
+# What clocks tell of an order that stands still meanwhile: rightly, but not by its events.
+BY_CLOCKS = ("is running late", "waits for your answer", "did your pickup go")
 
 
 @dataclass
@@ -183,7 +183,7 @@ class Scene:
     def _seen(self) -> Counter[tuple[str, str, str]]:
         seen: Counter[tuple[str, str, str]] = Counter()
         for s in self.providers.sent:
-            if SLOW in s.text:
+            if any(words in s.text for words in BY_CLOCKS):
                 continue
             number = s.to.removeprefix("token-") if s.channel == "push" else str(int(s.to[5:]))
             seen[number, s.channel, notice_of(s.text)] += 1
