@@ -1,14 +1,22 @@
 """Where an address lies: what a provider may refuse us as a whole, while it takes everything else."""
 
-import phonenumbers
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+LONGEST_CODE = 3
 
 
 def destination_of(address: str) -> str:
     """The calling code of a phone number (`+91`), the domain of a mail address; empty for anything else."""
     if address.startswith("+"):
-        try:
-            return f"+{phonenumbers.parse(address).country_code}"
-        except phonenumbers.NumberParseException:
-            return ""
+        # No calling code begins with another (ITU-T E.164, §6), so the first that fits is the one.
+        heads = (address[1 : 1 + n] for n in range(1, LONGEST_CODE + 1))
+        return next(
+            (
+                f"+{head}"
+                for head in heads
+                if head.isascii() and head.isdecimal() and int(head) in COUNTRY_CODE_TO_REGION_CODE
+            ),
+            "",
+        )
     local, at, domain = address.rpartition("@")
     return domain.lower() if at and local and "/" not in address else ""

@@ -30,10 +30,10 @@ class ChosenWishes:
 
     async def of(self, tx: Transaction, events: Iterable[Event], now: datetime) -> Mapping[str, Wishes]:
         """By comparable address, what the people of these events chose."""
-        addresses = {a for event in events for a in self._addresses(event)}
-        if not addresses or not await self._is_worth_it(tx, now):
+        if not await self._is_worth_it(tx, now):
             return {}
-        return await preferences.wishes_of(tx, addresses)
+        addresses = {a for event in events for a in self._addresses(event)}
+        return await preferences.wishes_of(tx, addresses) if addresses else {}
 
     async def _is_worth_it(self, tx: Transaction, now: datetime) -> bool:
         if not self._has_any and (self._looked is None or now - self._looked >= LOOK_AGAIN):

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from service.addresses import PostgresAddress, postgres_address
 
 log = structlog.get_logger(__name__)
-POOL_SIZE: Final = 8
+# So many at most, and whichever were needed once are kept: one that is opened for a moment has nothing prepared.
+POOL_SIZE: Final = 16
 STATEMENT_TIMEOUT_S: Final = 30
 STATEMENTS_KEPT: Final = 100
 # `application_name`: releases before bound seals gave their connections none (see `key_processes`).
@@ -123,7 +124,7 @@ class PostgresConnector:
             "postgresql+asyncpg://",
             hide_parameters=True,
             pool_size=POOL_SIZE,
-            max_overflow=POOL_SIZE,
+            max_overflow=0,
             pool_pre_ping=False,
             # The connection used last has its statements prepared and its plans at hand.
             pool_use_lifo=True,
