@@ -120,9 +120,9 @@ class CalendarDue:
         if s.kind == ROWS:
             return await self._exports.mails(tx, s, now)
         pack = orders.packs.find(s.workflow)
-        report = pack.workflow.reports.get(s.name) if pack else None
-        if report is None:
+        report = pack.workflow.all_reports.get(s.name) if pack else None
+        if pack is None or report is None:
             log.warning("report.unknown", workflow=s.workflow, report=s.name)
             return []
         address = s.target["email"]
-        return [await digests.report_mail(tx, s.workflow, report, address, s.id.hex, now)]
+        return [await digests.report_mail(tx, pack.workflow, report, address, s.id.hex, now)]

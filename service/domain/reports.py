@@ -1,7 +1,7 @@
 """What people subscribe to, and what the business watches, as a pack declares it. Frozen data only."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -20,6 +20,10 @@ class Report(Struct, frozen=True):
     open_only: bool = False
     every: tuple[Every, ...] = ("day", "week", "month")
     at: str = "08:00"
+
+
+# Of every workflow, whatever reports its pack has: promises, who handles orders, teams.
+PERFORMANCE: Final = Report("performance", "How promises were kept", every=("week", "month"))
 
 
 class Measure(Struct, frozen=True):

@@ -21,7 +21,7 @@ from service.domain.parts import PartRules
 from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
 from service.domain.replies import Reply
-from service.domain.reports import Measure, Report
+from service.domain.reports import PERFORMANCE, Measure, Report
 from service.domain.rungs import Rung
 from service.domain.teams import Reason, Team
 
@@ -245,6 +245,11 @@ class Workflow(Struct, frozen=True):
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""
         return self.channels.get(name) or ChannelSpec(name)
+
+    @property
+    def all_reports(self) -> Mapping[str, Report]:
+        """The pack's, and those that every workflow has; its own come first."""
+        return {PERFORMANCE.name: PERFORMANCE, **self.reports}
 
     @property
     def default_locale(self) -> str:

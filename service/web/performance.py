@@ -1,15 +1,13 @@
 """`GET /v1/metrics/performance`: promises this week and last, who handles orders how well, how fast teams answer."""
 
-import csv
-import io
 from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
 
 from service.ledger.orders.performance import performance
+from service.ledger.orders.performance_said import performance_csv
 from service.ledger.orders.read_models import PerformanceMetrics
-from service.lists.tabular import plain
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.lifecycle import chosen
@@ -25,7 +23,7 @@ async def get_performance(request: web.Request) -> web.StreamResponse:
     m = await performance_of(request)
     if query_of(request, PerformanceQuery).format:
         headers = {"Content-Disposition": f'attachment; filename="performance-{m.workflow}.csv"'}
-        return web.Response(text=_table(m), content_type="text/csv", headers=headers)
+        return web.Response(text=performance_csv(m), content_type="text/csv", headers=headers)
     return answer(m)
 
 
@@ -35,14 +33,3 @@ async def performance_of(request: web.Request) -> PerformanceMetrics:
     workflow, now = chosen(request, q.workflow), orders.time.now()
     async with orders.ledger.reading() as tx:
         return await performance(tx, workflow, now - (q.since or USUAL), now, scope=scope_of(request))
-
-
-def _table(m: PerformanceMetrics) -> str:
-    measures = list(dict.fromkeys(name for a in m.assignees for name in a.measures))
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["assignee", "name", "orders", "kept", "broken", "late_share", *measures, "worst"])
-    for a in m.assignees:
-        values = [a.assignee, a.name, a.orders, a.kept, a.broken, a.late_share]
-        writer.writerow([plain(v) for v in (*values, *(a.measures.get(n) for n in measures), " ".join(a.worst))])
-    return out.getvalue()

@@ -29,23 +29,31 @@ SUNDAY: Final = 6
 
 async def list_subscriptions(request: web.Request) -> web.StreamResponse:
     """Everybody who gets a report."""
-    orders = request.app[CONTEXT].orders
-    async with orders.ledger.reading() as tx:
-        found = await schedules.listed(tx)
-    return answer(Subscriptions([_line(s) for s in found if scope_of(request).has_workflow(s.workflow)]))
+    return answer(Subscriptions(await subscription_lines(request)))
+
+
+async def subscription_lines(request: web.Request) -> list[SubscriptionLine]:
+    """The same as lines."""
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        return [_line(s) for s in await schedules.listed(tx) if scope_of(request).has_workflow(s.workflow)]
 
 
 async def add_subscription(request: web.Request) -> web.StreamResponse:
     """Send a report now, or regularly from now on."""
+    made = await subscribe(request, await body_of(request, SubscriptionOrder))
+    return answer(made, 201) if made else answer(Count(1), 202)
+
+
+async def subscribe(request: web.Request, wanted: SubscriptionOrder) -> SubscriptionLine | None:
+    """Send the report regularly from now on; None where it is sent once, now. Raises Rejection."""
     orders = request.app[CONTEXT].orders
-    wanted = await body_of(request, SubscriptionOrder)
     try:
         wanted = structs.replace(wanted, email=canonical_mail(wanted.email))
     except ValueError as error:
         raise Rejection(f"email: {error}") from None
     workflow = require_workflow(request, wanted.workflow)
-    require_known("report", wanted.report, workflow.reports, "report")
-    report = workflow.reports[wanted.report]
+    require_known("report", wanted.report, workflow.all_reports, "report")
+    report = workflow.all_reports[wanted.report]
     now = orders.time.now()
     noted(request, people=[wanted.email], report=report.name, every=wanted.every)
     noted(request, outside=_is_outside(request, wanted.email))
@@ -53,11 +61,11 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
     day = _day(wanted)
     if wanted.every == "now":
         async with orders.ledger.transaction() as tx:
-            mail = await digests.report_mail(tx, workflow.name, report, wanted.email, new_uuid().hex, now)
+            mail = await digests.report_mail(tx, workflow, report, wanted.email, new_uuid().hex, now)
             await outbox.put(tx, [mail], now)
             await write_audit(tx, [line], now)
         orders.wakeups.wake({"relay"})
-        return answer(Count(1), 202)
+        return None
     if wanted.every not in report.every:
         raise Rejection(f"every: {wanted.report!r} comes every {' or '.join(report.every)}, not every {wanted.every}")
     if wanted.timezone and zone_of(wanted.timezone).key != wanted.timezone:
@@ -74,7 +82,7 @@ async def add_subscription(request: web.Request) -> web.StreamResponse:
         )
         await write_audit(tx, [line], now)
     orders.wakeups.wake({"clock"})
-    return answer(_line(made), 201)
+    return _line(made)
 
 
 def _day(wanted: SubscriptionOrder) -> int:
@@ -95,6 +103,12 @@ def _day(wanted: SubscriptionOrder) -> int:
 
 async def end_subscription(request: web.Request) -> web.StreamResponse:
     """End one."""
+    await unsubscribe(request)
+    return web.Response(status=204)
+
+
+async def unsubscribe(request: web.Request) -> None:
+    """End the one that the path names; raises Problem."""
     orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "subscription")
     async with orders.ledger.transaction() as tx:
@@ -103,7 +117,6 @@ async def end_subscription(request: web.Request) -> web.StreamResponse:
             raise Problem(404, "No such subscription", "there is no subscription with this id")
         line = audit_line(request, "subscription.ended", subscription=str(key))
         await write_audit(tx, [line], orders.time.now())
-    return web.Response(status=204)
 
 
 def _is_outside(request: web.Request, email: str) -> bool | None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
 
@@ -36,6 +37,25 @@ async def test_the_worst_come_first_with_their_orders(world: World, caller: Call
     assert min(shares) < 100
     _, table = await supervisor.get("/v1/metrics/performance?workflow=device_pickup&format=csv")
     assert [line["assignee"] for line in csv.DictReader(io.StringIO(table))] == ["v-slow", "v-fast"]
+
+
+async def test_it_is_mailed_every_week_to_whom_it_was_asked_for(world: World, caller: Caller) -> None:
+    await handled(world)
+    supervisor = await caller("supervisor")
+    order = {"workflow": "device_pickup", "report": "performance", "email": "boss@example.com"}
+    assert (await supervisor.post("/v1/subscriptions", {**order, "every": "day"}))[0] == 422
+    assert (await supervisor.post("/v1/subscriptions", {**order, "every": "week", "day": 0}))[0] == 201
+    assert world.mailbox.mails == []
+    # The next Monday at eight, in the workflow's own zone.
+    world.clock.move_to(datetime(2026, 3, 9, 2, 30, tzinfo=UTC))
+    await world.quiet()
+    (mail,) = [m for m in world.mailbox.mails if m.to == "boss@example.com"]
+    (table,) = mail.message.iter_attachments()
+    text = mail.message.get_body().get_content()  # type: ignore[union-attr]
+    assert "promises kept in the last seven days" in text
+    # Ids alone leave the house, no names.
+    assert "v-slow" in text + table.get_content()
+    assert "Slow" not in text + table.get_content()
 
 
 async def test_last_week_is_beside_this_one(world: World, caller: Caller) -> None:

@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Select, func, select
 
-from service.domain.reports import Report
+from service.domain.reports import PERFORMANCE, Report
 from service.domain.scopes import EVERYTHING
 from service.domain.teams import Team
+from service.domain.workflow import Workflow
 from service.events_out import CloudEvent, DigestData
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
@@ -16,6 +17,8 @@ from service.ledger.escalations.tables import escalations
 from service.ledger.escalations.writing import TEAMS
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.tables import REPORT_MAIL
+from service.ledger.orders.performance import WEEK, performance
+from service.ledger.orders.performance_said import performance_csv, performance_text
 from service.ledger.orders.search import Search, as_csv, search
 from service.ledger.orders.tables import clocks, orders
 from service.report_mail import MAIL, ReportMail
@@ -95,15 +98,32 @@ async def _promises(tx: Transaction, team: str, now: datetime) -> tuple[_Some, _
 
 async def report_mail(
     tx: Transaction,
-    workflow: str,
+    workflow: Workflow,
     report: Report,
     address: str,
     key: str,
     now: datetime,
 ) -> OutboxMessage:
     """A report as a mail with its CSV, sealed."""
+    said = _performance if report is PERFORMANCE else _orders
+    mail = await said(tx, workflow, report, address, now)
+    return sealed_mail(tx, mail, f"{key}.{now:%Y%m%dT%H%M%S}", report.name)
+
+
+async def _performance(tx: Transaction, workflow: Workflow, report: Report, address: str, now: datetime) -> ReportMail:
+    m = await performance(tx, workflow, now - WEEK, now, scope=EVERYTHING)
+    return ReportMail(
+        address=address,
+        subject=f"{workflow.title}: {report.title.lower()}, {now:%d %b %Y}",
+        text=performance_text(m, workflow),
+        file_name=f"{workflow.name}-{report.name}-{now:%Y-%m-%d}.csv",
+        file=performance_csv(m, named=False),
+    )
+
+
+async def _orders(tx: Transaction, workflow: Workflow, report: Report, address: str, now: datetime) -> ReportMail:
     wanted = Search(
-        workflow=workflow,
+        workflow=workflow.name,
         statuses=tuple(sorted(report.statuses)),
         open_only=report.open_only,
         stuck_for=report.stuck_for,
@@ -111,14 +131,13 @@ async def report_mail(
         limit=MOST_ROWS,
     )
     rows, _ = await search(tx, wanted, now, scope=EVERYTHING)
-    mail = ReportMail(
+    return ReportMail(
         address=address,
         subject=f"{report.title}: {len(rows)} orders",
         text=f"{report.title}\n\n{len(rows)} orders as of {now:%d %b %Y %H:%M} UTC. The list is attached.",
-        file_name=f"{workflow}-{report.name}-{now:%Y-%m-%d}.csv",
+        file_name=f"{workflow.name}-{report.name}-{now:%Y-%m-%d}.csv",
         file=as_csv(rows, now),
     )
-    return sealed_mail(tx, mail, f"{key}.{now:%Y%m%dT%H%M%S}", report.name)
 
 
 def sealed_mail(tx: Transaction, mail: ReportMail, message_id: str, name: str) -> OutboxMessage:

@@ -1,0 +1,57 @@
+"""How a workflow did, as a table and as the text of a mail."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from service.domain.workflow import Workflow
+from service.ledger.orders.read_models import Kept, PerformanceMetrics
+from service.lists.tabular import plain
+
+WORST: Final = 10
+
+
+def performance_csv(m: PerformanceMetrics, *, named: bool = True) -> str:
+    """Those who handle orders, the worst first; without their names where it leaves the house."""
+    measures = list(dict.fromkeys(name for a in m.assignees for name in a.measures))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["assignee", "name", "orders", "kept", "broken", "late_share", *measures, "worst"])
+    for a in m.assignees:
+        values = [a.assignee, a.name if named else "", a.orders, a.kept, a.broken, a.late_share]
+        writer.writerow([plain(v) for v in (*values, *(a.measures.get(n) for n in measures), " ".join(a.worst))])
+    return out.getvalue()
+
+
+def performance_text(m: PerformanceMetrics, workflow: Workflow) -> str:
+    """Promises of this week beside the last, the worst first; who is late most; how fast teams answer."""
+    return "\n".join(_lines(m, workflow))
+
+
+def _lines(m: PerformanceMetrics, workflow: Workflow) -> Iterator[str]:
+    yield f"{workflow.title}: promises kept in the last seven days, the worst first"
+    for p in m.promises[:WORST]:
+        change = "" if p.change is None else f", {p.change:+.1f} points"
+        yield f"  {_share(p.now)} {_clock(workflow, p.clock)} ({p.now.broken} broken{change})"
+    if not m.promises:
+        yield "  none ended"
+    yield from ("", "Who was late most, by id")
+    for a in [a for a in m.assignees if a.broken][:WORST]:
+        promises = f"{a.broken} of {a.kept + a.broken} promises in {a.orders} orders"
+        yield f"  {a.late_share or 0:.1f} % {a.assignee}: {promises}"
+    yield from ("", "Teams, by the time within which they took half of their calls")
+    for t in m.teams:
+        took = "none taken" if t.acknowledge_median_s is None else f"{t.acknowledge_median_s / 60:.0f} min"
+        yield f"  {took} {workflow.teams[t.team].title if t.team in workflow.teams else t.team}: {t.opened} called"
+
+
+def _share(kept: Kept) -> str:
+    return "none" if kept.share is None else f"{kept.share:.1f} %"
+
+
+def _clock(workflow: Workflow, name: str) -> str:
+    spec = workflow.clocks.get(name)
+    reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
+    words = name.replace("_", " ").capitalize()
+    return reason.titles.get(workflow.default_locale, words) if reason else words
