@@ -28,7 +28,7 @@ SHOTS = [
     ("board-dark", "/desk", 1440, "dark"),
     ("board-phone", "/desk", 390, "light"),
     ("order", ORDER, 1440, "light"),
-    ("orders", "/desk/orders?overdue=true&sort=due", 1440, "light"),
+    ("orders", "/desk/orders?overdue=true&sort=late", 1440, "light"),
     ("messages", "/desk/messages?state=failed,undelivered,expired", 1440, "light"),
     ("lifecycle", "/desk/performance", 1440, "light"),
     ("tracking", "TRACKING", 390, "light"),

@@ -58,9 +58,13 @@ class OrdersQuery(Page, frozen=True):
         dict[str, str],
         Meta(description="the value of an attribute that the packs' lists show, such as attributes.campaign=Spring"),
     ] = field(default_factory=dict, name="attributes.NAME")
-    sort: Annotated[Sort, Meta(description="activity and submitted: the newest first; the others: the nearest")] = (
-        "activity"
-    )
+    sort: Annotated[
+        Sort,
+        Meta(
+            description="activity and submitted: the newest first; late: only late ones, the longest first; "
+            "the others: the nearest"
+        ),
+    ] = "activity"
     format: Annotated[Literal["csv", ""], Meta(description="csv: a table of all")] = ""
     limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
 

@@ -163,6 +163,12 @@ async def test_orders_are_found_and_paged(world: World, caller: Caller) -> None:
     world.clock.advance(minutes=31)
     await world.quiet()
     assert len(await ids("overdue=true")) == 7
+    # Late ones alone, the longest late first, over pages too.
+    late = await ids("sort=late")
+    assert late == [f"L-{n}" for n in range(7)]
+    first = (await agent.get("/v1/orders?sort=late&limit=3"))[1]
+    assert [o["order_id"] for o in first["orders"]] == late[:3]
+    assert await ids(f"sort=late&limit=9&cursor={first['cursor']}") == late[3:]
     assert (await agent.get("/v1/orders?sort=size"))[0] == 400
     assert (await agent.get("/v1/orders?cursor=zzz"))[0] == 400
     status, table = await agent.get("/v1/orders?format=csv&status=vendor_en_route")

@@ -27,12 +27,21 @@ from service.ledger.orders.tables import order_people, orders
 from service.ledger.orders.words import found_by
 from service.lists.tabular import plain
 
-Sort = Literal["activity", "submitted", "expected_end", "due"]
-_SORTED_BY: Final = {
+Sort = Literal["activity", "submitted", "expected_end", "due", "late"]
+# When the first promise was broken for which an order still calls somebody; else its next one, which is late.
+_BROKEN: Final = (
+    select(func.min(escalations.c.due_at))
+    .where(escalations.c.order_id == orders.c.id, escalations.c.state != "resolved")
+    .correlate(orders)
+    .scalar_subquery()
+)
+_LATE_SINCE: Final = func.coalesce(_BROKEN, orders.c.due_at, type_=orders.c.due_at.type)
+_SORTED_BY: Final[Mapping[Sort, tuple[Any, bool]]] = {
     "activity": (orders.c.updated_at, True),
     "submitted": (orders.c.created_at, True),
     "expected_end": (orders.c.expected_end, False),
     "due": (orders.c.due_at, False),
+    "late": (_LATE_SINCE, False),
 }
 CSV_COLUMNS: Final = (
     "workflow", "order_id", "status", "stage", "status_since", "days_in_status", "assignee", "created", "updated",
@@ -95,7 +104,9 @@ async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
     column, newest_first = _SORTED_BY[wanted.sort]
     keyed = column if newest_first else _or_far(column)
-    query = select(orders).where(*_conditions(tx.keyring, wanted, now)).limit(wanted.limit + 1)
+    # Only for this: it looks at each order's escalations.
+    late = [keyed.label("late_since")] if wanted.sort == "late" else []
+    query = select(orders, *late).where(*_conditions(tx.keyring, wanted, now)).limit(wanted.limit + 1)
     query = query.where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
     query = query.order_by(keyed.desc(), orders.c.id.desc()) if newest_first else query.order_by(keyed, orders.c.id)
     if wanted.cursor:
@@ -150,8 +161,8 @@ def _of_time(s: Search, now: datetime) -> list[ColumnElement[bool]]:
     """What is asked of where orders stand, and of their dates."""
     found: list[ColumnElement[bool]] = []
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
-    if s.overdue is not None:
-        found.append(late if s.overdue else ~late)
+    if s.overdue is not None or s.sort == "late":
+        found.append(late if s.overdue is not False else ~late)
     if s.unlisted:
         found.append(tuple_(orders.c.workflow, orders.c.status).not_in(s.unlisted))
     if s.open_only:
@@ -202,7 +213,8 @@ def _listed(
 
 
 def _cursor(last: Any, sort: Sort) -> str:
-    return write_cursor([getattr(last, _SORTED_BY[sort][0].name) or FAR, last.id.hex])
+    name = "late_since" if sort == "late" else _SORTED_BY[sort][0].name
+    return write_cursor([getattr(last, name) or FAR, last.id.hex])
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:

@@ -122,7 +122,7 @@ def _views(now: datetime) -> list[tuple[str, str]]:
         ("Open", urlencode({"open": "true"})),
         ("This week", week(monday)),
         ("Next week", week(monday + timedelta(days=7))),
-        ("Overdue", urlencode({"overdue": "true", "sort": "due"})),
+        ("Overdue", urlencode({"overdue": "true", "sort": "late"})),
         ("Stuck", urlencode({"stuck_for": "3d", "sort": "submitted"})),
         ("Nearest promise", urlencode({"open": "true", "sort": "due"})),
     ]
