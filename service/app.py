@@ -29,6 +29,9 @@ from service.dispatch.straight import StraightWay
 from service.dispatch.template_states import TemplateStates
 from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
+from service.editing.changing import Editor
+from service.editing.live import LiveWords
+from service.editing.publishing import Publisher
 from service.intake import partitions
 from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
@@ -54,7 +57,15 @@ from service.reload import Reloader
 from service.report_mail import MAIL
 from service.runtime.supervision import Supervisor, closed_within
 from service.settings import Settings, SettingsError
-from service.starting import FIRST_CONNECT_S, broker_of, check_roles, connect_broker, not_listening, packs_in
+from service.starting import (
+    FIRST_CONNECT_S,
+    broker_of,
+    check_roles,
+    check_words,
+    connect_broker,
+    not_listening,
+    packs_in,
+)
 from service.takeover import Takeover
 from service.telemetry import metrics
 from service.timekeeping import SteadyTime, TimeSource
@@ -95,6 +106,8 @@ class App:
         self.roles = tuple(roles)
         check_roles(self.roles, ROLES, settings.broker_url if broker is None else "")
         self.packs = Packs(packs_in(settings.workflows))
+        if "web" in self.roles:
+            check_words(settings)
         self.ledger = ledger_of(settings)
         self.time = time or SteadyTime(settings.time_speed)
         self.wakeups = Wakeups()
@@ -125,6 +138,8 @@ class App:
         self.attachments = attachments_of(settings, self.orders)
         self.routes: dict[str, ChannelRoute] = {}
         self.stopping = asyncio.Event()
+        self.words = LiveWords(self.orders)
+        self.reloader = Reloader(self.orders, settings.workflows, self._on_reload, self.words)
         self.supervisor = Supervisor()
         self.watch = Watch(self.ledger, self.broker, self.supervisor.ended_roles, self._lame_parts)
         life = self.ledger.life if isinstance(self.ledger.life, SessionLife) else None
@@ -157,6 +172,7 @@ class App:
             self.health,
             captured=self._captured,
         )
+        await when_available(self.ledger, self.reloader.begin, FIRST_CONNECT_S)
         await when_available(self.ledger, self.orders.adopt_packs, FIRST_CONNECT_S)
         await when_available(self.ledger, self.holds.look, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
@@ -179,7 +195,8 @@ class App:
             self.supervisor.background("attributes", AttributeIndex(self.ledger, self.packs).run())
         if "dispatch" not in self.roles:
             self.supervisor.background("providers", self.health.run(self.stopping))
-        self.supervisor.background("reload", Reloader(self.orders, self.settings.workflows, self._on_reload).run())
+        self.supervisor.background("reload", self.reloader.run())
+        self.supervisor.background("words", self.reloader.follow_words(self.stopping))
         await self._serve()
         await self._take_mail()
         self.supervisor.background("warm", self._warm())
@@ -301,6 +318,8 @@ class App:
             auditor=Auditor(self.ledger, self.time),
             templates=self.templates,
             attachments=self.attachments,
+            words=self.words,
+            editor=Editor(self.orders, Publisher(self.orders, self.settings.words, self.reloader.reload)),
             open_to=self._open_to,
         )
         has_web = "web" in self.roles

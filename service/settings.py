@@ -40,6 +40,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     broker_url: str = "memory://"
     intake_partitions: Annotated[int, Field(ge=1, le=64)] = 1
     workflows: Path = Path("templates")
+    words: Literal["ledger", "folder"] = "ledger"
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     public_url: Url = ""

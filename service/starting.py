@@ -78,6 +78,16 @@ def packs_in(folder: Path) -> list[Pack]:
     return build_all(folder)
 
 
+def check_words(settings: Settings) -> None:
+    """Raises SettingsError where words are to be written into a folder that cannot be written."""
+    folders = [file.parent for file in settings.workflows.glob("*/workflow.yaml")] or [settings.workflows]
+    shut = [folder for folder in folders if not os.access(folder, os.W_OK)]
+    if settings.words == "folder" and shut:
+        raise SettingsError(
+            f"STAGEBELL_WORDS: {shut[0]} cannot be written by this process; let it, or set STAGEBELL_WORDS=ledger"
+        )
+
+
 def not_listening(setting: str, place: str, error: OSError) -> SettingsError:
     """Why nobody can listen at `place`, and what to set; `setting` holds the port."""
     if isinstance(error, socket.gaierror):

@@ -9,6 +9,7 @@ from service.ledger.escalations import tables as escalations
 from service.ledger.lists import tables as lists
 from service.ledger.messages import tables as messages
 from service.ledger.orders import tables as orders
+from service.ledger.words import tables as words
 
 __all__ = [
     "access",
@@ -20,4 +21,5 @@ __all__ = [
     "lists",
     "messages",
     "orders",
+    "words",
 ]

@@ -42,7 +42,7 @@ AUDIT: Final[web.RequestKey[Audit]] = web.RequestKey("audit", object)  # type: i
 # What the routes declare; the ones below are told as something more exact, or leave their line without a route.
 ACTS: Final[web.AppKey[frozenset[str]]] = web.AppKey("acts", frozenset)
 OTHER_ACTS: Final = frozenset({
-    "broadcast.counted", "messages.resend_counted", "rows.exported", "rows.checked",
+    "broadcast.counted", "words.tried", "messages.resend_counted", "rows.exported", "rows.checked",
     "answer.replayed", "messages.exported", "orders.exported", "orders.searched", "person.erased", "refused",
     "key.refused",
     "sign_in.failed", "audit.exported", "key.created", "key.revoked", "key.rotation_begun", "order.explained",

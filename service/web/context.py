@@ -12,6 +12,8 @@ from service.dispatch.compose import Composer
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
 from service.dispatch.template_states import TemplateStates
+from service.editing.changing import Editor
+from service.editing.live import LiveWords
 from service.intake.group_commit import GroupCommit
 from service.intake.intake import Intake
 from service.ledger.access.api_keys import Caller, Role
@@ -41,6 +43,8 @@ class Context(Struct, frozen=True):
     auditor: Auditor
     templates: TemplateStates
     attachments: AttachmentStore
+    words: LiveWords
+    editor: Editor
     open_to: Role | None = None
 
 

@@ -51,6 +51,8 @@ _TAGS: Final = {
     "broadcasts": "One notice to all who are affected.",
     "holds": "What is held back from being sent.",
     "messages": "What was sent to whom, and what became of it.",
+    "words": "What notices say, in all languages and channels.",
+    "word-drafts": "Changes of words: written, approved by somebody else, made live, taken back.",
     "conversations": "Who waits for an answer.",
     "tracking": "What the customer sees.",
     "operations": "For probes and collectors.",
@@ -83,6 +85,7 @@ _ONCE: Final = {
 }  # fmt: skip
 _IN_PATH: Final = {
     "workflow": "a workflow's name",
+    "notice": "a notice's name",
     "order_id": "the order's id, as its publisher names it",
     "id": "its id",
     "list": "a list of the workflow",

@@ -22,6 +22,7 @@ from service.web.desk import foresight as foresight_page
 from service.web.desk import lists as list_pages
 from service.web.desk import orders as order_pages
 from service.web.desk import performance as lifecycle_page
+from service.web.desk_routes import DESK_PAGES
 from service.web.oidc import begin_oidc, end_oidc
 from service.web.route import Open, Route
 
@@ -440,6 +441,7 @@ PAGES = (
         query=q.ForesightQuery,
         audit=Act("foresight.seen"),
     ),
+    *DESK_PAGES,
     Route("GET", "/desk/sign-in", sign_in.show_sign_in, _SIGN_IN, query=q.SignInQuery, audit=_PUBLIC),
     Route("POST", "/desk/sign-in", sign_in.sign_in, _SIGN_IN, guesses="sign-in", audit=Act("signed_in")),
     Route("GET", "/desk/signed-in", sign_in.show_signed_in, "agent", page=True, reach="parties", audit=SELF),

@@ -168,6 +168,40 @@ class AuditQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
+class ActivityQuery(Page, frozen=True):
+    """Which acts; what is left out does not filter."""
+
+    who: Annotated[str, Meta(description="a name, with or without its kind")] = ""
+    act: Annotated[str, Meta(description="one of the kinds that the page offers")] = ""
+    order: Annotated[str, Meta(description="an order id")] = ""
+    since: Annotated[datetime | None, Meta(description="since this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
+        field(default=None, name="from")
+    )
+    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
+        field(default=None, name="to")
+    )
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
+class TellAllQuery(Struct, frozen=True):
+    """What the form begins with: the filter of the page that it was opened from."""
+
+    workflow: Workflow = ""
+    status: Annotated[str, Meta(description="of the orders")] = ""
+    stage: Annotated[str, Meta(description="of the orders")] = ""
+    assignee: Annotated[str, Meta(description="who handles the orders: their id")] = ""
+    channel: Annotated[str, Meta(description="of messages that the orders have")] = ""
+    state: Annotated[str, Meta(description="of messages that the orders have")] = ""
+    notice: Annotated[str, Meta(description="of messages that the orders have")] = ""
+    cause: Annotated[str, Meta(description="of messages that the orders have")] = ""
+    since: Annotated[datetime | None, Meta(description="planned since this day in UTC", extra=DAY_OR_MOMENT)] = field(
+        default=None, name="from"
+    )
+    until: Annotated[datetime | None, Meta(description="planned before this day in UTC", extra=DAY_OR_MOMENT)] = field(
+        default=None, name="to"
+    )
+
+
 class CostsQuery(Struct, frozen=True):
     """Which messages' cost; what is left out does not filter."""
 
@@ -185,7 +219,46 @@ class ForesightQuery(Struct, frozen=True):
     """Which version of a pack to try, and on which orders."""
 
     pack: Annotated[str, Meta(description="a workflow, a colon and a version of it")] = ""
+    draft: Annotated[str, Meta(description="the id of a draft of words")] = ""
     since: Since = None
+
+
+class WordsQuery(Struct, frozen=True):
+    """The words of which packs."""
+
+    workflow: Workflow = ""
+    format: Annotated[
+        Literal["diff", ""], Meta(description="diff: what was published over the packs' folder, as a patch for Git")
+    ] = ""
+
+
+class NoticeWordsQuery(Struct, frozen=True):
+    """For whom a notice's words are shown."""
+
+    order_id: Annotated[str, Meta(description="an order of this workflow; without it, a sample")] = ""
+
+
+class DraftsQuery(Page, frozen=True):
+    """Which drafts of words; what is left out does not filter."""
+
+    workflow: Workflow = ""
+    notice: Annotated[str, Meta(description="a notice's name")] = ""
+    state: Annotated[Literal["draft", "approved", "published", "dropped", ""], Meta(description="how far they are")] = (
+        ""
+    )
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
+
+
+class OneDraftQuery(Struct, frozen=True):
+    """How a draft is shown."""
+
+    format: Annotated[Literal["diff", ""], Meta(description="diff: a patch for Git")] = ""
+
+
+class BackTestQuery(Struct, frozen=True):
+    """On which orders a draft is tried."""
+
+    since: Annotated[timedelta | None, Meta(description="orders of so long, such as 30d; 7d without it")] = None
 
 
 class LifecycleQuery(Struct, frozen=True):

@@ -5,6 +5,7 @@ Here what programs call; `page_routes` has what people and browsers open, and `r
 
 from service.attachments.kinds import MOST_BYTES
 from service.erasing import Erasure
+from service.foresight.backtesting import BackTest
 from service.ledger.orders.read_models import LifecycleMetrics, PerformanceMetrics
 from service.ledger.people.person_data import PersonData
 from service.lists.exporting import MEDIA
@@ -33,6 +34,9 @@ from service.web import (
     subscriptions,
     suppressions,
     tracking,
+    word_drafts,
+    word_schemas,
+    words,
 )
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
@@ -182,6 +186,48 @@ API = (
     Route(
         "DELETE", "/v1/holds/{id}", holds.end_hold, "supervisor", status=204, reach="workflows",
         audit=Act("hold.released"),
+    ),
+    Route(
+        "GET", "/v1/words", words.list_words, "agent", answer=word_schemas.WordsList, query=q.WordsQuery,
+        also={200: Answer("what was published over the folder, for Git", str, "text/x-diff")},
+        reach="workflows", audit=Act("words.listed"),
+    ),
+    Route(
+        "GET", "/v1/words/{workflow}/{notice}", words.get_words, "agent", answer=word_schemas.NoticeWords,
+        query=q.NoticeWordsQuery, reach="workflows", audit=Act("words.seen"),
+    ),
+    Route(
+        "POST", "/v1/words/{workflow}/{notice}", words.save_words, "supervisor", word_schemas.WordsOrder,
+        word_schemas.NoticeWords, reach="workflows", audit=Act("words.drafted"),
+    ),
+    Route(
+        "GET", "/v1/word-drafts", word_drafts.list_drafts, "agent", answer=word_schemas.DraftPage,
+        query=q.DraftsQuery, reach="workflows", audit=Act("words.listed"),
+    ),
+    Route(
+        "GET", "/v1/word-drafts/{id}", word_drafts.get_draft, "agent", answer=word_schemas.WordDraft,
+        query=q.OneDraftQuery, also={200: Answer("a patch for Git", str, "text/x-diff")}, reach="workflows",
+        audit=Act("words.seen"),
+    ),
+    Route(
+        "GET", "/v1/word-drafts/{id}/backtest", word_drafts.backtest_draft, "supervisor", answer=BackTest,
+        query=q.BackTestQuery, reach="workflows", audit=Act("foresight.seen"),
+    ),
+    Route(
+        "POST", "/v1/word-drafts/{id}/approve", word_drafts.approve_draft, "supervisor", word_schemas.DraftApproval,
+        word_schemas.WordDraft, reach="workflows", audit=Act("words.approved"),
+    ),
+    Route(
+        "POST", "/v1/word-drafts/{id}/publish", word_drafts.publish_draft, "supervisor", word_schemas.DraftAct,
+        word_schemas.WordDraft, reach="workflows", audit=Act("words.published"),
+    ),
+    Route(
+        "POST", "/v1/word-drafts/{id}/drop", word_drafts.drop_draft, "supervisor", word_schemas.DraftAct,
+        word_schemas.WordDraft, reach="workflows", audit=Act("words.dropped"),
+    ),
+    Route(
+        "POST", "/v1/word-drafts/{id}/roll-back", word_drafts.roll_back_draft, "supervisor", word_schemas.RollBack,
+        word_schemas.WordDraft, reach="workflows", audit=Act("words.rolled_back"),
     ),
     Route(
         "GET", "/v1/escalations", escalations.list_escalations, "supervisor", answer=schemas.EscalationPage,

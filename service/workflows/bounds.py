@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
+from time import thread_time
 from typing import Any, Final
 
 from jinja2 import nodes, pass_context
@@ -39,19 +41,37 @@ class _Budget:
         self.direction = direction
         self.chars = MAX_CHARS
         self.steps = MAX_STEPS
+        self.until = _until.get()
 
     def step(self) -> None:
         self.steps -= 1
         if self.steps < 0:
             raise SecurityError(f"its loops and calls take more than {MAX_STEPS:,} steps")
+        self.look_at_time()
+
+    def look_at_time(self) -> None:
+        if self.until is not None and thread_time() > self.until:
+            raise SecurityError("takes too long")
 
     def say(self, chars: int) -> None:
+        self.look_at_time()
         self.chars -= chars
         if self.chars < 0:
             raise SecurityError(f"makes more than {MAX_CHARS:,} characters")
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("template_budget", default=None)
+_until: ContextVar[float | None] = ContextVar("template_until", default=None)
+
+
+@contextmanager
+def within_time(seconds: float) -> Iterator[None]:
+    """All that is rendered inside shares so much of this thread's time at work; more raises jinja2's SecurityError."""
+    token = _until.set(thread_time() + seconds)
+    try:
+        yield
+    finally:
+        _until.reset(token)
 
 
 @contextmanager
@@ -91,6 +111,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.globals.clear()
         for name in UNBOUNDED_FILTERS:
             del self.filters[name]
+        self.filters = {name: _timed(made) for name, made in self.filters.items()}
         self.filters.update(
             _turns=_turns,
             _text=_text,
@@ -259,6 +280,18 @@ def _bounded_round(round_: Callable[..., Any]) -> Callable[..., Any]:
         return round_(value, precision, method)
 
     return bounded
+
+
+def _timed(made: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of Jinja's, before which the time is looked at where it is bounded: some walk through long lists."""
+
+    @wraps(made)
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        if (budget := _budget.get()) is not None:
+            budget.look_at_time()
+        return made(*args, **kwargs)
+
+    return timed
 
 
 def _passing_like(original: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,19 +25,19 @@ _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 _SAMPLE_FILE = "0195f1c0-0000-7000-8000-000000000001"
 
 
-def check(workflow: Workflow, templates: PackTemplates, source: Source) -> list[Finding]:
-    """All problems of the pack's templates, those of its brands too."""
+def check(workflow: Workflow, templates: PackTemplates, source: Source, notice: str = "") -> list[Finding]:
+    """All problems of the pack's templates, those of its brands too. `notice`: only of the templates of this one."""
     problems: list[Finding] = []
     seen: set[object] = set()
     for brand in ("", *workflow.brands):
         lived = workflow.for_brand(brand)
-        for notice in (n for n in lived.notices.values() if not n.free_text):
-            for channel in told_over(lived, notice):
+        for told in (n for n in lived.notices.values() if not n.free_text and notice in ("", n.name)):
+            for channel in told_over(lived, told):
                 for locale in workflow.locales:
-                    found = templates.find(locale, notice.name, channel, brand)
-                    key = found.name if found else (notice.name, channel, locale)
+                    found = templates.find(locale, told.name, channel, brand)
+                    key = found.name if found else (told.name, channel, locale)
                     if key not in seen:
-                        problems += _one(lived, templates, _Told(notice, channel, locale, brand), found, source)
+                        problems += _one(lived, templates, _Told(told, channel, locale, brand), found, source)
                     seen.add(key)
     return problems
 
@@ -201,6 +201,11 @@ def _blamed_line(error: BaseException, file: Path) -> int:
     return line
 
 
+def sample_asked(notice: Notice) -> dict[str, Any]:
+    """What an agent may have filled in for it."""
+    return {name: _SAMPLES[ask.attribute.type] for name, ask in notice.asks.items()}
+
+
 def samples(
     workflow: Workflow, notice: Notice, locale: str, brand: str = ""
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -226,7 +231,7 @@ def samples(
         contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},
     )
     # What an agent fills in is there, however little the order has.
-    asked = {name: _SAMPLES[ask.attribute.type] for name, ask in notice.asks.items()}
+    asked = sample_asked(notice)
     full = structs.replace(full, asked=asked, brand=brand)
     bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage, asked=asked, brand=brand)
     secrets = {notice.secret: "481920"} if notice.secret else {}

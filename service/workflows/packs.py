@@ -58,10 +58,14 @@ _CHECKS: Final = (
 
 
 class Pack(Struct, frozen=True):
-    """One workflow with its templates."""
+    """One workflow with its templates.
+
+    `over`: texts that stand in the places of the folder's own, by file below the folder; None: of one that is left out.
+    """
 
     workflow: Workflow
     templates: PackTemplates
+    over: Mapping[str, str | None] = {}
 
 
 class PackError(Exception):
@@ -153,16 +157,36 @@ def build_all(folder: Path) -> list[Pack]:
 
 def check_templates(packs: Iterable[Pack]) -> None:
     """Raises PackError with all problems of the templates of these packs."""
-    problems = [p for pack in packs for p in _template_problems(pack.templates.folder, pack.workflow.version)]
+    problems = [p for pack in packs for p in problems_of(pack)]
     if problems:
         raise PackError(problems)
+
+
+def problems_of(pack: Pack, notice: str = "") -> list[Finding]:
+    """All problems of the pack's templates, or of those of one notice."""
+    file = pack.templates.folder / "workflow.yaml"
+    if not (pack.over or notice):
+        return list(_template_problems(pack.templates.folder, pack.workflow.version))
+    # What stands over templates changes nothing in the YAML, which was read with the folder.
+    source, _ = _read(file, version_of(pack.templates.folder))
+    return lint_templates.check(pack.workflow, pack.templates, source, notice) if source else []
+
+
+def with_texts(pack: Pack, texts: Mapping[str, str | None]) -> Pack:
+    """The pack with these texts in the places of its own, by file below its folder; None: without it.
+
+    Its version is the one that a folder with these texts would have.
+    """
+    over = {**pack.over, **texts}
+    workflow = msgspec.structs.replace(pack.workflow, version=version_of(pack.templates.folder, over))
+    return Pack(workflow, pack.templates.with_texts(texts), over)
 
 
 def inspect(folder: Path) -> tuple[list[Pack], list[Finding]]:
     """The packs that can be built, and every problem found."""
     packs, problems = _built_all(folder)
     for pack in packs:
-        problems += _template_problems(pack.templates.folder, pack.workflow.version)
+        problems += problems_of(pack)
     return packs, problems
 
 
@@ -201,7 +225,7 @@ def _with_teams(pack: Pack, source: Source, teams: Mapping[str, TeamYaml]) -> Pa
     shared = {name: build_team(name, teams[name], source.yaml) for name in source.yaml.teams}
     if shared == pack.workflow.teams:
         return pack
-    return Pack(msgspec.structs.replace(pack.workflow, teams=shared), pack.templates)
+    return msgspec.structs.replace(pack, workflow=msgspec.structs.replace(pack.workflow, teams=shared))
 
 
 @lru_cache(maxsize=64)
@@ -258,19 +282,30 @@ def _is_text(file: Path) -> bool:
     return True
 
 
-def version_of(folder: Path) -> str:
-    """Names this exact text of the pack: a digest of its files and the shared layouts."""
+def version_of(folder: Path, over: Mapping[str, str | None] = {}) -> str:
+    """Names this exact text of the pack: a digest of its files and the shared layouts. `over`: as a pack has it."""
     digest = hashlib.sha256()
-    for file in _files(folder):
+    for file, text in _with_over(folder, over):
         digest.update(file.relative_to(folder.parent).as_posix().encode())
-        digest.update(file.read_bytes())
+        digest.update(file.read_bytes() if text is None else text.encode())
     return digest.hexdigest()[:12]
+
+
+def _with_over(folder: Path, over: Mapping[str, str | None]) -> Iterator[tuple[Path, str | None]]:
+    """Each file in its order, and the text that stands over it, if there is one; without those that are left out."""
+    instead = {folder / name: text for name, text in over.items()}
+    for file in sorted({*_files(folder), *instead}):
+        if file not in instead or instead[file] is not None:
+            yield file, instead.get(file)
 
 
 def bundle(pack: Pack) -> bytes:
     """A pack's files in one piece, to be kept for the orders that begin on it."""
     folder = pack.templates.folder
-    texts = {f.relative_to(folder.parent).as_posix(): f.read_text(encoding="utf-8") for f in _files(folder)}
+    texts = {
+        file.relative_to(folder.parent).as_posix(): file.read_text(encoding="utf-8") if text is None else text
+        for file, text in _with_over(folder, pack.over)
+    }
     return zlib.compress(msgspec.json.encode(texts))
 
 

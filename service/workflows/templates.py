@@ -7,6 +7,7 @@ files are the text. A push file is the title, then the body from the second line
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,9 +61,21 @@ class PackTemplates:
             for path in root.glob(pattern)
         }
         self._texts |= {_free(c.name): (c.medium.free_text, "free text") for c in registry.channels().values()}
+        self._compile_anew()
+
+    def _compile_anew(self) -> None:
         loader = FunctionLoader(self._load)
         self._plain = _environment(loader, escape_html=False)
         self._html = _environment(loader, escape_html=True)
+
+    def with_texts(self, texts: Mapping[str, str | None]) -> "PackTemplates":
+        """The same with these in the places of its own, by name below the folder; None: without it."""
+        made = copy(self)
+        gone = {name for name, text in texts.items() if text is None}
+        put = {name: (text, str(self.folder / name)) for name, text in texts.items() if text is not None}
+        made._texts = {name: found for name, found in {**self._texts, **put}.items() if name not in gone}
+        made._compile_anew()
+        return made
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         text, path = self._texts.get(name, ("", ""))
@@ -113,6 +126,10 @@ class PackTemplates:
     def text(self, name: str) -> str:
         """A template as it was written."""
         return self._texts[name][0]
+
+    def text_of(self, name: str) -> str | None:
+        """The same, or None where there is none of this name."""
+        return self._texts[name][0] if name in self._texts else None
 
     def same_text(self, other: "PackTemplates", locale: str, notice: str, channel: str) -> bool:
         """Whether both have the same template for this, with everything that it may include."""

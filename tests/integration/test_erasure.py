@@ -14,9 +14,12 @@ from service.keyring import SealBroken
 from service.ledger.auditing import lines as audit
 from service.ledger.auditing import reading as audit_reading
 from service.ledger.columns import LABEL, metadata
+from service.ledger.database.engine import new_uuid
 from service.ledger.escalations import schedules
 from service.ledger.messages.suppressions import suppress as opt_out
 from service.ledger.messages.tables import REPORT_MAIL, outbox
+from service.ledger.words import drafts
+from service.ledger.words.drafts import Draft, Said, TextChange
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes, part_of, person
 from tests.support.nodes import connect
@@ -98,6 +101,11 @@ async def lived(world: World) -> None:
             f"oidc:{MAIL}",
             world.clock.now(),
         )
+        moment = world.clock.now()
+        theirs = Said(
+            {"en/x.sms.j2": TextChange("a", "b", f"oidc:{MAIL}")}, (f"oidc:{MAIL}",), ended_by=f"oidc:{OLD_MAIL}"
+        )
+        await drafts.begin(tx, Draft(new_uuid(), "w", "n", "dropped", 1, moment, moment, moment, theirs))
         line = audit.AuditLine(f"oidc:{OLD_MAIL}", "agent", "order.seen", "device_pickup", "A-1")
         await audit.write_audit(tx, [line], world.clock.now())
     (waits,) = await world.take(part_of("A-0", "A-0-1", recipients={"customer": {**CUSTOMER, "name": NAME}}))

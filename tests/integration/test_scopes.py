@@ -126,7 +126,8 @@ def looks(own_ids: dict[str, str]) -> list[str]:
         if "{order_id}" in route.path:
             found += [route.path.format(workflow=w, order_id=o) for w, o in orders]
             continue
-        path = route.path.format(id=own_ids["message"], address=CUSTOMER_PHONE.replace("+", "%2B"))
+        words = {"workflow": "home_service", "notice": "visit_scheduled"}
+        path = route.path.format(id=own_ids["message"], address=CUSTOMER_PHONE.replace("+", "%2B"), **words)
         fields = route.query.__struct_fields__
         queries = _QUERIES if "q" in fields else ("", "?state=") if "severity" in fields else _PLAIN
         found += [path + query for query in queries]
@@ -216,7 +217,7 @@ async def test_what_is_not_theirs_looks_like_what_there_is_not(world: World, cal
             kind = "escalation" if "escalations" in route.path else "message"
             answers = []
             for order_id, other in (("R-1", theirs[kind]), ("Z-9", absent)):
-                path = route.path.format(workflow="home_service", order_id=order_id, id=other)
+                path = route.path.format(workflow="home_service", order_id=order_id, id=other, act="approve")
                 status, said = await client.call(route.method, path, body_for(route), allow_redirects=False)
                 said = json.dumps(said, sort_keys=True).replace(order_id, "ID").replace(other, "ID")
                 answers.append((status, _OF_EACH_ANSWER.sub("", said)))

@@ -17,6 +17,7 @@ from service.ledger import tables
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.columns import LABEL, metadata
 from service.ledger.conversations.writing import show_answering
+from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, schedules
 from service.ledger.escalations.handling import own_incident
@@ -25,6 +26,8 @@ from service.ledger.lists import writing as lists
 from service.ledger.messages import holds
 from service.ledger.orders.locking import find
 from service.ledger.people import preferences
+from service.ledger.words import drafts as word_drafts
+from service.ledger.words.drafts import Draft, Said, TextChange
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, part_of, person
@@ -76,6 +79,8 @@ async def two_of_everything(world: World, agent: Client) -> None:
         assert status < 300
         async with world.ledger.transaction() as tx:
             await holds.put(tx, "webhook", "", "", "Kim", "a mistake", NOW)
+            written = Said({"en/x.sms.j2": TextChange("a", "b", "key:Kim")}, ("key:Kim",))
+            await word_drafts.begin(tx, Draft(new_uuid(), "w", f"n{n}", "draft", 1, NOW, NOW, None, written))
             refused = ProviderIncident(f"provider {n}", "sms", "it refuses us")
             team = next(iter(world.app.packs.get("device_pickup").workflow.teams.values()))
             await incidents.open_for_provider(tx, refused, team, "high", NOW)

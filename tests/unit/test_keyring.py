@@ -74,5 +74,5 @@ def test_every_sealed_column_has_a_label_of_its_own() -> None:
     assert sorted(labels) == [
         "act.answer", "attachment.name", "audit.name", "cause.said", "conversation.agent", "escalation.detail", "hold.words", "inbox.event",
         "incident.owner", "list.mapping", "list.row", "message.recipient", "message.words", "notice.secret", "notice.snapshot", "order.state",
-        "preference.wishes", "reply.words", "schedule.target", "timeline.detail", "waiting.message",
+        "preference.wishes", "reply.words", "schedule.target", "timeline.detail", "waiting.message", "word_draft.said",
     ]  # fmt: skip

@@ -12,11 +12,12 @@ from service.ledger.database.transaction import Transaction
 PG_CHANNEL: Final = "stagebell"
 UNKNOWN_TOPIC: Final = "unknown_messages"
 HOLDS_TOPIC: Final = "holds"
+WORDS_TOPIC: Final = "words"
 
 
 class Wakeups:
     """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `escalation_stream`,
-    `holds`, `waiting_events`, and `unknown_messages`."""
+    `holds`, `words`, `waiting_events`, and `unknown_messages`."""
 
     def __init__(self) -> None:
         self.origin = f"from:{secrets.token_hex(4)}"

@@ -22,6 +22,7 @@ from service.ledger.messages.tables import REPORT_MAIL, outbox
 from service.ledger.orders.records import unseal_json
 from service.ledger.people import preferences
 from service.ledger.people.erasing_words import drop_unmatched
+from service.ledger.words import drafts
 from service.report_mail import MAIL
 
 PAGE: Final = 500
@@ -45,6 +46,7 @@ async def scrub_elsewhere(
     done["rows of lists"] = await erase_rows_of_person(tx, traces.addresses)
     done["words without an order"] = await drop_unmatched(tx, traces.addresses)
     done["preferences"] = await preferences.forget(tx, traces.addresses)
+    done["names in drafts of words"] = await drafts.forget_names(tx, lambda name: _is_called(name, traces))
     await erase_responses(tx)
     done["names in the audit log"] = await erase_names(tx, sorted(traces.addresses))
     return done

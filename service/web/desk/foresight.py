@@ -1,29 +1,25 @@
-"""The page that looks ahead: a version of a pack tried on recorded orders, and its texts beside those of today."""
+"""The page that looks ahead: a version of a pack, or a draft of words, tried on recorded orders, texts side by side."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
-from service.channels import registry
-from service.foresight.backtesting import BackTester, beside_others
+from service.foresight.backtesting import beside_others
 from service.foresight.differing import by_reader, differences
-from service.ledger.database.engine import Ledger
 from service.ledger.orders import packs as pack_store
-from service.prices import current
+from service.web.backtests import ORDERS, USUAL, backtested
 from service.web.context import CONTEXT, Context
 from service.web.desk.page import render
+from service.web.params import uuid_of
 from service.web.queries import query_of
 from service.web.query_types import ForesightQuery
-from service.workflows.packs import Pack, PackError, unbundle
-
-USUAL: Final = timedelta(days=7)
-# Played while somebody waits for the page; `stagebell backtest` plays all.
-ORDERS: Final = 200
+from service.web.word_drafts import draft_asked
+from service.workflows.packs import Pack, PackError, unbundle, with_texts
 
 
 async def foresight(request: web.Request) -> web.StreamResponse:
-    """Choose a version; with one, what it would have done to the newest orders."""
+    """Choose a version; with one, or with a draft, what it would have done to the newest orders."""
     context, query = request.app[CONTEXT], query_of(request, ForesightQuery)
     async with context.orders.ledger.reading() as tx:
         versions = await pack_store.versions(tx)
@@ -35,12 +31,16 @@ async def foresight(request: web.Request) -> web.StreamResponse:
         "most": ORDERS,
     }
     workflow, _, version = query.pack.partition(":")
-    if query.pack:
-        pack = await _pack_of(context, workflow, version)
-        if pack is None:
+    if query.draft:
+        draft = await draft_asked(request, uuid_of(query.draft, "draft"))
+        pack = with_texts(context.orders.packs.get(draft.workflow), draft.texts)
+        values |= {"draft": draft, **await _tried(context, pack, query.since or USUAL)}
+    elif query.pack:
+        found = await _pack_of(context, workflow, version)
+        if found is None:
             values["problem"] = "This version is not kept, or this release does not understand it any more."
         else:
-            values |= await _tried(context, pack, query.since or USUAL)
+            values |= await _tried(context, found, query.since or USUAL)
     return await render(request, "foresight.html.j2", values, here="/desk/foresight")
 
 
@@ -57,18 +57,10 @@ async def _pack_of(context: Context, workflow: str, version: str) -> Pack | None
 
 
 async def _tried(context: Context, pack: Pack, span: timedelta) -> dict[str, Any]:
-    """What the page shows of this version; played over a connection that can write nothing."""
-    orders, brand = context.orders, context.settings.brand
-    now = orders.time.now()
-    prices = current(context.settings.prices, registry.channels())
-    tester = BackTester(orders.packs, {pack.workflow.name: pack}, prices, brand)
-    reader = Ledger(context.settings.database_url, orders.keyring, read_only=True)
-    try:
-        await reader.look()
-        done = await tester.run(reader, now - span, now, at_most=ORDERS)
-    finally:
-        await reader.close()
-    in_use = orders.packs.find(pack.workflow.name)
+    """What the page shows of this version."""
+    brand = context.settings.brand
+    done, tester = await backtested(context, pack, span)
+    in_use = context.orders.packs.find(pack.workflow.name)
     texts = [
         (notice, channel, example.order_id, example.in_all_languages(brand))
         for (notice, channel), example in sorted(tester.examples.items())

@@ -35,6 +35,7 @@ LINKS: Final[tuple[tuple[str, str, Role, Reach], ...]] = (
     ("/desk/performance", "Performance", "supervisor", "orders"),
     ("/desk/foresight", "Foresight", "supervisor", "all"),
     ("/desk/messages", "Messages", "agent", "orders"),
+    ("/desk/words", "Words", "agent", "workflows"),
     ("/desk/health", "Health", "supervisor", "all"),
     ("/desk/audit", "Audit", "admin", "all"),
     ("/desk/admin", "Admin", "admin", "all"),

@@ -54,20 +54,41 @@ if (zoned) zoned.textContent = `Times in ${zone}`;
 setInterval(desk.tick, 5000);
 document.addEventListener("htmx:afterSwap", (e) => desk.look(e.target.parentNode || document));
 
-// What somebody is writing outlives a reload, an error and the end of a session; in this tab only.
+// What somebody is writing outlives a reload, an error, a restart and the end of a session; in this tab only.
+// Of words that others write too, what stood there when it was begun is kept with them: the service compares.
 const draftOf = (field) => `draft ${location.pathname} ${field.dataset.draft}`;
+const markOf = (field) => field.form?.elements[`seen ${field.dataset.draft}`];
 desk.keepDrafts = (root = document) => {
   for (const field of root.querySelectorAll("[data-draft]")) {
     if (field.dataset.kept) continue;
     field.dataset.kept = "yes";
-    const kept = sessionStorage.getItem(draftOf(field));
-    if (kept && !field.value) field.value = kept;
-    field.addEventListener("input", () => sessionStorage.setItem(draftOf(field), field.value));
+    const kept = sessionStorage.getItem(draftOf(field)), mark = markOf(field);
+    const keep = () => {
+      sessionStorage.setItem(draftOf(field), field.value);
+      if (mark) sessionStorage.setItem(`${draftOf(field)} mark`, mark.value);
+    };
+    if (field.hasAttribute("data-unsaved")) {
+      keep();
+    } else if (kept !== null && (mark || !field.value)) {
+      field.value = kept;
+      if (mark) mark.value = sessionStorage.getItem(`${draftOf(field)} mark`) ?? mark.value;
+      // How it looks is asked for as if it had just been written.
+      if (mark) setTimeout(() => field.dispatchEvent(new Event("input", { bubbles: true })));
+    }
+    field.addEventListener("input", keep);
   }
 };
+// What was sent is kept until the next page shows that it was taken.
 desk.forgetDrafts = (form) => {
-  for (const field of form.querySelectorAll("[data-draft]")) sessionStorage.removeItem(draftOf(field));
+  const sent = [...form.querySelectorAll("[data-draft]")].map(draftOf);
+  if (sent.length) sessionStorage.setItem("sent", JSON.stringify(sent));
 };
+const sent = JSON.parse(sessionStorage.getItem("sent") || "[]");
+const arrived = performance.getEntriesByType("navigation")[0]?.type === "navigate";
+if (sent.length && !document.querySelector("[data-failed]") && arrived) {
+  for (const key of sent) { sessionStorage.removeItem(key); sessionStorage.removeItem(`${key} mark`); }
+}
+sessionStorage.removeItem("sent");
 
 // Signing in again, over the page, so that nothing on it is lost.
 desk.signIn = () => desk.signing ??= new Promise((done) => {

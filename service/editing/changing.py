@@ -1,0 +1,207 @@
+"""What people do with drafts: write, approve, publish, drop, take back. Each is one transaction, with its audit line.
+
+Nobody approves what they have written in: an approval is of a draft as it stands, and ends with the next change.
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from service.editing.places import places_of
+from service.editing.publishing import Publisher
+from service.editing.trying import problems_in
+from service.ledger.auditing.lines import AuditLine, write_audit
+from service.ledger.database.engine import new_uuid
+from service.ledger.database.transaction import Transaction
+from service.ledger.words import drafts
+from service.ledger.words.drafts import Draft, Said, TextChange
+from service.orders import Orders
+from service.pacing import aside
+from service.workflows.packs import Pack
+
+Line = Callable[[Draft], AuditLine]
+
+
+class Conflict(Exception):
+    """Somebody else was faster. `theirs`: by file, what stands there now."""
+
+    def __init__(self, reason: str, theirs: Mapping[str, TextChange] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.theirs = theirs or {}
+
+
+class NotYours(Exception):
+    """The same person may not do both."""
+
+
+class NoSuchDraft(Exception):
+    """There is none with this id."""
+
+
+class Written(Struct, frozen=True):
+    """A text as somebody wants it. `seen`: the mark (`mark_of`) of what stood there when they began."""
+
+    text: str | None
+    seen: str
+
+
+def mark_of(text: str | None) -> str:
+    """Tells one text from another; empty where there is none."""
+    return "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Editor:
+    """Acts on drafts. `publisher` makes words live."""
+
+    def __init__(self, orders: Orders, publisher: Publisher) -> None:
+        self._orders = orders
+        self._publisher = publisher
+
+    def pack(self, workflow: str, notice: str) -> Pack:
+        """The pack in use, which has this notice with words; raises Rejection, NoSuchDraft."""
+        pack = self._orders.packs.get(workflow)
+        if next(places_of(pack.workflow, notice), None) is None:
+            raise NoSuchDraft
+        return pack
+
+    async def write(
+        self, workflow: str, notice: str, written: Mapping[str, Written], by: str, why: str, line: Line
+    ) -> Draft:
+        """Keep these texts in the notice's draft, which begins with them if there is none; raises Conflict."""
+        pack, now = self.pack(workflow, notice), self._orders.time.now()
+        async with self._orders.ledger.transaction() as tx:
+            before = await drafts.open_of(tx, workflow, notice, lock=True)
+            draft = before or Draft(new_uuid(), workflow, notice, "draft", 0, now, now, None, Said({}))
+            texts, changed = _merged(pack, draft, written, by)
+            if not changed and before is not None and why in ("", draft.said.why):
+                return draft
+            authors = tuple(dict.fromkeys((*draft.said.authors, by)))
+            said = structs.replace(draft.said, texts=texts, authors=authors, why=why or draft.said.why, approved_by="")
+            draft = structs.replace(draft, state="draft", version=draft.version + 1, changed_at=now, said=said)
+            if before is not None:
+                await drafts.change(tx, draft)
+            elif not await drafts.begin(tx, draft):
+                raise Conflict("somebody else began a draft of this notice at the same moment; send it again")
+            await write_audit(tx, [line(draft)], now)
+        return draft
+
+    async def approve(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
+        """Say that it may go live; raises Conflict, NotYours for who wrote in it, NoSuchDraft."""
+        async with self._orders.ledger.transaction() as tx:
+            draft = await self._locked(tx, draft_id, version)
+            if _same(by, draft.said.authors):
+                raise NotYours("who wrote in a draft cannot approve it; somebody else has to read it")
+            await self._must_fit(draft)
+            said = structs.replace(draft.said, approved_by=by)
+            return await self._keep(tx, structs.replace(draft, state="approved", said=said), line)
+
+    async def publish(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
+        """Make an approved draft live; raises Conflict, NoSuchDraft."""
+        now = self._orders.time.now()
+        async with self._orders.ledger.transaction() as tx:
+            draft = await self._locked(tx, draft_id, version)
+            if draft.state != "approved":
+                raise Conflict("nobody has approved it as it stands")
+            pack = await self._must_fit(draft)
+            packs = await self._publisher.put(tx, pack, draft.texts)
+            said = structs.replace(draft.said, ended_by=by, packs=packs)
+            done = structs.replace(draft, state="published", ended_at=now, said=said)
+            done = await self._keep(tx, done, line)
+        await self._publisher.make_known()
+        return done
+
+    async def drop(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
+        """Go on without it; it stays in the history. Raises Conflict, NoSuchDraft."""
+        now = self._orders.time.now()
+        async with self._orders.ledger.transaction() as tx:
+            draft = await self._locked(tx, draft_id, version)
+            said = structs.replace(draft.said, ended_by=by)
+            return await self._keep(tx, structs.replace(draft, state="dropped", ended_at=now, said=said), line)
+
+    async def roll_back(self, draft_id: UUID, by: str, why: str, line: Line) -> Draft:
+        """Make live again what a published draft replaced, which was live before; raises Conflict, NoSuchDraft.
+
+        It takes one person: what comes back was approved once, and wrong words should not wait for a second one.
+        """
+        now = self._orders.time.now()
+        async with self._orders.ledger.transaction() as tx:
+            old = await drafts.draft_of(tx, draft_id, lock=True)
+            if old is None:
+                raise NoSuchDraft
+            if old.state != "published":
+                raise Conflict("it is not live; only what was published can be taken back")
+            pack = self.pack(old.workflow, old.notice)
+            since = {f: t for f, t in old.said.texts.items() if pack.templates.text_of(f) != t.now}
+            if since:
+                raise Conflict("the words were changed again since; write a draft", since)
+            back = {file: change.was for file, change in old.said.texts.items()}
+            await self._must_pass(pack, old.notice, back)
+            packs = await self._publisher.put(tx, pack, back)
+            texts = {file: TextChange(change.now, change.was, by) for file, change in old.said.texts.items()}
+            said = Said(texts, (by,), why, "", by, packs, old.id)
+            done = Draft(new_uuid(), old.workflow, old.notice, "published", 1, now, now, now, said)
+            await drafts.begin(tx, done)
+            await write_audit(tx, [line(done)], now)
+        await self._publisher.make_known()
+        return done
+
+    async def _locked(self, tx: Transaction, draft_id: UUID, version: int) -> Draft:
+        draft = await drafts.draft_of(tx, draft_id, lock=True)
+        if draft is None:
+            raise NoSuchDraft
+        if draft.ended_at is not None:
+            raise Conflict(f"it was {draft.state} already")
+        if draft.version != version:
+            raise Conflict("somebody changed it since you looked at it; look at it again", draft.said.texts)
+        return draft
+
+    async def _must_fit(self, draft: Draft) -> Pack:
+        """The pack that it changes; raises Conflict where words were changed meanwhile, or something is wrong."""
+        pack = self.pack(draft.workflow, draft.notice)
+        if not draft.said.texts:
+            raise Conflict("it changes nothing")
+        since = {f: t for f, t in draft.said.texts.items() if pack.templates.text_of(f) not in (t.was, t.now)}
+        if since:
+            raise Conflict("the words in use were changed since they were written; look and save it again", since)
+        await self._must_pass(pack, draft.notice, draft.texts)
+        return pack
+
+    async def _must_pass(self, pack: Pack, notice: str, texts: Mapping[str, str | None]) -> None:
+        problems = await aside(lambda: problems_in(pack, notice, texts))
+        if problems:
+            file, (first, *_) = next(iter(problems.items()))
+            raise Conflict(f"{file or notice}:{first.line}: {first.problem}")
+
+    async def _keep(self, tx: Transaction, draft: Draft, line: Line) -> Draft:
+        now = self._orders.time.now()
+        draft = structs.replace(draft, version=draft.version + 1, changed_at=now)
+        await drafts.change(tx, draft)
+        await write_audit(tx, [line(draft)], now)
+        return draft
+
+
+def _same(name: str, others: tuple[str, ...]) -> bool:
+    return name.strip().casefold() in {other.strip().casefold() for other in others}
+
+
+def _merged(
+    pack: Pack, draft: Draft, written: Mapping[str, Written], by: str
+) -> tuple[dict[str, TextChange], list[str]]:
+    """The draft's texts with these, and which of them are other than they were; raises Conflict."""
+    texts, changed, theirs = dict(draft.said.texts), [], {}
+    for file, wanted in written.items():
+        live = pack.templates.text_of(file)
+        known = texts.get(file) or TextChange(live, live)
+        if known.now != wanted.text and mark_of(known.now) != wanted.seen:
+            theirs[file] = known
+        elif wanted.text == live:
+            changed += [file] if texts.pop(file, None) else []
+        else:
+            changed += [file] if wanted.text != known.now or known.was != live else []
+            texts[file] = TextChange(live, wanted.text, by if wanted.text != known.now else known.by)
+    if theirs:
+        raise Conflict("somebody else changed the same text since you began", theirs)
+    return texts, changed

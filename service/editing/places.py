@@ -1,0 +1,47 @@
+"""Where the words of a notice stand: each language and channel, and those that brands have of their own."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from service.domain.workflow import Notice, Workflow
+from service.workflows.lint_templates import told_over
+from service.workflows.packs import Pack
+from service.workflows.templates import BRANDS
+
+
+class TextPlace(Struct, frozen=True):
+    """One text of a notice. `file`: below the pack's folder."""
+
+    file: str
+    channel: str
+    locale: str
+    brand: str = ""
+
+
+def worded_notices(workflow: Workflow) -> list[Notice]:
+    """Those whose words stand in templates; what agents write themselves does not."""
+    return [n for n in workflow.notices.values() if not n.free_text and told_over(workflow, n)]
+
+
+def places_of(workflow: Workflow, notice: str) -> Iterator[TextPlace]:
+    """Every place that a text of the notice may have, whether there is one or not."""
+    for brand in ("", *workflow.brands):
+        lived = workflow.for_brand(brand)
+        told = lived.notices.get(notice)
+        if told is None or told.free_text:
+            continue
+        folder = f"{BRANDS}/{brand}/" if brand else ""
+        for channel in told_over(lived, told):
+            for locale in workflow.locales:
+                yield TextPlace(f"{folder}{locale}/{notice}.{channel}.j2", channel, locale, brand)
+
+
+def shown_places(pack: Pack, notice: str, written: Iterator[str] | tuple[str, ...] = ()) -> list[TextPlace]:
+    """Those to show: all of the pack's own, and of brands those that have words, or for which somebody `written`s."""
+    also = frozenset(written)
+    return [
+        place
+        for place in places_of(pack.workflow, notice)
+        if not place.brand or place.file in also or pack.templates.text_of(place.file) is not None
+    ]

@@ -1,0 +1,175 @@
+"""Drafts of a notice's words: one open at a time, shared by whoever writes in it; ended ones are the history."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct, structs
+from sqlalchemy import Select, func, select, update
+
+from service.ledger.database.sets import insert_missing
+from service.ledger.database.transaction import Transaction
+from service.ledger.orders.records import UNREADABLE, seal_json
+from service.ledger.words.tables import DRAFT_SAID, word_drafts
+
+log = structlog.get_logger(__name__)
+State = Literal["draft", "approved", "published", "dropped"]
+OPEN: Final[tuple[State, ...]] = ("draft", "approved")
+
+
+class TextChange(Struct, frozen=True):
+    """One text: as it was live when it was written last, and as it is to be; None: there is none. `by`: of whom."""
+
+    was: str | None
+    now: str | None
+    by: str = ""
+
+
+class Said(Struct, frozen=True):
+    """The personal part, and what was written. Names are with their kinds, as in the audit log.
+
+    `packs`: versions of the pack before and after it went live. `undoes`: the draft whose words it took back.
+    """
+
+    texts: Mapping[str, TextChange]
+    authors: tuple[str, ...] = ()
+    why: str = ""
+    approved_by: str = ""
+    ended_by: str = ""
+    packs: tuple[str, str] = ("", "")
+    undoes: UUID | None = None
+
+
+class Draft(Struct, frozen=True):
+    """A draft. `version`: counts each time that something in it changes."""
+
+    id: UUID
+    workflow: str
+    notice: str
+    state: State
+    version: int
+    created_at: datetime
+    changed_at: datetime
+    ended_at: datetime | None
+    said: Said
+
+    @property
+    def texts(self) -> dict[str, str | None]:
+        """The words as they are to be, by file."""
+        return {file: change.now for file, change in self.said.texts.items()}
+
+
+async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = False) -> Draft | None:
+    """The open draft of a notice; with `lock`, it is ours until the commit."""
+    query = select(word_drafts).where(
+        word_drafts.c.workflow == workflow, word_drafts.c.notice == notice, word_drafts.c.ended_at.is_(None)
+    )
+    return _first(tx, (await tx.execute(query.with_for_update() if lock else query)).all())
+
+
+async def draft_of(tx: Transaction, draft_id: UUID, *, lock: bool = False) -> Draft | None:
+    """One draft; with `lock`, it is ours until the commit."""
+    query = select(word_drafts).where(word_drafts.c.id == draft_id)
+    return _first(tx, (await tx.execute(query.with_for_update() if lock else query)).all())
+
+
+class WantedDrafts(Struct, frozen=True):
+    """Which drafts; what is left out does not filter. `before`: only those that changed before this one.
+
+    `among`: workflows, of which alone they are; empty: of any.
+    """
+
+    workflow: str = ""
+    notice: str = ""
+    states: tuple[State, ...] = ()
+    before: UUID | None = None
+    limit: int = 50
+    among: frozenset[str] = frozenset()
+
+
+async def listed(tx: Transaction, wanted: WantedDrafts) -> list[Draft]:
+    """Those that changed last come first."""
+    query: Select[Any] = select(word_drafts).order_by(word_drafts.c.changed_at.desc(), word_drafts.c.id.desc())
+    if wanted.workflow:
+        query = query.where(word_drafts.c.workflow == wanted.workflow)
+    if wanted.notice:
+        query = query.where(word_drafts.c.notice == wanted.notice)
+    if wanted.among:
+        query = query.where(word_drafts.c.workflow.in_(sorted(wanted.among)))
+    if wanted.states:
+        query = query.where(word_drafts.c.state.in_(wanted.states))
+    if wanted.before:
+        last = select(word_drafts.c.changed_at).where(word_drafts.c.id == wanted.before).scalar_subquery()
+        same = (word_drafts.c.changed_at == last) & (word_drafts.c.id < wanted.before)
+        query = query.where((word_drafts.c.changed_at < last) | same)
+    return _readable(tx, (await tx.execute(query.limit(wanted.limit))).all())
+
+
+async def begin(tx: Transaction, draft: Draft) -> bool:
+    """Keep a new draft; False where somebody else began one for the same notice at the same moment."""
+    await insert_missing(tx, word_drafts, [_row(tx, draft)])
+    found = await tx.execute(select(func.count()).where(word_drafts.c.id == draft.id))
+    return bool(found.scalar_one())
+
+
+async def change(tx: Transaction, draft: Draft) -> None:
+    """Keep what became of a locked draft."""
+    row = _row(tx, draft)
+    await tx.execute(update(word_drafts).where(word_drafts.c.id == draft.id).values(row))
+
+
+async def forget_names(tx: Transaction, is_theirs: Callable[[str], bool]) -> int:
+    """Take out of drafts who wrote, approved or ended them, where `is_theirs` says so of a name; how many drafts."""
+    changed = 0
+    for found in _readable(tx, (await tx.execute(select(word_drafts).order_by(word_drafts.c.id))).all()):
+        if not any(map(is_theirs, _names(found.said))):
+            continue
+        draft = await draft_of(tx, found.id, lock=True)
+        if draft is None:
+            continue
+        changed += 1
+        said = draft.said
+        gone = {name for name in _names(said) if is_theirs(name)}
+        kept = structs.replace(
+            said,
+            authors=tuple(_blank(a, gone) for a in said.authors),
+            approved_by=_blank(said.approved_by, gone),
+            ended_by=_blank(said.ended_by, gone),
+            texts={file: structs.replace(t, by=_blank(t.by, gone)) for file, t in said.texts.items()},
+        )
+        await change(tx, structs.replace(draft, said=kept))
+    return changed
+
+
+def _names(said: Said) -> set[str]:
+    return {n for n in (*said.authors, said.approved_by, said.ended_by, *(t.by for t in said.texts.values())) if n}
+
+
+def _blank(name: str, gone: set[str]) -> str:
+    return "somebody" if name in gone else name
+
+
+def _first(tx: Transaction, rows: Iterable[Any]) -> Draft | None:
+    return next(iter(_readable(tx, rows)), None)
+
+
+def _readable(tx: Transaction, rows: Iterable[Any]) -> list[Draft]:
+    """Those that open; one whose key is lost shows nothing."""
+    found = []
+    for row in rows:
+        try:
+            said = msgspec.json.decode(tx.keyring.unseal(row.sealed_said, DRAFT_SAID.of(row.id)), type=Said)
+        except UNREADABLE as error:
+            log.error("words.draft_unreadable", draft=str(row.id), error=type(error).__name__)
+            continue
+        at = (row.created_at, row.changed_at, row.ended_at)
+        found.append(Draft(row.id, row.workflow, row.notice, row.state, row.version, *at, said))
+    return found
+
+
+def _row(tx: Transaction, draft: Draft) -> dict[str, Any]:
+    columns = {n: getattr(draft, n) for n in Draft.__struct_fields__ if n != "said"}
+    return {**columns, "sealed_said": seal_json(tx.keyring, draft.said, DRAFT_SAID.of(draft.id))}

@@ -1,0 +1,46 @@
+"""Texts that were published at the desk and stand over those of the packs' folder, for all processes alike."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import and_, or_, select, update
+
+from service.ledger.database.sets import upsert
+from service.ledger.database.transaction import Transaction
+from service.ledger.words.tables import live_words
+
+
+class LiveText(Struct, frozen=True):
+    """One of them. `words`: None leaves the folder's out. `in_folder`: what stood there; None: nothing."""
+
+    workflow: str
+    file: str
+    words: str | None
+    in_folder: str | None
+    at: datetime
+    overtaken_at: datetime | None = None
+
+
+async def live_texts(tx: Transaction) -> list[LiveText]:
+    """All of them."""
+    query = select(live_words).order_by(live_words.c.workflow, live_words.c.file)
+    return [LiveText(r.workflow, r.file, r.words, r.in_folder, r.at, r.overtaken_at) for r in await tx.execute(query)]
+
+
+async def put_live(
+    tx: Transaction, workflow: str, texts: Mapping[str, tuple[str | None, str | None]], now: datetime
+) -> None:
+    """From now on these count: by file, what is said and what the folder has in its place."""
+    rows = [
+        {"workflow": workflow, "file": file, "words": said, "in_folder": stood, "at": now, "overtaken_at": None}
+        for file, (said, stood) in texts.items()
+    ]
+    changes = ("words", "in_folder", "at", "overtaken_at")
+    await upsert(tx, live_words, rows, changes, keys=("workflow", "file"))
+
+
+async def overtake(tx: Transaction, texts: Sequence[LiveText], now: datetime) -> None:
+    """The folder has other texts than those that these stand over."""
+    these = or_(*(and_(live_words.c.workflow == t.workflow, live_words.c.file == t.file) for t in texts))
+    await tx.execute(update(live_words).where(these, live_words.c.overtaken_at.is_(None)).values(overtaken_at=now))

@@ -1,0 +1,29 @@
+"""A changed pack played on the orders that came here lately, while somebody waits for the answer."""
+
+from datetime import timedelta
+from typing import Final
+
+from service.channels import registry
+from service.foresight.backtesting import BackTest, BackTester
+from service.ledger.database.engine import Ledger
+from service.prices import current
+from service.web.context import Context
+from service.workflows.packs import Pack
+
+USUAL: Final = timedelta(days=7)
+# Played while somebody waits for the page; `stagebell backtest` plays all.
+ORDERS: Final = 200
+
+
+async def backtested(context: Context, pack: Pack, span: timedelta) -> tuple[BackTest, BackTester]:
+    """What it would have done to the newest orders; played over a connection that can write nothing."""
+    orders = context.orders
+    now = orders.time.now()
+    prices = current(context.settings.prices, registry.channels())
+    tester = BackTester(orders.packs, {pack.workflow.name: pack}, prices, context.settings.brand)
+    reader = Ledger(context.settings.database_url, orders.keyring, read_only=True)
+    try:
+        await reader.look()
+        return await tester.run(reader, now - span, now, at_most=ORDERS), tester
+    finally:
+        await reader.close()

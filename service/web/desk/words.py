@@ -1,0 +1,225 @@
+"""The words of notices at the desk: all languages and channels side by side, written, tried, approved, taken back."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.channels import registry
+from service.editing.changing import Written, mark_of
+from service.foresight.said import notice_rule
+from service.ledger.words import drafts
+from service.ledger.words.drafts import OPEN, WantedDrafts
+from service.web.audited import name_of, noted
+from service.web.auth import scope_of
+from service.web.context import CALLER, CONTEXT
+from service.web.desk.page import render
+from service.web.known import workflows_of
+from service.web.lifecycle import chosen as workflow_chosen
+from service.web.once import once_by_form
+from service.web.params import Form, form_of, whole_number
+from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import NoticeWordsQuery, WordsQuery
+from service.web.word_drafts import approve, drop, publish, roll_back, shown_draft
+from service.web.word_schemas import NoticeWords, WordProblem, WordsText
+from service.web.words import cleaned, notice_words, packs_asked, words_of_packs, write
+from service.workflows import cldr
+
+HISTORY: Final = 20
+MOST_WHY: Final = 2000
+LAST_VERSION: Final = 10**6
+ACTS: Final = ("approve", "publish", "drop", "roll-back")
+FIELD: Final = "text "
+SEEN: Final = "seen "
+
+
+class Editable(Struct, frozen=True):
+    """A text with its field. `theirs`: what somebody else wrote meanwhile, where it is contested."""
+
+    text: WordsText
+    written: str
+    problems: list[WordProblem]
+    is_unsaved: bool
+    theirs: str | None
+    is_contested: bool
+
+
+async def words(request: web.Request) -> web.StreamResponse:
+    """The notices of one pack; what waits for somebody to approve it comes first."""
+    query, orders = query_of(request, WordsQuery), request.app[CONTEXT].orders
+    chosen, among = workflow_chosen(request, query.workflow), scope_of(request).workflows
+    packs = packs_asked(request, chosen.name)
+    async with orders.ledger.reading() as tx:
+        waiting = await drafts.listed(tx, WantedDrafts(states=OPEN, limit=200, among=among))
+        done = await drafts.listed(tx, WantedDrafts(chosen.name, states=("published",), limit=HISTORY))
+    me = name_of(request[CALLER])
+    (pack,) = await words_of_packs(request, packs)
+    values = {
+        "pack": pack,
+        "waiting": [(shown_draft(d), me in d.said.authors) for d in waiting],
+        "done": [shown_draft(d) for d in done],
+        "workflows": [(w.name, w.title) for w in workflows_of(request)],
+        "channels": [(c.name, c.title) for c in registry.channels().values() if c.medium.has_templates],
+        "refused": [p for p in request.app[CONTEXT].words.refused if p.file.is_relative_to(packs[0].templates.folder)],
+        "over": {p.workflow.name: len(p.over) for p in packs},
+        "path": path_of,
+        "language": language,
+    }
+    return await render(request, "words.html.j2", values, here="/desk/words")
+
+
+def path_of(workflow: str, notice: str) -> str:
+    """Where a notice's words stand at the desk."""
+    return f"/desk/words/{quote(workflow, safe='')}/{quote(notice, safe='')}"
+
+
+def language(locale: str) -> str:
+    """A language's name, in English."""
+    try:
+        name = cldr.writing(locale).get_display_name("en")
+    except ValueError:
+        name = None
+    return name or locale
+
+
+async def notice(request: web.Request) -> web.StreamResponse:
+    """One notice."""
+    return await _page(request, await notice_words(request, query_of(request, NoticeWordsQuery).order_id))
+
+
+async def _page(
+    request: web.Request,
+    shown: NoticeWords,
+    written: Mapping[str, Written] | None = None,
+    more: Mapping[str, Any] | None = None,
+    status: int = 200,
+) -> web.StreamResponse:
+    """`written`: what stands in the fields of a form that was not kept."""
+    orders = request.app[CONTEXT].orders
+    pack = orders.packs.get(shown.workflow)
+    async with orders.ledger.reading() as tx:
+        past = await drafts.listed(
+            tx, WantedDrafts(shown.workflow, shown.notice, ("published", "dropped"), limit=HISTORY)
+        )
+    theirs = (more or {}).get("theirs", {})
+    channels: dict[str, list[Editable]] = defaultdict(list)
+    for text in shown.texts:
+        channels[text.channel].append(_editable(text, shown.problems, written or {}, theirs))
+    values = {
+        "w": shown,
+        "rule": notice_rule(pack.workflow.notices[shown.notice], pack.workflow.statuses),
+        "channels": [(c.title, channels[c.name]) for c in registry.channels().values() if channels[c.name]],
+        "loose": [p for p in shown.problems if p.file not in {t.file for t in shown.texts}],
+        "past": [shown_draft(d) for d in past],
+        "mine": bool(shown.draft) and _is_author(request, shown),
+        "order_id": request.query.get("order_id", ""),
+        "here_path": path_of(shown.workflow, shown.notice),
+        "language": language,
+        "direction": cldr.direction,
+        "is_limited": not scope_of(request).is_everything,
+        "field": FIELD,
+        "seen": SEEN,
+        **(more or {}),
+    }
+    return await render(request, "words_notice.html.j2", values, here="/desk/words", status=status)
+
+
+def _is_author(request: web.Request, shown: NoticeWords) -> bool:
+    caller = request[CALLER].name.strip().casefold()
+    return shown.draft is not None and caller in {a.strip().casefold() for a in shown.draft.authors}
+
+
+def _editable(
+    text: WordsText, problems: list[WordProblem], written: Mapping[str, Written], theirs: Mapping[str, str | None]
+) -> Editable:
+    mine = written.get(text.file)
+    now = text.draft if mine is None else mine.text
+    return Editable(
+        text,
+        now or "",
+        [p for p in problems if p.file == text.file],
+        mine is not None and mark_of(mine.text) != text.mark,
+        theirs.get(text.file),
+        text.file in theirs,
+    )
+
+
+async def save(request: web.Request) -> web.StreamResponse:
+    """Keep what was written, or only check and show it."""
+    form = await form_of(request)
+    if form.get("act") == "check":
+        return await _checked(request, form)
+    return await once_by_form(request, _save)
+
+
+async def _checked(request: web.Request, form: Form) -> web.StreamResponse:
+    noted(request, "words.tried")
+    written = _written(form)
+    shown = await notice_words(request, form.get("order_id", ""), {f: w.text for f, w in written.items()})
+    return await _page(request, shown, written, {"checked": True, "why": form.get("why", "")})
+
+
+async def _save(request: web.Request) -> web.StreamResponse:
+    form = await form_of(request)
+    written, why = _written(form), form.get("why", "").strip()[:MOST_WHY]
+    try:
+        await write(request, written, why)
+    except Problem as problem:
+        theirs = problem.members.get("changed")
+        if problem.status != 409 or not isinstance(theirs, dict) or not theirs:
+            raise
+        shown = await notice_words(request, "", {f: w.text for f, w in written.items()})
+        more = {"theirs": theirs, "why": why}
+        return await _page(request, shown, written, more, status=409)
+    raise web.HTTPSeeOther(path_of(request.match_info["workflow"], request.match_info["notice"]))
+
+
+def _written(form: Form) -> dict[str, Written]:
+    """Texts that stand in the form; an empty one where there was none stays none."""
+    found = {}
+    for name, value in form.items():
+        if name.startswith(FIELD):
+            file = name.removeprefix(FIELD)
+            mark = form.get(SEEN + file, "")
+            text = cleaned(value)
+            found[file] = Written(text if text or mark else None, mark)
+    return found
+
+
+async def look(request: web.Request) -> web.StreamResponse:
+    """How one text looks while somebody writes it, and what is wrong with it; nothing is kept."""
+    form = await form_of(request)
+    file = form.get("only", "")
+    noted(request, "words.tried")
+    written = {f: w.text for f, w in _written(form).items() if f == file}
+    shown = await notice_words(request, form.get("order_id", ""), written)
+    text = next((t for t in shown.texts if t.file == file), None)
+    problems = [p for p in shown.problems if p.file == file]
+    return await render(request, "words_seen.html.j2", {"t": text, "problems": problems})
+
+
+async def act(request: web.Request) -> web.StreamResponse:
+    """Approve a draft, make it live, drop it, or take back what was published; and show the notice again."""
+    return await once_by_form(request, _act)
+
+
+async def _act(request: web.Request) -> web.StreamResponse:
+    form, what = await form_of(request), request.match_info["act"]
+    if what not in ACTS:
+        raise web.HTTPNotFound
+    version = whole_number(form.get("version", ""), 0, LAST_VERSION)
+    if what == "roll-back":
+        done = await roll_back(request, form.get("why", "").strip()[:MOST_WHY])
+    elif version is None:
+        raise Problem(422, "Not accepted", "version: a number is expected")
+    elif what == "drop":
+        done = await drop(request, version)
+    elif what == "publish":
+        done = await publish(request, version)
+    else:
+        done = await approve(request, version, publish=form.get("publish") == "yes")
+    raise web.HTTPSeeOther(f"{path_of(done.workflow, done.notice)}#draft")
