@@ -23,8 +23,12 @@ from service.web.schemas import BroadcastAnswer, BroadcastOrder, OrderFilter
 
 async def tell_all(request: web.Request) -> web.StreamResponse:
     """Tell all that the filter finds, or count what that would be."""
+    return answer(await tell(request, await body_of(request, BroadcastOrder)))
+
+
+async def tell(request: web.Request, asked: BroadcastOrder) -> BroadcastAnswer:
+    """Tell them, or count; raises Rejection, Problem."""
     context = request.app[CONTEXT]
-    asked = await body_of(request, BroadcastOrder)
     workflow = require_workflow(request, asked.workflow)
     manual = [n.name for n in workflow.notices.values() if n.manual]
     require_known("manual notice", asked.notice, manual, "notice")
@@ -44,7 +48,7 @@ async def tell_all(request: web.Request) -> web.StreamResponse:
         asked.notice, request[CALLER].name, tuple(asked.channels), asked.inputs, asked.per_minute, asked.dry_run
     )
     done = await broadcast(context.orders, what, ids, said)
-    return answer(BroadcastAnswer(asked.dry_run, **structs.asdict(done)))
+    return BroadcastAnswer(asked.dry_run, **structs.asdict(done))
 
 
 async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -> list[UUID]:

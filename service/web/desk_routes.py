@@ -1,12 +1,21 @@
 """More routes of the desk, about words, telling all, and who did what; part of the table in `page_routes`."""
 
 from service.web import query_types as q
-from service.web.audited import Act
-from service.web.desk import words
+from service.web.audited import Act, Unaudited
+from service.web.desk import activity, performance, telling, words
 from service.web.route import Route
 
 DESK_PAGES = (
-    Route("GET", "/desk/words", words.words, "agent", page=True, query=q.WordsQuery, audit=Act("words.listed")),
+    Route(
+        "GET",
+        "/desk/words",
+        words.words,
+        "agent",
+        page=True,
+        query=q.WordsQuery,
+        reach="workflows",
+        audit=Act("words.listed"),
+    ),
     Route(
         "GET",
         "/desk/words/{workflow}/{notice}",
@@ -14,15 +23,25 @@ DESK_PAGES = (
         "agent",
         page=True,
         query=q.NoticeWordsQuery,
+        reach="workflows",
         audit=Act("words.seen"),
     ),
-    Route("POST", "/desk/words/{workflow}/{notice}", words.save, "supervisor", page=True, audit=Act("words.drafted")),
+    Route(
+        "POST",
+        "/desk/words/{workflow}/{notice}",
+        words.save,
+        "supervisor",
+        page=True,
+        reach="workflows",
+        audit=Act("words.drafted"),
+    ),
     Route(
         "POST",
         "/desk/words/{workflow}/{notice}/look",
         words.look,
         "supervisor",
         page=True,
+        reach="workflows",
         audit=Act("words.tried", renews=True),
     ),
     Route(
@@ -31,6 +50,53 @@ DESK_PAGES = (
         words.act,
         "supervisor",
         page=True,
+        reach="workflows",
         audit=Act("words.changed"),
+    ),
+    Route(
+        "POST",
+        "/desk/performance/mail",
+        performance.mail_weekly,
+        "supervisor",
+        page=True,
+        reach="workflows",
+        audit=Act("subscription.made"),
+    ),
+    Route(
+        "POST",
+        "/desk/performance/mail/{id}/end",
+        performance.end_mail,
+        "supervisor",
+        page=True,
+        reach="workflows",
+        audit=Act("subscription.ended"),
+    ),
+    Route(
+        "GET",
+        "/desk/activity",
+        activity.activity,
+        "supervisor",
+        page=True,
+        query=q.ActivityQuery,
+        audit=Act("activity.seen"),
+    ),
+    Route(
+        "GET",
+        "/desk/tell-all",
+        telling.form,
+        "supervisor",
+        page=True,
+        query=q.TellAllQuery,
+        reach="orders",
+        audit=Unaudited("shows an empty form, and nothing of orders or people"),
+    ),
+    Route(
+        "POST",
+        "/desk/tell-all",
+        telling.tell_all,
+        "supervisor",
+        page=True,
+        reach="orders",
+        audit=Act("broadcast.counted"),
     ),
 )

@@ -1,6 +1,7 @@
 """An outage in a real browser: said on every page, whom it touches, told again after a count, held and released."""
 
 import re
+from datetime import timedelta
 
 from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
@@ -38,6 +39,33 @@ async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Brow
     await page.get_by_role("button", name="Count all that the filter finds").click()
     await expect(page.get_by_role("heading", name=re.compile("again"))).to_be_visible()
     await expect(page.get_by_text("3 matched")).to_be_visible()
+    # All of them told one thing, in words that were seen before: five clicks more.
+    await page.get_by_role("link", name="Messages", exact=True).first.click()
+    await page.get_by_role("link", name="Not delivered").click()
+    await page.get_by_role("link", name="Tell all affected").click()
+    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    await page.locator("#reason").select_option("looking_into_it")
+    await page.get_by_role("button", name="Count them").click()
+    await expect(page.get_by_role("heading", name="Tell 3?")).to_be_visible()
+    await expect(page.get_by_text("looking into", exact=False).first).to_be_visible()
+    await page.get_by_role("button", name="Tell 3 now").click()
+    await expect(page.get_by_role("heading", name="3 are being told")).to_be_visible()
+
+
+async def test_who_is_late_most_is_two_clicks_away_with_their_orders(desk: World, browser: Browser) -> None:
+    late = (desk.app.time.now() - timedelta(hours=3)).isoformat()
+    await happen(desk, order(desk, eta=late))
+    page = await signed_in(browser, desk, "supervisor", name="Kim")
+
+    async def is_broken() -> bool:
+        return any(c["state"] == "breached" for c in (await desk.view("ORD-1"))["clocks"])
+
+    await desk.until(is_broken, "the promise is broken")
+    await page.get_by_role("link", name="Performance").click()
+    worst = page.get_by_role("region", name="Table of handlers").locator("tbody tr").first
+    await expect(worst).to_contain_text("Ravi")
+    await worst.get_by_role("link", name="Ravi").click()
+    await expect(page.get_by_role("link", name="ORD-1")).to_be_visible()
 
 
 async def test_a_channel_is_held_and_released_at_the_desk(desk: World, browser: Browser) -> None:

@@ -51,7 +51,7 @@ def test_every_route_says_what_it_leaves_in_the_audit_log() -> None:
 
 
 def test_what_opens_data_of_people_is_never_unaudited() -> None:
-    harmless = ("health", "lifecycle", "performance", "metrics", "events", "sign-in", "signed-in")
+    harmless = ("health", "lifecycle", "performance", "metrics", "events", "sign-in", "signed-in", "tell-all")
     for route in ROUTES:
         if isinstance(route.audit, Unaudited) and route.role:
             assert any(word in route.path for word in harmless), route.path
@@ -117,6 +117,29 @@ async def test_each_look_and_act_over_http_leaves_its_line(world: World, caller:
     assert (await verified(world)).problems == []
     for line in await lines(world):
         assert (line.who, line.role, line.origin) == ("key:admin", "admin", "127.0.0.1")
+
+
+async def test_supervisors_see_who_did_what_and_nothing_of_what_is_for_admins(world: World, caller: Caller) -> None:
+    await world.accept(
+        event("A-1", "created"),
+        event("A-1", at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),
+    )
+    admin, supervisor = await caller("admin"), await caller("supervisor")
+    escalation = (await world.view("A-1"))["escalations"][0]["id"]
+    await supervisor.post(f"/v1/escalations/{escalation}/acknowledge")
+    await supervisor.post("/v1/orders/device_pickup/A-1/issues", {"reason": "app_error"})
+    await admin.get("/v1/orders/device_pickup/A-1")
+    await admin.call("DELETE", "/v1/people/%2B919812345678")
+    status, page = await supervisor.get("/desk/activity")
+    assert status == 200
+    for there in ("Escalation acknowledge", "Reported Error in the app", "A-1"):
+        assert there in page, there
+    for kept in ("127.0.0.1", "Order seen", "Person", "key:", "Orders listed"):
+        assert kept not in page.partition("<main")[2], kept
+    assert "Reported" not in (await supervisor.get("/desk/activity?act=escalation"))[1].partition("<tbody")[2]
+    assert "Nobody did anything" in (await supervisor.get("/desk/activity?who=nobody"))[1]
+    assert (await supervisor.get("/desk/activity?act=key.created"))[0] == 400
+    assert (await (await caller("agent")).get("/desk/activity"))[0] == 403
 
 
 async def test_searches_say_for_whom_by_digest_and_exports_are_told_apart(world: World, caller: Caller) -> None:

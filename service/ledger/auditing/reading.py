@@ -22,7 +22,10 @@ _name_decoder: Final = msgspec.json.Decoder(SaltedName)
 
 
 class Wanted(Struct, frozen=True):
-    """Which lines. Empty fields do not filter; `act` is a name or its first words, `person` an address."""
+    """Which lines. Empty fields do not filter; `act` is a name or its first words, `person` an address.
+
+    `acts`: only of these names, and of those that begin with them.
+    """
 
     who: str = ""
     act: str = ""
@@ -32,6 +35,7 @@ class Wanted(Struct, frozen=True):
     until: datetime | None = None
     before_seq: int = 0
     limit: int = 100
+    acts: tuple[str, ...] = ()
 
 
 class Line(Struct, frozen=True):
@@ -69,8 +73,9 @@ def _conditions(keyring: Keyring, w: Wanted) -> list[ColumnElement[bool]]:
         named = select(audit_names.c.seq).where(audit_names.c.key == person_key(keyring, w.person))
         found.append(audit_lines.c.seq.in_(named))
     if w.act:
-        longer = (audit_lines.c.act.startswith(f"{w.act}{end}", autoescape=True) for end in (".", " "))
-        found.append(or_(audit_lines.c.act == w.act, *longer))
+        found.append(_is_act(w.act))
+    if w.acts:
+        found.append(or_(*map(_is_act, w.acts)))
     if w.order:
         found.append(audit_lines.c.order_name == w.order)
     if w.since is not None:
@@ -78,6 +83,11 @@ def _conditions(keyring: Keyring, w: Wanted) -> list[ColumnElement[bool]]:
     if w.until is not None:
         found.append(audit_lines.c.at < w.until)
     return found
+
+
+def _is_act(act: str) -> ColumnElement[bool]:
+    longer = (audit_lines.c.act.startswith(f"{act}{end}", autoescape=True) for end in (".", " "))
+    return or_(audit_lines.c.act == act, *longer)
 
 
 async def search(tx: Transaction, wanted: Wanted) -> list[Line]:

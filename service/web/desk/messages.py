@@ -50,6 +50,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
         "q": request.query,
         "query": urlencode(kept),
         "filtered": bool(kept),
+        "telling": urlencode({k: v for k, v in kept.items() if k not in ("recipient", "country")}),
         "views": [(label, urlencode({**kept, "state": s}), s == request.query.get("state", "")) for label, s in VIEWS],
         "channels": [(c.name, c.title) for c in registry.channels().values()],
         "states": get_args(State),

@@ -137,13 +137,13 @@ async def _notice(request: web.Request) -> SendNotice:
     if notice is not None and not fitting:
         raise Rejection("channels: choose at least one that this message has")
     inputs = {
-        name: _given(ask.attribute.type, form.get(f"{reason}.{name}", ""))
+        name: given(ask.attribute.type, form.get(f"{reason}.{name}", ""))
         for name, ask in (notice.asks if notice else {}).items()
     }
     return SendNotice(request.app[CONTEXT].orders.time.now(), reason, request[CALLER].name, fitting, inputs)
 
 
-_INPUTS: Final = {"datetime": "datetime-local", "date": "date", "number": "number"}
+INPUTS: Final = {"datetime": "datetime-local", "date": "date", "number": "number"}
 
 
 class Field(Struct, frozen=True):
@@ -165,10 +165,10 @@ def _field(w: Workflow, reason: str, ask: Asked) -> Field:
         value = f"{moment.astimezone(zone_of(w.timezone)):%Y-%m-%dT%H:%M}" if moment else ""
     elif kind == "date" and value:
         value = value[:10]
-    return Field(f"{reason}.{ask.name}", title, _INPUTS.get(kind, "text"), value or "")
+    return Field(f"{reason}.{ask.name}", title, INPUTS.get(kind, "text"), value or "")
 
 
-def _given(kind: str, text: str) -> Any:
+def given(kind: str, text: str) -> Any:
     """A field's text as the API takes it; what cannot be read stays as it is, and is refused by its name."""
     if kind == "list":
         return [part.strip() for part in text.split(",") if part.strip()] or None

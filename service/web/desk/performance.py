@@ -1,10 +1,12 @@
 """How a workflow did: promises, people and teams the worst first; measures and time in each stage as charts."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
+from service.domain.errors import Rejection
+from service.domain.reports import PERFORMANCE
 from service.ledger.orders.measures import lifecycle_measures as measured
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
@@ -12,9 +14,14 @@ from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
 from service.web.known import workflows_of
 from service.web.lifecycle import USUAL, workflow_of
+from service.web.params import form_of, whole_number
 from service.web.performance import performance_of
 from service.web.queries import query_of
 from service.web.query_types import LifecycleQuery
+from service.web.schemas import SubscriptionOrder
+from service.web.subscriptions import SUNDAY, subscribe, subscription_lines, unsubscribe
+
+DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 async def performance(request: web.Request) -> web.StreamResponse:
@@ -22,6 +29,8 @@ async def performance(request: web.Request) -> web.StreamResponse:
     orders = request.app[CONTEXT].orders
     m = await performance_of(request)
     pack = orders.packs.find(m.workflow)
+    # Who gets it is the business of those who see the whole workflow.
+    mails = await subscription_lines(request) if scope_of(request).is_of_workflows else None
     values = {
         "m": m,
         "since": request.query.get("since", "30d"),
@@ -29,8 +38,29 @@ async def performance(request: web.Request) -> web.StreamResponse:
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
         "query": urlencode({k: v for k, v in request.query.items() if v and k != "format"}),
         "shown": _shown,
+        "mails": mails and [s for s in mails if (s.workflow, s.report) == (m.workflow, PERFORMANCE.name)],
+        "days": DAYS,
     }
     return await render(request, "performance.html.j2", values, here="/desk/performance")
+
+
+async def mail_weekly(request: web.Request) -> web.StreamResponse:
+    """Have it sent to an address every week, and show the page again."""
+    form = await form_of(request)
+    day = whole_number(form.get("day", "0"), 0, SUNDAY)
+    if day is None:
+        raise Rejection("day: 0 is Monday and 6 is Sunday")
+    workflow = form.get("workflow", "")
+    wanted = SubscriptionOrder(workflow, PERFORMANCE.name, form.get("email", "").strip(), "week", day=day)
+    await subscribe(request, wanted)
+    raise web.HTTPSeeOther(f"/desk/performance?{urlencode({'workflow': workflow})}#mail")
+
+
+async def end_mail(request: web.Request) -> web.StreamResponse:
+    """Send it there no more, and show the page again."""
+    workflow = (await form_of(request)).get("workflow", "")
+    await unsubscribe(request)
+    raise web.HTTPSeeOther(f"/desk/performance?{urlencode({'workflow': workflow})}#mail")
 
 
 async def lifecycle(request: web.Request) -> web.StreamResponse:

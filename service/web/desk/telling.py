@@ -1,0 +1,163 @@
+"""All who are affected told at once: whom, in which words, counted first, each person once."""
+
+from typing import Any, Final
+
+from aiohttp import web
+from msgspec import Struct, ValidationError, convert
+
+from service.channels import registry
+from service.domain.conversation import ANSWER
+from service.domain.errors import Rejection
+from service.domain.workflow import Notice, Workflow
+from service.editing.places import shown_places
+from service.editing.trying import Reading, seen
+from service.pacing import aside
+from service.prices import current
+from service.web.broadcasts import tell
+from service.web.context import CONTEXT
+from service.web.desk.orders import INPUTS, given
+from service.web.desk.page import render
+from service.web.desk.titles import Titles
+from service.web.desk.words import language
+from service.web.known import require_workflow, workflows_of
+from service.web.once import once_by_form
+from service.web.params import Form, form_of, whole_number
+from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import TellAllQuery
+from service.web.schemas import BroadcastAnswer, BroadcastOrder, MessageFilter, OrderFilter
+
+FASTEST: Final = 100_000
+USUAL_PACE: Final = "600"
+_ORDERS: Final = ("status", "stage", "assignee")
+_TOLD: Final = ("channel", "state", "notice", "cause", "from", "to")
+_TOLD_FIELD: Final = "told "
+
+
+class Input(Struct, frozen=True):
+    """What a notice asks. `type`: as HTML names kinds of inputs."""
+
+    name: str
+    title: str
+    type: str
+    needed: bool
+
+
+async def form(request: web.Request) -> web.StreamResponse:
+    """Whom, and in which words."""
+    said = {name: request.query.get(name, "") for name in _ORDERS}
+    said |= {f"{_TOLD_FIELD}{name}": request.query.get(name, "") for name in _TOLD}
+    return await _page(request, query_of(request, TellAllQuery).workflow, said)
+
+
+async def tell_all(request: web.Request) -> web.StreamResponse:
+    """First a count, with the words as they will be read; then, once that is confirmed, the telling."""
+    form = await form_of(request)
+    if form.get("sure") == "yes":
+        return await once_by_form(request, _tell)
+    try:
+        return await _counted(request, form, dry_run=True)
+    except (Problem, Rejection) as refused:
+        why = getattr(refused, "detail", "") or getattr(refused, "reason", "")
+        return await _page(request, form.get("workflow", ""), dict(form), {"problem": why}, status=422)
+
+
+async def _tell(request: web.Request) -> web.StreamResponse:
+    return await _counted(request, await form_of(request), dry_run=False)
+
+
+async def _counted(request: web.Request, form: Form, *, dry_run: bool) -> web.StreamResponse:
+    asked = _asked(request, form, dry_run=dry_run)
+    done = await tell(request, asked)
+    return await _page(request, asked.workflow, dict(form), await _shown(request, form, asked, done))
+
+
+def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder:
+    """The form as the API takes it; raises Rejection."""
+    workflow = require_workflow(request, form.get("workflow", ""))
+    name = form.get("notice", "")
+    notice = workflow.notices.get(name)
+    asks = notice.asks if notice else {}
+    inputs = {a: given(ask.attribute.type, form.get(f"{name}.{a}", "")) for a, ask in asks.items()}
+    told = {part: form.get(f"{_TOLD_FIELD}{part}", "") for part in _TOLD}
+    per_minute = whole_number(form.get("per_minute", USUAL_PACE), 1, FASTEST)
+    if per_minute is None:
+        raise Rejection(f"per minute: a whole number from 1 to {FASTEST:,} is expected")
+    wanted = OrderFilter(
+        **{part: form.get(part, "").strip() for part in _ORDERS},
+        open=True if form.get("open") else None,
+        overdue=True if form.get("overdue") else None,
+        told=_told(told) if any(told.values()) else None,
+    )
+    return BroadcastOrder(workflow.name, name, wanted, inputs=inputs, dry_run=dry_run, per_minute=per_minute)
+
+
+def _told(said: dict[str, str]) -> MessageFilter:
+    """Days as moments, in UTC."""
+    days = {part: f"{said[part]}T00:00:00Z" for part in ("from", "to") if said[part]}
+    try:
+        found: MessageFilter = convert({k: v for k, v in {**said, **days}.items() if v}, MessageFilter)
+    except ValidationError as error:
+        raise Rejection(f"messages: {error}") from None
+    return found
+
+
+async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: BroadcastAnswer) -> dict[str, Any]:
+    """The answer, and the words."""
+    context = request.app[CONTEXT]
+    pack = context.orders.packs.get(asked.workflow)
+    prices = current(context.settings.prices, registry.channels())
+    reading = Reading(context.settings.brand, prices, asked=asked.inputs)
+    places = shown_places(pack, asked.notice)
+    looks = await aside(lambda: seen(pack, asked.notice, places, reading))
+    return {
+        "done": done,
+        "excluded": list(done.excluded.items()),
+        "words": [(place, looks[place.file]) for place in places if place.file in looks],
+        "kept": [(k, v) for k, v in form.items() if k not in ("csrf_token", "form_id", "sure", "act")],
+    }
+
+
+async def _page(
+    request: web.Request, workflow: str, said: dict[str, str], more: dict[str, Any] | None = None, status: int = 200
+) -> web.StreamResponse:
+    orders = request.app[CONTEXT].orders
+    seen_ones = [w for w in workflows_of(request) if _manual(w)]
+    w = next((w for w in seen_ones if w.name == workflow), seen_ones[0] if seen_ones else None)
+    if w is None:
+        raise Problem(404, "Nothing to tell", "no workflow has a notice that people send")
+    titles = Titles(orders.packs)
+    values: dict[str, Any] = {
+        "w": w,
+        "said": said,
+        "workflows": [(each.name, each.title) for each in seen_ones],
+        "statuses": [(s, titles.status(w.name, s)) for s in w.statuses],
+        "stages": [(s, titles.stage(w.name, s)) for s in w.stages],
+        "manual": [(n.name, titles.notice(w.name, n.name), _inputs(w, n)) for n in _manual(w)],
+        "told_notices": [(n, titles.notice(w.name, n)) for n in w.notices],
+        "channels": [(c.name, c.title) for c in registry.channels().values()],
+        "pace": said.get("per_minute", USUAL_PACE),
+        "language": language,
+        "told": _TOLD_FIELD,
+        **(more or {}),
+    }
+    return await render(request, "tell_all.html.j2", values, here="/desk/messages", status=status)
+
+
+def _manual(w: Workflow) -> list[Notice]:
+    return [n for n in w.notices.values() if n.manual and n.name != ANSWER]
+
+
+def _inputs(w: Workflow, notice: Notice) -> list[Input]:
+    """What is filled in once, for all."""
+    zone = f" ({w.timezone})"
+    return [
+        Input(
+            f"{notice.name}.{name}",
+            ask.attribute.titles.get(w.default_locale, name.replace("_", " "))
+            + (zone if ask.attribute.type == "datetime" else ""),
+            INPUTS.get(ask.attribute.type, "text"),
+            ask.default is None,
+        )
+        for name, ask in notice.asks.items()
+    ]
