@@ -12,6 +12,7 @@ from joserfc.jwk import RSAKey
 from service.domain.errors import Rejection
 from service.ledger.access import api_keys as keys
 from service.ledger.access import sessions
+from tests.support.events import event
 from tests.support.issuer import CLIENT, SECRET, Issuer
 from tests.support.nodes import free_port
 from tests.support.providers import Mailbox, Providers
@@ -27,11 +28,15 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 
 @pytest.fixture
-async def desk(sqlite_url: str, providers: Providers, mailbox: Mailbox, issuer: Issuer) -> AsyncIterator[World]:
+async def desk(
+    request: pytest.FixtureRequest, sqlite_url: str, providers: Providers, mailbox: Mailbox, issuer: Issuer
+) -> AsyncIterator[World]:
+    """With the settings that a test asks for besides."""
     port = free_port()
     more: dict[str, Any] = {
         "database_url": sqlite_url, "http_port": port, "public_url": f"http://127.0.0.1:{port}",
         "oidc_issuer": issuer.url, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET, "oidc_role_claim": "roles",
+        **getattr(request, "param", {}),
     }  # fmt: skip
     w = World(settings_for(providers, mailbox, **more), providers, mailbox)
     await w.start()
@@ -191,3 +196,39 @@ async def test_the_newest_sign_in_says_the_role_and_a_name_ends_them_all(
     async with desk.ledger.transaction() as tx:
         assert await sessions.end_named(tx, "oidc:asha.k", desk.clock.now()) == 2
     assert (await browser.get(f"{desk.http}/desk", allow_redirects=False)).status == 302
+
+
+LIMITS = {"oidc_scope_claim": "limits"}
+
+
+@pytest.mark.parametrize("desk", [LIMITS], indirect=True)
+async def test_a_claim_says_what_an_account_is_limited_to(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    await desk.accept(
+        event("R-1", "scheduled", workflow="repair", assignee={"role": "technician", "id": "t-1", "name": "Kai"}),
+        event("A-1", "created"),
+    )
+    for wrong in (None, [], "", 7, ["workflow:repairs"], ["workflow"], ["all", "workflow:repair"]):
+        issuer.claims = {"roles": "agent", **({} if wrong is None else {"limits": wrong})}
+        status, _, text = await sign_in(browser, desk)
+        assert (status, "limits" in text) == (403, True), wrong
+    issuer.claims = {"roles": "provider", "limits": "workflow:home_service"}
+    assert (await sign_in(browser, desk))[0] == 403, "whose orders a provider sees must be said"
+    for role, limits, seen in (
+        ("agent", "all", {"R-1", "A-1"}),
+        ("supervisor", ["workflow:device_pickup"], {"A-1"}),
+        ("technician", "technician:t-1 workflow:repair", {"R-1"}),
+        ("technician", ["technician:t-2"], set()),
+    ):
+        issuer.claims = {"roles": role, "limits": limits}
+        status, _, text = await sign_in(browser, desk, "/desk/orders?open=true")
+        assert (status, {o for o in ("R-1", "A-1") if o in text}) == (200, seen), (role, limits)
+    assert (await browser.get(f"{desk.http}/desk/orders/repair/R-1")).status == 404
+
+
+async def test_without_that_claim_no_account_belongs_to_a_party(
+    browser: aiohttp.ClientSession, desk: World, issuer: Issuer
+) -> None:
+    issuer.claims = {"roles": "provider", "limits": "provider:v-9"}
+    assert (await sign_in(browser, desk))[0] == 403

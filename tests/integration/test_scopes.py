@@ -204,7 +204,7 @@ def body_for(route: Route) -> dict[str, Any] | None:
     return BODIES.get(route.path.rpartition("/")[2], {}) if route.method == "POST" else None
 
 
-async def test_what_is_not_theirs_looks_like_what_there_is_not(world: World, caller: Caller) -> None:
+async def named_by_path(world: World, caller: Caller, share: int = 1) -> None:
     """Whatever the path names, another's is answered as one that never was: with the same status and words."""
     await world.accept(*OWN, *foreign(random.Random(1), 4))
     await world.settled()
@@ -212,8 +212,8 @@ async def test_what_is_not_theirs_looks_like_what_there_is_not(world: World, cal
     absent = "00000000-0000-7000-8000-000000000000"
     clients = await limited(caller)
     asked = [r for r in (*API, *PAGES) if r.role is not None and {*r.in_path} & {"order_id", "id"} and not r.streams]
-    for who, client in clients.items():
-        for route in asked:
+    for n, (who, client) in enumerate(clients.items()):
+        for route in asked[n % share :: share]:
             kind = "escalation" if "escalations" in route.path else "message"
             answers = []
             for order_id, other in (("R-1", theirs[kind]), ("Z-9", absent)):
@@ -226,6 +226,15 @@ async def test_what_is_not_theirs_looks_like_what_there_is_not(world: World, cal
             assert not found, (who, route.path, answers[0])
     shown = await world.view("R-1", "home_service")
     assert [e["state"] for e in shown["escalations"]] == ["open"]
+
+
+async def test_what_is_not_theirs_looks_like_what_there_is_not(world: World, caller: Caller) -> None:
+    await named_by_path(world, caller, share=3)
+
+
+@pytest.mark.long
+async def test_nor_does_any_route_tell_them_apart_for_anybody(world: World, caller: Caller) -> None:
+    await named_by_path(world, caller)
 
 
 HOME: Final = "/v1/orders/home_service/H-1"

@@ -114,3 +114,24 @@ def test_every_parameter_has_a_meaning() -> None:
     unsaid = [(r.path, p.name) for r in ROUTES for p in parameters_of(r.query) if not p.description]
     assert unsaid == []
     assert get_args(Route.__annotations__["access"])
+
+
+OF_EVERYTHING = (
+    "/v1/audit",
+    "/v1/dead-letters",
+    "/desk/admin",
+    "/desk/audit",
+    "/desk/dead",
+    "/desk/foresight",
+    "/desk/health",
+)
+
+
+def test_what_is_about_everything_serves_nobody_who_is_limited() -> None:
+    guarded = [r for r in (*API, *PAGES) if r.role is not None]
+    for route in guarded:
+        if route.path.startswith(OF_EVERYTHING) or route.role == "admin":
+            assert route.reach == "all", route.path
+    of_parties = {r.path for r in guarded if r.reach == "parties"}
+    assert {"/v1/orders", "/v1/orders/{workflow}/{order_id}", "/desk/orders"} <= of_parties
+    assert not any("conversation" in path or "messages" in path or "escalations" in path for path in of_parties)
