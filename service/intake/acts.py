@@ -30,8 +30,10 @@ def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
 
 def _is_theirs(scope: Scope, event: Event, known: Order | None) -> bool:
     """Whether its sender may tell of this order, or make it. Whom a team's scope leaves out was asked before."""
-    parties = parties_of(known) if known else parties_in(event.data)
-    return scope.has_workflow(event.data.workflow) and scope.has_people(parties)
+    data = event.data
+    if data.parent and not (scope.is_of_workflows and scope.has_workflow(data.parent.workflow)):
+        return False
+    return scope.has_workflow(data.workflow) and scope.has_people(parties_of(known) if known else parties_in(data))
 
 
 def act_out(incoming: Incoming, event: Event) -> OutboxMessage:

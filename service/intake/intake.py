@@ -223,7 +223,9 @@ class Intake:
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(repeated(r.event, r.content, earlier))
                 continue
-            verdict = _parked(r, parking) if parking and r.event and not r.incoming.acted else None
+            # What waits for its whole comes in later by itself: not what its sender may not say at all.
+            may_wait = parking and r.event and not r.incoming.acted and not self._refused(u, r)
+            verdict = _parked(r, parking) if parking and may_wait else None
             if verdict is None:
                 verdict = await self._with_rows(u, r, wishes, rows)
             results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)

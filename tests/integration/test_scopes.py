@@ -124,7 +124,8 @@ def looks(own_ids: dict[str, str]) -> list[str]:
         if route.method != "GET" or route.role is None or route.streams:
             continue
         if "{order_id}" in route.path:
-            found += [route.path.format(workflow=w, order_id=o) for w, o in orders]
+            names = {"list": "leads", "id": own_ids["message"]}
+            found += [route.path.format(workflow=w, order_id=o, **names) for w, o in orders]
             continue
         words = {"workflow": "home_service", "notice": "visit_scheduled"}
         path = route.path.format(id=own_ids["message"], address=CUSTOMER_PHONE.replace("+", "%2B"), **words)
@@ -217,7 +218,8 @@ async def named_by_path(world: World, caller: Caller, share: int = 1) -> None:
             kind = "escalation" if "escalations" in route.path else "message"
             answers = []
             for order_id, other in (("R-1", theirs[kind]), ("Z-9", absent)):
-                path = route.path.format(workflow="home_service", order_id=order_id, id=other, act="approve")
+                filled = {"workflow": "home_service", "order_id": order_id, "id": other}
+                path = route.path.format(**filled, list="leads", act="approve")
                 status, said = await client.call(route.method, path, body_for(route), allow_redirects=False)
                 said = json.dumps(said, sort_keys=True).replace(order_id, "ID").replace(other, "ID")
                 answers.append((status, _OF_EACH_ANSWER.sub("", said)))
@@ -318,9 +320,10 @@ async def test_a_party_acts_on_its_own_orders_as_its_pack_allows(world: World, c
 
 async def test_a_publisher_of_one_workflow_tells_of_no_other(world: World, caller: Caller) -> None:
     publisher = await caller("publisher", "workflow:repair")
-    told = [repaired("R-5", "t-1", 5)[0], event("A-5", "created"), event("A-6", "created", workflow="nonsense")]
+    part = event("R-6", "scheduled", workflow="repair", parent={"workflow": "device_pickup", "order_id": "A-5"})
+    told = [repaired("R-5", "t-1", 5)[0], event("A-5", "created"), event("A-6", "created", workflow="nonsense"), part]
     status, answer = await publisher.post("/v1/events", told)
-    assert (status, [r["outcome"] for r in answer["results"]]) == (207, ["accepted", "rejected", "rejected"])
+    assert (status, [r["outcome"] for r in answer["results"]]) == (207, ["accepted", *["rejected"] * 3])
     assert len({r["reason"] for r in answer["results"][1:]}) == 1
 
 
