@@ -43,7 +43,7 @@ class IncomingReply(Struct, frozen=True):
     `order_id`: of the order whose message they answered, where that is known; `thread`: the provider's name of that
     message. `payload`: the reply that a tap names. `opted_out`: the same message ended messages on this channel.
     `only_known`: it is kept only where it is one of a pack's replies, as it was a word of another kind already.
-    `is_theirs`: whether it came from where we wrote to; what others say in its place is read by a person.
+    `is_sure`: whether it is known who says it, and of which order; else a person reads it.
     """
 
     key: str
@@ -57,7 +57,7 @@ class IncomingReply(Struct, frozen=True):
     thread: str = ""
     opted_out: bool = False
     only_known: bool = False
-    is_theirs: bool = True
+    is_sure: bool = True
 
 
 async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
@@ -96,7 +96,7 @@ def _cause(said: IncomingReply, now: datetime, found: Found) -> ReplyReceived:
         text=said.text,
         payload=said.payload,
         audience=said.audience,
-        is_sure=found.is_sure and said.is_theirs,
+        is_sure=found.is_sure and said.is_sure,
         opted_out=said.opted_out,
         only_known=said.only_known,
     )

@@ -33,7 +33,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
     reader = _writer(draft, cause.channel, cause.address, cause.audience)
     talk = draft.order.conversation or Conversation()
     found = meant(draft.workflow, draft.order, cause, reader.audience)
-    if talk.said >= MOST_SAID or (found is None and cause.only_known):
+    if talk.said >= MOST_SAID or (found is None and cause.only_known and not _may_mean(draft, cause, reader.audience)):
         return
     outcome = _outcome(draft, found, talk)
     name = found.name if found else ""
@@ -113,6 +113,12 @@ def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str)
     late = [r for r in found if _is_past(workflow, order, r)]
     # What was said before its time is no answer to anything that we asked.
     return late[0] if len(late) == 1 else None
+
+
+def _may_mean(draft: Draft, cause: ReplyReceived, audience: str) -> bool:
+    """Whether it is a word of a reply, and only nobody knows of which order: a person asks."""
+    theirs = (r for r in draft.workflow.replies.values() if audience in r.audiences)
+    return not cause.is_sure and bool(said(cause.text, theirs))
 
 
 def _is_past(workflow: Workflow, order: Order, reply: Reply) -> bool:

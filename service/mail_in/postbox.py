@@ -22,6 +22,7 @@ from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome, Settler
 from service.domain.address_keys import address_key
 from service.domain.notices import Receipt, RefusedScope
+from service.ledger.conversations.finding import tells_of_others
 from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
 from service.ledger.messages.suppressions import BOUNCED, suppress
@@ -134,6 +135,8 @@ class Postbox:
             log.info("mail_in.dropped", kind="automatic", why="no person wrote it (RFC 3834)")
             return
         n = stored.message
+        # Whoever it was passed on to is somebody else.
+        is_theirs = not letter.sender or address_key(letter.sender) == address_key(n.address)
         said = IncomingReply(
             key=f"mail:{letter.name or sha256(content).hexdigest()}",
             channel=CHANNEL,
@@ -141,10 +144,14 @@ class Postbox:
             text=legible(await asyncio.to_thread(lambda: letter.words), LONGEST),
             audience=n.audience,
             order_id=n.order_id,
-            is_theirs=not letter.sender or address_key(letter.sender) == address_key(n.address),
+            is_sure=is_theirs and not await self._tells_of_others(n.id),
         )
         if await conversations.take(self._orders, said):
             await self._note(stored, history_line("replied", now, "the reader answered by mail"))
+
+    async def _tells_of_others(self, message: UUID) -> bool:
+        async with self._orders.ledger.reading() as tx:
+            return await tells_of_others(tx, message)
 
     async def _complained(self, stored: StoredMessage, now: datetime) -> None:
         """Whoever calls our mail spam gets no more of it."""

@@ -1,6 +1,10 @@
 """What people say comes in by SMS, WhatsApp and mail: kept once, given to the right order, told to the order system."""
 
 import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,8 +20,8 @@ from service.ledger.messages.tables import outbox
 from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.events import VENDOR, event
-from tests.support.providers import TOKEN
-from tests.support.world import World
+from tests.support.providers import TOKEN, Mailbox, Providers
+from tests.support.world import ROOT, World, settings_for
 
 pytestmark = pytest.mark.any_database
 
@@ -144,3 +148,42 @@ async def test_who_is_erased_has_said_nothing(world: World, caller: Caller) -> N
     order = await stored(world, "O-1")
     assert order.conversation is not None
     assert (order.conversation.address, order.conversation.unanswered_since) == ("", None)
+
+
+@pytest.fixture
+async def bundling(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[World]:
+    """Prices wait half a minute, to leave in one message with others to the same person."""
+    shutil.copytree(ROOT / "templates", tmp_path / "packs")
+    file = tmp_path / "packs/device_pickup/workflow.yaml"
+    price = "final_price_ready: {channels: [sms], bundle: {within: 30s, by: person}, replies: [confirm_price]}"
+    text, n = re.subn(r"(?m)^  final_price_ready: \{channels.*$", f"  {price}", file.read_text())
+    assert n == 1
+    file.write_text(text)
+    more = {"database_url": sqlite_url, "workflows": tmp_path / "packs"}
+    world = World(settings_for(providers, mailbox, **more), providers, mailbox)
+    await world.start()
+    yield world
+    await world.close()
+
+
+async def test_a_word_is_for_the_order_told_last_in_a_bundle_too_and_for_none_of_several_in_one(
+    bundling: World,
+) -> None:
+    for order_id in ("O-1", "O-2"):
+        await told(bundling, order_id, "at_location")
+        bundling.clock.advance(minutes=1)
+    # The later order is told of its price first.
+    for order_id in ("O-2", "O-1"):
+        await told(bundling, order_id, "inspection_completed")
+        await bundling.move(minutes=1)
+    await say(bundling, "yes", sid="SM1")
+    assert [len(await said(bundling, o)) for o in ("O-1", "O-2")] == [1, 0]
+    assert (await said(bundling, "O-1"))[0].reply == "confirm_price"
+    for order_id in ("O-3", "O-4"):
+        await told(bundling, order_id, "at_location", phone="+919812345999", whatsapp="+919812345999")
+        await told(bundling, order_id, "inspection_completed", phone="+919812345999", whatsapp="+919812345999")
+    await bundling.move(minutes=1)
+    assert sum(s.text.count("https") > 1 for s in bundling.providers.of("sms", "+919812345999")) == 1
+    await say(bundling, "yes", person="+919812345999", sid="SM2")
+    heard = [line for o in ("O-3", "O-4") for line in await said(bundling, o)]
+    assert [(line.reply, line.text) for line in heard] == [(None, "yes")], "which of them, a person has to ask"

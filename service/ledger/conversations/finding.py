@@ -1,22 +1,30 @@
-"""Which order is meant by somebody who writes: the one whose message they answered, else the one last told of there."""
+"""Which order is meant by somebody who writes: the one whose message they answered, else the one last told of there.
 
-from collections.abc import Sequence
-from typing import Final
+A message may tell of several orders at once (`bundle`): a word that answers it is about nobody knows which of them.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, literal, select
 
 from service.domain.address_keys import both_forms
+from service.domain.planning import bundle_of
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import messages
+from service.ledger.orders.records import UNREADABLE, order_of
 from service.ledger.orders.tables import orders
 from service.ledger.people.erasing import open_orders_of_person, orders_of_person
 
 # The reader has it, or may have it.
 _LEFT: Final = ("sent", "delivered", "read", "undelivered", "unknown")
+# No message waits longer for others to leave with.
+_LONGEST_BUNDLE: Final = timedelta(hours=24)
 
 
 class Found(Struct, frozen=True):
@@ -32,44 +40,78 @@ async def find_order(tx: Transaction, channel: str, address: str, thread: str) -
     Of several orders that were told nothing there, the newest; which of them is meant, nobody can be sure.
     """
     if thread and (answered := await _answered(tx, address, thread)):
-        return Found(answered)
+        return answered
     candidates = await open_orders_of_person(tx, address)
     if not candidates:
         return None
     if last := await _last_told(tx, channel, address, candidates):
-        return Found(last)
+        return last
     # Ids are in the order of time.
     return Found(candidates[-1], is_sure=len(candidates) == 1)
 
 
-async def _answered(tx: Transaction, address: str, thread: str) -> UUID | None:
+async def tells_of_others(tx: Transaction, message_id: UUID) -> bool:
+    """Whether messages of other orders left within this one."""
+    query = select(messages.c.order_id, messages.c.lane, messages.c.sent_at).where(messages.c.id == message_id)
+    row = (await tx.execute(query)).one_or_none()
+    return row is not None and await _is_shared(tx, row)
+
+
+async def _is_shared(tx: Transaction, row: Any) -> bool:
+    """The lane of what bundles is common to the person's orders; else it is its order's alone, and has no others."""
+    sent_at: datetime | None = row.sent_at
+    if sent_at is None:
+        return False
+    others = exists(
+        select(literal(1)).where(
+            messages.c.lane == row.lane,
+            messages.c.order_id != row.order_id,
+            literal_in(messages.c.state, "bundled"),
+            messages.c.created_at <= sent_at,
+            messages.c.created_at > sent_at - _LONGEST_BUNDLE,
+        )
+    )
+    return bool((await tx.execute(select(others))).scalar_one())
+
+
+async def _answered(tx: Transaction, address: str, thread: str) -> Found | None:
     """By way of the person's orders, of whose messages there is an index."""
-    query = select(messages.c.order_id).where(
+    query = select(messages.c.order_id, messages.c.lane, messages.c.sent_at).where(
         messages.c.order_id.in_(orders_of_person(tx.keyring, address)), messages.c.provider_id == thread
     )
-    found: UUID | None = (await tx.execute(query.limit(1))).scalar_one_or_none()
-    return found
+    row = (await tx.execute(query.limit(1))).one_or_none()
+    return Found(row.order_id, is_sure=not await _is_shared(tx, row)) if row else None
 
 
-async def _last_told(tx: Transaction, channel: str, address: str, candidates: Sequence[UUID]) -> UUID | None:
-    lanes = [
-        tx.keyring.digest("lane", order_id.hex, channel, form)
-        for order_id in candidates
-        for form in both_forms(address)
-    ]
-    row = (await tx.execute(_LAST_TOLD, {"lanes": padded(sorted(lanes))})).first()
-    return row.order_id if row else None
+async def _last_told(tx: Transaction, channel: str, address: str, candidates: Sequence[UUID]) -> Found | None:
+    lanes = await _lanes(tx, channel, address, candidates)
+    values = {"lanes": padded(sorted(lanes)), "ids": padded(list(candidates))}
+    row = (await tx.execute(_LAST_TOLD, values)).first()
+    return Found(row.order_id, is_sure=not await _is_shared(tx, row)) if row else None
+
+
+async def _lanes(tx: Transaction, channel: str, address: str, candidates: Collection[UUID]) -> set[bytes]:
+    """Where messages of these orders to this address stand: in lanes of their own, and in that of their bundles."""
+    names = {order_id.hex for order_id in candidates}
+    query = select(orders.c.id, orders.c.workflow, orders.c.sealed_state).where(
+        orders.c.id.in_(padded(list(candidates)))
+    )
+    for row in await tx.execute(query):
+        try:
+            names.add(bundle_of(row.workflow, order_of(tx.keyring, row).brand))
+        except UNREADABLE:
+            continue
+    return {tx.keyring.digest("lane", name, channel, form) for name in names for form in both_forms(address)}
 
 
 _LAST_TOLD: Final = (
-    select(messages.c.order_id, func.max(messages.c.sent_at).label("told"))
-    .join(orders, orders.c.id == messages.c.order_id)
+    select(messages.c.order_id, messages.c.lane, messages.c.sent_at)
     .where(
         messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        messages.c.order_id.in_(bindparam("ids", expanding=True)),
         messages.c.sent_at.is_not(None),
         literal_in(messages.c.state, *_LEFT),
     )
-    .group_by(messages.c.order_id)
-    .order_by(func.max(messages.c.sent_at).desc(), messages.c.order_id.desc())
+    .order_by(messages.c.sent_at.desc(), messages.c.order_id.desc())
     .limit(1)
 )
