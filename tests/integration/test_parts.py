@@ -23,6 +23,8 @@ from service.orders import Orders
 from service.timekeeping import ManualTime
 from service.workflows.packs import Packs
 from tests.integration.conftest import Caller
+from tests.integration.test_sessions import signed_in
+from tests.support.client import key_for
 from tests.support.events import CUSTOMER, NOON, encoded, event, minutes, part_of, person
 from tests.support.packs import all_packs
 from tests.support.world import World
@@ -161,10 +163,18 @@ async def test_a_part_and_its_whole_are_shown_together(world: World, caller: Cal
     assert part["parent"] == {"workflow": "parcel", "order_id": "W-1"}
     _, found = await agent.call("GET", "/v1/orders?q=W-1")
     assert {o["order_id"] for o in found["orders"]} == {"W-1", "W-1-A", "X-9"}
-    desk = await agent.call("GET", "/v1/orders/parcel/W-1-A/link")
-    token = desk[1]["url"].rpartition("/")[2]
+    token = (await agent.call("GET", "/v1/orders/parcel/W-1-A/link"))[1]["url"].rpartition("/")[2]
     _, page = await agent.call("GET", f"/t/{token}.json")
     assert (page["order_id"], [p["order_id"] for p in page["parts"]]) == ("W-1", ["W-1-A", "X-9"])
+    _, page = await agent.call("GET", f"/t/{token}")
+    assert "Parts of your order" in page
+    desk_page = {"headers": {"Cookie": await signed_in(world, await key_for(world, "agent"))}}
+    for order_id, shows in (
+        ("W-1", ["X-9", "W-1-A", "Part X-9: Delivered"]),
+        ("X-9", ["Part of", "/desk/orders/parcel/W-1"]),
+    ):
+        _, desk = await agent.call("GET", f"/desk/orders/parcel/{order_id}", **desk_page)
+        assert [text for text in shows if text not in desk] == []
     other = (await agent.call("GET", "/v1/orders/parcel/X-9/link"))[1]["url"].rpartition("/")[2]
     _, alone = await agent.call("GET", f"/t/{other}.json")
     assert (alone["order_id"], alone["parts"]) == ("X-9", []), "who hears nothing of the whole does not get its link"
