@@ -12,6 +12,7 @@ from service.domain.conditions.judging import Situation, Unclear, holds, judge, 
 from service.domain.conditions.tree import Condition
 from service.domain.events import Price
 from service.domain.order import Order
+from service.domain.parts import OrderRef, Part
 from service.domain.workflow import Attribute
 from service.workflows.conditions import Scope, condition, problems
 from service.workflows.packs import PackError
@@ -236,7 +237,9 @@ def test_a_mistake_is_found_at_its_line_wherever_a_condition_may_stand() -> None
 
 
 def test_the_known_fields_are_what_orders_have() -> None:
-    order = replace(order_of(**FULL), previous_assignee="Noor")
+    part = Part("errand", "E-1-1", "asked", "asked", NOON, eta=NOON)
+    whole = OrderRef("errand", "E-0")
+    order = replace(order_of(**FULL), previous_assignee="Noor", parent=whole, parts=(part,))
     assert [path for path in FIELDS if order.value(path) is None] == []
 
 
