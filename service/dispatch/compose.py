@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from service.channels.medium import Rendered
 from service.channels.port import MailHeaders, OutgoingMessage, ReplyWindow
 from service.channels.registry import spec_of
+from service.dispatch.act_links import act_token
 from service.dispatch.file_links import file_token
 from service.dispatch.mail_links import mail_headers
 from service.domain.growing import OF_ROW
@@ -96,6 +97,16 @@ class Composer:
             return ""
         return f"{self._public_url}/t/{self.link_token(claimed.message.order_id, claimed.links)}"
 
+    def act_link(self, claimed: ClaimedMessage) -> str:
+        """The page of whoever handles the order, where the message is for them alone; else empty."""
+        n, snapshot = claimed.message, claimed.snapshot
+        assignee = snapshot.handlers.get(n.audience)
+        if assignee is None or snapshot.assignee is None:
+            return ""
+        role = snapshot.assignee["role"]
+        token = act_token(self._keyring, n.order_id, role, assignee, claimed.links, claimed.notice_at)
+        return f"{self._public_url}/a/{token}"
+
     def link_token(self, order_id: UUID, generation: int) -> str:
         """Names an order's tracking page; a new generation makes all earlier ones void."""
         return self._keyring.token(f"{LINK_PURPOSE}{generation}", order_id)
@@ -115,6 +126,7 @@ class Composer:
             claimed.notice_at,
             brand=self._brand,
             link=self.link(claimed),
+            act_link=self.act_link(claimed),
             secret=secret,
             file_links=self._file_links(claimed),
         )

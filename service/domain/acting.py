@@ -6,16 +6,19 @@ An act can do nothing that an event could not: the event that it becomes is deci
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
+from service.domain import transitions
 from service.domain.acts import SETTABLE, Act
 from service.domain.errors import NotNow, Rejection
-from service.domain.events import EventType
+from service.domain.events import EventType, Note
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
 from service.domain.replies import MatchingAct
 from service.domain.workflow import Status, Workflow
 
+CREATE: Final = "create"
+ASSIGN: Final = "assign"
 _EVENTS: Final[Mapping[str, EventType]] = {
     "change_status": "order.status_changed", "create": "order.status_changed", "assign": "order.updated",
     "set_dates": "order.updated", "quote": "order.updated", "note": "order.note_added", "comment": "order.note_added",
@@ -23,22 +26,27 @@ _EVENTS: Final[Mapping[str, EventType]] = {
 
 
 class StatusOffered(Struct, frozen=True):
-    """A status that may be entered now, and what entering it needs."""
+    """A status that may be entered now: what its button says, what entering it needs, and what may come with it."""
 
     status: str
     needs: list[str]
+    title: str = ""
+    sets: list[str] = []
 
 
 class Offer(Struct, frozen=True):
     """An act that somebody may do now.
 
-    `to`: statuses to choose from; `roles`: whom one may assign, all if empty; `sets`: what may be given with it.
+    `to`: statuses to choose from; `roles`: whom one may assign, all if empty; `sets`: what may be given with it;
+    `sides`: whom a comment may be for.
     """
 
     act: str
     to: list[StatusOffered]
     roles: list[str]
     sets: list[str]
+    title: str = ""
+    sides: list[str] = []
 
 
 class NotAllowed(Rejection):
@@ -46,11 +54,13 @@ class NotAllowed(Rejection):
 
 
 def offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> list[Offer]:
-    """What somebody with these roles may do to the order as it is now."""
+    """What somebody with these roles may do to the order as it is now; nothing where its status has a new name."""
+    if order.status not in workflow.moves:
+        return []
     return [
-        _offer(workflow, order, act)
+        _offer(workflow, order, act, roles)
         for act in workflow.acts.values()
-        if act.name != "create" and act.roles & roles and _is_possible(workflow, order, act)
+        if act.name != CREATE and act.roles & roles and _is_possible(workflow, order, act, roles)
     ]
 
 
@@ -62,19 +72,61 @@ def is_offered(workflow: Workflow, order: Order, wanted: MatchingAct, roles: fro
     )
 
 
-def _is_possible(workflow: Workflow, order: Order, act: Act) -> bool:
-    return order.status in act.statuses and (act.name != "change_status" or bool(_enterable(workflow, order, act)))
+def _is_possible(workflow: Workflow, order: Order, act: Act, roles: frozenset[str]) -> bool:
+    return order.status in act.statuses and (
+        act.name != "change_status" or bool(_enterable(workflow, order, act, roles))
+    )
 
 
-def _offer(workflow: Workflow, order: Order, act: Act) -> Offer:
-    to = _enterable(workflow, order, act) if act.name == "change_status" else []
-    offers = [StatusOffered(s.name, needs_of(s, order.status)) for s in to]
-    return Offer(act.name, offers, list(act.to) if act.name == "assign" else [], list(act.sets))
+def _offer(workflow: Workflow, order: Order, act: Act, roles: frozenset[str]) -> Offer:
+    entered = _enterable(workflow, order, act, roles) if act.name == "change_status" else []
+    return Offer(
+        act.name,
+        [_status_offered(workflow, act, s, order.status) for s in entered],
+        list(act.to) if act.name == ASSIGN else [],
+        list(act.sets),
+        workflow.title_in(act.titles, workflow.default_locale, ""),
+        sides(workflow, order) if act.name == "comment" else [],
+    )
 
 
-def _enterable(workflow: Workflow, order: Order, act: Act) -> list[Status]:
+def _status_offered(workflow: Workflow, act: Act, status: Status, origin: str) -> StatusOffered:
+    entry = act.entries.get(status.name)
+    title = workflow.title_in(entry.titles, workflow.default_locale, "") if entry else ""
+    return StatusOffered(status.name, needs_of(status, origin), title, list(act.may_set(status.name)))
+
+
+def _enterable(workflow: Workflow, order: Order, act: Act, roles: frozenset[str]) -> list[Status]:
     allowed = workflow.moves[order.status]
-    return [s for name, s in workflow.statuses.items() if name in allowed and (not act.to or name in act.to)]
+    again = {order.status} if workflow.statuses[order.status].on_repeat == "notify" else set[str]()
+    return [
+        s for name, s in workflow.statuses.items() if name in allowed | again and _is_theirs(workflow, act, s, roles)
+    ]
+
+
+def _is_theirs(workflow: Workflow, act: Act, status: Status, roles: frozenset[str]) -> bool:
+    if (act.to and status.name not in act.to) or code_of(workflow, status):
+        return False
+    entry = act.entries.get(status.name)
+    return entry is None or not entry.roles or bool(entry.roles & roles)
+
+
+def code_of(workflow: Workflow, status: Status) -> str:
+    """The one-time code that entering this status tells: it comes with an event alone, and never by hand."""
+    return next((secret for name in status.notices if (secret := workflow.notices[name].secret)), "")
+
+
+def by_events_alone(workflow: Workflow, order: Order) -> list[str]:
+    """Statuses that may follow and that nobody enters by hand, as a code comes with them."""
+    following = workflow.moves[order.status]
+    return [name for name, s in workflow.statuses.items() if name in following and code_of(workflow, s)]
+
+
+def sides(workflow: Workflow, order: Order) -> list[str]:
+    """The audiences that a public note may be for, in this status."""
+    told = ((n.on_note, n.audiences) for n in workflow.notices.values() if n.on_note)
+    fitting = (names for on, names in told if on.public and (not on.statuses or order.status in on.statuses))
+    return list(dict.fromkeys(name for names in fitting for name in names))
 
 
 def needs_of(status: Status, origin: str) -> list[str]:
@@ -108,14 +160,16 @@ class Given(Struct, frozen=True):
     brand: Any = UNSET
 
 
-def event_of(workflow: Workflow, act: Act, order: Order | None, given: Given) -> tuple[EventType, JsonObject]:
+def event_of(
+    workflow: Workflow, act: Act, order: Order | None, given: Given, roles: frozenset[str]
+) -> tuple[EventType, JsonObject]:
     """The type and data of the event that an act is; raises Rejection for what is missing, or nobody asked for."""
     _require(act, given)
     data: JsonObject = {"workflow": workflow.name}
-    if act.name in ("change_status", "create"):
+    if act.name in ("change_status", CREATE):
         data["status"] = given.status
-        _check_status(workflow, act, order, given.status)
-    settable = (*act.sets, *_needed(workflow, order, given))
+        _check_status(workflow, act, order, given.status, roles)
+    settable = (*act.may_set(given.status), *_needed(workflow, order, given))
     for path in SETTABLE:
         if (value := getattr(given, path)) is not UNSET:
             _check_settable(act, path, settable)
@@ -124,33 +178,73 @@ def event_of(workflow: Workflow, act: Act, order: Order | None, given: Given) ->
         _check_settable(act, f"attributes.{name}", settable)
     if given.attributes:
         data["attributes"] = given.attributes
+    if given.assignee is not UNSET:
+        _check_assignee(workflow, act, order, given, settable, roles)
     for part in ("note", "assignee", "recipients", "brand"):
         if (value := getattr(given, part)) is not UNSET:
-            if part in ("recipients", "brand") and act.name != "create":
+            if part in ("recipients", "brand") and act.name != CREATE:
                 raise Rejection(f"{part}: goes with 'create' alone")
             data[part] = value
+    if act.name == "comment" and isinstance(given.note, Note):
+        # What is for nobody else is a note.
+        data["note"] = structs.replace(given.note, public=True)
     return _EVENTS[act.name], data
 
 
 def _require(act: Act, given: Given) -> None:
-    needed = {"change_status": "status", "create": "status", "assign": "assignee", "note": "note", "comment": "note"}
+    needed = {"change_status": "status", CREATE: "status", ASSIGN: "assignee", "note": "note", "comment": "note"}
     part = needed.get(act.name)
     if part and getattr(given, part) in (UNSET, "", None):
         raise Rejection(f"{part}: is needed for {act.name!r}")
+    if part == "note" and isinstance(given.note, Note) and not given.note.text.strip():
+        raise Rejection("note: some words are expected")
     is_empty = not given.attributes and all(getattr(given, path) is UNSET for path in SETTABLE)
     if act.name in ("set_dates", "quote") and is_empty:
         raise Rejection(f"{act.name}: give one of {', '.join(act.sets)}")
+
+
+def _check_assignee(
+    workflow: Workflow,
+    act: Act,
+    order: Order | None,
+    given: Given,
+    settable: Sequence[str],
+    roles: frozenset[str],
+) -> None:
+    """Whoever may assign may do so in one go with another act; nobody else assigns by the way."""
+    assigning = workflow.acts.get(ASSIGN)
+    may = (
+        assigning is not None
+        and bool(assigning.roles & roles)
+        and (order is None or order.status in assigning.statuses)
+    )
+    if act.name not in (ASSIGN, CREATE) and not may:
+        _check_settable(act, "assignee", settable)
+    expected = assigning.to if assigning else ()
     role = given.assignee.get("role") if isinstance(given.assignee, dict) else ""
-    if act.name == "assign" and act.to and role not in act.to:
-        raise Rejection(f"assignee.role: one of {', '.join(act.to)} is expected")
+    if expected and given.assignee is not None and role not in expected:
+        raise Rejection(f"assignee.role: one of {', '.join(expected)} is expected")
 
 
-def _check_status(workflow: Workflow, act: Act, order: Order | None, status: str) -> None:
-    if status in workflow.statuses and act.to and status not in act.to:
+def _check_status(workflow: Workflow, act: Act, order: Order | None, status: str, roles: frozenset[str]) -> None:
+    known = workflow.statuses.get(status)
+    if known is None:
+        # What is no status at all is told as of any event.
+        return
+    if code := code_of(workflow, known):
+        raise NotNow(f"status: {status!r} is never entered by hand: an event brings it with its code (secrets.{code})")
+    if act.to and status not in act.to:
         raise NotNow(f"status: {status!r} is not entered by hand; {', '.join(act.to)} may be")
-    if order is not None and status in workflow.statuses and status not in workflow.moves[order.status]:
-        following = ", ".join(s for s in workflow.statuses if s in workflow.moves[order.status]) or "nothing"
-        raise NotNow(f"status: {status!r} cannot follow {order.status!r}; allowed: {following}")
+    if not _is_theirs(workflow, act, known, roles):
+        raise NotAllowed(f"status: {status!r} is not for you; {' and '.join(sorted(act.entries[status].roles))} may")
+    if order is None:
+        return
+    try:
+        move = transitions.check_move(workflow, order.status, status)
+    except Rejection as refused:
+        raise NotNow(refused.reason.removeprefix("data.")) from None
+    if move == "repeat":
+        raise NotNow(f"status: the order is already {status!r}")
 
 
 def _needed(workflow: Workflow, order: Order | None, given: Given) -> list[str]:

@@ -47,13 +47,17 @@ class Actor(Struct, frozen=True, omit_defaults=True):
 
 
 class Note(Struct, frozen=True, omit_defaults=True):
-    """A remark; only a public one may reach a customer."""
+    """A remark; only a public one may reach a customer.
+
+    `to`: the one audience that a public one is for, in place of all that hear of it by the pack's rules.
+    """
 
     text: Text
     public: bool = False
     attachments: Annotated[
         tuple[Attached, ...], Meta(max_length=MOST_FILES, description="files that are stored for the order already")
     ] = ()
+    to: Annotated[str, Meta(max_length=120, description="an audience that a public note is for")] = ""
 
 
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]

@@ -112,6 +112,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     """What templates may use of the order, as it was when the notice was planned; never a secret.
 
     `withheld`: replies that the notice offers elsewhere, and that would mean nothing of this order.
+    `handlers`: the audiences that are whoever handles the order and nobody besides, with their id.
     """
 
     order_id: str
@@ -134,6 +135,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     attachments: tuple[Attached, ...] = ()
     parent: str = ""
     parts: tuple[Part, ...] = ()
+    handlers: Mapping[str, str] = {}
 
 
 class PlannedNotice(Struct, frozen=True):

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from service.domain import ladders
+from service.domain import ladders, link_acts
 from service.domain.causes import Wave
 from service.domain.conditions.judging import holds
 from service.domain.draft import Draft
 from service.domain.events import Secret
 from service.domain.messages import message_to
 from service.domain.notices import Message, PlannedNotice, Snapshot
-from service.domain.order import Order
+from service.domain.order import ASSIGNEE, Order
 from service.domain.persons import Person
 from service.domain.readers import Reader, behind, readers_of
 from service.domain.rungs import SKIPPED
@@ -198,7 +198,15 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
         contacts={
             audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))
         },
+        handlers=_handlers(order, workflow),
     )
+
+
+def _handlers(order: Order, workflow: Workflow) -> dict[str, str]:
+    """Under which audiences a notice reaches whoever handles the order, and their id, where they have a page."""
+    if order.assignee is None or not link_acts.has_page(workflow, order.assignee.role):
+        return {}
+    return {a: order.assignee.id for a in (order.assignee.role, ASSIGNEE) if not order.recipients.get(a)}
 
 
 def _contact(person: Person) -> dict[str, str]:

@@ -39,6 +39,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     parent = wholes.parent_of(order, event)
     if order is not None and order.parent != parent:
         order = replace(order, parent=parent)
+    triggers.require_side(workflow, data.note)
     if isinstance(data, StatusChangedData):
         transitions.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
@@ -242,4 +243,5 @@ def _said(draft: Draft, event: Event) -> dict[str, Any]:
     actor = event.data.actor
     theirs = {"side": role_of(draft.order, event.data), "side_id": actor.id if actor else ""}
     files = [{"id": a.id, "name": a.name} for a in note.attachments]
-    return {**said, "note": note.text, **theirs, **({"attachments": files} if files else {})}
+    named = {"audience": note.to, **theirs, **({"attachments": files} if files else {})}
+    return {**said, "note": note.text, **named}

@@ -34,7 +34,7 @@ def own_ids(order: Order, role: str, scope: Scope) -> frozenset[str]:
 def attributes_of(workflow: Workflow, role: str) -> frozenset[str]:
     """The attributes that they see: those of lists, which are nobody's data, named by the pack, or theirs to set."""
     named = set(rules_of(workflow, role).sees)
-    settable = {path for act in workflow.acts.values() if role in act.roles for path in act.sets}
+    settable = {path for act in workflow.acts.values() for path in act.set_by(role)}
     others = {p.removeprefix(_ATTRIBUTES) for p in named | settable if p.startswith(_ATTRIBUTES)}
     return frozenset(others.union(workflow.shows))
 

@@ -8,9 +8,11 @@ from msgspec import UnsetType, to_builtins
 from service.domain.conditions.judging import why_not
 from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
-from service.domain.events import Data
+from service.domain.errors import Rejection
+from service.domain.events import Data, Note
 from service.domain.order import ASSIGNEE, Order, role_of
-from service.domain.workflow import OnChange, OnNote, Status
+from service.domain.transitions import require_known
+from service.domain.workflow import OnChange, OnNote, Status, Workflow
 
 
 def entered(draft: Draft, status: Status) -> list[str]:
@@ -49,13 +51,26 @@ def noted(draft: Draft, data: Data) -> list[str]:
     return [
         n.name
         for n in draft.workflow.notices.values()
-        if n.on_note and _is_for(n.on_note, note.public, role, draft.order.status)
+        if n.on_note and _is_for(n.on_note, n.audiences, note, role, draft.order.status)
     ]
 
 
-def _is_for(rule: OnNote, public: bool, role: str, status: str) -> bool:
-    if rule.public != public or (rule.statuses and status not in rule.statuses):
+def require_side(workflow: Workflow, note: Note | None) -> None:
+    """Raise a Rejection for a note that is for an audience which no public note reaches."""
+    if note is None or not note.to:
+        return
+    if not note.public:
+        raise Rejection("data.note.to: goes with a public note; an internal one reaches none of those it names")
+    told = (n for n in workflow.notices.values() if n.on_note and n.on_note.public)
+    require_known("audience", note.to, {a for n in told for a in n.audiences}, "data.note.to")
+
+
+def _is_for(rule: OnNote, audiences: tuple[str, ...], note: Note, role: str, status: str) -> bool:
+    if rule.public != note.public or (rule.statuses and status not in rule.statuses):
         return False
+    if note.to:
+        # Whoever names the side has chosen: whose words reach whom otherwise is the pack's rule where nobody does.
+        return note.to in audiences
     return (not rule.by or role in rule.by) and role not in rule.not_by
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from service.domain.acts import Act
+from service.domain.acts import Act, LinkAct
 from service.domain.brands import Brand
 from service.domain.calendars import QuietHours
 from service.domain.channels import ChannelSpec
@@ -92,12 +92,16 @@ class OnChange(Struct, frozen=True):
 
 
 class Attribute(Struct, frozen=True):
-    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person."""
+    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person.
+
+    `choices`: the usual texts by name, each with its titles; forms offer them, and templates write their titles.
+    """
 
     name: str
     type: AttributeType
     titles: Mapping[str, str] = {}
     personal: bool = False
+    choices: Mapping[str, Mapping[str, str]] = {}
 
 
 class Ask(Struct, frozen=True):
@@ -241,6 +245,7 @@ class Workflow(Struct, frozen=True):
     parties: Mapping[str, PartyRules] = {}
     lists: Mapping[str, ListSpec] = {}
     parts: PartRules | None = None
+    link_acts: tuple[LinkAct, ...] = ()
 
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is not installed any more has nothing but its name."""

@@ -13,6 +13,9 @@ from service.ledger.messages.outbox import OutboxMessage
 DESK: Final = "/desk"
 API: Final = "/api"
 OUTSIDE: Final = "data.workflow: this order is not of those that you are limited to"
+# The page that whoever handles an order opens by a link.
+ASSIGNEE_PAGE: Final = "/assignee"
+OURS: Final = (DESK, API, ASSIGNEE_PAGE)
 STALE: Final = "version: the order has changed since; look at it again"
 
 
@@ -21,8 +24,8 @@ def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
     if not _is_theirs(incoming.scope, event, known):
         return OUTSIDE
     if incoming.acted is None:
-        if event.source in (DESK, API):
-            return f"source: {event.source!r} is Stagebell's own, for what people do at the desk and by its API"
+        if event.source in OURS:
+            return f"source: {event.source!r} is Stagebell's own, for what people do at the desk, by its API or a link"
         return ""
     version = incoming.acted.version
     return STALE if version is not None and version != (known.entries if known else 0) else ""

@@ -9,9 +9,12 @@ from msgspec import UNSET, structs
 from service.domain.acting import Given, NotAllowed, allowed, event_of
 from service.domain.acts import TAKES
 from service.domain.errors import NotNow
+from service.domain.events import EventType
+from service.domain.json_object import JsonObject
 from service.domain.order import Order, OrderRef
 from service.domain.scopes import EVERYTHING
 from service.domain.seeing import own_ids
+from service.earlier_packs import recall
 from service.intake.acts import API, DESK, OUTSIDE, STALE
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Acted, Incoming
@@ -36,6 +39,11 @@ CREATE: Final = "create"
 ADD_ROWS: Final = "add_rows"
 # So often an act without a version is tried on an order that changes under it.
 TRIES: Final = 5
+# What makes an order another one than somebody looked at; clocks, messages and calls of teams go their way beside it.
+MATTERS: Final = frozenset({
+    "status_changed", "status_repeated", "adopted", "data_updated", "late_event", "reassigned", "note_added",
+    "issue_reported", "reply_received", "reply_moved", "customer_answered", "links_revoked", "person_erased",
+})  # fmt: skip
 
 
 async def post_act(request: web.Request) -> web.StreamResponse:
@@ -77,14 +85,21 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
     """The order after it, and what intake said; raises Problem, Rejection."""
     context = request.app[CONTEXT]
     noted(request, f"act.{asked.act}" if asked.act in TAKES else "", workflow=ref.workflow)
+    seen = asked.version
     asked = await with_files(request, asked)
     for _ in range(TRIES):
-        verdict = await _tried(request, ref, asked, source)
+        verdict = await _tried(request, ref, asked, source, seen)
         # Whoever names no version means the order as it is: it is looked at again if it changed since we did.
-        if verdict.reason != STALE or asked.version is not None:
+        if verdict.reason != STALE:
             break
+        if seen is not None:
+            seen = await _still(request, ref, seen)
+    if verdict.reason == OUTSIDE:
+        raise NoSuchOrder
+    if verdict.reason == STALE:
+        raise Problem(409, "Changed meanwhile", STALE)
     if verdict.outcome == "rejected":
-        await _refuse(request, ref, asked, verdict.reason)
+        raise Problem(422, "Not accepted", verdict.reason.replace("data.", ""))
     async with context.orders.ledger.reading() as tx:
         # Theirs to know is what they did, also where it took the order out of what they see.
         after = await find(tx, *ref, scope=EVERYTHING)
@@ -92,14 +107,33 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
     return after, verdict
 
 
-async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> Verdict:
+async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: str, version: int | None) -> Verdict:
     """What intake says of it, if it may be done to the order as it is; raises Problem, Rejection."""
-    context = request.app[CONTEXT]
-    async with context.orders.ledger.reading() as tx:
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.reading() as tx:
         before = await find(tx, *ref, scope=scope_of(request))
-    message = _message(request, ref, before, asked, source)
+        if before is not None:
+            await recall(tx, orders.packs, [(ref.workflow, before.version)])
+    seen = before.entries if before else 0
     try:
-        (verdict,) = await context.intake.take([message], dead_letter=False)
+        kind, data = _as_event(request, ref, before, asked)
+    except Problem as problem:
+        if version is not None and version != seen and problem.status == 409:
+            # It was right when they looked: what happened meanwhile says more than why it is wrong now.
+            await _still(request, ref, version)
+        raise
+    data["actor"] = actor_of(request, before)
+    if before is None and (viewer := viewer_of(request)):
+        data["recipients"] = with_own(data.get("recipients", {}), viewer)
+    version = seen if version is None else version
+    body = event_by(request, ref, kind, data, source)
+    return await taken(request, Incoming(body, STRUCTURED, acted=Acted(version), scope=request[CALLER].scope))
+
+
+async def taken(request: web.Request, message: Incoming) -> Verdict:
+    """What intake says of an act; raises Problem while the database is away."""
+    try:
+        (verdict,) = await request.app[CONTEXT].intake.take([message], dead_letter=False)
     except Exception as error:
         if is_outage(error):
             raise Problem(503, "Unavailable", "the database did not answer; do it again") from error
@@ -107,8 +141,10 @@ async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: s
     return verdict
 
 
-def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: ActOrder, source: str) -> Incoming:
-    """The act as an event; raises Problem for what is not theirs, or not now."""
+def _as_event(
+    request: web.Request, ref: OrderRef, before: Order | None, asked: ActOrder
+) -> tuple[EventType, JsonObject]:
+    """The act as an event's type and data; raises Problem for what is not theirs, or not now."""
     orders, caller = request.app[CONTEXT].orders, request[CALLER]
     workflow = orders.packs.for_order(ref.workflow, before.version if before else "").workflow
     if before is None and asked.act != CREATE:
@@ -117,38 +153,34 @@ def _message(request: web.Request, ref: OrderRef, before: Order | None, asked: A
         raise Problem(409, "Not possible", "there is an order with this id already")
     given = Given(**{name: getattr(asked, name) for name in Given.__struct_fields__})
     given = structs.replace(given, assignee=_plain(asked.assignee))
+    roles = roles_of(caller)
     try:
-        doing = allowed(workflow, before, asked.act, roles_of(caller))
-        kind, data = event_of(workflow, doing, before, given)
+        doing = allowed(workflow, before, asked.act, roles)
+        return event_of(workflow, doing, before, given, roles)
     except NotAllowed as refused:
         raise Problem(403, "Not allowed", refused.reason) from None
     except NotNow as refused:
         raise Problem(409, "Not possible now", refused.reason) from None
-    data["actor"] = actor_of(request, before)
-    if before is None and (viewer := viewer_of(request)):
-        data["recipients"] = with_own(data.get("recipients", {}), viewer)
-    seen = before.entries if before else 0
-    version = seen if asked.version is None else asked.version
-    body = event_by(request, ref, kind, data, source)
-    return Incoming(body, STRUCTURED, acted=Acted(version), scope=caller.scope)
 
 
 def _plain(assignee: object) -> object:
     return assignee if assignee is UNSET or assignee is None else msgspec.to_builtins(assignee)
 
 
-async def _refuse(request: web.Request, ref: OrderRef, asked: ActOrder, reason: str) -> None:
-    if reason == OUTSIDE:
-        raise NoSuchOrder
-    if reason != STALE:
-        raise Problem(422, "Not accepted", reason.replace("data.", ""))
+async def _still(request: web.Request, ref: OrderRef, seen: int) -> int:
+    """The order's version now, if nothing that matters happened since it was `seen`; raises Problem that says what did.
+
+    A message that went out, or a clock that stopped, makes it no other order than the one that somebody looked at.
+    """
     scope = scope_of(request)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         now = await find(tx, *ref, scope=scope)
-        changed = await changes_since(tx, now.id, asked.version or 0, scope=scope) if now else []
-    if now is not None and (viewer := viewer_of(request)):
-        changed = lines_seen(changed, viewer.role, own_ids(now, viewer.role, scope))
+        changed = await changes_since(tx, now.id, seen, scope=scope) if now else []
     if now is None and not scope.is_everything:
         raise NoSuchOrder
     version = now.entries if now else 0
-    raise Problem(409, "Changed meanwhile", reason, changed=changed, version=version)
+    if now is not None and seen < version and not any(line["kind"] in MATTERS for line in changed):
+        return version
+    if now is not None and (viewer := viewer_of(request)):
+        changed = lines_seen(changed, viewer.role, own_ids(now, viewer.role, scope))
+    raise Problem(409, "Changed meanwhile", STALE, changed=changed, version=version)

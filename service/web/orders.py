@@ -15,6 +15,7 @@ from service.domain.errors import Rejection
 from service.domain.order import Order, OrderRef
 from service.domain.seeing import to_do_of
 from service.domain.workflow import Notice, Workflow
+from service.earlier_packs import recall
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.locking import find
 from service.ledger.orders.read_models import OrderShown
@@ -23,6 +24,7 @@ from service.ledger.orders.views import order_view
 from service.orders import NoSuchOrder
 from service.phone_numbers import country_of
 from service.web import attribute_filters
+from service.web.assignee_link import act_link_of
 from service.web.audited import address_in, audit_line, noted
 from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT, Context
@@ -213,6 +215,8 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
             scope = scope_of(request)
             order = await find(tx, name, order_id, scope=scope)
             if order is not None:
+                await recall(tx, context.orders.packs, [(name, order.version)])
+                pack = context.orders.packs.for_order(name, order.version)
                 known, now = context.orders.packs.workflows, context.orders.time.now()
                 shown = await order_view(tx, pack.workflow, order, now, known, scope=scope)
                 lived = pack.workflow.for_brand(order.brand)
@@ -321,8 +325,7 @@ async def get_link(request: web.Request) -> web.StreamResponse:
         order = await find(tx, *order_ref(request), scope=scope_of(request))
     if order is None:
         raise NoSuchOrder
-    token = context.composer.link_token(order.id, order.links)
-    return answer(LinkAnswer(f"{context.settings.public_url}/t/{token}"))
+    return answer(_links(context, order))
 
 
 async def revoke_links(request: web.Request) -> web.StreamResponse:
@@ -333,5 +336,10 @@ async def revoke_links(request: web.Request) -> web.StreamResponse:
     line = audit_line(request, "links.revoked", *ref)
     result = await context.orders.act(ref, cause, [line], scope=scope_of(request))
     assert result.decision is not None
-    order = result.decision.order
-    return answer(LinkAnswer(f"{context.settings.public_url}/t/{context.composer.link_token(order.id, order.links)}"))
+    return answer(_links(context, result.decision.order))
+
+
+def _links(context: Context, order: Order) -> LinkAnswer:
+    workflow = context.orders.packs.for_order(order.workflow, order.version).workflow
+    url = f"{context.settings.public_url}/t/{context.composer.link_token(order.id, order.links)}"
+    return LinkAnswer(url, act_link_of(context, order, workflow) if order.status in workflow.statuses else "")

@@ -11,11 +11,13 @@ from service.domain.order import OrderRef
 from service.web.context import CONTEXT
 
 
-def event_by(request: web.Request, ref: OrderRef, kind: EventType, data: JsonObject, source: str) -> bytes:
-    """What the caller does to an order, as an event of our own; `data` says by whom."""
+def event_by(
+    request: web.Request, ref: OrderRef, kind: EventType, data: JsonObject, source: str, event_id: str = ""
+) -> bytes:
+    """What somebody does to an order, as an event of our own; `data` says by whom. `event_id`: where one is given."""
     event: JsonObject = {
         "specversion": "1.0",
-        "id": str(uuid4()),
+        "id": event_id or str(uuid4()),
         "source": source,
         "type": kind,
         "subject": ref.reference,

@@ -4,6 +4,7 @@ from service.attachments.kinds import MOST_BYTES
 from service.domain.events import MAX_BODY_BYTES
 from service.lists.files import MOST_FILE_BYTES
 from service.web import (
+    assignee_page,
     asyncapi,
     attachments,
     callbacks,
@@ -15,7 +16,8 @@ from service.web import (
 )
 from service.web import query_types as q
 from service.web.audited import Act, Unaudited
-from service.web.desk import admin, board, board_acts, messages, notes, order_list, sign_in, tools
+from service.web.desk import acts as work
+from service.web.desk import admin, board, board_acts, creating, messages, notes, order_list, sign_in, tools
 from service.web.desk import audit as audit_page
 from service.web.desk import conversations as talks
 from service.web.desk import foresight as foresight_page
@@ -28,8 +30,10 @@ from service.web.route import Open, Route
 
 NUMBERS = Unaudited("shows numbers, of nobody in particular")
 OWN = Unaudited("a customer's own page of their own order, opened by mail programs and link previews too")
+THEIRS = Unaudited("an order's own page of whoever handles it, opened by link previews too")
 TIMELINE = Unaudited("reads nothing; what it changes stands in the order's timeline and the inbox of events")
 SELF = Unaudited("shows whoever asks that they are signed in, and nothing of orders or people")
+_FORM = Unaudited("shows an empty form, and nothing of orders or people")
 _PUBLIC = Unaudited("is public")
 
 LINK = Open("whoever has the signed link")
@@ -76,6 +80,8 @@ PAGES = (
         lenient=True,
         audit=TIMELINE,
     ),
+    Route("GET", "/a/{token}", assignee_page.get_assignee_page, LINK, guesses="link", lenient=True, audit=THEIRS),
+    Route("POST", "/a/{token}/{act}", assignee_page.post_act, LINK, guesses="link", lenient=True, audit=TIMELINE),
     Route("GET", "/u/{token}", unsubscribe.get_page, LINK, guesses="link", lenient=True, audit=OWN),
     Route("POST", "/u/{token}", unsubscribe.unsubscribe, LINK, guesses="link", lenient=True, audit=OWN),
     Route(
@@ -164,6 +170,20 @@ PAGES = (
         page=True,
         reach="parties",
         audit=Act("order.seen"),
+    ),
+    Route("GET", "/desk/new", creating.choose, "agent", page=True, reach="parties", audit=_FORM),
+    Route("GET", "/desk/new/{workflow}", creating.show_form, "agent", page=True, reach="parties", audit=_FORM),
+    Route(
+        "POST", "/desk/new/{workflow}", creating.create, "agent", page=True, reach="parties", audit=Act("act.create")
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}",
+        work.work_on,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("order.acted"),
     ),
     Route(
         "GET",

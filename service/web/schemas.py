@@ -460,10 +460,11 @@ class Count(Struct):
     count: int
 
 
-class LinkAnswer(Struct):
-    """The order's tracking page."""
+class LinkAnswer(Struct, omit_defaults=True):
+    """An order's tracking page, and the page on which whoever handles it says how it goes, where the pack has one."""
 
     url: str
+    assignee_url: str = ""
 
 
 class TrackingStage(Struct):

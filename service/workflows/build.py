@@ -51,6 +51,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         parties=build_parties.parties(yaml),
         lists=build_lists.lists(yaml),
         parts=build_parts.parts(yaml, replace(scope, of_time=False)),
+        link_acts=build_acts.link_acts(yaml),
         clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
         | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},
@@ -113,7 +114,7 @@ def untitled(yaml: WorkflowYaml, titles: Mapping[str, str]) -> list[str]:
 
 def _attributes(yaml: WorkflowYaml) -> dict[str, Attribute]:
     """As declared; what a clock or the expected end counts from is a date, even where nobody says so."""
-    said = {n: Attribute(n, a.type, a.title, a.personal) for n, a in yaml.attributes.items()}
+    said = {n: Attribute(n, a.type, a.title, a.personal, a.choices) for n, a in yaml.attributes.items()}
     return {**{name: Attribute(name, "date") for name in dates(yaml)}, **said}
 
 

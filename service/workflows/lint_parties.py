@@ -5,9 +5,9 @@ from typing import Final
 
 from service.domain.acts import STAFF
 from service.domain.party_rules import SEEN_OF_PEOPLE
-from service.workflows.build_acts import declared
 from service.workflows.lint import Finding, Source
 from service.workflows.schema import audiences_of
+from service.workflows.schema_acts import acts_of
 
 ATTRIBUTES: Final = "attributes."
 # Of the order itself; where it stands and its dates are seen in any case.
@@ -23,8 +23,8 @@ def check(source: Source) -> Iterator[Finding]:
         for path in y.parties[name].sees:
             if problem := _problem(source, path):
                 yield source.problem(("parties", name, "sees"), f"{name}: {problem}")
-    for name, act in declared(y.acts):
-        for role in act.roles:
+    for name, act in acts_of(y.acts):
+        for role in (*act.roles, *(r for entry in act.to.values() for r in entry.roles)):
             if role not in STAFF and role not in y.parties:
                 known = ", ".join([*STAFF, *y.parties])
                 said = f"{name}: nobody has the role {role!r}; known are {known} (audiences are named under 'parties')"

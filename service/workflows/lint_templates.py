@@ -23,6 +23,7 @@ from service.workflows.values import template_values
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
 _SAMPLE_FILE = "0195f1c0-0000-7000-8000-000000000001"
+_SAMPLE_ACT_LINK = "https://track.example/a/" + "x" * 32
 
 
 def check(workflow: Workflow, templates: PackTemplates, source: Source, notice: str = "") -> list[Finding]:
@@ -240,4 +241,5 @@ def samples(
             workflow, notice.name, snapshot, locale=locale, timezone="", name=name,
             brand="Stagebell", link=_SAMPLE_LINK, secrets=secrets, audience=notice.audiences[0],
             file_links={_SAMPLE_FILE: _SAMPLE_LINK},
+            act_link=_SAMPLE_ACT_LINK if snapshot is full else "",
         )  # fmt: skip

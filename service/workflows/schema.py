@@ -197,11 +197,15 @@ class RunningYaml(Part):
 
 
 class AttributeYaml(Part):
-    """An attribute that the pack uses. `personal`: it tells of a person, and goes with them when they are erased."""
+    """An attribute that the pack uses. `personal`: it tells of a person, and goes with them when they are erased.
+
+    `choices`: the usual texts, by name with their titles, which forms offer and templates write.
+    """
 
     type: AttributeType = "any"
     title: Titles = {}
     personal: bool = False
+    choices: dict[Ident, Titles] = {}
 
 
 def audiences_of(notice: NoticeYaml) -> list[str]:

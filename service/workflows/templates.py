@@ -33,7 +33,7 @@ NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
         "payment", "note", "attachments", "attributes", "secrets", "status", "stage", "notice", "locale", "audience",
-        "people", "contacts", "asked", "dir", "lists", "look", "replies", "parent", "parts",
+        "people", "contacts", "asked", "dir", "lists", "look", "replies", "parent", "parts", "act_link",
     }
 )  # fmt: skip
 

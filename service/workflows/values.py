@@ -30,10 +30,12 @@ def template_values(
     audience: str,
     region: str = "",
     file_links: Mapping[str, str] = NO_LINKS,
+    act_link: str = "",
 ) -> JsonObject:
     """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters.
 
     `brand`: the service's own name, for orders of no brand of the pack. `file_links`: of the note's files, by id.
+    `act_link`: the page of whoever handles the order, where the reader is them.
     """
     chosen = workflow.brands.get(snapshot.brand)
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
@@ -42,6 +44,7 @@ def template_values(
         "look": chosen.look if chosen else USUAL_LOOK,
         "of_brand": chosen.name if chosen else "",
         "link": link,
+        "act_link": act_link,
         "order": {"id": snapshot.order_id},
         "name": name,
         "assignee": snapshot.assignee,
@@ -54,7 +57,10 @@ def template_values(
         "attachments": [
             {"name": a.name, "link": file_links.get(a.id, "")} for a in snapshot.attachments if a.id in file_links
         ],
-        "attributes": attributes.values(snapshot.attributes, workflow.attributes),
+        "attributes": {
+            **attributes.values(snapshot.attributes, workflow.attributes),
+            **_chosen(workflow, snapshot, locale),
+        },
         "secrets": secrets,
         "status": snapshot.status,
         "stage": workflow.title_in(titles, locale, snapshot.stage),
@@ -70,6 +76,16 @@ def template_values(
         "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
         "region": region,
         "zone": zone_of(timezone, workflow.timezone),
+    }
+
+
+def _chosen(workflow: Workflow, snapshot: Snapshot, locale: str) -> dict[str, str]:
+    """The titles of those attributes whose value is one of the pack's choices."""
+    said = ((n, snapshot.attributes.get(n), a.choices) for n, a in workflow.attributes.items() if a.choices)
+    return {
+        name: workflow.title_in(choices[value], locale, value)
+        for name, value, choices in said
+        if isinstance(value, str) and value in choices
     }
 
 

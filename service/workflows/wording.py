@@ -24,8 +24,12 @@ def worded(
     link: str,
     secret: str | None,
     file_links: Mapping[str, str] = NO_LINKS,
+    act_link: str = "",
 ) -> Rendered:
-    """What its reader sees, with `secret` where the code belongs; raises what rendering raises (`UNRENDERABLE`)."""
+    """What its reader sees, with `secret` where the code belongs; raises what rendering raises (`UNRENDERABLE`).
+
+    `act_link`: the page of whoever handles the order, for them alone.
+    """
     workflow = pack.workflow.for_brand(snapshot.brand)
     notice = workflow.notices[n.notice]
     secrets: Mapping[str, str] = {notice.secret: secret} if notice.secret and secret else {}
@@ -42,6 +46,7 @@ def worded(
         audience=n.audience,
         region=n.region,
         file_links=file_links,
+        act_link=act_link,
     )
     medium = medium_of(n.channel)
     if not medium.has_templates:

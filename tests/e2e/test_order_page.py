@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
 from tests.support.client import key_for
@@ -64,3 +64,116 @@ async def test_whose_session_ends_signs_in_over_the_page_and_loses_nothing(desk:
     await frame.get_by_role("button", name="Sign in").click()
     await expect(page.locator(".notes li").first).to_contain_text("Half a sentence")
     assert re.search(r"/ORD-1(#.*)?$", page.url)
+
+
+async def tabbed(page: Page, to: Locator) -> None:
+    """Go there by the Tab key alone."""
+    for _ in range(150):
+        if await to.evaluate("node => node === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not get to {to}")
+
+
+async def by_keys(page: Page, title: str, *typed: tuple[str, str]) -> None:
+    """Open the form of this act, fill it in and send it, without a mouse."""
+    form = page.locator("details.act", has=page.locator("summary", has_text=re.compile(f"^{title}$")))
+    await tabbed(page, form.locator("summary"))
+    await page.keyboard.press("Enter")
+    for label, text in typed:
+        await tabbed(page, form.get_by_label(label))
+        await page.keyboard.type(text)
+    await tabbed(page, form.get_by_role("button", name=title, exact=True))
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+async def violations(page: Page) -> list[str]:
+    found = (await Axe().run(page, options=RULES)).response["violations"]
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found] + ([f"{wide} px too wide"] if wide > 0 else [])
+
+
+async def test_orders_are_worked_from_their_beginning_to_their_end(desk: World, browser: Browser) -> None:
+    """A repair from intake to return by the keyboard, an order from its quote to the archive, a pickup by the link."""
+    page = await signed_in(browser, desk, "supervisor", name="Kim")
+    await page.goto(f"{desk.http}/desk/new/repair")
+    assert await violations(page) == []
+    await tabbed(page, page.get_by_label("Name", exact=True))
+    await page.keyboard.type("Ana")
+    await tabbed(page, page.get_by_label("Mail address", exact=True))
+    await page.keyboard.type("ana@example.com")
+    await tabbed(page, page.get_by_label("Item", exact=True))
+    await page.keyboard.type("Bicycle")
+    await tabbed(page, page.get_by_role("button", name="Make it"))
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page.locator(".summary")).to_contain_text("Being prepared")
+    for title, typed in (
+        ("Schedule", ()), ("Item received", ()), ("Start the repair", ()), ("Wait for parts", (("Note, if you like", "A new chain"),)),
+        ("Start the repair", ()), ("Ready for return", ()), ("Hand it back", ()),
+    ):  # fmt: skip
+        await by_keys(page, title, *typed)
+    await expect(page.locator(".summary")).to_contain_text("Completed")
+    await expect(page.locator("details.act")).to_have_count(0)
+    repair = page.url.partition("#")[0].rpartition("/")[2]
+    assert re.fullmatch(r"REP-[A-Z2-7]{8}", repair)
+    people = {"partner": {"email": "p@example.com"}, "provider": {"email": "q@example.com"}}
+    await happen(
+        desk, event("M-1", "pending_quotes", desk.app.time.now(), workflow="marketing_services", recipients=people)
+    )
+    await page.goto(f"{desk.http}/desk/orders/marketing_services/M-1")
+    quote = page.locator("#w-quote")
+    await quote.locator("summary").click()
+    await quote.get_by_label("Line 1").fill("Photos")
+    await quote.get_by_label("Cost 1").fill("900")
+    for width in (1440, 390):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await violations(page) == []
+    # Somebody else is quicker: what happened is told, and what was typed is kept.
+    await happen(desk, event("M-1", at=desk.app.time.now(), kind="order.updated", workflow="marketing_services",
+                             attributes={"campaign": "Spring"}, actor={"id": "u-2", "name": "Lee"}))  # fmt: skip
+    await quote.get_by_role("button", name="Quote").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("Lee")
+    await expect(quote.get_by_label("Line 1")).to_have_value("Photos")
+    assert await violations(page) == []
+    await quote.get_by_role("button", name="Quote").click()
+    await expect(page.locator(".summary")).to_contain_text("900.00 EUR")
+    await page.get_by_label("Comment to the partner").check()
+    await page.get_by_label("Note", exact=True).first.fill("Blue it is")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator(".notes li").first).to_contain_text("Blue it is")
+    for title in ("Approve", "Hand over to the provider", "Start", "Schedule", "It runs", "Complete", "Archive"):
+        form = page.locator("details.act", has=page.locator("summary", has_text=re.compile(f"^{title}$")))
+        await form.locator("summary").click()
+        async with page.expect_navigation():
+            await form.get_by_role("button", name=title, exact=True).click()
+    await expect(page.locator(".summary")).to_contain_text("Archived")
+    await _pickup(desk, browser, page)
+
+
+async def _pickup(desk: World, browser: Browser, page: Page) -> None:
+    await happen(desk, order(desk, "assigned"))
+    await page.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
+    link = str(await page.get_by_role("link", name="Page of the vendor").get_attribute("href"))
+    context = await browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    phone = await context.new_page()
+    await phone.goto(link.replace("https://track.example", desk.http))
+    for title in ("I accept", "Start trip", "I have arrived"):
+        await phone.get_by_role("button", name=title).click()
+        await expect(phone.get_by_role("status")).to_contain_text("Thank you")
+    await phone.get_by_role("button", name="Inspected").click()
+    await expect(phone.get_by_text("Please check this.").first).to_be_visible()
+    await phone.get_by_label("Price").fill("12500")
+    await phone.get_by_role("button", name="Inspected").click()
+    await expect(phone.get_by_role("heading", name="Final price ready")).to_be_visible()
+    address = phone.url
+    await context.close()
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await page.goto(address)
+    assert await violations(page) == []
+    await happen(desk, order(desk, "payment_initiated", secrets={"otp": {"value": "481920"}}))
+    await page.goto(address.partition("?")[0])
+    await page.get_by_role("button", name="Paid").click()
+    await expect(page.get_by_role("heading", name="Completed")).to_be_visible()
+    assert await violations(page) == []

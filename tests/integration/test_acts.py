@@ -102,3 +102,36 @@ async def test_who_names_no_version_is_not_held_up_by_others(world: World, calle
     notes = [{"act": "note", "note": {"text": f"note {n}"}} for n in range(4)]
     answers = await asyncio.gather(*(agent.post(f"{REPAIR}/acts", note) for note in notes))
     assert [status for status, _ in answers] == [200] * 4
+
+
+async def test_what_only_went_on_beside_it_holds_nobody_up(world: World, caller: Caller) -> None:
+    await world.accept(event("O-1", "created", recipients={"customer": CUSTOMER}))
+    agent = await caller("agent")
+    _, seen = await agent.get("/v1/orders/device_pickup/O-1")
+    await world.move(minutes=40)
+    _, after = await agent.get("/v1/orders/device_pickup/O-1")
+    assert after["version"] > seen["version"], "a clock was broken and a team called"
+    said = {"act": "note", "note": {"text": "x"}, "version": seen["version"]}
+    assert (await agent.post("/v1/orders/device_pickup/O-1/acts", said))[0] == 200
+    assert (await agent.post("/v1/orders/device_pickup/O-1/acts", said))[0] == 409
+
+
+async def test_what_is_past_says_what_happened_meanwhile(world: World, caller: Caller) -> None:
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
+    agent, other = await caller("agent"), await caller("supervisor")
+    _, seen = await agent.get(REPAIR)
+    assert (await other.post(f"{REPAIR}/acts", {"act": "change_status", "status": "new"}))[0] == 200
+    said = {"act": "change_status", "status": "new", "version": seen["version"]}
+    status, problem = await agent.post(f"{REPAIR}/acts", said)
+    assert (status, problem["title"]) == (409, "Changed meanwhile")
+    assert [(c["kind"], c["by"]) for c in problem["changed"] if c["kind"] == "status_changed"] == [
+        ("status_changed", "supervisor")
+    ]
+
+
+async def test_a_payment_code_comes_by_an_event_alone(world: World, caller: Caller) -> None:
+    pickup = "/v1/orders/device_pickup/O-1"
+    await world.accept(event("O-1", "inspection_completed", recipients={"customer": CUSTOMER}))
+    boss = await caller("admin")
+    status, problem = await boss.post(f"{pickup}/acts", {"act": "change_status", "status": "payment_initiated"})
+    assert (status, "secrets.otp" in problem["detail"]) == (409, True)

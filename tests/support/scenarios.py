@@ -13,7 +13,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,16 +108,26 @@ def is_away(case: dict[str, Any], channel: str, passed: timedelta) -> bool:
     return channel in channels and passed >= at(case.get("silent_after", 0))
 
 
-def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
-    """The whole case straight against `decide`."""
+def providers_of(case: dict[str, Any]) -> Callable[[Message, datetime], ProviderResult]:
+    """Providers that are away when the case says so."""
 
     def answer(n: Message, now: datetime) -> ProviderResult:
         if is_away(case, n.channel, now - NOON):
             return Transient("in memory", "429", "slow down", at_least=60.0)
         return Accepted("in memory", str(n.id))
 
-    life.provider = answer
+    return answer
+
+
+def surround(life: Life, case: dict[str, Any]) -> None:
+    """Give a life the providers of a case."""
+    life.provider = providers_of(case)
     life.receipts = frozenset(case.get("receipts", ()))
+
+
+def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
+    """The whole case straight against `decide`."""
+    surround(life, case)
     refused = []
     for line in case["events"]:
         life.travel_to(NOON + at(line["at"]))

@@ -1,10 +1,11 @@
-"""Notes that agents write on an order's page: acts like any other, internal unless they say otherwise."""
+"""Notes and comments that agents write on an order's page: acts like any other, internal unless said otherwise."""
 
 from typing import Final
 
 from aiohttp import web
 
 from service.domain.attached import Attached
+from service.domain.errors import Rejection
 from service.domain.events import Note
 from service.domain.order import OrderRef
 from service.intake.acts import DESK
@@ -14,6 +15,7 @@ from service.web.acts import act
 from service.web.attachments import keep
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
+from service.web.desk.acts import shown_again
 from service.web.desk.orders import path_of
 from service.web.once import once_by_form
 from service.web.orders import order_ref
@@ -23,6 +25,8 @@ from service.web.schemas import ActOrder
 from service.web.uploads import form_file
 
 MOST_LETTERS: Final = 2000
+# What the form says before the name of the side that a comment is for.
+TO: Final = "to "
 
 
 async def add_note(request: web.Request) -> web.StreamResponse:
@@ -32,12 +36,23 @@ async def add_note(request: web.Request) -> web.StreamResponse:
 
 async def _add(request: web.Request) -> web.StreamResponse:
     form, ref = await form_of(request, files=True), order_ref(request)
-    text = form.get("text", "").strip()[:MOST_LETTERS]
-    if not text:
-        raise Problem(422, "Not accepted", "text: some words are expected")
-    files = await _files(request, ref)
-    await act(request, ref, ActOrder("note", note=Note(text, form.get("public", "") == "true", files)), DESK)
+    try:
+        text = form.get("text", "").strip()[:MOST_LETTERS]
+        if not text:
+            raise Problem(422, "Not accepted", "text: some words are expected")
+        files = await _files(request, ref)
+        await act(request, ref, _asked(text, form.get("public", ""), files), DESK)
+    except (Problem, Rejection) as problem:
+        return await shown_again(request, form, problem)
     raise web.HTTPSeeOther(f"{path_of(*ref)}#notes")
+
+
+def _asked(text: str, for_whom: str, files: tuple[Attached, ...]) -> ActOrder:
+    """A note, internal or public, or a comment to one side."""
+    _, is_comment, side = for_whom.partition(TO)
+    if is_comment:
+        return ActOrder("comment", note=Note(text, True, files, side))
+    return ActOrder("note", note=Note(text, for_whom == "true", files))
 
 
 async def _files(request: web.Request, ref: OrderRef) -> tuple[Attached, ...]:

@@ -13,6 +13,7 @@ from service.web import attribute_filters
 from service.web.audited import address_in, noted
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
+from service.web.desk.creating import may_create
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
@@ -65,6 +66,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
         "workflows": sorted(((w.name, w.title) for w in known), key=itemgetter(1)),
         "statuses": sorted({(s, titles.status(w.name, s)) for w in packs for s in w.statuses}, key=itemgetter(1)),
         "stages": _stages(titles, packs),
+        "may_create": bool(may_create(request)),
     }
     return await render(request, "orders.html.j2", values, here="/desk/orders")
 

@@ -14,13 +14,14 @@ from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
-from service.domain.workflow import Workflow
+from service.domain.workflow import Attribute, Workflow
 from service.orders import NoSuchOrder
+from service.web.assignee_link import act_link_of
 from service.web.audited import audit_line
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.conversations import locale_of, prepared
-from service.web.desk import story
+from service.web.desk import act_forms, story
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.messages import tell_again
@@ -44,13 +45,17 @@ def path_of(workflow: str, order_id: str) -> str:
 
 async def order(request: web.Request) -> web.StreamResponse:
     """One order."""
-    template = "party_order.html.j2" if viewer_of(request) else "order.html.j2"
-    return await render(request, template, await _values(request), here="/desk/orders")
+    return await render(request, template_for(request), await page_values(request), here="/desk/orders")
+
+
+def template_for(request: web.Request) -> str:
+    """The order's page as the company's own people see it, or as those of a party do."""
+    return "party_order.html.j2" if viewer_of(request) else "order.html.j2"
 
 
 async def order_now(request: web.Request) -> web.StreamResponse:
     """What changes of it, as its page asks for it again and again; nothing where it is as it was."""
-    values = await _values(request)
+    values = await page_values(request)
     if request.headers.get("X-Seen") == values["seen"]:
         return web.Response(status=204)
     return await render(request, "order_live.html.j2", values)
@@ -63,7 +68,8 @@ async def tell_again_and_show(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{path_of(form.get('workflow', ''), form.get('order_id', ''))}#messages")
 
 
-async def _values(request: web.Request) -> dict[str, Any]:
+async def page_values(request: web.Request) -> dict[str, Any]:
+    """What the order's page shows."""
     context = request.app[CONTEXT]
     stored, view = await load_order(request)
     pack = context.orders.packs.find(view.workflow, view.pack)
@@ -72,10 +78,12 @@ async def _values(request: web.Request) -> dict[str, Any]:
     rank = w.stages[view.stage].rank
     ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
     running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
-    titles = Titles(context.orders.packs)
+    w, titles = w.for_brand(stored.brand), Titles(context.orders.packs)
     customer = next(iter(view.people), None)
     return {
         "o": view,
+        "workflow": w,
+        "work": act_forms.work(titles, w, stored, view.acts),
         "seen": _digest(view),
         "told": story.told(titles, view.workflow, view.messages),
         "notes": story.notes(view.timeline),
@@ -106,6 +114,7 @@ async def _values(request: web.Request) -> dict[str, Any]:
             for r in w.reasons.values()
         ],
         "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}",
+        "theirs_to_act": act_link_of(context, stored, w),
     }
 
 
@@ -117,13 +126,17 @@ def _digest(view: OrderDocument) -> str:
 def _facts(w: Workflow, said: JsonObject) -> list[tuple[str, Any]]:
     """Titles and values of the attributes that the pack declares and the order has; of a list, how many."""
     return [
-        (
-            a.titles.get(w.default_locale, name.replace("_", " ")),
-            len(said[name]) if isinstance(said[name], list) else said[name],
-        )
+        (a.titles.get(w.default_locale, name.replace("_", " ")), _shown(w, a, said[name]))
         for name, a in w.attributes.items()
         if said.get(name) not in (None, "", [], {})
     ]
+
+
+def _shown(w: Workflow, attribute: Attribute, value: Any) -> Any:
+    if isinstance(value, list):
+        return len(value)
+    chosen = attribute.choices.get(value) if isinstance(value, str) else None
+    return w.title_in(chosen, w.default_locale, value) if chosen else value
 
 
 async def _notice(request: web.Request) -> SendNotice:

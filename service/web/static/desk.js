@@ -48,7 +48,12 @@ desk.localize = (root = document) => {
   for (const other of root.querySelectorAll("[data-zone]")) other.hidden = other.dataset.zone === zone;
   for (const t of root.querySelectorAll("time[data-at]")) write(t, local.format(new Date(t.dateTime)).replace(",", ""));
 };
-desk.look = (root) => { desk.tick(root); desk.localize(root); desk.keepDrafts(root); };
+// Moments are typed in the viewer's zone, which is sent along.
+desk.zone = (root = document) => {
+  for (const field of root.querySelectorAll("input[name=zone]")) field.value = zone;
+  for (const word of root.querySelectorAll("[data-zone-name]")) write(word, zone);
+};
+desk.look = (root) => { desk.tick(root); desk.localize(root); desk.zone(root); desk.keepDrafts(root); };
 const zoned = document.getElementById("zone");
 if (zoned) zoned.textContent = `Times in ${zone}`;
 setInterval(desk.tick, 5000);

@@ -1,0 +1,296 @@
+"""The fields of forms by which people act on orders: made from what the pack asks for, and read back.
+
+At the desk and on the assignee's page alike. A field that stays empty is not given: it leaves the order as it is.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import chain
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from babel.core import get_global
+from msgspec import Struct, structs
+
+from service.domain.errors import Rejection
+from service.domain.events import Appointment, AssigneeGiven, Note, Price
+from service.domain.json_object import JsonObject
+from service.domain.order import Order
+from service.domain.workflow import Attribute, Workflow
+from service.web.params import Form
+
+Kind = Literal["text", "words", "datetime", "date", "decimal", "currency", "choice", "tick", "email", "phone"]
+ATTRIBUTES: Final = "attributes."
+# What a quote has room for; whoever needs more sends it by the API.
+LINES: Final = 6
+MOST_LETTERS: Final = 2000
+_AMOUNT: Final = re.compile(r"^\d{1,15}([.,]\d{1,4})?$")
+_CURRENCY: Final = re.compile(r"^[A-Z]{3}$")
+_LINE: Final = "lines"
+
+
+class Input(Struct, frozen=True):
+    """One field. `path`: the value of the act that it is for, or a part of; `problem`: what was wrong with it."""
+
+    name: str
+    path: str
+    title: str
+    kind: Kind
+    required: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
+    value: str = ""
+    problem: str = ""
+    line: int = 0
+
+
+class Asking(Struct, frozen=True):
+    """Of what a form is made: the order's pack, its language, and words for what every order has.
+
+    `words` names `eta`, `start`, `end`, `price`, `currency`, `note`, `public`, `role`, `person`, `id`, `phone`,
+    `email`, `what`, `cost`, `yes` and `no`.
+    """
+
+    workflow: Workflow
+    locale: str
+    words: Mapping[str, str]
+    order: Order | None = None
+    lines: str = ""
+
+    def inputs(self, paths: Iterable[str], needed: Sequence[str] = ()) -> list[Input]:
+        """The fields for these values, those that must be given first."""
+        wanted = dict.fromkeys((*(p for p in needed if p != "note"), *paths))
+        wanted.pop("note", None)
+        wanted["note"] = None
+        asked = [p for p in wanted if p != "note" or "note" in (*paths, *needed)]
+        return [i for path in asked for i in self._fields(path, path in needed)]
+
+    def _fields(self, path: str, required: bool) -> Iterator[Input]:
+        w = self.words
+        if path == "eta":
+            yield Input("eta", path, w["eta"], "datetime", required)
+        elif path == "appointment":
+            yield Input("appointment.start", path, w["start"], "datetime", required)
+            yield Input("appointment.end", path, w["end"], "datetime")
+        elif path == "price":
+            yield Input("price.amount", path, w["price"], "decimal", required)
+            yield Input("price.currency", path, w["currency"], "currency", value=self._currency())
+        elif path == "note":
+            yield Input("note.text", path, w["note"], "words", required)
+            if w.get("public"):
+                yield Input("note.public", path, w["public"], "tick")
+        elif path == "assignee":
+            yield from self._assignee(required)
+        elif path.startswith(ATTRIBUTES):
+            attribute = self.workflow.attributes[path.removeprefix(ATTRIBUTES)]
+            if attribute.name == self.lines:
+                yield from self._lines(path)
+            else:
+                yield from self._attribute(path, attribute, required)
+
+    def _assignee(self, required: bool) -> Iterator[Input]:
+        w, act = self.words, self.workflow.acts.get("assign")
+        roles = act.to if act and act.to else tuple(self._roles())
+        if len(roles) == 1:
+            yield Input("assignee.role", "assignee", w["role"], "choice", value=roles[0])
+        else:
+            shown = tuple((r, r.replace("_", " ")) for r in roles)
+            yield Input("assignee.role", "assignee", w["role"], "choice", required, shown)
+        yield Input("assignee.name", "assignee", w["person"], "text", required)
+        yield Input("assignee.id", "assignee", w["id"], "text")
+        yield Input("assignee.phone", "assignee", w["phone"], "phone")
+        yield Input("assignee.email", "assignee", w["email"], "email")
+
+    def _roles(self) -> Iterator[str]:
+        """Who may handle an order where the pack does not say it: those whom its notices tell of theirs."""
+        for n in self.workflow.notices.values():
+            for role in (n.on_assigned, n.on_assignee_change):
+                if role and role != "assignee":
+                    yield role
+        if self.order and self.order.assignee:
+            yield self.order.assignee.role
+
+    def _lines(self, path: str) -> Iterator[Input]:
+        for n in range(1, LINES + 1):
+            yield Input(f"{_LINE}.{n}.what", path, self.words["what"], "text", line=n)
+            yield Input(f"{_LINE}.{n}.cost", path, self.words["cost"], "decimal", line=n)
+
+    def _attribute(self, path: str, attribute: Attribute, required: bool) -> Iterator[Input]:
+        w = self.workflow
+        title = w.title_in(attribute.titles, self.locale, attribute.name.replace("_", " ").capitalize())
+        if attribute.choices:
+            shown = tuple((name, w.title_in(t, self.locale, name)) for name, t in attribute.choices.items())
+            yield Input(path, path, title, "choice", required, shown)
+        elif attribute.type == "boolean":
+            shown = (("true", self.words["yes"]), ("false", self.words["no"]))
+            yield Input(path, path, title, "choice", required, shown)
+        elif attribute.type == "money":
+            yield Input(f"{path}.amount", path, title, "decimal", required)
+            yield Input(f"{path}.currency", path, self.words["currency"], "currency", value=self._currency())
+        elif attribute.type in ("date", "datetime"):
+            yield Input(path, path, title, "date" if attribute.type == "date" else "datetime", required)
+        else:
+            yield Input(path, path, title, "decimal" if attribute.type == "number" else "text", required)
+
+    def _currency(self) -> str:
+        if self.order is not None and self.order.price is not None:
+            return self.order.price.currency
+        current = (c for c, _, until, tender in _currencies(self.workflow.region) if until is None and tender)
+        return next(current, "")
+
+
+def _currencies(region: str) -> list[tuple[str, Any, Any, bool]]:
+    """What is paid with in a country, since when and until when, and whether one must take it (CLDR)."""
+    found: list[tuple[str, Any, Any, bool]] = get_global("territory_currencies").get(region, [])
+    return found
+
+
+def retyped(inputs: Sequence[Input], form: Form, problem: str) -> list[Input]:
+    """The fields as somebody filled them in, with what was wrong beside the one that it names."""
+    where, _, said = problem.partition(": ")
+    typed = {i.name for i in inputs if i.name in form or i.kind == "tick"}
+    shown = [structs.replace(i, value=form.get(i.name, "")) if i.name in typed else i for i in inputs]
+    exactly = (n for n, i in enumerate(shown) if where and where == i.name)
+    nearly = (n for n, i in enumerate(shown) if where and where in (i.path, i.path.removeprefix(ATTRIBUTES)))
+    at = next(chain(exactly, nearly), None)
+    if at is not None:
+        shown[at] = structs.replace(shown[at], problem=said)
+    return shown
+
+
+def names_one(inputs: Iterable[Input]) -> bool:
+    """Whether the problem stands beside a field."""
+    return any(i.problem for i in inputs)
+
+
+def given_in(form: Form, inputs: Sequence[Input], attributes: Mapping[str, Attribute], zone: ZoneInfo) -> JsonObject:
+    """What was filled in, as an act takes it: `eta`, `appointment`, `price`, `note`, `assignee`, `attributes`.
+
+    Raises Rejection that begins with the field's name.
+    """
+    said = {i.name: text for i in inputs if (text := form.get(i.name, "").strip())}
+    given: JsonObject = {}
+    if "eta" in said:
+        given["eta"] = moment(said, "eta", zone)
+    if {"appointment.start", "appointment.end"} & said.keys():
+        given["appointment"] = _appointment(said, zone)
+    if "price.amount" in said:
+        given["price"] = Price(**_money(said, "price"))
+    if "note.text" in said:
+        given["note"] = Note(said["note.text"][:MOST_LETTERS], said.get("note.public") == "true")
+    if said.keys() & {f"assignee.{part}" for part in ("name", "id", "phone", "email")}:
+        given["assignee"] = _assignee(said)
+    found = _attributes(said, inputs, attributes, zone)
+    lines = _quote_lines(said, inputs)
+    if lines:
+        path, rows, total = lines
+        found[path.removeprefix(ATTRIBUTES)] = rows
+        if total and "price" not in given:
+            given["price"] = Price(total, _currency(said, "price.currency"))
+    if found:
+        given["attributes"] = found
+    return given
+
+
+def moment(said: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime:
+    """A moment typed in this zone; raises Rejection for what is none, or an hour that the clocks skip."""
+    try:
+        local = datetime.fromisoformat(said[name])
+    except ValueError:
+        raise Rejection(f"{name}: a day and a time are expected, such as 2026-12-27T10:00") from None
+    if local.tzinfo is not None:
+        return local.astimezone(UTC)
+    at = local.replace(tzinfo=zone).astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) != local:
+        raise Rejection(f"{name}: there is no such hour on that day in {zone.key}: the clocks go forward")
+    return at
+
+
+def _appointment(said: Mapping[str, str], zone: ZoneInfo) -> Appointment:
+    if "appointment.start" not in said:
+        raise Rejection("appointment.start: when it begins is needed, too")
+    start = moment(said, "appointment.start", zone)
+    end = moment(said, "appointment.end", zone) if "appointment.end" in said else None
+    if end is not None and end <= start:
+        raise Rejection("appointment.end: it ends before it begins")
+    return Appointment(start, end)
+
+
+def _money(said: Mapping[str, str], path: str) -> dict[str, str]:
+    return {"amount": _amount(said, f"{path}.amount"), "currency": _currency(said, f"{path}.currency")}
+
+
+def _amount(said: Mapping[str, str], name: str) -> str:
+    text = re.sub(r"[\s\u00a0\u202f]", "", said[name])
+    if not _AMOUNT.match(text):
+        raise Rejection(f"{name}: an amount is expected, such as 1250.00")
+    return text.replace(",", ".")
+
+
+def _currency(said: Mapping[str, str], name: str) -> str:
+    text = said.get(name, "").upper()
+    if not _CURRENCY.match(text):
+        raise Rejection(f"{name}: three letters are expected, such as EUR")
+    return text
+
+
+def _assignee(said: Mapping[str, str]) -> AssigneeGiven:
+    """Whoever is to handle it; where nobody gave them an id, they are known by their address or name."""
+    part = {p: said[f"assignee.{p}"] for p in ("email", "phone", "name") if f"assignee.{p}" in said}
+    role = said.get("assignee.role")
+    if not role:
+        raise Rejection("assignee.role: choose what they are")
+    known_by = said.get("assignee.id") or next(iter(part.values()))
+    return msgspec.convert({**part, "role": role, "id": known_by}, AssigneeGiven)
+
+
+def _attributes(
+    said: Mapping[str, str], inputs: Iterable[Input], attributes: Mapping[str, Attribute], zone: ZoneInfo
+) -> JsonObject:
+    found: JsonObject = {}
+    for path in dict.fromkeys(i.path for i in inputs if i.path.startswith(ATTRIBUTES) and not i.line):
+        attribute = attributes[path.removeprefix(ATTRIBUTES)]
+        if attribute.type == "money":
+            if f"{path}.amount" in said:
+                found[attribute.name] = _money(said, path)
+        elif path in said:
+            found[attribute.name] = _attribute(attribute, said, path, zone)
+    return found
+
+
+def _attribute(attribute: Attribute, said: Mapping[str, str], path: str, zone: ZoneInfo) -> Any:
+    match attribute.type:
+        case "list":
+            return [part.strip() for part in said[path].split(",") if part.strip()]
+        case "number":
+            return said[path].replace(",", ".")
+        case "boolean":
+            return said[path] == "true"
+        case "datetime":
+            return moment(said, path, zone).isoformat()
+        case _:
+            return said[path]
+
+
+def _quote_lines(said: Mapping[str, str], inputs: Iterable[Input]) -> tuple[str, list[JsonObject], str] | None:
+    """The attribute that holds them, what was filled in, and what it costs together; None where nothing was."""
+    rows: list[JsonObject] = []
+    path, total = "", Decimal(0)
+    for i in inputs:
+        if not i.line or not i.name.endswith(".what"):
+            continue
+        path, cost = i.path, i.name.replace(".what", ".cost")
+        if i.name not in said and cost not in said:
+            continue
+        if i.name not in said:
+            raise Rejection(f"{i.name}: what does this cost stand for?")
+        row: JsonObject = {"what": said[i.name]}
+        if cost in said:
+            amount = _amount(said, cost)
+            row["cost"] = {"amount": amount, "currency": _currency(said, "price.currency")}
+            total += Decimal(amount)
+        rows.append(row)
+    cents = total.quantize(Decimal("0.01"))
+    return (path, rows, str(cents if cents == total else total) if total else "") if rows else None

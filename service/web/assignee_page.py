@@ -1,0 +1,186 @@
+"""`/a/{token}`: where whoever handles an order says how it goes, without an account. A link shows, a POST acts once."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from aiohttp import web
+from msgspec import Struct
+
+from service.domain import link_acts
+from service.domain.acting import Given
+from service.domain.acts import LinkAct
+from service.domain.calendars import zone_of
+from service.domain.errors import NotNow, Rejection
+from service.domain.events import EventType
+from service.domain.json_object import JsonObject
+from service.domain.languages import region_of
+from service.domain.order import Order
+from service.domain.workflow import Workflow
+from service.intake.acts import ASSIGNEE_PAGE, STALE
+from service.intake.cloudevents import STRUCTURED
+from service.intake.decoding import Acted, Incoming
+from service.intake.verdicts import Verdict
+from service.web.act_inputs import Asking, Input, given_in, names_one, retyped
+from service.web.acts import TRIES, taken
+from service.web.assignee_link import assigned_order
+from service.web.brand_look import brand_of
+from service.web.context import CONTEXT
+from service.web.own_events import event_by
+from service.web.params import Form, form_of
+from service.web.problems import Problem
+from service.web.tracking_link import gone, nearest_locale, page, wanted_languages, words_in
+from service.workflows import cldr, filters
+
+# Of each form that the page shows, so that a doubled tap counts once.
+FORM: Final = "assignee form"
+SAYINGS: Final = ("taken", "again", "too_late")
+CHOICE: Final = "choice"
+
+
+class Button(Struct, frozen=True):
+    """One thing that may be said now. `form`: names this showing of it; `problem`: what was wrong with it last."""
+
+    name: str
+    title: str
+    form: str
+    inputs: Sequence[Input]
+    problem: str = ""
+
+
+async def get_assignee_page(request: web.Request) -> web.StreamResponse:
+    """The page; one that says so where the link is wrong or has ended."""
+    try:
+        order, workflow = await assigned_order(request)
+    except Problem as problem:
+        return gone(request, problem)
+    return _shown(request, order, workflow)
+
+
+async def post_act(request: web.Request) -> web.StreamResponse:
+    """Do it, and show the page again, which says what became of it."""
+    try:
+        order, workflow = await assigned_order(request)
+    except Problem as problem:
+        return gone(request, problem)
+    form, name = await form_of(request), request.match_info["act"]
+    try:
+        said = await _done(request, form, name)
+    except Problem as problem:
+        # Somebody else got the order meanwhile.
+        if problem.status == 404:
+            return gone(request, problem)
+        raise
+    except NotNow:
+        said = _late(order, workflow, name)
+    except Rejection as refused:
+        # Read anew: what was wrong is shown on the order as it is now.
+        order, workflow = await assigned_order(request)
+        return _shown(request, order, workflow, name, form, refused.reason)
+    asked = _asked_language(request, order, workflow)
+    raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?said={said}{asked and f'&{asked}'}")
+
+
+async def _done(request: web.Request, form: Form, name: str) -> str:
+    """What became of it; raises NotNow, Rejection, Problem."""
+    orders = request.app[CONTEXT].orders
+    # The form's own name is the event's id: sent twice, it counts once.
+    event_id = str(orders.keyring.read_token(FORM, form.get("form", "")) or uuid4())
+    for _ in range(TRIES):
+        verdict = await _tried(request, form, name, event_id)
+        if verdict.reason != STALE:
+            break
+    if verdict.outcome == "rejected":
+        raise Rejection(verdict.reason.replace("data.", ""))
+    return "again" if verdict.outcome == "duplicate" else "taken"
+
+
+async def _tried(request: web.Request, form: Form, name: str, event_id: str) -> Verdict:
+    order, workflow = await assigned_order(request)
+    if workflow.is_final(order.status):
+        raise NotNow("the order has ended")
+    kind, data = _event(request, order, workflow, form, name)
+    assert order.assignee is not None
+    data["actor"] = {"id": order.assignee.id, "name": order.assignee.name, "role": order.assignee.role}
+    body = event_by(request, order.ref, kind, data, ASSIGNEE_PAGE, event_id)
+    return await taken(request, Incoming(body, STRUCTURED, acted=Acted(order.entries)))
+
+
+def _event(
+    request: web.Request, order: Order, workflow: Workflow, form: Form, name: str
+) -> tuple[EventType, JsonObject]:
+    act = next((a for a in link_acts.offered(workflow, order) if a.name == name), None)
+    if act is None:
+        raise NotNow(f"act: {name[:60]!r} is not offered")
+    inputs = _inputs(request, order, workflow, act, _locale(request, order, workflow))
+    given = given_in(form, inputs, workflow.attributes, zone_of(workflow.timezone))
+    return link_acts.event_of(workflow, order, name, form.get(CHOICE, ""), Given(**given))
+
+
+def _late(order: Order, workflow: Workflow, name: str) -> str:
+    """Whether somebody said it before, or it is past."""
+    meant = {c.status for a in workflow.link_acts if a.name == name for c in a.choices}
+    return "again" if order.status in meant else "too_late"
+
+
+def _shown(
+    request: web.Request, order: Order, workflow: Workflow, tried: str = "", form: Form | None = None, problem: str = ""
+) -> web.Response:
+    locale, context = _locale(request, order, workflow), request.app[CONTEXT]
+    ended = workflow.is_final(order.status)
+    writing = cldr.writing(locale, region_of(locale))
+    zone = zone_of(workflow.timezone)
+    said = request.query.get("said", "")
+    acts = () if ended else link_acts.offered(workflow, order)
+    buttons = [_button(request, order, workflow, act, locale) for act in acts]
+    if form is not None:
+        buttons = [_tried_button(b, form, problem) if b.name == tried else b for b in buttons]
+    values: dict[str, Any] = {
+        "order": order,
+        "stage": workflow.title_in(workflow.stages[order.stage].titles, locale, order.stage),
+        "failed": workflow.stages[order.stage].failed,
+        "ended": ended,
+        "buttons": buttons,
+        "when": lambda moment: filters.moment(moment.astimezone(zone), writing),
+        "clock": lambda moment: filters.clock(moment.astimezone(zone), writing),
+        "said": said if said in SAYINGS else "",
+        "token": request.match_info["token"],
+        "asked": _asked_language(request, order, workflow),
+    }
+    brand = brand_of(workflow, order.brand, context.settings.brand)
+    status = 410 if ended else 422 if form is not None else 200
+    return page(request, "assignee.html.j2", values, locale, status=status, brand=brand)
+
+
+def _button(request: web.Request, order: Order, workflow: Workflow, act: LinkAct, locale: str) -> Button:
+    form = request.app[CONTEXT].orders.keyring.token(FORM, uuid4(), whole=True)
+    title = workflow.title_in(act.titles, locale, act.name)
+    return Button(act.name, title, form, _inputs(request, order, workflow, act, locale))
+
+
+def _tried_button(b: Button, form: Form, problem: str) -> Button:
+    inputs = retyped(b.inputs, form, problem)
+    return Button(b.name, b.title, b.form, inputs, "" if names_one(inputs) else problem)
+
+
+def _inputs(request: web.Request, order: Order, workflow: Workflow, act: LinkAct, locale: str) -> list[Input]:
+    w = words_in(locale)
+    words = {**w, "start": w["appointment"], "end": w["to"], "public": ""}
+    choices: list[Input] = []
+    if len(act.choices) > 1 or act.choices[0].name:
+        shown = tuple((c.name, workflow.title_in(c.titles, locale, c.name)) for c in act.choices)
+        choices = [Input(CHOICE, CHOICE, w["choose"], "choice", True, shown)]
+    asking = Asking(workflow, locale, words, order)
+    return [*choices, *asking.inputs(act.sets, link_acts.needed(workflow, order, act))]
+
+
+def _asked_language(request: web.Request, order: Order, workflow: Workflow) -> str:
+    """The language that somebody asked for goes along with what they press."""
+    return f"lang={_locale(request, order, workflow)}" if "lang" in request.query else ""
+
+
+def _locale(request: web.Request, order: Order, workflow: Workflow) -> str:
+    """As asked for, else the assignee's language, else their browser's."""
+    known = order.assignee.locale if order.assignee else None
+    asked = wanted_languages(request) if "lang" in request.query or not known else [known]
+    return nearest_locale(workflow, asked)

@@ -1,0 +1,86 @@
+"""Work on an order at the desk: what its page's forms do, and the page again where something kept them from it."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from service.domain.calendars import zone_of
+from service.domain.errors import Rejection
+from service.domain.events import AssigneeGiven
+from service.domain.json_object import JsonObject
+from service.intake.acts import DESK
+from service.web.act_inputs import Input, given_in
+from service.web.acts import act
+from service.web.context import CALLER, CONTEXT
+from service.web.desk.act_forms import happened, refused
+from service.web.desk.orders import page_values, path_of, template_for
+from service.web.desk.page import render
+from service.web.desk.titles import Titles
+from service.web.once import once_by_form
+from service.web.orders import order_ref
+from service.web.params import Form, form_of, whole_number
+from service.web.party_view import actor_of
+from service.web.problems import Problem
+from service.web.schemas import ActOrder
+
+MOST_LINES: Final = 1_000_000
+# Refusals that concern what was asked; a service that is away is told as ever.
+ABOUT_IT: Final = frozenset({400, 403, 409, 422})
+
+
+async def work_on(request: web.Request) -> web.StreamResponse:
+    """Do it, and show the order again."""
+    return await once_by_form(request, _work_on)
+
+
+async def _work_on(request: web.Request) -> web.StreamResponse:
+    form, ref = await form_of(request), order_ref(request)
+    values = await page_values(request)
+    try:
+        found = next((f for f in values["work"].forms if f.key == form.get("form", "")), None)
+        asked = _asked(request, form, found.inputs if found else (), values)
+        await act(request, ref, asked, DESK)
+    except (Problem, Rejection) as problem:
+        return await shown_again(request, form, problem)
+    raise web.HTTPSeeOther(f"{path_of(*ref)}#work")
+
+
+def _asked(request: web.Request, form: Form, inputs: Sequence[Input], values: dict[str, Any]) -> ActOrder:
+    """What the form asks to be done; raises Rejection for a field that cannot be read."""
+    name, _, status = form.get("form", "").partition(".")
+    version = whole_number(form.get("version", ""), 0, MOST_LINES)
+    workflow = values["workflow"]
+    given = given_in(form, inputs, workflow.attributes, zone_of(form.get("zone", ""), workflow.timezone))
+    if form.get("myself") == "yes":
+        given["assignee"] = myself(request, form)
+    return ActOrder(name, version=version, status=status, **given)
+
+
+def myself(request: web.Request, form: Form) -> AssigneeGiven:
+    """Whoever is signed in, as somebody who handles an order."""
+    role = form.get("assignee.role", "")
+    if not role:
+        raise Rejection("assignee.role: choose what you are")
+    return AssigneeGiven(role, str(actor_of(request, None)["id"]), name=request[CALLER].name)
+
+
+async def shown_again(request: web.Request, form: Form, problem: Problem | Rejection) -> web.StreamResponse:
+    """The order's page with what was typed, why it was not done, and what happened meanwhile; raises the rest."""
+    status, why, members = said_of(problem)
+    if status not in ABOUT_IT:
+        raise problem
+    titles = Titles(request.app[CONTEXT].orders.packs)
+    values = await page_values(request)
+    lines = members.get("changed")
+    changed = happened(titles, values["o"].workflow, lines if isinstance(lines, list) else ())
+    why = "The order has changed since you opened it. Look at it again, then send it." if changed else why
+    values |= {"work": refused(values["work"], form, why, changed), "failed": True}
+    return await render(request, template_for(request), values, here="/desk/orders", status=status)
+
+
+def said_of(problem: Problem | Rejection) -> tuple[int, str, JsonObject]:
+    """Status, words and members of a refusal."""
+    if isinstance(problem, Problem):
+        return problem.status, problem.detail, dict(problem.members)
+    return 422, problem.reason, {}
