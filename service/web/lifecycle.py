@@ -9,6 +9,7 @@ from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.ledger.orders.measures import lifecycle_measures
+from service.ledger.orders.search import latest_workflow
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.known import workflows_of
@@ -33,6 +34,15 @@ def chosen(request: web.Request, name: str) -> Workflow:
     if not known:
         raise Rejection("workflow: none that you may see is installed")
     return next(iter(known.values()))
+
+
+async def at_work(request: web.Request, name: str) -> Workflow:
+    """The workflow of this name, else the one in which something happened last: a page's, for its reader."""
+    if not name:
+        async with request.app[CONTEXT].orders.ledger.reading() as tx:
+            latest = await latest_workflow(tx, scope=scope_of(request))
+        name = latest if latest in {w.name for w in workflows_of(request)} else ""
+    return chosen(request, name)
 
 
 async def get_lifecycle(request: web.Request) -> web.StreamResponse:

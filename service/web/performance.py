@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from service.domain.workflow import Workflow
 from service.ledger.orders.performance import performance
 from service.ledger.orders.performance_said import performance_csv
 from service.ledger.orders.read_models import PerformanceMetrics
@@ -27,9 +28,9 @@ async def get_performance(request: web.Request) -> web.StreamResponse:
     return answer(m)
 
 
-async def performance_of(request: web.Request) -> PerformanceMetrics:
-    """What the query asks for; raises Rejection."""
+async def performance_of(request: web.Request, workflow: Workflow | None = None) -> PerformanceMetrics:
+    """What the query asks for, or of this workflow; raises Rejection."""
     orders, q = request.app[CONTEXT].orders, query_of(request, PerformanceQuery)
-    workflow, now = chosen(request, q.workflow), orders.time.now()
+    workflow, now = workflow or chosen(request, q.workflow), orders.time.now()
     async with orders.ledger.reading() as tx:
         return await performance(tx, workflow, now - (q.since or USUAL), now, scope=scope_of(request))

@@ -19,14 +19,13 @@ async def test_a_word_is_changed_approved_and_live_in_eight_steps(desk: World, b
     await happen(desk, order(desk))
     kim = await signed_in(browser, desk, "supervisor", name="Kim")
     lee = await signed_in(browser, desk, "supervisor", name="Lee")
-    # 1 to 5: the page, the workflow, the notice, the word, kept.
+    # 1 to 4: the page, the notice, the word, kept.
     await kim.get_by_role("link", name="Words").click()
-    await kim.get_by_role("link", name="Device pickup").click()
     await kim.locator("tr", has_text="order_created").get_by_role("link").click()
     await kim.get_by_label("English, SMS").fill("{{ brand }}: your order {{ order.id }} is safe with us. {{ link }}")
     await kim.get_by_role("button", name="Save the draft").click()
     await expect(kim.get_by_text("Somebody else has to read and approve it.")).to_be_visible()
-    # 6 to 8: the other one's page, the draft, its approval.
+    # 5 to 7: the other one's page, the draft, its approval.
     await lee.get_by_role("link", name="Words").click()
     waiting = lee.get_by_role("region", name="Table of drafts").get_by_role("row").filter(has_text="Kim")
     await expect(waiting).to_contain_text("waits for you")

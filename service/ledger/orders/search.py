@@ -120,6 +120,13 @@ async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope
     return [o for o in page if o is not None], cursor
 
 
+async def latest_workflow(tx: Transaction, *, scope: Scope) -> str:
+    """The workflow of the order that changed last; empty while there is none."""
+    query = select(orders.c.workflow).where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
+    latest = query.order_by(orders.c.updated_at.desc(), orders.c.id.desc()).limit(1)
+    return str((await tx.execute(latest)).scalar_one_or_none() or "")
+
+
 async def knows(tx: Transaction, addresses: Iterable[str], *, scope: Scope) -> bool:
     """Whether somebody with one of these addresses is told of an order that may be seen; who sees all knows all."""
     if scope.is_everything:

@@ -13,11 +13,11 @@ from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
 from service.web.known import workflows_of
-from service.web.lifecycle import USUAL, workflow_of
+from service.web.lifecycle import USUAL, at_work, workflow_of
 from service.web.params import form_of, whole_number
 from service.web.performance import performance_of
 from service.web.queries import query_of
-from service.web.query_types import LifecycleQuery
+from service.web.query_types import LifecycleQuery, PerformanceQuery
 from service.web.schemas import SubscriptionOrder
 from service.web.subscriptions import SUNDAY, subscribe, subscription_lines, unsubscribe
 
@@ -27,7 +27,7 @@ DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday
 async def performance(request: web.Request) -> web.StreamResponse:
     """This week beside the last one, who handles orders, and how fast teams answer."""
     orders = request.app[CONTEXT].orders
-    m = await performance_of(request)
+    m = await performance_of(request, await at_work(request, query_of(request, PerformanceQuery).workflow))
     pack = orders.packs.find(m.workflow)
     # Who gets it is the business of those who see the whole workflow.
     mails = await subscription_lines(request) if scope_of(request).is_of_workflows else None
@@ -36,7 +36,7 @@ async def performance(request: web.Request) -> web.StreamResponse:
         "since": request.query.get("since", "30d"),
         "measures": {x.name: x for x in pack.workflow.measures.values()} if pack else {},
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
-        "query": urlencode({k: v for k, v in request.query.items() if v and k != "format"}),
+        "query": urlencode({"workflow": m.workflow, **{k: v for k, v in request.query.items() if v and k != "format"}}),
         "shown": _shown,
         "mails": mails and [s for s in mails if (s.workflow, s.report) == (m.workflow, PERFORMANCE.name)],
         "days": DAYS,

@@ -20,6 +20,7 @@ from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.desk.words import language
 from service.web.known import require_workflow, workflows_of
+from service.web.lifecycle import at_work
 from service.web.once import once_by_form
 from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
@@ -47,7 +48,8 @@ async def form(request: web.Request) -> web.StreamResponse:
     """Whom, and in which words."""
     said = {name: request.query.get(name, "") for name in _ORDERS}
     said |= {f"{_TOLD_FIELD}{name}": request.query.get(name, "") for name in _TOLD}
-    return await _page(request, query_of(request, TellAllQuery).workflow, said)
+    workflow = await at_work(request, query_of(request, TellAllQuery).workflow)
+    return await _page(request, workflow.name, said)
 
 
 async def tell_all(request: web.Request) -> web.StreamResponse:

@@ -18,7 +18,7 @@ from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.known import workflows_of
-from service.web.lifecycle import chosen as workflow_chosen
+from service.web.lifecycle import at_work
 from service.web.once import once_by_form
 from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
@@ -51,7 +51,7 @@ class Editable(Struct, frozen=True):
 async def words(request: web.Request) -> web.StreamResponse:
     """The notices of one pack; what waits for somebody to approve it comes first."""
     query, orders = query_of(request, WordsQuery), request.app[CONTEXT].orders
-    chosen, among = workflow_chosen(request, query.workflow), scope_of(request).workflows
+    chosen, among = await at_work(request, query.workflow), scope_of(request).workflows
     packs = packs_asked(request, chosen.name)
     async with orders.ledger.reading() as tx:
         waiting = await drafts.listed(tx, WantedDrafts(states=OPEN, limit=200, among=among))
