@@ -28,7 +28,7 @@ coverage: $(VENV)/.dev services  ## the tests of make test, and which lines none
 	-m $(TESTED) $(ARGS)
 
 test-fast: $(VENV)/.dev  ## pure rules only, in seconds; fails when they leave branches of the heart untried
-	@$(HEART) -m pytest -q -m "not long" tests/unit tests/property $(ARGS)
+	@$(HEART) -m pytest -n 2 --dist worksteal -q -m "not long" tests/unit tests/property $(ARGS)
 	@$(BIN)/python -m tests.support.heart .heart.json
 HEART := $(BIN)/python -m slipcover --branch --source service/domain,service/workflows --json --out .heart.json
 

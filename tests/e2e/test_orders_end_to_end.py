@@ -18,7 +18,7 @@ from tests.support.process import Process, environment, packs_with
 from tests.support.providers import Mailbox, Providers
 
 ORDERS = 500
-SOME_ORDERS = 150
+SOME_ORDERS = 100
 WORDS = {
     "order_created": "we have your order",
     "vendor_assigned": "will pick up your device",

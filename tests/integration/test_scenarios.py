@@ -4,6 +4,7 @@ Each kind of thing that the parts around `decide` do has cases that say `on_real
 played against `decide` in tests/unit, come through here in the long form.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +15,20 @@ from tests.support.providers import Sent
 from tests.support.scenarios import cases, check, is_away, play
 from tests.support.world import World
 
-CASES = [
-    pytest.param(
-        workflow, case, id=f"{workflow}: {case['name']}", marks=() if case.get("on_real_parts") else pytest.mark.long
-    )
-    for workflow, case in cases()
-]
+
+def real() -> Iterator[Any]:
+    """The cases; in the short form the first of each workflow on both databases, the others on any."""
+    on_both: set[str] = set()
+    for workflow, case in cases():
+        marks = [] if case.get("on_real_parts") else [pytest.mark.long]
+        if not marks and workflow in on_both:
+            marks = [pytest.mark.any_database]
+        elif not marks:
+            on_both.add(workflow)
+        yield pytest.param(workflow, case, id=f"{workflow}: {case['name']}", marks=marks)
+
+
+CASES = list(real())
 
 
 def silence(world: World, case: dict[str, Any]) -> None:

@@ -190,7 +190,7 @@ async def until(condition: Any) -> None:
 
 
 def test_the_demo_shows_it_and_sends_nothing(env: dict[str, str], tmp_path: Path, bot: Bot) -> None:
-    said = stagebell(env, tmp_path, "demo", "--orders", "2", "--speed", "1000", "--exit")
+    said = stagebell(env, tmp_path, "demo", "--orders", "2", "--speed", "1000000", "--exit")
     assert "6 toychat sent" in said
     assert not bot.messages
 

@@ -93,7 +93,7 @@ def test_readme_works_pasted_as_it_stands(tmp_path: Path, rabbit: Rabbit) -> Non
     assert rabbit.url in script
     base = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
     env = {**base, "PYTHONPATH": str(tmp_path), "STAGEBELL_HTTP_PORT": str(port), "COLUMNS": "200",
-           "ARGS": "--orders 1 --speed 5000 --exit"}  # fmt: skip
+           "ARGS": "--orders 1 --speed 1000000 --exit"}  # fmt: skip
     terminal = subprocess.Popen(
         ["bash", "-e"], cwd=_clone(tmp_path), env=env, text=True, start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -73,7 +73,7 @@ def test_the_version_is_written_once() -> None:
 
 
 def test_it_plays_checks_and_makes_packs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
-    played = stagebell(installed, tmp_path, "demo", "--orders", "1", "--speed", "5000", "--exit")
+    played = stagebell(installed, tmp_path, "demo", "--orders", "1", "--speed", "1000000", "--exit")
     assert played.returncode == 0, played.stdout + played.stderr
     assert "these are the ones that come with Stagebell" in played.stdout
     checked = stagebell(installed, tmp_path, "check")
