@@ -154,8 +154,8 @@ class MemoryTaken:
         self._left.pop(delivery.tag, None)
 
     async def close(self) -> None:
-        """Put the others back."""
-        self._broker.put_back(self._queue, self._left.values())
+        """Put the others back, in the order of `deliveries`."""
+        self._broker.put_back(self._queue, [self._left[d.tag] for d in self.deliveries if d.tag in self._left])
 
 
 def _matches(pattern: str, key: str) -> bool:

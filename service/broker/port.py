@@ -20,6 +20,8 @@ SUBJECT_HEADERS: Final = ("cloudEvents:subject", "cloudEvents_subject")
 
 REASON_HEADER: Final = "x-stagebell-reason"
 AT_HEADER: Final = "x-stagebell-at"
+# The how manieth of those that one process refused: all of a batch have one moment.
+PLACE_HEADER: Final = "x-stagebell-place"
 ROUTING_KEY_HEADER: Final = "x-stagebell-routing-key"
 
 
@@ -164,5 +166,5 @@ class Taken(Protocol):
         ...
 
     async def close(self) -> None:
-        """Put the others back where they were."""
+        """Put the others back at the head of the queue, in the order of `deliveries`."""
         ...

@@ -227,13 +227,8 @@ class RabbitBroker:
         assert self._publishing is not None
         try:
             channel = await open_channel(self._publishing, confirms=False)
-            declared = await channel.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
-            taken = RabbitTaken(channel)
-            while len(taken.deliveries) < limit:
-                message = await declared.get(fail=False, timeout=CALL_TIMEOUT_S)
-                if message is None:
-                    break
-                taken.hold(message)
+            taken = RabbitTaken(await channel.get_underlay_channel(), queue)
+            await taken.hold(limit)
             return taken
         except LOST as error:
             raise as_lost(error) from error

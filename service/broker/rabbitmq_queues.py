@@ -16,6 +16,10 @@ from pamqp.exceptions import PAMQPException
 from service.broker.port import BrokerLost, Delivery, TooMuchHeld
 
 CALL_TIMEOUT_S: Final = 10.0
+COMMANDS_AT_ONCE: Final = 8
+# AMQP 0-9-1: `prefetch-count` is a short.
+MOST_PREFETCHED: Final = 65_535
+SILENCE_S: Final = 0.1
 # aiormq lets a StopAsyncIteration out when the server closes in the middle of the handshake.
 LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio_pika.exceptions.AMQPError,
                 PAMQPException, RuntimeError, StopAsyncIteration)  # fmt: skip
@@ -94,37 +98,74 @@ class RabbitSubscription:
 
 
 class RabbitTaken:
-    """Messages held by a channel; closing it puts them back."""
+    """Messages held by a channel; closing puts them back."""
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: RawChannel, queue: str) -> None:
         self._channel = channel
-        self._messages: dict[int, aio_pika.abc.AbstractIncomingMessage] = {}
+        self._queue = queue
+        self._left: set[int] = set()
+        self._unsure = 0
         self.deliveries: list[Delivery] = []
 
-    def hold(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        """Remember one message."""
-        tag = message.delivery_tag or 0
-        self._messages[tag] = message
-        self.deliveries.append(
-            Delivery(
-                body=message.body,
-                headers=_plain(message.headers),
-                content_type=message.content_type,
-                content_encoding=message.content_encoding,
-                message_id=message.message_id or "",
-                routing_key=message.routing_key or "",
-                redelivered=bool(message.redelivered),
-                tag=tag,
-            )
-        )
+    async def hold(self, most: int) -> None:
+        """Take so many, or what there is; raises what LOST names.
+
+        They are consumed: asked for one by one, each would cost a round trip.
+        """
+        line: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+        await self._channel.basic_qos(prefetch_count=min(most, MOST_PREFETCHED), timeout=CALL_TIMEOUT_S)
+        consumer = await self._channel.basic_consume(self._queue, line.put, no_ack=False, timeout=CALL_TIMEOUT_S)
+        while len(self.deliveries) < most:
+            try:
+                async with asyncio.timeout(SILENCE_S):
+                    message = await line.get()
+            except TimeoutError:
+                message = await self._channel.basic_get(self._queue, timeout=CALL_TIMEOUT_S)
+                if message.delivery_tag is None:
+                    break  # nothing is left
+            self._hold(message)
+        await self._channel.basic_cancel(str(consumer.consumer_tag), timeout=CALL_TIMEOUT_S)
+        while not line.empty():
+            self._hold(line.get_nowait())
+
+    def _hold(self, message: DeliveredMessage) -> None:
+        delivery = _delivery(message)
+        self._left.add(delivery.tag)
+        self.deliveries.append(delivery)
 
     async def remove(self, delivery: Delivery) -> None:
-        """This one is dealt with."""
-        await self._messages[delivery.tag].ack()
+        """This one is dealt with; raises BrokerLost."""
+        try:
+            await self._channel.basic_ack(delivery.tag)
+            self._left.discard(delivery.tag)
+            await self._keep_pace()
+        except LOST as error:
+            raise BrokerLost(f"{type(error).__name__}") from error
 
     async def close(self) -> None:
-        """Put the others back."""
+        """Put the others back one by one, in their order: closing the channel alone would in one that chance makes."""
+        with contextlib.suppress(*LOST):
+            for delivery in self.deliveries:
+                if delivery.tag in self._left:
+                    await self._channel.basic_nack(delivery.tag, wait=False)
+                    await self._keep_pace()
+            await self._all_done()
         await quietly_close(self._channel)
+
+    async def _keep_pace(self) -> None:
+        """A quorum queue takes few of a channel's commands at once, and forgets those that pile up when it is closed.
+
+        Few are 32, RabbitMQ's `quorum_commands_soft_limit` (rabbitmq-server, issue 10327). What piles up loses its
+        order, too: on a busy broker that still happens to neighbours.
+        """
+        self._unsure += 1
+        if self._unsure >= COMMANDS_AT_ONCE:
+            await self._all_done()
+
+    async def _all_done(self) -> None:
+        # Asked behind them, by the same channel: its answer comes when they are done.
+        await self._channel.queue_declare(self._queue, passive=True, timeout=CALL_TIMEOUT_S)
+        self._unsure = 0
 
 
 def _delivery(message: DeliveredMessage) -> Delivery:

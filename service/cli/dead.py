@@ -1,7 +1,6 @@
 """`stagebell dead`: look at, replay and drop dead letters in the broker's queue."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,11 +43,14 @@ async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
 async def show_list(limit: int) -> None:
     """A line each."""
     async with _letters("dead_letters.listed") as letters:
+        count = await letters.count()
         found = await letters.look(limit)
     table = Table("#", "when", "type", "order", "reason", box=None)
     for letter in found:
         add_row(table, str(letter.number), letter.at, letter.type, letter.order_id, letter.reason)
     Console(highlight=False).print(table if found else "No dead letters.")
+    if count > len(found):
+        typer.echo(f"{count - len(found)} more; --limit {count} shows them all", err=True)
 
 
 async def show_one(number: int) -> int:
@@ -78,35 +80,43 @@ def _pick(found: Sequence[DeadLetter], number: int) -> DeadLetter | None:
 
 async def replay(numbers: Sequence[int], *, everything: bool) -> int:
     """Back to the orders exchange."""
-    return await _change("replayed", DeadLetters.replay, numbers, everything=everything)
+    if not _is_said(numbers, everything):
+        return 1
+    async with _letters("dead_letter.replay", numbers=_named(numbers)) as letters:
+        act = letters.replay_all(MOST) if everything else letters.replay(set(numbers), max(numbers))
+        return await _done("replayed", act, numbers)
 
 
 async def drop(numbers: Sequence[int], *, everything: bool) -> int:
     """Gone for good."""
-    return await _change("dropped", DeadLetters.drop, numbers, everything=everything)
-
-
-async def _change(
-    done: str,
-    act: Callable[[DeadLetters, AbstractSet[int] | None, int], Awaitable[int]],
-    numbers: Sequence[int],
-    *,
-    everything: bool,
-) -> int:
-    """Do this to the letters with these numbers; the exit code: 1 when not all of them were there."""
-    wanted = set(numbers)
-    if bool(wanted) == everything or any(n < 1 for n in wanted):
-        typer.echo("name the letters by their numbers in `dead list`, or say --all", err=True)
+    if not _is_said(numbers, everything):
         return 1
-    act_name = "dead_letter.replay" if done == "replayed" else "dead_letter.drop"
-    async with _letters(act_name, numbers="all" if everything else sorted(wanted)) as letters:
-        try:
-            count = await act(letters, None if everything else wanted, MOST if everything else max(wanted))
-        except BrokerLost as lost:
-            typer.echo(f"stopped: {lost}", err=True)
-            return 1
+    async with _letters("dead_letter.drop", numbers=_named(numbers)) as letters:
+        act = letters.drop_all(MOST) if everything else letters.drop(set(numbers), max(numbers))
+        return await _done("dropped", act, numbers)
+
+
+def _is_said(numbers: Sequence[int], everything: bool) -> bool:
+    """Whether it is said which letters are meant, in one way."""
+    if bool(numbers) != everything and all(n >= 1 for n in numbers):
+        return True
+    typer.echo("name the letters by their numbers in `dead list`, or say --all", err=True)
+    return False
+
+
+def _named(numbers: Sequence[int]) -> list[int] | str:
+    return sorted(set(numbers)) or "all"
+
+
+async def _done(done: str, act: Awaitable[int], numbers: Sequence[int]) -> int:
+    """Do it, and say how many there were; the exit code: 1 when not all of the numbers were there."""
+    try:
+        count = await act
+    except BrokerLost as lost:
+        typer.echo(f"stopped: {lost}", err=True)
+        return 1
     typer.echo(f"{count} {done}")
-    if not everything and count < len(wanted):
-        typer.echo(f"{len(wanted) - count} of these numbers are not in the queue; see `stagebell dead list`", err=True)
+    if missing := max(0, len(set(numbers)) - count):
+        typer.echo(f"{missing} of these numbers are not in the queue; see `stagebell dead list`", err=True)
         return 1
     return 0

@@ -1,5 +1,6 @@
 """Takes events: a batch is one transaction; duplicates change nothing; what is refused becomes a dead letter."""
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Final
 import structlog
 from msgspec import Struct, structs
 
-from service.broker.port import AT_HEADER, DEAD, REASON_HEADER, ROUTING_KEY_HEADER, Delivery
+from service.broker.port import AT_HEADER, DEAD, PLACE_HEADER, REASON_HEADER, ROUTING_KEY_HEADER, Delivery
 from service.canonical import canonical_event
 from service.domain import unheeded_people
 from service.domain.causes import EventReceived
@@ -70,6 +71,7 @@ class Intake:
         self._orders = orders
         self._chosen = ChosenWishes(orders.packs)
         self._sooner: Sooner = sooner or Later()
+        self._refused = itertools.count()
 
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
         """Where a delivery stands in line; what cannot be read concerns no order."""
@@ -304,6 +306,7 @@ class Intake:
         headers = {
             REASON_HEADER: reason[:1000],
             AT_HEADER: now.isoformat(),
+            PLACE_HEADER: str(next(self._refused)),
             ROUTING_KEY_HEADER: incoming.routing_key if is_reference(incoming.routing_key) else "",
         }
         name = incoming.message_id or (r.event.id if r.event else "")

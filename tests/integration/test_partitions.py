@@ -138,7 +138,7 @@ async def test_what_stagebell_itself_publishes_is_shared_out_like_everything(
     await broker.publish(
         [Message(DEAD, "", sealed_dead_letter(letter, keyring), f"m-{i}") for i, letter in enumerate(refused)]
     )
-    assert await DeadLetters(broker, keyring).replay(None, 100) == 12
+    assert await DeadLetters(broker, keyring).replay_all(100) == 12
     await broker.close()
     assert await where(rabbit_url, 4) == {**by_hash, "P-0": [0]}, "what came without the header goes back without"
 

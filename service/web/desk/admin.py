@@ -10,6 +10,7 @@ from service.domain.audiences import audiences_of, check_fits
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.scopes import read_scope, written
+from service.intake.dead_letters import WINDOW
 from service.ledger.access import api_keys, sessions
 from service.ledger.auditing.lines import write_audit
 from service.ledger.escalations import provider_health
@@ -27,7 +28,6 @@ from service.web.queries import query_of
 from service.web.query_types import OfCountry, PersonQuery
 
 LONGEST_NAME: Final = 200
-MOST_LETTERS: Final = 500
 
 
 async def admin(request: web.Request) -> web.StreamResponse:
@@ -128,10 +128,10 @@ def _of_person(request: web.Request) -> dict[str, Any]:
 
 
 async def act_on_all_letters(request: web.Request) -> web.StreamResponse:
-    """Replay or drop all dead letters, as many as there are at once."""
+    """Replay or drop all dead letters, or the oldest where there are many: a page answers within seconds."""
     letters, act = dead_letters_of(request), request.match_info["act"]
     try:
-        count = await (letters.replay if act == "replay" else letters.drop)(None, MOST_LETTERS)
+        count = await (letters.replay_all if act == "replay" else letters.drop_all)(WINDOW)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; what was left is still there") from lost
     noted(request, count=count)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from service.broker.port import DEAD, BrokerLost, intake_queue
+from service.intake.dead_letters import WINDOW
 from service.ledger.escalations import provider_health
 from service.ledger.messages import housekeeping, outbox
 from service.ledger.orders.totals import messages_waiting
@@ -34,12 +35,13 @@ async def mail(request: web.Request) -> web.StreamResponse:
 
 async def dead(request: web.Request) -> web.StreamResponse:
     """What was refused and why."""
-    problem, letters = "", []
+    queue = dead_letters_of(request)
+    values: dict[str, Any] = {"letters": [], "count": 0, "most": WINDOW, "problem": ""}
     try:
-        letters = await dead_letters_of(request).look(LETTERS)
+        values |= {"count": await queue.count(), "letters": await queue.look(LETTERS)}
     except BrokerLost:
-        problem = "The broker does not answer; the letters are safe there."
-    return await render(request, "dead.html.j2", {"letters": letters, "problem": problem}, here="/desk/dead")
+        values["problem"] = "The broker does not answer; the letters are safe there."
+    return await render(request, "dead.html.j2", values, here="/desk/dead")
 
 
 async def act_on_dead(request: web.Request) -> web.StreamResponse:
