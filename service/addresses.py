@@ -70,11 +70,18 @@ def database_url(value: str) -> str:
     """`value` in the form that names its driver; raises ValueError that says what to write instead."""
     scheme, _, rest = value.partition("://")
     if scheme in ("sqlite", "sqlite+aiosqlite") and value.startswith(f"{scheme}://"):
+        _sqlite_address(rest)
         return SQLITE + rest
     if scheme in ("postgres", "postgresql", "postgresql+asyncpg") and value.startswith(f"{scheme}://"):
         postgres_address(POSTGRES + rest)
         return POSTGRES + rest
     raise ValueError("write postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///file")
+
+
+def _sqlite_address(rest: str) -> None:
+    """Raises ValueError for words that nothing reads."""
+    if "?" in rest or "#" in rest:
+        raise ValueError("nothing is read behind the file's name; write sqlite+aiosqlite:///file, without ? and #")
 
 
 def postgres_address(url: str) -> PostgresAddress:

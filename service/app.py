@@ -61,6 +61,7 @@ from service.starting import (
     FIRST_CONNECT_S,
     broker_of,
     check_roles,
+    check_team_addresses,
     check_words,
     connect_broker,
     not_listening,
@@ -159,6 +160,8 @@ class App:
         began = wall.monotonic()
         for odd in unheard((p.workflow for p in self.packs), self.settings.team_urls):
             log.warning("team.addresses_incomplete", problem=odd)
+        if "relay" in self.roles:
+            await asyncio.to_thread(check_team_addresses, self.settings.team_endpoints())
         await when_available(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         async with self.ledger.transaction() as tx:

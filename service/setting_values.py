@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 
 # How an address of a team says that it is a signed webhook; every other one is Apprise's.
 WEBHOOK: Final = "webhook+"
+LONGEST_NAME: Final = 100
 
 
 def web_address(value: str) -> str:
@@ -34,6 +35,13 @@ def web_address(value: str) -> str:
 Url = Annotated[str, AfterValidator(web_address)]
 
 
+def one_line(value: str) -> str:
+    """A name as it stands in subjects and headers."""
+    if len(value) > LONGEST_NAME or not value.isprintable() or not value.strip():
+        raise ValueError(f"write a name of one line and at most {LONGEST_NAME} characters")
+    return value
+
+
 def mail_port(value: str) -> str:
     """Where this service listens for mail; empty stays empty."""
     try:
@@ -53,7 +61,11 @@ def team_endpoint(url: str) -> None:
     """An address of Apprise, which is an extra of the package, or `webhook+https://`."""
     if "://" not in url:
         raise ValueError("write an Apprise address such as slack://…, or webhook+https://host/path")
-    if not url.startswith(WEBHOOK) and find_spec("apprise") is None:
+    if url.startswith(WEBHOOK):
+        parts = urlsplit(url.removeprefix(WEBHOOK))
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write webhook+https://host/path")
+    elif find_spec("apprise") is None:
         raise ValueError(
             "Apprise is not installed, so only webhook+https:// addresses can be called;"
             " install it with: pip install 'stagebell[apprise]'"

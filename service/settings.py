@@ -4,11 +4,21 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
-from service import addresses, prices, s3_address, setting_names, setting_values, shipped
+from service import addresses, prices, s3_address, setting_groups, setting_names, setting_values, shipped
 from service.channels import registry
 from service.channels.channel import Channel
 from service.channels.email.settings import MailSettings
@@ -23,6 +33,8 @@ from service.webhook_targets import Network, networks_of
 ENV_FILE = Path(".env")
 # 32 characters of base64 hold 192 bits; NIST SP 800-57 part 1, table 2 asks for 128.
 SHORTEST_SECRET = 32
+# A hundred years: beyond what a date can hold, every sweep and every link would fail.
+MOST_DAYS = 36_500
 
 
 class SettingsError(Exception):
@@ -44,7 +56,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     public_url: Url = ""
-    brand: str = "Stagebell"
+    brand: Annotated[str, AfterValidator(setting_values.one_line)] = "Stagebell"
     secret_key: SecretStr = SecretStr("")
     drain_s: Annotated[float, Field(ge=0, le=600)] = 0.0
     secret_key_previous: SecretStr = SecretStr("")
@@ -63,7 +75,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     max_per_number_per_day: Annotated[int, Field(ge=0)] = 0
     max_per_prefix_per_day: Annotated[int, Field(ge=0)] = 0
     max_sms_per_day: Annotated[int, Field(ge=0)] = 0
-    sends_per_second: Annotated[float, Field(ge=0)] = 0.0
+    sends_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     concurrent_sends: Annotated[int, Field(ge=1, le=1000)] = 50
     time_speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
     proxies: Annotated[int, Field(ge=0, le=20)] = 0
@@ -71,9 +83,9 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     calls_per_minute: Annotated[int, Field(ge=0)] = 30_000
     failures_per_minute: Annotated[int, Field(ge=0)] = 60
     streams_per_key: Annotated[int, Field(ge=0)] = 10
-    retention_days: Annotated[int, Field(ge=0)] = 0
-    audit_days: Annotated[int, Field(ge=0)] = 0
-    link_days: Annotated[int, Field(ge=1)] = 30
+    retention_days: Annotated[int, Field(ge=0, le=MOST_DAYS)] = 0
+    audit_days: Annotated[int, Field(ge=0, le=MOST_DAYS)] = 0
+    link_days: Annotated[int, Field(ge=1, le=MOST_DAYS)] = 30
     oidc_issuer: Url = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
@@ -125,13 +137,19 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
 
     @field_validator("allowed_countries")
     @classmethod
-    def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(v.upper() for v in value)
+    def _countries(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        codes = tuple(v.upper() for v in value)
+        if unknown := [code for code in codes if code not in phonenumbers.SUPPORTED_REGIONS]:
+            raise ValueError(
+                f"{unknown[0]!r} is no country of ISO 3166 that has numbers; write two letters, such as IN,GB"
+            )
+        return codes
 
     @field_validator("secret_key")
     @classmethod
     def _long(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value().strip()) < SHORTEST_SECRET:
+        secret = value.get_secret_value()
+        if secret and len(secret.strip()) < SHORTEST_SECRET:
             raise ValueError(
                 f"at least {SHORTEST_SECRET} characters are taken, made by chance, as by `openssl rand -base64 48`. If"
                 f" the database was written with the short one, set that as {PREFIX}SECRET_KEY_PREVIOUS"
@@ -176,6 +194,14 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
     def _packs_that_came_along(self) -> "Settings":
         if "workflows" not in self.model_fields_set and not self.workflows.exists():
             self.workflows = shipped.PACKS
+        return self
+
+    @model_validator(mode="after")
+    def _listens_to_postgresql(self) -> "Settings":
+        if self.database_listen_url and self.database_url.startswith("sqlite"):
+            raise ValueError(
+                "DATABASE_LISTEN_URL does nothing beside SQLite: set DATABASE_URL=postgresql://…, or leave it out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -253,7 +279,7 @@ def load(**overrides: object) -> Settings:
         except ValidationError as error:
             lines += _mistakes(error, f"{name}_")
     if not lines:
-        lines = _missing(settings)
+        lines = [*setting_groups.set_alone(settings), *_missing(settings)]
     if lines:
         raise SettingsError("\n".join(lines))
     return settings
@@ -261,9 +287,8 @@ def load(**overrides: object) -> Settings:
 
 def _mistakes(error: ValidationError, prefix: str = "") -> list[str]:
     """A line for each setting that is wrong; `prefix`: of the channel whose settings these are."""
-    return [
-        f"{PREFIX}{prefix.upper()}{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-    ]
+    said = ((_place(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors())
+    return [f"{PREFIX}{prefix.upper()}{place}: {words}" if place else f"{PREFIX}{words}" for place, words in said]
 
 
 def _missing(settings: Settings) -> list[str]:

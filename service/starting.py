@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from service import shipped
 from service.broker.memory import MemoryBroker
 from service.broker.port import Broker, BrokerLost, BrokerRefused
 from service.broker.rabbitmq import RabbitBroker
+from service.setting_values import WEBHOOK
 from service.settings import Settings, SettingsError
 from service.workflows.packs import Pack, build_all
 
@@ -63,6 +64,21 @@ def check_roles(roles: Collection[str], known: Collection[str], broker_url: str)
             "STAGEBELL_BROKER_URL: memory:// lives inside one process, so that intake alone would never hear of an"
             " event; set amqp://user:password@host:5672/, or run the role web in the same process"
         )
+
+
+def check_team_addresses(endpoints: Mapping[str, Sequence[str]]) -> None:
+    """Raises SettingsError for an address that Apprise cannot use; it holds tokens, so that its form alone is named."""
+    named = [(team, url) for team, urls in endpoints.items() for url in urls if not url.startswith(WEBHOOK)]
+    if not named:
+        return
+    import apprise  # a hundred plugins: loaded for those who use them
+
+    for team, url in named:
+        if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
+            raise SettingsError(
+                f"STAGEBELL_TEAM_URLS.{team}: Apprise can use no address of this form: {url.partition('://')[0]}://…;"
+                " how each is written: https://github.com/caronc/apprise/wiki"
+            )
 
 
 def packs_in(folder: Path) -> list[Pack]:

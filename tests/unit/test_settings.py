@@ -1,4 +1,4 @@
-"""Settings of mail: what can be no sender, and where mail comes in, are told at the start."""
+"""Settings that could not work, or would do nothing, are told at the start."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import SettingsError, load
+from service.starting import check_team_addresses
 
 
 @pytest.mark.parametrize(
@@ -24,9 +25,23 @@ from service.settings import SettingsError, load
         ({"public_url": "https://track.example?brand=cedar"}, "nothing but a path"),
         ({"public_url": "https://us:secret@track.example"}, "nothing but a path"),
         ({"public_url": "https://track .example"}, "nothing but a path"),
+        ({"smtp_url": "smtp://relay.example:587?starttls=true"}, "host:port, and nothing behind it"),
+        ({"allowed_countries": "IN,UK"}, "STAGEBELL_ALLOWED_COUNTRIES: 'UK' is no country"),
+        ({"brand": "Cedar\nBcc: all@example.com"}, "STAGEBELL_BRAND: write a name of one line"),
+        ({"link_days": 40_000}, "STAGEBELL_LINK_DAYS"),
+        ({"secret_key": " " * 40}, "STAGEBELL_SECRET_KEY: at least 32"),
+        ({"database_url": "sqlite:///a.db?timout=3"}, "STAGEBELL_DATABASE_URL: nothing is read behind the file's name"),
+        ({"database_listen_url": "postgresql://a/b"}, "STAGEBELL_DATABASE_LISTEN_URL does nothing beside SQLite"),
+        ({"oidc_client_id": "stagebell"}, "STAGEBELL_OIDC_CLIENT_ID: does nothing without STAGEBELL_OIDC_ISSUER"),
+        ({"mail_domain": "in.cedar.example"}, "STAGEBELL_MAIL_DOMAIN: does nothing without STAGEBELL_MAIL_IN"),
+        ({"twilio_account_sid": "AC1"}, "STAGEBELL_TWILIO_ACCOUNT_SID: does nothing without STAGEBELL_TWILIO_AUTH_TOKEN"),
+        ({"twilio_backup_sms_from": "+14155550100"}, "does nothing without STAGEBELL_TWILIO_BACKUP_ACCOUNT_SID"),
+        ({"twilio_sms_from": "our service desk"}, "STAGEBELL_TWILIO_SMS_FROM: write a number in E.164"),
+        ({"twilio_whatsapp_from": "Cedar"}, "STAGEBELL_TWILIO_WHATSAPP_FROM: write a number in E.164"),
+        ({"team_urls": {"finance": ["webhook+ftp://hooks.example"]}}, "STAGEBELL_TEAM_URLS: write webhook+https://host"),
     ],
-)
-def test_mail_settings_that_cannot_work_are_named(wrong: dict[str, str], named: str) -> None:
+)  # fmt: skip
+def test_settings_that_cannot_work_are_named(wrong: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError) as told:
         load(_env_file=None, **wrong)
     assert named in str(told.value)
@@ -88,3 +103,11 @@ def test_a_key_file_whose_key_is_none_is_told_at_the_start(tmp_path: Path) -> No
 )
 def test_a_public_address_is_what_headers_and_signatures_can_hold(written: str, used: str) -> None:
     assert load(_env_file=None, public_url=written).public_url == used
+
+
+def test_an_address_that_apprise_cannot_use_is_told_at_the_start_without_its_tokens() -> None:
+    check_team_addresses({"finance": ["json://hooks.example/x", "webhook+https://hooks.example"]})
+    with pytest.raises(SettingsError) as told:
+        check_team_addresses({"finance": ["slak://tokenA/tokenB"]})
+    assert "STAGEBELL_TEAM_URLS.finance: Apprise can use no address of this form: slak://…" in str(told.value)
+    assert "token" not in str(told.value)

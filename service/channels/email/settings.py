@@ -41,10 +41,11 @@ def _mail_relay(url: str) -> None:
     try:
         parts = urlsplit(url)
         ok = parts.scheme in SMTP_SCHEMES and parts.hostname and (parts.port or 1)
+        more = bool(parts.path.strip("/") or parts.query or parts.fragment)
     except ValueError:
-        ok = False
-    if url and not ok:
+        ok = more = False
+    if url and (more or not ok):
         raise ValueError(
-            "write smtp://, smtps:// or smtp+starttls://user:password@host:port;"
-            " a password's @ : / are written %40 %3A %2F"
+            "write smtp://, smtps:// or smtp+starttls://user:password@host:port, and nothing behind"
+            " it; a password's @ : / ? # are written %40 %3A %2F %3F %23"
         )

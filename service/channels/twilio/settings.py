@@ -1,7 +1,8 @@
 """What SMS and WhatsApp need to be set: a Twilio account and its senders, and another one to fall back on."""
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, field_validator
 
+from service.channels.twilio.senders import sms_sender, whatsapp_sender
 from service.setting_values import Url
 
 
@@ -41,6 +42,16 @@ class TwilioSettings(BaseModel):
     twilio_backup_messaging_service_sid: str = ""
     twilio_backup_whatsapp_from: str = ""
     twilio_backup_base_url: Url = "https://api.twilio.com"
+
+    @field_validator("twilio_sms_from", "twilio_backup_sms_from")
+    @classmethod
+    def _sends_sms(cls, value: str) -> str:
+        return sms_sender(value) if value else value
+
+    @field_validator("twilio_whatsapp_from", "twilio_backup_whatsapp_from")
+    @classmethod
+    def _sends_whatsapp(cls, value: str) -> str:
+        return whatsapp_sender(value) if value else value
 
     def twilio_accounts(self) -> list[TwilioAccount]:
         """The accounts that are complete, the first preferred."""
