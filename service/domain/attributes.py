@@ -31,6 +31,9 @@ LAST_SECOND: Final = time(23, 59, 59)
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 # A week alone is no day, though `date.fromisoformat` reads its Monday.
 _WEEK = re.compile(r"^\d{4}-?W\d{2}($|T)")
+# Between a day and a time stands T or a blank; `datetime.fromisoformat` takes any letter, and so would read the offset
+# of a day as its time: 2026-12-27+02:00, as XML Schema writes days (part 2, §3.3.9), as two in the morning.
+_TIME = re.compile(r"^[\dW-]+[T ]\d")
 # ISO 8601's end of a day; `datetime.fromisoformat` reads it from Python 3.14 on alone.
 _MIDNIGHT = re.compile(r"[T ]24:?00(:?00(\.0+)?)?(?=$|Z|[+-])")
 _NUMBER = re.compile(r"^-?\d{1,30}(\.\d{1,30})?$")
@@ -111,6 +114,8 @@ def _moment(value: Any, timezone: str) -> str | None:
         if ":" not in text and "T" not in text and " " not in text:
             day = date.fromisoformat(text)
             return day.isoformat() if EARLIEST.date() <= day < LATEST.date() else None
+        if not _TIME.match(text):
+            return None
         moment = datetime.fromisoformat(text) + timedelta(days=days)
         known = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(timezone))
         utc = known.astimezone(UTC)

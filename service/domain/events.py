@@ -5,7 +5,7 @@ Dates are ISO 8601 with an offset, kept as UTC. An absent field keeps its last k
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -228,6 +228,31 @@ class Envelope(Struct, frozen=True, kw_only=True):
     data_base64: bytes | None = None
 
 
+_NOTHING: Final = msgspec.Raw()
+
+
+class _Read(Envelope, frozen=True, kw_only=True):
+    """An envelope, and what of the data a publisher put beside it: an extension attribute, by CloudEvents, §"Extension
+    Context Attributes", which nobody reads."""
+
+    status: msgspec.Raw = _NOTHING
+    recipients: msgspec.Raw = _NOTHING
+    assignee: msgspec.Raw = _NOTHING
+    eta: msgspec.Raw = _NOTHING
+    appointment: msgspec.Raw = _NOTHING
+    price: msgspec.Raw = _NOTHING
+    payment: msgspec.Raw = _NOTHING
+    secrets: msgspec.Raw = _NOTHING
+    attributes: msgspec.Raw = _NOTHING
+    brand: msgspec.Raw = _NOTHING
+    note: msgspec.Raw = _NOTHING
+    issue: msgspec.Raw = _NOTHING
+    actor: msgspec.Raw = _NOTHING
+
+
+_BESIDE: Final = tuple(name for name in _Read.__struct_fields__ if name not in Envelope.__struct_fields__)
+
+
 class EventWarning(Struct, frozen=True):
     """What of a taken event could not be used, by the path of its field; never the value itself."""
 
@@ -248,7 +273,7 @@ class Event(Struct, frozen=True):
     warnings: tuple[EventWarning, ...] = ()
 
 
-_envelope_decoder = msgspec.json.Decoder(Envelope)
+_envelope_decoder = msgspec.json.Decoder(_Read)
 _data_decoders = {name: msgspec.json.Decoder(kind) for name, kind in DATA_TYPES.items()}
 
 
@@ -260,8 +285,15 @@ def decode(body: bytes) -> Event:
     raw = _data_of(envelope)
     data = _parsed(_data_decoders[envelope.type], raw, "data")
     event = _checked(envelope, data)
-    unknown = unknown_fields(raw, data, "data")
-    return structs.replace(event, warnings=tuple(EventWarning(*u) for u in unknown)) if unknown else event
+    unheeded = [*_beside_data(envelope, data), *(EventWarning(*u) for u in unknown_fields(raw, data, "data"))]
+    return structs.replace(event, warnings=tuple(unheeded)) if unheeded else event
+
+
+def _beside_data(envelope: _Read, data: EventData) -> Iterator[EventWarning]:
+    """What stands one level too high, and is not said in its place."""
+    for name in _BESIDE:
+        if getattr(envelope, name) is not _NOTHING and getattr(data, name, None) in (None, UNSET, {}):
+            yield EventWarning(name, "stands beside data and was not used; it counts in data alone")
 
 
 def is_json(media_type: str) -> bool:

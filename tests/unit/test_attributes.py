@@ -62,6 +62,8 @@ def test_what_is_taken_is_kept_in_one_form(kind: AttributeType, given: Any, kept
         ("boolean", 1), ("boolean", "yes"), ("list", "a,b"), ("list", {"a": 1}), ("date", "next week"), ("date", 1796000000),
         ("date", ""), ("date", "2026-02-30"), ("date", "27/12/2026"), ("date", "0001-01-01"), ("datetime", "10:00"),
         ("datetime", "9999-12-31T23:59:59Z"), ("date", "2026-W52"), ("date", "2026W52"), ("date", "2026-12-27T24:01"),
+        # A day with an offset, as XML Schema has it, is no time of that day.
+        ("date", "2026-12-27+02:00"), ("date", "2026-12-27-05:00"), ("datetime", "2026-12-27x10:00"), ("date", "2026-12-27Z"),
     ],
 )  # fmt: skip
 def test_what_is_of_another_type_is_refused_by_name_and_not_repeated(kind: AttributeType, given: Any) -> None:

@@ -35,6 +35,12 @@ def test_a_field_that_nobody_reads_is_told(data: dict[str, Any], field: str, hin
     assert hint in warning.problem
 
 
+def test_what_stands_beside_the_data_is_told() -> None:
+    sent = event("O-1", "created", note={"text": "x"})
+    beside = {"eta": "2026-12-27T10:00:00Z", "recipients": {"customer": {}}, "note": "y", "partitionkey": "O-1"}
+    assert [w.field for w in decode(encoded({**sent, **beside})).warnings] == ["recipients", "eta"]
+
+
 def test_what_is_known_is_not_told() -> None:
     data: dict[str, Any] = {
         "recipients": {"customer": CUSTOMER},
