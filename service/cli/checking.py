@@ -7,9 +7,9 @@ import typer
 
 from service import settings as settings_module
 from service.relay.teams import unheard
-from service.workflows.packs import inspect, old_keys
+from service.workflows.packs import idle, inspect, old_keys
 from service.workflows.schema import WorkflowYaml
-from service.workflows.template_remarks import remarks
+from service.workflows.template_remarks import remarks, unused
 
 
 def check_packs(directory: Path | None) -> int:
@@ -27,9 +27,9 @@ def check_packs(directory: Path | None) -> int:
             f"{w.name} {w.version}: {len(w.statuses)} statuses, {len(w.notices)} notices in {', '.join(w.locales)},"
             f" {len(w.clocks)} clocks, {len(w.reasons)} reasons"
         )
-    for said in old_keys(folder):
+    for said in (*old_keys(folder), *idle(folder)):
         typer.echo(f"warning: {said}")
-    for remark in (r for pack in packs for r in remarks(pack)):
+    for remark in (r for pack in packs for r in (*unused(pack), *remarks(pack))):
         typer.echo(f"warning: {remark}")
     for odd in unheard((pack.workflow for pack in packs), _addressed()):
         typer.echo(f"warning: {odd}")

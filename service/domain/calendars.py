@@ -93,6 +93,21 @@ def add_working(calendar: Calendar, start: datetime, amount: timedelta) -> datet
     raise ValueError("the calendar has too few working days for this")
 
 
+def subtract_working(calendar: Calendar, end: datetime, amount: timedelta) -> datetime:
+    """The latest moment from which `amount` of working time is left until `end`; raises ValueError if never."""
+    left = amount
+    day = end.astimezone(zone_of(calendar.timezone)).date()
+    for _ in range(MAX_DAYS):
+        for opens, closes in reversed(_open_on(calendar, day)):
+            until = min(closes, end)
+            if opens < until:
+                if left <= until - opens:
+                    return until - left
+                left -= until - opens
+        day -= _DAY
+    raise ValueError("the calendar has too few working days for this")
+
+
 def working_between(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
     """Working time from `start` to `end`; negative when `end` is earlier."""
     if end < start:

@@ -8,6 +8,8 @@ _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60,
     "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800,
 }  # fmt: skip
+# Nobody waits so long; a moment later than the year 9999 cannot be kept.
+LONGEST: Final = timedelta(days=36525)
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
@@ -23,4 +25,6 @@ def duration(text: str) -> timedelta:
         position = match.end()
     if not lowered or position != len(lowered):
         raise ValueError(f"{text!r} is not a duration; write 30s, 5m, 24h or 3 days")
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"{text!r} is longer than a hundred years")
     return timedelta(seconds=seconds)

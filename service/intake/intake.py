@@ -71,7 +71,7 @@ class Intake:
         self._orders = orders
         self._chosen = ChosenWishes(orders.packs)
         self._sooner: Sooner = sooner or Later()
-        self._refused = itertools.count()
+        self._places = itertools.count()
 
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
         """Where a delivery stands in line; what cannot be read concerns no order."""
@@ -306,7 +306,7 @@ class Intake:
         headers = {
             REASON_HEADER: reason[:1000],
             AT_HEADER: now.isoformat(),
-            PLACE_HEADER: str(next(self._refused)),
+            PLACE_HEADER: str(next(self._places)),
             ROUTING_KEY_HEADER: incoming.routing_key if is_reference(incoming.routing_key) else "",
         }
         name = incoming.message_id or (r.event.id if r.event else "")

@@ -106,7 +106,7 @@ class Simulator:
             published = at + parse_duration(step.get("delayed", "0s"))
             invented = Invented(published, f"{order_id}-{i}", _type(step), order_id, at, data)
             yield invented
-            if step.get("twice") in (True, "true"):
+            if step.get("twice"):
                 yield msgspec.structs.replace(invented, published=published + timedelta(seconds=5))
 
     def _said(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> JsonObject:
@@ -116,7 +116,7 @@ class Simulator:
         if "issue" in step:
             said["issue"] = {"reason": step["issue"], "detail": "reported in the demo"}
         if "note" in step:
-            said["note"] = {"text": step["note"]["text"], "public": step["note"]["public"] in (True, "true")}
+            said["note"] = {"text": step["note"]["text"], "public": step["note"].get("public", False)}
         if "attributes" in step:
             said["attributes"] = step["attributes"]
         if "brand" in step:

@@ -68,7 +68,7 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         attributes=_attributes(yaml),
         shows=tuple(yaml.shows),
         faqs=tuple(build_replies.faq(a, yaml.locales[0]) for a in yaml.faqs),
-        demo=yaml.demo,
+        demo=yaml.demo.as_said(),
         audience_fallback=yaml.audience_fallback,
         quiet=build_clocks.quiet(yaml.quiet_hours),
         reports={

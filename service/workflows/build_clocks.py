@@ -74,7 +74,7 @@ def _minute(text: str) -> int:
 
 def quiet(yaml: QuietYaml | None) -> QuietHours | None:
     """Quiet hours."""
-    return QuietHours(local_time(yaml.start), local_time(yaml.end)) if yaml else None
+    return QuietHours(local_time(yaml.start), local_time(yaml.end.replace("24:00", "00:00"))) if yaml else None
 
 
 def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:

@@ -78,10 +78,15 @@ def _names(source: Source) -> Iterator[Finding]:
     if y.workflow != source.file.parent.name:
         yield source.problem(("workflow",), f"is {y.workflow!r}, but its folder is {source.file.parent.name!r}")
     for path, kind, name, known in _references(y):
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
-            yield source.problem(path, f"unknown {kind} {name!r}{hint}")
+        yield from unknown(source, path, kind, name, known)
+
+
+def unknown(source: Source, path: YamlPath, kind: str, name: str, known: Iterable[str]) -> Iterator[Finding]:
+    """A name that is none of these, with the nearest that is."""
+    if name not in (known := list(known)):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
+        yield source.problem(path, f"unknown {kind} {name!r}{hint}")
 
 
 def _references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:

@@ -1,6 +1,7 @@
 """All packs of a folder, checked and ready to use, and the earlier versions that orders under way go on by."""
 
 import hashlib
+import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from service.workflows import (
     lint_brands,
     lint_bundles,
     lint_conditions,
+    lint_demo,
     lint_ladders,
     lint_languages,
     lint_lengths,
@@ -32,6 +34,7 @@ from service.workflows import (
     lint_replies,
     lint_teams,
     lint_templates,
+    lint_unheeded,
 )
 from service.workflows.build import build, build_team
 from service.workflows.lint import Finding, Source
@@ -54,7 +57,12 @@ _CHECKS: Final = (
     lint_parts.check,
     lint_publish.check,
     lint_replies.check,
+    lint_demo.check,
+    lint_unheeded.check,
 )
+
+
+_NEARLY: Final = re.compile(r"workflows?\.ya?ml", re.IGNORECASE)
 
 
 class Pack(Struct, frozen=True):
@@ -192,20 +200,37 @@ def inspect(folder: Path) -> tuple[list[Pack], list[Finding]]:
 
 def old_keys(folder: Path) -> Iterator[str]:
     """Keys of these packs that were called otherwise, with what to write."""
-    for file in sorted(folder.glob("*/workflow.yaml")):
+    for source in _sources(folder):
+        for key in source.old_keys:
+            said = f"{key.old!r} is called {key.new!r} now; the old name ends with the next release"
+            yield f"{source.file}:{key.line}: {said}"
+
+
+def idle(folder: Path) -> Iterator[Finding]:
+    """What of these packs has no effect, though nothing is wrong with it."""
+    for source in _sources(folder):
+        yield from lint_unheeded.remarks(source)
+
+
+def _sources(folder: Path) -> Iterator[Source]:
+    for file in _yamls(folder):
         source, _ = _read(file, version_of(file.parent))
-        for key in source.old_keys if source else ():
-            yield f"{file}:{key.line}: {key.old!r} is called {key.new!r} now; the old name ends with the next release"
+        if source:
+            yield source
+
+
+def _yamls(folder: Path) -> list[Path]:
+    """Of a folder of packs, or of one pack."""
+    found = sorted(folder.glob("*/workflow.yaml"))
+    return found or [file for file in (folder / "workflow.yaml",) if file.is_file()]
 
 
 def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
-    files = sorted(folder.glob("*/workflow.yaml"))
-    if not files and (folder / "workflow.yaml").is_file():
-        files = [folder / "workflow.yaml"]
+    files = _yamls(folder)
     if not files:
         return [], [Finding(folder, 1, "no pack here: a pack is a folder with a workflow.yaml")]
     packs: list[Pack] = []
-    problems: list[Finding] = []
+    problems = list(_misnamed(folder))
     sources: list[Source] = []
     for file in files:
         source, found = _read(file, version_of(file.parent))
@@ -218,6 +243,14 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
         pack = _built(source.file, version_of(source.file.parent))
         packs += [_with_teams(pack, source, teams)] if pack else []
     return packs, problems
+
+
+def _misnamed(folder: Path) -> Iterator[Finding]:
+    """Packs that nobody would look at: their file is called otherwise."""
+    for place in sorted(folder.glob("*/")):
+        named = [f for f in sorted(place.iterdir()) if _NEARLY.fullmatch(f.name)]
+        if named and not (place / "workflow.yaml").is_file():
+            yield Finding(named[0], 1, "is no pack by this name; call it workflow.yaml")
 
 
 def _with_teams(pack: Pack, source: Source, teams: Mapping[str, TeamYaml]) -> Pack:

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from service.domain.calendars import Every
-from service.domain.json_object import JsonObject
 from service.domain.reports import MeasureKind
 from service.domain.workflow import AttributeType, OnRepeat, WhenQuiet, WhenUnknown
 from service.workflows.durations import Duration
@@ -15,6 +14,7 @@ from service.workflows.schema_brands import BrandYaml, ContentYaml, MailAddress
 from service.workflows.schema_channels import Channel, Channels, single
 from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import Audiences, AudienceYaml, Notifies, WhenYaml
+from service.workflows.schema_demo import DemoYaml
 from service.workflows.schema_lists import ListYaml
 from service.workflows.schema_parties import PartyYaml
 from service.workflows.schema_parts import PartsYaml
@@ -280,4 +280,4 @@ class WorkflowYaml(Part):
     measures: dict[Ident, MeasureYaml] = {}
     running_orders: RunningYaml = RunningYaml()
     expected_end: list[DataPath] = []
-    demo: JsonObject = {}
+    demo: DemoYaml = DemoYaml()

@@ -82,7 +82,7 @@ class QuietYaml(Part):
     """From when to when, local time, people are left alone."""
 
     start: StartTime
-    end: StartTime
+    end: EndTime
 
 
 def zone_name(calendar: CalendarYaml) -> str:

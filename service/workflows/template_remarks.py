@@ -1,6 +1,8 @@
-"""What of a pack's templates is dearer or shows worse than it need, though nothing is wrong with it."""
+"""What of a pack's templates is dearer or shows worse than it need, or never used, though nothing is wrong with it."""
 
 from collections.abc import Iterator
+
+from jinja2.meta import find_referenced_templates
 
 from service.channels.registry import medium_of
 from service.domain.workflow import Notice, Workflow
@@ -38,6 +40,27 @@ def remarks(pack: Pack) -> Iterator[Finding]:
             1,
             f'mails in {locale} are not laid out from right to left; write `<html dir="{{{{ dir }}}}">`',
         )
+
+
+def unused(pack: Pack) -> Iterator[Finding]:
+    """Files that no message is made from: most often their names are misspelt."""
+    workflow, templates = pack.workflow, pack.templates
+    known = set(templates.names())
+    used = {
+        found.name
+        for brand in ("", *workflow.brands)
+        for notice, channel, locale in _told(workflow.for_brand(brand))
+        if (found := templates.find(locale, notice.name, channel, brand))
+    }
+    frontier = set(used)
+    while frontier:
+        inner = find_referenced_templates(templates.parse(templates.text(frontier.pop())))
+        added = {name for name in inner if name in known} - used
+        used |= added
+        frontier |= added
+    for name in sorted(known - used):
+        said = "no message is made from it: the pack has no such notice, channel or language"
+        yield Finding(templates.folder / name, 1, f"{said}; <locale>/<notice>.<channel>.j2")
 
 
 def _told(workflow: Workflow) -> Iterator[tuple[Notice, str, str]]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from service.domain.calendars import Calendar, add_working, working_between
+from service.domain.calendars import Calendar, add_working, subtract_working, working_between
 from tests.support.examples import examples
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -89,6 +89,7 @@ def compare(seed: int) -> None:
     amount = dice.randrange(1, len(minutes) + 1)
     due = minutes[amount - 1] + MINUTE
     assert add_working(calendar, start, amount * MINUTE) == due, seed
+    assert subtract_working(calendar, due, amount * MINUTE) == minutes[0], seed
     # A pause of any length: what was left before it is left after it.
     paused = start + dice.randrange(0, 3 * 24 * 60) * MINUTE
     left = sum(paused <= m < due for m in minutes)

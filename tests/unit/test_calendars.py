@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from service.domain.calendars import add_working, working_between
+from service.domain.calendars import add_working, quiet_until, working_between
 from service.domain.causes import ClockDue, EventReceived
 from service.domain.decide import decide
 from service.domain.events import decode
@@ -16,7 +16,7 @@ from service.domain.order import Order, order_uuid
 from service.domain.workflow import Workflow
 from service.workflows import build_clocks, packs
 from service.workflows.packs import PackError
-from service.workflows.schema_times import CalendarYaml
+from service.workflows.schema_times import CalendarYaml, QuietYaml
 from tests.support.events import encoded, event
 
 HOUR = timedelta(hours=1)
@@ -72,6 +72,14 @@ def test_a_week_s_working_time(said: dict[str, Any], hours: float) -> None:
     monday = datetime(2026, 11, 30, tzinfo=UTC)
     # From Monday 07:00, so that what a week's last evening lends the next one is counted once.
     assert working_between(calendar, monday + 7 * HOUR, monday + timedelta(days=7, hours=7)) == hours * HOUR
+
+
+def test_quiet_hours_may_end_with_the_day() -> None:
+    quiet = build_clocks.quiet(QuietYaml.model_validate({"start": "20:00", "end": "24:00"}))
+    assert quiet is not None
+    evening = datetime(2026, 11, 30, 21, tzinfo=UTC)
+    assert quiet_until(quiet, evening, "UTC") == evening + 3 * HOUR
+    assert quiet_until(quiet, evening + 3 * HOUR, "UTC") is None
 
 
 def test_a_whole_day_loses_no_minute() -> None:

@@ -131,6 +131,28 @@ def test_a_reminder_comes_before_its_date_moves_with_it_and_is_no_promise() -> N
     assert not lines(life, "clock_breached", clock="reminder")
 
 
+def test_a_reminder_counts_back_in_working_time() -> None:
+    # It begins on Monday at 6:30. Before the visit at 10:30 on Wednesday lie an hour and a half of that day, and eight
+    # hours of Tuesday.
+    week = "calendars: {office: {timezone: UTC, opens: '09:00', closes: '17:00'}}\nnotices:\n"
+    clock = ("within: 2h, notify: soon", "within: 12 working hours, calendar: office, notify: soon")
+    visit = after(hours=52).isoformat()
+    life = begun(errand(clock, ("notices:\n", week)), attributes={"visit": visit, "wants_word": "yes"})
+    assert running(life, "reminder").due == after(hours=8)
+
+
+@pytest.mark.parametrize(
+    ("asks", "runs"),
+    [("when: {path: attributes.guarded}", False), ("unless: {path: attributes.weight}", False), ("in: quoted", False),
+     ("when: {path: attributes.weight}, in: asked", True)],
+)  # fmt: skip
+def test_a_promise_to_tell_is_made_of_the_orders_that_it_is_for(asks: str, runs: bool) -> None:
+    life = begun(
+        errand(("notice: asked, within: 5m,", f"notice: asked, within: 5m, {asks},")), attributes={"weight": 2}
+    )
+    assert any(c.spec == "answered" for c in life.clocks.values()) is runs
+
+
 def test_a_reminder_whose_moment_is_past_is_skipped_once() -> None:
     life = begun(errand(), attributes={"visit": after(hours=1).isoformat(), "wants_word": "yes"})
     life.take(happened(at=1, note={"text": "x", "public": False}))

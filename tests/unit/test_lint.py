@@ -23,6 +23,11 @@ def clock(text: str) -> tuple[str, str]:
     return CLOCK, f"  taken: {text}"
 
 
+def demo(text: str) -> tuple[str, str]:
+    """A demo, which the pack has not."""
+    return "teams:\n", f"demo: {{{text}}}\nteams:\n"
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
@@ -56,6 +61,40 @@ def clock(text: str) -> tuple[str, str]:
         (("{type: datetime, ahead: true}", "{type: datetime, default: etta}"), "until: no order has 'etta'"),
         (("{type: datetime, ahead: true}", "{type: datetime, title: {en: Until}}"), "de"),
         (("notify: dropped,", "notify: [dropped, sorry],"), "nobody is there to fill in what it asks"),
+        (("unless: {path: attributes.no_hurry}}", "late_by: 5m}"), "late: a deadline clock takes no 'late_by'; it would be ignored"),
+        (("until: delivered,", "until: delivered, paused_in: held,"), "arrived: a notify clock takes no 'paused_in'"),
+        (("kind: reminder, date", "kind: reminder, reset_by_any_event: true, date"), "reminder: a reminder clock takes no 'reset_by_any_event'"),
+        (clock("{kind: dwell, in: asked, within: 1h, date: eta, escalate: {reason: slow}}"), "taken: a dwell clock takes no 'date'"),
+        (clock("{kind: dwell, in: asked, within: 1h, warn_at: 1h, escalate: {reason: slow}}"), "taken: 'warn_at' is counted from the start"),
+        (clock("{kind: dwell, in: asked, within: 99999999999w, escalate: {reason: slow}}"), "'99999999999w' is longer than a hundred years"),
+        (("{kind: deadline, date: eta,", "{kind: deadline, date: status,"), "status is no date of an order; write eta, appointment.start"),
+        (("{kind: deadline, date: eta,", "{kind: deadline, date: etta,"), "etta is no date of an order"),
+        (("locales: [en, de]", "locales: [en, de]\nexpected_end: [price]"), "price is no date of an order"),
+        (("needs: attributes.reason}", "needs: reason}"), "no order has 'reason'; write eta, price or attributes.x"),
+        (("path: [attributes.visit, eta],", "path: [visit, eta],"), "no order has 'visit'"),
+        (("path: [attributes.visit, eta],", "path: [payment.verifed],"), "no order has 'payment.verifed'"),
+        (("path: attributes.weight, at_most", "path: wieght, at_most"), "no order has 'wieght'"),
+        (("at_most: 20}", "at_most: 20, at_least: 1}"), "weight: one goal, 'at_least' or 'at_most'"),
+        (("at_most: 20}", "at_most: 20, to: done}"), "weight: a average takes no 'to'; it would be ignored"),
+        (("at_most: 20}", "at_most: twenty}"), "weight: 'twenty' is no goal of a average; write 4.5"),
+        (("kind: rate, title: Done, from: asked, to: done, at_least: 90%", "kind: time, title: Done, from: asked, to: done, at_most: 5 moons"), "share: '5 moons' is no goal of a time; write 5d"),
+        (("{after: 40m, to: head}", "{after: 5m, to: head}"), "desk: each level's 'after' counts from the opening"),
+        (("remind_every: 15m", "remind_every: 0s"), "desk: reminds without end"),
+        (('start: "22:00", end: "08:00"', 'start: "08:00", end: "08:00"'), "begin and end at 08:00, and would never be over"),
+        (("fallback: {sms: email}", "fallback: {sms: sms}"), "sms: stands in for itself"),
+        (("audience_fallback: {payer: customer}", "audience_fallback: {payer: payer}"), "payer: stands in for itself"),
+        (("{channels: [sms], quiet: wait}", "{channels: [sms], valid_for: 0s}"), "soon: 'valid_for' of no length"),
+        (("{channels: [sms], quiet: wait}", "{channels: [sms], bundle: {within: 0s}}"), "soon: 'bundle' of no length"),
+        (("teams:\n", "running_orders: {rename: {old: asked}}\nteams:\n"), "rename: moves no order without 'move: true'"),
+        (demo("costumers: [Ada]"), "demo.costumers: unknown key"),
+        (demo("scenarios: [{steps: [{status: asked, prize: true}]}]"), "prize: unknown key"),
+        (demo("scenarios: [{steps: [{status: askd}]}]"), "unknown status 'askd'; did you mean 'asked'?"),
+        (demo("scenarios: [{steps: [{issue: slowly}]}]"), "unknown reason 'slowly'; did you mean 'slow'?"),
+        (demo("scenarios: [{steps: [{status: asked, after: soon}]}]"), "'soon' is not a duration"),
+        (demo("people: {payer: {emial: a@example.com}}"), "unknown field of a person 'emial'; did you mean 'email'?"),
+        (demo("customers: [Ada], locales: [en]"), "'customers' needs 'timezone', from which it is made up"),
+        (demo("timezone: Europe/Nowhere"), "unknown time zone 'Europe/Nowhere'"),
+        (demo("price: {from: 90, to: 40, currency: EUR}"), "no price lies in it; write 'from' below 'to'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_words(edit: tuple[str, str], words: str) -> None:
@@ -72,6 +111,7 @@ def test_a_mistake_is_told_in_words(edit: tuple[str, str], words: str) -> None:
         (", hours: {mon: '09:00-12:00'}, days: [mon]", "2h", "office: 'hours' by weekday says the days already"),
         (", hours: ['09:00-12:00', '11:00-13:00']", "2h", "office: spans overlap, or are empty"),
         (", hours: ['09:00-09:00']", "2h", "office: spans overlap, or are empty"),
+        (", region: BY", "2h", "office: a region of which country? Add 'holidays'"),
         ("", "2 working days", "taken: its calendars' days differ in length; write working hours"),
         (", holidays: XX", "2 working days", "no holidays are known for 'XX'"),
     ],
@@ -125,3 +165,35 @@ def test_what_is_no_usable_yaml_is_told_with_its_line(yaml: str, line: int, word
     found = packs.inspect(tmp_path)[1]
     assert any(words in p.message for p in found), found
     assert line in {p.line for p in found}
+
+
+def test_a_pack_whose_file_is_called_otherwise_is_told() -> None:
+    folder = written(ERRAND)
+    (folder / "chores").mkdir()
+    (folder / "chores" / "workflow.yml").write_text(ERRAND)
+    (told,) = [p for p in packs.inspect(folder)[1] if "chores" in str(p.file)]
+    assert told.message == "is no pack by this name; call it workflow.yaml"
+
+
+def test_what_has_no_effect_as_the_pack_stands_is_remarked() -> None:
+    edits = {
+        "notify: done}": "}", "forward: optional": "forward: any", "needs: attributes.reason": "needs: attributes.reasom",
+        "notices:\n": CALENDARS.format(more="") + "notices:\n",
+        "  late: {channels: [push]}": "  late: {channels: [push], whatsapp_content: {en: {sid: HX00000000000000000000000000000000}}}",
+    }  # fmt: skip
+    yaml = ERRAND
+    for old, new in edits.items():
+        assert yaml.count(old) == 1, old
+        yaml = yaml.replace(old, new)
+    folder = written(yaml)
+    said = {remark.message for remark in packs.idle(folder)}
+    assert said == {
+        "done: nothing tells it; name it at a status, or drop it",
+        "office: nothing counts by it; name it as a clock's 'calendar'",
+        "short: nothing counts by it; name it as a clock's 'calendar'",
+        "late: 'whatsapp_content' is for whatsapp, by which this is not sent",
+        "'optional' counts with 'forward: optional' alone; it is 'any'",
+        "attributes.reasom is not declared; did you mean attributes.reason?",
+    }
+    assert {str(remark) for remark in packs.idle(folder / "errand")} == {str(remark) for remark in packs.idle(folder)}
+    assert not list(packs.idle(written(ERRAND)))

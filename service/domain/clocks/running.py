@@ -73,13 +73,13 @@ def _may_be_relengthened(spec: ClockSpec) -> bool:
 
 
 def _applies(draft: Draft, spec: ClockSpec) -> bool:
-    order = draft.order
-    if spec.statuses:
-        if order.status not in spec.statuses:
-            return False
-    elif draft.workflow.is_final(order.status) and KINDS[spec.kind].ends_with_order:
-        return False
-    if not has_length(spec, order):
+    is_over = draft.workflow.is_final(draft.order.status) and KINDS[spec.kind].ends_with_order
+    return _is_meant(draft, spec) and (bool(spec.statuses) or not is_over)
+
+
+def _is_meant(draft: Draft, spec: ClockSpec) -> bool:
+    """Whether the order, as it stands, is one that the clock is for."""
+    if not _may_run(draft.order, spec) or not has_length(spec, draft.order):
         return False
     if spec.when is None and spec.unless is None:
         return True
@@ -148,7 +148,7 @@ def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
     """Start the promises that this notice reaches its reader in time; it was called for `at` that moment."""
     for spec in draft.workflow.clocks.values():
         kind = KINDS[spec.kind]
-        if not kind.follows_order and spec.notice == notice and has_length(spec, draft.order):
+        if not kind.follows_order and spec.notice == notice and _is_meant(draft, spec):
             due = kind.due(spec, draft.order, at)
             draft.put_clock(f"{spec.name}#{notice_id}", _clock(draft, spec, at, due, notice_id=notice_id))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from service.domain.calendars import Calendar, add_working, is_zone, working_between
+from service.domain.calendars import Calendar, add_working, is_zone, subtract_working, working_between
 from service.domain.conditions.judging import Situation, holds
 from service.domain.durations import duration
 from service.domain.order import Order
@@ -64,6 +64,12 @@ def later(spec: ClockSpec, order: Order, start: datetime, amount: timedelta) -> 
     """When this much of the clock's time has gone by since `start`."""
     calendar = calendar_of(spec, order)
     return add_working(calendar, start, amount) if calendar else start + amount
+
+
+def earlier(spec: ClockSpec, order: Order, end: datetime, amount: timedelta) -> datetime:
+    """From when this much of the clock's time goes by until `end`."""
+    calendar = calendar_of(spec, order)
+    return subtract_working(calendar, end, amount) if calendar else end - amount
 
 
 def left(spec: ClockSpec, order: Order, start: datetime, end: datetime) -> timedelta:

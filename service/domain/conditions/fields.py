@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from service.domain.persons import Assignee
 from service.domain.workflow import Attribute, AttributeType
 
 FIELDS: Final[Mapping[str, AttributeType]] = {
@@ -61,3 +62,11 @@ def type_at(path: str, declared: Mapping[str, Attribute]) -> AttributeType | Non
     if first != "attributes":
         return None if below else OPEN[first]
     return declared[name].type if name in declared and not below else "any"
+
+
+def is_known(path: str) -> bool:
+    """Whether an order may have a value there; what is below an attribute or a list is its own to say."""
+    head, _, rest = path.partition(".")
+    return (
+        type_at(path, {}) is not None or (head == "assignee" and rest in Assignee.__struct_fields__) or head == "lists"
+    )

@@ -18,6 +18,7 @@ class Deadline:
     begins_again: ClassVar[bool] = False
     ends_with_order: ClassVar[bool] = True
     needs: ClassVar[str] = "date"
+    takes: ClassVar[frozenset[str]] = frozenset({"date", "default", "paused_in"})
 
     def basis(self, spec: ClockSpec, order: Order, timezone: str) -> datetime | None:
         """The date; one without a time is its end, in the pack's zone."""

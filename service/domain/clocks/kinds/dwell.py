@@ -18,6 +18,7 @@ class Dwell:
     begins_again: ClassVar[bool] = True
     ends_with_order: ClassVar[bool] = True
     needs: ClassVar[str] = ""
+    takes: ClassVar[frozenset[str]] = frozenset({"paused_in", "reset_by_any_event"})
 
     def basis(self, spec: ClockSpec, order: Order, timezone: str) -> datetime | None:
         """When the order entered its status."""

@@ -15,7 +15,8 @@ class Kind(Protocol):
     started by what it is about. `is_about_order`: those who work on the order sort by when it is due.
     `only_ahead`: it is not started once its moment is past. `begins_again`: it counts anew when its one status is
     entered again. `ends_with_order`: it runs in no status that is final, unless its pack says in which it runs.
-    `needs`: the key of a pack without which there is no such clock, if there is one.
+    `needs`: the key of a pack without which there is no such clock, if there is one. `takes`: the keys of a pack that
+    it heeds and others do not.
     """
 
     is_promise: ClassVar[bool]
@@ -25,6 +26,7 @@ class Kind(Protocol):
     begins_again: ClassVar[bool]
     ends_with_order: ClassVar[bool]
     needs: ClassVar[str]
+    takes: ClassVar[frozenset[str]]
 
     def basis(self, spec: ClockSpec, order: Order, timezone: str) -> datetime | None:
         """The moment (UTC) from which the clock counts now; None while there is none."""

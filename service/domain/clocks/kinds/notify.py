@@ -18,6 +18,7 @@ class Notify:
     begins_again: ClassVar[bool] = False
     ends_with_order: ClassVar[bool] = True
     needs: ClassVar[str] = "notice"
+    takes: ClassVar[frozenset[str]] = frozenset({"notice", "until"})
 
     def basis(self, spec: ClockSpec, order: Order, timezone: str) -> datetime | None:
         """None: a notice starts it, not the order."""

@@ -18,6 +18,7 @@ class Reply:
     begins_again: ClassVar[bool] = False
     ends_with_order: ClassVar[bool] = False
     needs: ClassVar[str] = ""
+    takes: ClassVar[frozenset[str]] = frozenset({"paused_in"})
 
     def basis(self, spec: ClockSpec, order: Order, timezone: str) -> datetime | None:
         """Since when somebody waits; None while nobody does."""
