@@ -17,6 +17,8 @@ from tests.support.process import Process, command, environment
 from tests.support.providers import TOKEN, Mailbox, Providers
 
 TRY_AGAIN_S = 0.2
+# So many are brought at a time, each until it was taken.
+AT_ONCE = 20
 
 
 async def brought(port: int, number: str, sid: str) -> bool:
@@ -37,10 +39,11 @@ async def brought(port: int, number: str, sid: str) -> bool:
         return False
 
 
-async def until_taken(port: int, number: str, sid: str) -> None:
-    while not await brought(port, number, sid):
-        await asyncio.sleep(TRY_AGAIN_S)
-    await brought(port, number, sid)  # and once more, as whoever heard no answer does
+async def until_taken(turn: asyncio.Semaphore, port: int, number: str, sid: str) -> None:
+    async with turn:
+        while not await brought(port, number, sid):
+            await asyncio.sleep(TRY_AGAIN_S)
+        await brought(port, number, sid)  # and once more, as whoever heard no answer does
 
 
 async def told(queue: aio_pika.abc.AbstractQueue, orders: int) -> Counter[tuple[str, str]]:
@@ -87,16 +90,17 @@ async def test_each_reply_reaches_the_order_system_once(
         async with asyncio.timeout(30 + orders):
             while len([s for s in providers.sent if s.channel == "whatsapp"]) < orders:
                 await asyncio.sleep(0.1)
+        turn = asyncio.Semaphore(AT_ONCE)
         taps = [
-            asyncio.create_task(until_taken(service.port, str(person(n + 1)["whatsapp"]), f"SM{n}"))
+            asyncio.create_task(until_taken(turn, service.port, str(person(n + 1)["whatsapp"]), f"SM{n}"))
             for n in range(orders)
         ]
         died = 0
         for kill in range(kills):
             service.close()
             point = ("replies.before_commit", "replies.after_commit")[kill % 2]
-            service = Process(tmp_path, env | {"STAGEBELL_FAILPOINT": f"{point}:{1 + kill // 2 % 4}"})
-            async with asyncio.timeout(60):
+            service = Process(tmp_path, env | {"STAGEBELL_FAILPOINT": f"{point}:{1 + kill // 2 % 12}"})
+            async with asyncio.timeout(150):
                 while service.process.poll() is None and not all(t.done() for t in taps):
                     await asyncio.sleep(0.1)
             died += service.process.poll() is not None
