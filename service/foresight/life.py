@@ -21,6 +21,7 @@ from service.domain.draft import Decision, EscalationChange
 from service.domain.notices import (
     FINAL_STATES,
     SENT_STATES,
+    Accepted,
     Message,
     PlannedNotice,
     ProviderResult,
@@ -129,6 +130,8 @@ class PlayedLife(Life):
 
     def __init__(self, workflow: Workflow, new_id: UUID, provider: Provider) -> None:
         super().__init__(workflow, new_id)
+        # Orders whose messages to one person may leave with this one's; none: each leaves alone.
+        self.beside: Sequence[PlayedLife] = ()
         self._provider = provider
         self._ahead: list[tuple[datetime, int, Callable[[datetime], object]]] = []
         self._pushed = 0
@@ -166,6 +169,11 @@ class PlayedLife(Life):
             else:
                 return
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When something happens next by itself."""
+        return min((m for m in (self.wake, self._ahead[0][0] if self._ahead else None) if m), default=None)
+
     def _next_ahead(self) -> None:
         at, _, happens = heappop(self._ahead)
         happens(at)
@@ -180,6 +188,8 @@ class PlayedLife(Life):
 
     def _send(self, message_id: UUID, at: datetime) -> None:
         n = self.messages[message_id]
+        if n.state == "bundled":
+            return
         if ended := self.stale(n, at):
             self._settled(at, n, ended)
             return
@@ -187,8 +197,19 @@ class PlayedLife(Life):
         for answer in self._provider.answers(n, at):
             if answer.at > at:
                 self.later(answer.at, partial(self._heard, n.id, answer.result))
-            else:
-                self._heard(n.id, answer.result, at)
+                continue
+            self._heard(n.id, answer.result, at)
+            if n.bundle and isinstance(answer.result, Accepted):
+                for life in self.beside:
+                    life.join(n, at)
+
+    def join(self, carrier: Message, at: datetime) -> None:
+        """What waits here for the same person on the same channel leaves within it, as the service's bundles do."""
+        where = carrier.bundle, carrier.channel, carrier.address
+        for n in [m for m in self.messages.values() if m.state == "pending"]:
+            if (n.bundle, n.channel, n.address) == where:
+                left = replace(n, state="bundled", error=f"left in one message with {carrier.notice}")
+                self._settled(at, n, self.stale(n, at) or left)
 
     def _heard(self, message_id: UUID, result: ProviderResult, at: datetime) -> None:
         n = self.messages[message_id]

@@ -152,6 +152,19 @@ class _InventedLife(PlayedLife):
             self.decide(HandleEscalation(at, escalation, "acknowledge", _NOBODY))
 
 
+def _play_until(lives: Sequence[PlayedLife], moment: datetime) -> None:
+    """Let everything happen in them that is due by then, in due order: their messages may leave together."""
+    if len(lives) == 1:
+        lives[0].play_until(moment)
+        return
+    while True:
+        ahead = [(each.next_at, i) for i, each in enumerate(lives) if each.next_at is not None]
+        due, first = min(ahead, default=(None, 0))
+        if due is None or due > moment:
+            return
+        lives[first].play_until(due)
+
+
 class _Lives:
     """Plays one order after the other."""
 
@@ -172,18 +185,17 @@ class _Lives:
             at = invented.published
             if (life := lives.get(invented.order_id)) is None:
                 life = lives[invented.order_id] = self._life(number, len(lives))
-            for each in lives.values():
-                each.play_until(at)
+                for each in lives.values():
+                    each.beside = [*lives.values()]
+            _play_until([*lives.values()], at)
             if invented.id in taken or invented.data["workflow"] != self._workflow.name:
                 continue
             taken.add(invented.id)
             with suppress(Rejection):
                 self._decide(life, EventReceived(at, self._event(life, number, invented)), lives)
-            for each in lives.values():
-                each.play_until(at)
-        for each in lives.values():
-            each.play_until(at + AFTERWARDS)
-            self.events += each.happened
+            _play_until([*lives.values()], at)
+        _play_until([*lives.values()], at + AFTERWARDS)
+        self.events += sum(each.happened for each in lives.values())
         return [*lives.values()]
 
     def _life(self, number: int, part: int) -> _InventedLife:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.domain.scopes import EVERYTHING
+from service.foresight.replaying import as_it_was
 from service.intake.dead_letters import DeadLetters
 from service.intake.decoding import Incoming
 from service.intake.intake import Intake
@@ -18,7 +19,9 @@ from service.ledger.database.engine import Ledger
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.messages.tables import outbox
 from service.ledger.orders.locking import find
+from service.ledger.orders.past import past_of
 from service.ledger.orders.tables import waiting_events
+from service.ledger.people.erasing import old_orders
 from service.orders import Orders
 from service.timekeeping import ManualTime
 from service.workflows.packs import Packs
@@ -140,6 +143,44 @@ async def test_parts_that_end_at_once_lose_nothing(small: Small) -> None:
     assert order is not None
     assert order.status == "delivered"
     assert [p.status for p in order.parts] == ["delivered"] * len(parts)
+
+
+async def test_two_who_look_decide_what_waited_once(small: Small) -> None:
+    await small.take(*(part_of(f"W{n}", f"P{n}", recipients=TO_ASHA) for n in range(3)))
+    await small.take(*(parcel(f"W{n}") for n in range(3)))
+    await asyncio.gather(small.waiting.look(), Small(small.ledger).waiting.look())
+    async with small.ledger.reading() as tx:
+        wholes = [await find(tx, "parcel", f"W{n}", scope=EVERYTHING) for n in range(3)]
+    assert [w.entered for w in wholes if w] == [{"announced": 1, "in_transit": 1}] * 3
+    assert await small.waits() == 0
+
+
+async def test_whole_and_parts_are_played_again_as_they_were(small: Small) -> None:
+    people = {"recipients": TO_ASHA}
+    await small.take(part_of("W", "P1", **people), parcel("W", attributes={"parcels": 2}, **people))
+    await small.waiting.look()
+    await small.take(part_of("W", "P2", **people), parcel("P1", "delivered", 2), parcel("P2", "delivered", 3))
+    workflow = all_packs().get("parcel").workflow
+    async with small.ledger.reading() as tx:
+        stored = [await find(tx, "parcel", name, scope=EVERYTHING) for name in ("W", "P1", "P2")]
+        pasts = {p.reference: p for p in await past_of(tx, [o.id for o in stored if o])}
+    for order in stored:
+        assert order is not None
+        assert pasts[order.reference].left_out == ""
+        assert as_it_was(pasts[order.reference], lambda _version: workflow).order == order
+
+
+async def test_people_of_a_part_stay_until_its_whole_has_ended_too(small: Small) -> None:
+    people = {"recipients": TO_ASHA}
+    await small.take(parcel("W", attributes={"parcels": 2}, **people), part_of("W", "P1", "delivered", **people))
+
+    async def old() -> set[str]:
+        async with small.ledger.reading() as tx:
+            return {ref.reference for ref in await old_orders(tx, NOON + timedelta(days=1), 10)}
+
+    assert await old() == set()
+    await small.take(part_of("W", "P2", "delivered", **people))
+    assert await old() == {"W", "P1", "P2"}
 
 
 async def test_a_part_and_its_whole_are_shown_together(world: World, caller: Caller) -> None:

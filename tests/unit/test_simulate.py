@@ -12,7 +12,7 @@ from service.channels import registry
 from service.cli.main import app
 from service.foresight.simulating import Assumptions, NoDemo, Simulated, simulate
 from service.prices import PricesError, country_of, in_words
-from tests.support.packs import device_pickup, errand
+from tests.support.packs import all_packs, device_pickup, errand
 from tests.support.world import ROOT
 
 PRICES = """
@@ -122,3 +122,16 @@ def test_prices_that_cannot_be_used_say_why(text: str, problem: str) -> None:
 def test_countries_of_numbers() -> None:
     numbers = {"+919812345678": "IN", "+14165550123": "CA", "+12125550123": "US", "+77011234567": "KZ", "a@b.c": ""}
     assert {n: country_of(n) for n in numbers} == numbers
+
+
+def test_an_order_is_played_with_its_parts_and_what_bundles_leaves_as_one() -> None:
+    pack = all_packs().get("parcel")
+    done = simulate(pack, 2, assumed=PERFECT)  # the second is one of three parcels
+    sent: dict[tuple[str, str], int] = {}
+    for m in done.messages.by:
+        sent[m.notice, m.channel] = sent.get((m.notice, m.channel), 0) + m.count
+    # Two of the three go out in the same minutes; one of them goes out once more, and one parcel is by itself.
+    assert sent["out_for_delivery", "push"] == 3
+    assert sent["partly_delivered", "push"] >= 1
+    assert sent["delivered", "push"] == 2, "the whole tells it, and the parts do not"
+    assert done.per_customer.max > 10
