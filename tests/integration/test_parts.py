@@ -156,7 +156,7 @@ async def test_two_who_look_decide_what_waited_once(small: Small) -> None:
 
 
 async def test_whole_and_parts_are_played_again_as_they_were(small: Small) -> None:
-    people = {"recipients": TO_ASHA}
+    people: dict[str, Any] = {"recipients": TO_ASHA}
     await small.take(part_of("W", "P1", **people), parcel("W", attributes={"parcels": 2}, **people))
     await small.waiting.look()
     await small.take(part_of("W", "P2", **people), parcel("P1", "delivered", 2), parcel("P2", "delivered", 3))
@@ -171,7 +171,7 @@ async def test_whole_and_parts_are_played_again_as_they_were(small: Small) -> No
 
 
 async def test_people_of_a_part_stay_until_its_whole_has_ended_too(small: Small) -> None:
-    people = {"recipients": TO_ASHA}
+    people: dict[str, Any] = {"recipients": TO_ASHA}
     await small.take(parcel("W", attributes={"parcels": 2}, **people), part_of("W", "P1", "delivered", **people))
 
     async def old() -> set[str]:
