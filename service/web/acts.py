@@ -96,6 +96,9 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
             seen = await _still(request, ref, seen)
     if verdict.reason == OUTSIDE:
         raise NoSuchOrder
+    if verdict.reason == STALE and asked.act == CREATE and not scope_of(request).is_everything:
+        # There is one that is not theirs to see.
+        raise NoSuchOrder
     if verdict.reason == STALE:
         raise Problem(409, "Changed meanwhile", STALE)
     if verdict.outcome == "rejected":
@@ -179,8 +182,9 @@ async def _still(request: web.Request, ref: OrderRef, seen: int) -> int:
     if now is None and not scope.is_everything:
         raise NoSuchOrder
     version = now.entries if now else 0
-    if now is not None and seen < version and not any(line["kind"] in MATTERS for line in changed):
-        return version
+    # What others wrote for themselves makes it no other order for the people of a party.
     if now is not None and (viewer := viewer_of(request)):
         changed = lines_seen(changed, viewer.role, own_ids(now, viewer.role, scope))
+    if now is not None and seen < version and not any(line["kind"] in MATTERS for line in changed):
+        return version
     raise Problem(409, "Changed meanwhile", STALE, changed=changed, version=version)

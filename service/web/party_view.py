@@ -95,8 +95,11 @@ def actor_of(request: web.Request, order: Order | None) -> JsonObject:
 def with_own(recipients: object, viewer: Viewer) -> JsonObject:
     """The people of a new order, whose maker takes part in it: else they would not see it again."""
     known: JsonObject = msgspec.to_builtins(recipients) if recipients else {}
-    mine = [{"id": i} for i in sorted(viewer.scope.ids_of(viewer.role))]
-    return known if known.get(viewer.role) or len(mine) > 1 else {**known, viewer.role: mine}
+    ids, said = sorted(viewer.scope.ids_of(viewer.role)), known.get(viewer.role)
+    people = said if isinstance(said, list) and said else [said or {}]
+    if len(ids) > 1 or any(p.get("id") for p in people):
+        return known
+    return {**known, viewer.role: [{**people[0], "id": ids[0]}, *people[1:]]}
 
 
 def _person(p: P, audience: str, rules: PartyRules, ids: Collection[str], role: str) -> P:

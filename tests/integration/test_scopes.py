@@ -310,6 +310,16 @@ async def test_a_party_acts_on_its_own_orders_as_its_pack_allows(world: World, c
     assert [p["id"] for p in (await agent.get("/v1/orders/marketing_services/M-2"))[1]["recipients"]["partner"]] == [
         "p-3"
     ]
+    named = made | {"recipients": {"partner": {"name": "Our office", "email": "office@example.com"}}}
+    assert (await partner.post("/v1/orders/marketing_services/M-4/acts", named))[0] == 201
+    _, seen = await partner.get("/v1/orders/marketing_services/M-4")
+    assert (seen["recipients"]["partner"][0]["id"], seen["recipients"]["partner"][0]["name"]) == ("p-3", "Our office")
+    internal = {"act": "note", "note": {"text": "between us", "public": False}}
+    assert (await agent.post("/v1/orders/marketing_services/M-4/acts", internal))[0] == 200
+    late = {"act": "note", "note": {"text": "in time"}, "version": seen["version"]}
+    assert (await partner.post("/v1/orders/marketing_services/M-4/acts", late))[0] == 200, "not theirs to know"
+    finance = await caller("agent", "team:finance")
+    assert (await finance.post("/v1/orders/marketing_services/M-4/acts", made))[0] == 404
     another = await caller("partner", "partner:p-4")
     status, problem = await another.post("/v1/orders/marketing_services/M-2/acts", made)
     assert (status, "already" in json.dumps(problem)) == (404, False), "that there is one is not theirs to know"
