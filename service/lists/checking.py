@@ -44,13 +44,17 @@ class Checker:
         self._region = region
         self._named = named
         # Eight bytes tell the values of a file apart, and 100,000 of them take a few megabytes.
+        self._columns = tuple(spec.columns.items())
+        self._names = spec.columns.keys()
         self._seen: dict[str, dict[bytes, int]] = {name: {} for name in spec.unique}
         self.mistakes = Mistakes()
 
     def row(self, n: int, cells: Mapping[str, Any]) -> JsonObject | None:
         """The row as it is kept, without its empty cells; None where something is wrong with it."""
         before, values = self.mistakes.count, {}
-        for name, column in self._spec.columns.items():
+        for name, column in self._columns:
+            if name not in cells and not column.required:
+                continue
             try:
                 value = value_of(column, cells.get(name), self._region)
             except ValueError as error:
@@ -60,7 +64,7 @@ class Checker:
                 values[name] = value
             elif column.required:
                 self.mistakes.add(n, self._named(name), "is empty, and every row needs it")
-        for name in cells.keys() - self._spec.columns.keys():
+        for name in cells.keys() - self._names:
             self.mistakes.add(n, str(name)[:80], f"is no column; known are {', '.join(self._spec.columns)}")
         if not values and before == self.mistakes.count:
             self.mistakes.add(n, "", "is empty")

@@ -19,8 +19,8 @@ MOST_LETTERS: Final = 2000
 _NUMBER: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
 _MONEY: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,4})?)\s*([A-Z]{3})")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-# Line ends and tabs are text; what else controls is not (Unicode, category Cc).
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Line ends and tabs are text; what else controls is not (Unicode, category Cc), nor is half of a surrogate pair.
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _TRUTHS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "yes", "y", "1", "ja", "oui", "si", "sí", "sim"), True),
     **dict.fromkeys(("false", "no", "n", "0", "nein", "non", "não"), False),
@@ -44,21 +44,26 @@ def value_of(column: Column, raw: Any, region: str) -> Any:
 
 
 def _text(raw: Any) -> str:
+    text = raw if isinstance(raw, str) else _plain(raw)
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"has {len(text)} characters; at most {MOST_LETTERS} are taken")
+    if _NO_TEXT.search(text):
+        raise ValueError("holds characters that are no text (control characters)")
+    return text
+
+
+def _plain(raw: Any) -> str:
+    """As people would have typed what a spreadsheet, or JSON, has as something else."""
     if isinstance(raw, bool):
         raise ValueError("is yes or no, and not a text")
     if isinstance(raw, float) and raw.is_integer():
         # A spreadsheet's idea of a whole number.
         raw = int(raw)
     if isinstance(raw, (datetime, date)):
-        raw = raw.isoformat()
-    if not isinstance(raw, (str, int, float, Decimal)):
+        return raw.isoformat()
+    if not isinstance(raw, (int, float, Decimal)):
         raise ValueError("is not a text")
-    text = str(raw).strip()
-    if len(text) > MOST_LETTERS:
-        raise ValueError(f"has {len(text)} characters; at most {MOST_LETTERS} are taken")
-    if _CONTROL.search(text) or any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError("holds characters that are no text (control characters)")
-    return text
+    return str(raw)
 
 
 def _number(raw: Any) -> int | float:

@@ -285,3 +285,28 @@ async def test_new_rows_are_sent_by_mail_now_and_by_the_calendar(world: World, c
     await world.travel_to(world.clock.now() + timedelta(days=31))
     assert len([m for m in mailed(world, "a@example.com") if "new row" in m]) == 1, "nothing new, nothing sent"
     assert (await supervisor.get(link[1]))[0] == 404, "links end"
+
+
+async def test_a_party_has_the_lists_of_its_own_orders_and_files_of_public_notes(world: World, caller: Caller) -> None:
+    people = {**PEOPLE, "provider": {"id": "v-9", "email": "studio@example.com"}}
+    await world.accept(event("M-1", "approved", workflow="marketing_services", recipients=people))
+    agent, other = await caller("agent"), await caller("provider", "provider:v-10")
+    provider = await caller("provider", "provider:v-9")
+    assert (await provider.post(LEADS, {"rows": [{"email": "eva@example.com"}]}))[0] == 201
+    assert await emails(provider) == ["eva@example.com"]
+    _, text = await provider.get(f"{LEADS}?format=csv")
+    assert "eva@example.com" in text
+    added = next(t for t in (await agent.get(ORDER))[1]["timeline"] if t["kind"] == "rows_added")
+    assert added["by"] == "provider"
+    assert (await other.get(LEADS))[0] == 404
+    assert (await other.post(LEADS, {"rows": [{"email": "x@example.com"}]}))[0] == 404
+    assert (await provider.get(f"{ORDER}/lists/shoes"))[0] == 404
+    files = []
+    for public in (False, True):
+        path, headers = f"{ORDER}/attachments?name=x.txt", {"Content-Type": "text/plain"}
+        _, file = await agent.call("POST", path, data=b"words", headers=headers)
+        note = {"text": "x", "public": public, "attachments": [{"id": file["id"]}]}
+        assert (await agent.post(f"{ORDER}/acts", {"act": "note", "note": note}))[0] == 200
+        files.append(f"{ORDER}/attachments/{file['id']}")
+    assert [(await provider.get(f))[0] for f in files] == [404, 200]
+    assert [(await other.get(f))[0] for f in files] == [404, 404]

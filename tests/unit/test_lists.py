@@ -21,6 +21,7 @@ from service.lists.values import value_of
 from tests.support.events import NOON, event
 from tests.support.life import Life
 from tests.support.packs import all_packs
+from tests.support.world import ROOT
 
 SPEC = ListSpec(
     "leads",
@@ -130,6 +131,17 @@ def test_a_workbook_is_read_with_its_days_and_numbers() -> None:
     found = read(workbook(["email", "since", "size", "wants"], ["a@example.com", _day(2026, 1, 5), 3, True]))
     assert found.mistakes.shown == []
     assert found.rows.sample == [{"email": "a@example.com", "since": "2026-01-05", "size": 3, "wants": True}]
+
+
+def test_an_old_workbook_is_read_too() -> None:
+    content = (ROOT / "tests/data/leads.xls").read_bytes()
+    found = read(content)
+    assert found.mistakes.shown == []
+    assert found.rows.sample == [
+        {"email": "a@example.com", "since": "2026-01-05", "size": 3, "wants": True, "phone": "+33612345678"},
+        {"email": "b@example.com", "size": 2.5},
+    ]
+    assert read(content[:2000]).mistakes.count == 1
 
 
 BROKEN: tuple[tuple[str, bytes, list[tuple[int, str]]], ...] = (

@@ -60,6 +60,7 @@ def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonO
     """Seal these rows and find their digests; takes some 20 µs a row, so it is done beside the loop for many."""
     written: Rows = []
     keys: Rows = []
+    greeting = place.spec.greeting
     for row in rows:
         row_id = new_uuid()
         written.append(
@@ -68,7 +69,7 @@ def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonO
                 "order_id": place.order_id,
                 "list": place.spec.name,
                 "batch_id": batch_id,
-                "asks": bool(place.spec.greeting and row.get(place.spec.greeting.when)),
+                "asks": bool(greeting and row.get(greeting.when)),
                 "sealed_row": seal_json(keyring, row, LIST_ROW.of(row_id)),
             }
         )
