@@ -30,7 +30,7 @@ ASKED_OF_ALL: Final = {
     r"UPDATE notices SET sealed_secret=.* notices\.valid_until <=": "codes whose time is over",
     r"orders\.wake_at": "orders whose clocks are due",
     r"FROM orders WHERE orders\.id > .* LIMIT|FROM order_(attributes|parties) WHERE order_(attributes|parties)\.order_id >": "orders to be indexed anew",
-    r"DELETE FROM (causes|replies) WHERE .*at <": "what is forgotten after its time",
+    r"DELETE FROM (causes|replies) WHERE .*at <|FROM (attachments|list_batches) WHERE .*stored_at <": "what is forgotten after its time",
 }
 
 
