@@ -56,7 +56,7 @@ async def test_open_routes_are_only_these() -> None:
     without = {r.path for r in (*API, *PAGES, *OPERATIONS) if r.role is None}
     assert without == {
         "/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/schemas/{type}.json", "/t/{token}", "/t/{token}.json",
-            "/t/{token}/preferences", "/t/{token}/replies/{reply}", "/a/{token}", "/a/{token}/{act}",
+            "/t/{token}/preferences", "/t/{token}/replies/{reply}", "/a/{token}", "/a/{token}/{act}", "/f/{token}", "/l/{token}",
         "/callbacks/twilio/status", "/callbacks/twilio/inbound", "/u/{token}", "/desk/sign-in", "/desk/sign-out",
         "/desk/sign-in/oidc", "/desk/sign-in/oidc/callback",
     }  # fmt: skip
