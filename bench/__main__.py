@@ -78,7 +78,7 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
 async def main() -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=int, default=3000)
+    parser.add_argument("--events", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency-seconds", type=int, default=10)
     parser.add_argument("--past", type=int, default=5_000_000)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -13,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from tests.support.nodes import Postgres, Rabbit, free_port, running
 from tests.support.providers import service_account
 
 ROOT = Path(__file__).parents[1]
+# What is done in the bench's own process is not told of among its figures.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def alone(

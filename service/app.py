@@ -87,6 +87,8 @@ ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
 STOP_WITHIN_S: Final = 9.0
 GC_THRESHOLD: Final = 20_000
 ALIGN_EVERY_S: Final = 15.0
+# To compile all templates takes seconds; a code that comes meanwhile meets few of these turns, each of some 10 ms.
+WARM_PAUSES: Final = 4
 
 
 class App:
@@ -243,8 +245,9 @@ class App:
         """Compile what no check has compiled, so that the first message of its kind is not the slow one."""
         for templates in [pack.templates for pack in self.packs]:
             for name in templates.names():
+                began = wall.monotonic()
                 templates.compiled(name)
-                await asyncio.sleep(0)
+                await asyncio.sleep(WARM_PAUSES * (wall.monotonic() - began))
 
     async def _on_reload(self) -> None:
         await self.broker.connect(self.teams)
