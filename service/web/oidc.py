@@ -207,5 +207,5 @@ def _scope(claims: JsonObject, name: str) -> Scope:
     said = claims.get(name)
     texts = said.split() if isinstance(said, str) else said
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
-        raise Rejection("a list of scopes such as workflow:repair or provider:v-9 is expected, or 'all'")
+        raise Rejection("a list of scopes such as workflow:NAME or AUDIENCE:ID is expected, or 'all'")
     return EVERYTHING if texts == [ALL] else read_scope(texts)

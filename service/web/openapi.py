@@ -62,7 +62,7 @@ _SECURITY: Final = {
         "type": "http",
         "scheme": "bearer",
         "description": "an API key, made by `stagebell keys create`; with `--scope` it is limited to workflows "
-        "(`workflow:repair`), teams (`team:finance`) or the orders of a party (`provider:v-9`), and everything else "
+        "(`workflow:NAME`), teams (`team:finance`) or the orders of a party (`provider:v-9`), and everything else "
         "is not there for it; `x-scopes` of an operation says which limited keys it serves",
     },
     "session": {

@@ -236,6 +236,19 @@ class Scene:
         twice = bool(rows) and all(r["state"] == "unknown" and r["resend_count"] for r in rows)
         return f"{' '.join(key)} ({said or 'never planned'})", notice in NEVER_RESENT or twice
 
+    async def caught(self, *channels: str) -> int:
+        """How many messages on these channels the dead process was sending: they may have arrived."""
+        connection = await connect(self._database)
+        try:
+            return int(
+                await connection.fetchval(
+                    "SELECT count(*) FROM messages WHERE state = 'sending' AND send_begun AND channel = ANY($1::text[])",
+                    list(channels),
+                )
+            )
+        finally:
+            await connection.close()
+
     async def unclean(self) -> list[str]:
         """What is still under way."""
         connection = await connect(self._database)
