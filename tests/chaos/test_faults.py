@@ -29,9 +29,9 @@ async def killed_or_passed_by(scene: Scene, process: Process) -> None:
 
 
 async def test_killed_at_every_named_point(scene: Scene) -> None:
-    """Each point between two steps, every other one in the short form; a message may be doubled only where a provider had it and nobody had noted that."""
+    """Each point between two steps, every third in the short form; a message may be doubled only where a provider had it and nobody had noted that."""
     await scene.start()
-    points = POINTS if LONG else POINTS[::2]
+    points = POINTS if LONG else POINTS[::3]
     caught = 0
     for n, point in enumerate(points):
         scene.processes[0].kill()

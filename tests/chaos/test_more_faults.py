@@ -96,6 +96,7 @@ async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Sce
     await all_is_well(scene)
 
 
+@pytest.mark.long
 async def test_tables_are_locked_for_a_while(scene: Scene, postgres_url: str) -> None:
     await scene.start()
     await scene.publish(5, 34)

@@ -13,6 +13,8 @@ from service.workflows.packs import PackError
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 SMS = "device_pickup/en/vendor_en_route.sms.j2"
 
 

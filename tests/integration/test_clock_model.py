@@ -16,6 +16,8 @@ from tests.support.events import event
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 ORDERS, STEPS = 25, 40
 
 

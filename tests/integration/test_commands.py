@@ -200,13 +200,15 @@ def test_the_editors_schema_is_the_current_one() -> None:
     assert kept == WorkflowYaml.model_json_schema(mode="validation")
 
 
-# In the short form two; scenarios play the lives of all of them.
+# In the short form one; scenarios play the lives of all of them.
 @pytest.mark.parametrize(
     "workflow",
     [
         "device_pickup",
-        "appointment",
-        *(pytest.param(w, marks=pytest.mark.long) for w in ("home_service", "repair", "marketing_services", "parcel")),
+        *(
+            pytest.param(w, marks=pytest.mark.long)
+            for w in ("appointment", "home_service", "repair", "marketing_services", "parcel")
+        ),
     ],
 )
 def test_the_demo_plays_any_workflow_and_exits(tmp_path: Path, workflow: str) -> None:

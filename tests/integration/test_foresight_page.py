@@ -4,11 +4,15 @@ import shutil
 from html import unescape
 from pathlib import Path
 
+import pytest
+
 from service.ledger.orders import packs as pack_store
 from service.workflows.packs import bundle, load, rules
 from tests.integration.conftest import Caller
 from tests.support.events import event, minutes, person
 from tests.support.world import ROOT, World
+
+pytestmark = pytest.mark.any_database
 
 
 async def another_version(world: World, folder: Path) -> str:

@@ -73,6 +73,7 @@ def parcel(order_id: str, status: str = "announced", at: float = 0, **data: Any)
     return event(order_id, status, minutes(at), workflow="parcel", **data)
 
 
+@pytest.mark.any_database
 async def test_what_comes_before_its_whole_waits_and_is_decided_in_its_order(small: Small) -> None:
     first = part_of("W", "P1", recipients=TO_ASHA)
     assert await small.take(first, parcel("P1", "out_for_delivery", 2)) == ["waiting", "waiting"]
@@ -89,12 +90,14 @@ async def test_what_comes_before_its_whole_waits_and_is_decided_in_its_order(sma
     assert await small.take(first, parcel("P1", "in_transit", 2)) == ["duplicate", "late"]
 
 
+@pytest.mark.any_database
 async def test_a_whole_of_the_same_batch_ends_the_waiting(small: Small) -> None:
     assert await small.take(part_of("W", "P1"), parcel("W")) == ["waiting", "accepted"]
     assert await small.waiting.look() == 1
     assert (await small.status("P1"), await small.status("W")) == ("in_transit", "in_transit")
 
 
+@pytest.mark.any_database
 async def test_after_an_hour_all_of_the_part_are_dead_letters_and_can_be_replayed(small: Small) -> None:
     await small.take(part_of("W", "P1"))
     small.clock.advance(minutes=30)
@@ -115,6 +118,7 @@ async def test_after_an_hour_all_of_the_part_are_dead_letters_and_can_be_replaye
     assert await small.take(part_of("W", "P2")) == ["accepted"]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -170,6 +174,7 @@ async def test_whole_and_parts_are_played_again_as_they_were(small: Small) -> No
         assert as_it_was(pasts[order.reference], lambda _version: workflow).order == order
 
 
+@pytest.mark.any_database
 async def test_people_of_a_part_stay_until_its_whole_has_ended_too(small: Small) -> None:
     people: dict[str, Any] = {"recipients": TO_ASHA}
     await small.take(parcel("W", attributes={"parcels": 2}, **people), part_of("W", "P1", "delivered", **people))
@@ -183,6 +188,7 @@ async def test_people_of_a_part_stay_until_its_whole_has_ended_too(small: Small)
     assert await old() == {"W", "P1", "P2"}
 
 
+@pytest.mark.any_database
 async def test_a_part_and_its_whole_are_shown_together(world: World, caller: Caller) -> None:
     await world.accept(
         parcel("W-1", recipients=TO_ASHA, attributes={"parcels": 2}),

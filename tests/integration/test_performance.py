@@ -10,6 +10,8 @@ from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 SLOW, FAST = {**VENDOR, "id": "v-slow", "name": "Slow"}, {**VENDOR, "id": "v-fast", "name": "Fast"}
 
 

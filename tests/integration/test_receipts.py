@@ -18,6 +18,8 @@ from tests.support.events import CUSTOMER, VENDOR, event
 from tests.support.providers import TOKEN, Mailbox, Providers
 from tests.support.world import World, settings_for
 
+pytestmark = pytest.mark.any_database
+
 INBOUND = "/callbacks/twilio/inbound"
 MULTIPART = "multipart/form-data; boundary=b"
 FORM = "application/x-www-form-urlencoded"

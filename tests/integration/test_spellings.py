@@ -17,6 +17,8 @@ from tests.support.events import event
 from tests.support.world import World
 from tests.unit.test_canonical import COUNTRIES, examples, spelled
 
+pytestmark = pytest.mark.any_database
+
 AT_ONCE = 500
 Spelling = tuple[str, str | None]
 
