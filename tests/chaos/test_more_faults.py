@@ -162,7 +162,8 @@ async def test_the_disk_of_the_database_is_full_for_a_while(
             await scene.close()
 
 
-@pytest.mark.parametrize("jump", ["+2d", pytest.param("-2d", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("jump", ["+2d", "-2d"])
 async def test_the_system_clock_jumps(scene: Scene, tmp_path: Path, jump: str) -> None:
     """Promises are counted by a clock that does not jump: nothing breaks, expires or hangs."""
     moved = tmp_path / "faketime"

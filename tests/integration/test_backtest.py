@@ -35,7 +35,7 @@ ROUNDS = 10
 OPTIONS: Any = {"sqlite_synchronous": "NORMAL"}
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 def url(request: pytest.FixtureRequest) -> str:
     """A migrated database of each kind."""
     found: str = request.getfixturevalue(f"{request.param}_url")

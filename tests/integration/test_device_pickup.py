@@ -7,6 +7,8 @@ import pytest
 from tests.support.events import CUSTOMER, OTHER_VENDOR, VENDOR, event, minutes
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 OTP = {"otp": {"value": "481920", "expires": "2026-03-02T08:00:00Z"}}
 HAPPY: list[tuple[str, dict[str, Any]]] = [
     ("created", {"recipients": {"customer": CUSTOMER}}),

@@ -18,6 +18,8 @@ from tests.support.events import CUSTOMER, NOON, VENDOR, event, minutes
 from tests.support.providers import TOKEN, Sent
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 SMS_ONLY = {"phone": "+919812345678", "locale": "en"}
 
 

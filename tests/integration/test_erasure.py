@@ -26,6 +26,8 @@ from tests.support.nodes import connect
 from tests.support.providers import Sent
 from tests.support.world import World
 
+pytestmark = pytest.mark.any_database
+
 PHONE, OLD_PHONE, MAIL, OLD_MAIL = "+919812345678", "+919811100011", "asha@example.com", "old.asha@example.org"
 TO_ASHA = {"customer": CUSTOMER}
 NAME, OLD_NAME = "Ashalata", "Miss Ashalata Rao"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from service import opt_outs
@@ -10,6 +11,8 @@ from tests.integration.conftest import Caller
 from tests.support.events import event, minutes, person
 from tests.support.providers import Sent
 from tests.support.world import World
+
+pytestmark = pytest.mark.any_database
 
 FAILED: dict[str, Any] = {"channel": "whatsapp", "state": "failed"}
 LIFE = (

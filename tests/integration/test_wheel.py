@@ -72,6 +72,7 @@ def test_the_version_is_written_once() -> None:
     assert __version__ not in (ROOT / "pyproject.toml").read_text()
 
 
+@pytest.mark.long
 def test_it_plays_checks_and_makes_packs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     played = stagebell(installed, tmp_path, "demo", "--orders", "1", "--speed", "1000000", "--exit")
     assert played.returncode == 0, played.stdout + played.stderr
