@@ -50,6 +50,4 @@ relay_given_up = Counter("stagebell_relay_given_up", "Team calls and report mail
 relayed = Counter("stagebell_relayed", "Messages from the outbox that the broker confirmed.")
 listening = Gauge("stagebell_listening", "1 while LISTEN/NOTIFY between processes works (PostgreSQL).")
 stream_listeners = Gauge("stagebell_stream_listeners", "Open readers of the escalation stream.")
-stream_dropped = Counter(
-    "stagebell_stream_dropped", "Stream readers disconnected: too slow, or the process was stopping."
-)
+stream_dropped = Counter("stagebell_stream_dropped", "Stream readers disconnected: too slow.")

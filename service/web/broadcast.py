@@ -78,7 +78,7 @@ class StreamRight(Struct, frozen=True):
 
 
 class Listener:
-    """A queue of the lines that one reader wants; `over` once it is served no more, `lost` if it was too slow."""
+    """A queue of the lines that one reader wants; `over` once it is served no more."""
 
     def __init__(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> None:
         self.standing = standing
@@ -86,7 +86,6 @@ class Listener:
         self._team, self._workflow = team, workflow
         self._lines: list[Line] = []
         self._news = asyncio.Event()
-        self.lost = False
         self.over = False
 
     @property
@@ -112,8 +111,9 @@ class Listener:
         return True
 
     def let_go(self) -> None:
-        """Serve it no more: it could not keep up."""
-        self.lost = True
+        """Serve it no more: it could not keep up. Counted now: a write that nobody takes may hang for a while yet."""
+        if not self.over:
+            metrics.stream_dropped.inc()
         self.end()
 
     def end(self) -> None:

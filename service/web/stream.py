@@ -10,7 +10,6 @@ from aiohttp_sse import EventSourceResponse
 from msgspec import Struct
 
 from service.keyring import Keyring
-from service.telemetry import metrics
 from service.web import stream_places
 from service.web.auth import scope_of, stream_right_of
 from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
@@ -62,8 +61,6 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
             request.transport.abort()
         raise
     finally:
-        if listener.lost:
-            metrics.stream_dropped.inc()
         broadcaster.leave(listener)
 
 
