@@ -17,7 +17,7 @@ from service.cli.reading import reading_ledger
 from service.cli.shown import add_row, plain
 from service.foresight.differing import by_reader, differences
 from service.foresight.learning import NothingLearnt, learnt
-from service.foresight.simulating import Assumptions, NoDemo, Simulated, simulate
+from service.foresight.simulating import Assumptions, NoDemo, RefusedCounted, Simulated, simulate
 from service.foresight.sparing import RungCounted
 from service.foresight.tally import MessagesCounted, by_hour
 from service.prices import Prices, load
@@ -101,6 +101,7 @@ def print_simulation(console: Console, pack: Pack, done: Simulated) -> None:
         add_row(reasons, team, reason, str(count))
     console.print(reasons)
     print_hours(console, by_hour(done.escalations))
+    _print_refused(console, done.refused)
     console.print(f"played in {done.seconds:.1f} s of one core: {done.events_per_second} events/s", markup=False)
 
 
@@ -110,6 +111,15 @@ def _print_messages(console: Console, by: list[MessagesCounted]) -> None:
     for m in by:
         cost = f"{m.cost.amount} {m.cost.currency}"
         add_row(table, m.notice, m.channel, m.locale, str(m.count), str(m.segments), cost)
+    console.print(table)
+
+
+def _print_refused(console: Console, refused: Sequence[RefusedCounted]) -> None:
+    if not refused:
+        return
+    table = Table("why", "events", title="Events that the pack refused", title_justify="left", box=None)
+    for each in refused:
+        add_row(table, each.reason, str(each.count))
     console.print(table)
 
 

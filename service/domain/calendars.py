@@ -14,6 +14,7 @@ from msgspec import Struct
 
 Every = Literal["day", "week", "month"]
 MAX_DAYS: Final = 4000
+WEEKS_COUNTED: Final = 520
 _DAY: Final = timedelta(days=1)
 _DAY_MINUTES: Final = 24 * 60
 Spans = tuple[tuple[int, int], ...]
@@ -37,6 +38,12 @@ class Calendar(Struct, frozen=True):
         """Working time of one working day: the mean of the weekdays that have any."""
         lengths = [sum(end - begin for begin, end in spans) for spans in self.week if spans]
         return timedelta(minutes=sum(lengths) / len(lengths)) if lengths else timedelta(0)
+
+    @property
+    def reach(self) -> timedelta:
+        """The longest time that is counted in it: what it works in ten years, less some months for days off."""
+        week = sum(end - begin for spans in self.week for begin, end in spans)
+        return timedelta(minutes=week * WEEKS_COUNTED)
 
     def spans_on(self, day: date) -> Spans:
         """The spans that begin on `day`."""

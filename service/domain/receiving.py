@@ -66,7 +66,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     draft.set(note=data.note)
     alone = isinstance(data, NoteAddedData)
     replying.note_done(draft)
-    derived = wholes.derive(draft, "") if wholes.expects_anew(draft, before) else []
+    derived = wholes.derive_anew(draft, before)
     noted = triggers.noted(draft, data) if alone else ()
     _plan_all(draft, [*noted, *derived, *_of_changes(draft, before), *rows], data)
     running.sync(draft, by_event=True)
@@ -188,7 +188,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
         draft.log("data_updated", status=status.name, **_said(draft, event))
     _warn(draft, event)
     draft.observe(before)
-    notices = triggers.entered(draft, status) if move != "repeat" else []
+    notices = triggers.entered(draft, status) if move != "repeat" else wholes.derive_anew(draft, before)
     if move == "again":
         running.begin_again(draft)
     replying.note_done(draft)

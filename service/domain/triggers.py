@@ -90,7 +90,9 @@ def _has_changed(rule: OnChange, before: Order, after: Order) -> bool:
 
 
 def _is_new(old: Any, new: Any) -> bool:
-    return bool(new) and new != old
+    """Whether it has a value that it had not before: none that goes or becomes false, but a number that falls to 0."""
+    fell_to_nought = new == 0 and not isinstance(new, bool) and old is not None
+    return bool(new != old and (new or fell_to_nought))
 
 
 def is_meant(draft: Draft, name: str, when: Condition | None = None, at: datetime | None = None) -> bool:

@@ -4,6 +4,8 @@ A derived status is entered like any other: by the moves that the pack allows, w
 """
 
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from math import ceil
 from typing import Final
 
 from service.domain import notifying, transitions, triggers, versions
@@ -95,12 +97,12 @@ def receive_part(order: Order, cause: PartChanged, workflow: Workflow) -> Decisi
     return draft.decision()
 
 
-def expects_anew(draft: Draft, before: Order) -> bool:
-    """Whether the whole's own event says another number of parts than was expected."""
+def derive_anew(draft: Draft, before: Order) -> list[str]:
+    """What follows where the whole's own event says another number of parts than before; which notices to tell."""
     rules = draft.workflow.parts
     if rules is None or not rules.expected or not draft.order.parts:
-        return False
-    return bool(before.value(rules.expected) != draft.order.value(rules.expected))
+        return []
+    return derive(draft, "") if before.value(rules.expected) != draft.order.value(rules.expected) else []
 
 
 def _known(order: Order, part: Part) -> Part | None:
@@ -157,10 +159,12 @@ def _rule_of(draft: Draft) -> PartRule | None:
 
 
 def _number(value: object) -> int:
-    """How many parts are expected; 0 for what is no number."""
+    """How many parts are expected: a number, as long as a list, or what a text writes; 0 for what is none."""
+    if isinstance(value, (list, tuple)):
+        return len(value)
     try:
-        return int(str(value))
-    except ValueError:
+        return ceil(Decimal(str(value)))
+    except (InvalidOperation, ValueError, OverflowError):
         return 0
 
 

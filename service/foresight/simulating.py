@@ -6,8 +6,8 @@ in `Assumptions`, and whoever runs it can say otherwise.
 
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -39,6 +39,8 @@ AFTERWARDS: Final = timedelta(days=2)
 # Of so many first orders every address is brought to its one form; a simulator that writes these so writes all so.
 LOOKED_AT: Final = 20
 _NOBODY: Final = "the simulation"
+# So many reasons why events were refused are told.
+MOST_REASONS: Final = 20
 # Room for the ids of an order's parts.
 _PARTS_BITS: Final = 8
 
@@ -57,9 +59,17 @@ class Assumptions(Struct, frozen=True):
     receipts: bool = True
 
 
+class RefusedCounted(Struct):
+    """Events that the pack would not take, by why."""
+
+    reason: str
+    count: int
+
+
 class Simulated(Struct):
     """What the invented orders came to.
 
+    `refused`: what the pack did not take of what its own `demo` says, most often first: most likely a mistake of it.
     `events`: everything that happened: what publishers said, answers and receipts of providers, clocks that rang, calls
     that were taken. `ladders`: by rung, what left and what was spared. `events_per_second`: of one core's time.
     """
@@ -71,6 +81,7 @@ class Simulated(Struct):
     escalations: list[EscalationsCounted]
     per_customer: Spread
     ladders: list[RungCounted]
+    refused: list[RefusedCounted]
     seconds: float
     events_per_second: int
 
@@ -128,6 +139,7 @@ def simulate(
         tally.escalations,
         tally.per_customer,
         tally.sparing.rungs,
+        [RefusedCounted(*each) for each in lives.refused.most_common(MOST_REASONS)],
         round(seconds, 3),
         int(lives.events / seconds),
     )
@@ -175,6 +187,7 @@ class _Lives:
         self._provider = _Provider(pack, assumed, random.Random(seed))  # noqa: S311 - invents, keeps no secret
         self._is_canonical = True
         self.events = 0
+        self.refused: Counter[str] = Counter()
 
     def play(self, number: int, start: datetime) -> list[PlayedLife]:
         """One order with its parts, from its beginning to `AFTERWARDS`; the whole comes first."""
@@ -191,8 +204,10 @@ class _Lives:
             if invented.id in taken or invented.data["workflow"] != self._workflow.name:
                 continue
             taken.add(invented.id)
-            with suppress(Rejection):
+            try:
                 self._decide(life, EventReceived(at, self._event(life, number, invented)), lives)
+            except Rejection as rejection:
+                self.refused[rejection.reason] += 1
             _play_until([*lives.values()], at)
         _play_until([*lives.values()], at + AFTERWARDS)
         self.events += sum(each.happened for each in lives.values())

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, time, timedelta
 from typing import Final, get_args
 
+from service.domain.attribute_keys import key_of
 from service.domain.calendars import Calendar, QuietHours, Spans
 from service.domain.promises import CalendarBy, ClockSpec, Escalate, LengthFrom, Publish, Variant
 from service.domain.reports import Measure
@@ -23,7 +24,7 @@ from service.workflows.schema_times import (
 )
 
 _WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# Longer promises that an order's data names are mistakes, and a calendar does not know more days than `MAX_DAYS`.
+# Longer promises that an order's data names are mistakes, and a calendar does not count further than its `reach`.
 _MOST: Final = timedelta(days=3660)
 _MOST_WORKING_DAYS: Final = 1000
 _YEARS_AHEAD: Final = 6
@@ -86,7 +87,7 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> Clock
         name=name,
         kind=yaml.kind,
         within=_usual(yaml.within, keeps),
-        length_from=_length_from(yaml.within, keeps),
+        length_from=_length_from(yaml.within, keeps, chosen),
         notice=yaml.notice,
         until=yaml.until,
         statuses=frozenset(yaml.in_),
@@ -106,7 +107,9 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> Clock
         escalate=_escalate(yaml.escalate, scope),
         calendar=keeps,
         calendar_by=chosen,
-        variants=tuple(Variant(c, _length(v.within, keeps)) for v in yaml.variants if (c := condition(v.when, scope))),
+        variants=tuple(
+            Variant(c, plain_length(v.within, keeps)) for v in yaml.variants if (c := condition(v.when, scope))
+        ),
         when=condition(yaml.when, scope),
         unless=condition(yaml.unless, scope),
         late_by=yaml.late_by,
@@ -130,11 +133,12 @@ def _calendars(yaml: ClockYaml | FollowUpYaml, pack: WorkflowYaml) -> tuple[Cale
         return None, None
     if isinstance(yaml.calendar, str):
         return calendar(pack.calendars[yaml.calendar]), None
-    by = {value.lower(): calendar(pack.calendars[name]) for value, name in yaml.calendar.is_.items()}
+    by = {key_of(value): calendar(pack.calendars[name]) for value, name in yaml.calendar.is_.items()}
     return calendar(pack.calendars[yaml.calendar.else_]), CalendarBy(yaml.calendar.by, by)
 
 
-def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelta:
+def plain_length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelta:
+    """Working time as time of its calendar."""
     if isinstance(length, timedelta):
         return length
     day = keeps.day_length if keeps else timedelta(days=1)
@@ -144,16 +148,19 @@ def _length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelt
 def _usual(length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None) -> timedelta:
     """The length where the order says none."""
     if isinstance(length, LengthFromYaml):
-        return _length(length.else_, keeps) if length.else_ is not None else timedelta(0)
-    return _length(length, keeps)
+        return plain_length(length.else_, keeps) if length.else_ is not None else timedelta(0)
+    return plain_length(length, keeps)
 
 
-def _length_from(length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None) -> LengthFrom | None:
+def _length_from(
+    length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None, chosen: CalendarBy | None
+) -> LengthFrom | None:
     if not isinstance(length, LengthFromYaml):
         return None
     said = unit_of(length)
-    unit = _length(parse_length(f"1 {said}"), keeps) if said else None
-    most = keeps.day_length * _MOST_WORKING_DAYS if keeps else _MOST
+    unit = plain_length(parse_length(f"1 {said}"), keeps) if said else None
+    most = _MOST if keeps is None else min(keeps.day_length * _MOST_WORKING_DAYS, keeps.reach)
+    most = min([most, *(other.reach for other in (chosen.calendars.values() if chosen else ()))])
     return LengthFrom(length.from_, unit, most, length.else_ is not None)
 
 
@@ -171,6 +178,13 @@ def counts_working_time(length: timedelta | WorkingTime | LengthFromYaml) -> boo
     return isinstance(length, WorkingTime)
 
 
+def counts_working_days(length: timedelta | WorkingTime | LengthFromYaml | None) -> bool:
+    """Whether it is a number of working days."""
+    if isinstance(length, LengthFromYaml):
+        return unit_of(length) == "working days" or counts_working_days(length.else_)
+    return isinstance(length, WorkingTime) and bool(length.days)
+
+
 def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
     """A plan that tells some time after entering a status."""
     keeps, chosen = _calendars(yaml, pack)
@@ -178,7 +192,7 @@ def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -
         name=name,
         kind="follow_up",
         within=_usual(yaml.after, keeps),
-        length_from=_length_from(yaml.after, keeps),
+        length_from=_length_from(yaml.after, keeps, chosen),
         calendar=keeps,
         calendar_by=chosen,
         ends_in_working_time=keeps is not None and not counts_working_time(yaml.after),

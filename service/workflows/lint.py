@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from service.domain.clocks.kinds import KINDS
 from service.workflows import build, build_acts, build_clocks, build_lists, build_parties, build_replies
-from service.workflows.durations import WorkingTime, parse_duration
+from service.workflows.durations import parse_duration
 from service.workflows.renamed_keys import OldKey, with_new_names
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
@@ -269,7 +269,7 @@ def _lengths(source: Source) -> Iterator[Finding]:
             yield source.problem(("clocks", name, "within"), f"{name}: working time needs a 'calendar'")
         if clock.at_warning and clock.warn_at is None:
             yield source.problem(("clocks", name, "at_warning"), f"{name}: at_warning needs 'warn_at'")
-        if any(isinstance(length, WorkingTime) and length.days for length in lengths):
+        if any(build_clocks.counts_working_days(length) for length in lengths):
             yield from _day_lengths(source, ("clocks", name, "within"), clock)
         if clock.warn_at is not None and not re.match(r"^\d{1,2}%$", clock.warn_at):
             try:
@@ -279,7 +279,7 @@ def _lengths(source: Source) -> Iterator[Finding]:
     for name, follow_up in y.follow_ups.items():
         if follow_up.calendar is None and build_clocks.counts_working_time(follow_up.after):
             yield source.problem(("follow_ups", name, "after"), f"{name}: working time needs a 'calendar'")
-        if isinstance(follow_up.after, WorkingTime) and follow_up.after.days:
+        if build_clocks.counts_working_days(follow_up.after):
             yield from _day_lengths(source, ("follow_ups", name, "after"), follow_up)
     for name, measure in y.measures.items():
         missing = [_MEASURED_BY[key] for key in _NEEDED[measure.kind] if not getattr(measure, key)]

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from service.domain.attributes import checked
 from service.domain.calendars import is_zone
+from service.domain.errors import Rejection
 from service.domain.events import PersonGiven
+from service.workflows.build import scope_of
 from service.workflows.lint import Finding, Source, unknown
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_demo import DemoStepYaml
@@ -52,3 +55,7 @@ def _names(source: Source, path: YamlPath, step: DemoStepYaml) -> Iterator[Findi
     for kind, name, known in named:
         if name is not None:
             yield from unknown(source, path, kind, name, known)
+    try:
+        checked(step.attributes, scope_of(y).attributes, y.timezone, "attributes")
+    except Rejection as rejection:
+        yield source.problem((*path, "attributes"), rejection.reason)

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
+from service.domain.calendars import Calendar
 from service.domain.conditions.fields import type_at
 from service.workflows.build import scope_of
-from service.workflows.build_clocks import unit_of
-from service.workflows.lint import Finding, Source
-from service.workflows.schema_times import LengthFromYaml, ZoneFromYaml
+from service.workflows.build_clocks import calendar as build_calendar
+from service.workflows.build_clocks import plain_length, unit_of
+from service.workflows.durations import parse_length
+from service.workflows.lint import Finding, Source, calendars_of
+from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
+from service.workflows.schema_times import CalendarYaml, LengthFromYaml, LengthOrFrom, ZoneFromYaml
 from service.workflows.yaml_lines import YamlPath
 
 _WRITE: Final = "write 'unit': minutes, hours, days, weeks, working hours or working days"
@@ -21,6 +25,7 @@ def check(source: Source) -> Iterator[Finding]:
     for path, length in lengths:
         if isinstance(length, LengthFromYaml):
             yield from _length(source, path, length)
+    yield from _reach(source)
     attributes = scope_of(y).attributes
     for name, calendar in y.calendars.items():
         if isinstance(calendar.timezone, ZoneFromYaml):
@@ -28,6 +33,38 @@ def check(source: Source) -> Iterator[Finding]:
             if kind not in ("text", "any"):
                 said = f"{calendar.timezone.from_} is no text, and names no time zone"
                 yield source.problem(("calendars", name, "timezone"), said)
+
+
+def _reach(source: Source) -> Iterator[Finding]:
+    """A calendar of few hours counts no further than some years."""
+    y = source.yaml
+    said: list[tuple[YamlPath, ClockYaml | FollowUpYaml, list[LengthOrFrom]]] = [
+        (("clocks", n, "within"), c, [c.within, *(v.within for v in c.variants), *_warning(c)])
+        for n, c in y.clocks.items()
+    ]
+    said += [(("follow_ups", n, "after"), f, [f.after]) for n, f in y.follow_ups.items()]
+    for path, clock, lengths in said:
+        for name in calendars_of(clock):
+            calendar = _built(y.calendars.get(name))
+            plain = (each.else_ if isinstance(each, LengthFromYaml) else each for each in lengths)
+            if calendar and any(plain_length(each, calendar) > calendar.reach for each in plain if each is not None):
+                yield source.problem(path, f"{path[1]}: longer than ten years of the calendar {name!r}; a shorter one")
+                break
+
+
+def _warning(clock: ClockYaml) -> list[LengthOrFrom]:
+    try:
+        return [parse_length(clock.warn_at)] if clock.warn_at and not clock.warn_at.endswith("%") else []
+    except ValueError:
+        return []
+
+
+def _built(yaml: CalendarYaml | None) -> Calendar | None:
+    """What is wrong with it is told elsewhere."""
+    try:
+        return build_calendar(yaml) if yaml else None
+    except (NotImplementedError, KeyError):
+        return None
 
 
 def _length(source: Source, path: YamlPath, length: LengthFromYaml) -> Iterator[Finding]:

@@ -4,7 +4,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+from service.domain.conditions.fields import type_at
 from service.domain.parts import RESERVED
+from service.workflows.build import scope_of
 from service.workflows.build_parts import names_of_parts, of
 from service.workflows.lint import Finding, Source
 from service.workflows.schema import WorkflowYaml
@@ -29,6 +31,7 @@ def check(source: Source) -> Iterator[Finding]:
         if not (rule.all or rule.any or rule.none or rule.when):
             yield source.problem(path, f"{rule.to}: says nothing of the parts; give it 'all', 'any', 'none' or 'when'")
     yield from _asked(source)
+    yield from _expected(source)
     for name in RESERVED:
         if y.workflow in of(y) and name in {*y.statuses, *y.stages}:
             yield source.problem(("parts",), f"{name}: parts.{name} means something else; call the status otherwise")
@@ -49,6 +52,17 @@ def _asked(source: Source) -> Iterator[Finding]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
             yield source.problem(path, f"no part has a status or stage {name!r}; {hint}")
+
+
+def _expected(source: Source) -> Iterator[Finding]:
+    """Of what is no number, nobody could tell how many parts there will be: those that are known would be all."""
+    y = source.yaml
+    if y.parts is None or y.parts.expected is None:
+        return
+    path, value = ("parts", "expected"), y.parts.expected
+    kind = type_at(value, scope_of(y).attributes)
+    if kind is not None and kind not in ("number", "list", "any"):
+        yield source.problem(path, f"{value} is of type {kind}, and no number of parts; declare it as number")
 
 
 def across(sources: Sequence[Source]) -> Iterator[Finding]:

@@ -134,6 +134,8 @@ def _paths(source: Source) -> Iterator[Finding]:
 def _values(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str]]:
     for name, status in y.statuses.items():
         yield from ((("statuses", name, "needs"), need.what) for need in status.needs)
+    if y.parts and y.parts.expected:
+        yield ("parts", "expected"), y.parts.expected
     for name, notice in y.notices.items():
         if notice.on_change:
             yield from ((("notices", name, "on_change"), path) for path in notice.on_change.path)

@@ -300,6 +300,28 @@ def test_money_and_numbers_change_by_an_amount() -> None:
         assert counts == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("declared", "values", "told"),
+    [
+        ("number", [0, 2, 0, 0, None], [0, 1, 2, 2, 2]),
+        ("boolean", [False, True, False, True, None], [0, 1, 1, 2, 2]),
+        ("text", ["", "a", "", "b", "b"], [0, 1, 1, 2, 2]),
+    ],
+)
+def test_a_number_that_falls_to_nought_is_a_change_and_a_value_that_goes_is_none(
+    declared: str, values: list[Any], told: list[int]
+) -> None:
+    rule = "on_change: {path: [attributes.visit, eta], in: [asked, going]}}"
+    pack = errand(
+        (rule, "on_change: {path: attributes.left}}"), ("weight: number,", f"weight: number, left: {declared},")
+    )
+    life, counts = begun(pack), []
+    for n, value in enumerate(values, 1):
+        life.take(happened(at=n, attributes={"left": value}))
+        counts.append(life.told.count("moved"))
+    assert counts == told
+
+
 def skips(life: Life) -> list[dict[str, Any]]:
     return [dict(e.detail) for e in life.entries if e.kind == "notice_skipped"]
 

@@ -17,12 +17,13 @@ DECLARED = "attributes: {visit: datetime, weight: number, reason: text}"
 MORE = "attributes: {visit: datetime, weight: number, reason: text, days: number, length: text, zone: text}"
 CLOCKS = "clocks:\n  answered:"
 OFFICE = 'calendars:\n  office: {timezone: {from: attributes.zone, else: UTC}, opens: "09:00", closes: "17:00"}\n'
+SELDOM = '  seldom: {timezone: UTC, hours: {mon: ["10:00-11:00"]}}\n'
 
 
 def promised(within: str, **attributes: Any) -> Life:
     """An errand whose clock `taken` is so long, begun at 6:30 on a Monday in UTC."""
     rule = f"taken: {{kind: dwell, in: [asked, quoted], within: {within}, escalate: {{reason: slow}}}}"
-    pack = errand((TAKEN, rule), (DECLARED, MORE), (CLOCKS, OFFICE + CLOCKS))
+    pack = errand((TAKEN, rule), (DECLARED, MORE), (CLOCKS, OFFICE + SELDOM + CLOCKS))
     return begun(pack, attributes=attributes)
 
 
@@ -50,6 +51,12 @@ def hours(life: Life) -> float | None:
         ("{from: attributes.days, unit: working hours}, calendar: office", {"days": 2}, 4.5),
         ("{from: attributes.days, unit: working days}, calendar: office", {"days": 1}, 10.5),
         ("{from: attributes.days, unit: working days, else: 2 working hours}, calendar: office", {"days": 99999}, 4.5),
+        ("{from: attributes.days, unit: working days, else: 1h}, calendar: seldom", {"days": 900}, 4.5),
+        (
+            "{from: attributes.days, unit: hours, else: 1h}, calendar: {by: attributes.zone, is: {no where: seldom}, else: office}",
+            {"days": 600, "zone": " No  Where"},
+            4.5,
+        ),
     ],
 )
 def test_a_clock_is_as_long_as_the_order_says(rule: str, attributes: dict[str, Any], expected: float | None) -> None:
@@ -114,6 +121,17 @@ def test_variants_go_before_the_length_of_the_data() -> None:
         ("{from: attributes.days, unit: working days}", "working time needs a 'calendar'"),
         ("{from: attributes.days, unit: years}", "Input should be 'minutes', 'hours'"),
         ("soon", "'soon' is not a duration"),
+        ("30000h, calendar: office", "taken: longer than ten years of the calendar 'office'; a shorter one"),
+        (
+            "1h, variants: [{when: {path: attributes.weight, over: 5}, within: 900 working days}], calendar: seldom",
+            "ten years of",
+        ),
+        ("{from: attributes.weight, unit: hours, else: 90000h}, calendar: office", "taken: longer than ten years of"),
+        ("1h, warn_at: 40000h, calendar: office", "taken: longer than ten years of the calendar 'office'"),
+        (
+            "{from: attributes.days, unit: working days}, calendar: {by: attributes.zone, is: {a: seldom}, else: office}",
+            "days differ in length",
+        ),
     ],
 )
 def test_check_refuses_lengths_that_can_be_none(rule: str, why: str) -> None:

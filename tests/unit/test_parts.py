@@ -107,6 +107,28 @@ def test_in_whichever_order_parts_end_the_whole_ends_the_same() -> None:
     assert {played(*begun, *order).status("W") for order in itertools.permutations(ends)} == {"done"}
 
 
+@pytest.mark.parametrize("boxes", [2, 2.0, "2", "2.0", 1.5])
+def test_as_many_parts_are_expected_as_the_order_says_however_the_number_is_written(boxes: float | str) -> None:
+    family = played(("B1", "done"), attributes={"boxes": boxes})
+    assert family.status("W") == "partly"
+    family.take(said("B2", "done", 2, recipients={"customer": CUSTOMER}))
+    assert family.status("W") == "done"
+
+
+def test_a_list_says_how_many_parts_are_expected() -> None:
+    family = whole(basket(("boxes: number", "boxes: list")), attributes={"boxes": ["a lamp", "a chair"]})
+    family.take(said("B1", "done"))
+    assert family.status("W") == "partly"
+
+
+def test_a_repeat_of_the_status_that_says_another_number_of_parts_is_looked_at_too() -> None:
+    family = played(("B1", "done"), attributes={"boxes": 2})
+    assert family.status("W") == "partly"
+    family.take(said("W", "partly", 2, attributes={"boxes": 1}))
+    assert family.status("W") == "done"
+    assert family["W"].told == ["partly", "done"]
+
+
 def test_all_waits_for_the_parts_that_are_expected() -> None:
     family = played(("B1", "done"), attributes={"boxes": 2})
     assert family.status("W") == "partly"
@@ -265,6 +287,8 @@ def test_what_is_asked_of_all_parts_together() -> None:
         (("path: parts.here, in", "path: parts.heree, in"), "no part has a status or stage 'heree'; did you mean 'here'?"),
         (("unless_whole_tells: [done, partly]", "unless_whole_tells: [finished]"), "done: unknown notice 'finished' of the whole"),
         (("  early: {title: {en: Early}}", "  next_eta: {title: {en: Open}}"), "next_eta: parts.next_eta means something else"),
+        (("boxes: number", "boxes: date"), "attributes.boxes is of type date, and no number of parts; declare it as number"),
+        (("expected: attributes.boxes", "expected: boxes"), "no order has 'boxes'; write eta, price or attributes.x"),
         (("  expected: attributes.boxes\n", "  of: [shop]\n"), ""),
     ],
 )  # fmt: skip

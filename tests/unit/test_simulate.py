@@ -71,6 +71,15 @@ def test_costs_go_by_country_and_segment() -> None:
     assert {m.cost.currency for m in by.values()} == {"USD"}
 
 
+def test_what_the_pack_refuses_of_its_own_demo_is_told() -> None:
+    demo = "{scenarios: [{steps: [{status: asked}, {after: 5m, status: dropped}, {after: 5m, status: asked}]}]}"
+    done = simulate(errand(("teams:\n", f"demo: {demo}\nteams:\n")), 3)
+    assert [(r.reason.partition(";")[0], r.count) for r in done.refused] == [
+        ("data.status: the order ended as 'dropped'", 3)
+    ]
+    assert played().refused == []
+
+
 def test_a_pack_without_scenarios_says_so() -> None:
     with pytest.raises(NoDemo, match="demo"):
         simulate(errand(), 1)

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from service.domain.attribute_keys import key_of
 from service.domain.calendars import Calendar, add_working, is_zone, subtract_working, working_between
 from service.domain.conditions.judging import Situation, holds
 from service.domain.durations import duration
@@ -52,7 +53,7 @@ def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:
     """The calendar that counts for this order, in the zone that counts for it."""
     chosen = spec.calendar_by
     value = order.value(chosen.path) if chosen else None
-    found = chosen.calendars.get(str(value).lower()) if chosen and value is not None else None
+    found = chosen.calendars.get(key_of(value)) if chosen else None
     calendar = found or spec.calendar
     if calendar is None or not calendar.zone_from:
         return calendar
