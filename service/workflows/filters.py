@@ -6,7 +6,8 @@ Digits are 0 to 9 in every language, as in order numbers and codes, so that one 
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, tzinfo
-from decimal import Decimal
+from decimal import Context as DecimalContext
+from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -19,12 +20,17 @@ from jinja2.exceptions import TemplateRuntimeError
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from service.domain.attribute_keys import key_of
 from service.workflows import cldr
 
 # Weekday, day and month in the order of most of the world's languages, without the marks between them.
 DAY_FIRST: Final = "EEE d MMM"
 _BY_SKELETON: Final = "MMMEd"
 _ALL_INDIAN: Final = "INR"
+# So many places a number is written with (CLDR's pattern #,##0.###).
+_PLACES: Final = 3
+# As many digits as the largest number of JSON has, and its places; Python's own 28 end in an error.
+_ALL_DIGITS: Final = DecimalContext(prec=400)
 # English of no country is read by all the world.
 NO_COUNTRYS: Final = "en"
 
@@ -88,12 +94,17 @@ def _moment(context: Context, value: date) -> str:
 
 @pass_context
 def _number(context: Context, value: Decimal) -> str:
-    return format_decimal(value, locale=_writing(context))
+    return _written(value, _writing(context))
 
 
 @pass_context
 def _money(context: Context, value: Mapping[str, str]) -> str:
     amount, currency, locale = Decimal(value["amount"]), value["currency"], _writing(context)
+    with localcontext(_ALL_DIGITS):
+        return _of_currency(amount, currency, locale)
+
+
+def _of_currency(amount: Decimal, currency: str, locale: Locale) -> str:
     if currency != _ALL_INDIAN or amount != amount.to_integral_value():
         return format_currency(amount, currency, locale=locale)
     # Whole rupees are written whole, and in English of no country in lakhs.
@@ -117,17 +128,29 @@ def _ordinal(context: Context, value: Any, **forms: str) -> str:
 def _counted(context: Context, value: Any, forms: Mapping[str, str], *, ordinal: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError(f"a form for {type(value).__name__}, which is no number")
-    number = Decimal(str(value)) if isinstance(value, float) else value
+    number = _as_written(value)
     locale = _writing(context)
     chosen = forms.get(cldr.rule(locale, ordinal=ordinal)(number)) or forms.get("other")
     if chosen is None:
         raise TemplateRuntimeError("its forms lack `other`")
-    return str(chosen).replace("#", format_decimal(number, locale=locale))
+    return str(chosen).replace("#", _written(number, locale))
+
+
+def _as_written(value: float | Decimal) -> int | Decimal:
+    """The number that is to be read: its form is that of what stands there, 1 for 1.0 (UTS 35, part 3, §5.1.1)."""
+    with localcontext(_ALL_DIGITS):
+        number = round(Decimal(str(value)), _PLACES)
+        return int(number) if number == number.to_integral_value() else number.normalize()
+
+
+def _written(number: float | Decimal, locale: Locale) -> str:
+    with localcontext(_ALL_DIGITS):
+        return format_decimal(number, locale=locale)
 
 
 def _choose(value: object, **forms: str) -> str:
-    """The form for this value, such as a gender; `other` for any that is not named, and for none."""
-    chosen = forms.get(str(value)) or forms.get("other")
+    """The form for this value, such as a gender, whatever its case; `other` for any that is not named, and for none."""
+    chosen = {key_of(name): form for name, form in forms.items()}.get(key_of(value)) or forms.get("other")
     if chosen is None:
         raise TemplateRuntimeError("its forms lack `other`")
     return chosen

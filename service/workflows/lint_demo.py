@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from service.domain.attributes import checked
 from service.domain.calendars import is_zone
 from service.domain.errors import Rejection
 from service.domain.events import PersonGiven
+from service.domain.json_object import JsonObject
 from service.workflows.build import scope_of
 from service.workflows.lint import Finding, Source, unknown
 from service.workflows.schema import WorkflowYaml
@@ -28,6 +31,8 @@ def check(source: Source) -> Iterator[Finding]:
         for person in people if isinstance(people, list) else [people]:
             for key in person:
                 yield from unknown(source, ("demo", "people", audience), "field of a person", key, _PERSON)
+            if said := _no_person(person):
+                yield source.problem(("demo", "people", audience), f"{audience}: can be no person of an event: {said}")
     needed: dict[str, tuple[str, ...]] = {"customers": ("locales", "timezone")} if demo.customers else {}
     for path, step, is_ours in _steps(source.yaml):
         yield from _names(source, path, step) if is_ours else ()
@@ -37,6 +42,15 @@ def check(source: Source) -> Iterator[Finding]:
         for part in parts:
             if not getattr(demo, part):
                 yield source.problem(("demo",), f"{key!r} needs {part!r}, from which it is made up")
+
+
+def _no_person(person: JsonObject) -> str:
+    """Why an event could not bring such a person; empty for one that it could."""
+    try:
+        msgspec.convert(person, PersonGiven)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
 
 
 def _steps(y: WorkflowYaml) -> Iterator[tuple[YamlPath, DemoStepYaml, bool]]:

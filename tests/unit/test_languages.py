@@ -133,10 +133,28 @@ PLURAL = "{{ n | plural(zero='0:#', one='1:#', two='2:#', few='few:#', many='man
         ("pl", {1: "1:1", 2: "few:2", 5: "many:5", 12: "many:12", 22: "few:22", 1.5: "other:1,5"}),
         ("ar", {0: "0:0", 1: "1:1", 2: "2:2", 3: "few:3", 11: "many:11", 100: "other:100"}),
         ("ja", {1: "other:1"}),
+        # The form is that of the number as it is written: 1, not 1.0 (UTS 35, part 3, §5.1.1).
+        ("en", {1.0: "1:1", 1.0004: "1:1", 1.5: "other:1.5", 10**29: f"other:{10**29:,}", 1e300: f"other:{10**300:,}"}),
+        ("pl", {-1.0: "1:-1", -2: "few:-2", 5.0: "many:5"}),
+        ("es", {1e6: "many:1.000.000"}),
     ],
 )
 def test_a_count_takes_the_form_of_its_language(tmp_path: Path, locale: str, forms: dict[float, str]) -> None:
     assert {n: said(tmp_path, PLURAL, locale, n=n) for n in forms} == forms
+
+
+def test_amounts_of_any_size_are_written(tmp_path: Path) -> None:
+    huge = "9" * 30
+    assert said(tmp_path, "{{ m | money }}", "en", m={"amount": huge, "currency": "EUR"}) == f"€{int(huge):,}.00"
+    assert said(tmp_path, "{{ n | number }}", "de", n=-(10**29)) == f"{-(10**29):,}".replace(",", ".")
+
+
+@pytest.mark.parametrize(
+    ("value", "reads"), [("Female", "her"), (True, "yes"), (False, "no"), (None, "them"), ([], "them")]
+)
+def test_a_form_is_chosen_whatever_the_case(tmp_path: Path, value: object, reads: str) -> None:
+    text = "{{ x | choose(female='her', true='yes', false='no', other='them') }}"
+    assert said(tmp_path, text, "en", x=value) == reads
 
 
 def test_a_place_in_a_row_and_a_gender_have_forms_too(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def demo(text: str) -> tuple[str, str]:
         (("stages:\n", "stages:\n  lost: {title: {en: Lost, de: Weg}}\n"), "lost: no status is shown as this stage"),
         (("workflow: errand", "workflow: errand\nnonsense: 1"), "nonsense: unknown key"),
         (("audience: [customer, payer], once", "whatsapp_content: {fr: {sid: HX00000000000000000000000000000000}}, once"), "unknown locale 'fr'"),
+        (demo("people: {payer: [{name: Ada}, {name: 1}]}"), "payer: can be no person of an event: Expected `str | null`, got `int` - at `$.name`"),
         (demo("scenarios: [{steps: [{status: asked, attributes: {weight: heavy}}]}]"), "attributes.weight: a number, or one as a text such as 12.50 is expected"),
         (("teams:", "calls: {dsk: {remind_every: 5m}}\nteams:"), "unknown team 'dsk'; did you mean 'desk'?"),
         (("{channels: [sms], quiet: wait}", "{channels: [sms], in: asked}"), "soon: 'in' is for notices that agents send; give it 'manual'"),
