@@ -25,7 +25,7 @@ def wanted_of(request: web.Request) -> Wanted:
     found = address_in(f"+{q.person.strip()}" if q.person.startswith(" ") else q.person)
     if q.person and not found:
         raise Rejection("person: a phone number with its country's code (+...), or a mail address, is expected")
-    noted(request, people=found, by=sorted(name for name, value in request.query.items() if value))
+    noted(request, people=found, by=sorted(name for name, value in request.query.items() if value and name != "zone"))
     before = whole_number(q.cursor, 1, LAST) if q.cursor else 0
     if before is None:
         raise Rejection("cursor: write the one of the page before")

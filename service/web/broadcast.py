@@ -17,7 +17,7 @@ from service.ledger.access import api_keys as keys
 from service.ledger.access import sessions
 from service.ledger.access.api_keys import Standing
 from service.ledger.database.faults import is_transient
-from service.ledger.escalations.views import StreamPlace, mark_of, resumable, stream_after, stream_end
+from service.ledger.escalations.stream_lines import StreamPlace, mark_of, resumable, stream_after, stream_end
 from service.ledger.orders.scoping import visible_refs
 from service.orders import Orders
 from service.telemetry import metrics
@@ -33,28 +33,36 @@ BIGGEST: Final = 2**31 - 1
 
 
 class Line(Struct, frozen=True):
-    """One step of an escalation or an incident: its number, whom it concerns, and its bytes as a server-sent event."""
+    """One step of an escalation or an incident: its number, whom it concerns, and its bytes as a server-sent event.
+
+    `brief`: its bytes without the list of an incident's orders, which may be thousands.
+    """
 
     seq: int
     team: str
     order: OrderRef
     is_incident: bool
     said: bytes
+    brief: bytes
     wire: bytes
     place: StreamPlace
 
     @classmethod
     def of(cls, seq: int, kind: str, body: str, at: datetime) -> "Line":
         """From a CloudEvent in JSON, which has no line breaks."""
-        data = msgspec.json.decode(body)["data"]
+        event = msgspec.json.decode(body)
+        data = event["data"]
         place = StreamPlace(seq, mark_of(at))
         order = OrderRef(data["workflow"], data["order_id"])
-        said = f"event: escalation.{kind}\ndata: {body}\n\n".encode()
-        return cls(seq, data["team"], order, data.get("incident", False), said, _named(str(place)) + said, place)
+        said = brief = f"event: escalation.{kind}\ndata: {body}\n\n".encode()
+        if data.pop("orders", None):
+            brief = f"event: escalation.{kind}\ndata: {msgspec.json.encode(event).decode()}\n\n".encode()
+        wire = _named(str(place)) + said
+        return cls(seq, data["team"], order, data.get("incident", False), said, brief, wire, place)
 
-    def wire_at(self, place: str) -> bytes:
+    def wire_at(self, place: str, *, brief: bool) -> bytes:
         """Its bytes for a reader to whom its place is called so."""
-        return _named(place) + self.said
+        return _named(place) + (self.brief if brief else self.said)
 
 
 def _named(place: str) -> bytes:

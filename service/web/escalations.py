@@ -28,10 +28,10 @@ async def list_escalations(request: web.Request) -> web.StreamResponse:
     now, scope = context.orders.time.now(), scope_of(request)
     async with context.orders.ledger.reading() as tx:
         if q.incident:
-            inside = await members(tx, uuid_of(q.incident, "incident"), now, wanted.limit, scope=scope)
+            inside = await members(tx, uuid_of(q.incident, "incident"), wanted, now, scope=scope)
             return answer(EscalationPage(inside, [], len(inside), ""))
         found, total, cursor = await listed(tx, wanted, now, scope=scope)
-        gathered = [] if wanted.cursor else await listed_incidents(tx, wanted, scope=scope)
+        gathered = [] if wanted.cursor else await listed_incidents(tx, wanted, now, scope=scope)
     return answer(EscalationPage(found, gathered, total, cursor))
 
 

@@ -5,7 +5,7 @@ They are read into the route's own Struct before its handler runs, which finds t
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 from msgspec import Struct, inspect, structs
 
+from service.domain.calendars import is_zone, zone_of
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.transitions import require_known
@@ -31,8 +32,8 @@ _QUERY: Final = web.RequestKey("query", Struct)
 class Parameter(Struct, frozen=True):
     """One parameter. `name`: in the address; `field`: in the Struct. `kind`: its type, without None and notes.
 
-    `is_day`: a day without a time is taken, too. One of the kind dict stands for all whose
-    names begin as its own does, up to the dot.
+    `is_day`: a day without a time is taken, too; `is_last`: of one in a zone, its end. One of the kind dict stands for
+    all whose names begin as its own does, up to the dot.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Parameter(Struct, frozen=True):
     usual: Any
     description: str
     is_day: bool
+    is_last: bool
 
     @property
     def prefix(self) -> str:
@@ -56,14 +58,14 @@ def parameters_of(kind: type[Struct]) -> tuple[Parameter, ...]:
 
 def _parameter(f: structs.FieldInfo) -> Parameter:
     kind = inspect.type_info(f.type)
-    description, is_day = "", False
+    description, is_day, is_last = "", False, False
     if isinstance(kind, inspect.Metadata):
         description = (kind.extra_json_schema or {}).get("description", "")
-        is_day = bool((kind.extra or {}).get("day"))
+        is_day, is_last = (bool((kind.extra or {}).get(name)) for name in ("day", "last"))
         kind = kind.type
     if isinstance(kind, inspect.UnionType):
         kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
-    return Parameter(f.encode_name, f.name, kind, f.default, description, is_day)
+    return Parameter(f.encode_name, f.name, kind, f.default, description, is_day, is_last)
 
 
 def check_parameters(request: web.Request, kind: type[Struct]) -> None:
@@ -86,12 +88,13 @@ def _not_taken(name: str, known: Iterable[str]) -> str:
 def read_query(request: web.Request, kind: type[Struct]) -> None:
     """Keep the query as its Struct for the handler; raises Rejection that names the parameter."""
     found: dict[str, Any] = {}
+    zone = _zone(request.query.get("zone", ""))
     for p in parameters_of(kind):
         if p.prefix:
             named = {name: text for name, text in request.query.items() if name.startswith(p.prefix)}
             found[p.field] = {n.removeprefix(p.prefix): _text(n[:80], text, MOST_LETTERS) for n, text in named.items()}
         elif p.name in request.query:
-            found[p.field] = _read(p, request.query[p.name])
+            found[p.field] = _read(p, request.query[p.name], zone)
     request[_QUERY] = kind(**found)
 
 
@@ -102,7 +105,14 @@ def query_of(request: web.Request, kind: type[Q]) -> Q:
     return found
 
 
-def _read(p: Parameter, text: str) -> Any:
+def _zone(name: str) -> str:
+    """Of days; raises Rejection for what is no zone."""
+    if name and not is_zone(name):
+        raise Rejection(f"zone: a time zone such as Asia/Kolkata is expected, not {name!r:.40}")
+    return name
+
+
+def _read(p: Parameter, text: str, zone: str = "") -> Any:
     """A value; what is left empty is as if it was left out."""
     if isinstance(p.kind, inspect.StrType):
         return _text(p.name, text, p.kind.max_length or MOST_LETTERS)
@@ -117,7 +127,7 @@ def _read(p: Parameter, text: str) -> Any:
     if isinstance(p.kind, inspect.IntType):
         return _number(p.name, text, p.kind.ge or 0, p.kind.le or 0)
     if isinstance(p.kind, inspect.DateTimeType) and p.is_day:
-        return _day(p.name, text) or _moment(p.name, text)
+        return day_in(p.name, text, zone, last=p.is_last) or _moment(p.name, text)
     return _READERS[type(p.kind)](p.name, text)
 
 
@@ -163,12 +173,16 @@ def _moment(name: str, text: str) -> datetime:
     return moment
 
 
-def _day(name: str, text: str) -> datetime | None:
-    """A day's beginning in UTC, as a form sends it; None for what is no day."""
+def day_in(name: str, text: str, zone: str, *, last: bool = False) -> datetime | None:
+    """A day's beginning in this zone, or in UTC without one; None for what is no day.
+
+    Who says a zone reads days as people do: the last one is taken in, up to its end.
+    """
     if not _DAY.fullmatch(text):
         return None
     try:
-        return datetime.fromisoformat(f"{text}T00:00:00+00:00")
+        day = datetime.fromisoformat(text).date() + timedelta(days=int(last and bool(zone)))
+        return datetime.combine(day, time(), zone_of(zone)).astimezone(UTC)
     except ValueError:
         raise Rejection(f"{name}: there is no such day") from None
 

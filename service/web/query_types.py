@@ -15,7 +15,11 @@ Cursor = Annotated[str, Meta(description="where to go on: as the page before gav
 Country = Annotated[str, Meta(description="ISO 3166: where a number without a country code is")]
 Address = Annotated[str, Meta(description="a phone number or email address")]
 Since = Annotated[timedelta | None, Meta(description="so far back, such as 30d; 90d without it")]
+Zone = Annotated[
+    str, Meta(description="the time zone (IANA) of days, such as Asia/Kolkata; with it, `to` takes its day in")
+]
 DAY_OR_MOMENT: Final = {"day": True}
+LAST_DAY: Final = {"day": True, "last": True}
 
 
 class Page(Struct, frozen=True):
@@ -136,9 +140,10 @@ class MessagesQuery(OfCountry, frozen=True):
     since: Annotated[
         datetime | None, Meta(description="planned since this moment, or day in UTC", extra=DAY_OR_MOMENT)
     ] = field(default=None, name="from")
-    until: Annotated[
-        datetime | None, Meta(description="planned before this moment, or day in UTC", extra=DAY_OR_MOMENT)
-    ] = field(default=None, name="to")
+    until: Annotated[datetime | None, Meta(description="planned before this moment, or day in UTC", extra=LAST_DAY)] = (
+        field(default=None, name="to")
+    )
+    zone: Zone = ""
     format: Annotated[Literal["csv", ""], Meta(description="csv: a table of all, up to 50,000")] = ""
     cursor: Cursor = ""
     limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
@@ -149,6 +154,7 @@ class StreamQuery(Struct, frozen=True):
 
     team: Annotated[str, Meta(description="only this team's")] = ""
     workflow: Annotated[str, Meta(description="only this workflow's")] = ""
+    brief: Annotated[bool | None, Meta(description="true: of an incident how many orders it has, not which")] = None
     last_event_id: Annotated[str, Meta(description="go on after this one, where a header cannot be sent")] = ""
 
 
@@ -162,9 +168,10 @@ class AuditQuery(Page, frozen=True):
     since: Annotated[datetime | None, Meta(description="since this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
         field(default=None, name="from")
     )
-    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
-        field(default=None, name="to")
+    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=LAST_DAY)] = field(
+        default=None, name="to"
     )
+    zone: Zone = ""
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
@@ -177,9 +184,10 @@ class ActivityQuery(Page, frozen=True):
     since: Annotated[datetime | None, Meta(description="since this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
         field(default=None, name="from")
     )
-    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
-        field(default=None, name="to")
+    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=LAST_DAY)] = field(
+        default=None, name="to"
     )
+    zone: Zone = ""
     limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
 
 
@@ -197,9 +205,10 @@ class TellAllQuery(Struct, frozen=True):
     since: Annotated[datetime | None, Meta(description="planned since this day in UTC", extra=DAY_OR_MOMENT)] = field(
         default=None, name="from"
     )
-    until: Annotated[datetime | None, Meta(description="planned before this day in UTC", extra=DAY_OR_MOMENT)] = field(
+    until: Annotated[datetime | None, Meta(description="planned before this day in UTC", extra=LAST_DAY)] = field(
         default=None, name="to"
     )
+    zone: Zone = ""
 
 
 class CostsQuery(Struct, frozen=True):

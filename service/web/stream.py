@@ -53,7 +53,7 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
                 await response.send("", event="ready", id=named, retry=1000)
                 if last and known is None:
                     await response.send(MISSED, event="missed", id=named)
-                await _follow(response, Reader(broadcaster, listener, keyring), place.seq)
+                await _follow(response, Reader(broadcaster, listener, keyring, bool(asked.brief)), place.seq)
         return response
     except TimeoutError:
         listener.let_go()
@@ -75,19 +75,21 @@ def _keep_buffer_small(request: web.Request) -> None:
 
 
 class Reader(Struct, frozen=True):
-    """A listener, and what its lines look like to whoever reads them."""
+    """A listener, and what its lines look like to whoever reads them. `brief`: without the orders of incidents."""
 
     broadcaster: Broadcaster
     listener: Listener
     keyring: Keyring
+    brief: bool = False
 
     async def wires(self, lines: list[Line]) -> list[bytes]:
         """Those of these lines that may be seen."""
         scope = self.listener.scope
         if scope.is_everything:
-            return [line.wire for line in lines]
+            return [line.wire_at(str(line.place), brief=True) if self.brief else line.wire for line in lines]
         seen = await self.broadcaster.visible(lines, scope)
-        return [line.wire_at(stream_places.written(self.keyring, line.place, scope)) for line in seen]
+        named = [(line, stream_places.written(self.keyring, line.place, scope)) for line in seen]
+        return [line.wire_at(place, brief=self.brief) for line, place in named]
 
 
 async def _follow(response: EventSourceResponse, reader: Reader, seq: int) -> None:

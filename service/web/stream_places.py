@@ -10,7 +10,7 @@ from typing import Final
 
 from service.domain.scopes import Scope
 from service.keyring import Keyring, Label, SealBroken
-from service.ledger.escalations.views import StreamPlace
+from service.ledger.escalations.stream_lines import StreamPlace
 
 STREAM_PLACE: Final = Label("stream.place")
 _FORM: Final = struct.Struct(">QQ")

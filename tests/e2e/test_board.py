@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.test_desk import browser, desk, happen, order, signed_in
 from tests.support.events import event
+from tests.support.hands import Hand
 from tests.support.world import World
 
 __all__ = ["browser", "desk"]
@@ -37,25 +38,33 @@ async def test_ten_are_taken_with_four_keys_and_somebody_elses_only_knowingly(bu
     await expect(rows).to_have_count(12)
     await expect(rows.first).to_contain_text("Customer feels unsafe")
     await expect(rows.nth(1)).to_contain_text("Money was taken twice")
-    for key in ("1", "0", "x", "a"):
-        await kim.keyboard.press(key)
+    hand = Hand(kim, "take ten escalations")
+    await hand.press("1", "0", "x", "a")
     await expect(kim.locator("[data-owner=Kim]")).to_have_count(10)
+    hand.done(keys=4)
     await expect(lee.locator("[data-owner=Kim]")).to_have_count(10)
     await lee.keyboard.press("j")
     await lee.keyboard.press("a")
     await expect(lee.get_by_role("dialog", name="Take over?")).to_contain_text("Kim has it")
     await lee.get_by_role("button", name="Leave it").click()
-    await lee.keyboard.press("t")
-    await lee.get_by_role("dialog").get_by_role("button", name="Take over").click()
+    hand = Hand(lee, "take over what somebody has")
+    await hand.press("t")
+    await expect(lee.get_by_role("dialog", name="Take over?")).to_be_visible()
+    await hand.press("Enter")
     await expect(kim.locator("[data-owner=Lee]")).to_have_count(1)
-    await kim.get_by_role("link", name="Mine").click()
+    hand.done(keys=2)
+    hand = Hand(kim, "see only my own")
+    await hand.press("m")
     await expect(rows).to_have_count(9)
+    hand.done(keys=1)
     # At the end of the shift all of it goes to somebody.
-    await kim.get_by_role("link", name="Hand over").click()
-    await kim.get_by_label("To", exact=True).fill("Lee")
-    await kim.get_by_label("Note for all of them").fill("Refunds are under way")
-    await kim.get_by_role("button", name="Hand over what is ticked").click()
+    hand = Hand(kim, "hand over a shift")
+    await hand.click(kim.get_by_role("link", name="Hand over"))
+    await hand.say(kim.get_by_label("To", exact=True), "Lee")
+    await hand.say(kim.get_by_label("Note for all of them"), "Refunds are under way")
+    await hand.click(kim.get_by_role("button", name="Hand over what is ticked"))
     await expect(kim.get_by_role("status").filter(has_text="9 given to Lee")).to_be_visible()
+    hand.done(clicks=4)
     await expect(lee.locator("[data-owner=Lee]")).to_have_count(10)
     await expect(lee.get_by_text("Refunds are under way").first).to_be_attached()
 
@@ -80,6 +89,32 @@ async def test_only_what_changed_travels_and_focus_stays(busy: World, browser: B
     await expect(box).to_be_checked()
     await expect(box).to_be_focused()
     assert 0 < max(sizes) < 5000, sizes
+    await _paged_and_offline(busy, page)
+
+
+async def _paged_and_offline(busy: World, page: Page) -> None:
+    """What stands on a later page is counted only; Enter does what stands beside the field; what fails comes back."""
+    await page.goto(f"{busy.http}/desk?limit=5")
+    rows = page.locator("[data-escalation]")
+    await expect(page.locator("#live")).to_have_text("live")
+    await happen(busy, order(busy, order_id="ORD-98"), reported(busy, "ORD-98", "double_deduction"))
+    await expect(page.locator("#total")).to_have_text("14")
+    await expect(rows).to_have_count(5)
+    await rows.nth(1).locator(".pick input").check()
+    comment = page.locator("#many-comment")
+    await comment.fill("Called twice")
+    await comment.press("Enter")
+    await expect(rows.nth(1)).to_contain_text("Called twice")
+    await expect(comment).to_have_value("")
+    last = await rows.nth(1).get_attribute("data-escalation")
+    await page.context.set_offline(True)
+    await rows.nth(1).focus()
+    await page.keyboard.press("r")
+    await expect(page.locator("#toast")).to_contain_text("No connection: this was not done.")
+    await expect(page.locator(f"#e-{last}")).to_have_css("opacity", "1")
+    await page.context.set_offline(False)
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator(f"#e-{last}")).to_have_count(0)
 
 
 async def test_it_works_without_a_script(busy: World, browser: Browser) -> None:
@@ -106,6 +141,12 @@ async def test_an_incident_opens_to_its_orders_and_what_breaks_soon_is_beside_it
     await link.click()
     await expect(page.locator(".row.member").first).to_contain_text("Partner is very late")
     assert await page.locator(".row.member").count() == int((await link.inner_text()).split()[0])
+    # Whoever takes one of them still sees it there.
+    count, member = await page.locator(".row.member").count(), page.locator(".row.member").nth(1)
+    await member.focus()
+    await page.keyboard.press("a")
+    await expect(member).to_have_attribute("data-owner", re.compile("."))
+    await expect(page.locator(".row.member")).to_have_count(count)
     near = page.locator("#soon")
     await expect(near).to_contain_text("ORD-50")
     await expect(near).to_contain_text("Partner is very late")

@@ -17,6 +17,7 @@ from service.timekeeping import SteadyTime
 from tests.support.client import key_for
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
 from tests.support.examples import LONG
+from tests.support.hands import Hand
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.proxy import Proxy
 from tests.support.world import World, settings_for
@@ -96,8 +97,11 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     await second.locator("[data-act=resolve]").click()
     await expect(first.get_by_text("No open escalations")).to_be_visible(timeout=5000)
     # A mistake is taken back for ten seconds.
-    await second.get_by_role("button", name="Undo").click()
+    await expect(second.get_by_role("button", name="Undo")).to_be_visible()
+    hand = Hand(second, "take back a resolved line")
+    await hand.press("u")
     await expect(first.locator("[data-escalation]")).to_have_count(1, timeout=5000)
+    hand.done(keys=1)
 
 
 WATCH = """() => {
@@ -133,9 +137,12 @@ async def test_an_agent_previews_and_sends(desk: World, browser: Browser) -> Non
     await desk.settled()
     page = await signed_in(browser, desk, "agent")
     assert page.url.endswith("/desk/orders")
-    await page.get_by_role("searchbox").fill("+919812345678")
-    await page.keyboard.press("Enter")
+    hand = Hand(page, "find a caller and see whom to answer")
+    await hand.press("/")
+    await hand.type("9812345678")
+    await hand.press("Enter")
     await page.wait_for_url("**/desk/orders/device_pickup/ORD-1")
+    hand.done(keys=12)
     asked = page.get_by_label("New time")
     await expect(asked).to_be_hidden()
     await page.get_by_label("Reason").select_option("traffic_delay")

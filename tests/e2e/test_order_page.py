@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
 from tests.support.client import key_for
 from tests.support.events import event
+from tests.support.hands import Hand
 from tests.support.providers import Sent
 from tests.support.world import World
 
@@ -33,22 +34,32 @@ async def test_an_agent_sees_who_was_told_why_not_and_what_to_do(desk: World, br
     await page.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
     told = page.locator("details.message").filter(has_text="Partner on the way")
     await expect(told).to_contain_text("sms failed")
-    await told.locator("summary").click()
+    hand = Hand(page, "learn why nobody was told, and what to do")
+    await hand.click(told.locator("summary"))
     await expect(told).to_contain_text("There is no such phone number. Ask for the right number.")
+    hand.done(clicks=1)
     await expect(told).to_contain_text("They are not on WhatsApp.")
     await expect(page.locator("#now")).to_contain_text("Ring twice")
     # What is written outlives a reload, and is sent once; what comes anew leaves open what was opened.
-    await page.get_by_label("Note", exact=True).fill("Customer waits at the back door")
+    hand = Hand(page, "add a note for the next person")
+    await hand.say(page.get_by_label("Note", exact=True), "Customer waits at the back door")
     await page.reload()
     await expect(page.get_by_label("Note", exact=True)).to_have_value("Customer waits at the back door")
     await told.locator("summary").click()
-    await page.get_by_role("button", name="Add", exact=True).click()
+    await hand.click(page.get_by_role("button", name="Add", exact=True))
     await expect(page.locator(".notes li").first).to_contain_text("Internal")
     await expect(page.locator(".notes li").first).to_contain_text("Customer waits at the back door")
+    hand.done(clicks=2)
     await expect(page.get_by_label("Note", exact=True)).to_have_value("")
+    await told.locator("summary").focus()
     await happen(desk, order(desk, "at_location"))
     await expect(page.locator(".summary")).to_contain_text("Partner has arrived")
+    await expect(told.locator("summary")).to_be_focused()
     assert (await Axe().run(page, options=RULES)).response["violations"] == []
+
+
+# The page has asked for what is new, and was not heard.
+UNHEARD = "new Promise(done => document.addEventListener('htmx:sendError', () => setTimeout(done), {once: true}))"
 
 
 async def test_whose_session_ends_signs_in_over_the_page_and_loses_nothing(desk: World, browser: Browser) -> None:
@@ -57,8 +68,15 @@ async def test_whose_session_ends_signs_in_over_the_page_and_loses_nothing(desk:
     await page.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
     again = await key_for(desk, "agent", "Kim again")
     await page.get_by_label("Note", exact=True).fill("Half a sentence")
-    await page.context.clear_cookies()
+    # What the page finds out by itself talks over nothing that somebody did.
+    await page.context.set_offline(True)
     await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("#toast")).to_contain_text("nothing was sent, your words are kept")
+    await page.evaluate(UNHEARD)
+    await expect(page.locator("#toast")).to_contain_text("nothing was sent, your words are kept")
+    await page.context.set_offline(False)
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Try again").click()
     frame = page.frame_locator("iframe[title='Sign in']")
     await frame.get_by_label("API key").fill(again)
     await frame.get_by_role("button", name="Sign in").click()

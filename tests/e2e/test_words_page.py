@@ -7,6 +7,7 @@ from playwright.async_api import Browser, expect
 
 from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
 from tests.support.events import event, person
+from tests.support.hands import Hand
 from tests.support.world import World
 
 __all__ = ["browser", "desk"]
@@ -20,18 +21,22 @@ async def test_a_word_is_changed_approved_and_live_in_eight_steps(desk: World, b
     kim = await signed_in(browser, desk, "supervisor", name="Kim")
     lee = await signed_in(browser, desk, "supervisor", name="Lee")
     # 1 to 4: the page, the notice, the word, kept.
-    await kim.get_by_role("link", name="Words").click()
-    await kim.locator("tr", has_text="order_created").get_by_role("link").click()
-    await kim.get_by_label("English, SMS").fill("{{ brand }}: your order {{ order.id }} is safe with us. {{ link }}")
-    await kim.get_by_role("button", name="Save the draft").click()
+    hand = Hand(kim, "change a word, have it approved, live")
+    await hand.click(kim.get_by_role("link", name="Words"))
+    await hand.click(kim.locator("tr", has_text="order_created").get_by_role("link"))
+    await hand.say(
+        kim.get_by_label("English, SMS"), "{{ brand }}: your order {{ order.id }} is safe with us. {{ link }}"
+    )
+    await hand.click(kim.get_by_role("button", name="Save the draft"))
     await expect(kim.get_by_text("Somebody else has to read and approve it.")).to_be_visible()
     # 5 to 7: the other one's page, the draft, its approval.
-    await lee.get_by_role("link", name="Words").click()
+    await hand.click(lee.get_by_role("link", name="Words"))
     waiting = lee.get_by_role("region", name="Table of drafts").get_by_role("row").filter(has_text="Kim")
     await expect(waiting).to_contain_text("waits for you")
-    await waiting.get_by_role("link").click()
-    await lee.get_by_role("button", name="Approve and make live").click()
+    await hand.click(waiting.get_by_role("link"))
+    await hand.click(lee.get_by_role("button", name="Approve and make live"))
     await expect(lee.get_by_text("published by Lee")).to_be_visible()
+    hand.done(clicks=8)
     await happen(desk, event("ORD-2", "created", desk.app.time.now(), recipients={"customer": person(2)}))
     await desk.until(lambda: any("safe with us" in s.text for s in desk.providers.of("sms")), "the new words are sent")
     # Taken back by one.

@@ -11,8 +11,9 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from service.domain.teams import SEVERITIES
-from service.ledger.escalations.views import stream_after
+from service.ledger.escalations.stream_lines import stream_after
 from service.web.auth import INCLUDES
+from service.web.broadcast import Line
 from service.web.routes import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import ROLES
@@ -467,6 +468,9 @@ async def test_bursts_become_one_incident(world: World, caller: Caller) -> None:
         return len(json.loads(lines[-1][2])["data"].get("orders", ())) == 300
 
     await world.until(told_of_all, "the incident lists its orders")
+    async with world.ledger.reading() as tx:
+        line = Line.of(*(await stream_after(tx, 0, 1000))[-1])
+    assert len(line.brief) < 5000 < len(line.wire), "boards do not get the list"
     (incident,) = (await supervisor.get("/v1/escalations"))[1]["incidents"]
     status, handled = await supervisor.post(f"/v1/escalations/{incident['id']}/resolve")
     assert (status, handled["handled"]) == (200, 300)

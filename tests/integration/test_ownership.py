@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from service.ledger.columns import metadata
-from service.ledger.escalations.views import stream_after
+from service.ledger.escalations.stream_lines import stream_after
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.events import CUSTOMER, VENDOR, event, minutes

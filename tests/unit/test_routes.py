@@ -13,7 +13,7 @@ from service.ledger.access.api_keys import ROLES
 from service.web.openapi import document
 from service.web.problems import Problem
 from service.web.queries import check_parameters, parameters_of, query_of, read_query
-from service.web.query_types import AuditQuery, EscalationsQuery, LifecycleQuery, OrdersQuery
+from service.web.query_types import AuditQuery, EscalationsQuery, LifecycleQuery, MessagesQuery, OrdersQuery
 from service.web.route import NoQuery, Open, Route
 from service.web.routes import API, OPERATIONS, PAGES
 
@@ -69,6 +69,10 @@ def test_a_query_is_read_into_its_type() -> None:
     assert (q.overdue, q.stuck_for, q.sort, q.limit, q.q) == (True, timedelta(days=3), "due", 7, " 49")
     assert q.ends_from == datetime(2026, 1, 1, tzinfo=UTC)
     assert read(AuditQuery, "from=2026-01-02").since == datetime(2026, 1, 2, tzinfo=UTC)
+    # Who says a zone reads days as people there do: the last one is taken in.
+    days = read(MessagesQuery, "from=2026-01-02&to=2026-01-02&zone=Asia/Kolkata")
+    assert days.since == datetime(2026, 1, 1, 18, 30, tzinfo=UTC)
+    assert days.until == datetime(2026, 1, 2, 18, 30, tzinfo=UTC)
     # What is left empty is as if it was left out, unless empty is a value of its own.
     assert read(OrdersQuery, "overdue=&limit=&sort=&stuck_for=") == OrdersQuery()
     assert read(EscalationsQuery, "state=").state == ""
@@ -85,6 +89,7 @@ def test_a_query_is_read_into_its_type() -> None:
         (OrdersQuery, "stage=" + "x" * 501, "stage: at most 500 characters"),
         (OrdersQuery, "ends_from=2026-01-01", "ends_from: an ISO 8601 date with an offset"),
         (AuditQuery, "to=2026-02-30", "to: there is no such day"),
+        (AuditQuery, "to=2026-01-01&zone=Mars", "zone: a time zone such as Asia/Kolkata is expected"),
         (LifecycleQuery, "since=soon", "since: "),
         (EscalationsQuery, "state=activ", "did you mean 'active'"),
     ],

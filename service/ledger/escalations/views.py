@@ -15,7 +15,7 @@ from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_curso
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.handling import opened, owner_digest, owner_of_incident
-from service.ledger.escalations.tables import escalation_stream, escalations, incidents
+from service.ledger.escalations.tables import escalations, incidents
 from service.ledger.orders.read_models import Comment, EscalationLine, EscalationShown, IncidentShown, NearBreach
 from service.ledger.orders.records import UNREADABLE, state_of
 from service.ledger.orders.scoping import of_team
@@ -68,10 +68,7 @@ async def listed(
 
     The cursor is empty at the end. Raises Rejection for one that is not ours.
     """
-    alone = [*_where(wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
-    # Whoever sees no incidents sees what they gather of theirs one by one.
-    if scope.has_incidents:
-        alone.append(escalations.c.incident_id.is_(None))
+    alone = _alone(tx, wanted, now, scope)
     total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
     urgency = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT)
     query = _with_order().where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
@@ -83,13 +80,26 @@ async def listed(
     return [_line(tx.keyring, row, now, scope) for row in page], int(total.scalar_one()), cursor
 
 
+def _alone(tx: Transaction, wanted: Wanted, now: datetime, scope: Scope) -> list[ColumnElement[bool]]:
+    """Whoever sees no incidents sees what they gather of theirs one by one."""
+    found = [*_where(wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
+    return [*found, escalations.c.incident_id.is_(None)] if scope.has_incidents else found
+
+
+async def count_of(tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope) -> int:
+    """How many lines there are in all: escalations that stand alone, and incidents."""
+    alone = select(func.count()).select_from(escalations).where(*_alone(tx, wanted, now, scope))
+    gathered = select(func.count()).select_from(incidents).where(*_incidents_where(wanted, now, tx.keyring, scope))
+    return sum([int((await tx.execute(query)).scalar_one()) for query in (alone, gathered)])
+
+
 async def members(
-    tx: Transaction, incident_id: UUID, now: datetime, limit: int, *, scope: Scope
+    tx: Transaction, incident_id: UUID, wanted: Wanted, now: datetime, *, scope: Scope
 ) -> list[EscalationLine]:
-    """The open escalations of an incident, the oldest first."""
-    query = _with_order().where(escalations.c.incident_id == incident_id, ~literal_in(escalations.c.state, "resolved"))
+    """The escalations of an incident that are wanted, the oldest first; a page has no next one."""
+    query = _with_order().where(escalations.c.incident_id == incident_id, *_where(wanted, now, tx.keyring))
     query = query.where(*of_team(tx, scope, escalations.c), *([] if scope.has_incidents else [false()]))
-    rows = await tx.execute(query.order_by(escalations.c.opened_at, escalations.c.id).limit(limit))
+    rows = await tx.execute(query.order_by(escalations.c.opened_at, escalations.c.id).limit(wanted.limit))
     return [_line(tx.keyring, row, now, scope) for row in rows]
 
 
@@ -135,24 +145,10 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
         raise Rejection("cursor: is not one that a page of escalations gave; leave it out to begin again") from None
 
 
-async def listed_incidents(tx: Transaction, wanted: Wanted, *, scope: Scope) -> list[IncidentShown]:
+async def listed_incidents(tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope) -> list[IncidentShown]:
     """Incidents, newest first."""
-    query = select(incidents).where(*_incidents_of(scope)).order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
-    if wanted.owner:
-        query = query.where(incidents.c.owner_digest == owner_digest(tx.keyring, wanted.owner))
-    if wanted.ids:
-        query = query.where(incidents.c.id.in_(padded(wanted.ids)))
-    if wanted.state == "active":
-        query = query.where(incidents.c.state != "resolved")
-    elif wanted.state:
-        query = query.where(incidents.c.state == wanted.state)
-    for value, column in (
-        (wanted.team, incidents.c.team),
-        (wanted.workflow, incidents.c.workflow),
-        (wanted.severity, incidents.c.severity),
-    ):
-        if value:
-            query = query.where(column == value)
+    query = select(incidents).where(*_incidents_where(wanted, now, tx.keyring, scope))
+    query = query.order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
     return [
         IncidentShown(
             id=str(row.id),
@@ -173,6 +169,28 @@ async def listed_incidents(tx: Transaction, wanted: Wanted, *, scope: Scope) -> 
         )
         for row in await tx.execute(query)
     ]
+
+
+def _incidents_where(wanted: Wanted, now: datetime, keyring: Keyring, scope: Scope) -> list[ColumnElement[bool]]:
+    found = _incidents_of(scope)
+    if wanted.older_than is not None:
+        found.append(incidents.c.opened_at <= now - wanted.older_than)
+    if wanted.owner:
+        found.append(incidents.c.owner_digest == owner_digest(keyring, wanted.owner))
+    if wanted.ids:
+        found.append(incidents.c.id.in_(padded(wanted.ids)))
+    if wanted.state == "active":
+        found.append(incidents.c.state != "resolved")
+    elif wanted.state:
+        found.append(incidents.c.state == wanted.state)
+    for value, column in (
+        (wanted.team, incidents.c.team),
+        (wanted.workflow, incidents.c.workflow),
+        (wanted.severity, incidents.c.severity),
+    ):
+        if value:
+            found.append(column == value)
+    return found
 
 
 def _incidents_of(scope: Scope) -> list[ColumnElement[bool]]:
@@ -269,51 +287,3 @@ def _near(wanted: Wanted, now: datetime, within: timedelta) -> list[ColumnElemen
     found = [literal_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != ""]
     asked = ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow))
     return found + [column == value for value, column in asked if value]
-
-
-class StreamPlace(Struct, frozen=True):
-    """A place in the stream: a line's number, and when it was written, which tells it from another of that number.
-
-    Numbers alone would not do: after a restore, or on SQLite once old lines are gone, they come a second time.
-    """
-
-    seq: int = 0
-    mark: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.seq}-{self.mark:x}"
-
-
-def mark_of(at: datetime) -> int:
-    """The moment in microseconds."""
-    return round(at.timestamp() * 1_000_000)
-
-
-async def stream_after(tx: Transaction, seq: int, limit: int) -> list[tuple[int, str, str, datetime]]:
-    """(number, kind, JSON, moment) of the stream's lines after `seq`."""
-    query = select(
-        escalation_stream.c.seq, escalation_stream.c.kind, escalation_stream.c.body, escalation_stream.c.at
-    ).where(escalation_stream.c.seq > seq)
-    rows = await tx.execute(query.order_by(escalation_stream.c.seq).limit(limit))
-    return [(row.seq, row.kind, row.body, row.at) for row in rows]
-
-
-async def stream_end(tx: Transaction) -> StreamPlace:
-    """The newest line."""
-    row = (
-        await tx.execute(
-            select(escalation_stream.c.seq, escalation_stream.c.at).order_by(escalation_stream.c.seq.desc()).limit(1)
-        )
-    ).first()
-    return StreamPlace(row.seq, mark_of(row.at)) if row else StreamPlace()
-
-
-async def resumable(tx: Transaction, seq: int, mark: int | None) -> bool:
-    """Whether everything after this place is still there; `mark` is None where only a number is known."""
-    if mark:
-        at = (
-            await tx.execute(select(escalation_stream.c.at).where(escalation_stream.c.seq == seq))
-        ).scalar_one_or_none()
-        return at is not None and mark_of(at) == mark
-    first, last = (await tx.execute(select(func.min(escalation_stream.c.seq), func.max(escalation_stream.c.seq)))).one()
-    return seq == 0 if first is None else first - 1 <= seq <= last

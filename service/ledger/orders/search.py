@@ -56,6 +56,7 @@ class Search(Struct, frozen=True):
     `unlisted`: workflows and their statuses that are left out. `shows`: by workflow, the attributes that are shown.
     `attributes`: of each that is asked for, the digests under one of which an order stands (`ledger.order_attributes`).
     `among`: workflows and those of their statuses that are meant. `by_people`: whether `q` may name somebody.
+    `named`: whether it is shown for whom each order is, and by name who handles it.
     """
 
     ids: tuple[UUID, ...] = ()
@@ -71,6 +72,7 @@ class Search(Struct, frozen=True):
     unlisted: tuple[tuple[str, str], ...] = ()
     among: tuple[tuple[str, str], ...] | None = None
     by_people: bool = True
+    named: bool = False
     stuck_for: timedelta | None = None
     ends_from: datetime | None = None
     ends_before: datetime | None = None
@@ -98,6 +100,8 @@ class Listed(Struct, frozen=True):
     expected_end: datetime | None
     overdue: bool
     shown: Mapping[str, Any] = {}
+    customer: str = ""
+    handler: str = ""
 
 
 async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[Listed], str]:
@@ -115,7 +119,7 @@ async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope
         next_id = orders.c.id < last if newest_first else orders.c.id > last
         query = query.where(or_(beyond, and_(keyed == value, next_id)))
     rows = (await tx.execute(query)).all()
-    page = [_listed(tx.keyring, row, now, wanted.shows, scope) for row in rows[: wanted.limit]]
+    page = [_listed(tx.keyring, row, now, wanted, scope) for row in rows[: wanted.limit]]
     cursor = _cursor(rows[wanted.limit - 1], wanted.sort) if len(rows) > wanted.limit else ""
     return [o for o in page if o is not None], cursor
 
@@ -192,16 +196,17 @@ def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool
     return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
 
 
-def _listed(
-    keyring: Keyring, row: Any, now: datetime, shows: Mapping[str, tuple[str, ...]], scope: Scope
-) -> Listed | None:
+def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Scope) -> Listed | None:
     """None for one whose index says that it may be seen, and which itself does not."""
-    names = shows.get(row.workflow, ())
-    order: Order | None = order_of(keyring, row) if names or scope.parties else None
+    names = wanted.shows.get(row.workflow, ())
+    order: Order | None = order_of(keyring, row) if names or wanted.named or scope.parties else None
     if order is not None and not scope.has_people(parties_of(order)):
         return None
     said = order.attributes if order else {}
+    people = [p.name for some in order.recipients.values() for p in some] if order and wanted.named else []
     return Listed(
+        customer=next(filter(None, people), ""),
+        handler=order.assignee.name if order and wanted.named and order.assignee else "",
         shown={name: said.get(name) for name in names},
         id=row.id,
         workflow=row.workflow,

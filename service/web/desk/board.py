@@ -1,16 +1,19 @@
 """The board: what is open beside what is about to break, both the most urgent first."""
 
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
+import msgspec
 from aiohttp import web
 from msgspec import structs
 
 from service.domain.errors import Rejection
 from service.ledger.escalations.views import (
     Wanted,
+    count_of,
     listed,
     listed_incidents,
     members,
@@ -62,14 +65,25 @@ async def board_rows(request: web.Request) -> web.StreamResponse:
     ids = query_of(request, BoardQuery).ids
     if not ids:
         return await render(request, "board_rows.html.j2", await values_of(request))
-    wanted = structs.replace(await _wanted(request), ids=_ids(ids), cursor="", limit=MOST_IDS)
-    rows, total, _ = await _page(request, wanted)
+    wanted = await _wanted(request)
+    rows, total, _ = await _page(request, structs.replace(wanted, ids=_ids(ids), cursor="", limit=MOST_IDS))
+    if not query_of(request, BoardQuery).incident:
+        total = await _count(request, wanted)
     return await render(request, "board_changed.html.j2", {"rows": rows, "total": total, "me": request[CALLER].name})
 
 
 async def soon(request: web.Request) -> web.StreamResponse:
-    """What is about to break, as the page asks for it now and then."""
-    return await render(request, "board_soon.html.j2", await _soon(request, await _wanted(request)))
+    """What is about to break, as the page asks for it now and then; nothing where it is as it was."""
+    values = await _soon(request, await _wanted(request))
+    if request.headers.get("X-Seen") == values["seen"]:
+        return web.Response(status=204)
+    return await render(request, "board_soon.html.j2", values)
+
+
+async def _count(request: web.Request, wanted: Wanted) -> int:
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.reading() as tx:
+        return await count_of(tx, wanted, orders.time.now(), scope=scope_of(request))
 
 
 def _ids(text: str) -> tuple[UUID, ...]:
@@ -83,11 +97,11 @@ def _ids(text: str) -> tuple[UUID, ...]:
 
 
 async def _wanted(request: web.Request) -> Wanted:
-    """As the query asks; where it says no team, the remembered one."""
+    """As the query asks; where it says no team, the remembered one. An incident has its own."""
     wanted = await wanted_of(request)
     teams = teams_of(request)
     remembered = request.cookies.get(TEAM_COOKIE, "")
-    if "team" not in request.query and remembered in teams:
+    if "team" not in request.query and not request.query.get("incident") and remembered in teams:
         wanted = structs.replace(wanted, team=remembered)
     return wanted
 
@@ -101,9 +115,10 @@ async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, s
     now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:
         found, total, cursor = await listed(tx, wanted, now, scope=scope)
-        gathered = await listed_incidents(tx, structs.replace(wanted, limit=1000), scope=scope)
+        gathered = await listed_incidents(tx, structs.replace(wanted, limit=1000), now, scope=scope)
         if incident := query_of(request, BoardQuery).incident:
-            inside = await members(tx, uuid_of(incident, "incident"), now, MOST_INSIDE, scope=scope)
+            every = structs.replace(wanted, limit=MOST_INSIDE)
+            inside = await members(tx, uuid_of(incident, "incident"), every, now, scope=scope)
             return rows_of(Titles(orders.packs), inside, []), len(inside), ""
     titles = Titles(orders.packs)
     first = key_of(*place_in(wanted.cursor)) if wanted.cursor else ""
@@ -118,7 +133,8 @@ async def _soon(request: web.Request, wanted: Wanted) -> dict[str, Any]:
     async with orders.ledger.reading() as tx:
         near = await near_breach(tx, structs.replace(wanted, limit=NEAR_SHOWN), now, NEAR, scope=scope)
         count = await near_breach_count(tx, wanted, now, NEAR, scope=scope)
-    return {"near": near, "near_count": count}
+    seen = blake2b(msgspec.json.encode((near, count)), digest_size=8).hexdigest()
+    return {"near": near, "near_count": count, "seen": seen}
 
 
 async def values_of(request: web.Request) -> dict[str, Any]:

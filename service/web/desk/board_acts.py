@@ -117,9 +117,10 @@ async def _sheet(request: web.Request, more: dict[str, Any]) -> web.StreamRespon
 async def _mine(request: web.Request) -> list[Row]:
     orders = request.app[CONTEXT].orders
     wanted = Wanted(owner=request[CALLER].name, limit=MINE)
+    now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:
-        found, _, _ = await listed(tx, wanted, orders.time.now(), scope=scope_of(request))
-        gathered = await listed_incidents(tx, wanted, scope=scope_of(request))
+        found, _, _ = await listed(tx, wanted, now, scope=scope)
+        gathered = await listed_incidents(tx, wanted, now, scope=scope)
     return rows_of(Titles(orders.packs), found, gathered)
 
 

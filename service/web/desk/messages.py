@@ -33,7 +33,7 @@ VIEWS: Final = (
     ("Nobody knows", "unknown"),
     ("Not sent on purpose", "suppressed,superseded"),
 )
-_FILTERS: Final = ("channel", "state", "notice", "cause", "workflow", "recipient", "country", "from", "to")
+_FILTERS: Final = ("channel", "state", "notice", "cause", "workflow", "recipient", "country", "from", "to", "zone")
 
 
 async def messages(request: web.Request) -> web.StreamResponse:
@@ -63,7 +63,9 @@ async def messages(request: web.Request) -> web.StreamResponse:
 
 
 def _kept(request: web.Request) -> dict[str, str]:
-    return {k: v for k, v in request.query.items() if k in _FILTERS and v}
+    kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
+    # A zone is of days, and filters nothing by itself.
+    return kept if kept.keys() & {"from", "to"} else {k: v for k, v in kept.items() if k != "zone"}
 
 
 async def tell_many_again(request: web.Request) -> web.StreamResponse:

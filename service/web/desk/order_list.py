@@ -1,12 +1,15 @@
 """Lists of orders on the desk: searched, filtered, with how late each is; and the caller's order for telephones."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from operator import itemgetter
 from typing import Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from msgspec import structs
 
+from service.domain.calendars import zone_of
 from service.domain.workflow import Workflow
 from service.ledger.orders.search import Listed, Search, broken_since_of, search
 from service.web import attribute_filters
@@ -40,6 +43,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
     wanted = await search_of(request, apart=True)
     if query_of(request, OrdersQuery).format:
         return await csv_answer(request, wanted)
+    wanted = structs.replace(wanted, named=viewer_of(request) is None)
     now = all_orders.time.now()
     scope, viewer = scope_of(request), viewer_of(request)
     async with all_orders.ledger.reading() as tx:
@@ -55,14 +59,16 @@ async def orders(request: web.Request) -> web.StreamResponse:
     kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
         "s": wanted,
-        "orders": [(line_of(context, o, escalated.get(o.id, 0)), _late_since(o, broken.get(o.id), now)) for o in page],
+        "orders": [
+            (line_of(context, o, escalated.get(o.id, 0)), _late_since(o, broken.get(o.id), now), o) for o in page
+        ],
         "columns": _columns(packs, page),
         "fields": attribute_filters.fields(request),
         "warnings": warnings,
         "cursor": cursor,
         "query": urlencode(kept),
         "view": urlencode(kept),
-        "views": [*([TO_DO] if viewer else []), *_views(now)],
+        "views": [*([TO_DO] if viewer else []), *_views(now, zone_of(known[0].timezone if known else "UTC"))],
         "workflows": sorted(((w.name, w.title) for w in known), key=itemgetter(1)),
         "statuses": sorted({(s, titles.status(w.name, s)) for w in packs for s in w.statuses}, key=itemgetter(1)),
         "stages": _stages(titles, packs),
@@ -112,11 +118,14 @@ def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]
     )
 
 
-def _views(now: datetime) -> list[tuple[str, str]]:
-    monday = (now - timedelta(days=now.weekday())).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def _views(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
+    """Weeks begin where the first pack is at home."""
+    today = now.astimezone(zone).date()
+    monday = datetime.combine(today - timedelta(days=today.weekday()), time(), zone)
 
     def week(start: datetime) -> str:
-        span = {"ends_from": start.isoformat(), "ends_before": (start + timedelta(days=7)).isoformat()}
+        ends = (start, start + timedelta(days=7))
+        span = dict(zip(("ends_from", "ends_before"), (at.astimezone(UTC).isoformat() for at in ends), strict=True))
         return urlencode({**span, "sort": "expected_end"})
 
     return [

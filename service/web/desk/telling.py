@@ -6,6 +6,7 @@ from aiohttp import web
 from msgspec import Struct, ValidationError, convert
 
 from service.channels import registry
+from service.domain.calendars import zone_of
 from service.domain.conversation import ANSWER
 from service.domain.errors import Rejection
 from service.domain.workflow import Notice, Workflow
@@ -24,7 +25,7 @@ from service.web.lifecycle import at_work
 from service.web.once import once_by_form
 from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
-from service.web.queries import query_of
+from service.web.queries import day_in, query_of
 from service.web.query_types import TellAllQuery
 from service.web.schemas import BroadcastAnswer, BroadcastOrder, MessageFilter, OrderFilter
 
@@ -32,6 +33,7 @@ FASTEST: Final = 100_000
 USUAL_PACE: Final = "600"
 _ORDERS: Final = ("status", "stage", "assignee")
 _TOLD: Final = ("channel", "state", "notice", "cause", "from", "to")
+_DAYS: Final = ("from", "to")
 _TOLD_FIELD: Final = "told "
 
 
@@ -48,6 +50,7 @@ async def form(request: web.Request) -> web.StreamResponse:
     """Whom, and in which words."""
     said = {name: request.query.get(name, "") for name in _ORDERS}
     said |= {f"{_TOLD_FIELD}{name}": request.query.get(name, "") for name in _TOLD}
+    said["zone"] = request.query.get("zone", "")
     workflow = await at_work(request, query_of(request, TellAllQuery).workflow)
     return await _page(request, workflow.name, said)
 
@@ -89,14 +92,14 @@ def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder
         **{part: form.get(part, "").strip() for part in _ORDERS},
         open=True if form.get("open") else None,
         overdue=True if form.get("overdue") else None,
-        told=_told(told) if any(told.values()) else None,
+        told=_told(told, form.get("zone", "")) if any(told.values()) else None,
     )
     return BroadcastOrder(workflow.name, name, wanted, inputs=inputs, dry_run=dry_run, per_minute=per_minute)
 
 
-def _told(said: dict[str, str]) -> MessageFilter:
-    """Days as moments, in UTC."""
-    days = {part: f"{said[part]}T00:00:00Z" for part in ("from", "to") if said[part]}
+def _told(said: dict[str, str], zone: str) -> MessageFilter:
+    """Days as moments: from the first one's beginning to the last one's end, as whoever asks has them."""
+    days = {part: day_in(part, said[part], zone_of(zone).key, last=part == "to") for part in _DAYS if said[part]}
     try:
         found: MessageFilter = convert({k: v for k, v in {**said, **days}.items() if v}, MessageFilter)
     except ValidationError as error:

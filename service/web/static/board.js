@@ -29,11 +29,15 @@ const list = () => document.getElementById("list");
 const total = (n) => { document.getElementById("total").textContent = n; };
 const place = (fresh) => {
   const old = rowOf(fresh.dataset.escalation);
+  // What stands on a later page comes with that page.
+  if (!old && paged() && rows().length && rows().at(-1).dataset.key < fresh.dataset.key) return;
   const had = old?.contains(document.activeElement);
   const selector = had ? document.activeElement.dataset.act : "";
   if (old) {
     fresh.querySelector(".pick input").checked = old.querySelector(".pick input").checked;
-    fresh.classList.toggle("chosen", old.classList.contains("chosen"));
+    for (const kept of ["chosen", "member"]) fresh.classList.toggle(kept, old.classList.contains(kept));
+    if (old.dataset.inside) fresh.dataset.inside = old.dataset.inside;
+    fresh.querySelector("[data-open]")?.setAttribute("aria-expanded", old.querySelector("[data-open]")?.getAttribute("aria-expanded") || "false");
     old.replaceWith(fresh);
   } else {
     const after = rows().find((r) => !r.classList.contains("member") && r.dataset.key > fresh.dataset.key);
@@ -42,7 +46,9 @@ const place = (fresh) => {
   }
   if (had) (selector && fresh.querySelector(`[data-act=${selector}]`) || fresh).focus({ preventScroll: true });
 };
+const inside = (id) => holder.querySelectorAll(`[data-inside="${id}"]`);
 const leave = (row) => {
+  for (const member of inside(row.dataset.escalation)) member.remove();
   const next = row.nextElementSibling || row.previousElementSibling;
   const had = row.contains(document.activeElement) || row.classList.contains("chosen");
   row.remove();
@@ -60,13 +66,11 @@ let waiting = new Set();
 let timer = 0;
 const MOST = 50;
 const all = () => htmx.ajax("GET", `/desk/board?${query}`, { target: "#rows", swap: "innerHTML" });
-const fetchChanged = async () => {
-  const ids = [...waiting];
-  waiting = new Set();
-  timer = 0;
-  if (ids.length > MOST) { all(); return; }
-  const answer = await desk.call("GET", `/desk/board?${query}&ids=${ids.join(",")}`);
-  if (!answer?.ok) return;
+const TRY_AGAIN = 2000;
+// Those of an open incident are asked for as its own.
+const fetchPart = async (ids, more) => {
+  const answer = await desk.read(`/desk/board?${more}&ids=${ids.join(",")}`);
+  if (!answer?.ok) { for (const id of ids) waiting.add(id); timer ||= setTimeout(fetchChanged, TRY_AGAIN); return; }
   const box = document.createElement("template");
   box.innerHTML = await answer.text();
   const changed = box.content.querySelector("ul");
@@ -75,13 +79,23 @@ const fetchChanged = async () => {
     const row = found.get(id);
     if (row) { desk.look(row); place(row); } else if (rowOf(id)) leave(rowOf(id));
   }
-  counted();
+  if (more === query) total(changed.dataset.total);
+};
+const fetchChanged = async () => {
+  const ids = [...waiting];
+  waiting = new Set();
+  timer = 0;
+  if (ids.length > MOST) { all(); return; }
+  const parts = new Map();
+  for (const id of ids) {
+    const within = rowOf(id)?.dataset.inside, more = within ? `incident=${within}` : query;
+    parts.set(more, [...(parts.get(more) || []), id]);
+  }
+  for (const [more, some] of parts) await fetchPart(some, more);
   emptied();
   count();
 };
-const changedCount = () => rows().filter((r) => !r.classList.contains("member")).length;
 const paged = () => Boolean(holder.querySelector("a.button"));
-const counted = () => { if (!paged()) total(changedCount()); };
 const changed = (id) => {
   waiting.add(id);
   timer ||= setTimeout(fetchChanged, 120);
@@ -128,7 +142,7 @@ const alarm = (data) => {
 let broken = false;
 // The browser reconnects by itself and sends Last-Event-ID; whoever was away asks for all once.
 const listen = () => {
-  const source = new EventSource("/v1/escalations/stream");
+  const source = new EventSource("/v1/escalations/stream?brief=true");
   source.addEventListener("ready", () => { say("live", "live"); if (broken) all(); broken = false; });
   source.addEventListener("missed", all);
   source.onerror = async () => {
@@ -148,7 +162,12 @@ const listen = () => {
   }
 };
 listen();
-setInterval(() => { if (!document.hidden) htmx.ajax("GET", `/desk/board/soon?${query}`, { target: "#soon", swap: "innerHTML" }); }, 30000);
+// Without a swap where nothing changed.
+setInterval(() => {
+  if (document.hidden) return;
+  const seen = document.querySelector("#soon [data-seen]")?.dataset.seen || "";
+  htmx.ajax("GET", `/desk/board/soon?${query}`, { target: "#soon", swap: "innerHTML", headers: { "X-Seen": seen } });
+}, 30000);
 
 // Acts
 const ask = async (id) => {
@@ -165,16 +184,14 @@ const details = async (name, ids) => {
     if (!said) return null;
     if (said === "morning") return { until: tomorrow().toISOString() };
     const at = document.getElementById("later-at").value;
+    if (said === "at" && new Date(at) <= Date.now() + desk.skew) { desk.toast("That moment is over: choose a later one."); return null; }
     if (said === "at") return at ? { until: new Date(at).toISOString() } : null;
     return { minutes: Number(said) };
   }
   if (name === "comment") {
     const text = document.getElementById("remark-text");
     if ((await ask("remark")) !== "save" || !text.value.trim()) return null;
-    const comment = text.value.trim();
-    text.value = "";
-    sessionStorage.removeItem(`draft ${location.pathname} remark`);
-    return { comment };
+    return { comment: text.value.trim() };
   }
   if (name === "assign") {
     const owners = ids.map(rowOf).filter((r) => r?.dataset.owner && r.dataset.owner !== me);
@@ -189,6 +206,7 @@ const details = async (name, ids) => {
   return {};
 };
 let last = null;
+const AT_ONCE = 200;
 const act = async (name, ids, more) => {
   if (!ids.length) return;
   const real = { take: "assign", back: "assign" }[name] || name;
@@ -198,18 +216,28 @@ const act = async (name, ids, more) => {
   const said = more || (name === "back" ? { to: "" } : await details(chosen, ids));
   if (!said) return;
   // Shown at once; what is refused comes back.
-  if (chosen === "resolve") for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = ".4";
-  const answer = await desk.call("POST", "/v1/escalations/bulk", { ids, act: chosen, ...said });
-  if (!answer) return;
+  const fade = (opacity) => { for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = opacity; };
+  if (chosen === "resolve") fade(".4");
+  const answers = [];
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    const some = ids.slice(from, from + AT_ONCE);
+    const answer = await desk.call("POST", "/v1/escalations/bulk", { ids: some, act: chosen, ...said }, { refused: () => fade("") });
+    if (!answer) return;
+    answers.push(answer);
+    if (!answer.ok) break;
+  }
+  const answer = answers.at(-1);
   for (const box of holder.querySelectorAll(".pick input:checked")) box.checked = false;
   count();
   if (!answer.ok) {
     const why = await desk.problem(answer);
-    for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = "";
+    fade("");
     desk.toast(why, "Try again", () => act(name, ids, said), 20000);
     return;
   }
-  const results = (await answer.json()).results;
+  const results = (await Promise.all(answers.map((one) => one.json()))).flatMap((one) => one.results);
+  // The words went along with it, and belong to nothing that is chosen next.
+  if (said.comment) for (const id of ["many-comment", "remark-text"]) { const field = document.getElementById(id); field.value = ""; desk.forget(field); }
   const refused = results.filter((r) => r.problem);
   const done = results.filter((r) => !r.problem).map((r) => r.id);
   for (const r of refused) if (rowOf(r.id)) rowOf(r.id).style.opacity = "";
@@ -253,15 +281,24 @@ bulk.addEventListener("click", (e) => {
   act(name, picked(), { snooze: until(), assign: { to, take_over: true, comment }, comment: { comment } }[name]);
 });
 
+// Enter does what stands beside the field.
+bulk.addEventListener("keydown", (e) => {
+  if (e.key !== "Enter" || !e.target.matches("input")) return;
+  e.preventDefault();
+  e.target.closest(".pair").querySelector("[data-many]").click();
+});
+
 // An incident opens to its orders.
 const open = async (link) => {
   const row = link.closest("[data-escalation]");
   const id = link.dataset.open;
-  const inside = holder.querySelectorAll(`[data-inside="${id}"]`);
-  link.setAttribute("aria-expanded", String(!inside.length));
-  if (inside.length) { for (const r of inside) r.remove(); return; }
+  const shown = inside(id);
+  for (const r of shown) r.remove();
+  link.setAttribute("aria-expanded", "false");
+  if (shown.length) return;
   const answer = await desk.call("GET", `/desk/board?incident=${id}`);
-  if (!answer?.ok) return;
+  if (!answer?.ok) { if (answer) desk.toast(await desk.problem(answer), "Try again", () => open(link)); return; }
+  link.setAttribute("aria-expanded", "true");
   const box = document.createElement("template");
   box.innerHTML = await answer.text();
   const members = [...box.content.querySelectorAll("[data-escalation]")];

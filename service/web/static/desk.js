@@ -8,6 +8,7 @@ document.addEventListener("htmx:configRequest", (e) => { e.detail.headers["X-CSR
 // A line at the foot of the page, with what to do about it.
 desk.toast = (text, label, act, ms = 6000) => {
   const box = document.getElementById("toast");
+  delete box.dataset.aside;
   box.replaceChildren(text);
   if (label) {
     const button = document.createElement("button");
@@ -18,6 +19,17 @@ desk.toast = (text, label, act, ms = 6000) => {
   }
   clearTimeout(desk.toasting);
   desk.toasting = setTimeout(() => box.replaceChildren(), ms);
+};
+// What the page finds by itself, again and again, talks over nothing that somebody did, and is said once.
+desk.aside = (text, label, act) => {
+  const box = document.getElementById("toast");
+  if (box.hasChildNodes()) return;
+  desk.toast(text, label, act, 60000);
+  box.dataset.aside = "yes";
+};
+desk.asideOver = () => {
+  const box = document.getElementById("toast");
+  if (box.dataset.aside) box.replaceChildren();
 };
 
 // Times go by the service's clock: its difference to this machine's is taken once.
@@ -76,6 +88,8 @@ desk.keepDrafts = (root = document) => {
       keep();
     } else if (kept !== null && (mark || !field.value)) {
       field.value = kept;
+      // What hangs on it follows, once the page is whole.
+      if (field.tagName === "SELECT") setTimeout(() => field.dispatchEvent(new Event("change", { bubbles: true })));
       if (mark) mark.value = sessionStorage.getItem(`${draftOf(field)} mark`) ?? mark.value;
       // How it looks is asked for as if it had just been written.
       if (mark) setTimeout(() => field.dispatchEvent(new Event("input", { bubbles: true })));
@@ -83,8 +97,11 @@ desk.keepDrafts = (root = document) => {
     field.addEventListener("input", keep);
   }
 };
+desk.forget = (field) => sessionStorage.removeItem(draftOf(field));
 // What was sent is kept until the next page shows that it was taken.
 desk.forgetDrafts = (form) => {
+  // Whoever signs out leaves nothing to the next one at this machine.
+  if (form.action.endsWith("/desk/sign-out")) { sessionStorage.clear(); return; }
   const sent = [...form.querySelectorAll("[data-draft]")].map(draftOf);
   if (sent.length) sessionStorage.setItem("sent", JSON.stringify(sent));
 };
@@ -104,7 +121,7 @@ desk.signIn = () => desk.signing ??= new Promise((done) => {
   frame.src = "/desk/sign-in?next=/desk/signed-in";
   box.append(frame);
   document.body.append(box);
-  const end = (ok) => { window.removeEventListener("message", heard); box.remove(); desk.signing = null; done(ok); };
+  const end = (ok) => { window.removeEventListener("message", heard); box.remove(); desk.signing = null; desk.dismissed = !ok; done(ok); };
   const heard = (e) => {
     if (e.origin !== location.origin || !e.data || !e.data.csrf) return;
     desk.useToken(e.data.csrf);
@@ -117,8 +134,9 @@ desk.signIn = () => desk.signing ??= new Promise((done) => {
 });
 
 // One call; asks to sign in when the session is over, and says what was wrong, with a way to try again.
-desk.call = async (method, path, body, retried = false) => {
-  const again = () => desk.call(method, path, body, true);
+// `refused` is called at once where there is no connection, so that what was shown already can be taken back.
+desk.call = async (method, path, body, { retried = false, refused = () => {} } = {}) => {
+  const again = () => desk.call(method, path, body, { retried: true, refused });
   let answer;
   try {
     answer = await fetch(path, {
@@ -128,6 +146,7 @@ desk.call = async (method, path, body, retried = false) => {
       redirect: "manual",
     });
   } catch {
+    refused();
     return await new Promise((done) => desk.toast("No connection: this was not done.", "Try again", () => done(again()), 60000));
   }
   const over = answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403;
@@ -135,6 +154,20 @@ desk.call = async (method, path, body, retried = false) => {
   const before = desk.csrf;
   if (await desk.lost() ? await desk.signIn() : desk.csrf !== before) return await again();
   return answer;
+};
+// What the page asks for by itself; null where there is no connection, or nobody is signed in.
+desk.read = async (path, headers = {}) => {
+  try {
+    const answer = await fetch(path, { headers: { "X-CSRF-Token": desk.csrf, ...headers }, redirect: "manual" });
+    if (answer.type !== "opaqueredirect" && answer.status !== 401) return answer;
+    await desk.askAgain(() => {});
+  } catch { /* The stream says that the connection is lost. */ }
+  return null;
+};
+// Whoever has put signing in aside goes on reading, and is not asked each second.
+desk.askAgain = async (then) => {
+  const ask = async () => { if (await desk.signIn()) then(); };
+  if (desk.dismissed) desk.aside("You are signed out: what you see may be old.", "Sign in", ask); else await ask();
 };
 desk.useToken = (csrf) => {
   desk.csrf = csrf;
@@ -157,16 +190,17 @@ document.addEventListener("htmx:beforeSwap", (e) => {
   const path = new URL(e.detail.xhr.responseURL || location.href).pathname;
   if (path.startsWith("/desk/sign-in") || e.detail.xhr.status === 401) {
     e.detail.shouldSwap = false;
-    desk.signIn().then((ok) => { if (ok) htmx.trigger(e.detail.elt, "refresh"); });
+    desk.askAgain(() => htmx.trigger(e.detail.elt, "refresh"));
   }
 });
 document.addEventListener("htmx:sendError", (e) => {
-  desk.toast("No connection: what you see may be old.", "Try again", () => htmx.trigger(e.detail.elt, "refresh"), 60000);
+  desk.aside("No connection: what you see may be old.", "Try again", () => htmx.trigger(e.detail.elt, "refresh"));
 });
 document.addEventListener("htmx:responseError", (e) => {
   if (e.detail.xhr.status === 401) return;
-  desk.toast(`The service answered ${e.detail.xhr.status}.`, "Try again", () => htmx.trigger(e.detail.elt, "refresh"), 20000);
+  desk.aside(`The service answered ${e.detail.xhr.status}: what you see may be old.`, "Try again", () => htmx.trigger(e.detail.elt, "refresh"));
 });
+document.addEventListener("htmx:afterRequest", (e) => { if (e.detail.successful) desk.asideOver(); });
 
 // Forms of ours are sent when the session and the connection are there, so that what stands in them is not lost.
 document.addEventListener("submit", async (e) => {
@@ -204,9 +238,33 @@ document.addEventListener("htmx:beforeRequest", (e) => {
 });
 for (const list of document.querySelectorAll("select[data-fills]")) {
   list.addEventListener("change", () => {
-    if (list.value) document.getElementById(list.dataset.fills).value = list.value;
+    if (!list.value) return;
+    const field = document.getElementById(list.dataset.fills), written = field.value.trim();
+    // A prepared answer takes the place of another one, and of nothing that somebody wrote.
+    const prepared = !written || [...list.options].some((o) => o.value.trim() === written);
+    field.value = prepared ? list.value : `${field.value.trimEnd()}\n\n${list.value}`;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    list.value = "";
+    field.focus();
   });
 }
+
+// Whoever is at something by the keyboard is still at it when it comes anew.
+const stops = "a[href], button, summary, input:not([type=hidden]), select, textarea, [tabindex]";
+const stopsIn = (target) => [...(document.getElementById(target.id) || target).querySelectorAll(stops)];
+document.addEventListener("htmx:beforeSwap", (e) => {
+  const at = document.activeElement, target = e.detail.target;
+  if (!e.detail.shouldSwap || !target?.contains?.(at) || at === target) return;
+  const all = stopsIn(target), same = all.filter((one) => one.textContent === at.textContent);
+  target.at = { place: all.indexOf(at), text: at.textContent, nth: same.indexOf(at) };
+});
+document.addEventListener("htmx:afterSettle", (e) => {
+  const target = e.detail.target, was = target?.at;
+  if (!was || (document.activeElement && document.activeElement !== document.body)) return;
+  delete target.at;
+  const all = stopsIn(target), same = all.filter((one) => one.textContent === was.text);
+  (same[was.nth] || all[Math.min(was.place, all.length - 1)])?.focus({ preventScroll: true });
+});
 
 // What somebody has opened stays open when it comes anew.
 document.addEventListener("htmx:beforeSwap", (e) => {
