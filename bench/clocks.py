@@ -47,13 +47,13 @@ def order_event(order: str, status: str, at: datetime) -> Incoming:
     return Incoming(encoded(event(order, status, at)))
 
 
-async def new_app(database: str, clock: ManualTime | SteadyTime) -> App:
+async def new_app(database: str, clock: ManualTime | SteadyTime, packs: Path = ROOT / "templates") -> App:
     """The service's parts in this process, without loops."""
     logs.configure("json", level=logging.WARNING)
     settings = Settings(
         _env_file=None,
         database_url=database,
-        workflows=ROOT / "templates",
+        workflows=packs,
         secret_key=SecretStr("a secret key for benches, as long as any"),
     )  # type: ignore[call-arg]
     app = App(settings, roles=("clock",), time=clock)  # never started: none of its loops runs

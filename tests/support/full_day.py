@@ -40,7 +40,7 @@ COMMENTS: Final = ("Called twice, no answer", "Refund is under way", "Customer c
 AT_ONCE: Final = 100
 
 
-def _packs() -> Path:
+def packs() -> Path:
     """The packs as they come, but that many late partners are many lines on the board, not one incident."""
     folder = Path(tempfile.mkdtemp(prefix="stagebell-day-")) / "packs"
     shutil.copytree(ROOT / "templates", folder)
@@ -52,11 +52,11 @@ def _packs() -> Path:
     return folder
 
 
-def events(now: datetime, ended: int, open_ones: int) -> Iterator[dict[str, Any]]:
+def events(now: datetime, ended: int, open_ones: int, *, first: int = 0) -> Iterator[dict[str, Any]]:
     """What an order system said until `now`: orders of the last two weeks, and those of today that are in trouble."""
     dice = random.Random(1)
-    for n in range(ended + open_ones):
-        is_open = n >= ended
+    for n in range(first, first + ended + open_ones):
+        is_open = n >= first + ended
         hours = dice.uniform(0.2, 5) if is_open else dice.uniform(6, 13 * 24)
         began, order_id = now - timedelta(hours=hours), f"ORD-{1000 + n}"
         who = {
@@ -87,6 +87,20 @@ def events(now: datetime, ended: int, open_ones: int) -> Iterator[dict[str, Any]
             yield event(order_id, at=now - timedelta(minutes=n % 200), kind="order.issue_reported", issue=issue)
 
 
+def past_events(now: datetime, count: int) -> Iterator[dict[str, Any]]:
+    """Orders of the last three months that have ended: one in twenty from its beginning, of the others the last word."""
+    dice = random.Random(2)
+    for n in range(count):
+        began = now - timedelta(hours=dice.uniform(6, 90 * 24))
+        v = dice.randrange(60)
+        who = {"name": f"{dice.choice(CUSTOMERS)} {chr(65 + n % 26)}.", "phone": f"+9198{n:08d}", "locale": "en-IN"}
+        vendor = {"role": "vendor", "id": f"v-{v}", "name": f"{VENDORS[v % len(VENDORS)]} {v}"}
+        said: dict[str, Any] = {"recipients": {"customer": who}, "assignee": vendor}
+        for i, status in enumerate(ENDED if n % 20 == 0 else ENDED[-1:]):
+            yield event(f"ORD-{1000 + n}", status, began + timedelta(minutes=30 * i), **said)
+            said = {}
+
+
 async def _behave(sent: Sent) -> web.StreamResponse | None:
     """WhatsApp refuses our account; some numbers do not exist."""
     if sent.channel == "whatsapp":
@@ -106,10 +120,10 @@ async def fill(app: App, ended: int, open_ones: int) -> None:
             batch = []
     await app.intake.take(batch, dead_letter=True)
     await asyncio.sleep(5)
-    await _handle(app)
+    await handle(app)
 
 
-async def _handle(app: App) -> None:
+async def handle(app: App) -> None:
     """People have taken some of it."""
     async with app.ledger.reading() as tx:
         found, _, _ = await listed(tx, Wanted(limit=1000), app.time.now(), scope=EVERYTHING)
@@ -145,7 +159,7 @@ async def full_day(ended: int = 300, open_ones: int = 340, port: int = 0) -> Asy
     providers.behave = _behave
     url = f"sqlite+aiosqlite:///{folder}/ledger.db"
     settings = settings_for(
-        providers, mailbox, database_url=url, broker_url="memory://", http_port=port, workflows=_packs()
+        providers, mailbox, database_url=url, broker_url="memory://", http_port=port, workflows=packs()
     )
     app = App(settings, time=SteadyTime(), open_to="admin")
     try:

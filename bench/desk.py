@@ -1,0 +1,219 @@
+"""Server times of every page of the desk and of the lists behind it: 100,000 orders, 1,000 open escalations.
+
+`python -m bench.desk` runs this part alone (`--past 5000` in short); it fills a PostgreSQL of its own first, which takes
+minutes. `--keep` leaves the service running afterwards, to look at.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+from msgspec import structs
+
+from bench.clocks import new_app
+from bench.processes import environment
+from service.app import App
+from service.clock.clock import ClockLoop
+from service.intake.decoding import Incoming
+from service.keyring import Keyring
+from service.ledger.access import api_keys as keys
+from service.ledger.orders.records import seal_json, state_of
+from service.ledger.orders.tables import ORDER_STATE
+from service.timekeeping import SteadyTime
+from tests.support import full_day
+from tests.support.events import encoded
+from tests.support.nodes import Postgres, connect, free_port
+from tests.support.process import Process
+
+PAST: Final = 100_000
+# So many of them lived here; the others are their copies, at other times.
+LIVED: Final = 2_000
+# So many orders under way have a thousand open escalations.
+UNDER_WAY: Final = 1_150
+AT_ONCE: Final = 200
+ROUNDS: Final = 10
+MOST_MS: Final = 300
+# What was sent stands as sent: nothing leaves here. Some numbers do not exist, and the newest of WhatsApp wait.
+_COPIED: Final = (
+    "INSERT INTO orders SELECT r.* FROM copies c JOIN orders o ON o.id = c.old, LATERAL jsonb_populate_record(o,"
+    " jsonb_build_object('id', c.new, 'order_id', c.name, 'created_at', o.created_at - c.n * interval '1 minute',"
+    " 'updated_at', o.updated_at - c.n * interval '1 minute', 'sealed_state', c.sealed::text)) r",
+    "INSERT INTO visits SELECT r.* FROM copies c JOIN visits v ON v.order_id = c.old, LATERAL jsonb_populate_record(v,"
+    " jsonb_build_object('order_id', c.new, 'at', v.at - c.n * interval '1 minute')) r",
+    "INSERT INTO clocks SELECT r.* FROM copies c JOIN clocks k ON k.order_id = c.old, LATERAL jsonb_populate_record(k,"
+    " jsonb_build_object('id', gen_random_uuid(), 'order_id', c.new, 'started_at', k.started_at - c.n * interval '1 minute')) r",
+    "INSERT INTO messages SELECT r.* FROM copies c JOIN messages m ON m.order_id = c.old, LATERAL jsonb_populate_record(m,"
+    " jsonb_build_object('id', gen_random_uuid(), 'order_id', c.new, 'created_at', m.created_at - c.n * interval '1 minute')) r",
+    "INSERT INTO order_people SELECT p.digest, c.new FROM copies c JOIN order_people p ON p.order_id = c.old",
+)  # fmt: skip
+_SENT: Final = """
+UPDATE messages SET state = 'delivered', sent_at = created_at, send_begun = true, attempts = 1, provider = 'twilio'
+ WHERE state IN ('pending', 'held', 'bundled');
+UPDATE messages SET state = 'failed', error_code = '21211', error = 'invalid To'
+ WHERE channel = 'sms' AND id::text < '08';
+UPDATE messages SET state = 'undelivered', error_code = '30006', error = 'landline'
+ WHERE channel = 'sms' AND id::text > 'fb';
+UPDATE clocks SET state = 'met', stopped_at = started_at WHERE state = 'running' AND kind = 'notify';
+DELETE FROM outbox;
+VACUUM ANALYZE
+"""
+_ORDER: Final = "/desk/orders/device_pickup/ORD-1000"
+PATHS: Final = (
+    "/desk", "/desk?limit=1000", "/desk?state=resolved", "/desk?owner=me", "/desk?severity=critical", "/desk/board/soon",
+    "/desk/handover", "/desk/activity", "/desk/activity?who=bench",
+    "/desk/orders", "/desk/orders?open=true", "/desk/orders?overdue=true&sort=late", "/desk/orders?stuck_for=3d&sort=submitted",
+    "/desk/orders?open=true&sort=due", "/desk/orders?sort=expected_end", "/desk/orders?sort=submitted", "/desk/orders?status=completed",
+    "/desk/orders?status=vendor_en_route", "/desk/orders?stage=completed&workflow=device_pickup", "/desk/orders?assignee=v-3",
+    "/desk/orders?workflow=repair", "/desk/orders?q=Asha", "/desk/orders?q=Asha+B", "/desk/orders?q=4711", "/desk/orders?q=ORD-10",
+    "/desk/orders?q=98123", "/desk/orders?q=0981200123", "/desk/call?from=%2B919800000123", "/desk/call?from=nobody",
+    _ORDER, f"{_ORDER}/now", f"{_ORDER}/conversation", "/desk/conversations", "/desk/messages", "/desk/messages?state=failed,undelivered,expired",
+    "/desk/messages?state=retrying,held,pending", "/desk/messages?state=unknown", "/desk/messages?state=delivered&channel=sms",
+    "/desk/messages?state=suppressed,superseded", "/desk/messages?cause=21211", "/desk/messages?cause=99999", "/desk/messages?notice=order_created",
+    "/desk/messages?recipient=%2B919800000123", "/desk/messages?workflow=repair", "/desk/messages?from=2026-11-20&to=2026-11-21",
+    "/desk/messages?channel=whatsapp&state=read", "/desk/tell-all?workflow=device_pickup", "/desk/performance?workflow=device_pickup",
+    "/desk/performance?workflow=device_pickup&since=365d", "/desk/lifecycle?workflow=device_pickup", "/desk/lifecycle?workflow=device_pickup&since=7d",
+    "/desk/words", "/desk/words/device_pickup/order_created", "/desk/health", "/desk/audit", "/desk/audit?who=bench",
+    "/desk/admin", "/desk/admin/people/%2B919800000123", "/desk/dead", "/desk/new", "/desk/new/repair", "/desk/foresight",
+    "/v1/orders", "/v1/orders?sort=late&overdue=true", "/v1/orders?q=Asha&limit=200", "/v1/orders/device_pickup/ORD-1000",
+    "/v1/escalations", "/v1/escalations?limit=1000", "/v1/escalations?state=resolved", "/v1/messages?limit=200", "/v1/metrics/performance?workflow=device_pickup",
+    "/v1/metrics/lifecycle?workflow=device_pickup", "/v1/metrics/costs", "/v1/holds", "/v1/audit?limit=1000", "/v1/people/%2B919800000123",
+    "/v1/people/%2B919800000123/orders", "/metrics", "/readyz",
+)  # fmt: skip
+
+
+class Day:
+    """A service of its own on a filled database."""
+
+    def __init__(self, postgres: Postgres, folder: Path) -> None:
+        self.postgres, self.folder = postgres, folder
+        self.key, self.base, self.url = "", "", ""
+        self.process: Process | None = None
+
+    async def fill(self, past: int, under_way: int) -> None:
+        """Let the orders happen, the clocks fire, and what was planned be sent."""
+        self.url = await self.postgres.create("desk")
+        shutil.copytree(full_day.packs(), self.folder / "packs")
+        app = await new_app(self.url, SteadyTime(), self.folder / "packs")
+        lived = min(past, LIVED)
+        await taken(app, full_day.past_events(app.time.now(), lived))
+        connection = await connect(self.url)
+        await _copy(connection, app.ledger.keyring, past - lived)
+        await taken(app, full_day.events(app.time.now(), 0, under_way, first=past))
+        clock = ClockLoop(app.orders)
+        while await clock.fire_due():
+            pass
+        async with app.ledger.transaction() as tx:
+            self.key = await keys.create(tx, "admin", "bench", datetime.now(UTC))
+        await full_day.handle(app)
+        await app.ledger.close()
+        for statement in _SENT.split(";"):
+            await connection.execute(statement)
+        await connection.close()
+
+    async def serve(self) -> None:
+        """As operators run it; captured channels."""
+        port = free_port()
+        more = {"WORKFLOWS": str(self.folder / "packs")}
+        self.process = Process(self.folder, environment(self.folder, self.url, "memory://", port, **more))
+        await self.process.ready(60)
+        self.base = f"http://127.0.0.1:{port}"
+
+    async def end(self) -> None:
+        """Stop it."""
+        if self.process:
+            await self.process.terminate()
+            self.process.close()
+
+
+async def _copy(connection: Any, keyring: Keyring, count: int) -> None:
+    """So many orders more, each as one of those that are there, under an id and a name of its own."""
+    await connection.execute("CREATE TABLE copies (old uuid, new uuid PRIMARY KEY, n int, name text, sealed bytea)")
+    rows = await connection.fetch("SELECT id, order_id, sealed_state FROM orders")
+    made = []
+    for n in range(count):
+        row, new = rows[n % len(rows)], uuid4()
+        name = f"{row['order_id']}-{n // len(rows)}"
+        order = structs.replace(state_of(keyring, row["sealed_state"], row["id"]), id=new, reference=name)
+        made.append((row["id"], new, n // len(rows) + 1, name, seal_json(keyring, order, ORDER_STATE.of(new))))
+    await connection.copy_records_to_table("copies", records=made)
+    for statement in _COPIED:
+        await connection.execute(statement)
+    await connection.execute("DROP TABLE copies")
+
+
+async def taken(app: App, events: Iterable[dict[str, Any]]) -> None:
+    """Through intake, as they would come."""
+    batch: list[Incoming] = []
+    began, count = time.monotonic(), 0
+    for e in events:
+        batch.append(Incoming(encoded(e)))
+        if len(batch) == AT_ONCE:
+            await app.intake.take(batch, dead_letter=True)
+            count += len(batch)
+            batch = []
+            if count % (50 * AT_ONCE) == 0:
+                print(f"  {count:,} events, {count / (time.monotonic() - began):.0f}/s", flush=True)
+    await app.intake.take(batch, dead_letter=True)
+
+
+async def timed(day: Day, paths: Sequence[str] = PATHS) -> dict[str, tuple[int, float, float, int]]:
+    """By path: status, median and worst of ten in ms, bytes."""
+    found = {}
+    headers = {"Authorization": f"Bearer {day.key}", "Accept": "text/html,application/json"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        for path in paths:
+            times, status, size = [], 0, 0
+            for n in range(ROUNDS + 1):
+                began = time.perf_counter()
+                async with session.get(day.base + path, allow_redirects=False) as answer:
+                    size = len(await answer.read())
+                    status = answer.status
+                if n:
+                    times.append(1000 * (time.perf_counter() - began))
+            found[path] = (status, statistics.median(times), max(times), size)
+    return found
+
+
+def show(found: dict[str, tuple[int, float, float, int]]) -> str:
+    """A line a path, the slowest first."""
+    slow = sorted(found.items(), key=lambda pair: -pair[1][1])
+    lines = [f"{m:7.0f} {w:7.0f} ms {size / 1000:8.1f} kB {s} {p}" for p, (s, m, w, size) in slow]
+    over = sum(m > MOST_MS for _, m, _, _ in found.values())
+    return "\n".join(
+        [f"load {os.getloadavg()[0]:.1f}; median and worst of {ROUNDS}", *lines, f"{over} over {MOST_MS} ms"]
+    )
+
+
+async def main() -> None:
+    """Fill, serve, measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--past", type=int, default=PAST)
+    parser.add_argument("--under-way", type=int, default=UNDER_WAY)
+    parser.add_argument("--keep", action="store_true")
+    asked = parser.parse_args()
+    postgres = Postgres()
+    day = Day(postgres, Path(tempfile.mkdtemp(prefix="stagebell-desk-")))
+    try:
+        await day.fill(asked.past, asked.under_way)
+        await day.serve()
+        if asked.keep:
+            print(f"{day.base} {day.key} {day.url} {day.folder}", flush=True)
+            await asyncio.Event().wait()
+        print(show(await timed(day)))
+    finally:
+        await day.end()
+        postgres.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
