@@ -22,8 +22,11 @@ _CONTEXT: Final = re.compile(r";\s*phone-context\s*=\s*(\+[0-9.\-() ]+)", re.IGN
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 # RFC 3966: what else a `tel:` address may say of a number.
 _PARAMETER: Final = re.compile(r";\s*(?!ext)[a-z][a-z-]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
+# What nearly all numbers are, of which nothing has to be taken away first.
+_SIMPLE: Final = re.compile(r"(?:\+[1-9]|[0-9])[0-9 -]{3,20}[0-9]")
 # Two plus signs, or one before a way to call abroad: fields that add what was there already.
 _PLUSES: Final = re.compile(r"^[\s('\"=]*\+[\s(]*(?:\++|0\s*0)[\s(]*(?=[1-9])")
+_NO_DIGITS: Final = re.compile(r"[^0-9+]")
 # A spreadsheet's idea of a number.
 _DECIMAL: Final = re.compile(r"^(\+?[0-9]{7,15})\.0+$")
 # Two numbers in one, the second by its last digits (`98123 45678/79`): read as one it would be somebody else's.
@@ -72,14 +75,8 @@ def canonical_number(text: str, country: str | None = None) -> str:
 
 
 def _read_number(text: str, country: str | None) -> str:
-    plain = _plain(text)
-    if _EXTENSION.search(plain):
-        raise ValueError("it has an extension, which no message can reach")
-    if _TWO.search(plain):
-        raise ValueError("it is two numbers in one; send one of them")
-    if any(unicodedata.category(c)[0] == "L" for c in plain):
-        raise ValueError("it has letters")
-    digits = re.sub(r"[^0-9+]", "", plain)
+    plain = text if _SIMPLE.fullmatch(text) else _worded(text)
+    digits = _NO_DIGITS.sub("", plain)
     if country == "MX" and re.fullmatch(r"1[0-9]{10}", digits):
         digits = f"+52{digits}"
     if _MEXICO_OLD.fullmatch(digits):
@@ -98,6 +95,18 @@ def _read_number(text: str, country: str | None) -> str:
     if number is None:
         raise ValueError(why)
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _worded(text: str) -> str:
+    """What remains of a number with words and signs; raises ValueError for what would be read as another's."""
+    plain = _plain(text)
+    if _EXTENSION.search(plain):
+        raise ValueError("it has an extension, which no message can reach")
+    if _TWO.search(plain):
+        raise ValueError("it is two numbers in one; send one of them")
+    if any(unicodedata.category(c)[0] == "L" for c in plain):
+        raise ValueError("it has letters")
+    return plain
 
 
 def _plain(text: str) -> str:

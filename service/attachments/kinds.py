@@ -5,7 +5,9 @@ WebP (RFC 9649, §2.4), HEIF (ISO 23008-12), PDF (ISO 32000-1, §7.5.2), ZIP (AP
 """
 
 import io
+import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,13 +39,39 @@ _ALIASES: Final[Mapping[str, str]] = {
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 # ISO 23008-12, §10: the brands of still images.
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"mif1", b"heif", b"msf1")
-# What a PDF does by itself, or carries (ISO 32000-1, §12.6.4, §7.11.4).
-_PDF_ACTS: Final = (b"/JavaScript", b"/JS", b"/Launch", b"/EmbeddedFile", b"/RichMedia", b"/OpenAction", b"/AA")
+
+
+def _name(text: str) -> bytes:
+    """A pattern for a name of a PDF, each letter of which may be written by its code (ISO 32000-1, §7.3.5)."""
+    return b"/" + b"".join(b"(?:%c|#(?i:%02x))" % (c, c) for c in text.encode())
+
+
+# What a PDF runs, sends or carries (ISO 32000-1, §12.6.4, §12.7.5, §12.7.8, §7.11.4), as whole names. That it opens at
+# a page, as most do, is none of it; and the bytes of pictures must not look like it by chance.
+_PDF_NAMES: Final = (
+    "JavaScript", "Launch", "EmbeddedFile", "EmbeddedFiles", "RichMedia", "SubmitForm", "ImportData", "XFA",
+)  # fmt: skip
+_PDF_ACTS: Final = re.compile(
+    b"(?:"
+    + b"|".join(map(_name, _PDF_NAMES))
+    + rb")(?=[\x00\t\n\f\r ()<>\[\]{}/%]|$)|"
+    + _name("JS")
+    + rb"\s*(?:[(<]|[0-9]{1,9}\s+[0-9]{1,9}\s+R)"
+)
+# Streams that hold objects again (§7.5.7).
+_PDF_OBJECTS: Final = re.compile(_name("ObjStm") + rb"[^\x00]{0,2000}?stream\r?\n")
+_MOST_UNPACKED: Final = 20 * 1024 * 1024
+_OF_BROKEN: Final = 256 * 1024
+# What no picture holds, and a browser or server would run if it took the file for something else.
+_ACTIVE_IN_PICTURES: Final = (b"<script", b"<html", b"<svg", b"<?php", b"<!doctype")
 # How texts begin that a browser or a shell would run.
 _ACTIVE: Final = ("<", "#!", "mz", "%!ps", "{\\rtf", "@echo", "rem ", "ms-", "[internetshortcut]")
 # The file by which virus scanners are tried (EICAR, "Anti-Malware Testfile"), in two parts, so that this is none.
 _EICAR: Final = b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE"
 MOST_PARTS: Final = 2000
+# So long may be what a document says of its parts; what it fetches from elsewhere when it is opened, but for links.
+_MOST_SAID: Final = 1024 * 1024
+_FETCHED: Final = (b"/attachedtemplate", b"/oleobject", b"/frame", b"/subdocument", b"/externallink")
 
 
 def kind_of(content: bytes, name: str = "", said: str = "") -> str:
@@ -73,6 +101,17 @@ def taken() -> str:
 
 
 def _found(content: bytes) -> str:
+    if picture := _picture(content):
+        lowered = content.lower()
+        return "" if any(active in lowered for active in _ACTIVE_IN_PICTURES) else picture
+    if content.startswith(b"%PDF-"):
+        return "application/pdf" if _is_quiet_pdf(content) else ""
+    if content.startswith(b"PK\x03\x04"):
+        return _office(content)
+    return _TEXT if _is_text(content) else ""
+
+
+def _picture(content: bytes) -> str:
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):
@@ -81,25 +120,50 @@ def _found(content: bytes) -> str:
         return "image/gif"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
-        return "image/heic"
-    if content.startswith(b"%PDF-"):
-        return "" if any(act in content for act in _PDF_ACTS) else "application/pdf"
-    if content.startswith(b"PK\x03\x04"):
-        return _office(content)
-    return _TEXT if _is_text(content) else ""
+    return "image/heic" if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS else ""
+
+
+def _is_quiet_pdf(content: bytes) -> bool:
+    """Whether it runs, sends and carries nothing."""
+    if _PDF_ACTS.search(content):
+        return False
+    room, view = _MOST_UNPACKED, memoryview(content)
+    for found in _PDF_OBJECTS.finditer(content):
+        try:
+            objects = zlib.decompressobj().decompress(view[found.end() :], room)
+        except zlib.error:
+            # Encrypted, or broken: how much was unpacked until then is not known.
+            objects = b""
+            room -= _OF_BROKEN
+        room -= len(objects)
+        if room <= 0 or _PDF_ACTS.search(objects):
+            return False
+    return True
 
 
 def _office(content: bytes) -> str:
-    """A document, sheet or presentation without macros, controls or other files in it."""
+    """A document, sheet or presentation without macros, controls or other files in it, that fetches no template."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
             names = [name.lower() for name in parts.namelist()]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        return ""
-    if len(names) > MOST_PARTS or any("vbaproject" in n or "/activex/" in n or "/embeddings/" in n for n in names):
+            if len(names) > MOST_PARTS or any(_is_active(parts, info) for info in parts.infolist()):
+                return ""
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError, EOFError, OSError):
         return ""
     return next((media for part, media in _OFFICE.items() if part in names), "")
+
+
+def _is_active(parts: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Whether a part runs something, or fetches it (ISO/IEC 29500-2, §10: what parts are, and what they point to)."""
+    name = info.filename.lower()
+    if "vbaproject" in name or "/activex/" in name or "/embeddings/" in name:
+        return True
+    if name != "[content_types].xml" and not name.endswith(".rels"):
+        return False
+    with parts.open(info) as part:
+        said = part.read(_MOST_SAID).lower()
+    fetches = b'targetmode="external"' in said and any(kind in said for kind in _FETCHED)
+    return len(said) == _MOST_SAID or b"vbaproject" in said or b"macroenabled" in said or fetches
 
 
 def _is_text(content: bytes) -> bool:

@@ -1,7 +1,8 @@
 """What the people of a party see of an order that is theirs: nothing of others but what the pack shows them. Pure.
 
-Always seen: where the order stands and its dates, themselves, public notes and their own, what they were told. Never:
-internal notes of anybody else, what the company promises and whom it calls, what others were told.
+Always seen: where the order stands and its dates, themselves, public notes that are for all or for them, their own,
+what they were told. Never: internal notes of anybody else, comments to another side, what the company promises and whom
+it calls, what others were told.
 """
 
 from collections.abc import Collection, Mapping
@@ -65,8 +66,10 @@ def line_seen(line: Mapping[str, Any], role: str, ids: Collection[str], messages
     if line["kind"] not in _LINES:
         return None
     is_own = line.get("side") == role and line.get("side_id") in ids
+    # A comment to one side is no other's.
+    is_told = bool(line.get("public")) and line.get("audience") in (None, "", role)
     found = {k: line[k] for k in _OF_LINES if k in line}
-    if line.get("note") and (is_own or line.get("public")):
+    if line.get("note") and (is_own or is_told):
         found |= {"note": line["note"], "public": bool(line.get("public")), "side": line.get("side", "")}
         found |= {"attachments": line["attachments"]} if line.get("attachments") else {}
         found |= {"by": line["by"]} if is_own and "by" in line else {}

@@ -165,14 +165,13 @@ class ListRows:
         ref = OrderRef(listed.event.data.workflow, listed.event.reference)
         order = u.order(ref)
         assert order is not None
-        writes = u.changes.writes
         for new in listed.new:
             place = Place(order.id, ref, new.spec)
             row = writing.batch_row(new.id, place, len(new.rows), new.digest, u.now, u.now)
             prepared = await aside(partial(writing.prepare, self._orders.keyring, place, new.id, new.rows))
             await writing.begin(u.tx, row)
             await writing.store(u.tx, prepared)
-        writing.take(writes, [stored.id for stored in listed.taken], u.now)
+        await writing.take(u.tx, [stored.id for stored in listed.taken], u.now)
         for edit in listed.edits:
             if edit.values is None:
                 await writing.remove(u.tx, edit.row_id)

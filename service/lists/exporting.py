@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import IO, Any, Final, Protocol, cast
 
 from service.domain.lists import ExportFormat, ListSpec
-from service.lists.tabular import plain
+from service.lists.tabular import ADDED, plain
 from service.lists.values import shown
+from service.lists.workbook_writing import XlsxWriter
 
-ADDED: Final = "added"
 MEDIA: Final[Mapping[ExportFormat, str]] = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -56,38 +56,3 @@ class CsvWriter:
         self._text.detach()
         self._file.seek(0)
         return cast(IO[bytes], self._file)
-
-
-class XlsxWriter:
-    """A workbook with one sheet, written row by row; texts are texts, whatever they begin with."""
-
-    def __init__(self, spec: ListSpec) -> None:
-        from openpyxl import Workbook
-
-        self._columns = tuple(spec.columns)
-        self._book = Workbook(write_only=True)
-        self._sheet = self._book.create_sheet(spec.name[:31])
-        self._sheet.append([*self._columns, ADDED])
-
-    def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
-        """When each was added, and its values by column."""
-        for added, values in rows:
-            cells = [self._cell(shown(values.get(c))) for c in self._columns]
-            self._sheet.append([*cells, added.isoformat(timespec="seconds")])
-
-    def _cell(self, value: Any) -> Any:
-        if not isinstance(value, str) or value[:1] not in ("=", "#"):
-            return value
-        from openpyxl.cell import WriteOnlyCell
-
-        cell = WriteOnlyCell(self._sheet, value="")
-        # Set past the library, which takes what begins so for a formula or an error.
-        cell._value, cell.data_type = value, "s"
-        return cell
-
-    def finish(self) -> IO[bytes]:
-        """The whole file, at its beginning."""
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever gets it
-        self._book.save(file)
-        file.seek(0)
-        return cast(IO[bytes], file)

@@ -13,9 +13,11 @@ from msgspec import Struct
 
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListSpec
-from service.lists.cells import BadFile, Line, lines_of
+from service.lists.cells import lines_of
 from service.lists.checking import Checker, Mistakes
+from service.lists.lines import BadFile, Line
 from service.lists.mapping import IGNORED, Mapped, header_of, mapping_of
+from service.lists.values import is_blank
 
 MOST_FILE_BYTES: Final = 20 * 1024 * 1024
 MOST_ROWS: Final = 250_000
@@ -73,32 +75,47 @@ class FileRead(Struct):
     mistakes: Mistakes
 
 
-def peek(file: BinaryIO, tabs: bool) -> list[str]:
-    """The header of a file, so that what was said of it before can be looked up; empty where it has none."""
+class Opened(Struct):
+    """A file of which the header is read: how it was mapped before can be looked up, and then its rows are read."""
+
+    read: FileRead
+    lines: Iterator[Line]
+    first: int = 0
+
+
+def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
+    """Its header; raises nothing for what is wrong with it. `charset`: how its text is written, as its sender says."""
+    opened = Opened(FileRead([], {}, CheckedRows(), Mistakes()), lines_of(file, tabs, charset))
     try:
-        first = next(lines_of(file, tabs), None)
-        return header_of(first.cells) if first else []
-    except BadFile:
-        return []
+        first = next(opened.lines, None)
+        if first is None:
+            raise BadFile(1, "the file is empty; its first row says what its columns are")
+        opened.first = first.n
+        opened.read.header = header_of(first)
+    except BadFile as bad:
+        opened.read.mistakes.add(bad.row, "", bad.problem)
+    return opened
+
+
+def read_rows(opened: Opened, spec: ListSpec, said: Mapped, remembered: Mapped, region: str) -> FileRead:
+    """All of it, checked; raises nothing for what is wrong with the file."""
+    read = opened.read
+    if read.mistakes.count:
+        return read
+    read.mapping, wrong = mapping_of(spec, read.header, said, remembered)
+    for problem in wrong:
+        read.mistakes.add(opened.first, "", problem)
+    if not wrong:
+        try:
+            _rows(opened.lines, read, spec, region)
+        except BadFile as bad:
+            read.mistakes.add(bad.row, "", bad.problem)
+    return read
 
 
 def read_file(file: BinaryIO, spec: ListSpec, said: Mapped, remembered: Mapped, region: str, tabs: bool) -> FileRead:
-    """All of it, checked; raises nothing for what is wrong with the file."""
-    read = FileRead([], {}, CheckedRows(), Mistakes())
-    try:
-        lines = lines_of(file, tabs)
-        first = next(lines, None)
-        if first is None:
-            raise BadFile(1, "the file is empty; its first row says what its columns are")
-        read.header = header_of(first.cells)
-        read.mapping, wrong = mapping_of(spec, read.header, said, remembered)
-        for problem in wrong:
-            read.mistakes.add(first.n, "", problem)
-        if not wrong:
-            _rows(lines, read, spec, region)
-    except BadFile as bad:
-        read.mistakes.add(bad.row, "", bad.problem)
-    return read
+    """Both at once."""
+    return read_rows(open_file(file, tabs), spec, said, remembered, region)
 
 
 def _rows(lines: Iterator[Line], read: FileRead, spec: ListSpec, region: str) -> None:
@@ -106,10 +123,15 @@ def _rows(lines: Iterator[Line], read: FileRead, spec: ListSpec, region: str) ->
     checker = Checker(spec, region, lambda column: named.get(column, column))
     checker.mistakes = read.mistakes
     places = [(i, read.mapping[name]) for i, name in enumerate(read.header) if read.mapping.get(name)]
+    nameless = [i for i, name in enumerate(read.header) if not name]
     for line in lines:
         if len(line.cells) > len(read.header):
             read.mistakes.add(line.n, "", f"has {len(line.cells)} cells, and the header {len(read.header)}")
             continue
+        for i in nameless:
+            if i < len(line.cells) and not is_blank(line.cells[i]):
+                said = "has a value, and the header no name for it; name its column, or empty it"
+                read.mistakes.add(line.n, f"column {i + 1}", said)
         row = checker.row(line.n, {column: line.cells[i] for i, column in places if i < len(line.cells)})
         if row is not None and not read.mistakes.count:
             read.rows.add(line.n, row)

@@ -3,22 +3,27 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from service.domain.lists import ListSpec
-from service.lists.cells import BadFile
+from service.lists.lines import BadFile, Line
+from service.lists.tabular import ADDED
+from service.lists.values import Unreadable
 
 # What is left out on purpose is mapped to nothing.
 IGNORED: Final = ""
 Mapped = Mapping[str, str]
 
 
-def header_of(cells: Sequence[Any]) -> list[str]:
+def header_of(line: Line) -> list[str]:
     """The header's names; raises BadFile where it is none: the first row of a file says what its columns are."""
-    names = ["" if cell is None else " ".join(str(cell).split())[:200] for cell in cells]
+    for cell in line.cells:
+        if isinstance(cell, Unreadable):
+            raise BadFile(line.n, f"says what the columns are, and one of its cells {cell.problem}")
+    names = ["" if cell is None else " ".join(str(cell).split())[:200] for cell in line.cells]
     for name in names:
         if name and names.count(name) > 1:
-            raise BadFile(1, f"the header has {name!r} twice; name every column once")
+            raise BadFile(line.n, f"the header has {name!r} twice; name every column once")
     return names
 
 
@@ -32,7 +37,7 @@ def mapping_of(
     mapping: dict[str, str] = {}
     wrong: list[str] = []
     # What our own exports add to the columns.
-    known = {"added": IGNORED, **_names_of(spec)}
+    known = {ADDED: IGNORED, **_names_of(spec)}
     spelled = {_plain(name): column for name, column in said.items()}
     for name in (n for n in header if n):
         column = spelled.get(_plain(name), remembered.get(name, known.get(_plain(name))))

@@ -10,6 +10,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
 
+from msgspec import Struct
+
 from service.domain.events import EARLIEST, LATEST
 from service.domain.lists import Column, ColumnType
 from service.mail_address import canonical_mail
@@ -19,12 +21,26 @@ MOST_LETTERS: Final = 2000
 _NUMBER: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
 _MONEY: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,4})?)\s*([A-Z]{3})")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-# Line ends and tabs are text; what else controls is not (Unicode, category Cc), nor is half of a surrogate pair.
-_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Line ends and tabs are text; what else controls is not (Unicode, category Cc), nor is half of a surrogate pair, nor
+# what no XML may have, and so no workbook (XML 1.0, §2.2).
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# More digits than that are no number to a spreadsheet, nor to most who read JSON (RFC 8259, §6).
+MOST_DIGITS: Final = 15
 _TRUTHS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "yes", "y", "1", "ja", "oui", "si", "sí", "sim"), True),
     **dict.fromkeys(("false", "no", "n", "0", "nein", "non", "não"), False),
 }
+
+
+class Unreadable(Struct, frozen=True):
+    """What stands in the place of a cell's value where a file has none. `problem`: why, in words without the value."""
+
+    problem: str
+
+
+def is_blank(raw: Any) -> bool:
+    """Whether a cell has nothing in it."""
+    return not raw.strip() if isinstance(raw, str) else raw is None or raw in ((), [], {})
 
 
 def value_of(column: Column, raw: Any, region: str) -> Any:
@@ -34,8 +50,10 @@ def value_of(column: Column, raw: Any, region: str) -> Any:
     """
     if isinstance(raw, str):
         raw = raw.strip()
-    if raw in (None, "", (), [], {}):
+    if is_blank(raw):
         return None
+    if isinstance(raw, Unreadable):
+        raise ValueError(raw.problem)
     if column.type == "choice":
         return _choice(column, raw)
     if column.type == "phone":
@@ -59,20 +77,30 @@ def _plain(raw: Any) -> str:
     if isinstance(raw, float) and raw.is_integer():
         # A spreadsheet's idea of a whole number.
         raw = int(raw)
-    if isinstance(raw, (datetime, date)):
+    if isinstance(raw, datetime):
+        return raw.isoformat(" ", "auto") if raw.time() != time() else raw.date().isoformat()
+    if isinstance(raw, date):
         return raw.isoformat()
+    if isinstance(raw, time):
+        return f"{raw:%H:%M:%S}" if raw.second else f"{raw:%H:%M}"
     if not isinstance(raw, (int, float, Decimal)):
         raise ValueError("is not a text")
     return str(raw)
 
 
 def _number(raw: Any) -> int | float:
-    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and isfinite(raw):
-        return int(raw) if isinstance(raw, float) and raw.is_integer() and abs(raw) < 2**53 else raw
-    text = raw if isinstance(raw, str) else ""
-    if not _NUMBER.fullmatch(text):
-        raise ValueError("is no number, such as 12 or 12.50 (a point, no thousands separators)")
-    return float(text) if "." in text else int(text)
+    if isinstance(raw, float) and isfinite(raw):
+        number = int(raw) if raw.is_integer() else raw
+    elif isinstance(raw, int) and not isinstance(raw, bool):
+        number = raw
+    else:
+        text = raw if isinstance(raw, str) else ""
+        if not _NUMBER.fullmatch(text):
+            raise ValueError("is no number, such as 12 or 12.50 (a point, no thousands separators)")
+        number = float(text) if "." in text else int(text)
+    if abs(number) >= 10**MOST_DIGITS:
+        raise ValueError(f"is a number of more than {MOST_DIGITS} digits, the last of which would be lost")
+    return number
 
 
 def _money(raw: Any) -> dict[str, str]:

@@ -20,23 +20,31 @@ from service.dispatch.file_links import read_file_token
 from service.domain.errors import Rejection
 from service.domain.events import clean
 from service.domain.order import Order
+from service.domain.seeing import own_ids
 from service.ledger.attachments import storing
 from service.ledger.attachments.storing import LEDGER, StoredFile
 from service.ledger.database.engine import new_uuid
 from service.ledger.orders.locking import find
+from service.ledger.orders.views import changes_since
 from service.orders import NoSuchOrder
 from service.web.audited import noted
-from service.web.auth import is_party, scope_of
+from service.web.auth import scope_of
 from service.web.clients import refuse_guess
-from service.web.context import CALLER, CONTEXT
+from service.web.context import CONTEXT
 from service.web.orders import order_ref
 from service.web.params import answer, uuid_of
+from service.web.party_view import lines_seen, viewer_of
 from service.web.problems import Problem
 from service.web.schemas import ActOrder
 from service.web.uploads import Upload, body_file, once_by_file
 
 SHOWN_FOR: Final = timedelta(hours=24)
 CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+# Of what a file is called.
+LONGEST_NAME: Final = 200
+# Marks that turn the direction of what is read, by which an ending is made to look like another (Unicode TR 36, §2.7),
+# and halves of surrogate pairs, which are no characters.
+_MISLEADING: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _FILENAME: Final = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]{1,200})", re.IGNORECASE)
 
 
@@ -71,7 +79,7 @@ async def _post(request: web.Request, order: Order, upload: Upload) -> web.Strea
 async def keep(request: web.Request, order: Order, upload: Upload) -> StoredFile:
     """The file, kept; raises Problem for what is not taken."""
     content = upload.file.read()
-    name = clean(upload.name.replace("\\", "/").rpartition("/")[2])[:200]
+    name = clean(_MISLEADING.sub("", upload.name).replace("\\", "/").rpartition("/")[2])[:LONGEST_NAME].strip(". ")
     try:
         kind = kind_of(content, name, upload.type)
     except Rejection as rejection:
@@ -119,11 +127,20 @@ async def get_attachment(request: web.Request) -> web.StreamResponse:
     """A file of the order, as a download."""
     order, file_id = await _order(request), uuid_of(request.match_info["id"], "attachment")
     file = await _file(request, file_id)
-    # What is internal is for the company's own people.
-    hidden = file is not None and is_party(request[CALLER].role) and not file.public
-    if file is None or file.order_id != order.id or hidden:
+    if file is None or file.order_id != order.id or not await _is_shown(request, order, file):
         raise Problem(404, "No such attachment", "the order has no file with this id, or not any more")
     return await _download(request, file)
+
+
+async def _is_shown(request: web.Request, order: Order, file: StoredFile) -> bool:
+    """The company's own people see every file; those of a party the files of the notes that they see."""
+    viewer = viewer_of(request)
+    if viewer is None:
+        return True
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        lines = await changes_since(tx, order.id, 0, scope=viewer.scope)
+    seen = lines_seen(lines, viewer.role, own_ids(order, viewer.role, viewer.scope))
+    return any(named["id"] == str(file.id) for line in seen for named in line.get("attachments", ()))
 
 
 async def get_linked_file(request: web.Request) -> web.StreamResponse:

@@ -230,7 +230,7 @@ PAGES = (
         "agent",
         page=True,
         takes_files=True,
-        most_bytes=MOST_FILE_BYTES,
+        most_bytes=MOST_FILE_BYTES + MAX_BODY_BYTES,
         reach="parties",
         audit=Act("rows.added"),
     ),
@@ -332,6 +332,7 @@ PAGES = (
         talks.do_what_is_asked,
         "agent",
         page=True,
+        reach="orders",
         audit=Act("order.acted"),
     ),
     Route(

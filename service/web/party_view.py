@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from service.domain import seeing
 from service.domain.json_object import JsonObject
+from service.domain.lists import ListSpec
 from service.domain.order import ASSIGNEE, Order
 from service.domain.party_rules import PartyRules
 from service.domain.persons import Assignee, Person, as_person
@@ -73,6 +74,12 @@ def lines_seen(
 ) -> list[JsonObject]:
     """Those lines of a timeline that they see."""
     return [seen for line in lines if (seen := seeing.line_seen(line, role, ids, messages)) is not None]
+
+
+def lists_for(request: web.Request, workflow: Workflow) -> dict[str, ListSpec]:
+    """The lists of orders that they see: the people of a party those that they may change."""
+    viewer = viewer_of(request)
+    return {n: spec for n, spec in workflow.lists.items() if viewer is None or viewer.role in spec.roles}
 
 
 def listed_seen(o: Listed, workflow: Workflow | None, viewer: Viewer) -> Listed:

@@ -27,14 +27,14 @@ from service.ledger.lists.writing import Place
 from service.ledger.orders.locking import find
 from service.lists.cells import kind_of
 from service.lists.checking import Checker, Mistakes
-from service.lists.files import CheckedRows, FileRead, peek, read_file
+from service.lists.files import CheckedRows, FileRead, open_file, read_rows
 from service.orders import NoSuchOrder
 from service.pacing import aside
-from service.web.auth import is_party, roles_of, scope_of
+from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.orders import order_ref
 from service.web.own_events import event_by
-from service.web.party_view import actor_of
+from service.web.party_view import actor_of, lists_for, viewer_of
 from service.web.problems import Problem
 from service.web.uploads import Upload
 
@@ -68,12 +68,11 @@ async def list_of(request: web.Request, name: str = "") -> OfOrder:
     if order is None:
         raise NoSuchOrder
     workflow = context.orders.packs.for_order(order.workflow, order.version).workflow
-    role = request[CALLER].role
-    theirs = [n for n, spec in workflow.lists.items() if not is_party(role) or role in spec.roles]
+    theirs = lists_for(request, workflow)
     if name not in theirs:
         known = ", ".join(theirs) or "none"
         raise Problem(404, "No such list", f"orders of {workflow.name} have no list of this name; known: {known}")
-    return OfOrder(order, workflow, workflow.lists[name])
+    return OfOrder(order, workflow, theirs[name])
 
 
 def require_may_change(request: web.Request, of: OfOrder) -> None:
@@ -89,10 +88,10 @@ async def checked_file(request: web.Request, of: OfOrder, upload: Upload, said: 
     ledger = request.app[CONTEXT].orders.ledger
     tabs = upload.type in TABS or upload.name.lower().endswith((".txt", ".tsv", ".tab"))
     async with request.app[TURNS]:
-        header = await aside(partial(peek, upload.file, tabs))
+        opened = await aside(partial(open_file, upload.file, tabs, upload.charset))
         async with ledger.reading() as tx:
-            before = await writing.remembered(tx, of.workflow.name, of.spec.name, header) if header else {}
-        read = await aside(partial(read_file, upload.file, of.spec, said, before, of.workflow.region, tabs))
+            before = await writing.remembered(tx, _kept_for(request, of), opened.read.header)
+        read = await aside(partial(read_rows, opened, of.spec, said, before, of.workflow.region))
     if not read.mistakes.count:
         await _find_doubles(request, of, read.rows, read.mistakes, read.mapping)
     return read
@@ -239,7 +238,15 @@ async def remember(request: web.Request, of: OfOrder, read: FileRead, said: Mapp
         return
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:
-        await writing.remember(tx, of.workflow.name, of.spec.name, read.header, read.mapping, orders.time.now())
+        await writing.remember(tx, _kept_for(request, of), read.header, read.mapping, orders.time.now())
+
+
+def _kept_for(request: web.Request, of: OfOrder) -> tuple[str, ...]:
+    """Whose mappings are remembered together: the company's, and those of each party by itself."""
+    viewer = viewer_of(request)
+    # One part, with line ends in it, as no name of a header has.
+    whose = ["\n".join((viewer.role, *sorted(viewer.scope.ids_of(viewer.role))))] if viewer else []
+    return (of.workflow.name, of.spec.name, *whose)
 
 
 def new_batch() -> UUID:

@@ -22,13 +22,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Upload(Struct, frozen=True):
-    """A file as it came. `digest`: SHA-256; `name` and `type` are what its sender says."""
+    """A file as it came. `digest`: SHA-256; `name`, `type` and `charset` are what its sender says."""
 
     file: BinaryIO
     size: int
     digest: str
     name: str
     type: str
+    charset: str = ""
 
 
 @asynccontextmanager
@@ -43,9 +44,8 @@ async def body_file(request: web.Request) -> AsyncIterator[Upload]:
             digest.update(chunk)
             file.write(chunk)
         file.seek(0)
-        yield Upload(
-            cast(BinaryIO, file), size, digest.hexdigest(), request.query.get("name", ""), request.content_type
-        )
+        name, charset = request.query.get("name", ""), request.charset or ""
+        yield Upload(cast(BinaryIO, file), size, digest.hexdigest(), name, request.content_type, charset)
 
 
 async def form_file(request: web.Request, field: str) -> Upload:
@@ -67,5 +67,5 @@ async def once_by_file(request: web.Request, upload: Upload, handler: Handler) -
     key = key_of(request)
     if key is None:
         return await handler(request)
-    asked = [request.method, request.path_qs, upload.type, upload.digest]
+    asked = [request.method, request.path_qs, f"{upload.type} {upload.charset}".strip(), upload.digest]
     return await once(request, f"header {key}", asked, handler, lease=LEASE)

@@ -1,5 +1,6 @@
 """Lists on an order: rows come by call, file and event, are shown, changed, exported, told, and forgotten."""
 
+import asyncio
 import csv
 import io
 import re
@@ -86,6 +87,11 @@ async def test_rows_come_by_file_with_a_mapping_that_is_remembered(world: World,
         return len(await emails(agent)) == 3
 
     await world.until(there)
+    # What must be unique stays so, however many bring it at the same moment.
+    same = b"email\nsame@example.com\n"
+    at_once = await asyncio.gather(*(send(agent, same) for _ in range(5)))
+    assert sorted(status for status, _ in at_once) == [201, 422, 422, 422, 422]
+    assert (await emails(agent)).count("same@example.com") == 1
 
 
 async def test_new_rows_are_told_to_chosen_addresses_and_only_a_lead_who_asked_is_greeted(
@@ -288,7 +294,7 @@ async def test_new_rows_are_sent_by_mail_now_and_by_the_calendar(world: World, c
 
 
 async def test_a_party_has_the_lists_of_its_own_orders_and_files_of_public_notes(world: World, caller: Caller) -> None:
-    people = {**PEOPLE, "provider": {"id": "v-9", "email": "studio@example.com"}}
+    people = {**PEOPLE, "provider": {"id": "v-9", "email": "studio@example.com"}, "partner": {"id": "p-3"}}
     await world.accept(event("M-1", "approved", workflow="marketing_services", recipients=people))
     agent, other = await caller("agent"), await caller("provider", "provider:v-10")
     provider = await caller("provider", "provider:v-9")
@@ -310,3 +316,30 @@ async def test_a_party_has_the_lists_of_its_own_orders_and_files_of_public_notes
         files.append(f"{ORDER}/attachments/{file['id']}")
     assert [(await provider.get(f))[0] for f in files] == [404, 200]
     assert [(await other.get(f))[0] for f in files] == [404, 404]
+    # Their own internal note's file is theirs; a comment to the other side, with its file, is that side's alone.
+    _, file = await provider.call("POST", f"{ORDER}/attachments?name=x.txt", data=b"words", headers=headers)
+    note = {"text": "ours", "attachments": [{"id": file["id"]}]}
+    assert (await provider.post(f"{ORDER}/acts", {"act": "note", "note": note}))[0] == 200
+    own = f"{ORDER}/attachments/{file['id']}"
+    _, file = await agent.call("POST", path, data=b"words", headers=headers)
+    note = {"text": "to the partner alone", "to": "partner", "attachments": [{"id": file["id"]}]}
+    assert (await agent.post(f"{ORDER}/acts", {"act": "comment", "note": note}))[0] == 200
+    partner = await caller("partner", "partner:p-3")
+    assert [(await provider.get(f))[0] for f in (own, f"{ORDER}/attachments/{file['id']}")] == [200, 404]
+    assert [(await partner.get(f))[0] for f in (own, f"{ORDER}/attachments/{file['id']}")] == [404, 200]
+    assert ["to the partner alone" in str((await who.get(ORDER))[1]) for who in (provider, partner)] == [False, True]
+    # What one of them says of a file's columns is remembered for that one.
+    content = b"Adresse,name\nzoe@example.com,Zo\n"
+    assert (await send(provider, content, query="?map.Adresse=email&map.name="))[0] == 201
+    assert [(await send(who, content, query="?dry_run=true"))[1]["error_count"] for who in (provider, agent)] == [1, 1]
+    problems = [
+        (await send(who, content, query="?dry_run=true"))[1]["errors"][0]["column"] for who in (provider, agent)
+    ]
+    assert problems == ["Adresse", ""], "there already, and not known what it is"
+    page = (await provider.get("/desk/orders/marketing_services/M-1"))[1]
+    assert 'lists/leads"' in page
+    assert "Comment to the partner" in page
+    assert "Comment to the provider" not in page
+    theirs = {"provider": {"id": "v-10"}}
+    await world.accept(event("P-1", "approved", workflow="marketing_services", recipients=theirs))
+    assert [o["order_id"] for o in (await other.get("/v1/orders?sort=late&overdue=false"))[1]["orders"]] == ["P-1"]

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -18,12 +19,22 @@ from tests.support.events import NOON
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
 
-def office(*names: str) -> bytes:
+def office(*names: str, **said: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as parts:
         for name in names:
-            parts.writestr(name, "x")
+            parts.writestr(name, said.get(name.rpartition(".")[2], "x"))
     return file.getvalue()
+
+
+def pdf(*objects: bytes) -> bytes:
+    """With a picture whose bytes happen to look like names, and objects in a stream of their own."""
+    packed = b"<< /Type /ObjStm >> stream\n" + zlib.compress(b"".join(objects)) + b"\nendstream"
+    return b"%PDF-1.7\n<< /AAPL:Keywords [] /OpenAction [3 0 R /Fit] >> stream\n/JS\x01/AA /JSx\nendstream\n" + packed
+
+
+SETTINGS = ("word/document.xml", "word/_rels/settings.xml.rels")
+FETCHED = 'Type="http://x/relationships/attachedTemplate" Target="http://x/a.dotm" TargetMode="External"'
 
 
 @pytest.mark.parametrize(
@@ -34,6 +45,8 @@ def office(*names: str) -> bytes:
         (b"\x00\x00\x00\x18ftypheic", "x.heic", "image/heic", "image/heic"),
         (b"%PDF-1.7\n1 0 obj", "x.pdf", "application/octet-stream", "application/pdf"),
         ("Grüße\n".encode(), "x.txt", "text/plain; charset=utf-8", "text/plain"), (b"a,b\n1,2\n", "x.csv", "text/csv", "text/plain"),
+        (pdf(b"<< /Type /Page >>"), "x.pdf", "", "application/pdf"),
+        (office(*SETTINGS, rels='Type="x/hyperlink" TargetMode="External"'), "x.docx", "", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
         (office("xl/workbook.xml"), "x.xlsx", "", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ],
 )  # fmt: skip
@@ -47,6 +60,10 @@ def test_files_are_known_by_what_is_in_them(content: bytes, name: str, said: str
         (b"", "x.txt", ""), (PNG, "x.jpg", ""), (PNG, "x.png", "image/jpeg"), (PNG, "x.html", ""), (b"MZ\x90\x00", "x.png", ""),
         (b"\x7fELF\x02", "x", ""), (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "x.svg", "image/svg+xml"),
         (b"  <!DOCTYPE html><script>", "x.txt", "text/plain"), (b"#!/bin/sh\n", "x.txt", ""), (b"\xef\xbb\xbf<html>", "", ""),
+        (b"%PDF-1.7\n<< /S /Java#53cript >>", "x.pdf", ""), (pdf(b"<< /S /JavaScript /JS (x) >>"), "x.pdf", ""),
+        (b"%PDF-1.7\n<< /J#53 5 0 R >>", "x.pdf", ""), (b"%PDF-1.7\n<</Names<</EmbeddedFiles 7 0 R>>>>", "x.pdf", ""),
+        (office(*SETTINGS, rels=FETCHED), "x.docx", ""), (PNG + b"<ScRipt>alert(1)</script>", "x.png", ""),
+        (office("word/document.xml", "[Content_Types].xml", xml="application/vnd.ms-office.vbaProject"), "x.docx", ""),
         (b"%PDF-1.7\n/OpenAction << /S /JavaScript >>", "x.pdf", ""), (office("word/document.xml", "word/vbaProject.bin"), "x.docx", ""),
         (office("x.exe"), "x.zip", ""), (b"PK\x03\x04broken", "x.docx", ""), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "x.doc", ""),
         (b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE!$H+H*", "x.txt", ""), (b"a\x00b", "x.txt", ""),

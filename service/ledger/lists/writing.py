@@ -180,9 +180,10 @@ async def clashes(tx: Transaction, stored: Stored) -> bool:
     return (await tx.execute(query)).first() is not None
 
 
-def take(writes: Writes, batch_ids: Iterable[UUID], now: datetime) -> None:
-    """These are rows of their list from now on."""
-    writes.update(list_batches, [{"id": i, "taken_at": now} for i in batch_ids])
+async def take(tx: Transaction, batch_ids: Sequence[UUID], now: datetime) -> None:
+    """These are rows of their list from now on: at once, so that what is decided next in this transaction sees them."""
+    if batch_ids:
+        await tx.execute(update(list_batches).where(list_batches.c.id.in_(padded(batch_ids))).values(taken_at=now))
 
 
 async def change(tx: Transaction, place: Place, row_id: UUID, row: JsonObject) -> None:
@@ -220,22 +221,22 @@ async def drop_forgotten(tx: Transaction, before: datetime, limit: int = 10) -> 
     return len(rows)
 
 
-def _mapping_key(keyring: Keyring, workflow: str, name: str, header: Sequence[str]) -> bytes:
-    return keyring.digest("list mapping", workflow, name, *header)
+def _mapping_key(keyring: Keyring, whose: Sequence[str], header: Sequence[str]) -> bytes:
+    return keyring.digest("list mapping", *whose, *header)
 
 
 async def remember(
-    tx: Transaction, workflow: str, name: str, header: Sequence[str], mapping: Mapping[str, str], now: datetime
+    tx: Transaction, whose: Sequence[str], header: Sequence[str], mapping: Mapping[str, str], now: datetime
 ) -> None:
-    """The next file with this header is mapped like this."""
-    key = _mapping_key(tx.keyring, workflow, name, header)
+    """The next file with this header is mapped like this. `whose`: the workflow, the list, and whose files they are."""
+    key = _mapping_key(tx.keyring, whose, header)
     row = {"key": key, "at": now, "sealed_mapping": seal_json(tx.keyring, mapping, LIST_MAPPING.of(key))}
     await upsert(tx, list_mappings, [row], ("at", "sealed_mapping"), ("key",))
 
 
-async def remembered(tx: Transaction, workflow: str, name: str, header: Sequence[str]) -> dict[str, str]:
+async def remembered(tx: Transaction, whose: Sequence[str], header: Sequence[str]) -> dict[str, str]:
     """How a file with this header was mapped before; empty where nobody ever said."""
-    key = _mapping_key(tx.keyring, workflow, name, header)
+    key = _mapping_key(tx.keyring, whose, header)
     row = (await tx.execute(select(list_mappings).where(list_mappings.c.key == key))).one_or_none()
     return (
         msgspec.convert(unseal_json(tx.keyring, row.sealed_mapping, LIST_MAPPING.of(key)), dict[str, str])

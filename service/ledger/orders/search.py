@@ -28,20 +28,11 @@ from service.ledger.orders.words import found_by
 from service.lists.tabular import plain
 
 Sort = Literal["activity", "submitted", "expected_end", "due", "late"]
-# When the first promise was broken for which an order still calls somebody; else its next one, which is late.
-_BROKEN: Final = (
-    select(func.min(escalations.c.due_at))
-    .where(escalations.c.order_id == orders.c.id, escalations.c.state != "resolved")
-    .correlate(orders)
-    .scalar_subquery()
-)
-_LATE_SINCE: Final = func.coalesce(_BROKEN, orders.c.due_at, type_=orders.c.due_at.type)
 _SORTED_BY: Final[Mapping[Sort, tuple[Any, bool]]] = {
     "activity": (orders.c.updated_at, True),
     "submitted": (orders.c.created_at, True),
     "expected_end": (orders.c.expected_end, False),
     "due": (orders.c.due_at, False),
-    "late": (_LATE_SINCE, False),
 }
 CSV_COLUMNS: Final = (
     "workflow", "order_id", "status", "stage", "status_since", "days_in_status", "assignee", "created", "updated",
@@ -106,7 +97,7 @@ class Listed(Struct, frozen=True):
 
 async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[Listed], str]:
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
-    column, newest_first = _SORTED_BY[wanted.sort]
+    column, newest_first = _SORTED_BY.get(wanted.sort) or (_late_since(wanted, scope), False)
     keyed = column if newest_first else _or_far(column)
     # Only for this: it looks at each order's escalations.
     late = [keyed.label("late_since")] if wanted.sort == "late" else []
@@ -122,6 +113,23 @@ async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope
     page = [_listed(tx.keyring, row, now, wanted, scope) for row in rows[: wanted.limit]]
     cursor = _cursor(rows[wanted.limit - 1], wanted.sort) if len(rows) > wanted.limit else ""
     return [o for o in page if o is not None], cursor
+
+
+def _late_since(wanted: Search, scope: Scope) -> ColumnElement[Any]:
+    """When the first promise was broken for which an order still calls somebody; else its next one, which is late.
+
+    Whom the company calls is no party's business, and a team's scope has its own calls.
+    """
+    if not wanted.by_people:
+        return orders.c.due_at
+    theirs = [escalations.c.team.in_(sorted(scope.teams))] if scope.teams else []
+    broken = (
+        select(func.min(escalations.c.due_at))
+        .where(escalations.c.order_id == orders.c.id, escalations.c.state != "resolved", *theirs)
+        .correlate(orders)
+        .scalar_subquery()
+    )
+    return func.coalesce(broken, orders.c.due_at, type_=orders.c.due_at.type)
 
 
 async def latest_workflow(tx: Transaction, *, scope: Scope) -> str:
@@ -160,8 +168,9 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
         # By the whole's id its parts are found, too. A look by an index each; together they read every order there is.
         of_whole = orders.c.parent_order_id.startswith(s.q, autoescape=True)
         parts = select(orders.c.id).where(orders.c.parent_order_id != literal_column("''"), of_whole)
-        theirs = [_with_person(keyring, s.q, s, or_assigned=True)] if s.by_people else []
-        looks = [called, parts, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
+        # Of which whole it is a part is told to the company's own people alone, as who is on it.
+        theirs = [parts, _with_person(keyring, s.q, s, or_assigned=True)] if s.by_people else []
+        looks = [called, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
         found.append(orders.c.id.in_(union(*looks)))
     if s.among is not None:
         found.append(tuple_(orders.c.workflow, orders.c.status).in_(s.among) if s.among else false())

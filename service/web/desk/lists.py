@@ -60,6 +60,7 @@ async def _page(request: web.Request, of: OfOrder, found: RowsChecked | None = N
         "next": some[SHOWN - 1].id.hex if len(some) > SHOWN else "",
         "may": may,
         "found": found,
+        "first": _first(found),
         "importing": q.importing,
         "mapping": _open_headers(of, found),
     }
@@ -76,6 +77,11 @@ def _field(column: Column, title: str) -> dict[str, Any]:
 
 def _cells(of: OfOrder, values: Any) -> dict[str, Any]:
     return {name: shown(values.get(name)) for name in of.spec.columns}
+
+
+def _first(found: RowsChecked | None) -> list[Any]:
+    """The first row that a file would bring, as a table shows it."""
+    return [shown(value) for value in found.sample[0].values()] if found and found.sample else []
 
 
 def _open_headers(of: OfOrder, found: RowsChecked | None) -> list[str]:
@@ -117,7 +123,9 @@ async def upload(request: web.Request) -> web.StreamResponse:
         noted(request, "rows.checked")
         read = await row_imports.checked_file(request, of, file, said)
         read.rows.close()
-        values = {"found": checked(read), "mapping": _open_headers(of, checked(read)), "columns": _choices(of)}
+        found = checked(read)
+        mapping = _open_headers(of, found)
+        values = {"found": found, "first": _first(found), "mapping": mapping, "columns": _choices(of)}
         return await render(request, "list_checked.html.j2", values)
     return await once_by_form(request, partial(_add_file, of=of, file=file, said=said))
 

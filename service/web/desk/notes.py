@@ -37,9 +37,12 @@ async def add_note(request: web.Request) -> web.StreamResponse:
 async def _add(request: web.Request) -> web.StreamResponse:
     form, ref = await form_of(request, files=True), order_ref(request)
     try:
-        text = form.get("text", "").strip()[:MOST_LETTERS]
+        text = form.get("text", "").strip()
         if not text:
             raise Problem(422, "Not accepted", "text: some words are expected")
+        if len(text) > MOST_LETTERS:
+            said = f"text: has {len(text)} characters; at most {MOST_LETTERS} are taken"
+            raise Problem(422, "Not accepted", said)
         files = await _files(request, ref)
         await act(request, ref, _asked(text, form.get("public", ""), files), DESK)
     except (Problem, Rejection) as problem:

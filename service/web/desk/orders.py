@@ -32,7 +32,7 @@ from service.web.orders import (
     send_once,
 )
 from service.web.params import form_of
-from service.web.party_view import viewer_of
+from service.web.party_view import lists_for, viewer_of
 from service.web.preview import preview
 from service.web.schemas import Asked, OrderDocument
 from service.web.suppressions import lift_as_asked
@@ -94,10 +94,11 @@ async def page_values(request: web.Request) -> dict[str, Any]:
         "base": path_of(view.workflow, view.order_id),
         "lists": [
             {"name": n, "title": spec.titles.get(w.default_locale, n.replace("_", " ")), "count": size}
-            for n, spec in w.lists.items()
+            for n, spec in lists_for(request, w).items()
             for size in [stored.lists[n].count if n in stored.lists else 0]
         ],
         "path_of": path_of,
+        "side": viewer.role if (viewer := viewer_of(request)) else "",
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
         "facts": _facts(w, view.attributes),
         "promise": running[0] if running else None,

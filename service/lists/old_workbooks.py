@@ -1,0 +1,66 @@
+"""The old workbooks of Excel (XLS), read only: in memory whole, as their sheets end at row 65,536."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+from service.lists.lines import BadFile, Line, without_end
+from service.lists.values import Unreadable
+
+# What a workbook with a password is called within, old or new (MS-OFFCRYPTO, §1.3.2, §2.3.4.4).
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+_LOCKED: Final = "the workbook has a password; save it without one"
+_KINDS: Final = "is a file of an older Office, and no workbook; save it as XLSX or CSV"
+
+
+def xls_lines(file: BinaryIO) -> Iterator[Line]:
+    """The rows of the first sheet that is shown; raises BadFile."""
+    import xlrd
+
+    content = file.read()
+    if _ENCRYPTED in content:
+        raise BadFile(0, _LOCKED)
+    n = 0
+    try:
+        book = xlrd.open_workbook(file_contents=content, on_demand=True, ragged_rows=True, logfile=_Nowhere())
+        sheet = next(s for s in map(book.sheet_by_index, range(book.nsheets)) if not s.visibility)
+        for n in range(1, sheet.nrows + 1):
+            yield Line(n, without_end([_value(cell, book.datemode) for cell in sheet.row(n - 1)]))
+    except (BadFile, GeneratorExit):
+        raise
+    except Exception as error:
+        # Whatever a broken workbook makes the library trip over.
+        raise _told(n, error) from None
+
+
+def _told(n: int, error: Exception) -> BadFile:
+    said = str(error)
+    if "encrypted" in said.lower():
+        return BadFile(0, _LOCKED)
+    if "Can't find workbook" in said:
+        return BadFile(0, _KINDS)
+    return BadFile(n + 1, f"the workbook is not readable from here on ({type(error).__name__})")
+
+
+def _value(cell: Any, datemode: int) -> Any:
+    import xlrd
+    from xlrd.xldate import xldate_as_datetime
+
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        return xldate_as_datetime(cell.value, datemode)
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return bool(cell.value)
+    if cell.ctype == xlrd.XL_CELL_ERROR:
+        error = xlrd.error_text_from_code.get(cell.value, "#ERROR")
+        return Unreadable(f"is an error of the spreadsheet ({error})")
+    return cell.value
+
+
+class _Nowhere:
+    """Where the library's remarks go, which may hold what stands in the file."""
+
+    def write(self, _text: str) -> int:
+        """Nothing."""
+        return 0
+
+    def flush(self) -> None:
+        """Nothing."""

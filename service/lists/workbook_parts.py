@@ -1,0 +1,199 @@
+"""What of a workbook (XLSX) is needed to read its first sheet, and how a part of it is read: a chunk at a time.
+
+Source: ECMA-376-1, §18.2 (workbook), §18.4 (shared strings), §18.8 (styles).
+"""
+
+import re
+import zipfile
+from array import array
+from collections.abc import Iterator, Mapping
+from mmap import ACCESS_READ, mmap
+from posixpath import normpath
+from tempfile import TemporaryFile
+from typing import Any, Final
+from xml.parsers import expat
+
+from service.lists.lines import MOST_LETTERS, BadFile
+
+# So much may be unpacked of a workbook, whatever it says of itself; and so much of the texts that its cells share.
+MOST_INFLATED: Final = 300 * 1024 * 1024
+MOST_SHARED: Final = 100 * 1024 * 1024
+MOST_PARTS: Final = 1000
+_CHUNK: Final = 64 * 1024
+_BOOK: Final = "xl/workbook.xml"
+# ECMA-376-1, §22.9.2.19: characters that XML has not, and the underscore before what looks like one.
+_ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+Attributes = dict[str, str]
+
+
+class Strings:
+    """The texts that cells share, by number: in a file without a name, of which only the ends are in memory."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 - closed with this
+        self._ends = array("Q", [0])
+        self._all: mmap | None = None
+
+    def __enter__(self) -> "Strings":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._all is not None:
+            self._all.close()
+        self._file.close()
+
+    def add(self, text: str) -> None:
+        """One more."""
+        self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
+
+    def __getitem__(self, n: int) -> str:
+        if not 0 <= n < len(self._ends) - 1:
+            raise ValueError("a cell names a text that the workbook has not")
+        first, end = self._ends[n], self._ends[n + 1]
+        if first == end:
+            return ""
+        if self._all is None:
+            self._file.flush()
+            self._all = mmap(self._file.fileno(), 0, access=ACCESS_READ)
+        return self._all[first:end].decode("utf-8", "surrogatepass")
+
+
+class Book:
+    """What of a workbook is needed to read its first sheet; raises BadFile for what is none."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._names = frozenset(archive.namelist())
+        self._room = MOST_INFLATED
+        if len(archive.infolist()) > MOST_PARTS or _BOOK not in self._names:
+            raise BadFile(0, "is a zip, and no workbook of Excel (XLSX); save it as XLSX or CSV")
+        self.is_1904 = False
+        self.sheet = self._sheet()
+        self.styles = self._styles()
+
+    def parse(self, name: str, handlers: Mapping[str, Any], most: int = MOST_INFLATED) -> Iterator[None]:
+        """Read a part, a chunk at a time; raises BadFile for one that grows beyond all bounds, or declares entities.
+
+        `handlers`: of expat, whose names of elements and attributes come without their namespaces' prefixes.
+        """
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = _refuse_declarations
+        for handler, does in handlers.items():
+            setattr(parser, handler, does)
+        size = 0
+        with self._archive.open(name) as part:
+            while chunk := part.read(_CHUNK):
+                size += len(chunk)
+                if size > min(most, self._room):
+                    most_mb = min(most, MOST_INFLATED) // 1024**2
+                    raise BadFile(0, f"the workbook holds more than {most_mb} MB once it is unpacked; send it as CSV")
+                parser.Parse(chunk)
+                yield
+        parser.Parse(b"", True)
+        self._room -= size
+        yield
+
+    def read_strings(self, strings: Strings) -> None:
+        """The texts that cells share, without what stands over East Asian ones to tell how they are read."""
+        parts: list[str] = []
+        inside = {"t": False, "rPh": False}
+
+        def start(tag: str, _attributes: Attributes) -> None:
+            name = local_name(tag)
+            if name == "si":
+                parts.clear()
+            elif name in inside:
+                inside[name] = True
+
+        def end(tag: str) -> None:
+            name = local_name(tag)
+            if name == "si":
+                strings.add(unescaped("".join(parts)))
+            elif name in inside:
+                inside[name] = False
+
+        def text(said: str) -> None:
+            if inside["t"] and not inside["rPh"]:
+                parts.append(said)
+                if len(parts) * len(said) > MOST_LETTERS and sum(map(len, parts)) > MOST_LETTERS:
+                    raise BadFile(0, f"the workbook has a cell of more than {MOST_LETTERS:,} characters")
+
+        name = "xl/sharedStrings.xml"
+        if name in self._names:
+            handlers = {"StartElementHandler": start, "EndElementHandler": end, "CharacterDataHandler": text}
+            for _ in self.parse(name, handlers, MOST_SHARED):
+                pass
+
+    def _sheet(self) -> str:
+        """The part that is the first sheet that is shown."""
+        sheets: list[str] = []
+
+        def start(tag: str, attributes: Attributes) -> None:
+            name = local_name(tag)
+            if name == "workbookPr":
+                self.is_1904 = attributes.get("date1904") in ("1", "true")
+            elif name == "sheet" and attributes.get("state", "visible") == "visible":
+                sheets.extend(value for key, value in attributes.items() if key.endswith(" id"))
+
+        for _ in self.parse(_BOOK, {"StartElementHandler": start}):
+            pass
+        targets = self._targets()
+        found = next((targets[i] for i in sheets if i in targets), "")
+        if found not in self._names:
+            raise BadFile(0, "the workbook has no sheet with rows that is shown")
+        return found
+
+    def _targets(self) -> dict[str, str]:
+        """The parts that are sheets with rows, by the ids that the workbook knows them by."""
+        found: dict[str, str] = {}
+
+        def start(_tag: str, attributes: Attributes) -> None:
+            if attributes.get("Type", "").endswith("/worksheet"):
+                target = attributes.get("Target", "")
+                path = target.lstrip("/") if target.startswith("/") else normpath(f"xl/{target}")
+                found[attributes.get("Id", "")] = path
+
+        name = "xl/_rels/workbook.xml.rels"
+        if name in self._names:
+            for _ in self.parse(name, {"StartElementHandler": start}):
+                pass
+        return found
+
+    def _styles(self) -> list[bool]:
+        """Of each style whether it shows a number as a day or time."""
+        from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
+        formats = dict(BUILTIN_FORMATS)
+        found: list[bool] = []
+        inside: list[str] = []
+
+        def start(tag: str, attributes: Attributes) -> None:
+            name = local_name(tag)
+            if name == "numFmt" and attributes.get("numFmtId", "").isdigit():
+                formats[int(attributes["numFmtId"])] = attributes.get("formatCode", "")
+            elif name == "xf" and "cellXfs" in inside:
+                number = attributes.get("numFmtId", "0")
+                found.append(is_date_format(formats.get(int(number), "")) if number.isdigit() else False)
+            inside.append(name)
+
+        def end(_tag: str) -> None:
+            inside.pop()
+
+        name = "xl/styles.xml"
+        if name in self._names:
+            for _ in self.parse(name, {"StartElementHandler": start, "EndElementHandler": end}):
+                pass
+        return found
+
+
+def _refuse_declarations(*_doctype: object) -> None:
+    raise BadFile(0, "the workbook declares entities of its own, which no spreadsheet does")
+
+
+def local_name(tag: str) -> str:
+    return tag.rpartition(" ")[2]
+
+
+def unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
