@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from service.attribute_index import AttributeIndex
-from service.broker.port import Broker, intake_queue
+from service.broker.port import DEAD, ESCALATIONS, Broker, intake_queue
 from service.clock.clock import ClockLoop
 from service.clock.greeter import Greeter
 from service.dispatch.budgets import Budgets
@@ -273,6 +273,10 @@ class App:
             with contextlib.suppress(Exception):
                 for queue in map(intake_queue, range(self.settings.intake_partitions)):
                     metrics.queue_depth.labels(queue).set(await self.broker.depth(queue))
+            with contextlib.suppress(Exception):
+                # One that somebody deleted is missed here, and made again by the next look or publish.
+                for queue in (DEAD, *(f"{ESCALATIONS}.{team}" for team in self.teams)):
+                    await self.broker.depth(queue)
 
     def _limits(self) -> SendLimits:
         s = self.settings

@@ -9,7 +9,7 @@
 Prices are whoever keeps the file's: providers change theirs, and agree on others with each customer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Any, Final
 import phonenumbers
 import yaml
 from msgspec import Struct
+
+from service.known_codes import is_currency
 
 OTHER: Final = "other"
 PERIODS: Final = ("day", "month")
@@ -128,13 +130,14 @@ def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
     """The prices that this text says; `name`: of its file, for what is wrong with it. Raises PricesError."""
     try:
         said = yaml.safe_load(text)
+        twice = [*_said_twice(yaml.compose(text, yaml.SafeLoader))]
     except yaml.YAMLError as error:
         raise PricesError(f"{name}: cannot be read: {error}") from None
     if not isinstance(said, dict):
         raise PricesError(f"{name}: must be a mapping of channels to prices")
-    problems: list[str] = []
+    problems = [f"{key}: is said twice" for key in twice]
     currency = said.pop("currency", "")
-    if not (isinstance(currency, str) and len(currency) == 3 and currency.isupper()):
+    if not is_currency(currency):
         problems.append(f"currency: {currency!r} is no ISO 4217 code, such as USD")
     budgets = _budgets(said.pop("budgets", {}), problems)
     by_channel = {}
@@ -151,6 +154,16 @@ def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
     if problems:
         raise PricesError("\n".join(f"{name}: {p}" for p in problems))
     return Prices(currency, by_channel, budgets)
+
+
+def _said_twice(node: yaml.Node | None) -> Iterator[str]:
+    """Keys that stand twice in one mapping, of which YAML's reader takes the last."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    keys = [str(key.value) for key, _ in node.value]
+    yield from sorted({key for key in keys if keys.count(key) > 1})
+    for _, value in node.value:
+        yield from _said_twice(value)
 
 
 def _budgets(said: Any, problems: list[str]) -> dict[str, Decimal]:

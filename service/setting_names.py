@@ -5,11 +5,16 @@ their secrets (Docker, "Manage secrets in Compose"): the file's content, without
 """
 
 import difflib
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from service.domain.errors import Rejection
+from service.domain.repeated_keys import refuse_repeated_keys
 
 PREFIX: Final = "STAGEBELL_"
 FILE: Final = "_FILE"
@@ -29,6 +34,24 @@ def given(environment: Mapping[str, str], env_file: Path) -> dict[str, str]:
     kept = {k.upper(): v or "" for k, v in dotenv_values(env_file).items()} if env_file.is_file() else {}
     kept |= {k.upper(): v for k, v in environment.items()}
     return {k: v for k, v in kept.items() if k.startswith(PREFIX) or _is_slip(k)}
+
+
+def said_twice(settings: Mapping[str, str], env_file: Path) -> Iterator[str]:
+    """A line for each setting that two lines of the `.env` file give differently, or whose JSON has a key twice."""
+    found: dict[str, str | None] = {}
+    bindings = parse_stream(io.StringIO(env_file.read_text(encoding="utf-8"))) if env_file.is_file() else ()
+    for binding in bindings:
+        name = (binding.key or "").upper()
+        if name.startswith(PREFIX) and found.setdefault(name, binding.value) != binding.value:
+            yield f"{name}: stands twice in {env_file}, and differs; leave one of them out"
+    for name, value in settings.items():
+        if value.startswith("{"):
+            try:
+                refuse_repeated_keys(value.encode())
+            except Rejection as rejection:
+                yield f"{name}: {rejection.reason}"
+            except ValueError:
+                pass  # that it is no JSON is told with its form
 
 
 def _is_slip(name: str) -> bool:

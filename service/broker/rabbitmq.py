@@ -15,10 +15,15 @@ from typing import Final
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aiormq.abc import DeliveredMessage
 
 from service.addresses import broker_urls
+from service.broker.listening import Listening
 from service.broker.port import (
+    DEAD,
+    ESCALATIONS,
     INTAKE,
+    ORDERS,
     BrokerLost,
     Destination,
     Message,
@@ -37,6 +42,9 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
 PUBLISH_AT_ONCE: Final = 25
+# What has a queue of ours is only told when it is in one.
+NEEDS_A_QUEUE: Final = frozenset({DEAD, ESCALATIONS, ORDERS})
+UNROUTED: Final = "no queue takes it"
 
 
 class RabbitBroker:
@@ -54,6 +62,7 @@ class RabbitBroker:
         self._confirmed_at = 0.0
         self._teams: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
+        self._listening = Listening()
 
     @property
     def connected(self) -> bool:
@@ -167,6 +176,10 @@ class RabbitBroker:
             errors += await asyncio.gather(*(self._publish_one(exchange, m) for m in part))
         if not all(errors):
             self._confirmed_at = time.monotonic()
+        if UNROUTED in errors:
+            # All of them go there; of two with one id the client knows only which of them came back last.
+            errors = [UNROUTED] * len(errors)
+            await self._make_again(destination)
         if any(errors):
             unconfirmed = [error for error in errors if error]
             log.warning("broker.unconfirmed", destination=destination, count=len(unconfirmed), error=unconfirmed[0])
@@ -190,11 +203,25 @@ class RabbitBroker:
                 self._publisher = None
                 await quietly_close(self._publishing)
 
+    async def _make_again(self, destination: Destination) -> None:
+        """Somebody deleted the queue that takes these, or its binding: there it is again, for the next try."""
+        exchange, key = destination
+        teams = [*self._teams, *([key.partition(".")[2]] if exchange == ESCALATIONS else [])]
+        try:
+            async with self._lock, asyncio.timeout(self._nodes.patience_s):
+                if self._publishing is not None:
+                    await quietly_close(await declare(self._publishing, [*dict.fromkeys(teams)]))
+                    await self._partitions.ensure(self._publishing)
+        except (*LOST, BrokerLost) as error:
+            log.error("broker.no_queue", destination=destination, error=str(as_lost(error)))
+
     async def _publish_one(self, exchange: AbstractExchange, message: Message) -> str:
         """Why it was not confirmed; nothing when it was."""
+        destination = destination_of(message.exchange, message.routing_key)
+        asked = message.exchange in NEEDS_A_QUEUE or self._listening.asks(destination)
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await exchange.publish(
+                confirmed = await exchange.publish(
                     aio_pika.Message(
                         body=message.body,
                         headers=dict(message.headers),
@@ -203,10 +230,15 @@ class RabbitBroker:
                         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                     ),
                     routing_key=message.routing_key,
-                    mandatory=False,
+                    mandatory=asked,
                 )
         except LOST as error:
             return type(error).__name__
+        is_returned = isinstance(confirmed, DeliveredMessage)
+        if message.exchange in NEEDS_A_QUEUE:
+            return UNROUTED if is_returned else ""
+        if asked:
+            self._listening.heard(destination, is_heard=not is_returned)
         return ""
 
     async def depth(self, queue: str) -> int:

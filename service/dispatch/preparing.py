@@ -20,7 +20,7 @@ from service.dispatch.settle import Ended
 from service.dispatch.template_states import TemplateStates
 from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed
 from service.domain.errors import Rejection
-from service.domain.notices import before_sending
+from service.domain.notices import before_sending, rests_until
 from service.domain.rungs import SKIPPED
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.claims import ClaimedMessage
@@ -38,6 +38,12 @@ class Ready(Struct, frozen=True):
     composed: Composed | None
     parts: int
     window: ReplyWindow | None
+
+
+class Resting(Struct, frozen=True):
+    """Its reader is not to be disturbed until then (UTC)."""
+
+    until: datetime
 
 
 def over(places: Places, c: ClaimedMessage) -> Ended:
@@ -58,6 +64,14 @@ def _outside(c: ClaimedMessage) -> Ended:
 
 def _ttl_s(c: ClaimedMessage, now: datetime) -> int:
     return max(1, int((c.message.valid_until - now).total_seconds()))
+
+
+class Prepared(Struct, frozen=True):
+    """Of what was claimed: to be sent, not to be sent after all, and not before a moment (UTC)."""
+
+    ready: list[tuple[ClaimedMessage, Composed]]
+    ended: list[tuple[ClaimedMessage, Ended]]
+    resting: list[tuple[ClaimedMessage, datetime]]
 
 
 class Preparer:
@@ -94,13 +108,18 @@ class Preparer:
 
     async def prepare(
         self, claimed: Sequence[ClaimedMessage], now: datetime, windows: Mapping[UUID, ReplyWindow]
-    ) -> tuple[list[tuple[ClaimedMessage, Composed]], list[tuple[ClaimedMessage, Ended]]]:
-        """What can be sent, rendered; and what must not or cannot, with why."""
+    ) -> Prepared:
+        """What can be sent, rendered; what must not or cannot, with why; and what waits for its reader's morning."""
         ready: list[tuple[ClaimedMessage, Composed]] = []
         ended: list[tuple[ClaimedMessage, Ended]] = []
+        resting: list[tuple[ClaimedMessage, datetime]] = []
         for c in claimed:
             await breathe()
-            if unfit := self._unfit(c):
+            unfit = self._unfit(c)
+            if isinstance(unfit, Resting):
+                resting.append((c, unfit.until))
+                continue
+            if unfit:
                 ended.append((c, unfit))
                 continue
             try:
@@ -112,16 +131,16 @@ class Preparer:
                 ended.append((c, _outside(c)))
             else:
                 ready.append((c, composed))
-        return ready, ended
+        return Prepared(ready, ended, resting)
 
-    def _unfit(self, c: ClaimedMessage) -> Ended | None:
-        n = c.message
+    def _unfit(self, c: ClaimedMessage) -> Ended | Resting | None:
+        n, now = c.message, self._orders.time.now()
         pack = self._orders.packs.find(c.workflow, c.version)
         if pack is None or n.notice not in pack.workflow.notices:
             return Ended("failed", "its workflow or notice is not installed any more", "pack")
         stale = before_sending(
             n,
-            self._orders.time.now(),
+            now,
             planned=c.planned,
             supersedable=c.supersedable,
             passed_by=c.passed_by,
@@ -133,6 +152,9 @@ class Preparer:
             return Ended(*stale, SKIPPED if c.message.rung and stale[0] == "suppressed" else "")
         if hold := self._holds.on(n.channel, c.workflow, n.notice):
             return Ended("held", hold.in_words, "held")
+        if ends := rests_until(n, now, pack.workflow.timezone):
+            dropped = pack.workflow.notices[n.notice].quiet == "drop" or ends >= n.valid_until
+            return Ended("suppressed", "quiet hours", SKIPPED if n.rung else "") if dropped else Resting(ends)
         if n.secret and c.secret is None:
             return Ended("expired", "its code has been erased")
         if spec_of(n.channel).is_dialled and (why := guards.refuse_address(n.address, self._limits)):

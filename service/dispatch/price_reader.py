@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 EVERY: Final = timedelta(hours=1)
 # "Up to 24 hours in rare cases" (Twilio support, "Understanding SMS Message Fees").
 KNOWN_AFTER: Final = timedelta(hours=25)
+# Once a day, and first of all, it looks so far back: for what an outage, theirs or ours, kept from being told.
+MISSED_EVERY: Final = timedelta(days=1)
+MISSED_WITHIN: Final = timedelta(days=7)
 # A message leaves some time after it was planned.
 SENT_WITHIN: Final = timedelta(hours=24)
 
@@ -30,6 +33,7 @@ class PriceReader:
         # One account may serve several channels.
         self._providers = {p.name: p for p in providers if isinstance(p, TellsPrices)}
         self._orders = orders
+        self._looks_back_at = orders.time.now()
 
     @property
     def has_anybody(self) -> bool:
@@ -46,16 +50,21 @@ class PriceReader:
 
     async def read(self) -> int:
         """Keep the prices of what was planned in the hour that is a day ago, and of what was missed before it."""
-        until = self._orders.time.now() - KNOWN_AFTER
-        since = until - 2 * EVERY
+        now = self._orders.time.now()
+        until = now - KNOWN_AFTER
+        looks_back = now >= self._looks_back_at
+        since = until - (MISSED_WITHIN if looks_back else 2 * EVERY)
         async with self._orders.ledger.reading() as tx:
             wanted = await costs.unpriced(tx, since, until, [*self._providers])
+        if looks_back:
+            self._looks_back_at = now + MISSED_EVERY
         if not wanted:
             return 0
+        first = min(planned for _, planned in wanted.values())
         kept: dict[UUID, tuple[Decimal, str]] = {}
         for provider in self._providers.values():
-            told = await provider.prices(since, until + SENT_WITHIN)
-            kept |= {wanted[sid]: price for sid, price in told.items() if sid in wanted}
+            told = await provider.prices(first, until + SENT_WITHIN)
+            kept |= {wanted[sid][0]: price for sid, price in told.items() if sid in wanted}
         async with self._orders.ledger.transaction() as tx:
             await costs.keep_prices(tx, kept)
         log.info("prices.read", asked=len(wanted), told=len(kept))

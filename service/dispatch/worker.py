@@ -253,7 +253,9 @@ class Worker:
             every = [*claimed, *others]
             windows = await self.windows(tx, every, now)
             late = await overtaken(tx, every, now)
-            ready, ended = await self._preparer.prepare([c for c in every if c.message.id not in late], now, windows)
+            prepared = await self._preparer.prepare([c for c in every if c.message.id not in late], now, windows)
+            await claims.rest(tx, [(c.message.id, until) for c, until in prepared.resting], now)
+            ready, ended = prepared.ready, prepared.ended
             ended += [(c, late[c.message.id]) for c in every if c.message.id in late]
             ready = together(ready, others)
             places = await self._preparer.reserve(tx, ready, now)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, structs
 
 from service.domain import transitions
-from service.domain.acts import SETTABLE, Act
+from service.domain.acts import SETTABLE, TAKES, Act
 from service.domain.errors import NotNow, Rejection
 from service.domain.events import EventType, Note
 from service.domain.json_object import JsonObject
@@ -136,6 +136,7 @@ def needs_of(status: Status, origin: str) -> list[str]:
 
 def allowed(workflow: Workflow, order: Order | None, name: str, roles: frozenset[str]) -> Act:
     """The act, if they may do it to this order now; raises NotAllowed, NotNow."""
+    transitions.require_known("act", name, TAKES, "act")
     act = workflow.acts.get(name)
     if act is None or not act.roles & roles:
         who = f"; {' and '.join(sorted(act.roles))} may" if act else ""
@@ -164,6 +165,8 @@ def event_of(
     workflow: Workflow, act: Act, order: Order | None, given: Given, roles: frozenset[str]
 ) -> tuple[EventType, JsonObject]:
     """The type and data of the event that an act is; raises Rejection for what is missing, or nobody asked for."""
+    if act.name == CREATE and not given.status:
+        given = structs.replace(given, status=_only_start(workflow, act))
     _require(act, given)
     data: JsonObject = {"workflow": workflow.name}
     if act.name in ("change_status", CREATE):
@@ -189,6 +192,12 @@ def event_of(
         # What is for nobody else is a note.
         data["note"] = structs.replace(given.note, public=True)
     return _EVENTS[act.name], data
+
+
+def _only_start(workflow: Workflow, act: Act) -> str:
+    """The status in which an order made by hand begins, where there is but one."""
+    starts = act.to or tuple(workflow.starts)
+    return starts[0] if len(starts) == 1 else ""
 
 
 def _require(act: Act, given: Given) -> None:

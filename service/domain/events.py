@@ -17,6 +17,7 @@ from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListGiven
 from service.domain.quoting import quoted
+from service.domain.repeated_keys import refuse_repeated_keys
 from service.domain.unknown_fields import unknown_fields
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -284,6 +285,9 @@ def decode(body: bytes) -> Event:
     envelope = _parsed(_envelope_decoder, body, "")
     raw = _data_of(envelope)
     data = _parsed(_data_decoders[envelope.type], raw, "data")
+    for text in (body, envelope.data_base64 and bytes(raw)):
+        if text:
+            refuse_repeated_keys(text)
     event = _checked(envelope, data)
     unheeded = [*_beside_data(envelope, data), *(EventWarning(*u) for u in unknown_fields(raw, data, "data"))]
     return structs.replace(event, warnings=tuple(unheeded)) if unheeded else event

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from service.domain.draft import Draft
 from service.domain.notices import Message
-from service.domain.readers import Reader, after_quiet, why_not
+from service.domain.readers import Reader, after_quiet, quiet_for, why_not
 from service.domain.rungs import SKIPPED
 from service.domain.workflow import Notice
 
@@ -25,9 +25,9 @@ def message_to(
     `rung`: the one of the notice's ladder that it is on.
     """
     why = why_not(notice, reader, secret_missing=secret_missing)
-    not_before = draft.now
+    not_before, quiet = draft.now, quiet_for(draft, notice, reader)
     if not why:
-        not_before, why = after_quiet(draft, notice, reader, valid_until)
+        not_before, why = after_quiet(draft, notice, reader, quiet, valid_until)
     return Message(
         id=draft.next_id(),
         notice_id=notice_id,
@@ -50,4 +50,5 @@ def message_to(
         error=why,
         behind=timedelta(0) if why else draft.next_turn(),
         rung=rung,
+        quiet=quiet,
     )

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from service.domain.attached import Attached
+from service.domain.calendars import QuietHours, quiet_until
 from service.domain.events import Appointment, Payment
 from service.domain.lists import ListState
 from service.domain.parts import Part
@@ -106,6 +107,7 @@ class Message(Struct, frozen=True):
     bundle: str = ""  # whose messages to the same address may leave in one with it; known while it is planned
     behind: timedelta = timedelta(0)  # how long it lets the messages of other orders go first
     rung: int = 0  # of its notice's ladder, from 1; 0: it is on none
+    quiet: QuietHours | None = None  # in which it does not go out, whenever it is tried; in the reader's own time
 
 
 class Snapshot(Struct, frozen=True, omit_defaults=True):
@@ -354,6 +356,14 @@ def retry_delay(attempts: int, jitter: float, at_least: float = 0.0) -> timedelt
     """Exponential with full jitter, never sooner than the provider asked."""
     doubled: timedelta = FIRST_RETRY * (2 ** min(attempts, MAX_BACKOFF_DOUBLINGS))
     return max(timedelta(seconds=at_least), min(doubled, LONGEST_RETRY) * jitter)
+
+
+def rests_until(n: Message, now: datetime, timezone: str) -> datetime | None:
+    """When its reader may be disturbed again (UTC), if not now: it was planned before, and waited until here.
+
+    `timezone`: the pack's, for readers whose own is not known.
+    """
+    return quiet_until(n.quiet, now, n.timezone or timezone) if n.quiet else None
 
 
 def before_sending(

@@ -249,10 +249,16 @@ def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> 
     return "does not want this message" if any(not p.wants_told(notice.name) for p in reader.people) else ""
 
 
-def after_quiet(draft: Draft, notice: Notice, reader: Reader, valid_until: datetime) -> tuple[datetime, str]:
-    """When the reader may be disturbed (UTC), or why not at all. Their own quiet hours hold for all but codes."""
+def quiet_for(draft: Draft, notice: Notice, reader: Reader) -> QuietHours | None:
+    """The hours in which the notice does not go to this reader. Their own hold for all but codes."""
     own = None if notice.mandatory or notice.secret else reader.quiet
-    quiet = own or (None if notice.quiet == "send" else draft.workflow.quiet)
+    return own or (None if notice.quiet == "send" else draft.workflow.quiet)
+
+
+def after_quiet(
+    draft: Draft, notice: Notice, reader: Reader, quiet: QuietHours | None, valid_until: datetime
+) -> tuple[datetime, str]:
+    """When the reader may be disturbed (UTC), or why not at all."""
     if quiet is None:
         return draft.now, ""
     ends = quiet_until(quiet, draft.now, reader.timezone or draft.workflow.timezone)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
@@ -20,7 +21,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*([.@][A-Za-z
 _SLIP: Final = 0.8
 
 
-def unheeded(data: Data, workflow: Workflow, known: Order | None) -> Iterator[EventWarning]:
+def unheeded(data: Data, workflow: Workflow, known: Order | None, now: datetime) -> Iterator[EventWarning]:
     """Names that this pack does not know where it knows their like, and values that nothing can be done with."""
     yield from _of_persons(data, workflow, known)
     yield from _of_assignee(data, workflow)
@@ -33,6 +34,9 @@ def unheeded(data: Data, workflow: Workflow, known: Order | None) -> Iterator[Ev
     for name in data.secrets.keys() - secrets:
         where = step("data.secrets", name)
         yield EventWarning(where, f"no notice of {workflow.name} tells it{_near(name, secrets)}")
+    for name in data.secrets.keys() & secrets:
+        if (expires := data.secrets[name].expires) and expires <= now:
+            yield EventWarning(step("data.secrets", name) + ".expires", "is past, so that nobody is told it")
     appointment = data.appointment or None
     if appointment and appointment.end and appointment.end < appointment.start:
         yield EventWarning("data.appointment.end", "is before its start")

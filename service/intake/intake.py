@@ -32,6 +32,7 @@ from service.intake.parking import WAITS, Parking, order_of
 from service.intake.replays import replay_opened, sealed_dead_letter
 from service.intake.sooner import Later, Sooner
 from service.intake.verdicts import Verdict, log_verdict, repeated
+from service.known_codes import unknown_codes
 from service.ledger.attachments.storing import StoredFile
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.messages.outbox import OutboxMessage
@@ -276,7 +277,7 @@ class Intake:
         known = u.order(ref)
         if why := refused_act(r.incoming, event, known):
             return Verdict("rejected", why, event)
-        event = self._canonical(event, known)
+        event = self._canonical(event, known, u.now)
         event_id = reference(event.id)
         order_id = event.reference if known else reference(event.reference)
         with tracing.span("decide", parent=event.traceparent, order_id=order_id, event_id=event_id) as span:
@@ -290,11 +291,13 @@ class Intake:
                 u.changes.send(act_out(r.incoming, event))
         return Verdict(result.outcome, result.reason, event, carried, recorded=kept)
 
-    def _canonical(self, event: Event, known: Order | None) -> Event:
+    def _canonical(self, event: Event, known: Order | None, now: datetime) -> Event:
         """The event as everything else sees it: every address in its one form, or taken out and warned of."""
         pack = self._orders.packs.find(event.data.workflow)
         event = canonical_event(event, pack.workflow.region if pack else "", known)
-        if pack and (unheeded := tuple(unheeded_people.unheeded(event.data, pack.workflow, known))):
+        unheeded = [*unheeded_people.unheeded(event.data, pack.workflow, known, now)] if pack else []
+        unheeded += unknown_codes(event.data)
+        if unheeded:
             event = structs.replace(event, warnings=(*event.warnings, *unheeded))
         for warning in event.warnings:
             order_id = event.reference if known else reference(event.reference)

@@ -32,6 +32,8 @@ async def tell(request: web.Request, asked: BroadcastOrder) -> BroadcastAnswer:
     workflow = require_workflow(request, asked.workflow)
     manual = [n.name for n in workflow.notices.values() if n.manual]
     require_known("manual notice", asked.notice, manual, "notice")
+    for channel in asked.channels:
+        require_known("channel", channel, workflow.notices[asked.notice].channels, "channels")
     for status in listed_in(asked.filter.status):
         require_known("status", status, workflow.statuses, "filter.status")
     if asked.filter.stage:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from service.domain.errors import Rejection
 from service.domain.lists import ExportFormat
+from service.domain.repeated_keys import refuse_repeated_keys
 from service.ledger.auditing.lines import write_audit
 from service.ledger.database.engine import new_uuid
 from service.ledger.lists import exports, reading, writing
@@ -172,7 +173,9 @@ def _order_of(upload: Upload) -> RowsOrder:
     """Rows that came as JSON: in an object, or as they are; raises Problem."""
     raw = upload.file.read() or b"{}"
     try:
-        return msgspec.json.decode(b'{"rows":' + raw + b"}" if raw.lstrip()[:1] == b"[" else raw, type=RowsOrder)
+        order = msgspec.json.decode(b'{"rows":' + raw + b"}" if raw.lstrip()[:1] == b"[" else raw, type=RowsOrder)
+        refuse_repeated_keys(raw)
+        return order
     except msgspec.ValidationError as error:
         raise Problem(422, "Not accepted", str(error).replace("`$.", "`")) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from multidict import MultiDict
 
+from service.domain.repeated_keys import refuse_repeated_keys
 from service.web.problems import Problem
 
 T = TypeVar("T")
@@ -19,7 +20,9 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
     """The JSON body as `kind` (an empty body counts as `{}`); raises Problem."""
     raw = await request.read() or b"{}"
     try:
-        return msgspec.json.decode(raw, type=kind)
+        body = msgspec.json.decode(raw, type=kind)
+        refuse_repeated_keys(raw)
+        return body
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at ")
         field = path.strip("`").removeprefix("$.")

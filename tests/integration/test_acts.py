@@ -58,11 +58,12 @@ REFUSED: tuple[tuple[dict[str, Any], int, str], ...] = (
     ({"act": "change_status"}, 422, "status: is needed"),
     ({"act": "change_status", "status": "nonsense"}, 422, "unknown status"),
     ({"act": "quote", "price": {"amount": "1", "currency": "EUR"}}, 403, "not for you"),
-    ({"act": "dance"}, 403, "not for you"),
+    ({"act": "dance"}, 422, "unknown act 'dance'; known: assign"),
     ({"act": "assign", "assignee": {"role": "vendor", "id": "v"}}, 422, "assignee.role"),
     ({"act": "set_dates"}, 422, "give one of"),
     ({"act": "set_dates", "attributes": {"item": "x"}}, 422, "attributes.item: is not given"),
     ({"act": "set_dates", "price": {"amount": "1", "currency": "EUR"}}, 422, "price: is not given"),
+    ({"act": "noet", "note": {"text": "x"}}, 422, "did you mean 'note'?"),
     ({"act": "note", "note": {"text": "x"}, "secrets": {"otp": {"value": "1"}}}, 422, "secrets"),
     ({"act": "note", "note": {"text": "x"}, "recipients": {"customer": {"name": "x"}}}, 422, "recipients"),
 )  # fmt: skip

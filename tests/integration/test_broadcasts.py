@@ -72,6 +72,7 @@ async def test_nonsense_is_refused(world: World, caller: Caller) -> None:
     supervisor = await caller("supervisor")
     wrongs: tuple[dict[str, Any], ...] = (
         {"filter": {}}, {"notice": "vendor_assigned"}, {"workflow": "none"}, {"filter": {"status": "x"}},
+        {"channels": ["smss"]},
     )  # fmt: skip
     for wrong in wrongs:
         assert (await supervisor.post("/v1/broadcasts", {**DELAY, **wrong}))[0] in (400, 404, 422), wrong

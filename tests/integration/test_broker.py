@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 import aio_pika
 import pytest
+from structlog.testing import capture_logs
 
 from service.broker import rabbitmq
 from service.broker.port import (
+    DEAD,
     ESCALATIONS,
     INTAKE,
     NOTIFICATIONS,
@@ -101,6 +103,30 @@ async def test_a_deleted_queue_ends_the_subscription_and_the_next_one_makes_it_a
         async with asyncio.timeout(10):
             (delivery,) = await again.batch(10)
     assert delivery.body == b"after"
+
+
+async def test_a_queue_of_ours_that_was_deleted_is_made_again_and_gets_what_it_missed(
+    broker: RabbitBroker, rabbit_url: str
+) -> None:
+    """The broker confirms what it drops: a letter, or a call to a team, would be gone."""
+    call = Message(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-3", "application/json", {})
+    other_team = Message(ESCALATIONS, "escalation.night_shift.app_error", b"{}", "m-4", "application/json", {})
+    letters = [Message(DEAD, "", b"{}", "m-5", "application/json", {})] * 2
+    async with await aio_pika.connect(rabbit_url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete("escalations.tech")
+        await channel.queue_delete(DEAD)
+    assert await broker.publish([call, *letters, other_team]) == [False] * 4
+    assert await broker.publish([call, *letters, other_team]) == [True] * 4
+    assert [await broker.depth(q) for q in ("escalations.tech", DEAD, "escalations.night_shift")] == [1, 2, 1]
+
+
+async def test_nobody_has_to_listen_to_outcomes_and_it_is_told_once(broker: RabbitBroker) -> None:
+    alone = [Message(NOTIFICATIONS, "notification.opened.fax", b"{}", f"m-{n}") for n in range(6, 9)]
+    with capture_logs() as logs:
+        assert await broker.publish(alone) == [True] * 3
+        assert await broker.publish(alone) == [True] * 3
+    assert [line["exchange"] for line in logs if line["event"] == "broker.nobody_listens"] == [NOTIFICATIONS]
 
 
 async def test_connections_that_the_broker_closes_are_made_again(broker: RabbitBroker, rabbit: Rabbit) -> None:

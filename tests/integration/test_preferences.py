@@ -1,5 +1,6 @@
 """What customers choose on their page: for the person, in orders under way and new ones, stronger than what events say."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,10 @@ async def choose(world: World, path: str, **form: Any) -> str:
     async with ClientSession() as session, session.post(f"{world.http}{path}/preferences", data=fields) as answer:
         assert answer.status == 200
         return await answer.text()
+
+
+async def is_now(state: Callable[[], Awaitable[str]], wanted: str) -> bool:
+    return await state() == wanted
 
 
 async def sent(world: World, order_id: str) -> list[tuple[str, str, str]]:
@@ -62,6 +67,31 @@ async def test_quiet_hours_of_their_own_let_codes_through(world: World, caller: 
     code = {"otp": {"value": "481920", "expires": (now + minutes(9)).isoformat()}}
     await world.accept(event("O-1", "payment_initiated", now + minutes(0.1), secrets=code))
     await world.until(lambda: any("481920" in s.text for s in world.providers.of("sms")), "the code")
+
+
+async def test_what_waited_until_quiet_hours_began_goes_out_after_them(world: World, caller: Caller) -> None:
+    """However it waited: it is claimed as ever, held back by somebody or turned away by its provider before."""
+    await told(world, "O-1", "created", timezone="UTC", channels=["sms"])
+    path = await link(world, caller, "O-1")
+    now, supervisor = world.clock.now(), await caller("supervisor")
+    begins, ends = (f"{now + minutes(n):%H}:00" for n in (60, 180))
+    await choose(world, path, channels=["sms"], quiet_from=begins, quiet_to=ends, kinds="vendor_en_route")
+    hold = (await supervisor.post("/v1/holds", {"channel": "sms"}))[1]["id"]
+    await world.until(lambda: not world.app.holds.is_empty, "held")
+    await told(world, "O-1", "vendor_en_route")
+
+    async def state() -> str:
+        messages = (await world.view("O-1"))["messages"]
+        return str(next(m["state"] for m in messages if (m["notice"], m["channel"]) == ("vendor_en_route", "sms")))
+
+    await world.until(lambda: is_now(state, "held"), "held")
+    world.clock.advance(minutes=90)
+    assert (await supervisor.call("DELETE", f"/v1/holds/{hold}"))[0] == 204
+    await world.until(lambda: is_now(state, "pending"), "released, and at rest")
+    await world.settled()
+    assert await state() == "pending"
+    world.clock.advance(minutes=120)
+    await world.until(lambda: is_now(state, "sent"), "they are over")
 
 
 async def test_who_is_erased_chose_nothing(world: World, caller: Caller) -> None:

@@ -13,7 +13,7 @@ from service.foresight.differing import differences
 from service.workflows import packs
 from service.workflows.build_brands import ink_on
 from service.workflows.packs import Pack
-from tests.support.events import encoded, event
+from tests.support.events import NOON, encoded, event
 from tests.support.life import Life
 from tests.support.world import ROOT
 
@@ -90,7 +90,7 @@ def test_a_brand_in_another_language_shares_the_common_words(bakery: Pack) -> No
 def test_an_unknown_brand_is_a_warning_and_the_usual_one_is_used(bakery: Pack) -> None:
     life = ordered(bakery, brand="ceder")
     said = decode(encoded(event("B-1", "created", workflow="bakery", brand="ceder"))).data
-    (warning,) = unheeded(said, bakery.workflow, None)
+    (warning,) = unheeded(said, bakery.workflow, None, NOON)
     assert warning.field == "data.brand"
     assert warning.problem == "bakery has no such brand; did you mean 'cedar'?; the service's own is used"
     assert told(life, "order_created")[0][1].startswith("Stagebell: ")

@@ -1,5 +1,6 @@
 """Decoding: what publishers may send, and in what words a mistake is answered."""
 
+import base64
 import copy
 import json
 from datetime import UTC, datetime
@@ -26,6 +27,36 @@ def changed(**changes: Any) -> bytes:
             target = target[step]
         target[last] = value
     return encoded(e)
+
+
+@pytest.mark.parametrize(
+    ("once", "twice", "said"),
+    [
+        ('"status":"created"', '"status":"created","status":"assigned"', "status: comes twice"),
+        ('"id":', '"id":"another","id":', "id: comes twice"),
+        ('"data":', '"data":{},"data":', "data: comes twice"),
+        ('"workflow":', '"attributes":{"+919812345678":1,"+919812345678":2},"workflow":', "a field: comes twice"),
+        ('"workflow":', '"attributes":{"n":[{"a":1,"a":1.0}]},"workflow":', "a: comes twice"),
+    ],
+)
+def test_a_key_that_says_two_things_is_refused(once: str, twice: str, said: str) -> None:
+    body = changed().decode()
+    assert once in body
+    with pytest.raises(Rejection, match=said) as refused:
+        decode(body.replace(once, twice, 1).encode())
+    assert "98123" not in refused.value.reason
+
+
+def test_a_key_that_says_the_same_twice_says_it_once() -> None:
+    body = changed().decode().replace('"status":"created"', '"status":"created","status":"created"', 1)
+    assert decode(body.encode()).data.status == "created"  # type: ignore[union-attr]
+
+
+def test_a_key_that_says_two_things_is_refused_in_base64() -> None:
+    e = event("O-1", "created")
+    data = json.dumps(e.pop("data")).replace('"status"', '"status": "assigned", "status"')
+    with pytest.raises(Rejection, match="status: comes twice"):
+        decode(encoded({**e, "data_base64": base64.b64encode(data.encode()).decode()}))
 
 
 def test_the_contracts_example_decodes() -> None:

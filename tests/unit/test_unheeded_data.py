@@ -7,7 +7,8 @@ import pytest
 from service.canonical import canonical_event
 from service.domain.events import Event, decode
 from service.domain.unheeded_people import unheeded
-from tests.support.events import CUSTOMER, VENDOR, encoded, event
+from service.known_codes import unknown_codes
+from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event
 from tests.support.packs import all_packs, device_pickup
 
 PICKUP = device_pickup().workflow
@@ -49,7 +50,7 @@ def test_what_is_known_is_not_told() -> None:
     }
     assert read(**data).warnings == ()
     data["recipients"]["auditor"] = {"email": "audit@example.com"}
-    assert not [*unheeded(read(**data).data, PICKUP, None)]
+    assert not [*unheeded(read(**data).data, PICKUP, None, NOON)]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_what_is_known_is_not_told() -> None:
     ],
 )
 def test_a_wish_that_cannot_be_heeded_is_told(recipients: dict[str, Any], field: str, hint: str) -> None:
-    (warning,) = unheeded(read(recipients=recipients).data, PICKUP, None)
+    (warning,) = unheeded(read(recipients=recipients).data, PICKUP, None, NOON)
     assert warning.field == field
     assert hint in warning.problem
     assert "98123" not in f"{warning}"
@@ -89,6 +90,7 @@ HOME = all_packs().get("home_service").workflow
     ("data", "field", "hint"),
     [
         ({"secrets": {"opt": {"value": "481920"}}}, "data.secrets.opt", "did you mean 'otp'"),
+        ({"secrets": {"otp": {"value": "1", "expires": f"{NOON:%FT%TZ}"}}}, "data.secrets.otp.expires", "is past"),
         ({"assignee": {"role": "vendro", "id": "v-1"}}, "data.assignee.role", "did you mean 'vendor'"),
         ({"attributes": {"comission_due": "2026-12-27"}}, "data.attributes.comission_due", "'commission_due'"),
         ({"attributes": {"Track": "fast"}}, "data.attributes[...]", "did you mean 'track'"),
@@ -101,7 +103,7 @@ HOME = all_packs().get("home_service").workflow
     ],
 )
 def test_a_value_that_nothing_can_be_done_with_is_told(data: dict[str, Any], field: str, hint: str) -> None:
-    (warning,) = unheeded(read(**data).data, PICKUP if "secrets" in data or "assignee" in data else HOME, None)
+    (warning,) = unheeded(read(**data).data, PICKUP if "secrets" in data or "assignee" in data else HOME, None, NOON)
     assert warning.field == field
     assert hint in warning.problem
 
@@ -118,4 +120,39 @@ def test_a_value_that_nothing_can_be_done_with_is_told(data: dict[str, Any], fie
     ],
 )
 def test_a_publishers_own_words_are_no_slip(data: dict[str, Any]) -> None:
-    assert not [*unheeded(read(**data).data, HOME, None)]
+    assert not [*unheeded(read(**data).data, HOME, None, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"price": {"amount": "1", "currency": "INX"}}, "data.price.currency"),
+        ({"attributes": {"quote": {"amount": "1", "currency": "EUX"}}}, "data.attributes.quote.currency"),
+        ({"recipients": {"customer": {"locale": "xx-YY"}}}, "data.recipients.customer.locale"),
+        ({"recipients": {"customer": [{"locale": "en"}, {"locale": "zz"}]}}, "data.recipients.customer.locale"),
+        ({"assignee": {**VENDOR, "locale": "qq"}}, "data.assignee.locale"),
+    ],
+)
+def test_a_code_that_no_list_has_is_told(data: dict[str, Any], field: str) -> None:
+    assert [w.field for w in unknown_codes(read(**data).data)] == [field]
+
+
+def test_codes_of_the_lists_are_no_slip() -> None:
+    spellings = (
+        "en",
+        "hi-IN",
+        "en_US.UTF-8",
+        "EN-in",
+        "zh-Hant-TW",
+        "fil",
+        "yue",
+        "es-419",
+        "he",
+        "iw",
+        "no",
+        "sr-Latn",
+    )
+    people = [{"locale": locale} for locale in spellings]
+    for currency in ("INR", "USD", "JPY", "BHD"):
+        data = read(recipients={"customer": people}, price={"amount": "1", "currency": currency}).data
+        assert [*unknown_codes(data)] == []

@@ -291,6 +291,20 @@ async def put_off(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None
 _PUT_OFF: Final = update(messages).values(not_before=bindparam("until"))
 
 
+async def rest(tx: Transaction, ids: Sequence[tuple[UUID, datetime]], now: datetime) -> None:
+    """Let claimed messages wait for the end of quiet hours, as those that were planned within them do."""
+    rows = [{"k": message_id, "until": until} for message_id, until in sorted(ids)]
+    if rows:
+        line = history_line("pending", now, "waits for the end of quiet hours")
+        await tx.execute(_REST.values(history=messages.c.history + line), rows)
+
+
+# Not `retrying`: that would hold up what may go to the same reader now.
+_REST: Final = (
+    update(messages).where(messages.c.id == bindparam("k")).values(state="pending", not_before=bindparam("until"))
+)
+
+
 async def still_leased(tx: Transaction, tokens: Mapping[UUID, int]) -> set[UUID]:
     """Those of these messages that are leased under the token given: by whoever knows it."""
     query = select(messages.c.id, messages.c.fencing_token).where(

@@ -78,17 +78,22 @@ async def spent(
     ]
 
 
-async def unpriced(tx: Transaction, since: datetime, until: datetime, providers: Sequence[str]) -> dict[str, UUID]:
-    """These providers' messages, planned in this time, whose price is not known, by what they call them."""
+async def unpriced(
+    tx: Transaction, since: datetime, until: datetime, providers: Sequence[str]
+) -> dict[str, tuple[UUID, datetime]]:
+    """These providers' messages, planned in this time, whose price is not known, by what they call them.
+
+    Each with the moment at which it was planned.
+    """
     m = messages.c
-    query = select(m.provider_id, m.id).where(
+    query = select(m.provider_id, m.id, m.created_at).where(
         m.created_at >= since,
         m.created_at < until,
         m.provider.in_(providers),
         m.provider_id != "",
         m.price_micros.is_(None),
     )
-    return {row.provider_id: row.id for row in await tx.execute(query)}
+    return {row.provider_id: (row.id, row.created_at) for row in await tx.execute(query)}
 
 
 async def keep_prices(tx: Transaction, told: Mapping[UUID, tuple[Decimal, str]]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Row
 
+from service.domain.calendars import QuietHours
 from service.domain.clocks.kinds import KINDS
 from service.domain.clocks.running import wake_at
 from service.domain.notices import Message, PlannedNotice, Snapshot
@@ -34,6 +35,7 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     locale: str
     timezone: str
     region: str = ""
+    quiet: QuietHours | None = None
 
 
 _recipient_decoder: Final = msgspec.json.Decoder(Recipient)
@@ -153,10 +155,12 @@ def message_row(keyring: Keyring, n: Message, lane: bytes, now: datetime) -> New
         "rung": n.rung,
         "created_at": now,
         "history": history_line(n.state, now, n.error),
-        "sealed_recipient": seal_json(
-            keyring, Recipient(n.address, n.person, n.name, n.locale, n.timezone, n.region), MESSAGE_RECIPIENT.of(n.id)
-        ),
+        "sealed_recipient": seal_json(keyring, _recipient_of(n), MESSAGE_RECIPIENT.of(n.id)),
     }
+
+
+def _recipient_of(n: Message) -> Recipient:
+    return Recipient(n.address, n.person, n.name, n.locale, n.timezone, n.region, n.quiet)
 
 
 # A row that does not open: its bytes were moved or changed, or the key that sealed it is not at hand.
@@ -186,6 +190,7 @@ def message_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Message:
         locale=recipient.locale,
         timezone=recipient.timezone,
         region=recipient.region,
+        quiet=recipient.quiet,
         state=r["state"],
         valid_until=r["valid_until"],
         not_before=r["not_before"] or r["created_at"],

@@ -1,0 +1,46 @@
+"""Whether anybody listens: the broker drops what no queue is bound for (AMQP 0-9-1, `basic.publish`, "mandatory").
+
+Who takes replies, outcomes or acts off their exchanges is others' business, and nobody has to. Whoever expects somebody
+to finds in the log that there is nobody.
+"""
+
+import time
+from typing import Final
+
+import structlog
+
+from service.broker.port import Destination
+
+log = structlog.get_logger(__name__)
+# What is asked for comes back whole where nobody listens, so not every message asks.
+ASKED_EVERY_S: Final = 60.0
+
+
+class Listening:
+    """Of each destination: when it is asked again, and whether a queue took what asked last."""
+
+    def __init__(self) -> None:
+        self._next: dict[Destination, float] = {}
+        self._unheard: set[Destination] = set()
+
+    def asks(self, destination: Destination) -> bool:
+        """Whether this message is to ask (`mandatory`)."""
+        now = time.monotonic()
+        if now < self._next.get(destination, 0.0):
+            return False
+        self._next[destination] = now + ASKED_EVERY_S
+        return True
+
+    def heard(self, destination: Destination, *, is_heard: bool) -> None:
+        """What became of a message that asked; told where that changes."""
+        exchange, key = destination
+        if is_heard:
+            if destination in self._unheard:
+                log.info("broker.somebody_listens", exchange=exchange, routing_key=f"{key}.#")
+            self._unheard.discard(destination)
+        elif destination not in self._unheard:
+            self._unheard.add(destination)
+            log.warning(
+                "broker.nobody_listens", exchange=exchange, routing_key=f"{key}.#",
+                hint="no queue is bound for these, so that the broker drops them; bind one if somebody is to have them",
+            )  # fmt: skip
