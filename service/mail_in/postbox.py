@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct
 
 from service import conversations, opt_outs
-from service.conversations import IncomingReply, legible
+from service.conversations import IncomingReply, legible, with_files
 from service.dispatch.mail_links import TOKEN_LENGTH, Purpose, read_mail_token
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome, Settler
@@ -27,6 +27,7 @@ from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
 from service.ledger.messages.suppressions import BOUNCED, suppress
 from service.ledger.orders.records import history_line
+from service.mail_address import canonical_mail
 from service.mail_in.letters import LONGEST, Letter
 from service.mail_in.reports import Report, as_written, read
 from service.orders import Orders
@@ -38,6 +39,8 @@ CHANNEL: Final = "email"
 COMPLAINTS: Final = frozenset({"complaints", "abuse", "postmaster"})
 # A complaint holds a few: who sends thousands wants to keep us busy.
 MOST_NAMES: Final = 1000
+# RFC 5321, §4.5.3.1.3: no address is longer.
+LONGEST_SENDER: Final = 254
 _PURPOSES: Final[dict[str, Purpose]] = {"bounce": "bounce", "reply": "reply"}
 _SIGNED: Final = re.compile(rb"(?i)\b(?:(bounce|reply)\+|(u)/)([a-z2-7]{%d})\b" % TOKEN_LENGTH)
 
@@ -83,16 +86,18 @@ class Postbox:
         reader = stored.message.address if stored else ""
         is_bounce = addressee.purpose == "bounce"
         report = await asyncio.to_thread(read, content, is_bounce_address=is_bounce, reader=reader)
-        if stored is None:
-            log.info("mail_in.dropped", kind=report.kind, why="no message of ours is named")
-            return
         now = self._orders.time.now()
+        is_reply = addressee.purpose == "reply" and report.kind == "other"
+        if is_reply:
+            await self._replied(stored, await asyncio.to_thread(Letter, content), content, now)
+        if stored is None:
+            if not is_reply:
+                log.info("mail_in.dropped", kind=report.kind, why="no message of ours is named")
+            return
         if report.kind == "complaint":
             await self._complained(stored, now)
         elif addressee.purpose == "bounce" and report.kind in ("bounced", "delivered", "delayed"):
             await self._reported(stored, report, now)
-        elif addressee.purpose == "reply" and report.kind == "other":
-            await self._replied(stored, content, now)
         log.info("mail_in.taken", kind=report.kind, to=addressee.purpose, code=report.status,
                  order_id=stored.reference, message_id=str(stored.message.id))  # fmt: skip
 
@@ -128,25 +133,35 @@ class Postbox:
         await self._settler.write([Outcome(n.id, n.order_id, status)])
         metrics.receipts.labels(CHANNEL, status.status).inc()
 
-    async def _replied(self, stored: StoredMessage, content: bytes, now: datetime) -> None:
-        """A person's own words go to the order; what a program writes by itself is dropped, and never answered."""
-        letter = await asyncio.to_thread(Letter, content)
+    async def _replied(self, stored: StoredMessage | None, letter: Letter, content: bytes, now: datetime) -> None:
+        """A person's own words go to the order; what a program writes by itself is dropped, and never answered.
+
+        `stored`: the message that they answer; None where it is forgotten by now: their words wait for a person.
+        """
         if letter.is_automatic:
             log.info("mail_in.dropped", kind="automatic", why="no person wrote it (RFC 3834)")
             return
+        said = await asyncio.to_thread(_said, letter)
+        key = f"mail:{letter.name or sha256(content).hexdigest()}"
+        if stored is None or not stored.message.address:
+            order_id = stored.message.order_id if stored else None
+            words = IncomingReply(key, CHANNEL, _canonical(letter.sender), said, order_id=order_id, is_sure=False)
+            await conversations.take(self._orders, words)
+            return
         n = stored.message
         # Whoever it was passed on to is somebody else.
-        is_theirs = not letter.sender or address_key(letter.sender) == address_key(n.address)
-        said = IncomingReply(
-            key=f"mail:{letter.name or sha256(content).hexdigest()}",
+        is_theirs = address_key(_canonical(letter.sender)) == address_key(n.address)
+        reply = IncomingReply(
+            # One mail may answer messages of several orders.
+            key=f"{key}:{n.order_id}",
             channel=CHANNEL,
             address=n.address,
-            text=legible(await asyncio.to_thread(lambda: letter.words), LONGEST),
+            text=said if is_theirs else f"[{letter.sender[:LONGEST_SENDER] or 'nobody named'}]\n{said}",
             audience=n.audience,
             order_id=n.order_id,
-            is_sure=is_theirs and not await self._tells_of_others(n.id),
+            is_sure=is_theirs and letter.is_clear and not await self._tells_of_others(n.id),
         )
-        if await conversations.take(self._orders, said):
+        if await conversations.take(self._orders, reply):
             await self._note(stored, history_line("replied", now, "the reader answered by mail"))
 
     async def _tells_of_others(self, message: UUID) -> bool:
@@ -173,3 +188,15 @@ class Postbox:
     async def _note(self, stored: StoredMessage, line: str) -> None:
         async with self._orders.ledger.transaction() as tx:
             await rows.note(tx, stored.message.id, line)
+
+
+def _said(letter: Letter) -> str:
+    return with_files(legible(letter.words, LONGEST), letter.files)
+
+
+def _canonical(address: str) -> str:
+    """One form for all spellings; empty for what is no address."""
+    try:
+        return canonical_mail(address)
+    except ValueError:
+        return ""

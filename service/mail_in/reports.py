@@ -85,12 +85,17 @@ class Report(Struct, frozen=True):
 def read(content: bytes, *, is_bounce_address: bool, reader: str = "") -> Report:
     """What the mail reports of `reader`. Those without form are looked for only where only bounces should arrive."""
     try:
-        mail = email.message_from_bytes(content[:READ_OF_MAIL], policy=compat32)
-        parts = list(_parts(mail))
-        if len(content) > READ_OF_MAIL and mail.get_content_maintype() == "multipart":
-            parts += _late_report(content)
+        return _read(content, is_bounce_address=is_bounce_address, reader=reader)
     except (ValueError, LookupError, RecursionError, AttributeError, TypeError):
+        # No mail is so odd that its sender should try for days to bring it.
         return Report("other")
+
+
+def _read(content: bytes, *, is_bounce_address: bool, reader: str) -> Report:
+    mail = email.message_from_bytes(content[:READ_OF_MAIL], policy=compat32)
+    parts = list(_parts(mail))
+    if len(content) > READ_OF_MAIL and mail.get_content_maintype() == "multipart":
+        parts += _late_report(content)
     for part in parts:
         if part.get_content_type() == "message/feedback-report":
             return _complaint(part)

@@ -199,6 +199,41 @@ async def test_a_price_is_confirmed_by_a_word_in_a_mail_once_and_by_nobody_elses
     assert [k for k in await kinds(mail_world) if k.startswith("reply_")] == ["reply_received"] * 2
 
 
+async def test_what_is_said_by_mail_is_kept_whoever_says_it_and_whatever_is_forgotten_by_now(
+    mail_world: World, caller: Caller
+) -> None:
+    mail = await mailed(mail_world)
+    reply_to = str(mail.message["Reply-To"])
+    below = b"From: asha@example.com\r\nMessage-ID: <1@x>\r\n\r\nOn Mon, 2 Mar 2026 Stagebell wrote:\r\n> Is it you?\r\n\r\nIt is me.\r\n"
+    # Some servers change the case of what stands before the @, of what they take and of what they send.
+    await deliver(mail_world, reply_to.upper(), below.replace(b"asha@example", b"ASHA@EXAMPLE"))
+    await deliver(mail_world, reply_to, answered("Ring twice", "bob@example.org", "<2@x>"))
+    await deliver(mail_world, reply_to, b"Message-ID: <3@x>\r\n\r\nwho am I\r\n")
+    agent = await caller("agent")
+    _, talk = await agent.get("/v1/orders/device_pickup/M-1/conversation")
+    assert [m["text"] for m in talk["messages"]] == [
+        "It is me.", "[bob@example.org]\nRing twice", "[nobody named]\nwho am I",
+    ]  # fmt: skip
+    async with mail_world.ledger.transaction() as tx:
+        await tx.execute(messages.delete())
+    for sender, said in (("Asha <asha@example.com>", "thanks for all"), ("eve@example.com", "hello?")):
+        await deliver(mail_world, reply_to, answered(said, sender, f"<{sender[:3]}@y>"))
+    _, talk = await agent.get("/v1/orders/device_pickup/M-1/conversation")
+    assert talk["messages"][-1]["text"] == "thanks for all"
+    _, tray = await agent.get("/v1/conversations")
+    assert [(u["name"], u["text"]) for u in tray["unmatched"]] == [("eve@example.com", "hello?")]
+
+
+async def test_one_mail_to_two_orders_is_said_in_both(mail_world: World, caller: Caller) -> None:
+    addresses = [str((await mailed(mail_world, o)).message["Reply-To"]) for o in ("M-1", "M-2")]
+    for address in (*addresses, *addresses):
+        await deliver(mail_world, address, answered("I am away on Monday"))
+    agent = await caller("agent")
+    for order_id in ("M-1", "M-2"):
+        _, talk = await agent.get(f"/v1/orders/device_pickup/{order_id}/conversation")
+        assert [m["text"] for m in talk["messages"]] == ["I am away on Monday"]
+
+
 async def test_a_full_mailbox_is_no_reason_to_write_never_again(mail_world: World) -> None:
     mail = await mailed(mail_world)
     await deliver(mail_world, mail.sender, dsn("failed", "5.2.2"))
