@@ -19,6 +19,7 @@ from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.conversations import reading, writing
 from service.ledger.conversations.finding import Found, find_order
 from service.ledger.database.engine import new_uuid
+from service.ledger.database.wakeups import TALK_TOPIC
 from service.ledger.orders import inbox
 from service.orders import NoSuchOrder, Orders
 from service.telemetry import metrics
@@ -27,6 +28,8 @@ from service.unit_of_work import UnitOfWork
 log = structlog.get_logger(__name__)
 
 
+# What stands for a message in which nothing can be read.
+WITHOUT_WORDS: Final = "[without words]"
 # Texts as they came, but for what no eye sees.
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
 
@@ -34,6 +37,12 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
 def legible(text: str, longest: int) -> str:
     """What somebody wrote, without control characters but line ends, cut to so many characters."""
     return _CONTROL.sub(" ", text.replace("\r\n", "\n")).strip()[:longest]
+
+
+def with_files(words: str, count: int) -> str:
+    """What somebody wrote, and that files came with it, which are not kept: a word beside them is not all of it."""
+    files = f"[{count} file{'' if count == 1 else 's'}, not kept]" if count else ""
+    return "\n".join(filter(None, (words, files))) or WITHOUT_WORDS
 
 
 class IncomingReply(Struct, frozen=True):
@@ -94,7 +103,7 @@ def _cause(said: IncomingReply, now: datetime, found: Found) -> ReplyReceived:
         channel=said.channel,
         address=said.address,
         text=said.text,
-        payload=said.payload,
+        payload=said.payload if found.taps else "",
         audience=said.audience,
         is_sure=found.is_sure and said.is_sure,
         opted_out=said.opted_out,
@@ -106,6 +115,7 @@ async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
     """No order is known for it: it waits in the tray."""
     kept = ReceivedReply(new_uuid(), u.now, said.channel, said.address, "", "", said.text or said.payload, "", "text")
     await writing.keep_unmatched(u.tx, kept)
+    u.changes.woken.add(TALK_TOPIC)
     metrics.replies.labels(said.channel, "unmatched").inc()
     log.info("reply.unmatched", channel=said.channel)
     return kept
@@ -131,8 +141,10 @@ async def move(
         result = u.decide(to, said)
         if result.decision is None:
             raise result.rejection or Rejection(result.reason)
-        if was is not None:
-            u.decide(was, MoveReply(u.now, by, to.reference))
+        if was is not None and (order := u.order(was)):
+            workflow = orders.packs.for_order(order.workflow, order.version).workflow
+            waits_since = await reading.waits_since(u.tx, order, workflow)
+            u.decide(was, MoveReply(u.now, by, to.reference, waits_since))
         await u.write()
         await write_audit(u.tx, audit, u.now)
     return result.decision.replies[-1]

@@ -28,11 +28,17 @@ def wish_of(text: str, channel: str, more: Iterable[str] = ()) -> Wish | None:
     said = _impolite(plain(text))
     if not said:
         return None
-    stop, sms, start = _words("stop"), _words("stop_sms"), _words("start")
+    stop, sms, start = _words("stop"), _words("stop_sms"), _words("start") | _words("start_as_answer")
     stops = stop | sms if channel == "sms" else stop
     if _is_one_of(said, stops | _joined(more)):
         return "stop"
     return "start" if _is_one_of(said, start) else None
+
+
+def is_answer(text: str) -> bool:
+    """Whether a word that brings messages back may as well answer a question."""
+    said = _impolite(plain(text))
+    return bool(said) and _is_one_of(said, _words("start_as_answer"))
 
 
 def _is_one_of(said: str, words: frozenset[str]) -> bool:

@@ -21,13 +21,13 @@ async def stop(orders: Orders, channel: str, address: str, senders: Iterable[str
     return await _changed(orders, OptOutChanged(orders.time.now(), channel, address, why), suppress)
 
 
-async def start(orders: Orders, channel: str, address: str, why: str) -> None:
-    """Write to this person again."""
+async def start(orders: Orders, channel: str, address: str, why: str) -> bool:
+    """Write to this person again; whether that is news."""
 
     async def lift(u: UnitOfWork) -> bool:
         return bool(await suppressed.lift(u.tx, channel, address))
 
-    await _changed(orders, OptOutChanged(orders.time.now(), channel, address, why, lifted=True), lift)
+    return await _changed(orders, OptOutChanged(orders.time.now(), channel, address, why, lifted=True), lift)
 
 
 async def _changed(orders: Orders, cause: OptOutChanged, change: Callable[[UnitOfWork], Awaitable[bool]]) -> bool:

@@ -115,11 +115,15 @@ class AnswerCustomer(Struct, frozen=True):
 
 
 class MoveReply(Struct, frozen=True):
-    """Command of an agent: what was said here belongs to the order that is called `to`."""
+    """Command of an agent: what was said here belongs to the order that is called `to`.
+
+    `waits_since`: since when somebody waits by what stays here (UTC); None: nobody does.
+    """
 
     at: datetime
     by: str
     to: str
+    waits_since: datetime | None = None
 
 
 class EventReceived(Struct, frozen=True):

@@ -4,6 +4,7 @@ Nothing is guessed: the whole message is one of the words, or the tap names the 
 where the words do not, waits for a person.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -17,10 +18,17 @@ from service.domain.plain_words import plain
 # The same reply again so soon is a doubled tap, or one that came by two ways.
 SAME_TAP: Final = timedelta(seconds=10)
 LONGEST: Final = 200
-# Question marks of the scripts that have one of their own (Unicode: Greek, Armenian, Arabic, full width, Ethiopic).
-_ASKING: Final = "?;\u037e\u055e\u061f\uff1f\u1367"
-# Whoever adds one of these to a word of assent does not agree.
-_AGAINST: Final = frozenset("\u274c\u274e\u2716\u2717\u2718\u26d4\U0001f6ab\U0001f44e\U0001f645\U0001f6d1")
+# Question marks of the scripts that have one of their own (Unicode: Greek, Armenian, Arabic, full width, Ethiopic, Vai,
+# Limbu), turned or doubled ones, and those among the emoji.
+_ASKING: Final = frozenset(
+    "?\u037e\u055e\u061f\uff1f\u1367\ua60f\u1945\u203d\u2047\u2048\u2049\u2e2e\ufe16\ufe56\xbf\u2753\u2754"
+)
+# Whoever adds one of these to a word of assent does not agree, or not yet.
+_AGAINST: Final = frozenset(
+    "\u274c\u274e\u2716\u2717\u2718\u26d4\U0001f6ab\U0001f44e\U0001f645\U0001f6d1\U0001f914\U0001f937"
+)
+# What strikes out the letters before it (Unicode, Combining Diacritical Marks), and what WhatsApp shows struck out.
+_STRUCK: Final = re.compile("[\u0335-\u0338\u20d2\u20d3\u20d8\u20e0\u20e5\u20e6\u20ea\u20eb]|~[^~\n]*~")
 
 
 class Word(Struct, frozen=True):
@@ -78,13 +86,12 @@ def word_of(text: str) -> Word:
 
 
 def _asks(text: str) -> bool:
-    # NFKC makes the Greek question mark a semicolon, which is none elsewhere.
-    return any(c in text for c in _ASKING if c != ";")
+    return not _ASKING.isdisjoint(text)
 
 
 def said(text: str, replies: Iterable[Reply]) -> list[Reply]:
     """The replies of which this whole message is a word."""
-    if len(text) > LONGEST or any(c in _AGAINST for c in unicodedata.normalize("NFKC", text)):
+    if len(text) > LONGEST or not _AGAINST.isdisjoint(unicodedata.normalize("NFKC", text)) or _STRUCK.search(text):
         return []
     wanted = plain(text)
     asks = _asks(text)

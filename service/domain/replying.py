@@ -33,9 +33,11 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
     reader = _writer(draft, cause.channel, cause.address, cause.audience)
     talk = draft.order.conversation or Conversation()
     found = meant(draft.workflow, draft.order, cause, reader.audience)
-    if talk.said >= MOST_SAID or (found is None and cause.only_known and not _may_mean(draft, cause, reader.audience)):
+    if found is None and cause.only_known and not _may_mean(draft, cause, reader.audience):
         return
     outcome = _outcome(draft, found, talk)
+    if talk.said >= MOST_SAID and outcome != "counted":
+        return
     name = found.name if found else ""
     kept = ReceivedReply(
         id=draft.next_id(),
@@ -214,9 +216,10 @@ def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message])
 
 
 def move_reply(draft: Draft, cause: MoveReply) -> None:
-    """What was said belongs to another order: nobody waits for an answer here."""
+    """What was said belongs to another order: here nobody waits for an answer to it."""
     talk = draft.order.conversation or Conversation()
-    draft.set(conversation=replace(talk, unanswered_since=None, asked=""))
+    asked = talk.asked if cause.waits_since else ""
+    draft.set(conversation=replace(talk, unanswered_since=cause.waits_since, asked=asked))
     draft.log("reply_moved", by=cause.by, to=cause.to)
     running.sync(draft, by_event=False)
 

@@ -12,13 +12,13 @@ from twilio.request_validator import RequestValidator
 from service import conversations, opt_outs
 from service.canonical import spellings
 from service.channels.twilio.settings import TwilioAccount
-from service.conversations import IncomingReply, legible
+from service.conversations import IncomingReply, legible, with_files
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.dispatch.settle import Outcome
 from service.domain.events import clean
 from service.domain.notices import Receipt
 from service.ledger.messages import states as rows
-from service.opt_out_words import Wish, wish_of
+from service.opt_out_words import Wish, is_answer, wish_of
 from service.telemetry import metrics
 from service.web.context import CONTEXT
 from service.web.params import Form, form_of, whole_number
@@ -44,6 +44,7 @@ STATUSES: Final = {
 OPT_OUT_TYPES: Final[Mapping[str, Wish | None]] = {"STOP": "stop", "START": "start", "HELP": None}
 # Twilio, "Messaging webhooks", `Body`: up to 1,600 characters.
 LONGEST_TEXT: Final = 1600
+MOST_FILES: Final = 100
 EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 
@@ -90,27 +91,31 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
     said = form.get("OptOutType", "").strip().upper()
     wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel, more)
-    sid = clean(form.get("MessageSid", ""))[:64]
     if wish == "stop":
         await opt_outs.stop(context.orders, channel, person, senders, "they wrote so")
-    elif wish == "start":
-        await opt_outs.start(context.orders, channel, person, "they wrote so")
+    elif wish == "start" and not await opt_outs.start(context.orders, channel, person, "they wrote so"):
+        # "Yes" brings messages back to whoever has ended them; from anybody else it answers something.
+        wish = None if is_answer(form.get("Body", "")) else wish
     if wish:
         log.info("opt_out.changed", channel=channel, stopped=wish == "stop")
-    await _keep(request, form, channel, person, sid, senders, wish)
+    await _keep(request, form, channel, person, senders, wish)
     return web.Response(text=EMPTY_TWIML, content_type="text/xml")
 
 
 async def _keep(
-    request: web.Request, form: Form, channel: str, person: str, sid: str, senders: set[str], wish: Wish | None
+    request: web.Request, form: Form, channel: str, person: str, senders: set[str], wish: Wish | None
 ) -> None:
     """What was said, given to its order. A word that ends or resumes messages may be a reply as well (bare CANCEL)."""
+    sid = clean(form.get("MessageSid", ""))[:64]
+    payload = clean(_tapped(form))[:64]
+    words = form.get("Body", "") or form.get("ButtonText", "") or form.get("ListTitle", "") or payload
+    files = whole_number(form.get("NumMedia", ""), 1, MOST_FILES) or 0
     said = IncomingReply(
         key=f"twilio:{sid or uuid4().hex}",
         channel=channel,
         address=person,
-        text=legible(form.get("Body", "") or form.get("ButtonText", ""), LONGEST_TEXT) or _files(form),
-        payload=clean(form.get("ButtonPayload", ""))[:64],
+        text=with_files(legible(f"{words}\n{_place(form)}", LONGEST_TEXT), files),
+        payload=payload,
         senders=tuple(sorted(senders)),
         thread=clean(form.get("OriginalRepliedMessageSid", ""))[:64],
         opted_out=wish == "stop",
@@ -119,10 +124,16 @@ async def _keep(
     await conversations.take(request.app[CONTEXT].orders, said)
 
 
-def _files(form: Form) -> str:
-    """What stands for a message without words: pictures and the like stay with Twilio."""
-    count = whole_number(form.get("NumMedia", ""), 1, 100)
-    return f"[{count} file{'' if count == 1 else 's'}, not kept]" if count else ""
+def _tapped(form: Form) -> str:
+    """What a quick-reply button, or an entry of a list, was given as its name (Twilio, "ButtonPayload", "ListId")."""
+    return form.get("ButtonPayload", "") or form.get("ListId", "")
+
+
+def _place(form: Form) -> str:
+    """Where somebody is, as they shared it: such a message has no words (Twilio, "WhatsApp-specific parameters")."""
+    at = ", ".join(filter(None, (form.get("Latitude", ""), form.get("Longitude", ""))))
+    named = [form.get(name, "") for name in ("Label", "Address")]
+    return " ".join(filter(None, (*named, f"[{at}]" if at else "")))
 
 
 def _sender(text: str) -> tuple[str, str]:

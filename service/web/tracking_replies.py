@@ -95,9 +95,15 @@ async def post_reply(request: web.Request) -> web.StreamResponse:
         raise Problem(404, "No such reply", f"this order's customer cannot say {name[:60]!r}")
     shown = _keyring(request).read_token(FORM, form.get("form", ""))
     kept = await conversations.take(request.app[CONTEXT].orders, _said(order, reply, shown))
-    outcome = kept.outcome if kept else "again"
+    outcome = kept.outcome if kept else _again(order, reply)
     said = {"counted": "taken", "text": "taken"}.get(outcome, outcome)
     raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?said={said}")
+
+
+def _again(order: Order, reply: Reply) -> str:
+    """What became of a tap that comes a second time: it counted, or was too late the first time already."""
+    counted = order.conversation.counted if order.conversation else {}
+    return "again" if reply.counts_as in counted or order.status in reply.statuses else "too_late"
 
 
 def _said(order: Order, reply: Reply, shown: UUID | None) -> IncomingReply:

@@ -87,6 +87,25 @@ async def test_the_tray_has_who_waits_longest_first_and_says_who_answers(world: 
     assert (await agent.get("/v1/conversations"))[1]["unmatched"] == []
 
 
+async def test_who_said_two_things_waits_on_when_one_of_them_is_moved(world: World, caller: Caller) -> None:
+    await told(world, "O-1")
+    await told(world, "O-2")
+    await say(world, "for the first order", sid="SM1")
+    world.clock.advance(minutes=1)
+    await say(world, "for the second", sid="SM2")
+    agent = await caller("agent")
+    _, talk = await agent.get("/v1/orders/device_pickup/O-2/conversation")
+    wrong = talk["messages"][0]["id"]
+    status, _ = await agent.call(
+        "POST", f"/v1/conversations/{wrong}/move", {"workflow": "device_pickup", "order_id": "O-1"}
+    )
+    assert status == 200
+    _, tray = await agent.get("/v1/conversations")
+    assert [(c["order_id"], c["text"]) for c in tray["conversations"]] == [
+        ("O-1", "for the first order"), ("O-2", "for the second"),
+    ]  # fmt: skip
+
+
 async def test_what_no_system_does_is_offered_as_an_act_until_it_is_done(world: World, caller: Caller) -> None:
     asha = {"customer": {"name": "Asha", "email": "asha@example.com"}}
     await world.accept(event("R-1", "scheduled", workflow="repair", recipients=asha))

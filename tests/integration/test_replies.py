@@ -86,10 +86,42 @@ async def test_free_text_is_kept_sealed_waits_and_is_told_without_its_words(worl
     assert "friendly" not in str((await world.view("O-1"))["timeline"])
 
 
-async def test_a_picture_without_words_waits_too(world: World) -> None:
+async def test_what_has_no_words_or_more_than_words_waits_for_a_person(world: World) -> None:
+    await told(world, "O-1", "inspection_completed")
+    place = {"Latitude": "19.07", "Longitude": "72.87", "Label": "Hill Road", "Address": "Mumbai 400050"}
+    cases: list[tuple[str, dict[str, str], str]] = [
+        ("", {"NumMedia": "2", "MediaUrl0": "https://api.twilio.com/x"}, "[2 files, not kept]"),
+        ("yes", {"NumMedia": "1"}, "yes\n[1 file, not kept]"),
+        ("", place, "Hill Road Mumbai 400050 [19.07, 72.87]"),
+        ("", {}, "[without words]"),
+        ("👍", {"OriginalRepliedMessageSid": "SM0"}, "👍"),
+        ("", {"ListId": "no_such", "ListTitle": "Another day"}, "Another day"),
+    ]
+    for n, (text, form, _) in enumerate(cases):
+        await say(world, text, sid=f"MM{n}", channel="whatsapp", **form)
+    assert [(s.text, s.reply) for s in await said(world, "O-1")] == [(shown, None) for *_, shown in cases]
+    await say(world, "", sid="MM9", channel="whatsapp", ListId="confirm_price", ListTitle="Yes, I agree")
+    assert (await said(world, "O-1"))[-1].reply == "confirm_price"
+
+
+async def test_yes_is_an_answer_and_brings_messages_back_to_whoever_ended_them(world: World) -> None:
     await told(world, "O-1")
-    await say(world, "", sid="MM1", channel="whatsapp", NumMedia="2", MediaUrl0="https://api.twilio.com/x")
-    assert [s.text for s in await said(world, "O-1")] == ["[2 files, not kept]"]
+    await say(world, "Yes", sid="SM1")
+    await say(world, "yes, thank you", sid="SM2", OptOutType="START")
+    assert [s.text for s in await said(world, "O-1")] == ["Yes", "yes, thank you"]
+    await say(world, "STOP", sid="SM3")
+    await say(world, "yes", sid="SM4")
+    assert len(await said(world, "O-1")) == 2
+    assert [t["kind"] for t in (await world.view("O-1"))["timeline"]].count("opted_in") == 1
+
+
+async def test_a_tap_on_a_message_that_nobody_knows_counts_for_none_of_several_orders(world: World) -> None:
+    tap = {"channel": "whatsapp", "ButtonPayload": "confirm_price", "OriginalRepliedMessageSid": "SMunknown"}
+    await told(world, "O-1", "inspection_completed")
+    await say(world, "Confirm", sid="WA1", **tap)
+    await told(world, "O-2", "inspection_completed")
+    await say(world, "Confirm", sid="WA2", **tap)
+    assert [s.reply for o in ("O-1", "O-2") for s in await said(world, o)] == ["confirm_price", None]
 
 
 async def test_a_redelivery_counts_once_even_at_the_same_time(world: World) -> None:

@@ -150,6 +150,28 @@ async def test_what_is_no_reply_of_the_page_is_refused(world: World, caller: Cal
     assert [s.reply for s in await said(world, "O-1")] == ["cancel"]
 
 
+async def test_a_tap_that_was_too_late_is_too_late_again_and_one_that_counted_is_there_already(
+    world: World, caller: Caller
+) -> None:
+    await told(world, "O-1", "inspection_completed")
+    path = await link(world, caller, "O-1")
+    _, text = await page(world, path)
+    assert "We have your answer." in (await tap(world, path, text, "confirm_price"))[1]
+    await told(world, "O-1", "payment_initiated")
+    for reply, says in (
+        ("confirm_price", "already"),
+        ("reject_price", "not possible any more"),
+        ("reject_price", "not possible any more"),
+    ):
+        assert says in (await tap(world, path, text, reply))[1], reply
+    for method in ("get", "head"):
+        async with ClientSession() as session, session.request(method, f"{world.http}{path}/replies/no_code") as answer:
+            assert answer.status == 200
+    assert [(s.reply, s.state) for s in await said(world, "O-1")] == [
+        ("confirm_price", "counted"), ("reject_price", "too_late"),
+    ]  # fmt: skip
+
+
 async def test_a_bare_cancel_is_an_opt_out_and_a_reply_and_a_longer_one_a_reply_alone(
     world: World, published: list[tuple[str, str, str]]
 ) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.opt_out_words import wish_of
+from service.opt_out_words import is_answer, wish_of
 
 STOPS = (
     "STOP", "stop", " Stop. ", "STOP,", '"STOP"', "“Stop”", "'stop'", "«stop»", "STOP!!!", "Stop. Thank you", "please stop",
@@ -48,3 +48,14 @@ def test_a_packs_own_words_count_beside_the_usual_and_never_inside_a_sentence() 
     assert wish_of("Hætta", "sms") is None
     assert wish_of("Hætta við", "sms", more) is None
     assert wish_of("!", "sms", more) is None
+
+
+@pytest.mark.parametrize("text", ["Yes", "yes please", "Yes, thank you 🙏", "YES!", "शुरू करें", "yes yes"])
+def test_a_word_that_brings_messages_back_may_answer_a_question(text: str) -> None:
+    assert wish_of(text, "sms") == "start"
+    assert is_answer(text)
+
+
+@pytest.mark.parametrize("text", ["START", "unstop", "Opt in", "stop", "no", ""])
+def test_others_are_about_messages_alone(text: str) -> None:
+    assert not is_answer(text)

@@ -113,7 +113,23 @@ def test_where_facts_cannot_be_told_a_person_answers() -> None:
 def test_who_asks_or_refuses_with_a_word_of_assent_does_not_assent() -> None:
     one = life()
     one.take(happened("quoted", 1))
-    for text in ("yes?", "yes？", "yes 👎", "yes ❌", "yes but", "no yes"):
+    unsure = (
+        "yes?",
+        "yes？",
+        "yes 👎",
+        "yes ❌",
+        "yes but",
+        "no yes",
+        "yes ❓",
+        "yes‽",
+        "yes⁇",
+        "yes﹖",
+        "¿yes",
+        "yes 🤔",
+        "🤷 yes",
+    )
+    struck = ("~yes~", "y\u0336e\u0336s\u0336", "yes\u20e0")
+    for text in (*unsure, *struck):
         assert outcome(say(one, text))[:2] == ("", "text"), text
 
 
@@ -154,6 +170,9 @@ def test_an_order_keeps_so_many_words_and_no_more() -> None:
     for n in range(MOST_SAID):
         say(one, f"and {n}")
     assert say(one, "and again").replies == ()
+    one.take(happened("quoted", 1))
+    assert outcome(say(one, "yes"))[1] == "counted", "what means something is never too much"
+    assert say(one, "yes").replies == ()
 
 
 @pytest.mark.parametrize(("text", "why"), [("  ", "say something"), ("x" * 2000, "at most")])
@@ -192,6 +211,9 @@ def test_what_belongs_elsewhere_waits_here_no_more() -> None:
     one.cause(MoveReply(one.now, "Kim", "E-2"))
     assert not waiting(one)
     assert one.kinds()[-1] == "reply_moved"
+    say(one, "mine")
+    one.cause(MoveReply(one.now, "Kim", "E-2", one.now))
+    assert waiting(one), "what stays is still to be answered"
 
 
 def test_who_is_erased_waits_no_more() -> None:

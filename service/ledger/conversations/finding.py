@@ -28,26 +28,28 @@ _LONGEST_BUNDLE: Final = timedelta(hours=24)
 
 
 class Found(Struct, frozen=True):
-    """The order that is meant; `is_sure`: whether words may count there."""
+    """The order that is meant; `is_sure`: whether words may count there; `taps`: whether taps may."""
 
     order_id: UUID
     is_sure: bool = True
+    taps: bool = True
 
 
 async def find_order(tx: Transaction, channel: str, address: str, thread: str) -> Found | None:
     """By the provider's name of the message that was answered (`thread`), else by what the person was told last.
 
-    Of several orders that were told nothing there, the newest; which of them is meant, nobody can be sure.
+    Of several orders that were told nothing there, the newest; which of them is meant, nobody can be sure. Nor where
+    they answered a message of which only its provider knows.
     """
     if thread and (answered := await _answered(tx, address, thread)):
         return answered
     candidates = await open_orders_of_person(tx, address)
     if not candidates:
         return None
-    if last := await _last_told(tx, channel, address, candidates):
-        return last
+    is_one = len(candidates) == 1
     # Ids are in the order of time.
-    return Found(candidates[-1], is_sure=len(candidates) == 1)
+    found = await _last_told(tx, channel, address, candidates) or Found(candidates[-1], is_sure=is_one)
+    return Found(found.order_id, is_sure=False, taps=False) if thread and not is_one else found
 
 
 async def tells_of_others(tx: Transaction, message_id: UUID) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import and_, or_, select
 
 from service.domain.address_keys import both_forms
 from service.domain.conversation import ANSWER
+from service.domain.order import Order
 from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
@@ -154,6 +155,29 @@ def _agent(keyring: Keyring, row: Any, now: datetime) -> str:
     if not row.sealed_agent or row.answering_until is None or row.answering_until <= now:
         return ""
     return str(unseal_json(keyring, row.sealed_agent, CONVERSATION_AGENT.of(row.order_id)))
+
+
+async def waits_since(tx: Transaction, order: Order, workflow: Workflow) -> datetime | None:
+    """Since when the order's people wait, by what is said there and not answered yet; None: they do not."""
+    since = order.conversation.unanswered_since if order.conversation else None
+    if since is None:
+        return None
+    query = (
+        select(replies.c.at, replies.c.reply, replies.c.outcome)
+        .where(replies.c.order_id == order.id, replies.c.at >= since)
+        .order_by(replies.c.at)
+    )
+    return next((row.at for row in await tx.execute(query) if _waits(workflow, row.reply, row.outcome)), None)
+
+
+def _waits(workflow: Workflow, name: str, outcome: str) -> bool:
+    """Whether somebody who said this waits for a person."""
+    reply = workflow.replies.get(name)
+    if reply is None or outcome == "text":
+        return True
+    if outcome == "too_late":
+        return reply.too_late is None
+    return outcome == "counted" and (reply.waits or reply.act is not None)
 
 
 async def waiting(
