@@ -10,6 +10,7 @@ import jinja2
 from aiohttp import web
 
 from service.domain.events import MAX_BODY_BYTES
+from service.ledger.database.wakeups import TALK_TOPIC
 from service.web.asyncapi import OPENAPI, OpenApi
 from service.web.audited import ACTS, Act
 from service.web.clients import WARNED
@@ -17,6 +18,7 @@ from service.web.context import CONTEXT, Context
 from service.web.desk.errors import error_pages
 from service.web.enforcing import enforced
 from service.web.gate import expect, gate
+from service.web.news import LEAVING
 from service.web.openapi import document
 from service.web.problems import problems
 from service.web.route import Route
@@ -34,6 +36,7 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
     app = web.Application(middlewares=[gate, error_pages, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
     app[WARNED] = []
+    app[LEAVING] = asyncio.Event()
     app[TURNS] = asyncio.Semaphore(AT_ONCE)
     app[ACTS] = frozenset(r.audit.name for r in (*OPERATIONS, *API, *PAGES) if isinstance(r.audit, Act))
     app.on_response_prepare.append(_add_headers)
@@ -52,7 +55,10 @@ def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
     for route in routes:
         # aiohttp's own pattern leaves out braces; an order's id may hold them.
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
-        app.router.add_route(route.method, path, enforced(route), name=None, expect_handler=expect)
+        # Whoever checks a link asks for its head alone (RFC 9110, §9.1: every server answers that).
+        methods = ("GET", "HEAD") if route.method == "GET" and route.role is None else (route.method,)
+        for method in methods:
+            app.router.add_route(method, path, enforced(route), name=None, expect_handler=expect)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -66,5 +72,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 async def _let_go(app: web.Application) -> None:
-    """Listeners of the stream would otherwise hold up the end."""
+    """Listeners of the stream, and pages that wait for news, would otherwise hold up the end."""
     app[CONTEXT].stream.close()
+    app[LEAVING].set()
+    app[CONTEXT].orders.wakeups.wake({TALK_TOPIC})

@@ -12,6 +12,7 @@ from service.domain.order import Order, OrderRef
 from service.domain.replying import matching_act
 from service.domain.workflow import Workflow
 from service.ledger.conversations import reading, writing
+from service.ledger.database.wakeups import TALK_TOPIC, announce
 from service.ledger.orders.locking import find
 from service.orders import NoSuchOrder
 from service.web import known
@@ -106,6 +107,8 @@ async def show_answering(request: web.Request, ref: OrderRef) -> None:
             raise NoSuchOrder
         until = orders.time.now() + writing.ANSWERING_FOR
         await writing.show_answering(tx, order.id, request[CALLER].name, until)
+        await announce(tx, {TALK_TOPIC}, orders.wakeups.origin)
+    orders.wakeups.wake({TALK_TOPIC})
 
 
 async def answer_customer(request: web.Request, ref: OrderRef, said: CustomerAnswer) -> None:

@@ -1,9 +1,10 @@
 """Loops sleep until there is work: woken in this process by an event, across processes by LISTEN/NOTIFY."""
 
 import asyncio
+import contextlib
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from service.ledger.database.sets import Writes
@@ -13,11 +14,12 @@ PG_CHANNEL: Final = "stagebell"
 UNKNOWN_TOPIC: Final = "unknown_messages"
 HOLDS_TOPIC: Final = "holds"
 WORDS_TOPIC: Final = "words"
+TALK_TOPIC: Final = "talk"
 
 
 class Wakeups:
     """Events by topic: `dispatch.<channel>`, `dispatch.<channel>.codes`, `relay`, `clock`, `escalation_stream`,
-    `holds`, `words`, `waiting_events`, and `unknown_messages`."""
+    `holds`, `words`, `talk`, `waiting_events`, and `unknown_messages`."""
 
     def __init__(self) -> None:
         self.origin = f"from:{secrets.token_hex(4)}"
@@ -28,6 +30,15 @@ class Wakeups:
         event = asyncio.Event()
         self._events[topic].append(event)
         return event
+
+    @contextlib.contextmanager
+    def heard(self, topic: str) -> Iterator[asyncio.Event]:
+        """As `subscribe`, within the block alone."""
+        event = self.subscribe(topic)
+        try:
+            yield event
+        finally:
+            self._events[topic].remove(event)
 
     def wake(self, topics: Iterable[str]) -> None:
         """There may be work for these."""

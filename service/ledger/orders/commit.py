@@ -22,7 +22,7 @@ from service.keyring import Keyring
 from service.ledger.conversations import writing as conversation_rows
 from service.ledger.database.sets import NewRow, Rows, Writes
 from service.ledger.database.transaction import Transaction
-from service.ledger.database.wakeups import announcement
+from service.ledger.database.wakeups import TALK_TOPIC, announcement
 from service.ledger.escalations import writing as escalation_rows
 from service.ledger.escalations.incidents import Change
 from service.ledger.messages import outbox as outbox_rows
@@ -148,7 +148,7 @@ class Changes:
                 self.send(OutboxMessage(REPLIES, key, event.id, msgspec.json.encode(event)))
         if (before.conversation if before else None) != order.conversation:
             self._talks[order.id] = conversation_rows.conversation_row(order)
-            self.woken.add("stream")
+            self.woken.add(TALK_TOPIC)
 
     def _measure(self, order: Order, decision: Decision) -> None:
         for v in decision.visits:

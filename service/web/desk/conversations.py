@@ -1,9 +1,7 @@
 """Conversations on the desk: the tray of who waits, an order's talk as it goes on, and agents' answers."""
 
-from hashlib import blake2b
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from service.domain.errors import Rejection
@@ -17,6 +15,7 @@ from service.web.conversations import answer_customer, move, show_answering, sho
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.known import teams_of, workflows_of
+from service.web.news import mark_of, news
 from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import form_of
@@ -30,31 +29,26 @@ async def conversations(request: web.Request) -> web.StreamResponse:
 
 
 async def tray_rows(request: web.Request) -> web.StreamResponse:
-    """The rows alone, as the page asks for them each second; nothing where they are as they were."""
-    values = await _tray(request)
-    if request.headers.get("X-Seen") == values["seen"]:
+    """The rows alone, as soon as they are others than the page shows; nothing where they stay as they are."""
+    found = await news(request, lambda: tray(request))
+    if found is None:
         return web.Response(status=204)
-    return await render(request, "tray_rows.html.j2", values)
+    return await render(request, "tray_rows.html.j2", {"tray": found[0], "seen": found[1]})
 
 
 async def _tray(request: web.Request) -> dict[str, Any]:
     found = await tray(request)
     teams = sorted(teams_of(request))
-    return {"tray": found, "seen": _digest(found), "query": request.query_string, "teams": teams}
-
-
-def _digest(value: Any) -> str:
-    """Tells whether anything changed since a page was shown."""
-    return blake2b(msgspec.json.encode(value), digest_size=8).hexdigest()
+    return {"tray": found, "seen": mark_of(found), "query": request.query_string, "teams": teams}
 
 
 async def talk(request: web.Request) -> web.StreamResponse:
-    """An order's conversation alone, as its page asks for it each second; nothing where it is as it was."""
-    found = await shown(request, order_ref(request))
-    seen = _digest(found)
-    if request.headers.get("X-Seen") == seen:
+    """An order's conversation alone, as soon as it is another than its page shows; nothing where it stays as it is."""
+    ref = order_ref(request)
+    found = await news(request, lambda: shown(request, ref))
+    if found is None:
         return web.Response(status=204)
-    values = {"talk": found, "seen": seen, "base": path_of(*order_ref(request))}
+    values = {"talk": found[0], "seen": found[1], "base": path_of(*ref)}
     return await render(request, "talk.html.j2", values)
 
 

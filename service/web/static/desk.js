@@ -236,6 +236,11 @@ document.addEventListener("htmx:beforeRequest", (e) => {
   // Nothing is asked for while nobody looks, and nothing is taken from under somebody's hands.
   if (live.hasAttribute("data-live") && (document.hidden || live.querySelector("input:focus, select:focus, textarea:focus"))) e.preventDefault();
 });
+// A page that nobody looks at waits for nothing: browsers open a few connections to one service at a time.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) return;
+  for (const live of document.querySelectorAll("[data-live]")) htmx.trigger(live, "htmx:abort");
+});
 for (const list of document.querySelectorAll("select[data-fills]")) {
   list.addEventListener("change", () => {
     if (!list.value) return;

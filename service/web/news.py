@@ -1,0 +1,54 @@
+"""Pages that renew themselves are answered when there is something new, not at their next look.
+
+A page says what it shows (`X-Seen`) and how long it waits (`Prefer: wait=8`, RFC 7240, §4.3). What was committed here
+is heard of at once, by other processes through LISTEN; what says no word, as receipts do, within `LOOK_EVERY_S`.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from typing import Any, Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from service.ledger.database.wakeups import TALK_TOPIC
+from service.web.context import CONTEXT
+
+T = TypeVar("T")
+LEAVING: Final = web.AppKey("leaving", asyncio.Event)
+LOOK_EVERY_S: Final = 1.0
+# Within what proxies wait for an answer, and a revoked session may last.
+LONGEST_S: Final = 8
+_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait=(\d{1,4})\s*(?=$|[,;])")
+
+
+def mark_of(value: Any) -> str:
+    """Tells whether anything changed since a page was shown."""
+    return blake2b(msgspec.json.encode(value), digest_size=8).hexdigest()
+
+
+async def news(request: web.Request, look: Callable[[], Awaitable[T]]) -> tuple[T, str] | None:
+    """What `look` finds, and its mark, once that is another one than the page shows; None where it stays so."""
+    loop, shown = asyncio.get_running_loop(), request.headers.get("X-Seen", "")
+    until = loop.time() + (_waits_for(request) if shown else 0)
+    leaving = request.app[LEAVING]
+    with request.app[CONTEXT].orders.wakeups.heard(TALK_TOPIC) as heard:
+        while True:
+            heard.clear()
+            found = await look()
+            if (mark := mark_of(found)) != shown:
+                return found, mark
+            left = until - loop.time()
+            if left <= 0 or leaving.is_set() or request.transport is None or request.transport.is_closing():
+                return None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LOOK_EVERY_S)):
+                    await heard.wait()
+
+
+def _waits_for(request: web.Request) -> int:
+    found = _WAIT.search(request.headers.get("Prefer", ""))
+    return min(int(found[1]), LONGEST_S) if found else 0
