@@ -1,16 +1,21 @@
 """The exact words of a manual notice, per channel, before or after it is sent. Decided the same way, not committed."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from service.channels.registry import medium_of
 from service.dispatch.compose import Composer
-from service.domain.causes import SendNotice
+from service.domain.causes import ClockDue, SendNotice
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Message, PlannedNotice
 from service.domain.order import Order, OrderRef
 from service.domain.scopes import Scope
+from service.domain.workflow import Workflow
 from service.earlier_packs import recall
 from service.ledger.messages.claims import ClaimedMessage
 from service.ledger.orders.locking import find
@@ -20,13 +25,18 @@ from service.web.schemas import NoticeMessage
 from service.workflows.templates import UNRENDERABLE
 
 SHOWN_DIGITS: Final = 4
+# More than a ladder has for all whom a notice tells.
+MOST_RUNGS: Final = 200
 
 
 async def preview(
     context: Context, name: OrderRef, cause: SendNotice, decision: Decision | None = None, *, scope: Scope
 ) -> list[NoticeMessage]:
-    """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder."""
-    orders = context.orders
+    """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder.
+
+    Of a ladder that is still to be told, each rung, as it would go if nothing of those before it arrives.
+    """
+    orders, later = context.orders, decision is None
     if decision is None:
         async with orders.ledger.reading() as tx:
             order = await find(tx, *name, scope=scope)
@@ -36,7 +46,27 @@ async def preview(
         workflow = orders.packs.for_order(order.workflow, order.version).workflow
         decision = decide(order, cause, workflow, order.id)
     planned = [n for n in decision.notices if n.name == cause.reason]
-    return [_message(context.composer, decision.order, notice, n) for notice in planned for n in notice.messages]
+    composer, order = context.composer, decision.order
+    found = [_message(composer, order, notice, n) for notice in planned for n in notice.messages]
+    if later:
+        workflow = orders.packs.for_order(order.workflow, order.version).workflow
+        for notice in planned:
+            rungs = workflow.for_brand(order.brand).notices[notice.name].rungs
+            for due, n in _later_rungs(workflow, order, notice):
+                shown = _message(composer, order, notice, n)
+                found.append(msgspec.structs.replace(shown, due=due, unless=rungs[n.rung - 1].unless or ""))
+    return found
+
+
+def _later_rungs(workflow: Workflow, order: Order, notice: PlannedNotice) -> Iterator[tuple[datetime, Message]]:
+    """What the order's clocks would tell of this notice next, and when: decided as they would, and never written."""
+    for _ in range(MOST_RUNGS):
+        due = min((c.due for c in order.clocks.values() if c.climb and c.notice_id == notice.id), default=None)
+        if due is None:
+            return
+        decision = decide(order, ClockDue(due), workflow, order.id)
+        yield from ((due, n) for n in decision.more_messages if n.notice_id == notice.id)
+        order = decision.order
 
 
 def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Message) -> NoticeMessage:
@@ -58,7 +88,8 @@ def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Message
     try:
         rendered = composer.render(claimed, None)
     except (Rejection, *UNRENDERABLE) as error:
-        return NoticeMessage(n.channel, n.audience, masked(n.address), "failed", "", "", "", 0, type(error).__name__)
+        why = type(error).__name__
+        return NoticeMessage(n.channel, n.audience, masked(n.address), "failed", "", "", "", 0, why, rung=n.rung)
     medium = medium_of(n.channel)
     return NoticeMessage(
         n.channel,
@@ -71,6 +102,7 @@ def _message(composer: Composer, order: Order, notice: PlannedNotice, n: Message
         medium.parts(rendered),
         n.error,
         medium.remark(rendered),
+        n.rung,
     )
 
 

@@ -126,7 +126,11 @@ class NoticeOrder(Struct, forbid_unknown_fields=True):
 
 
 class NoticeMessage(Struct):
-    """One message of a notice, with its exact text; `segments` for SMS, `remark`: what makes it dear."""
+    """One message of a notice, with its exact text; `segments` for SMS, `remark`: what makes it dear.
+
+    `rung`: of the notice's ladder, from 1; 0: it is on none. Of a later one, `due` is when it would go (UTC), `unless`
+    how far one before it must have come that it does not (`sent`, `delivered`, `read`; empty: it goes anyway).
+    """
 
     channel: str
     audience: str
@@ -138,6 +142,9 @@ class NoticeMessage(Struct):
     segments: int
     why: str
     remark: str = ""
+    rung: int = 0
+    due: datetime | None = None
+    unless: str = ""
 
 
 class NoticeAnswer(Struct):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -34,8 +35,11 @@ def packs(folder: Path) -> Path:
     text = text.replace(
         "vendor_en_route: {channels: [sms, whatsapp, push]}", f"vendor_en_route: {{channels: {LADDER}}}"
     )
+    text = text.replace(
+        "looking_into_it:\n    channels: [sms, whatsapp, push]", f"looking_into_it:\n    channels: {LADDER}"
+    )
     text = text.replace("vendor_arrived: {channels:", f"vendor_arrived: {{{content}, channels:")
-    assert "after: 2m" in text
+    assert text.count(LADDER) == 2
     assert SID in text
     file.write_text(text)
     return folder / "packs"
@@ -180,3 +184,29 @@ async def test_clocks_of_several_processes_and_a_receipt_at_one_moment_tell_once
     await world.move(minutes=5)
     assert {texts(world, phone) for phone in people} == {1}, "whoever comes first does what was due"
     await world.close()
+
+
+async def test_a_preview_has_every_rung_when_it_would_go_and_sends_nothing(world: World, caller: Caller) -> None:
+    await on_the_way(world, "O-1", "+919812345111")
+    await world.settled()
+    agent, before = await caller("agent"), len(world.providers.sent)
+    notices = "/v1/orders/device_pickup/O-1/notices"
+    _, shown = await agent.post(notices, {"reason": "looking_into_it", "preview": True})
+    due = world.clock.now() + timedelta(minutes=2)
+    assert [(m["channel"], m["rung"], m["due"], m["unless"]) for m in shown["messages"]] == [
+        ("whatsapp", 1, None, ""), ("sms", 2, due.isoformat().replace("+00:00", "Z"), "delivered"),
+    ]  # fmt: skip
+    form = [("reason", "looking_into_it"), ("csrf_token", ""), ("channels", "whatsapp")]
+    _, page = await agent.call("POST", "/desk/orders/device_pickup/O-1/preview", data=form)
+    assert "unless" not in page, "by one channel it goes at once, and by no other"
+    _, page = await agent.call("POST", "/desk/orders/device_pickup/O-1/preview", data=[*form, ("channels", "sms")])
+    assert "unless delivered before" in page
+    await world.settled()
+    assert len(world.providers.sent) == before
+    assert [n for n in await world.notices("O-1") if n == "looking_into_it"] == []
+    # Whom the first rung does not reach is told by the next at once.
+    await told(world, "O-2", whatsapp=None)
+    _, shown = await agent.post("/v1/orders/device_pickup/O-2/notices", {"reason": "looking_into_it", "preview": True})
+    assert [(m["channel"], m["state"], m["due"]) for m in shown["messages"]] == [
+        ("whatsapp", "suppressed", None), ("sms", "pending", None),
+    ]  # fmt: skip
