@@ -26,6 +26,8 @@ from service.workflows import cldr
 
 log = structlog.get_logger(__name__)
 WORDS: Final = Path(__file__).parent / "pages" / "unsubscribe.words.yaml"
+# Why nothing goes to somebody who ended it on a page of ours, where they may begin it again.
+BY_PAGE: Final = "unsubscribed"
 _HEADERS: Final = {
     "X-Robots-Tag": "noindex, nofollow",
     "Cache-Control": "no-store",
@@ -58,7 +60,7 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     n, now = stored.message, context.orders.time.now()
     if n.address:
         senders = [p.sender for p in context.routes["email"].providers]
-        if await opt_outs.stop(context.orders, "email", n.address, senders, "unsubscribed"):
+        if await opt_outs.stop(context.orders, "email", n.address, senders, BY_PAGE):
             async with context.orders.ledger.transaction() as tx:
                 line = history_line("unsubscribed", now, "the reader wants no more mail: none goes there")
                 await rows.note(tx, n.id, line)

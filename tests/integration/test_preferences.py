@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.integration.conftest import Caller
-from tests.integration.test_replies import ASHA, stored, told
+from tests.integration.test_replies import ASHA, say, stored, told
 from tests.integration.test_tracking_replies import link, page
 from tests.support.events import event, minutes
 from tests.support.world import World
@@ -104,3 +104,47 @@ async def test_who_is_erased_chose_nothing(world: World, caller: Caller) -> None
     await told(world, "O-2", "created")
     assert ("order_created", "sms", "en") in await sent(world, "O-2")
     assert ASHA
+
+
+async def test_quiet_hours_that_are_none_are_asked_for_again_and_nothing_is_kept(world: World, caller: Caller) -> None:
+    await told(world, "O-1", "created", locale="en", channels=["sms"])
+    path = await link(world, caller, "O-1")
+    every = {"channels": "sms", "locale": "en"}
+    for quiet in ({"quiet_from": "22:00"}, {"quiet_from": "22:00", "quiet_to": "22:00"}, {"quiet_to": "25:00"}):
+        async with ClientSession() as session, session.post(f"{world.http}{path}/preferences", data=every | quiet) as a:
+            text = await a.text()
+        assert (a.status, 'role="alert"' in text, 'value="22:00"' in text) == (422, True, "quiet_from" in quiet)
+        assert (await stored(world, "O-1")).recipients["customer"][0].wishes is None
+    after = await choose(world, path, **every, quiet_from="22:00:00", quiet_to="06:30:00")
+    assert "Saved" in after
+    person = (await stored(world, "O-1")).recipients["customer"][0]
+    assert person.wishes is not None
+    assert person.wishes.quiet == ("22:00", "06:30")
+
+
+async def test_what_was_ended_is_shown_as_ended_and_mail_begins_again_when_it_is_ticked(
+    world: World, caller: Caller
+) -> None:
+    people = {"customer": {"name": "Asha", "phone": ASHA, "email": "asha@example.com", "locale": "en"}}
+    await world.accept(event("O-1", "created", recipients=people))
+    await world.settled()
+    path = await link(world, caller, "O-1")
+    unsubscribe = (
+        str(world.mailbox.mails[-1].message["List-Unsubscribe"]).strip("<>").removeprefix("https://track.example")
+    )
+    async with ClientSession() as session:
+        for method in ("HEAD", "GET"):
+            async with session.request(method, world.http + unsubscribe) as looked:
+                assert looked.status == 200
+        assert 'value="email" checked' in (await page(world, f"{path}/preferences"))[1], "a look ends nothing"
+        async with session.post(world.http + unsubscribe, data={"List-Unsubscribe": "One-Click"}) as ended:
+            assert ended.status == 200
+    await say(world, "STOP", sid="SM1")
+    _, text = await page(world, f"{path}/preferences")
+    assert 'value="email">' in text
+    assert 'value="sms" disabled' in text, "only START begins it again"
+    await choose(world, path, channels="email", locale="en")
+    _, text = await page(world, f"{path}/preferences")
+    assert 'value="email" checked' in text
+    await say(world, "START", sid="SM2")
+    assert 'value="sms" checked' in (await page(world, f"{path}/preferences"))[1], "saving did not unwish it"
