@@ -231,10 +231,14 @@ document.addEventListener("htmx:configRequest", (e) => {
   const shown = e.detail.elt.hasAttribute("data-live") && e.detail.elt.querySelector("[data-seen]");
   if (shown) e.detail.headers["X-Seen"] = shown.dataset.seen;
 });
+// Nothing is asked for while nobody looks, and nothing is taken from under somebody's hands, whenever the answer comes.
+const isInUse = (live) => live.hasAttribute("data-live") && live.querySelector("input:focus, select:focus, textarea:focus");
 document.addEventListener("htmx:beforeRequest", (e) => {
   const live = e.detail.elt;
-  // Nothing is asked for while nobody looks, and nothing is taken from under somebody's hands.
-  if (live.hasAttribute("data-live") && (document.hidden || live.querySelector("input:focus, select:focus, textarea:focus"))) e.preventDefault();
+  if (live.hasAttribute("data-live") && (document.hidden || isInUse(live))) e.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", (e) => {
+  if (isInUse(e.detail.target)) e.detail.shouldSwap = false;
 });
 // A page that nobody looks at waits for nothing: browsers open a few connections to one service at a time.
 document.addEventListener("visibilitychange", () => {
