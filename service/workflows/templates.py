@@ -18,8 +18,9 @@ from service.channels.medium import Rendered
 from service.channels.registry import medium_of
 from service.domain.brands import USUAL_LOOK
 from service.domain.workflow import Content
-from service.workflows import bidi, cldr
+from service.workflows import bidi, bounds, cldr
 from service.workflows.bounds import BoundedEnvironment, keep_line_ends, nothing_isolated, within_bounds
+from service.workflows.bytecode import CompiledTemplates
 from service.workflows.filters import FILTERS
 
 LAYOUTS = "_layouts"
@@ -197,6 +198,9 @@ class _Sheet:
         return bidi.led(text) if self._values["dir"] == "rtl" else text
 
 
+_COMPILED = {html: CompiledTemplates("html" if html else "plain", bounds) for html in (True, False)}
+
+
 def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnvironment:
     environment = BoundedEnvironment(
         loader=loader,
@@ -206,6 +210,7 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnviron
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
+        bytecode_cache=_COMPILED[escape_html],
     )
     environment.filters.update(FILTERS)
     return environment
