@@ -110,11 +110,19 @@ class StraightWay:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._workers: dict[str, Worker] = {}
+        self.freed = asyncio.Event()
         self._looking: set[asyncio.Task[None]] = set()
 
     def use(self, workers: Iterable[Worker]) -> None:
         """From now on these send."""
         self._workers = {worker.channel: worker for worker in workers}
+        for worker in self._workers.values():
+            worker.tell_room(self.freed)
+
+    def room(self, wanted: int) -> int | None:
+        """How many of so many messages every channel would begin now; None: no channel is worth waiting for."""
+        rooms = (worker.room(wanted) for worker in self._workers.values())
+        return min((room for room in rooms if room is not None), default=None)
 
     @asynccontextmanager
     async def carrying(self) -> AsyncIterator[Carried]:

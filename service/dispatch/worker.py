@@ -104,6 +104,11 @@ class Worker:
         ]
         self._at_once = min(FIRST_AT_ONCE, route.concurrent)
         self._is_open = True
+        self._freed: asyncio.Event | None = None
+
+    def tell_room(self, freed: asyncio.Event) -> None:
+        """Set this whenever `room` may have grown."""
+        self._freed = freed
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
@@ -165,6 +170,8 @@ class Worker:
             self._outcomes.put(Outcome(c.message.id, c.message.order_id, ended, c.fencing_token))
         line.is_full = begun.count == permits
         line.is_clear = not line.is_full
+        if line.is_clear and self._freed:
+            self._freed.set()
         return begun.count == permits
 
     def _start(self, c: ClaimedMessage, composed: Composed) -> None:
@@ -177,10 +184,8 @@ class Worker:
 
         So it has while anything may wait, while a cap or a rate may turn it away, and while providers are only probed.
         """
-        line = next(line for line in self._lines if line.codes == codes)
-        if not self._is_open or not line.is_clear or line.claiming or line.wake.is_set():
-            return False
-        if self._route.is_rated or self._route.is_probing or self._preparer.is_counted:
+        line = self._line(codes=codes)
+        if not self._is_open or self._has_to_claim or self._may_wait_in(line):
             return False
         wanted = line.held + 1
         if self._places_left(line) <= 0 or self._route.permits(wanted) < wanted:
@@ -188,9 +193,34 @@ class Worker:
         line.held += 1
         return True
 
+    def room(self, wanted: int) -> int | None:
+        """How many of so many messages, none of them codes, it would `hold`; None: none, and that is so for a while.
+
+        0 until half of its places are free: a transaction for a few costs as much as one for many. Of a channel on
+        which nothing is on its way nobody knows whether what comes concerns it at all.
+        """
+        if not self._is_open or self._has_to_claim:
+            return None
+        if not self._sending:
+            return wanted
+        line = self._line(codes=False)
+        places = 0 if self._may_wait_in(line) else min(wanted, self._places_left(line))
+        places = self._route.permits(places) if places > 0 else 0
+        return places if places == wanted or 2 * places >= self._at_once else 0
+
+    @property
+    def _has_to_claim(self) -> bool:
+        return self._route.is_rated or self._route.is_probing or self._preparer.is_counted
+
+    def _may_wait_in(self, line: _Line) -> bool:
+        return not line.is_clear or line.claiming > 0 or line.wake.is_set()
+
+    def _line(self, *, codes: bool) -> _Line:
+        return next(line for line in self._lines if line.codes == codes)
+
     def let_go(self, *, codes: bool) -> None:
         """Give back a place that was held."""
-        next(line for line in self._lines if line.codes == codes).held -= 1
+        self._line(codes=codes).held -= 1
         self._wake_full()
 
     async def windows(
@@ -223,6 +253,8 @@ class Worker:
         for line in self._lines:
             if line.is_full:
                 line.wake.set()
+        if self._freed:
+            self._freed.set()
 
     async def _begin_surely(self, permits: int, line: _Line) -> _Begun:
         """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""

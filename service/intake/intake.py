@@ -71,7 +71,7 @@ class Intake:
         """`sooner`: who sends what was just planned without its being claimed; None: nobody in this process."""
         self._orders = orders
         self._chosen = ChosenWishes(orders.packs)
-        self._sooner: Sooner = sooner or Later()
+        self.sooner: Sooner = sooner or Later()
         self._places = itertools.count()
 
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
@@ -162,7 +162,7 @@ class Intake:
     async def _commit(self, reads: Sequence[_Read], dead_letter: bool) -> list[Verdict]:
         for attempt in range(RACE_RETRIES):
             try:
-                async with self._sooner.carrying() as carried, self._orders.unit_of_work() as u:
+                async with self.sooner.carrying() as carried, self._orders.unit_of_work() as u:
                     verdicts = await self._decide(u, reads, dead_letter)
                     began_ns = time.time_ns()
                     await carried.begin(u)

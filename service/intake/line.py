@@ -72,6 +72,11 @@ class Line:
         """Nothing waits, and nothing is being worked on."""
         return not self._orders and not self._busy
 
+    @property
+    def orders(self) -> int:
+        """Of how many orders events wait."""
+        return len(self._orders)
+
     def put(self, waiting: Waiting) -> None:
         """At the end of its order's line."""
         self._orders.setdefault(waiting.order, deque()).append(waiting)

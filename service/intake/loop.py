@@ -13,6 +13,7 @@ from service.failpoints import failpoint
 from service.intake.decoding import Incoming
 from service.intake.intake import Intake
 from service.intake.line import MOST_EVENTS, Line
+from service.intake.room import Room
 from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.backoff import Backoff
 
@@ -169,8 +170,10 @@ class _Consuming:
     async def _work(self, *, codes: bool) -> None:
         (stay_prompt if codes else give_way)()
         wake = self._wakes[codes]
+        room = Room(self._intake.sooner)
         while not self._ending.is_set():
-            part = self._line.take(codes=codes)
+            most = MOST_EVENTS if codes or not self._line.orders else await room.wait(self._line.orders)
+            part = self._line.take(codes=codes, most=most)
             if not part:
                 wake.clear()
                 await wake.wait()

@@ -1,5 +1,6 @@
 """What intake knows of whoever sends in the same process: that what it plans may go out as soon as it is committed."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
@@ -15,7 +16,16 @@ class Begins(Protocol):
 
 
 class Sooner(Protocol):
-    """Whoever sends in this process."""
+    """Whoever sends in this process. `freed`: set when there may be more room."""
+
+    freed: asyncio.Event
+
+    def room(self, wanted: int) -> int | None:
+        """How many of so many messages every channel would begin now, 0 where there is more soon.
+
+        None: waiting is of no use.
+        """
+        ...
 
     def carrying(self) -> AbstractAsyncContextManager[Begins]:
         """Around one transaction: what it begins goes out when this is left, and not at all when it fails."""
@@ -24,6 +34,12 @@ class Sooner(Protocol):
 
 class Later:
     """Everything waits to be claimed."""
+
+    def __init__(self) -> None:
+        self.freed = asyncio.Event()
+
+    def room(self, wanted: int) -> None:
+        """Nothing is sent here."""
 
     def carrying(self) -> AbstractAsyncContextManager[Begins]:
         return nullcontext(self)

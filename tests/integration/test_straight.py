@@ -10,6 +10,7 @@ from sqlalchemy import event as happening
 from sqlalchemy import select
 from yarl import URL
 
+from service.dispatch.worker import FIRST_AT_ONCE
 from service.intake.decoding import Incoming
 from service.ledger.database.faults import DatabaseError
 from service.ledger.messages.suppressions import suppress
@@ -85,6 +86,29 @@ async def test_nobody_overtakes_in_a_lane(world: World) -> None:
     assert ["way" in s.text for s in world.providers.of("sms")] == [True, False, False]
 
 
+async def test_there_is_room_until_as_much_is_on_its_way_as_may_be(world: World) -> None:
+    """What comes beyond it waits a moment in the broker in place of being claimed."""
+    let_go = asyncio.Event()
+
+    async def slow(_sent: Sent) -> web.StreamResponse | None:
+        await let_go.wait()
+        return None
+
+    await looked(world)
+    straight = world.app._straight
+    assert straight.room(100) == 100, "nothing is on its way"
+    world.providers.behave = slow
+    for n in range(FIRST_AT_ONCE):
+        to = {"customer": {"phone": f"+91981234567{n}", "locale": "en"}}
+        await world.accept(event(f"S-{n}", "vendor_en_route", recipients=to))
+    assert straight.room(100) == 0
+    straight.freed.clear()
+    let_go.set()
+    await asyncio.wait_for(straight.freed.wait(), 20)
+    await world.settled()
+    assert all(begun for _, _, begun in await sent_straight(world))
+
+
 async def test_who_opted_out_hears_nothing(world: World) -> None:
     async with world.ledger.transaction() as tx:
         await suppress(tx, "sms", "+919812345678", [], world.clock.now(), "asked us to stop")
@@ -108,6 +132,7 @@ async def test_where_something_is_counted_messages_are_claimed(
         await world.accept(event("S-1", "vendor_en_route", recipients={"customer": {"phone": "+919812345678"}}))
         await world.settled()
         assert await sent_straight(world) == [("sms", "sent", False)]
+        assert world.app._straight._workers["sms"].room(1) is None, "it is of no use to wait"
     finally:
         await world.close()
 
