@@ -38,8 +38,9 @@ class Later:
     def __init__(self) -> None:
         self.freed = asyncio.Event()
 
-    def room(self, wanted: int) -> None:
+    def room(self, wanted: int) -> int | None:
         """Nothing is sent here."""
+        return None
 
     def carrying(self) -> AbstractAsyncContextManager[Begins]:
         return nullcontext(self)

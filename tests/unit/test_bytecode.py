@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from jinja2 import BaseLoader, DictLoader, Environment
@@ -28,9 +29,9 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Counting(Environment):
     compiled = 0
 
-    def _compile(self, source: str, filename: str) -> object:
+    def _compile(self, source: str, filename: str) -> CodeType:
         self.compiled += 1
-        return super()._compile(source, filename)  # type: ignore[misc]
+        return super()._compile(source, filename)
 
 
 def rendered(text: str, kind: str = "plain", loader: BaseLoader | None = None) -> tuple[str, int]:
