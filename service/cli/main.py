@@ -20,7 +20,7 @@ from service.workflows.packs import PackError
 T = TypeVar("T")
 app = typer.Typer(
     name="stagebell",
-    help="Tells people what is happening to their order, and the company when it is about to break its word.",
+    help="Keeps people informed about their orders, and alerts the right team before a promise is broken.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -63,7 +63,7 @@ def version() -> None:
 
 @app.command()
 def run(
-    roles: Annotated[str, typer.Option(help="Which loops this process has, comma-separated.")] = (
+    roles: Annotated[str, typer.Option(help="The roles of this process, comma-separated.")] = (
         "intake,dispatch,clock,relay,web"
     ),
 ) -> None:
@@ -75,15 +75,15 @@ def run(
 
 @app.command()
 def demo(
-    orders: Annotated[int, typer.Option(min=1, help="How many orders to play.")] = 40,
-    speed: Annotated[float, typer.Option(min=0, help="How many times faster than life; 0: as the pack says.")] = 0.0,
-    exit_: Annotated[bool, typer.Option("--exit", help="Print a summary and leave when all are played.")] = False,
-    workflow: Annotated[str, typer.Option(help="Which workflow to play; the first that is installed.")] = "",
+    orders: Annotated[int, typer.Option(min=1, help="How many orders to simulate.")] = 40,
+    speed: Annotated[float, typer.Option(min=0, help="How many times faster than real time; 0: as the pack says.")] = 0.0,
+    exit_: Annotated[bool, typer.Option("--exit", help="Print a summary and exit when all orders are done.")] = False,
+    workflow: Annotated[str, typer.Option(help="Which workflow to simulate; by default the first one installed.")] = "",
     allow_public: Annotated[
-        bool, typer.Option("--allow-public", help="Listen beyond this machine, where everybody is an admin.")
+        bool, typer.Option("--allow-public", help="Accept connections from other machines, too: everybody who connects is an admin.")
     ] = False,
 ) -> None:
-    """The whole service in one process, with a simulator that plays orders."""
+    """Run the whole service in one process, with simulated orders; nothing is really sent."""
     from service.cli.demo import run_demo
 
     sys.exit(run_async(run_demo(orders, speed, workflow, leave=exit_, allow_public=allow_public)))
@@ -93,9 +93,9 @@ def demo(
 def check(
     directory: Annotated[Path | None, typer.Argument(help="A folder of packs, or one pack.")] = None,
     schema: Annotated[bool, typer.Option(help="Print the JSON Schema of workflow.yaml for editors.")] = False,
-    providers: Annotated[bool, typer.Option(help="Ask Twilio, too, whether WhatsApp templates are approved.")] = False,
+    providers: Annotated[bool, typer.Option(help="Also ask Twilio whether the WhatsApp templates are approved.")] = False,
 ) -> None:
-    """Validate workflows and templates: all problems at once, with file and line."""
+    """Validate workflows and templates, and report all problems at once, with file and line."""
     from service.cli.checking import check_packs, print_schema
 
     if schema:
@@ -119,7 +119,7 @@ def publish(file: Annotated[str, typer.Argument(help="JSON lines; - for standard
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the current schema."""
+    """Upgrade the database to the current schema."""
     from service.cli.running import migrate_database
 
     run_async(migrate_database())
@@ -127,7 +127,7 @@ def migrate() -> None:
 
 @app.command()
 def explain(workflow: str, order_id: str) -> None:
-    """Why each message was or was not sent, each clock, each escalation."""
+    """Show an order's messages, clocks and escalations, and why each message was or was not sent."""
     from service.cli.explaining import explain_order
 
     sys.exit(run_async(explain_order(workflow, order_id)))
@@ -138,10 +138,10 @@ foresight_commands.add_to(app)
 
 @app.command()
 def gap(
-    since: Annotated[str, typer.Option(help="When the backup that was restored was made: a day or moment.")],
+    since: Annotated[str, typer.Option(help="When the restored backup was made: a date, or a date and time.")],
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """After a restore: orders without a beginning, whose events publishers must send again."""
+    """After a restore, list the orders whose first events are missing, so that publishers can send them again."""
     from service.cli.audit import moment
     from service.cli.gap import find_gap
 
@@ -150,14 +150,14 @@ def gap(
     sys.exit(run_async(find_gap(made, as_json=json_)))
 
 
-dead_app = typer.Typer(help="The dead letters.", no_args_is_help=True)
+dead_app = typer.Typer(help="Events that were rejected (dead letters).", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
-Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead list`, as many as you like.")]
+Numbers = Annotated[list[int] | None, typer.Argument(help="One or more numbers from `dead list`.")]
 
 
 @dead_app.command("list")
 def dead_list(limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
-    """What was refused and why."""
+    """List the rejected events, and why each was rejected."""
     from service.cli import dead
 
     run_async(dead.show_list(limit))
@@ -165,7 +165,7 @@ def dead_list(limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
 
 @dead_app.command("show")
 def dead_show(number: int) -> None:
-    """One dead letter, opened."""
+    """Show one dead letter in full."""
     from service.cli import dead
 
     sys.exit(run_async(dead.show_one(number)))
@@ -175,7 +175,7 @@ def dead_show(number: int) -> None:
 def dead_replay(
     numbers: Numbers = None, all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False
 ) -> None:
-    """Try them again, after the mend."""
+    """Process dead letters again, once the cause is fixed."""
     from service.cli import dead
 
     sys.exit(run_async(dead.replay(numbers or [], everything=all_)))
@@ -185,7 +185,7 @@ def dead_replay(
 def dead_drop(
     numbers: Numbers = None, all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False
 ) -> None:
-    """Throw them away."""
+    """Delete dead letters."""
     from service.cli import dead
 
     sys.exit(run_async(dead.drop(numbers or [], everything=all_)))
@@ -196,7 +196,7 @@ def new(
     name: Annotated[str, typer.Argument(help="The workflow's name: lower case, digits and underscores.")],
     directory: Annotated[Path | None, typer.Option(help="Where the packs are.")] = None,
 ) -> None:
-    """Make a small valid pack to start from."""
+    """Create a small valid pack to start from."""
     from service.cli.new_pack import make_pack
 
     sys.exit(make_pack(name, directory))
@@ -206,21 +206,21 @@ def new(
 def webhook_secret(
     url: Annotated[str, typer.Argument(help="The receiver's address, exactly as it is called.")],
 ) -> None:
-    """The secret with which webhooks to this address are signed (Standard Webhooks)."""
+    """Print the secret with which webhooks to this address are signed (Standard Webhooks)."""
     from service.cli.running import print_webhook_secret
 
     run_async(print_webhook_secret(url))
 
 
-audit_app = typer.Typer(help="Who saw and did what.", no_args_is_help=True)
+audit_app = typer.Typer(help="The audit log: who saw and did what.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 
 
 @audit_app.command("verify")
 def audit_verify(
-    expect: Annotated[str, typer.Option(help="A head that was noted elsewhere, NUMBER:DIGEST.")] = "",
+    expect: Annotated[str, typer.Option(help="A line that you noted earlier, as NUMBER:DIGEST.")] = "",
 ) -> None:
-    """Go along the whole chain: lines that were changed or taken away are named."""
+    """Verify the whole hash chain, and name the lines that were changed or removed."""
     from service.cli import audit
 
     sys.exit(run_async(audit.verify(expect)))
@@ -228,11 +228,11 @@ def audit_verify(
 
 @audit_app.command("export")
 def audit_export(
-    since: Annotated[str | None, typer.Option(help="From this day or moment on.")] = None,
-    until: Annotated[str | None, typer.Option(help="Before this day or moment.")] = None,
-    csv_: Annotated[bool, typer.Option("--csv", help="As CSV; else JSON lines.")] = False,
+    since: Annotated[str | None, typer.Option(help="From this date, or date and time, on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this date, or date and time.")] = None,
+    csv_: Annotated[bool, typer.Option("--csv", help="As CSV instead of JSON lines.")] = False,
 ) -> None:
-    """All lines, oldest first."""
+    """Print all lines, oldest first."""
     from service.cli import audit
 
     spans = audit.moment("--since", since), audit.moment("--until", until)
@@ -241,7 +241,7 @@ def audit_export(
 
 @app.command("index-attributes")
 def index_attributes() -> None:
-    """Look through all orders anew for the attributes by which lists are filtered, while the service runs."""
+    """Index all orders again by the attributes that lists can be filtered by; the service may run meanwhile."""
     from service.cli.indexing import index_anew
 
     sys.exit(run_async(index_anew()))
@@ -260,12 +260,12 @@ def keys_create(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="What it is limited to: workflow:NAME, team:NAME, or somebody's orders, such as provider:v-9. "
+            help="What it is limited to: workflow:NAME, team:NAME, or one party's orders, such as provider:v-9. "
             "May be given several times."
         ),
     ] = None,
 ) -> None:
-    """Make an API key; it is printed once, alone on the last line."""
+    """Create an API key. It is printed once, on a line of its own at the end."""
     from service.cli.running import create_key
 
     sys.exit(run_async(create_key(role, name, scope or ())))
@@ -273,7 +273,7 @@ def keys_create(
 
 @keys_app.command("list")
 def keys_list() -> None:
-    """All keys: their names, roles, scopes, and whether they were revoked."""
+    """List all keys with their names, roles and scopes, and whether they were revoked."""
     from service.cli.running import list_keys
 
     run_async(list_keys())
@@ -281,7 +281,7 @@ def keys_list() -> None:
 
 @keys_app.command("revoke")
 def keys_revoke(name: str) -> None:
-    """End the keys with this name, and the desk's sessions that stand on them."""
+    """Revoke the keys with this name, and end the desk sessions that were opened with them."""
     from service.cli.running import revoke_keys
 
     sys.exit(run_async(revoke_keys(name)))
@@ -289,9 +289,9 @@ def keys_revoke(name: str) -> None:
 
 @keys_app.command("rotate")
 def keys_rotate(
-    alone: Annotated[bool, typer.Option("--alone", help="No older release runs, whatever it looks like.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Do not wait for replicas of an older release: none is running.")] = False,
 ) -> None:
-    """Seal everything with SECRET_KEY as it is set now, while the service runs; then SECRET_KEY_PREVIOUS may go."""
+    """Re-encrypt everything with the current SECRET_KEY while the service runs; then remove SECRET_KEY_PREVIOUS."""
     from service.cli.rotating import rotate_keys
 
     sys.exit(run_async(rotate_keys(alone=alone)))
