@@ -67,7 +67,7 @@ def print_back_test(console: Console, done: BackTest) -> None:
         add_row(calls, c.team, c.reason, str(c.was), str(c.would_be))
     console.print(calls)
     print_ladders(console, done.ladders)
-    console.print(f"{len(done.orders_changed)} orders would have gone otherwise", markup=False)
+    console.print(f"{len(done.orders_changed)} orders would have gone differently", markup=False)
     for order in done.orders_changed[:SHOWN]:
         typer.echo(f"{plain(order.order_id)}:")
         for d in order.differences:

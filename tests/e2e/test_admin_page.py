@@ -17,7 +17,7 @@ async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Bro
     await page.get_by_role("link", name="Admin").click()
     await page.get_by_label("Name", exact=True).fill("night shift")
     await page.get_by_label("Role").select_option("supervisor")
-    await page.get_by_role("button", name="Make a key").click()
+    await page.get_by_role("button", name="Create a key").click()
     key = await page.get_by_role("status").locator("code").inner_text()
     caller = Client(desk, key)
     assert (await caller.get("/v1/escalations"))[0] == 200
@@ -26,7 +26,7 @@ async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Bro
     assert (await caller.get("/v1/escalations"))[0] == 401
     await caller.close()
     await page.get_by_label("Phone or email").fill("+91 98123 45678")
-    await page.get_by_role("button", name="What is known").click()
+    await page.get_by_role("button", name="Show their data").click()
     await expect(page.get_by_text("Asha", exact=True)).to_be_visible()
     await page.get_by_label("Write erase").fill("erase")
     await page.get_by_role("button", name="Erase this person everywhere").click()

@@ -62,7 +62,7 @@ async def test_ten_are_taken_with_four_keys_and_somebody_elses_only_knowingly(bu
     await hand.click(kim.get_by_role("link", name="Hand over"))
     await hand.say(kim.get_by_label("To", exact=True), "Lee")
     await hand.say(kim.get_by_label("Note for all of them"), "Refunds are under way")
-    await hand.click(kim.get_by_role("button", name="Hand over what is ticked"))
+    await hand.click(kim.get_by_role("button", name="Hand over the selected ones"))
     await expect(kim.get_by_role("status").filter(has_text="9 given to Lee")).to_be_visible()
     hand.done(clicks=4)
     await expect(lee.locator("[data-owner=Lee]")).to_have_count(10)

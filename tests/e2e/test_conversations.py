@@ -65,7 +65,7 @@ async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk
     await happen(desk, order(desk))
     agent = await signed_in(browser, desk, "agent")
     await agent.goto(f"{desk.http}/desk/conversations")
-    await expect(agent.get_by_text("Nobody waits for an answer.")).to_be_visible()
+    await expect(agent.get_by_text("Nobody is waiting for an answer.")).to_be_visible()
     await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919800000099", "I am the neighbour"))
     await expect(agent.get_by_text("I am the neighbour")).to_be_visible(timeout=2500)
     result = await Axe().run(agent, options=RULES)

@@ -37,7 +37,7 @@ async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Brow
     await hand.click(page.get_by_role("link", name="Not delivered"))
     await expect(page.get_by_role("row").filter(has_text="landline")).to_have_count(3)
     await hand.choose(page.get_by_label("Send again by"), "email")
-    await hand.click(page.get_by_role("button", name="Count all that the filter finds"))
+    await hand.click(page.get_by_role("button", name="Count all that match the filters"))
     await expect(page.get_by_role("heading", name=re.compile("again"))).to_be_visible()
     await expect(page.get_by_text("3 matched")).to_be_visible()
     if await page.get_by_role("button", name=re.compile("^Send . again")).count():
@@ -82,7 +82,7 @@ async def test_a_channel_is_held_and_released_at_the_desk(desk: World, browser: 
     page = await signed_in(browser, desk, "supervisor", name="Kim")
     await page.goto(f"{desk.http}/desk/messages")
     hand = Hand(page, "hold a channel, and release it")
-    await hand.click(page.get_by_text("Hold something back"))
+    await hand.click(page.get_by_text("Hold messages"))
     form = page.locator("#hold form")
     await hand.choose(form.get_by_label("Channel"), "sms")
     await hand.say(form.get_by_label("Why"), "wrong words went out")

@@ -28,11 +28,11 @@ async def test_a_word_is_changed_approved_and_live_in_eight_steps(desk: World, b
         kim.get_by_label("English, SMS"), "{{ brand }}: your order {{ order.id }} is safe with us. {{ link }}"
     )
     await hand.click(kim.get_by_role("button", name="Save the draft"))
-    await expect(kim.get_by_text("Somebody else has to read and approve it.")).to_be_visible()
+    await expect(kim.get_by_text("Somebody else has to approve it.")).to_be_visible()
     # 5 to 7: the other one's page, the draft, its approval.
     await hand.click(lee.get_by_role("link", name="Words"))
     waiting = lee.get_by_role("region", name="Table of drafts").get_by_role("row").filter(has_text="Kim")
-    await expect(waiting).to_contain_text("waits for you")
+    await expect(waiting).to_contain_text("needs approval by you")
     await hand.click(waiting.get_by_role("link"))
     await hand.click(lee.get_by_role("button", name="Approve and make live"))
     await expect(lee.get_by_text("published by Lee")).to_be_visible()
@@ -61,7 +61,7 @@ async def test_mistakes_stand_at_their_field_and_nothing_is_lost(desk: World, br
     await page.reload()
     await expect(english).to_have_value("{{ brand }}: hello {{ nme }}")
     await page.get_by_role("button", name="Check").click()
-    await expect(page.get_by_role("status").filter(has_text="1 mistake, each at its text")).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="1 mistake, shown at each text")).to_be_visible()
     await expect(english).to_have_attribute("aria-invalid", "true")
     assert (await Axe().run(page, options=RULES)).response["violations"] == []
     await english.fill("{{ brand }}: hello " + "{{ order.id }} " * 20)
@@ -85,7 +85,7 @@ async def test_mistakes_stand_at_their_field_and_nothing_is_lost(desk: World, br
     await lee.get_by_role("button", name="Save the draft").click()
     await expect(lee.get_by_role("heading", name=re.compile("Draft by Kim, Lee"))).to_be_visible()
     # As for a real order, and tried on those that came.
-    await lee.get_by_label("Show it as for order").fill("ORD-1")
+    await lee.get_by_label("Preview for order").fill("ORD-1")
     await lee.get_by_role("button", name="Show", exact=True).click()
     await expect(lee.locator("#words")).to_contain_text("ORD-1")
     await lee.get_by_role("link", name="Try on recorded orders").click()

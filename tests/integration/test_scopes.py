@@ -283,7 +283,7 @@ async def test_what_waits_for_them_comes_first_and_leaves_with_them(world: World
     status, page = await technician.get("/desk")
     assert (status, "To do" in page, "R-1" in page, "Board" in page) == (200, True, True, False)
     status, page = await technician.get("/desk/orders/repair/R-1")
-    assert (status, "Told to you" in page, "Conversation" in page) == (200, True, False)
+    assert (status, "Messages to you" in page, "Conversation" in page) == (200, True, False)
     other = {"role": "technician", "id": "t-7", "name": "Another"}
     await world.accept(event("R-1", kind="order.updated", workflow="repair", assignee=other))
     assert [o["order_id"] for o in (await technician.get("/v1/orders?todo=true"))[1]["orders"]] == ["H-1"]
