@@ -20,7 +20,7 @@ from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
 from service.orders import Orders
 from service.timekeeping import ManualTime
-from tests.support import forking
+from tests.support import forking, statements
 from tests.support.collector import Collector
 from tests.support.dealing import dealt
 from tests.support.events import NOON
@@ -35,6 +35,7 @@ from tests.support.world import World, settings_for
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 forking.ALLOWED.set()
+statements.share()
 
 _numbers = itertools.count(1)
 # As many as a test has.

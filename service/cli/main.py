@@ -76,11 +76,12 @@ def run(
 @app.command()
 def demo(
     orders: Annotated[int, typer.Option(min=1, help="How many orders to simulate.")] = 40,
-    speed: Annotated[float, typer.Option(min=0, help="How many times faster than real time; 0: as the pack says.")] = 0.0,
+    speed: Annotated[float, typer.Option(min=0, help="How much faster than real time; 0: as the pack says.")] = 0.0,
     exit_: Annotated[bool, typer.Option("--exit", help="Print a summary and exit when all orders are done.")] = False,
     workflow: Annotated[str, typer.Option(help="Which workflow to simulate; by default the first one installed.")] = "",
     allow_public: Annotated[
-        bool, typer.Option("--allow-public", help="Accept connections from other machines, too: everybody who connects is an admin.")
+        bool,
+        typer.Option("--allow-public", help="Accept other machines, too: every caller is an admin."),
     ] = False,
 ) -> None:
     """Run the whole service in one process, with simulated orders; nothing is really sent."""
@@ -93,7 +94,7 @@ def demo(
 def check(
     directory: Annotated[Path | None, typer.Argument(help="A folder of packs, or one pack.")] = None,
     schema: Annotated[bool, typer.Option(help="Print the JSON Schema of workflow.yaml for editors.")] = False,
-    providers: Annotated[bool, typer.Option(help="Also ask Twilio whether the WhatsApp templates are approved.")] = False,
+    providers: Annotated[bool, typer.Option(help="Also ask Twilio if the WhatsApp templates are approved.")] = False,
 ) -> None:
     """Validate workflows and templates, and report all problems at once, with file and line."""
     from service.cli.checking import check_packs, print_schema
@@ -289,7 +290,7 @@ def keys_revoke(name: str) -> None:
 
 @keys_app.command("rotate")
 def keys_rotate(
-    alone: Annotated[bool, typer.Option("--alone", help="Do not wait for replicas of an older release: none is running.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Do not wait for older replicas: none is running.")] = False,
 ) -> None:
     """Re-encrypt everything with the current SECRET_KEY while the service runs; then remove SECRET_KEY_PREVIOUS."""
     from service.cli.rotating import rotate_keys

@@ -232,15 +232,16 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
     packs: list[Pack] = []
     problems = list(_misnamed(folder))
     sources: list[Source] = []
-    for file in files:
-        source, found = _read(file, version_of(file.parent))
+    versions = {file: version_of(file.parent) for file in files}
+    for file, version in versions.items():
+        source, found = _read(file, version)
         sources += [source] if source else []
         problems += found
     problems += lint_teams.differences(sources)
     problems += lint_parts.across(sources)
     teams = lint_teams.united(sources)
     for source in sources:
-        pack = _built(source.file, version_of(source.file.parent))
+        pack = _built(source.file, versions[source.file])
         packs += [_with_teams(pack, source, teams)] if pack else []
     return packs, problems
 
@@ -318,14 +319,18 @@ def _is_text(file: Path) -> bool:
 def version_of(folder: Path, over: Mapping[str, str | None] = {}) -> str:
     """Names this exact text of the pack: a digest of its files and the shared layouts. `over`: as a pack has it."""
     digest = hashlib.sha256()
+    beside = len(folder.parent.as_posix().rstrip("/")) + 1 if folder.parent.parts else 0
     for file, text in _with_over(folder, over):
-        digest.update(file.relative_to(folder.parent).as_posix().encode())
+        digest.update(file.as_posix()[beside:].encode())
         digest.update(file.read_bytes() if text is None else text.encode())
     return digest.hexdigest()[:12]
 
 
 def _with_over(folder: Path, over: Mapping[str, str | None]) -> Iterator[tuple[Path, str | None]]:
     """Each file in its order, and the text that stands over it, if there is one; without those that are left out."""
+    if not over:
+        yield from ((file, None) for file in _files(folder))
+        return
     instead = {folder / name: text for name, text in over.items()}
     for file in sorted({*_files(folder), *instead}):
         if file not in instead or instead[file] is not None:
