@@ -20,6 +20,8 @@ test: $(VENV)/.dev services  ## fresh machine to green tests, real RabbitMQ and 
 	@nice -n 10 $(MAKE) --no-print-directory lint & linting=$$!; \
 	$(BIN)/python -m $(TESTED) $(ARGS); tested=$$?; \
 	wait $$linting || { echo "make lint found something, see above"; exit 1; }; exit $$tested
+# What they compile is kept, whatever the shell says: four of them would compile it four times.
+test test-fast test-long coverage: export PYTHONDONTWRITEBYTECODE :=
 # Four of them on two cores: each waits two thirds of its time for nodes, processes and browsers.
 TESTED := pytest -n 4 --dist worksteal -q -m "not long"
 

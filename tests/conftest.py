@@ -1,6 +1,7 @@
-"""Fixtures: private nodes for the whole run, a fresh database and empty queues for each test."""
+"""Fixtures: nodes of our own for the whole run, a fresh database and empty queues for each test."""
 
 import asyncio
+import importlib
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -25,10 +26,11 @@ from tests.support.collector import Collector
 from tests.support.dealing import dealt
 from tests.support.events import NOON
 from tests.support.lost_answers import SHARE
-from tests.support.nodes import Postgres, Rabbit, connect, running
+from tests.support.nodes import HOSTS, OWN, Postgres, Rabbit, connect, running
 from tests.support.packs import all_packs
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
+from tests.support.sharing import folder_of_run, once, shared
 from tests.support.world import World, settings_for
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -37,10 +39,21 @@ hypothesis_settings.load_profile("untimed")
 forking.ALLOWED.set()
 statements.share()
 
+TESTS = Path(__file__).parent
 _numbers = itertools.count(1)
 # As many as a test has.
 MOST_PARTITIONS = 5
 POSTGRES = "postgres-rabbitmq"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Each test process begins at another file, so that they share out the work of rewriting assertions (its result is
+    kept beside the bytecode) rather than all do all of it."""
+    if OWN and session.config.args == session.config.getini("testpaths"):
+        files = sorted(TESTS.rglob("test_*.py"))
+        for file in files[int(OWN.removeprefix("gw")) :: len(HOSTS) - 1]:
+            importlib.import_module(".".join(file.relative_to(TESTS.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,32 +68,44 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL of our own."""
-    with running(Postgres) as node:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the test processes of this run meet."""
+    return folder_of_run(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def postgres(run_folder: Path) -> Iterator[Postgres]:
+    """A PostgreSQL of our own, for all test processes."""
+    with shared(run_folder, "postgres", lambda: running(Postgres)) as node:
         yield node  # type: ignore[misc]
 
 
 @pytest.fixture(scope="session")
-def rabbit() -> Iterator[Rabbit]:
-    """A RabbitMQ of our own."""
-    with running(Rabbit) as node:
-        yield node  # type: ignore[misc]
+def rabbit(run_folder: Path) -> Iterator[Rabbit]:
+    """A RabbitMQ of our own, for all test processes; `url` leads to a virtual host of this one."""
+    with shared(run_folder, "rabbit", lambda: running(Rabbit, hosts=HOSTS)) as node:
+        assert isinstance(node, Rabbit)
+        node.host = OWN or "/"
+        yield node
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres: Postgres) -> str:
+def migrated_template(postgres: Postgres, run_folder: Path) -> str:
     """A database with the current schema, copied for each test."""
-    asyncio.run(_execute(postgres, "CREATE DATABASE stagebell_template"))
-    asyncio.run(_migrated(postgres.url("stagebell_template")))
+
+    def make() -> None:
+        asyncio.run(_execute(postgres, "CREATE DATABASE stagebell_template"))
+        asyncio.run(_migrated(postgres.url("stagebell_template")))
+
+    once(run_folder, "migrated-postgres", make)
     return "stagebell_template"
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_file(run_folder: Path) -> Path:
     """A SQLite file with the current schema, copied for each test."""
-    file = tmp_path_factory.mktemp("ledger") / "template.db"
-    asyncio.run(_migrated(f"sqlite+aiosqlite:///{file}"))
+    file = run_folder / "template.db"
+    once(run_folder, "migrated-sqlite", lambda: asyncio.run(_migrated(f"sqlite+aiosqlite:///{file}")))
     return file
 
 
@@ -103,7 +128,7 @@ async def _execute(postgres: Postgres, statement: str) -> None:
 @pytest.fixture
 async def postgres_url(postgres: Postgres, migrated_template: str) -> AsyncIterator[str]:
     """A fresh PostgreSQL database; behind a forgetful network, if STAGEBELL_TEST_FORGETS says how often."""
-    name = f"t{next(_numbers)}"
+    name = f"t{OWN}_{next(_numbers)}"
     await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} {postgres.copied}")
     network = Proxy("127.0.0.1", postgres.port)
     network.forgets_commits = SHARE

@@ -33,7 +33,7 @@ _HIDDEN = ("at", "kind", "message", "provider")
 async def explain_order(workflow_name: str, order_id: str) -> int:
     """Print what is known of one order and why; the exit code."""
     settings = settings_module.load()
-    installed = packs.load(settings.workflows)
+    installed = packs.Packs(packs.build_all(settings.workflows))
     pack = installed.find(workflow_name)
     if pack is None:
         typer.echo(f"no workflow {workflow_name!r} is installed in {settings.workflows}", err=True)

@@ -17,7 +17,7 @@ from service.workflows import packs
 async def find_gap(since: datetime, *, as_json: bool) -> int:
     """Print the orders without a beginning; the exit code."""
     settings = settings_module.load()
-    starts = {pack.workflow.name: pack.workflow.starts for pack in packs.load(settings.workflows)}
+    starts = {pack.workflow.name: pack.workflow.starts for pack in packs.build_all(settings.workflows)}
     async with open_ledger(settings) as ledger:
         async with ledger.reading() as tx:
             found = await without_beginning(tx, since, starts)

@@ -93,7 +93,7 @@ async def create_key(role: str, name: str, scopes: Sequence[str] = ()) -> int:
     try:
         scope = read_scope(scopes)
         if role not in keys.ROLES or scopes:
-            check_fits(role, scope, packs.load(settings.workflows).workflows.values(), keys.ROLES)
+            check_fits(role, scope, (p.workflow for p in packs.build_all(settings.workflows)), keys.ROLES)
         said = written(scope)
         limits: JsonObject = {"scopes": said} if said else {}
         async with open_ledger(settings) as ledger, ledger.transaction() as tx:

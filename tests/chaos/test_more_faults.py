@@ -68,7 +68,7 @@ async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Sce
     await scene.start()
     publishing = asyncio.create_task(scene.publish(20, 32, per_second=25))
     await asyncio.sleep(1)
-    await asyncio.to_thread(rabbit.control, "close_all_connections", "maintenance")
+    await asyncio.to_thread(rabbit.control, "close_all_connections", "--vhost", rabbit.host, "maintenance")
     with contextlib.suppress(Exception):
         await publishing  # the publisher's own connection was closed as well
     published = [life for life in scene.lives if life]

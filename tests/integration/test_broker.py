@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import aio_pika
 import pytest
 from structlog.testing import capture_logs
+from yarl import URL
 
 from service.broker import rabbitmq
 from service.broker.port import (
@@ -38,7 +40,7 @@ async def proxy(rabbit: Rabbit) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def broker(rabbit_url: str, proxy: Proxy) -> AsyncIterator[RabbitBroker]:
-    b = RabbitBroker(f"amqp://guest:guest@127.0.0.1:{proxy.port}/")
+    b = RabbitBroker(str(URL(rabbit_url).with_port(proxy.port)))
     await b.connect(["tech"])
     yield b
     proxy.stalled.set()
@@ -73,7 +75,7 @@ async def test_a_queue_that_takes_nothing_holds_up_its_own_messages_alone(
 ) -> None:
     """As a quorum queue without a leader, which a crash of the broker may leave behind."""
     call = Message(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-2", "application/json", {})
-    queue = "{'%2F_escalations.tech', node()}"
+    queue = f"{{'{quote(rabbit.host, safe='')}_escalations.tech', node()}}"
     await asyncio.to_thread(rabbit.control, "eval", f"sys:suspend({queue}).")
     monkeypatch.setattr(rabbitmq, "PUBLISH_TIMEOUT_S", 1.0)
     assert await broker.publish([call, NEWS]) == [False, True]
@@ -131,7 +133,7 @@ async def test_nobody_has_to_listen_to_outcomes_and_it_is_told_once(broker: Rabb
 
 async def test_connections_that_the_broker_closes_are_made_again(broker: RabbitBroker, rabbit: Rabbit) -> None:
     subscription = await broker.subscribe(INTAKE, 10)
-    await asyncio.to_thread(rabbit.control, "close_all_connections", "maintenance")
+    await asyncio.to_thread(rabbit.control, "close_all_connections", "--vhost", rabbit.host, "maintenance")
     with pytest.raises(BrokerLost):
         async with asyncio.timeout(10):
             await subscription.batch(10)

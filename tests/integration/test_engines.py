@@ -164,7 +164,10 @@ async def test_a_listener_that_lost_its_connection_says_so_and_comes_back(postgr
     await asyncio.wait_for(woken.wait(), 10)
     woken.clear()
     admin = await way.connect()
-    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'NOTIFY stagebell_%'")
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'NOTIFY stagebell_%'"
+    )
     async with asyncio.timeout(5):
         while not listener.trouble:
             await asyncio.sleep(0.01)

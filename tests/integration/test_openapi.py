@@ -20,7 +20,7 @@ from tests.support.packs import all_packs
 from tests.support.world import ROOT, World
 
 # Of each operation. In the short form the admin, whom nothing is refused, tries what values do; others, who may what.
-EXAMPLES, OF_OTHERS = (12, 12) if LONG else (6, 2)
+EXAMPLES, OF_OTHERS = (12, 12) if LONG else (4, 1)
 SLOW = ("/v1/escalations/stream",)
 
 

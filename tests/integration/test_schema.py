@@ -17,7 +17,7 @@ from service.ledger.database.schema import CONTRACTED, MIGRATIONS, NewerSchema, 
 from service.ledger.database.upgrading import LEFT, SchemaError
 from service.ledger.sealing.state import WrongKey
 from tests.support.examples import LONG
-from tests.support.nodes import Postgres, connect
+from tests.support.nodes import OWN, Postgres, connect
 from tests.support.writers import Writers
 
 FROZEN = Path(__file__).parents[1] / "data" / "migrations.sha256"
@@ -32,10 +32,11 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
         return f"sqlite+aiosqlite:///{tmp_path}/empty.db"
     node: Postgres = request.getfixturevalue("postgres")
     connection = await connect(node.url("postgres"))
-    await connection.execute("DROP DATABASE IF EXISTS empty_one")
-    await connection.execute("CREATE DATABASE empty_one")
+    name = f"empty_{OWN}"
+    await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+    await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
-    return node.url("empty_one")
+    return node.url(name)
 
 
 # Upgrades begin at these revisions, and at once, which is how an empty database is filled, or with a stop after each

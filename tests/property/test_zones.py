@@ -35,7 +35,7 @@ from tests.support.world import ROOT
 
 ZONES = sorted(zoneinfo.available_timezones() - {"localtime"})
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-SERVICE = packs.load(ROOT / "templates").get("home_service").workflow
+SERVICE = packs.Packs(packs.build_all(ROOT / "templates")).get("home_service").workflow
 
 
 @lru_cache(maxsize=4096)

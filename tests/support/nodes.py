@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
@@ -25,17 +26,30 @@ PARTITIONING = "rabbitmq_consistent_hash_exchange"
 # A node's users, there from its start, as each call of `rabbitmqctl` takes seconds: the usual one, and one who may read
 # and write, and configure nothing.
 READER = "reader:secret"
-_DEFINITIONS = {
-    "vhosts": [{"name": "/"}],
-    "users": [
-        {"name": "guest", "password": "guest", "tags": ["administrator"]},
-        {"name": "reader", "password": "secret", "tags": []},
-    ],
-    "permissions": [
-        {"vhost": "/", "user": "guest", "configure": ".*", "write": ".*", "read": ".*"},
-        {"vhost": "/", "user": "reader", "configure": "^$", "write": ".*", "read": ".*"},
-    ],
-}
+_USERS = [
+    {"name": "guest", "password": "guest", "tags": ["administrator"]},
+    {"name": "reader", "password": "secret", "tags": []},
+]
+_MAY_CONFIGURE = {"guest": ".*", "reader": "^$"}
+# Test processes share a node of each kind, where each has databases and a virtual host of its own (pytest-xdist's names).
+OWN: Final = os.environ.get("PYTEST_XDIST_WORKER", "")
+HOSTS: Final = ("/", *(f"gw{n}" for n in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")))))
+
+
+def _definitions(hosts: Sequence[str]) -> dict[str, object]:
+    permissions = [
+        {"vhost": host, "user": user, "configure": configure, "write": ".*", "read": ".*"}
+        for host in hosts
+        for user, configure in _MAY_CONFIGURE.items()
+    ]
+    return {"vhosts": [{"name": host} for host in hosts], "users": _USERS, "permissions": permissions}
+
+
+class _Pickled:
+    """Handed to other processes without what is this one's own: the process that it began."""
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in vars(self).items() if key != "process"}
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -87,7 +101,7 @@ def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
         process.wait(10)
 
 
-class Postgres:
+class Postgres(_Pickled):
     """A PostgreSQL server in a folder of its own."""
 
     def __init__(
@@ -159,7 +173,7 @@ class Postgres:
             self.process = subprocess.Popen(
                 [*self._as_user, str(self.bin / "postgres"), "-D", str(self.data), "-p", str(self.port),
                  "-k", str(self.home), "-c", "listen_addresses=127.0.0.1", "-c", f"fsync={'on' if self.durable else 'off'}",
-                 "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "log_min_messages=fatal", *self.options],
+                 "-c", "max_connections=400", "-c", "shared_buffers=256MB", "-c", "log_min_messages=fatal", *self.options],
                 stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
         wait_for_port(self.port, self.process, self.log)
@@ -223,13 +237,20 @@ class Postgres:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-class Rabbit:
+class Rabbit(_Pickled):
     """A RabbitMQ node with its own name, ports, data and Erlang port mapper."""
 
     def __init__(
-        self, *, tls: bool = False, plugins: Sequence[str] = (PARTITIONING,), beside: "Rabbit | None" = None
+        self,
+        *,
+        tls: bool = False,
+        plugins: Sequence[str] = (PARTITIONING,),
+        hosts: Sequence[str] = ("/",),
+        beside: "Rabbit | None" = None,
     ) -> None:
         """`beside`: the node whose cluster this one may join; they share its port mapper, and its cookie."""
+        # The virtual host that `url` names.
+        self.host = "/"
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-mq-"))
         self.port, self.dist_port = free_port(), free_port()
         self.epmd_port: int = beside.epmd_port if beside else free_port()
@@ -238,7 +259,7 @@ class Rabbit:
         self.node = f"stagebell{os.getpid()}x{self.port}@localhost"
         self.log = self.home / "log"
         (self.home / "plugins").write_text(f"[{','.join(plugins)}].")
-        (self.home / "definitions.json").write_text(json.dumps(_DEFINITIONS))
+        (self.home / "definitions.json").write_text(json.dumps(_definitions(hosts)))
         (self.home / "rabbitmq.conf").write_text(
             "consumer_timeout = 1800000\nlog.console = false\nloopback_users = none\n"
             f"load_definitions = {self.home}/definitions.json\n" + (self._certify() if tls else "")
@@ -305,7 +326,7 @@ class Rabbit:
     @property
     def url(self) -> str:
         """For STAGEBELL_BROKER_URL."""
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{self.host.strip('/')}"
 
     def close(self, *, mapper: bool = True) -> None:
         """Stop, end its port mapper unless others need it, delete."""

@@ -15,7 +15,7 @@ ERRAND = (ROOT / "tests" / "data" / "errand.yaml").read_text("utf-8")
 @lru_cache(maxsize=1)
 def all_packs() -> Packs:
     """Every pack."""
-    return packs.load(ROOT / "templates")
+    return Packs(packs.build_all(ROOT / "templates"))
 
 
 def device_pickup() -> Pack:
