@@ -117,7 +117,7 @@ class StraightWay:
         """From now on these send."""
         self._workers = {worker.channel: worker for worker in workers}
         for worker in self._workers.values():
-            worker.tell_room(self.freed)
+            worker.places.tell(self.freed)
 
     def room(self, wanted: int) -> int | None:
         """How many of so many messages every channel would begin now; None: no channel is worth waiting for."""

@@ -23,6 +23,7 @@ from service.dispatch.guards import SendLimits
 from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.overtaken import overtaken
+from service.dispatch.places import Line, Places
 from service.dispatch.preparing import Preparer, Ready, over, unsaid
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended, Outcome
@@ -43,11 +44,6 @@ from service.telemetry import metrics, tracing
 
 log = structlog.get_logger(__name__)
 
-CLAIM_AT_ONCE: Final = 100
-# A process that dies in its sends leaves all of them unanswered: a new one begins a few, and more as answers come.
-FIRST_AT_ONCE: Final = 4
-# One in so many places of a channel is for codes alone.
-CODES_SHARE: Final = 10
 LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
 
@@ -58,22 +54,6 @@ class _Begun(Struct):
     ready: Sequence[tuple[ClaimedMessage, Composed]]
     ended: Sequence[tuple[ClaimedMessage, Ended]]
     count: int
-
-
-class _Line(Struct):
-    """One of the two lines of a channel: of codes, or of everything else.
-
-    `claiming`: places taken while it claims; `held`: by transactions whose messages come the straight way. `is_clear`:
-    when it last looked nothing was left to be claimed.
-    """
-
-    codes: bool
-    wake: asyncio.Event
-    looked_at: datetime
-    is_full: bool = False
-    claiming: int = 0
-    held: int = 0
-    is_clear: bool = False
 
 
 class Worker:
@@ -99,33 +79,26 @@ class Worker:
         self.lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
         self._sending: set[asyncio.Task[None]] = set()
         topics = {codes: dispatch_topic(route.channel, codes=codes) for codes in (True, False)}
-        self._lines = [
-            _Line(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()
-        ]
-        self._at_once = min(FIRST_AT_ONCE, route.concurrent)
+        lines = [Line(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()]
+        self.places = Places(route.concurrent, lines)
         self._is_open = True
-        self._freed: asyncio.Event | None = None
-
-    def tell_room(self, freed: asyncio.Event) -> None:
-        """Set this whenever `room` may have grown."""
-        self._freed = freed
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
         try:
-            await asyncio.gather(*(self._run(line, stopping) for line in self._lines))
+            await asyncio.gather(*(self._run(line, stopping) for line in self.places.lines))
         finally:
             await self._finish()
 
-    async def _run(self, line: _Line, stopping: asyncio.Event) -> None:
+    async def _run(self, line: Line, stopping: asyncio.Event) -> None:
         (stay_prompt if line.codes else give_way)()
         await run_loop("dispatch", partial(self._turn, line, stopping), stopping, channel=self._route.channel)
 
-    async def _turn(self, line: _Line, stopping: asyncio.Event) -> None:
+    async def _turn(self, line: Line, stopping: asyncio.Event) -> None:
         if not await self._round(line):
             await self._rest(line, stopping)
 
-    async def _rest(self, line: _Line, stopping: asyncio.Event) -> None:
+    async def _rest(self, line: Line, stopping: asyncio.Event) -> None:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
         if stopping.is_set():
             return
@@ -139,17 +112,17 @@ class Worker:
             until = min(until, due)
         await self._orders.time.wait(line.wake, until)
 
-    async def _next_due(self, line: _Line) -> datetime | None:
+    async def _next_due(self, line: Line) -> datetime | None:
         async with self._orders.ledger.reading() as tx:
             return await claims.next_due(tx, self._route.channel, line.looked_at)
 
-    async def _round(self, line: _Line) -> bool:
+    async def _round(self, line: Line) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
         line.wake.clear()
         line.looked_at = self._orders.time.now()
-        wanted = self._places_left(line)
+        wanted = self.places.left(line)
         permits = self._route.permits(wanted) if wanted > 0 else 0
-        if self._route.is_probing and (self._sending or any(other.claiming for other in self._lines)):
+        if self._route.is_probing and (self._sending or self.places.is_anybody_claiming):
             permits = 0  # one probe, whichever line it comes from; its end wakes the other
         # Before the claim is awaited, so that a place that comes free meanwhile is noticed.
         line.is_full = permits <= 0
@@ -165,18 +138,19 @@ class Worker:
                 self._start(c, composed)
         finally:
             line.claiming = 0
-            self._wake_full()
+            self.places.wake_full()
         for c, ended in begun.ended:
             self._outcomes.put(Outcome(c.message.id, c.message.order_id, ended, c.fencing_token))
         line.is_full = begun.count == permits
         line.is_clear = not line.is_full
-        if line.is_clear and self._freed:
-            self._freed.set()
+        if line.is_clear:
+            self.places.wake_full()
         return begun.count == permits
 
     def _start(self, c: ClaimedMessage, composed: Composed) -> None:
         task = asyncio.create_task(self._send(c, composed))
         self._sending.add(task)
+        self.places.took()
         task.add_done_callback(self._sent)
 
     def hold(self, *, codes: bool) -> bool:
@@ -184,14 +158,18 @@ class Worker:
 
         So it has while anything may wait, while a cap or a rate may turn it away, and while providers are only probed.
         """
-        line = self._line(codes=codes)
-        if not self._is_open or self._has_to_claim or self._may_wait_in(line):
+        line = self.places.line(codes=codes)
+        if not self._is_open or self._has_to_claim or line.may_hide_some:
             return False
         wanted = line.held + 1
-        if self._places_left(line) <= 0 or self._route.permits(wanted) < wanted:
+        if self.places.left(line) <= 0 or self._route.permits(wanted) < wanted:
             return False
-        line.held += 1
+        self.places.hold(line)
         return True
+
+    def let_go(self, *, codes: bool) -> None:
+        """Give back a place that was held."""
+        self.places.let_go(self.places.line(codes=codes))
 
     def room(self, wanted: int) -> int | None:
         """How many of so many messages, none of them codes, it would `hold`; None: none, and that is so for a while.
@@ -203,25 +181,14 @@ class Worker:
             return None
         if not self._sending:
             return wanted
-        line = self._line(codes=False)
-        places = 0 if self._may_wait_in(line) else min(wanted, self._places_left(line))
+        line = self.places.line(codes=False)
+        places = 0 if line.may_hide_some else min(wanted, self.places.left(line))
         places = self._route.permits(places) if places > 0 else 0
-        return places if places == wanted or 2 * places >= self._at_once else 0
+        return places if places == wanted or self.places.is_half(places) else 0
 
     @property
     def _has_to_claim(self) -> bool:
         return self._route.is_rated or self._route.is_probing or self._preparer.is_counted
-
-    def _may_wait_in(self, line: _Line) -> bool:
-        return not line.is_clear or line.claiming > 0 or line.wake.is_set()
-
-    def _line(self, *, codes: bool) -> _Line:
-        return next(line for line in self._lines if line.codes == codes)
-
-    def let_go(self, *, codes: bool) -> None:
-        """Give back a place that was held."""
-        self._line(codes=codes).held -= 1
-        self._wake_full()
 
     async def windows(
         self, tx: Transaction, claimed: Sequence[ClaimedMessage], now: datetime
@@ -240,23 +207,7 @@ class Worker:
         except Exception as error:
             self._outcomes.put(Outcome(c.message.id, c.message.order_id, unsaid(c, error), c.fencing_token))
 
-    def _places_left(self, line: _Line) -> int:
-        """How many may be sent now: a few places stay those of codes, however much else there is."""
-        for_codes = -(-self._route.concurrent // CODES_SHARE) if self._route.concurrent > 1 else 0
-        taken = len(self._sending) + sum(other.claiming + other.held for other in self._lines)
-        if line.codes:
-            return min(max(1, for_codes), min(self._at_once + for_codes, self._route.concurrent) - taken)
-        return min(CLAIM_AT_ONCE, min(self._at_once, self._route.concurrent - for_codes) - taken)
-
-    def _wake_full(self) -> None:
-        """Places came free."""
-        for line in self._lines:
-            if line.is_full:
-                line.wake.set()
-        if self._freed:
-            self._freed.set()
-
-    async def _begin_surely(self, permits: int, line: _Line) -> _Begun:
+    async def _begin_surely(self, permits: int, line: Line) -> _Begun:
         """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""
         tried = _Begun([], [], 0)
         try:
@@ -272,7 +223,7 @@ class Worker:
         ended = [(c, x) for c, x in tried.ended if c.message.id in ours]
         return _Begun(ready, ended, len(ours))
 
-    async def _begin(self, permits: int, begun: _Begun, line: _Line) -> None:
+    async def _begin(self, permits: int, begun: _Begun, line: Line) -> None:
         """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
@@ -307,8 +258,7 @@ class Worker:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
-        self._at_once = min(self._at_once + 1, self._route.concurrent)
-        self._wake_full()
+        self.places.came_free()
 
     async def _send(self, c: ClaimedMessage, composed: Composed) -> None:
         answer: SendResult
@@ -347,7 +297,7 @@ class Worker:
         """Wait for running sends, bounded by the caller's patience, and for their answers to be written."""
         try:
             self._is_open = False
-            while self._sending or any(line.held for line in self._lines):
+            while self._sending or self.places.held:
                 # What is committed meanwhile as begun here is sent here.
                 await asyncio.wait(set(self._sending) or {asyncio.create_task(asyncio.sleep(0.01))})
         except asyncio.CancelledError:

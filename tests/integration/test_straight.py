@@ -10,7 +10,7 @@ from sqlalchemy import event as happening
 from sqlalchemy import select
 from yarl import URL
 
-from service.dispatch.worker import FIRST_AT_ONCE
+from service.dispatch.places import FIRST_AT_ONCE
 from service.intake.decoding import Incoming
 from service.ledger.database.faults import DatabaseError
 from service.ledger.messages.suppressions import suppress
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.uninterrupted
 async def looked(world: World) -> None:
     """Wait until every channel's loops have looked once and found nothing."""
     workers = world.app._straight._workers.values()
-    await world.until(lambda: all(line.is_clear and not line.wake.is_set() for w in workers for line in w._lines))
+    await world.until(lambda: all(line.is_clear and not line.wake.is_set() for w in workers for line in w.places.lines))
 
 
 async def sent_straight(world: World) -> list[tuple[str, str, bool]]:

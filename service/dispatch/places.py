@@ -1,0 +1,107 @@
+"""The places of one channel: how many of its messages may be on their way at once, and for whom they are."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+CLAIM_AT_ONCE: Final = 100
+# A process that dies in its sends leaves all of them unanswered: a new one begins a few, and more as answers come.
+FIRST_AT_ONCE: Final = 4
+# One in so many places of a channel is for codes alone.
+CODES_SHARE: Final = 10
+
+
+class Line(Struct):
+    """One of the two lines of a channel: of codes, or of everything else.
+
+    `claiming`: places taken while it claims; `held`: by transactions whose messages come the straight way. `is_clear`:
+    when it last looked nothing was left to be claimed.
+    """
+
+    codes: bool
+    wake: asyncio.Event
+    looked_at: datetime
+    is_full: bool = False
+    claiming: int = 0
+    held: int = 0
+    is_clear: bool = False
+
+    @property
+    def may_hide_some(self) -> bool:
+        """Whether something may wait in it."""
+        return not self.is_clear or self.claiming > 0 or self.wake.is_set()
+
+
+class Places:
+    """Those that are taken by sends, by claims and by whoever holds some; lines that found none hear of new ones.
+
+    `sending`: how many sends are on their way.
+    """
+
+    def __init__(self, most: int, lines: Sequence[Line]) -> None:
+        """`most`: how many there are in the end."""
+        self.lines = lines
+        self.sending = 0
+        self._most = most
+        self._at_once = min(FIRST_AT_ONCE, most)
+        self._freed: asyncio.Event | None = None
+
+    def tell(self, freed: asyncio.Event) -> None:
+        """Set this, too, whenever there may be more."""
+        self._freed = freed
+
+    def line(self, *, codes: bool) -> Line:
+        """One of the two."""
+        return next(line for line in self.lines if line.codes == codes)
+
+    @property
+    def is_anybody_claiming(self) -> bool:
+        """Whether places are taken by a claim that goes on."""
+        return any(line.claiming for line in self.lines)
+
+    @property
+    def held(self) -> int:
+        """How many are held for messages that come the straight way."""
+        return sum(line.held for line in self.lines)
+
+    def left(self, line: Line) -> int:
+        """How many may be sent now: a few places stay those of codes, however much else there is."""
+        for_codes = -(-self._most // CODES_SHARE) if self._most > 1 else 0
+        taken = self.sending + self.held + sum(other.claiming for other in self.lines)
+        if line.codes:
+            return min(max(1, for_codes), min(self._at_once + for_codes, self._most) - taken)
+        return min(CLAIM_AT_ONCE, min(self._at_once, self._most - for_codes) - taken)
+
+    def is_half(self, places: int) -> bool:
+        """Whether these are half of what may be on its way by now."""
+        return 2 * places >= self._at_once
+
+    def took(self) -> None:
+        """A send has begun."""
+        self.sending += 1
+
+    def came_free(self) -> None:
+        """A send has ended: with each, one more may be on its way."""
+        self.sending -= 1
+        self._at_once = min(self._at_once + 1, self._most)
+        self.wake_full()
+
+    def hold(self, line: Line) -> None:
+        """Take a place for a message that comes the straight way."""
+        line.held += 1
+
+    def let_go(self, line: Line) -> None:
+        """Give it back."""
+        line.held -= 1
+        self.wake_full()
+
+    def wake_full(self) -> None:
+        """Places came free."""
+        for line in self.lines:
+            if line.is_full:
+                line.wake.set()
+        if self._freed:
+            self._freed.set()
