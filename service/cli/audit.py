@@ -49,6 +49,9 @@ def moment(name: str, text: str | None) -> datetime | None:
 
 async def export(since: datetime | None, until: datetime | None, *, as_csv: bool) -> int:
     """Print all lines, oldest first, as JSON lines or CSV; the exit code."""
+    if since and until and until <= since:
+        typer.echo("--until: lies not after --since, so that nothing can be found", err=True)
+        return 1
     async with open_ledger() as ledger:
         async with ledger.transaction() as tx:
             await keep(tx, "audit.exported")

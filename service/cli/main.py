@@ -210,7 +210,7 @@ def webhook_secret(
     """Print the secret with which webhooks to this address are signed (Standard Webhooks)."""
     from service.cli.running import print_webhook_secret
 
-    run_async(print_webhook_secret(url))
+    sys.exit(run_async(print_webhook_secret(url)))
 
 
 audit_app = typer.Typer(help="The audit log: who saw and did what.", no_args_is_help=True)

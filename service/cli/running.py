@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import structlog
 import typer
@@ -24,6 +25,7 @@ from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
 from service.ledger.database.upgrading import SchemaError
 from service.providers import ledger_of
+from service.setting_values import one_line
 from service.settings import Settings
 from service.telemetry import logs, tracing
 from service.webhooks import secret_for
@@ -91,6 +93,11 @@ async def create_key(role: str, name: str, scopes: Sequence[str] = ()) -> int:
     """Print a new key, alone on the last line."""
     settings = settings_module.load()
     try:
+        name = one_line(name.strip())
+    except ValueError as error:
+        typer.echo(f"NAME: {error}; it says whose key it is", err=True)
+        return 1
+    try:
         scope = read_scope(scopes)
         if role not in keys.ROLES or scopes:
             check_fits(role, scope, (p.workflow for p in packs.build_all(settings.workflows)), keys.ROLES)
@@ -133,9 +140,14 @@ async def revoke_keys(name: str) -> int:
     return 0
 
 
-async def print_webhook_secret(url: str) -> None:
-    """The receiver checks signatures with this."""
+async def print_webhook_secret(url: str) -> int:
+    """The receiver checks signatures with this; the exit code."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        typer.echo("URL: write the receiver's address as it is called, such as https://shop.example/hook", err=True)
+        return 1
     async with open_ledger() as ledger:
         async with ledger.transaction() as tx:
             await keep(tx, "webhook_secret.shown")
         typer.echo(secret_for(ledger.keyring, url))
+    return 0

@@ -97,6 +97,8 @@ async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
     assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 0
     assert (await run(tmp_path, env, "keys", "revoke", "desk-1")).returncode == 1
     assert (await run(tmp_path, env, "keys", "create", "--role", "king", "x")).returncode == 1
+    nobody = await run(tmp_path, env, "keys", "create", "--role", "agent", " ")
+    assert (nobody.returncode, "whose key" in nobody.stderr) == (1, True)
     limits = ["--scope", "provider:v-9", "--scope", "workflow:home_service"]
     assert (await run(tmp_path, env, "keys", "create", "--role", "provider", *limits, "clerk")).returncode == 0
     assert "workflow:home_service  provider:v-9" in (await run(tmp_path, env, "keys", "list")).stdout

@@ -93,3 +93,22 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
     }
     assert documented - fields == set(), "docs/settings.md describes what cannot be set"
     assert fields - documented - hidden == set(), "add these to docs/settings.md"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("STAGEBELL_BRAND=Cedar\nstagebell_brand=Oak\n", "STAGEBELL_BRAND: stands twice in .env"),
+        ('STAGEBELL_TEAM_URLS={"tech": [], "tech": ["webhook+https://x.example"]}\n', "TEAM_URLS: tech: comes twice"),
+    ],
+)
+def test_what_is_said_twice_and_differs_is_refused(lines: str, words: str) -> None:
+    Path(".env").write_text(lines)
+    with pytest.raises(SettingsError) as refused:
+        settings_module.load()
+    assert words in str(refused.value)
+
+
+def test_what_is_said_twice_alike_is_said_once() -> None:
+    Path(".env").write_text("STAGEBELL_BRAND=Cedar\nSTAGEBELL_BRAND=Cedar\n")
+    assert settings_module.load().brand == "Cedar"

@@ -119,6 +119,8 @@ def test_a_folder_of_several_packs_is_asked_for_one() -> None:
         ("currency: USD\nsms: {XX: 1}", "no country"),
         ("currency: USD\nsms: {IN: -1}", "is no price"),
         ("currency: USD\nsms: {IN: cheap}", "is no price"),
+        ("currency: USX\nsms: 1", "no ISO 4217"),
+        ("currency: USD\nsms: {IN: 1, IN: 2}", "IN: is said twice"),
         ("[1]", "must be a mapping"),
         ("a: [", "cannot be read"),
     ],
