@@ -1,16 +1,18 @@
 """What is other in a new pack, and for whom, from the packs alone: in words, nothing played."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Final, Literal, TypeVar
 
 from msgspec import Struct, structs
 
 from service.domain.brands import Brand
 from service.domain.clocks.kinds import KINDS
+from service.domain.parts import PartRules
 from service.domain.promises import ClockSpec
 from service.domain.workflow import Notice, Status, Workflow
-from service.foresight.said import changed_fields, clock_rule, notice_rule, shown
+from service.foresight.said import changed_fields, changes, clock_rule, length_of, notice_rule, rule_in_words, shown
 from service.workflows.packs import Pack
 
 Kind = Literal["notice", "text", "promise", "plan", "status", "stage", "move", "reason", "team", "brand", "workflow"]
@@ -32,6 +34,7 @@ _ELSEWHERE: Final = frozenset(
         "demo",
         "brands",
         "locale_fallback",
+        "parts",
     }
 )
 # Fields of a notice and how to say that they changed.
@@ -43,11 +46,15 @@ _NOTICE_WORDS: Final = {
     "quiet": "does in quiet hours: {after} instead of {before}",
     "valid_for": "is worth telling for {after} instead of {before}",
     "when": "is told only where {after} instead of {before}",
+    "channel_when": "goes by a channel only where {after} instead of {before}",
+    "audience_when": "goes to an audience only where {after} instead of {before}",
+    "bundle": "waits for others {after} instead of {before}",
+    "throttle": "is told about one order at {after} instead of {before}",
+    "unless_whole_tells": "is left to the whole where that tells {after} instead of {before}",
     "once": "is told once an order: {after} instead of {before}",
     "secret": "carries the code {after} instead of {before}",  # nosec B105 - words, no password
 }
 _CLOCK_WORDS: Final = {
-    "within": "has {after} instead of {before}",
     "statuses": "runs in {after} instead of {before}",
     "paused_in": "is paused in {after} instead of {before}",
     "notify": "tells {after} instead of {before} when it is due",
@@ -91,10 +98,12 @@ def differences(old: Pack, new: Pack) -> PackDifference:
         *_named("team", was.teams, would.teams, lambda t: [t.name], shown),
         *_brands(was, would),
         *_languages(was, would),
+        *_parts(was, would),
         *_named("stage", was.stages, would.stages, lambda _s: ["customer"], lambda s: shown(s.titles)),
         *(
-            Difference("workflow", field, [], f"{field} is {shown(after)} instead of {shown(before)}")
+            Difference("workflow", field, [], says)
             for field, before, after in changed_fields(was, would, _ELSEWHERE)
+            for says in changes(field.replace("_", " "), before, after)
         ),
     ]
     return PackDifference(would.name, was.version, would.version, found)
@@ -117,9 +126,12 @@ def _named(
             yield Difference(kind, name, whom(new), f"{name} is new: {rule(new)}")
             continue
         for field, a, b in changed_fields(before, new):
-            says = words.get(field, f"{field.replace('_', ' ')} is {{after}} instead of {{before}}")
             concerned = list(dict.fromkeys([*whom(before), *whom(new)]))
-            yield Difference(kind, name, concerned, f"{name} {says.format(before=shown(a), after=shown(b))}")
+            if field in words:
+                says = [f"{name} {words[field].format(before=shown(a), after=shown(b))}"]
+            else:
+                says = [*changes(f"{name} {field.replace('_', ' ')}", a, b)]
+            yield from (Difference(kind, name, concerned, each) for each in says)
 
 
 def _notices(was: Workflow, would: Workflow) -> Iterator[Difference]:
@@ -159,6 +171,21 @@ def _languages(was: Workflow, would: Workflow) -> Iterator[Difference]:
         yield Difference("workflow", "locale_fallback", ["customer"], says)
 
 
+def _parts(was: Workflow, would: Workflow) -> Iterator[Difference]:
+    """Which orders may be parts, how many are expected, and where the whole stands by them: rule by rule."""
+    before, after = was.parts or PartRules(frozenset()), would.parts or PartRules(frozenset())
+    for field, a, b in changed_fields(before, after, {"rules"}):
+        yield Difference("workflow", "parts", [], f"parts: {field} is {shown(b)} instead of {shown(a)}")
+    if before.rules != after.rules:
+        old, new = ([rule_in_words(r) for r in rules.rules] for rules in (before, after))
+        says = "where a whole stands follows from its parts by other rules"
+        yield Difference("workflow", "parts", ["customer"], says, _lines(old, new))
+
+
+def _lines(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    return [*difflib.unified_diff(before, after, "was", "would be", lineterm="", n=1)][2:]
+
+
 def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
     both = {**was.clocks, **would.clocks}
     promises = {name for name, spec in both.items() if KINDS[spec.kind].is_promise}
@@ -172,11 +199,23 @@ def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
             found += [reason.team] if reason else []
         return list(dict.fromkeys(found))
 
+    def rule(spec: ClockSpec) -> str:
+        return clock_rule((would if spec.name in would.clocks else was).clocks[spec.name])
+
+    def without_length(spec: ClockSpec) -> ClockSpec:
+        """Said by itself: a fixed one, or one that orders say."""
+        return structs.replace(spec, within=timedelta(0), length_from=None)
+
     kinds: tuple[tuple[Kind, set[str]], ...] = (("promise", promises), ("plan", both.keys() - promises))
     for kind, names in kinds:
-        old = {n: c for n, c in was.clocks.items() if n in names}
-        new = {n: c for n, c in would.clocks.items() if n in names}
-        yield from _named(kind, old, new, whom, clock_rule, _CLOCK_WORDS)
+        old = {n: without_length(c) for n, c in was.clocks.items() if n in names}
+        new = {n: without_length(c) for n, c in would.clocks.items() if n in names}
+        yield from _named(kind, old, new, whom, rule, _CLOCK_WORDS)
+        for name in (n for n in new if n in old):
+            before, after = was.clocks[name], would.clocks[name]
+            if length_of(before) != length_of(after):
+                says = f"{name} has {length_of(after)} instead of {length_of(before)}"
+                yield Difference(kind, name, list(dict.fromkeys([*whom(before), *whom(after)])), says)
 
 
 def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
@@ -190,7 +229,11 @@ def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
         would.statuses,
         told,
         lambda s: f"stage {s.stage}, tells {shown(s.notices)}",
-        {"notices": "tells {after} instead of {before} on entering", "stage": "shows as {after} instead of {before}"},
+        {
+            "notices": "tells {after} instead of {before} on entering",
+            "stage": "shows as {after} instead of {before}",
+            "when": "tells only where {after} instead of {before}",
+        },
     )
     for name in would.moves.keys() & was.moves.keys():
         added, gone = would.moves[name] - was.moves[name], was.moves[name] - would.moves[name]
@@ -209,10 +252,8 @@ def _texts(old: Pack, new: Pack) -> Iterator[Difference]:
             continue
         whom, what = _template(name, old.workflow, new.workflow)
         how = "is new" if name not in before else "is gone" if name not in after else "says something else"
-        lines = difflib.unified_diff(
-            before.get(name, "").splitlines(), after.get(name, "").splitlines(), "was", "would be", lineterm="", n=1
-        )
-        yield Difference("text", name, whom, f"{what} {how}", list(lines)[2:])
+        lines = _lines(before.get(name, "").splitlines(), after.get(name, "").splitlines())
+        yield Difference("text", name, whom, f"{what} {how}", lines)
 
 
 def _template(name: str, *workflows: Workflow) -> tuple[list[str], str]:

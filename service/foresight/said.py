@@ -1,19 +1,30 @@
 """Values of a pack in words, for people who compare two of them."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import time, timedelta
+from itertools import groupby
 from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from service.domain.calendars import Calendar, Spans
 from service.domain.clocks.kinds import KINDS
-from service.domain.promises import ClockSpec
+from service.domain.conditions.judging import in_words as in_words_of
+from service.domain.conditions.tree import All, AnyOf, Condition, Not, Predicate
+from service.domain.parts import PartRule
+from service.domain.promises import ClockSpec, Escalate
 from service.domain.rungs import Rung
 from service.domain.workflow import Notice, Status
 from service.workflows.durations import in_words, length_in_words
 
 # So many characters of a value are shown where nobody has found better words for it.
 _LONGEST: Final = 200
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_HOURS: Final = 24
+# So many days off are named, more are counted.
+_FEW: Final = 3
+# The path by which conditions ask how often the order entered the status that it is in.
+_COUNT: Final = "visits"
 
 
 def shown(value: Any) -> str:
@@ -26,10 +37,15 @@ def shown(value: Any) -> str:
         return in_words(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
+    if isinstance(value, float) and 0 < value < 1:
+        return f"{value:.0%}"
     if isinstance(value, tuple) and value and isinstance(value[0], Rung):
         return ladder_in_words(value)
+    if words := _of_its_own(value):
+        return _short(words)
     if isinstance(value, Struct):
         kept = {f: v for f, v in structs.asdict(value).items() if v not in (None, "", (), frozenset(), {}, False)}
+        kept.pop("name", None)
         return _short(", ".join(f"{f} {shown(v)}" for f, v in kept.items()))
     if isinstance(value, Mapping):
         return _short("; ".join(f"{shown(k)}: {shown(v)}" for k, v in value.items()))
@@ -38,6 +54,42 @@ def shown(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return _short(", ".join(map(shown, value)))
     return _short(str(value))
+
+
+def _of_its_own(value: Any) -> str:
+    """What has words of its own; empty for all else."""
+    match value:
+        case Predicate() | All() | AnyOf() | Not():
+            return condition_in_words(value)
+        case Calendar():
+            zone = f"the zone of {value.zone_from}, else {value.timezone}" if value.zone_from else value.timezone
+            alike = groupby(range(len(_DAYS)), key=value.week.__getitem__)
+            days = [f"{_days(of)} {_spans(spans)}" for spans, of in alike if spans]
+            special = [f"{day.isoformat()} {_spans(spans)}" for day, spans in sorted(value.special.items()) if spans]
+            closed = [day.isoformat() for day, spans in sorted(value.special.items()) if not spans]
+            listed = ", ".join(closed) if len(closed) <= _FEW else f"{len(closed)} days"
+            days += [*special, *([f"closed on {listed}"] if closed else [])]
+            return f"{', '.join(days)} ({zone})"
+        case Escalate():
+            severity = f" ({value.severity})" if value.severity else ""
+            where = f", where {condition_in_words(value.when)}" if value.when else ""
+            return f"{value.reason}{severity}{where}" + ("" if value.auto_resolve else ", until somebody resolves it")
+        case _:
+            return ""
+
+
+def _days(of: Iterable[int]) -> str:
+    first, *more = of
+    return f"{_DAYS[first]}-{_DAYS[more[-1]]}" if more else _DAYS[first]
+
+
+def _spans(spans: Spans) -> str:
+    return " and ".join(f"{_clock(begin)}-{_clock(end)}" for begin, end in spans) or "closed"
+
+
+def _clock(minute: int) -> str:
+    hours, rest = divmod(minute, 60)
+    return f"{hours if hours <= _HOURS else hours - _HOURS:02}:{rest:02}"
 
 
 def _short(text: str) -> str:
@@ -50,12 +102,31 @@ def notice_rule(notice: Notice, statuses: Mapping[str, Status]) -> str:
     return f"{shown(notice.audiences)} by {by}, {' or '.join(_occasions(notice, statuses))}"
 
 
+def condition_in_words(condition: Condition) -> str:
+    """`price is over 500 EUR and (insured is given or not (assignee.name begins with Test))`."""
+    match condition:
+        case Predicate():
+            return in_words_of(condition, so=True).replace(_COUNT, "how often it was entered", 1)
+        case Not(inner):
+            return f"not ({condition_in_words(inner)})"
+        case All(parts):
+            return " and ".join(map(condition_in_words, parts))
+        case AnyOf(parts):
+            return f"({' or '.join(map(condition_in_words, parts))})"
+
+
+def rule_in_words(rule: PartRule) -> str:
+    """Where a whole stands by its parts: `delivered, where all delivered`."""
+    return f"{rule.to}, where {rule.said}"
+
+
 def ladder_in_words(rungs: Sequence[Rung]) -> str:
     """`push, whatsapp, then sms 2 minutes after unless delivered`."""
     steps = [shown(rungs[0].channels)] if rungs else []
     for rung in rungs[1:]:
         unless = f" unless {rung.unless}" if rung.unless else ""
-        steps.append(f"{shown(rung.channels)} {in_words(rung.after)} after{unless}")
+        where = f" where {condition_in_words(rung.when)}" if rung.when else ""
+        steps.append(f"{shown(rung.channels)} {in_words(rung.after)} after{unless}{where}")
     return ", then ".join(steps)
 
 
@@ -69,6 +140,12 @@ def _occasions(notice: Notice, statuses: Mapping[str, Status]) -> list[str]:
     found += [f"when rows are added to {', '.join(sorted(notice.on_rows))}"] if notice.on_rows else []
     found += ["when an agent sends it"] if notice.manual else []
     return found or ["when a clock says so"]
+
+
+def length_of(spec: ClockSpec) -> str:
+    """How long a clock may take; of a length that orders say, in which unit."""
+    unit = spec.length_from.unit if spec.length_from else None
+    return length_in_words(spec) + (f", in units of {in_words(unit)}" if unit else "")
 
 
 def clock_rule(spec: ClockSpec) -> str:
@@ -88,3 +165,16 @@ def changed_fields(was: Struct, would: Struct, but: Set[str] = frozenset()) -> I
         before, after = getattr(was, field), getattr(would, field)
         if field not in but and before != after:
             yield field, before, after
+
+
+def changes(what: str, was: Any, would: Any) -> Iterator[str]:
+    """What is other, one sentence for each thing that is: of values by name those that differ, and their fields."""
+    if isinstance(was, Mapping) and isinstance(would, Mapping):
+        for key in dict.fromkeys([*was, *would]):
+            if was.get(key) != would.get(key):
+                yield from changes(f"{what} {key}", was.get(key), would.get(key))
+    elif isinstance(was, Struct) and type(was) is type(would) and not _of_its_own(was):
+        for field, before, after in changed_fields(was, would):
+            yield from changes(f"{what} {field.replace('_', ' ')}", before, after)
+    else:
+        yield f"{what} is {shown(would)} instead of {shown(was)}"

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -52,6 +53,9 @@ RESULTS: Sequence[ProviderResult | Ended] = (
     Ended("held", "held by Kim", "held"),
 )
 RECEIPTS = (*[Receipt("delivered", "x")] * 4, Receipt("undelivered", "x", "30003", "unreachable"), Receipt("read", "x"))
+
+
+MOST_RESENT = 1000
 
 
 class MixedLives:
@@ -188,9 +192,16 @@ class MixedLives:
                 number = int(name.removeprefix("E-"))
                 await opt_outs.stop(self.orders, "sms", f"+9198{number:08d}", ["s"], "STOP")
 
-        if dice.random() < 0.7:
-            wanted = WantedMessages(states=("failed", "undelivered", "superseded"), since=now - timedelta(hours=2))
+        if dice.random() < 0.7 and (ended := await self._ended()):
+            wanted = WantedMessages(ids=ended, since=now - timedelta(hours=2))
             await resend(self.orders, Request(wanted, "Kim", EVERYTHING, channel=dice.choice(("", "email"))))
+
+    async def _ended(self) -> tuple[UUID, ...]:
+        """Messages that did not arrive, no more than one call may send again."""
+        ended = messages.c.state.in_(("failed", "undelivered", "superseded"))
+        async with self.orders.ledger.reading() as tx:
+            query = select(messages.c.id).where(ended).order_by(messages.c.id.desc()).limit(MOST_RESENT)
+            return tuple((await tx.execute(query)).scalars())
 
     async def _act(self, name: str, cause: Any) -> None:
         try:

@@ -38,10 +38,22 @@ CASES = [
     ),
     (("held: [going, done]}", "held: [done]}"), ("move", "held", "going may not follow held any more")),
     (
+        ("going: {channels: [sms], replaces", "going: {channels: [{channel: sms, when: {all: [{path: price, over: 5 EUR}, {not: {in: held}}]}}], replaces"),
+        ("notice", "going", "going goes by a channel only where sms: price is over 5 EUR and not (status is held) instead of nothing"),
+    ),
+    (
+        ("weight: number,", "weight: {type: number, title: {en: Weight, de: Gewicht}},"),
+        ("workflow", "attributes", "attributes weight titles de is Gewicht instead of nothing"),
+    ),
+    (
+        ("  taken: {kind: dwell, in: [asked, quoted], within: 1h", "  taken: {kind: dwell, in: [asked, quoted], within: {from: attributes.weight, unit: days, else: 1h}"),
+        ("promise", "taken", "taken has as long as attributes.weight says (else 1 hour), in units of 1 day instead of 1 hour"),
+    ),
+    (
         ("rating: {notify: rate, after: 24h", "rating: {notify: rate, after: 2 days"),
         ("plan", "rating", "rating has 2 days instead of 1 day"),
     ),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("edit", "expected"), CASES)
@@ -59,6 +71,27 @@ def test_what_is_new_or_gone_is_said_with_its_rule_and_to_whom_it_matters() -> N
     assert [d.says for d in found["customer"]] == ["hint is new: customer by sms, when an agent sends it"]
     ((gone,),) = [ds for whom, ds in found.items() if whom != "customer"]
     assert gone.says.startswith("quiet is gone: at most 6 hours in any status, since the last event; then it calls")
+
+
+def test_calendars_and_parts_are_said_as_people_say_them() -> None:
+    office = "calendars: {{office: {{timezone: Europe/Berlin, {}, closed: [2026-12-24]}}}}\nclocks:\n"
+    taken = "taken: {kind: dwell, in: [asked, quoted], within: 1h"
+    clock = (taken, f"{taken}, calendar: office")
+    was, would = (
+        errand(clock, ("clocks:\n", office.format(hours))) for hours in ("opens: '08:00'", "days: [mon, sat]")
+    )
+    (said,) = [d.says for d in differences(was, would).differences]
+    assert said == (
+        "taken calendar is Mon 09:00-18:00, Sat 09:00-18:00, closed on 2026-12-24 (Europe/Berlin)"
+        " instead of Mon-Fri 08:00-18:00, closed on 2026-12-24 (Europe/Berlin)"
+    )
+    parts = "parts: {{expected: attributes.weight, rules: [{{to: done, all: done}}{}]}}\nteams:\n"
+    was, would = (errand(("teams:\n", parts.format(more))) for more in ("", ", {to: going, any: [going, held]}"))
+    (found,) = differences(was, would).differences
+    assert (found.says, found.text[-1]) == (
+        "where a whole stands follows from its parts by other rules",
+        "+going, where any going or held",
+    )
 
 
 def test_the_same_pack_changes_nothing() -> None:

@@ -97,7 +97,7 @@ def why_not(condition: Condition | None, situation: Situation) -> str:
 def _refuted(condition: Condition, situation: Situation) -> str:
     match condition:
         case Predicate():
-            return _in_words(condition, so=False)
+            return in_words(condition, so=False)
         case Not(inner):
             return _held(inner, situation)
         case All(parts):
@@ -109,7 +109,7 @@ def _refuted(condition: Condition, situation: Situation) -> str:
 def _held(condition: Condition, situation: Situation) -> str:
     match condition:
         case Predicate():
-            return _in_words(condition, so=True)
+            return in_words(condition, so=True)
         case Not(inner):
             return _refuted(inner, situation)
         case All(parts):
@@ -136,7 +136,8 @@ _WORDS: Final[Mapping[Op, tuple[str, str]]] = {
 }
 
 
-def _in_words(test: Predicate, *, so: bool) -> str:
+def in_words(test: Predicate, *, so: bool) -> str:
+    """What is asked, as it is, or as it is not, such as `price is not over 500 EUR`."""
     return f"{test.path} {_WORDS[test.op][0 if so else 1].format(test.said)}"
 
 
