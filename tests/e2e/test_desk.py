@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,9 +49,17 @@ async def browser(chromium_url: str) -> AsyncIterator[Browser]:
         await b.close()  # with the contexts that were made; Chromium goes on
 
 
-async def signed_in(browser: Browser, world: World, role: str, base: str = "", name: str = "", **options: Any) -> Page:
+async def signed_in(
+    browser: Browser,
+    world: World,
+    role: str,
+    base: str = "",
+    name: str = "",
+    scopes: Sequence[str] = (),
+    **options: Any,
+) -> Page:
     """A page of somebody who came by the sign-in form."""
-    key = await key_for(world, role, name or f"{role}-{id(options)}")
+    key = await key_for(world, role, name or f"{role}-{id(options)}", scopes)
     context = await browser.new_context(**options)
     page = await context.new_page()
     await page.goto(f"{base or world.http}/desk")

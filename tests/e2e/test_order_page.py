@@ -136,7 +136,7 @@ async def test_orders_are_worked_from_their_beginning_to_their_end(desk: World, 
     await expect(page.locator("details.act")).to_have_count(0)
     repair = page.url.partition("#")[0].rpartition("/")[2]
     assert re.fullmatch(r"REP-[A-Z2-7]{8}", repair)
-    people = {"partner": {"email": "p@example.com"}, "provider": {"email": "q@example.com"}}
+    people = {"partner": {"email": "p@example.com"}, "provider": {"id": "v-9", "email": "q@example.com"}}
     await happen(
         desk, event("M-1", "pending_quotes", desk.app.time.now(), workflow="marketing_services", recipients=people)
     )
@@ -161,6 +161,9 @@ async def test_orders_are_worked_from_their_beginning_to_their_end(desk: World, 
     await page.get_by_label("Note", exact=True).first.fill("Blue it is")
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(page.locator(".notes li").first).to_contain_text("Blue it is")
+    await _list(page)
+    await _provider(desk, browser)
+    await page.goto(f"{desk.http}/desk/orders/marketing_services/M-1")
     for title in ("Approve", "Hand over to the provider", "Start", "Schedule", "It runs", "Complete", "Archive"):
         form = page.locator("details.act", has=page.locator("summary", has_text=re.compile(f"^{title}$")))
         await form.locator("summary").click()
@@ -168,6 +171,49 @@ async def test_orders_are_worked_from_their_beginning_to_their_end(desk: World, 
             await form.get_by_role("button", name=title, exact=True).click()
     await expect(page.locator(".summary")).to_contain_text("Archived")
     await _pickup(desk, browser, page)
+
+
+async def _list(page: Page) -> None:
+    """A file of leads with a column that nobody knows and a cell that is none, by the keyboard but for choosing it."""
+    await tabbed(page, page.locator("dl a[href$='/lists/leads']"))
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    wrong, right = b"Adresse,Budget\nzoe@example.com,lots\n", b"Adresse,Budget\nzoe@example.com,12.50 EUR\n"
+    for content, said in ((wrong, "'Adresse' is no column"), (wrong, "is no amount"), (right, "1 row can be added")):
+        file = {"name": "leads.csv", "mimeType": "text/csv", "buffer": content}
+        await page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+        await tabbed(page, page.get_by_role("button", name="Check the file"))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#checked")).to_contain_text(said)
+        if content is wrong:
+            assert await violations(page) == []
+            await page.locator("select[name='map.Adresse']").select_option("email")
+    await tabbed(page, page.get_by_role("button", name="Add its rows"))
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page.get_by_role("cell", name="zoe@example.com")).to_be_visible()
+
+
+async def _provider(desk: World, browser: Browser) -> None:
+    """Whose order it is sees it first, on a telephone too, writes for their own side, and goes on to its lists."""
+    page = await signed_in(browser, desk, "provider", name="Studio", scopes=("provider:v-9",))
+    await page.set_viewport_size({"width": 390, "height": 900})
+    for path in ("", "/marketing_services/M-1"):
+        await page.goto(f"{desk.http}/desk/orders{path}")
+        assert await violations(page) == []
+    await expect(page.get_by_text("Blue it is")).to_have_count(0)
+    await tabbed(page, page.get_by_label("Note", exact=True).first)
+    await page.keyboard.type("Bring the frames")
+    await tabbed(page, page.get_by_role("button", name="Add", exact=True))
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page.locator(".notes li").first).to_contain_text("Bring the frames")
+    await tabbed(page, page.locator("dl a[href$='/lists/leads']"))
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page.get_by_role("cell", name="zoe@example.com")).to_be_visible()
+    assert await violations(page) == []
+    await page.context.close()
 
 
 async def _pickup(desk: World, browser: Browser, page: Page) -> None:

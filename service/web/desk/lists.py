@@ -61,6 +61,7 @@ async def _page(request: web.Request, of: OfOrder, found: RowsChecked | None = N
         "may": may,
         "found": found,
         "first": _first(found),
+        "said": {},
         "importing": q.importing,
         "mapping": _open_headers(of, found),
     }
@@ -125,7 +126,8 @@ async def upload(request: web.Request) -> web.StreamResponse:
         read.rows.close()
         found = checked(read)
         mapping = _open_headers(of, found)
-        values = {"found": found, "first": _first(found), "mapping": mapping, "columns": _choices(of)}
+        # What was said of its columns goes along when its rows are added.
+        values = {"found": found, "first": _first(found), "mapping": mapping, "columns": _choices(of), "said": said}
         return await render(request, "list_checked.html.j2", values)
     return await once_by_form(request, partial(_add_file, of=of, file=file, said=said))
 
