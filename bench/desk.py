@@ -6,6 +6,7 @@ minutes. `--keep` leaves the service running afterwards, to look at.
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import statistics
@@ -19,6 +20,7 @@ from uuid import uuid4
 
 import aiohttp
 from msgspec import structs
+from playwright.async_api import async_playwright
 
 from bench.clocks import new_app
 from bench.processes import environment
@@ -31,6 +33,7 @@ from service.ledger.orders.records import seal_json, state_of
 from service.ledger.orders.tables import ORDER_STATE
 from service.timekeeping import SteadyTime
 from tests.support import full_day
+from tests.support.chromium import EXECUTABLE, SWITCHES
 from tests.support.events import encoded
 from tests.support.nodes import Postgres, connect, free_port
 from tests.support.process import Process
@@ -43,6 +46,8 @@ UNDER_WAY: Final = 1_150
 AT_ONCE: Final = 200
 ROUNDS: Final = 10
 MOST_MS: Final = 300
+SCROLLS: Final = 60
+SETTLES_S: Final = 3.0
 # What was sent stands as sent: nothing leaves here. Some numbers do not exist, and the newest of WhatsApp wait.
 _COPIED: Final = (
     "INSERT INTO orders SELECT r.* FROM copies c JOIN orders o ON o.id = c.old, LATERAL jsonb_populate_record(o,"
@@ -184,6 +189,33 @@ async def timed(day: Day, paths: Sequence[str] = PATHS) -> dict[str, tuple[int, 
     return found
 
 
+async def longest_task(day: Day, path: str = "/desk?limit=1000") -> tuple[float, float]:
+    """Of a browser's main thread while a board is scrolled to its end: the longest task, by the wall and in CPU, in ms.
+
+    From Chromium's own trace: the tasks of the renderer's main thread, as its performance panel shows them.
+    """
+    async with async_playwright() as p:
+        browser = await p.chromium.launch(executable_path=EXECUTABLE, args=SWITCHES)
+        page = await (await browser.new_context(viewport={"width": 1440, "height": 900})).new_page()
+        await page.goto(f"{day.base}/desk")
+        await page.get_by_label("API key").fill(day.key)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(lambda there: "sign-in" not in there)
+        await page.goto(day.base + path)
+        await asyncio.sleep(SETTLES_S)
+        await browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+        await page.mouse.move(500, 500)
+        for _ in range(SCROLLS):
+            await page.mouse.wheel(0, 700)
+            await asyncio.sleep(0.05)
+        events = json.loads(await browser.stop_tracing())["traceEvents"]
+        await browser.close()
+    named = ("thread_name", "CrRendererMain")
+    main = {(e["pid"], e["tid"]) for e in events if (e["name"], e.get("args", {}).get("name")) == named}
+    tasks = [e for e in events if e["name"].endswith("RunTask") and (e["pid"], e["tid"]) in main]
+    return max(e.get("dur", 0) for e in tasks) / 1000, max(e.get("tdur", 0) for e in tasks) / 1000
+
+
 def show(found: dict[str, tuple[int, float, float, int]]) -> str:
     """A line a path, the slowest first."""
     slow = sorted(found.items(), key=lambda pair: -pair[1][1])
@@ -210,6 +242,8 @@ async def main() -> None:
             print(f"{day.base} {day.key} {day.url} {day.folder}", flush=True)
             await asyncio.Event().wait()
         print(show(await timed(day)))
+        wall, cpu = await longest_task(day)
+        print(f"the longest task while a thousand lines are scrolled: {wall:.0f} ms, {cpu:.0f} ms of CPU")
     finally:
         await day.end()
         postgres.close()

@@ -11,6 +11,7 @@ from service.ledger.orders.performance_said import performance_csv
 from service.ledger.orders.read_models import PerformanceMetrics
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
+from service.web.counted import COUNTED
 from service.web.lifecycle import chosen
 from service.web.params import answer
 from service.web.queries import query_of
@@ -31,6 +32,11 @@ async def get_performance(request: web.Request) -> web.StreamResponse:
 async def performance_of(request: web.Request, workflow: Workflow | None = None) -> PerformanceMetrics:
     """What the query asks for, or of this workflow; raises Rejection."""
     orders, q = request.app[CONTEXT].orders, query_of(request, PerformanceQuery)
-    workflow, now = workflow or chosen(request, q.workflow), orders.time.now()
-    async with orders.ledger.reading() as tx:
-        return await performance(tx, workflow, now - (q.since or USUAL), now, scope=scope_of(request))
+    of, since, scope = workflow or chosen(request, q.workflow), q.since or USUAL, scope_of(request)
+
+    async def count() -> PerformanceMetrics:
+        now = orders.time.now()
+        async with orders.ledger.reading() as tx:
+            return await performance(tx, of, now - since, now, scope=scope)
+
+    return await request.app[COUNTED].get(("performance", of.name, of.version, since, scope), count)

@@ -34,6 +34,9 @@ async def test_the_worst_come_first_with_their_orders(world: World, caller: Call
     assert slow["broken"] >= 1
     assert (fast["assignee"], fast["name"]) == ("v-fast", "Fast")
     assert fast["late_share"] < slow["late_share"]
+    # What the pack measures is told of each of them, as far as there is something to tell.
+    measures = {name: fast["measures"][name] for name in ("acceptance_rate", "time_to_arrival")}
+    assert measures == {"acceptance_rate": 100, "time_to_arrival": None}
     shares = [p["now"]["share"] for p in m["promises"] if p["now"]["share"] is not None]
     assert shares == sorted(shares)
     assert min(shares) < 100

@@ -5,19 +5,21 @@ Counted from visits, observations and clocks, which hold nobody's data and outli
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from statistics import fmean, quantiles
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, structs
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select, tuple_
 
 from service.domain.clocks.kinds import KINDS
 from service.domain.events import clean
 from service.domain.reports import Measure
 from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
+from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.read_models import (
     LifecycleMetrics,
@@ -31,8 +33,12 @@ from service.ledger.orders.read_models import (
 from service.ledger.orders.records import order_of
 from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import clocks, measurements, orders, visits
+from service.pacing import aside
 
 MOST_VISITS: Final = 500_000
+VISITS_AT_ONCE: Final = 5_000
+WEEK: Final = timedelta(days=7)
+MOST_WEEKS: Final = 520
 MOST_OUTLIERS: Final = 5
 MOST_VALUES: Final = 50
 LONGEST_VALUE: Final = 80
@@ -47,7 +53,9 @@ class _Visit(Struct, frozen=True):
     at: datetime
 
 
-async def lifecycle_measures(tx: Transaction, workflow: Workflow, since: datetime, *, scope: Scope) -> LifecycleMetrics:
+async def lifecycle_measures(
+    tx: Transaction, workflow: Workflow, since: datetime, now: datetime, *, scope: Scope
+) -> LifecycleMetrics:
     """Everything about orders that moved since then."""
     lives = await _lives(tx, workflow.name, since, scope)
     theirs = of_order(tx, scope, orders.c.id, orders.c.workflow)
@@ -64,25 +72,34 @@ async def lifecycle_measures(tx: Transaction, workflow: Workflow, since: datetim
         orders=len(lives),
         by_status=by_status,
         measures=[
-            await _counted(tx, m, lives) if m.kind == "count" else _measured(m, lives, averages)
+            await _counted(tx, m, lives) if m.kind == "count" else await aside(partial(_measured, m, lives, averages))
             for m in workflow.measures.values()
         ],
         stages=await _stages(tx, workflow, lives),
-        promises=await _promises(tx, workflow, since, scope),
+        promises=await _promises(tx, workflow, since, now, scope),
     )
 
 
 async def _lives(tx: Transaction, workflow: str, since: datetime, scope: Scope) -> dict[UUID, list[_Visit]]:
+    """By order; read in parts, between which others have their turn."""
     query = (
-        select(visits.c.order_id, visits.c.status, visits.c.stage, visits.c.at)
+        select(visits.c.order_id, visits.c.n, visits.c.status, visits.c.stage, visits.c.at)
         .where(visits.c.workflow == workflow, visits.c.at >= since)
         .where(*of_order(tx, scope, visits.c.order_id, visits.c.workflow))
         .order_by(visits.c.order_id, visits.c.n)
-        .limit(MOST_VISITS)
+        .limit(VISITS_AT_ONCE)
     )
     lives: dict[UUID, list[_Visit]] = defaultdict(list)
-    for row in await tx.execute(query):
-        lives[row.order_id].append(_Visit(row.status, row.stage, row.at))
+    part = (await tx.execute(query)).all()
+    count = len(part)
+    while part:
+        for order_id, _, status, stage, at in part:
+            lives[order_id].append(_Visit(status, stage, at))
+        if len(part) < VISITS_AT_ONCE or count >= MOST_VISITS:
+            break
+        beyond = tuple_(visits.c.order_id, visits.c.n) > tuple_(part[-1].order_id, part[-1].n)
+        part = (await tx.execute(query.where(beyond))).all()
+        count += len(part)
     return lives
 
 
@@ -170,17 +187,10 @@ def _percentiles(times: Sequence[float]) -> Percentiles:
 
 async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]) -> list[StageTimes]:
     """Time in each stage: from entering it to entering another one."""
-    spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
-    for order_id, life in lives.items():
-        since: _Visit | None = None
-        for visit in life:
-            if since is not None and visit.stage != since.stage:
-                spent[since.stage].append(((visit.at - since.at).total_seconds(), order_id))
-            if since is None or visit.stage != since.stage:
-                since = visit
+    spent = await aside(partial(_spent, lives))
     found = []
     for stage in workflow.stages.values():
-        times = sorted(spent.get(stage.name, []))
+        times = await aside(partial(sorted, spent.get(stage.name, [])))
         seconds = [t for t, _ in times]
         outliers = [(t, o) for t, o in reversed(times) if t > _fence(seconds)]
         names = await _names(tx, [o for _, o in outliers[:MOST_OUTLIERS]])
@@ -197,6 +207,19 @@ async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list
     return found
 
 
+def _spent(lives: Mapping[UUID, list[_Visit]]) -> dict[str, list[tuple[float, UUID]]]:
+    """By stage, how long orders were in it, in seconds."""
+    spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
+    for order_id, life in lives.items():
+        since: _Visit | None = None
+        for visit in life:
+            if since is not None and visit.stage != since.stage:
+                spent[since.stage].append(((visit.at - since.at).total_seconds(), order_id))
+            if since is None or visit.stage != since.stage:
+                since = visit
+    return spent
+
+
 def _fence(seconds: Sequence[float]) -> float:
     if len(seconds) < 4:
         return float("inf")
@@ -211,18 +234,28 @@ async def _names(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, str]:
     return {row.id: row.order_id for row in rows}
 
 
-async def _promises(tx: Transaction, workflow: Workflow, since: datetime, scope: Scope) -> list[PromiseWeek]:
-    """Kept and broken promises by clock and ISO week."""
-    query = select(clocks.c.name, clocks.c.state, clocks.c.started_at).where(
-        clocks.c.workflow == workflow.name,
-        clocks.c.started_at >= since,
-        clocks.c.state.in_(("met", "breached")),
-        *of_order(tx, scope, clocks.c.order_id, clocks.c.workflow),
+async def _promises(
+    tx: Transaction, workflow: Workflow, since: datetime, now: datetime, scope: Scope
+) -> list[PromiseWeek]:
+    """Kept and broken promises by clock and ISO week (UTC); no table is older than `MOST_WEEKS`."""
+    since = max(since, now - MOST_WEEKS * WEEK)
+    monday = datetime.combine(since.date() - timedelta(days=since.weekday()), time(), UTC)
+    weeks = [monday + n * WEEK for n in range((now - monday) // WEEK + 1)]
+    which = case(*((clocks.c.started_at < end, n) for n, end in enumerate(weeks[1:])), else_=len(weeks) - 1)
+    query = (
+        select(clocks.c.name, clocks.c.state, which.label("week"), func.count())
+        .where(
+            clocks.c.workflow == workflow.name,
+            clocks.c.started_at >= since,
+            literal_in(clocks.c.state, "met", "breached"),
+            *of_order(tx, scope, clocks.c.order_id, clocks.c.workflow),
+        )
+        .group_by(clocks.c.name, clocks.c.state, which)
     )
     counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for row in await tx.execute(query.limit(MOST_VISITS)):
-        year, week, _ = row.started_at.isocalendar()
-        counted[row.name, f"{year}-W{week:02d}"][row.state == "breached"] += 1
+    for name, state, n, count in await tx.execute(query):
+        year, number, _ = weeks[n].isocalendar()
+        counted[name, f"{year}-W{number:02d}"][state == "breached"] += count
     found = []
     for (name, week), (kept, broken) in sorted(counted.items()):
         spec = workflow.clocks.get(name)

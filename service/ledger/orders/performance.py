@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from statistics import quantiles
+from functools import partial
+from statistics import fmean, quantiles
 from typing import Any, Final
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from service.domain.clocks.kinds import KINDS
+from service.domain.reports import Measure
 from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.ledger.columns import literal_in
@@ -23,7 +25,8 @@ from service.ledger.orders.read_models import (
 )
 from service.ledger.orders.records import UNREADABLE, order_of
 from service.ledger.orders.scoping import of_order, of_team
-from service.ledger.orders.tables import clocks, measurements, orders
+from service.ledger.orders.tables import clocks, measurements, orders, visits
+from service.pacing import aside
 
 WEEK: Final = timedelta(days=7)
 MOST_ASSIGNEES: Final = 200
@@ -129,7 +132,9 @@ async def _assignees(
 async def _measured(
     tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
 ) -> Mapping[str, dict[str, float | None]]:
-    """The averages that the pack measures, such as a rating, by whoever handles the order."""
+    """What the pack measures, such as a rating, acceptance or the time to arrival, by whoever handles the order now."""
+    if not ids:
+        return {}
     query = (
         select(orders.c.assignee_id, measurements.c.measure, func.avg(measurements.c.value))
         .join(orders, orders.c.id == measurements.c.order_id)
@@ -141,12 +146,55 @@ async def _measured(
         )
         .group_by(orders.c.assignee_id, measurements.c.measure)
     )
-    averages = [m.name for m in workflow.measures.values() if m.kind == "average"]
-    found: dict[str, dict[str, float | None]] = {i: dict.fromkeys(averages) for i in ids}
-    for assignee, measure, value in (await tx.execute(query)).all() if ids else ():
+    shown = [m.name for m in workflow.measures.values() if m.kind != "count"]
+    found: dict[str, dict[str, float | None]] = {i: dict.fromkeys(shown) for i in ids}
+    for assignee, measure, value in (await tx.execute(query)).all():
         if measure in found[assignee]:
             found[assignee][measure] = float(value)
+    for (assignee, measure), value in (await _of_lives(tx, workflow, ids, since, scope)).items():
+        found[assignee][measure] = value
     return found
+
+
+async def _of_lives(
+    tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
+) -> dict[tuple[str, str], float]:
+    """Rates in percent and times in seconds, by assignee and measure, from when their orders entered which status."""
+    wanted = [m for m in workflow.measures.values() if m.kind in ("rate", "time")]
+    if not wanted:
+        return {}
+    query = (
+        select(orders.c.assignee_id, *(_entered(side) for m in wanted for side in (m.start, m.end)))
+        .join(orders, orders.c.id == visits.c.order_id)
+        .where(
+            visits.c.workflow == workflow.name,
+            visits.c.at >= since,
+            orders.c.assignee_id.in_(list(ids)),
+            *of_order(tx, scope, orders.c.id, orders.c.workflow),
+        )
+        .group_by(orders.c.assignee_id, visits.c.order_id)
+        .limit(MOST_TIMES)
+    )
+    rows = (await tx.execute(query)).all()
+    return await aside(partial(_averaged, wanted, rows))
+
+
+def _entered(statuses: Sequence[str]) -> ColumnElement[datetime]:
+    """When an order first entered one of these."""
+    return func.min(case((visits.c.status.in_(statuses), visits.c.at), else_=None))
+
+
+def _averaged(wanted: Sequence[Measure], rows: Sequence[Any]) -> dict[tuple[str, str], float]:
+    values: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for assignee, *moments in rows:
+        for m, start, end in zip(wanted, moments[::2], moments[1::2], strict=True):
+            if start is None:
+                continue
+            if m.kind == "rate":
+                values[assignee, m.name].append(0.0 if end is None else 100.0)
+            elif end is not None and end >= start:
+                values[assignee, m.name].append((end - start).total_seconds())
+    return {key: fmean(some) for key, some in values.items()}
 
 
 async def _worst(

@@ -23,7 +23,8 @@ from service.web.context import CALLER, CONTEXT
 from service.web.conversations import locale_of, prepared
 from service.web.desk import act_forms, story
 from service.web.desk.page import render
-from service.web.desk.titles import Titles
+from service.web.desk.titles import Titles, language
+from service.web.desk.urgency import urgency_of
 from service.web.messages import tell_again
 from service.web.once import once_by_form
 from service.web.orders import (
@@ -82,6 +83,8 @@ async def page_values(request: web.Request) -> dict[str, Any]:
     customer = next(iter(view.people), None)
     return {
         "o": view,
+        "called": sorted((e for e in view.escalations if e.state != "resolved"), key=urgency_of),
+        "language": language,
         "workflow": w,
         "work": act_forms.work(titles, w, stored, view.acts),
         "seen": _digest(view),

@@ -7,17 +7,16 @@ from aiohttp import web
 
 from service.domain.errors import Rejection
 from service.domain.reports import PERFORMANCE
-from service.ledger.orders.measures import lifecycle_measures as measured
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
 from service.web.known import workflows_of
-from service.web.lifecycle import USUAL, at_work, workflow_of
+from service.web.lifecycle import at_work, measures_of, workflow_of
 from service.web.params import form_of, whole_number
 from service.web.performance import performance_of
 from service.web.queries import query_of
-from service.web.query_types import LifecycleQuery, PerformanceQuery
+from service.web.query_types import PerformanceQuery
 from service.web.schemas import SubscriptionOrder
 from service.web.subscriptions import SUNDAY, subscribe, subscription_lines, unsubscribe
 
@@ -65,11 +64,8 @@ async def end_mail(request: web.Request) -> web.StreamResponse:
 
 async def lifecycle(request: web.Request) -> web.StreamResponse:
     """One workflow."""
-    orders = request.app[CONTEXT].orders
     workflow = workflow_of(request)
-    since = query_of(request, LifecycleQuery).since or USUAL
-    async with orders.ledger.reading() as tx:
-        m = await measured(tx, workflow, orders.time.now() - since, scope=scope_of(request))
+    m = await measures_of(request, workflow)
     values = {
         "m": m,
         "title": workflow.title,

@@ -18,8 +18,7 @@ from service.web.broadcasts import tell
 from service.web.context import CONTEXT
 from service.web.desk.orders import INPUTS, given
 from service.web.desk.page import render
-from service.web.desk.titles import Titles
-from service.web.desk.words import language
+from service.web.desk.titles import Titles, language
 from service.web.known import require_workflow, workflows_of
 from service.web.lifecycle import at_work
 from service.web.once import once_by_form

@@ -4,12 +4,22 @@ from msgspec import Struct
 
 from service.domain.rungs import notice_of
 from service.domain.workflow import Workflow
+from service.workflows import cldr
 from service.workflows.packs import Packs
 
 
 def plain(name: str) -> str:
     """A name for which no pack has a title, as words."""
     return name.replace("_", " ").strip().capitalize()
+
+
+def language(locale: str) -> str:
+    """A language's name, in English."""
+    try:
+        name = cldr.writing(locale).get_display_name("en")
+    except ValueError:
+        name = None
+    return name or locale
 
 
 class Titles(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from service.ledger.orders.read_models import Comment, EscalationLine, IncidentShown
+from service.ledger.orders.read_models import Comment, EscalationLine, EscalationShown, IncidentShown
 from service.web.desk.titles import Titles
 
 _RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -52,6 +52,11 @@ def rows_of(titles: Titles, found: Sequence[EscalationLine], incidents: Sequence
 def key_of(severity: str, opened: datetime, identity: str) -> str:
     """As `listed` sorts."""
     return f"{_RANKS.get(severity, _LAST)} {opened.timestamp():017.6f} {identity}"
+
+
+def urgency_of(e: EscalationShown) -> str:
+    """As the board sorts."""
+    return key_of(e.severity, e.opened, e.id)
 
 
 def _single(titles: Titles, e: EscalationLine) -> Row:

@@ -17,6 +17,7 @@ from service.web.audited import name_of, noted
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
+from service.web.desk.titles import language
 from service.web.known import workflows_of
 from service.web.lifecycle import at_work
 from service.web.once import once_by_form
@@ -75,15 +76,6 @@ async def words(request: web.Request) -> web.StreamResponse:
 def path_of(workflow: str, notice: str) -> str:
     """Where a notice's words stand at the desk."""
     return f"/desk/words/{quote(workflow, safe='')}/{quote(notice, safe='')}"
-
-
-def language(locale: str) -> str:
-    """A language's name, in English."""
-    try:
-        name = cldr.writing(locale).get_display_name("en")
-    except ValueError:
-        name = None
-    return name or locale
 
 
 async def notice(request: web.Request) -> web.StreamResponse:

@@ -46,15 +46,23 @@ desk.span = (ms) => {
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone.replace("Asia/Calcutta", "Asia/Kolkata");
 const local = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
 const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const tock = (t, now) => {
+  const since = now - Date.parse(t.dateTime);
+  if (t.hasAttribute("data-due")) {
+    write(t, since <= 0 ? `in ${desk.span(since)}` : `${desk.span(since)} late`);
+    t.toggleAttribute("data-late", since > 0);
+  } else write(t, t.hasAttribute("data-ago") ? `${desk.span(since)} ago` : desk.span(since));
+};
+// A long list in parts, between which the page answers to whoever scrolls it.
+const TICKS = 150;
 desk.tick = (root = document) => {
-  const now = Date.now() + desk.skew;
-  for (const t of root.querySelectorAll("time[data-due]")) {
-    const left = Date.parse(t.dateTime) - now;
-    write(t, left >= 0 ? `in ${desk.span(left)}` : `${desk.span(left)} late`);
-    t.toggleAttribute("data-late", left < 0);
-  }
-  for (const t of root.querySelectorAll("time[data-ago]")) write(t, `${desk.span(now - Date.parse(t.dateTime))} ago`);
-  for (const t of root.querySelectorAll("time[data-span]")) write(t, desk.span(now - Date.parse(t.dateTime)));
+  const all = [...root.querySelectorAll("time[data-due], time[data-ago], time[data-span]")];
+  const part = (from) => {
+    const now = Date.now() + desk.skew;
+    for (const t of all.slice(from, from + TICKS)) tock(t, now);
+    if (from + TICKS < all.length) setTimeout(part, 0, from + TICKS);
+  };
+  part(0);
 };
 desk.localize = (root = document) => {
   for (const other of root.querySelectorAll("[data-zone]")) other.hidden = other.dataset.zone === zone;
@@ -68,7 +76,7 @@ desk.zone = (root = document) => {
 desk.look = (root) => { desk.tick(root); desk.localize(root); desk.zone(root); desk.keepDrafts(root); };
 const zoned = document.getElementById("zone");
 if (zoned) zoned.textContent = `Times in ${zone}`;
-setInterval(desk.tick, 5000);
+setInterval(() => desk.tick(), 5000);
 document.addEventListener("htmx:afterSwap", (e) => desk.look(e.target.parentNode || document));
 
 // What somebody is writing outlives a reload, an error, a restart and the end of a session; in this tab only.

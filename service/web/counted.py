@@ -1,0 +1,54 @@
+"""Numbers that take long to count are counted once for all who look, and kept for a minute.
+
+What is counted fast, as in a small service, is always counted anew.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+T = TypeVar("T")
+KEPT_S: Final = 60.0
+# What takes less is not worth being a minute old.
+FAST_S: Final = 0.25
+MOST: Final = 64
+
+
+class Counted:
+    """What was counted last, by what was asked."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._counting: dict[Hashable, asyncio.Lock] = {}
+
+    async def get(self, asked: Hashable, count: Callable[[], Awaitable[T]]) -> T:
+        """As it was counted within the last minute, else as `count` does it; whoever asks meanwhile waits for it."""
+        if self._is_kept(asked):
+            return self._kept[asked][1]  # type: ignore[no-any-return]
+        async with self._counting.setdefault(asked, asyncio.Lock()):
+            if self._is_kept(asked):
+                return self._kept[asked][1]  # type: ignore[no-any-return]
+            began = self._now()
+            try:
+                found = await count()
+            finally:
+                self._counting.pop(asked, None)
+            if self._now() - began >= FAST_S:
+                self._keep(asked, found)
+            return found
+
+    def _is_kept(self, asked: Hashable) -> bool:
+        return asked in self._kept and self._kept[asked][0] > self._now()
+
+    def _keep(self, asked: Hashable, found: object) -> None:
+        self._kept.pop(asked, None)
+        self._kept[asked] = (self._now() + KEPT_S, found)
+        while len(self._kept) > MOST:
+            self._kept.pop(next(iter(self._kept)))
+
+
+COUNTED: Final = web.AppKey("counted", Counted)
