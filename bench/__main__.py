@@ -5,11 +5,14 @@ Same machine, same nodes, interleaved rounds, medians. Writes bench/results.json
 
 import argparse
 import asyncio
+import inspect
 import json
 import os
 import platform
 import statistics
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from bench.setting import Setting, prepared
 HERE = Path(__file__).parent
 # Of what is dear beside what it tells, so that the whole stays within 20 minutes.
 FEWER_ROUNDS = 2
+# Events of which the statements are counted: all of them have to be done.
+COUNTED = 1000
 
 
 def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
@@ -37,8 +42,8 @@ async def intake_beside_ack(s: Setting, count: int, rounds: int) -> dict[str, fl
     return {name: statistics.median(rates) for name, rates in got.items()}
 
 
-async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
-    """Everything, interleaved."""
+async def beside_peers(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
+    """Throughput and latency, interleaved."""
     contenders = [Stagebell(), *peers()]
     work: dict[str, list[dict[str, float]]] = {c.name: [] for c in contenders}
     for n in range(options.rounds):
@@ -46,39 +51,55 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
             work[c.name].append(await measures.throughput(c, s, options.events))
             print(f"  round {n + 1}  {c.name:<11} {work[c.name][-1]['events_per_s']:7.0f} events/s", file=sys.stderr)
     waits = {c.name: await measures.latency(c, s, options.latency_seconds) for c in contenders[:3]}
+    return {"work": {name: median_of(rounds) for name, rounds in work.items()}, "latency": waits}
+
+
+async def several_dispatchers(options: argparse.Namespace, s: Setting) -> dict[str, float]:
+    """Events a second by the number of processes that send."""
     apart = [Stagebell(f"{n} dispatch", ("intake,clock,relay,web", *["dispatch"] * n)) for n in options.dispatchers]
     more: dict[str, list[float]] = {c.name: [] for c in apart}
     for _ in range(min(options.rounds, FEWER_ROUNDS)):
         for c in apart:
             more[c.name].append((await measures.throughput(c, s, options.events))["events_per_s"])
-    return {
+    return {name: statistics.median(rates) for name, rates in more.items()}
+
+
+async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
+    """Everything, one part after the other; how long each took is told as it ends."""
+    found = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).date().isoformat(),
         "events": options.events,
-        "work": {name: median_of(rounds) for name, rounds in work.items()},
-        "latency": waits,
-        "dispatchers": {name: statistics.median(rates) for name, rates in more.items()},
-        "start_to_ready_s": await measures.start_to_ready(s),
-        "database": await measures.round_trips(s, options.events),
-        "growth": await measures.grown(s, options.events, options.past) if options.past else {},
-        "intake": await intake_beside_ack(s, 4 * options.events, options.rounds),
-        "micro": micro.measure(),
-        "sending": await sending.measure(),
-        "foresight": await foresight.measure(),
-        "commit_ms": await micro.commits(s.postgres),
-        "clocks": await clocks.measure(s.postgres, s.folder),
-        "fairness": await fairness.measure(s),
-        "durable": await durable.measure(s, options.events, min(options.rounds, FEWER_ROUNDS)),
-        "partitions": await partitions.measure(s, options.events),
-        "board": await board.measure(s.postgres, s.folder),
-        "stream": await stream.measure(s.postgres, s.folder),
+        **await beside_peers(options, s),
     }
+    parts: dict[str, Callable[[], Any]] = {
+        "durable": lambda: durable.measure(s, options.events, min(options.rounds, FEWER_ROUNDS)),
+        "fairness": lambda: fairness.measure(s),
+        "dispatchers": lambda: several_dispatchers(options, s),
+        "start_to_ready_s": lambda: measures.start_to_ready(s),
+        "database": lambda: measures.round_trips(s, min(options.events, COUNTED)),
+        "intake": lambda: intake_beside_ack(s, 4 * options.events, options.rounds),
+        "micro": micro.measure,
+        "sending": sending.measure,
+        "foresight": foresight.measure,
+        "commit_ms": lambda: micro.commits(s.postgres),
+        "clocks": lambda: clocks.measure(s.postgres, s.folder),
+        "partitions": lambda: partitions.measure(s, options.events),
+        "board": lambda: board.measure(s.postgres, s.folder),
+        "stream": lambda: stream.measure(s.postgres, s.folder),
+        "growth": lambda: measures.grown(s, options.events, options.past) if options.past else {},
+    }
+    for name, part in parts.items():
+        began, result = time.monotonic(), part()
+        found[name] = await result if inspect.isawaitable(result) else result
+        print(f"  {name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return found
 
 
 async def main() -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=int, default=2000)
+    parser.add_argument("--events", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency-seconds", type=int, default=10)
     parser.add_argument("--past", type=int, default=5_000_000)
