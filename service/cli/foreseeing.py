@@ -150,7 +150,12 @@ def print_hours(console: Console, hours: dict[str, list[int]]) -> None:
 
 def print_differences(old: Path, new: Path, *, as_json: bool) -> int:
     """Print what is other in the new pack, and for whom; the exit code."""
-    found = differences(pack_in(old), pack_in(new))
+    was, would = pack_in(old), pack_in(new)
+    if was.workflow.name != would.workflow.name:
+        said = f"{was.workflow.name} and {would.workflow.name} are two workflows: name two versions of one"
+        typer.echo(said, err=True)
+        return 1
+    found = differences(was, would)
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
         return 0

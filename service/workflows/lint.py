@@ -64,8 +64,13 @@ def _dotted(loc: Iterable[str | int]) -> str:
     return ".".join(str(step) for step in loc) or "the document"
 
 
+# Pydantic names a class of ours, which no reader of a pack knows.
+_A_CLASS = re.compile(r"Input should be a valid dictionary or instance of \w+")
+
+
 def _words(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")
+    said = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")
+    return _A_CLASS.sub("keys and their values are expected here, such as {key: value}", said)
 
 
 def check(source: Source) -> list[Finding]:

@@ -118,4 +118,8 @@ def test_the_command_shows_texts_line_by_line(tmp_path: Path) -> None:
     said = msgspec.json.decode(CliRunner().invoke(app, ["diff", str(old), new, "--json"]).output)
     assert {*said} == {"workflow", "was", "would_be", "differences"}
     assert {*said["differences"][0]} == {"kind", "name", "whom", "says", "text"}
+    other = CliRunner().invoke(app, ["diff", str(old), str(ROOT / "templates" / "repair")])
+    assert (other.exit_code, other.stderr.strip()) == (
+        1, "device_pickup and repair are two workflows: name two versions of one",
+    )  # fmt: skip
     assert "nothing changes" in CliRunner().invoke(app, ["diff", str(old), str(old)]).output

@@ -55,6 +55,7 @@ def demo(text: str) -> tuple[str, str]:
         (("stages:\n", "stages:\n  lost: {title: {en: Lost, de: Weg}}\n"), "lost: no status is shown as this stage"),
         (("workflow: errand", "workflow: errand\nnonsense: 1"), "nonsense: unknown key"),
         (("audience: [customer, payer], once", "whatsapp_content: {fr: {sid: HX00000000000000000000000000000000}}, once"), "unknown locale 'fr'"),
+        (clock("late"), "clocks.taken: keys and their values are expected here, such as {key: value}"),
         (demo("people: {payer: [{name: Ada}, {name: 1}]}"), "payer: can be no person of an event: Expected `str | null`, got `int` - at `$.name`"),
         (demo("scenarios: [{steps: [{status: asked, attributes: {weight: heavy}}]}]"), "attributes.weight: a number, or one as a text such as 12.50 is expected"),
         (("teams:", "calls: {dsk: {remind_every: 5m}}\nteams:"), "unknown team 'dsk'; did you mean 'desk'?"),
@@ -158,7 +159,7 @@ def test_a_pack_stands_in_a_folder_of_its_name() -> None:
         ("workflow: errand\n" + "a: " + "[" * 600 + "]" * 600 + "\n", 1, "nested too deeply"),
         ("workflow: errand\nbase: &b {x: 1}\nmore: {<<: *b, y: 2}\n", 1, "title: Field required"),
         ("workflow: errand\na: &a [" + "1, " * 300 + "]\nb: [" + "*a, " * 300 + "]\n", 3, "stand for more than 50,000 values"),
-        ("", 1, "the document: Input should be a valid dictionary"),
+        ("", 1, "the document: keys and their values are expected here"),
     ],
 )  # fmt: skip
 def test_what_is_no_usable_yaml_is_told_with_its_line(yaml: str, line: int, words: str, tmp_path: Path) -> None:
