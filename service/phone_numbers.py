@@ -9,6 +9,8 @@ from typing import Final
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
+from service.plain_numbers import plain_number
+
 # ISO 3166 has GB; people write UK.
 _ALIASES: Final = {"UK": "GB"}
 _SCHEMES: Final = re.compile(r"^(?:(?:whatsapp|tel|sms|smsto|callto)\s*:\s*)+", re.IGNORECASE)
@@ -75,8 +77,11 @@ def canonical_number(text: str, country: str | None = None) -> str:
 
 
 def _read_number(text: str, country: str | None) -> str:
-    plain = text if _SIMPLE.fullmatch(text) else _worded(text)
+    is_simple = _SIMPLE.fullmatch(text) is not None
+    plain = text if is_simple else _worded(text)
     digits = _NO_DIGITS.sub("", plain)
+    if is_simple and (found := plain_number(digits, country)):
+        return found
     if country == "MX" and re.fullmatch(r"1[0-9]{10}", digits):
         digits = f"+52{digits}"
     if _MEXICO_OLD.fullmatch(digits):
