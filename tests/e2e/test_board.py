@@ -18,6 +18,9 @@ __all__ = ["browser", "desk"]
 expect.set_options(timeout=15_000)
 
 
+CUT = "nodes => nodes.filter(node => node.scrollWidth > node.clientWidth).length"
+
+
 def reported(world: World, order_id: str, reason: str) -> dict[str, Any]:
     return event(order_id, at=world.app.time.now(), kind="order.issue_reported", issue={"reason": reason})
 
@@ -106,6 +109,13 @@ async def _paged_and_offline(busy: World, page: Page) -> None:
     await comment.press("Enter")
     await expect(rows.nth(1)).to_contain_text("Called twice")
     await expect(comment).to_have_value("")
+    # On paper it is light, and its columns are whole.
+    await page.emulate_media(media="print", color_scheme="dark")
+    assert (
+        await page.locator(".rows").evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(255, 255, 255)"
+    )
+    assert await page.locator(".row .figure, .row .what").evaluate_all(CUT) == 0
+    await page.emulate_media(media="screen", color_scheme="light")
     last = await rows.nth(1).get_attribute("data-escalation")
     await page.context.set_offline(True)
     await rows.nth(1).focus()

@@ -215,6 +215,19 @@ async def test_no_page_has_an_accessibility_violation(desk: World, browser: Brow
             wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if wide > 0:
                 found.append(f"{path} at {width}: {wide} px too wide")
+    # Narrow, the others, too.
+    for path in (
+        "foresight",
+        "words",
+        "words/device_pickup/order_created",
+        "tell-all",
+        "activity",
+        "audit",
+        "new/repair",
+    ):
+        await page.goto(f"{desk.http}/desk/{path}")
+        if await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            found.append(f"{path} at 390 is too wide")
     assert found == []
 
 

@@ -49,12 +49,14 @@ async def _counted(
     return [(tuple(row[:-1]), int(row[-1])) for row in found.all()]
 
 
-async def waiting_by_channel(tx: Transaction, *, scope: Scope) -> dict[str, int]:
-    """How many messages wait for their next try, by channel."""
+async def waiting_by_channel(tx: Transaction, now: datetime, *, scope: Scope) -> dict[str, int]:
+    """How many messages wait for their next try, or behind those for their first, by channel."""
+    due = (messages.c.state == "retrying") | messages.c.not_before.is_(None) | (messages.c.not_before <= now)
     query = (
         select(messages.c.channel, func.count())
         .join(orders, orders.c.id == messages.c.order_id)
-        .where(literal_in(messages.c.state, "retrying"), *of_order(tx, scope, orders.c.id, orders.c.workflow))
+        .where(literal_in(messages.c.state, "pending", "retrying"), due)
+        .where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
         .group_by(messages.c.channel)
     )
     return {channel: int(n) for channel, n in await tx.execute(query)}

@@ -30,7 +30,7 @@ async def outages(orders: Orders, *, scope: Scope) -> list[Outage]:
         active = await holds.active(tx, scope=scope)
         if not refusals and not active:
             return []
-        waiting = await waiting_by_channel(tx, scope=scope)
+        waiting = await waiting_by_channel(tx, orders.time.now(), scope=scope)
         held = await holds.waiting(tx, scope=scope) if active else {}
     names = {c.name: c.title for c in registry.channels().values()}
     found: dict[str, Outage] = {}
