@@ -45,6 +45,9 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
         known = await broadcaster.place_of(stream_places.read(keyring, last, scope)) if last else None
         place = known or broadcaster.last
         response = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S)
+        if request.transport is None:
+            # They left while their place was looked up: aiohttp-sse takes it that there is somebody.
+            return web.Response()
         await response.prepare(request)
         _keep_buffer_small(request)
         with contextlib.suppress(ConnectionError):
