@@ -30,6 +30,7 @@ from service.lists.checking import Checker, Mistakes
 from service.lists.files import CheckedRows, FileRead, open_file, read_rows
 from service.orders import NoSuchOrder
 from service.pacing import aside
+from service.runtime.loops import log_failure
 from service.web.auth import roles_of, scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.orders import order_ref
@@ -217,6 +218,9 @@ def add_beside(request: web.Request, of: OfOrder, read: FileRead, batch_id: UUID
         except Problem as problem:
             said = {"order_id": of.order.reference, "list": of.spec.name, "batch": str(batch_id)}
             log.warning("rows.refused", **said, why=problem.title)
+        except Exception as error:
+            # Nobody waits for it: whoever asks how far it is hears that there is no such import.
+            log_failure("rows", error)
         finally:
             read.rows.close()
 
