@@ -35,8 +35,9 @@ test-fast: $(VENV)/.dev  ## pure rules only, in seconds; fails when they leave b
 HEART := $(BIN)/python -m slipcover --branch --source service/domain,service/workflows --json --out .heart.json
 
 test-long: $(VENV)/.dev services  ## the heavier forms too
-	@STAGEBELL_TEST_LONG=1 $(BIN)/python -m pytest -q $(ARGS)
-	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest -n 2 -q tests/integration -m "not uninterrupted"
+	@STAGEBELL_TEST_LONG=1 $(BIN)/python -m pytest $(PATIENT) -q $(ARGS)
+	@STAGEBELL_TEST_FORGETS=0.01 $(BIN)/python -m pytest $(PATIENT) -n 2 -q tests/integration -m "not uninterrupted"
+PATIENT := -o faulthandler_timeout=7200
 
 lint: $(VENV)/.dev  ## rules, format, types, rooms, packs
 	@$(BIN)/ruff check -q .
