@@ -68,7 +68,8 @@ UPDATE messages SET state = 'failed', error_code = '21211', error = 'invalid To'
  WHERE channel = 'sms' AND id::text < '08';
 UPDATE messages SET state = 'undelivered', error_code = '30006', error = 'landline'
  WHERE channel = 'sms' AND id::text > 'fb';
-UPDATE clocks SET state = 'met', stopped_at = started_at WHERE state = 'running' AND kind = 'notify';
+UPDATE clocks k SET state = 'met', stopped_at = started_at FROM orders o
+ WHERE o.id = k.order_id AND k.state = 'running' AND (o.final OR k.kind = 'notify');
 DELETE FROM outbox;
 VACUUM ANALYZE
 """
