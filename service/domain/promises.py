@@ -52,12 +52,16 @@ class LengthFrom(Struct, frozen=True):
     """A length that the order's data says: a number of `unit` at `path`, or a text such as `3 days`.
 
     `most`: longer ones are taken for a mistake. Without an `otherwise`, there is no clock while the order says none.
+    `in_days`: `unit` is a working day, as long as it is in the calendar that counts for the order; `otherwise_days`: so
+    many of them where the order says none.
     """
 
     path: str
     unit: timedelta | None
     most: timedelta
     otherwise: bool = True
+    in_days: bool = False
+    otherwise_days: float = 0.0
 
 
 class ClockSpec(Struct, frozen=True):

@@ -161,7 +161,8 @@ def _length_from(
     unit = plain_length(parse_length(f"1 {said}"), keeps) if said else None
     most = _MOST if keeps is None else min(keeps.day_length * _MOST_WORKING_DAYS, keeps.reach)
     most = min([most, *(other.reach for other in (chosen.calendars.values() if chosen else ()))])
-    return LengthFrom(length.from_, unit, most, length.else_ is not None)
+    days = length.else_.days if isinstance(length.else_, WorkingTime) else 0.0
+    return LengthFrom(length.from_, unit, most, length.else_ is not None, said == "working days", days)
 
 
 def unit_of(length: LengthFromYaml) -> str:
@@ -179,9 +180,7 @@ def counts_working_time(length: timedelta | WorkingTime | LengthFromYaml) -> boo
 
 
 def counts_working_days(length: timedelta | WorkingTime | LengthFromYaml | None) -> bool:
-    """Whether it is a number of working days."""
-    if isinstance(length, LengthFromYaml):
-        return unit_of(length) == "working days" or counts_working_days(length.else_)
+    """Whether it is a number of working days of one length; those that data says are as long as their calendar's."""
     return isinstance(length, WorkingTime) and bool(length.days)
 
 

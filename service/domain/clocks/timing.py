@@ -24,17 +24,20 @@ def within(spec: ClockSpec, order: Order) -> timedelta:
         for variant in spec.variants:
             if holds(variant.when, situation):
                 return variant.within
-    found = _said(spec.length_from, order) if spec.length_from else None
+    rule = spec.length_from
+    found = _said(spec, rule, order) if rule else None
+    if found is None and rule and rule.otherwise_days and (calendar := calendar_of(spec, order)):
+        return calendar.day_length * rule.otherwise_days
     return spec.within if found is None else found
 
 
 def has_length(spec: ClockSpec, order: Order) -> bool:
     """Whether the promise has a length for this order, where only its data says one."""
     rule = spec.length_from
-    return rule is None or rule.otherwise or _said(rule, order) is not None
+    return rule is None or rule.otherwise or _said(spec, rule, order) is not None
 
 
-def _said(rule: LengthFrom, order: Order) -> timedelta | None:
+def _said(spec: ClockSpec, rule: LengthFrom, order: Order) -> timedelta | None:
     """The length that the order's data says; None for what is none, or is beyond reason."""
     value = order.value(rule.path)
     try:
@@ -43,7 +46,8 @@ def _said(rule: LengthFrom, order: Order) -> timedelta | None:
         elif value is None or rule.unit is None or isinstance(value, bool):
             return None
         else:
-            found = float(value) * rule.unit
+            calendar = calendar_of(spec, order) if rule.in_days else None
+            found = float(value) * (calendar.day_length if calendar else rule.unit)
     except (ValueError, TypeError, OverflowError):
         return None
     return found if timedelta(0) <= found <= rule.most else None
