@@ -12,11 +12,15 @@ from service.domain.quoting import is_name
 
 
 def refuse_repeated_keys(text: bytes) -> None:
-    """Raises Rejection where a key comes twice and differs; the same said twice is said once.
+    """Raises Rejection where a key comes twice and differs, and for what is not JSON; the same said twice is said once.
 
-    `text` is known to be JSON: for anything else ValueError is raised, or nothing.
+    What nobody reads of an event may be no UTF-8, or nested without end, though its fields were read.
     """
-    _decoder.decode(text.decode())
+    try:
+        _decoder.decode(text.decode())
+    except (ValueError, RecursionError) as error:
+        why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "a part that nobody reads"
+        raise Rejection(f"not readable as JSON: {why}") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -250,7 +250,7 @@ async def test_the_health_page_says_who_refuses_us_since_when_in_which_words_and
     await expect(row).to_contain_text("twilio:000000")
     await expect(row).to_contain_text("all messages")
     await expect(row.get_by_role("time")).to_have_count(1)
-    await expect(page.get_by_text("Do what the words name")).to_be_visible()
+    await expect(page.get_by_text("Fix what the provider's answer names")).to_be_visible()
     assert (await Axe().run(page, options=RULES)).response["violations"] == []
     await page.goto(f"{desk.http}/desk")
     await expect(page.locator("[data-escalation]")).to_contain_text("twilio:000000 refuses us since")

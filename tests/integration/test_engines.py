@@ -22,7 +22,7 @@ from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
 from service.settings import SettingsError
 from tests.support.events import NOON, event, person
-from tests.support.nodes import READER, Postgres, Rabbit, connect, free_port, running
+from tests.support.nodes import OWN, READER, Postgres, Rabbit, connect, free_port, running
 from tests.support.pgbouncer import PgBouncer
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
@@ -205,7 +205,7 @@ async def test_who_may_not_configure_works_with_what_is_there(rabbit_url: str, s
     [
         (("guest:guest", "guest:wrong"), "does not let user 'guest' in"),
         (("guest:guest", "nobody:wrong"), "does not let user 'nobody' in"),
-        (("/", "/nowhere"), "does not open virtual host 'nowhere' to user 'guest'"),
+        ((f"/{OWN}", "/nowhere"), "does not open virtual host 'nowhere' to user 'guest'"),
     ],
 )
 async def test_what_the_broker_refuses_is_named_without_the_password(
