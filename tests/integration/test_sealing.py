@@ -174,6 +174,11 @@ async def test_an_order_that_does_not_open_is_said_to_be_one(world: World, calle
     status, body = await agent.get("/v1/orders/device_pickup/S-1")
     assert (status, body["title"]) == (500, "Not readable")
     assert "restore the row" in body["detail"]
+    status, body = await agent.get("/v1/orders")
+    assert (status, [o["order_id"] for o in body["orders"]]) == (200, ["S-1"]), "its list is there for the others"
+    status, page = await agent.get("/desk/orders")
+    assert status == 200
+    assert "S-1" in page
     (verdict,) = await world.take(event("S-1", "assigned", minutes(1)))
     assert verdict.outcome == "rejected"
     assert "its order does not open" in verdict.reason
