@@ -95,7 +95,7 @@ class MemoryBroker:
 
     async def arrange_partitions(self) -> Partitioning:
         """There is one: no process but this one takes events."""
-        return Partitioning((0,))
+        return Partitioning(((0,),))
 
     async def settle_partitions(self) -> None:
         """Nothing changes."""

@@ -70,13 +70,12 @@ class Message(Struct, frozen=True):
 
 
 class Partitioning(Struct, frozen=True):
-    """Intake's partitions that are to be consumed: `first`, and `then` those of which it is said when.
+    """Intake's partitions that are to be consumed, in stages: one begins when nothing waits in those before it.
 
-    `then` is there while their number changes: events of an order may wait in one of `first`, and later ones in these.
+    There are several while their number changes: events of an order may wait in one, and later ones in the next.
     """
 
-    first: tuple[int, ...]
-    then: tuple[int, ...] = ()
+    stages: tuple[tuple[int, ...], ...]
 
 
 class Delivery(Struct, frozen=True):

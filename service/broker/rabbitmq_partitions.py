@@ -41,9 +41,12 @@ _OTHER: Final = f"{_FIRST}.other"
 _REST: Final = f"{_FIRST}.rest"
 # A header, and the exchange that hashes it.
 _HASHED: Final = dict(zip(SUBJECT_HEADERS, (f"{_FIRST}.subject", f"{_FIRST}.other_subject"), strict=True))
-EXCHANGES: Final = (_FIRST, _OTHER, _REST, *_HASHED.values())
-_WEIGHT: Final = "1"
+HASHES: Final = tuple(_HASHED.values())
+EXCHANGES: Final = (_FIRST, _OTHER, _REST, *HASHES)
+WEIGHT: Final = "1"
 _LOCK: Final = "stagebell.partitioning"
+# There as long as not all that came to the queues of before is known to be taken in, however often it ends meanwhile.
+_GROWING: Final = "stagebell.partitions.growing"
 # Nothing is ever in it. Each process that shares the partitions consumes it: of a queue with a single active consumer,
 # the broker tells those that stand by to nobody.
 _MEMBERS: Final = "stagebell.partitions.members"
@@ -78,7 +81,7 @@ class Partitions:
         is_mine = self._lock is None
         await self.arrange(connection)
         if is_mine:
-            await self.settled()
+            await self._unlock()
         if not await is_there(connection, queue):
             raise QueueGone(queue)
 
@@ -89,19 +92,24 @@ class Partitions:
             self._has_looked = True
         if self._count == 1 and not self._surplus:
             await _bind_the_only_one(connection)
-            return Partitioning((0,))
+            return Partitioning(((0,),))
         if self._lock is None or self._lock.is_closed:
             try:
                 self._lock = await _locked(connection)
             except aiormq.exceptions.ChannelAccessRefused as refused:
                 await _found(connection, self._count, refused)
-                return Partitioning((*range(self._count), *self._surplus))
-        missing = [k for k in range(1, self._count) if not await is_there(connection, intake_queue(k))]
+                return Partitioning(((*range(self._count), *self._surplus),))
+        made = [k for k in range(1, self._count) if not await is_there(connection, intake_queue(k))]
         async with _or_found(connection, self._count) as channel:
+            if made:
+                await declare_queue(channel, _GROWING, {})
             await self._bind(channel)
-        if self._surplus:
-            return Partitioning(tuple(self._surplus), tuple(range(self._count)))
-        return Partitioning(tuple(k for k in range(self._count) if k not in missing), tuple(missing))
+        if await is_there(connection, _GROWING):
+            made = list(range(1, self._count))
+        kept = tuple(k for k in range(self._count) if k not in made)
+        # Bindings go and come one by one. Until the next one, an order of the fourth of four may be bound to the third
+        # of three, and before all is bound, one of the first to the second: each of these is a stage of its own.
+        return Partitioning((*((k,) for k in reversed(self._surplus)), kept, *((k,) for k in made)))
 
     async def sharing(self, connection: AbstractConnection) -> int:
         """How many processes share the partitions; this one shows itself by the way."""
@@ -120,6 +128,11 @@ class Partitions:
 
     async def settled(self) -> None:
         """The change is over: others may make theirs."""
+        if self._lock is not None and not self._lock.is_closed:
+            await self._lock.queue_delete(_GROWING)
+        await self._unlock()
+
+    async def _unlock(self) -> None:
         if self._lock is not None:
             lock, self._lock = self._lock, None
             if not lock.is_closed:
@@ -135,12 +148,12 @@ class Partitions:
         hashes = await declare_exchanges(channel)
         for k in reversed(self._surplus):
             for exchange in hashes:
-                await (await channel.get_queue(intake_queue(k), ensure=False)).unbind(exchange, _WEIGHT)
+                await (await channel.get_queue(intake_queue(k), ensure=False)).unbind(exchange, WEIGHT)
         # Their order is their place in the hash, the same in both.
         for k in range(self._count):
             queue = await _intake(channel, k)
             for exchange in hashes:
-                await queue.bind(exchange, _WEIGHT, timeout=CALL_TIMEOUT_S)
+                await queue.bind(exchange, WEIGHT, timeout=CALL_TIMEOUT_S)
         intake = await channel.get_queue(INTAKE, ensure=False)
         await intake.bind(_REST, "", timeout=CALL_TIMEOUT_S)
         await (await channel.get_exchange(_FIRST, ensure=False)).bind(orders, INTAKE_BINDING, timeout=CALL_TIMEOUT_S)

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 BALANCE_EVERY_S: Final = 5.0
 # What an operator, or a process with another setting, did to the bindings meanwhile is put right within this.
 ARRANGE_EVERY_S: Final = 60.0
-LOOK_S: Final = 0.5
+LOOK_S: Final = 0.2
 # A backlog of a few hundred thousand events; then a late one of an order may come after a newer one.
 LONGEST_CHANGE_S: Final = 300.0
 
@@ -34,7 +34,7 @@ async def run(broker: Broker, intake: Intake, stopping: asyncio.Event, sightings
     """Consume all partitions until `stopping`. Raises ConsumingLost by the watchdog."""
     if (plan := await _arranged(broker, stopping)) is None:
         return
-    if plan == Partitioning((0,)):
+    if plan == Partitioning(((0,),)):
         await Consumer(broker, intake).run(stopping)
         return
     try:
@@ -73,12 +73,12 @@ class _Partitions:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            self._start(group, self._plan.first)
+            self._start(group, self._plan.stages[0])
             group.create_task(self._mind(group))
             group.create_task(self._sightings.run(self._stopping))
 
     def _start(self, group: asyncio.TaskGroup, partitions: Iterable[int]) -> None:
-        sharing = len(self._plan.first) + len(self._plan.then)
+        sharing = sum(map(len, self._plan.stages))
         for k in partitions:
             consumer = Consumer(
                 self._broker,
@@ -97,10 +97,14 @@ class _Partitions:
             self._sightings.saw(order, partition)
 
     async def _mind(self, group: asyncio.TaskGroup) -> None:
-        if self._plan.then:
-            log.info("intake.partitions_change", first=self._plan.first, then=self._plan.then)
-            await self._through()
-            self._start(group, self._plan.then)
+        if len(self._plan.stages) > 1:
+            log.info("intake.partitions_change", stages=self._plan.stages)
+            began = time.monotonic()
+            for stage in self._plan.stages[1:]:
+                await self._through(began)
+                if self._stopping.is_set():
+                    return
+                self._start(group, stage)
         await self._broker.settle_partitions()
         self._is_settled = True
         arranged = time.monotonic()
@@ -112,9 +116,9 @@ class _Partitions:
                     await self._broker.arrange_partitions()
                     await self._broker.settle_partitions()
 
-    async def _through(self) -> None:
-        """Until nothing waits in the queues consumed first, as two looks in a row say, or it takes too long."""
-        began, empty = time.monotonic(), 0
+    async def _through(self, began: float) -> None:
+        """Until nothing waits in the queues consumed so far, as two looks in a row say, or all takes too long."""
+        empty = 0
         while empty < 2 and not await self._is_over(LOOK_S):
             if time.monotonic() - began > LONGEST_CHANGE_S:
                 log.warning("intake.partitions_change_cut_short", after_s=LONGEST_CHANGE_S)

@@ -97,14 +97,15 @@ def orders(n: int, step: int = 0) -> list[dict[str, Any]]:
     return [event(f"P-{i}", STEPS[step], minutes(step)) for i in range(n)]
 
 
-async def arranged(url: str, count: int) -> Partitioning:
-    """What a process finds that has this setting, started alone and ended again."""
+async def arranged(url: str, count: int, *, is_through: bool = True) -> Partitioning:
+    """What a process finds that has this setting, started alone and ended again, after the change or amid it."""
     broker = RabbitBroker(url, count)
     await broker.connect(())
     try:
         return await broker.arrange_partitions()
     finally:
-        await broker.settle_partitions()
+        if is_through:
+            await broker.settle_partitions()
         await broker.close()
 
 
@@ -146,7 +147,7 @@ async def test_what_stagebell_itself_publishes_is_shared_out_like_everything(
 async def test_one_partition_is_as_ever_and_needs_no_plugin() -> None:
     with running(Rabbit, plugins=()) as node:
         assert isinstance(node, Rabbit)
-        assert await arranged(node.url, 1) == Partitioning((0,))
+        assert await arranged(node.url, 1) == Partitioning(((0,),))
         await publish(node.url, orders(3), COLON)
         assert await depths(node.url, 1) == [3]
         four = RabbitBroker(node.url, 4)
@@ -258,6 +259,34 @@ async def test_more_and_fewer_lose_nothing_and_keep_each_orders_events_in_their_
     await publish(rabbit_url, orders(40), COLON)
     assert (await depths(rabbit_url, max(counts)))[counts[-1] :] == [0] * (max(counts) - counts[-1])
     assert sum(await depths(rabbit_url, counts[-1])) == 40
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (1, 4)], ids=["fewer", "more"])
+async def test_what_comes_between_two_bindings_of_a_change_keeps_its_order(
+    before: int, after: int, rabbit_url: str, sqlite_url: str, providers: Providers, mailbox: Mailbox
+) -> None:
+    """An order's events in its old queue, in the one it had for a moment, and in its new one."""
+    await arranged(rabbit_url, before)
+    await publish(rabbit_url, orders(60, 0) + orders(60, 1), COLON)
+    if after < before:
+        async with channel_of(rabbit_url) as channel:
+            last = await channel.get_queue(intake_queue(before - 1), ensure=False)
+            for exchange in rabbitmq_partitions.HASHES:
+                await last.unbind(exchange, rabbitmq_partitions.WEIGHT)
+    else:
+        await arranged(rabbit_url, 2, is_through=False)
+    await publish(rabbit_url, orders(60, 2), COLON)
+    settings = settings_for(providers, mailbox, database_url=sqlite_url, broker_url=rabbit_url, intake_partitions=after)
+    process = Running(App(settings, roles=("intake",)))
+    await process.start()
+
+    async def is_taken() -> bool:
+        return len(await process.outcomes()) == 180
+
+    await until(is_taken)
+    assert set(await process.outcomes()) == {"accepted"}
+    await process.close()
 
 
 @pytest.mark.usefixtures("quick")
@@ -378,15 +407,17 @@ async def test_two_do_not_change_them_at_the_same_time(rabbit_url: str) -> None:
     for broker in (first, second):
         await broker.connect(())
     consuming = await second.subscribe(INTAKE, 10)
-    assert await first.arrange_partitions() == Partitioning((0, 1))
+    assert await first.arrange_partitions() == Partitioning(((0,), (1,)))
     with pytest.raises(PartitionsHeld, match="another process"):
         await second.arrange_partitions()
     await publish(rabbit_url, orders(1))
     assert len(await consuming.batch(10)) == 1, "whoever waits for its turn consumes on"
     await first.settle_partitions()
-    assert await second.arrange_partitions() == Partitioning((0, 1), (2,))
+    assert await second.arrange_partitions() == Partitioning(((0,), (1,), (2,)))
     await second.close()
-    assert await first.arrange_partitions() == Partitioning((0, 1)), "the end of a connection lets go"
+    assert await first.arrange_partitions() == Partitioning(((0,), (1,))), "the end of a connection lets go"
+    await first.settle_partitions()
+    assert await first.arrange_partitions() == Partitioning(((0, 1),))
     await first.close()
 
 
@@ -399,4 +430,4 @@ async def test_who_may_not_make_them_works_with_what_there_is(rabbit_url: str) -
         await broker.arrange_partitions()
     await broker.close()
     await arranged(rabbit_url, 2)
-    assert await arranged(theirs, 2) == Partitioning((0, 1))
+    assert await arranged(theirs, 2) == Partitioning(((0, 1),))
