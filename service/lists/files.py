@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import IO, BinaryIO, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListSpec
@@ -17,6 +17,7 @@ from service.lists.cells import lines_of
 from service.lists.checking import Checker, Mistakes
 from service.lists.lines import BadFile, Line
 from service.lists.mapping import IGNORED, Mapped, header_of, mapping_of
+from service.lists.unseen import Unseen
 from service.lists.values import is_blank
 
 MOST_FILE_BYTES: Final = 20 * 1024 * 1024
@@ -67,12 +68,16 @@ class CheckedRows:
 
 
 class FileRead(Struct):
-    """What a file says: its header, which column each of its columns is, its rows, and what is wrong."""
+    """What a file says: its header, which column each of its columns is, its rows, and what is wrong.
+
+    `unseen`: what of it a spreadsheet does not show.
+    """
 
     header: list[str]
     mapping: dict[str, str]
     rows: CheckedRows
     mistakes: Mistakes
+    unseen: Unseen = field(default_factory=Unseen)
 
 
 class Opened(Struct):
@@ -80,7 +85,7 @@ class Opened(Struct):
 
     read: FileRead
     lines: Iterator[Line]
-    first: int = 0
+    first: Line | None = None
 
 
 def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
@@ -90,7 +95,7 @@ def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
         first = next(opened.lines, None)
         if first is None:
             raise BadFile(1, "the file is empty; its first row says what its columns are")
-        opened.first = first.n
+        opened.first = first
         opened.read.header = header_of(first)
     except BadFile as bad:
         opened.read.mistakes.add(bad.row, "", bad.problem)
@@ -100,13 +105,16 @@ def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
 def read_rows(opened: Opened, spec: ListSpec, said: Mapped, remembered: Mapped, region: str) -> FileRead:
     """All of it, checked; raises nothing for what is wrong with the file."""
     read = opened.read
-    if read.mistakes.count:
+    if read.mistakes.count or opened.first is None:
         return read
     read.mapping, wrong = mapping_of(spec, read.header, said, remembered)
     for problem in wrong:
-        read.mistakes.add(opened.first, "", problem)
+        read.mistakes.add(opened.first.n, "", problem)
     if not wrong:
         try:
+            hidden = opened.first.hidden_columns
+            columns = [n for i, n in enumerate(read.header) if i in hidden and read.mapping.get(n)]
+            read.unseen = Unseen(opened.first.n, columns)
             _rows(opened.lines, read, spec, region)
         except BadFile as bad:
             read.mistakes.add(bad.row, "", bad.problem)
@@ -125,6 +133,8 @@ def _rows(lines: Iterator[Line], read: FileRead, spec: ListSpec, region: str) ->
     places = [(i, read.mapping[name]) for i, name in enumerate(read.header) if read.mapping.get(name)]
     nameless = [i for i, name in enumerate(read.header) if not name]
     for line in lines:
+        if line.is_hidden:
+            read.unseen.add(line.n)
         if len(line.cells) > len(read.header):
             read.mistakes.add(line.n, "", f"has {len(line.cells)} cells, and the header {len(read.header)}")
             continue

@@ -1,6 +1,6 @@
 """Rows as they stand in a file, whichever kind of file it is."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, Final
 
 from msgspec import Struct
@@ -22,10 +22,15 @@ class BadFile(Exception):
 
 
 class Line(Struct, frozen=True):
-    """A row as it stands in the file, with its number there."""
+    """A row as it stands in the file, with its number there.
+
+    `is_hidden`: a spreadsheet does not show it; `hidden_columns`: those that it does not show, counted from 0.
+    """
 
     n: int
     cells: Cells
+    is_hidden: bool = False
+    hidden_columns: Set[int] = frozenset()
 
 
 def without_end(cells: Cells) -> Cells:

@@ -1,6 +1,7 @@
 """The old workbooks of Excel (XLS), read only: in memory whole, as their sheets end at row 65,536."""
 
 from collections.abc import Iterator
+from struct import Struct as Layout
 from typing import Any, BinaryIO, Final
 
 from service.lists.lines import BadFile, Line, without_end
@@ -9,6 +10,12 @@ from service.lists.values import Unreadable
 # What a workbook with a password is called within, old or new (MS-OFFCRYPTO, §1.3.2, §2.3.4.4).
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _LOCKED: Final = "the workbook has a password; save it without one"
+# MS-XLS, §2.1.4 (a record is its type, its length, and so many bytes), §2.4.53, §2.4.221.
+_RECORD: Final = Layout("<HH")
+_BEGIN, _END, _ROW, _COLUMNS = 0x0809, 0x000A, 0x0208, 0x007D
+_ROW_HEAD: Final = Layout("<H10xH")
+_COLUMNS_HEAD: Final = Layout("<HH4xH")
+_ROW_HIDDEN, _COLUMNS_HIDDEN = 0x20, 0x01
 _KINDS: Final = "is a file of an older Office, and no workbook; save it as XLSX or CSV"
 
 
@@ -23,13 +30,39 @@ def xls_lines(file: BinaryIO) -> Iterator[Line]:
     try:
         book = xlrd.open_workbook(file_contents=content, on_demand=True, ragged_rows=True, logfile=_Nowhere())
         sheet = next(s for s in map(book.sheet_by_index, range(book.nsheets)) if not s.visibility)
+        rows, columns = _hidden(book.mem, book._sh_abs_posn[sheet.number])
         for n in range(1, sheet.nrows + 1):
-            yield Line(n, without_end([_value(cell, book.datemode) for cell in sheet.row(n - 1)]))
+            cells = without_end([_value(cell, book.datemode) for cell in sheet.row(n - 1)])
+            yield Line(n, cells, n - 1 in rows, columns)
     except (BadFile, GeneratorExit):
         raise
     except Exception as error:
         # Whatever a broken workbook makes the library trip over.
         raise _told(n, error) from None
+
+
+def _hidden(stream: Any, at: int) -> tuple[set[int], set[int]]:
+    """Rows and columns of the sheet at that place of the workbook's stream that are not shown, counted from 0.
+
+    The library would tell if it read how everything looks, for which it takes many times the memory.
+    """
+    rows, columns, depth = set[int](), set[int](), 0
+    while at + _RECORD.size <= len(stream):
+        kind, length = _RECORD.unpack_from(stream, at)
+        at += _RECORD.size
+        # A chart in the sheet has a beginning and an end of its own.
+        depth += (kind == _BEGIN) - (kind == _END)
+        if kind == _END and depth <= 0:
+            break
+        if kind == _ROW and length >= _ROW_HEAD.size:
+            n, looks = _ROW_HEAD.unpack_from(stream, at)
+            if looks & _ROW_HIDDEN:
+                rows.add(n)
+        elif kind == _COLUMNS and length >= _COLUMNS_HEAD.size:
+            first, last, looks = _COLUMNS_HEAD.unpack_from(stream, at)
+            columns.update(range(first, last + 1) if looks & _COLUMNS_HIDDEN else ())
+        at += length
+    return rows, columns
 
 
 def _told(n: int, error: Exception) -> BadFile:

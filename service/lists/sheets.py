@@ -12,6 +12,7 @@ from service.lists.workbook_parts import Attributes, Book, Strings, local_name, 
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _NO_RESULT: Final = "is a formula without its result; open it in a spreadsheet and save it"
 _END: Final = object()
+_YES: Final = ("1", "true")  # xsd:boolean
 G = TypeVar("G")
 
 
@@ -32,6 +33,8 @@ class Rows:
         self._done: list[Line] = []
         self._header: Line | None = None
         self._n = 0
+        self._is_hidden = False
+        self._hidden_columns: set[int] = set()
         self._cells: list[Any] = []
         self._column = 0
         self._kind = ""
@@ -43,7 +46,7 @@ class Rows:
         self._is_reading_aid = False
         self._starts = _ByTag[Attributes]({
             "row": self._row, "c": self._cell, "v": self._value, "t": self._value, "f": self._formula,
-            "rPh": self._aid, "mergeCell": self._merged,
+            "rPh": self._aid, "mergeCell": self._merged, "col": self._columns,
         })  # fmt: skip
         self._ends = _ByTag[None]({
             "row": self._end_row, "c": self._end_cell, "v": self._end_value, "t": self._end_value, "rPh": self._end_aid,
@@ -94,6 +97,13 @@ class Rows:
         if n > MOST_LINES:
             raise BadFile(n, f"is one too many; at most {MOST_LINES:,} rows are read")
         self._n, self._cells, self._column = n, [], 0
+        self._is_hidden = attributes.get("hidden") in _YES
+
+    def _columns(self, attributes: Attributes) -> None:
+        """How these columns look; they are numbered from 1, and come before all rows."""
+        if attributes.get("hidden") in _YES:
+            first, last = int(attributes["min"]), min(int(attributes["max"]), MOST_COLUMNS)
+            self._hidden_columns.update(range(first - 1, last))
 
     def _cell(self, attributes: Attributes) -> None:
         self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
@@ -127,7 +137,7 @@ class Rows:
 
     def _end_row(self, _nothing: None) -> None:
         if cells := without_end(self._cells):
-            line = Line(self._n, cells)
+            line = Line(self._n, cells, self._is_hidden, self._hidden_columns)
             self._header = self._header or line
             self._done.append(line)
 
@@ -152,7 +162,7 @@ class Rows:
         if not text:
             return Unreadable(_NO_RESULT) if self._has_formula else None
         if self._kind == "b":
-            return text in ("1", "true")
+            return text in _YES
         if self._kind == "d":
             return datetime.fromisoformat(text)
         number = int(text) if text.lstrip("-").isdigit() else float(text)

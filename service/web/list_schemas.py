@@ -54,7 +54,7 @@ class RowsTaken(Struct, omit_defaults=True):
     """Rows that were added, or are being added.
 
     `id`, `digest`: by what the order's events name them; `stored`: how many of them are kept by now; `count`: of the
-    whole list. `mapping`: which column each column of the file was.
+    whole list. `mapping`: which column each column of the file was. `warnings`: what its sender may not know of it.
     """
 
     id: str
@@ -65,6 +65,7 @@ class RowsTaken(Struct, omit_defaults=True):
     digest: str
     count: int
     mapping: dict[str, str] = {}
+    warnings: Sequence[RowError] = ()
 
 
 class RowsChecked(Struct):
@@ -72,6 +73,7 @@ class RowsChecked(Struct):
 
     `mapping`: which column of the list each of its columns is; `sample`: its first rows as they would be kept.
     `errors`: the first 100 of `error_count`; a row is numbered as in a spreadsheet, the header being row 1.
+    `warnings`: what its sender may not know of it, such as hidden rows; it is taken all the same.
     """
 
     dry_run: Literal[True]
@@ -81,6 +83,7 @@ class RowsChecked(Struct):
     sample: list[JsonObject]
     errors: list[RowError]
     error_count: int
+    warnings: list[RowError]
 
 
 class RowChange(Struct, forbid_unknown_fields=True):

@@ -166,6 +166,7 @@ def _taken(of: OfOrder, read: FileRead, batch_id: UUID, count: int) -> RowsTaken
         digest=read.rows.digest.hex(),
         count=count,
         mapping=read.mapping,
+        warnings=read.unseen.warnings,
     )
 
 
@@ -192,6 +193,7 @@ def checked(read: FileRead) -> RowsChecked:
         sample=read.rows.sample,
         errors=read.mistakes.shown,
         error_count=read.mistakes.count,
+        warnings=read.unseen.warnings,
     )
 
 

@@ -103,6 +103,9 @@ class RowsPageQuery(Page, frozen=True):
     """Which page of a list at the desk."""
 
     importing: Annotated[str, Meta(description="the id of rows that are being added", max_length=36)] = ""
+    unseen: Annotated[
+        int, Meta(description="how many rows that were added are hidden in their workbook", ge=0, le=1_048_576)
+    ] = 0
 
 
 class AddRowsQuery(Struct, frozen=True):

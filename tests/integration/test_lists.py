@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from sqlalchemy import func, select
 
 from service.domain.scopes import EVERYTHING
@@ -261,6 +261,16 @@ async def test_the_desk_shows_a_list_takes_forms_and_files_and_says_what_is_wron
     assert (status, "nothing is taken" in text, '<td class="number">2</td>' in text) == (422, True, True)
     status, text = await upload(FILE.encode(), "add", **{"map.Adresse": "email"})
     assert (status, await emails(agent)) == (200, ["eva@example.com", "zoe@example.com", "max@example.com"])
+    book, table = Workbook(), io.BytesIO()
+    for cells in (["email"], ["ida@example.com"], ["ola@example.com"]):
+        book.active.append(cells)
+    book.active.row_dimensions[3].hidden = True
+    book.save(table)
+    status, seen = await send(agent, table.getvalue(), query="?dry_run=true")
+    assert (status, seen["rows"], [w["row"] for w in seen["warnings"]]) == (200, 2, [3])
+    said = "a row is hidden in the workbook (3), and taken as the others are"
+    assert said in (await upload(table.getvalue(), "check"))[1]
+    assert "1 of the file's rows is hidden" in (await upload(table.getvalue(), "add"))[1]
     async with agent.session.post(
         f"{world.http}/desk/sign-in", data=aiohttp.FormData({"x": io.BytesIO(b"x")})
     ) as response:

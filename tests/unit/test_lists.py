@@ -188,6 +188,47 @@ def test_of_a_workbook_the_first_sheet_that_is_shown_is_read() -> None:
     assert [r["email"] for r in read(hidden_first()).rows.sample] == EMAILS
 
 
+def with_hidden_rows(*hidden: int, column: str = "") -> bytes:
+    book, file = Workbook(), io.BytesIO()
+    for row in (["email", "name"], *([f"p{n}@example.com", "Asha"] for n in range(2, 40))):
+        book.active.append(row)
+    for n in hidden:
+        book.active.row_dimensions[n].hidden = True
+    if column:
+        book.active.column_dimensions[column].hidden = True
+    book.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (with_hidden_rows(), []),
+        (with_hidden_rows(1), []),
+        (with_hidden_rows(7), [(7, "", "a row is hidden in the workbook (7)")]),
+        (changed(with_hidden_rows(7), SHEET, ('hidden="1"', 'hidden="true"')), [(7, "", "a row is hidden")]),
+        (with_hidden_rows(5, 6, 7, 9, 39, 41), [(5, "", "5 rows are hidden in the workbook (5 to 7, 9, 39)")]),
+        (with_hidden_rows(*range(3, 40, 2)), [(3, "", "(3, 5, 7, 9, 11, 13, 15, 17, 19, 21 and 9 more)")]),
+        (with_hidden_rows(column="B"), [(1, "name", "is hidden in the workbook, and read as the others are")]),
+    ],
+)
+def test_hidden_rows_and_columns_are_taken_and_told(content: bytes, told: list[tuple[int, str, str]]) -> None:
+    found = read(content)
+    assert (found.mistakes.shown, found.rows.count) == ([], 38)
+    warnings = found.unseen.warnings
+    assert [(w.row, w.column, said in w.problem) for w, (_, _, said) in zip(warnings, told, strict=True)] == [
+        (row, column, True) for row, column, _ in told
+    ]
+
+
+def test_hidden_rows_and_columns_of_an_old_workbook_are_told_too() -> None:
+    content = bytearray((ROOT / "tests/data/leads.xls").read_bytes())
+    assert read(bytes(content)).unseen.warnings == []
+    row = content.index(b"\x08\x02\x10\x00\x03\x00")  # the record of the fourth row
+    content[row + 16] |= 0x20
+    assert [(w.row, w.column) for w in read(bytes(content)).unseen.warnings] == [(4, "")]
+
+
 def merged() -> bytes:
     book, file = Workbook(), io.BytesIO()
     for row in (["email", "name"], ["a@example.com", "Asha"], ["b@example.com", None]):

@@ -2,7 +2,7 @@
 
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
@@ -63,6 +63,7 @@ async def _page(request: web.Request, of: OfOrder, found: RowsChecked | None = N
         "first": _first(found),
         "said": {},
         "importing": q.importing,
+        "unseen": q.unseen,
         "mapping": _open_headers(of, found),
     }
     return await render(request, "list.html.j2", values, here="/desk/orders", status=status)
@@ -143,14 +144,15 @@ async def _add_file(request: web.Request, of: OfOrder, file: Upload, said: dict[
         return await _page(request, of, checked(read), 422)
     await row_imports.remember(request, of, read, said)
     batch_id = row_imports.new_batch()
+    told: dict[str, str] = {"unseen": str(read.unseen.count)} if read.unseen.count else {}
     if read.rows.count > AT_ONCE:
         row_imports.add_beside(request, of, read, batch_id)
-        raise web.HTTPSeeOther(f"{list_path(of)}?importing={batch_id}")
+        raise web.HTTPSeeOther(f"{list_path(of)}?{urlencode({'importing': batch_id, **told})}")
     try:
         await row_imports.store_and_take(request, of, read, batch_id)
     finally:
         read.rows.close()
-    raise web.HTTPSeeOther(list_path(of))
+    raise web.HTTPSeeOther(f"{list_path(of)}?{urlencode(told)}" if told else list_path(of))
 
 
 async def progress(request: web.Request) -> web.StreamResponse:
