@@ -36,15 +36,13 @@ def given(environment: Mapping[str, str], env_file: Path) -> dict[str, str]:
     return {k: v for k, v in kept.items() if k.startswith(PREFIX) or _is_slip(k)}
 
 
-def said_twice(settings: Mapping[str, str], env_file: Path) -> Iterator[str]:
-    """A line for each setting that two lines of the `.env` file give differently, or whose JSON has a key twice."""
-    found: dict[str, str | None] = {}
+def said_twice(environment: Mapping[str, str], env_file: Path) -> Iterator[str]:
+    """A line for each setting that two lines of the `.env` file, or two spellings of one name in the environment, give
+    differently, or whose JSON has a key twice."""
     bindings = parse_stream(io.StringIO(env_file.read_text(encoding="utf-8"))) if env_file.is_file() else ()
-    for binding in bindings:
-        name = (binding.key or "").upper()
-        if name.startswith(PREFIX) and found.setdefault(name, binding.value) != binding.value:
-            yield f"{name}: stands twice in {env_file}, and differs; leave one of them out"
-    for name, value in settings.items():
+    yield from _differing(((b.key or "", b.value) for b in bindings), str(env_file))
+    yield from _differing(environment.items(), "the environment")
+    for name, value in given(environment, env_file).items():
         if value.startswith("{"):
             try:
                 refuse_repeated_keys(value.encode())
@@ -52,6 +50,14 @@ def said_twice(settings: Mapping[str, str], env_file: Path) -> Iterator[str]:
                 yield f"{name}: {rejection.reason}"
             except ValueError:
                 pass  # that it is no JSON is told with its form
+
+
+def _differing(said: Iterable[tuple[str, str | None]], where: str) -> Iterator[str]:
+    found: dict[str, str | None] = {}
+    for key, value in said:
+        name = key.upper()
+        if name.startswith(PREFIX) and found.setdefault(name, value) != value:
+            yield f"{name}: stands twice in {where}, and differs; leave one of them out"
 
 
 def _is_slip(name: str) -> bool:

@@ -262,7 +262,7 @@ def load(**overrides: object) -> Settings:
     fields = tuple(Settings.model_fields)
     said = setting_names.given(os.environ, ENV_FILE)
     values, lines = setting_names.from_files(said, (*fields, *own))
-    lines += [*setting_names.unknown(said, (*fields, *own)), *setting_names.said_twice(said, ENV_FILE)]
+    lines += [*setting_names.unknown(said, (*fields, *own)), *setting_names.said_twice(os.environ, ENV_FILE)]
     theirs = {f: v for f in own if (v := values.pop(f, "") or said.get(PREFIX + f.upper(), ""))}
     try:
         settings = Settings(**(values | overrides))  # type: ignore[arg-type]

@@ -112,3 +112,12 @@ def test_what_is_said_twice_and_differs_is_refused(lines: str, words: str) -> No
 def test_what_is_said_twice_alike_is_said_once() -> None:
     Path(".env").write_text("STAGEBELL_BRAND=Cedar\nSTAGEBELL_BRAND=Cedar\n")
     assert settings_module.load().brand == "Cedar"
+
+
+def test_two_spellings_of_a_name_in_the_environment_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEBELL_BRAND", "Cedar")
+    monkeypatch.setenv("stagebell_brand", "Cedar")
+    assert settings_module.load().brand == "Cedar"
+    monkeypatch.setenv("stagebell_brand", "Oak")
+    with pytest.raises(SettingsError, match="STAGEBELL_BRAND: stands twice in the environment, and differs"):
+        settings_module.load()
