@@ -309,13 +309,18 @@ def _data_of(envelope: Envelope) -> bytes | msgspec.Raw:
     media_type = (envelope.datacontenttype or "application/json").partition(";")[0].strip().lower()
     if not is_json(media_type):
         raise Rejection("datacontenttype: the data of an event must be application/json")
-    if envelope.data_base64 is None:
-        if not bytes(envelope.data):
+    return data_of(envelope.data, envelope.data_base64)
+
+
+def data_of(data: msgspec.Raw, data_base64: bytes | None) -> bytes | msgspec.Raw:
+    """The one that an envelope has; raises Rejection for none, and for both."""
+    if data_base64 is None:
+        if not bytes(data):
             raise Rejection("data: is missing")
-        return envelope.data
-    if bytes(envelope.data) not in (b"", b"null"):
+        return data
+    if bytes(data) not in (b"", b"null"):
         raise Rejection("data: comes twice, as data and as data_base64; send one of them")
-    return envelope.data_base64.removeprefix(b"\xef\xbb\xbf")
+    return data_base64.removeprefix(b"\xef\xbb\xbf")
 
 
 def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: str) -> T:

@@ -24,7 +24,7 @@ from service.failpoints import failpoint
 from service.intake.acts import act_out, refused_act
 from service.intake.chosen import ChosenWishes, theirs
 from service.intake.cloudevents import STRUCTURED
-from service.intake.decoding import Incoming, read
+from service.intake.decoding import Incoming, read, standing
 from service.intake.files import take_files, with_files
 from service.intake.line import Waiting
 from service.intake.lists import Listed, ListRows
@@ -77,11 +77,12 @@ class Intake:
     def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
         """Where a delivery stands in line; what cannot be read concerns no order."""
         try:
-            event = read(replay_opened(message, self._orders.keyring))
+            found = standing(replay_opened(message, self._orders.keyring))
         except Rejection:
+            found = None
+        if found is None:
             return Waiting(delivery, delivery.tag, "", is_code=False)
-        ref = OrderRef(event.data.workflow, event.reference)
-        return Waiting(delivery, ref, event.source, is_code=bool(event.data.secrets))
+        return Waiting(delivery, found.ref, found.source, is_code=found.is_code)
 
     async def take(self, messages: Sequence[Incoming], *, dead_letter: bool) -> list[Verdict]:
         """Decide and commit these, in order; waits out a database that is away. Raises nothing for bad input."""

@@ -13,7 +13,9 @@ from multidict import CIMultiDict
 
 from service.domain.errors import Rejection
 from service.domain.events import Event, decode
+from service.domain.order import OrderRef
 from service.intake.cloudevents import as_structured, from_http
+from service.intake.decoding import Incoming, Standing, standing
 from tests.support.events import NOON, event
 
 DATA: dict[str, Any] = {"workflow": "device_pickup", "status": "created"}
@@ -84,6 +86,25 @@ FORMS: dict[str, tuple[bytes, str | None, str | None, dict[str, Any]]] = {
 def test_every_form_is_the_same_event(form: str) -> None:
     body, content_type, encoding, headers = FORMS[form]
     assert read(body, content_type, encoding, **headers) == EXPECTED
+    ref = OrderRef(EXPECTED.data.workflow, EXPECTED.reference)
+    found = standing(Incoming(body, content_type, encoding, headers))
+    assert found == Standing(ref, EXPECTED.source, bool(EXPECTED.data.secrets)), "it stands in its own order's line"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "is_code"), [({"otp": {"value": "493021"}}, True), ({"otp": {}}, True), ({}, False)]
+)
+def test_a_code_is_seen_before_the_event_is_read(secrets: dict[str, Any], is_code: bool) -> None:
+    found = standing(Incoming(structured(data={**DATA, "secrets": secrets})))
+    assert found is not None
+    assert found.is_code is is_code
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000, structured(data=...), structured(data=3)]
+)
+def test_what_names_no_order_stands_for_itself(body: bytes) -> None:
+    assert standing(Incoming(body)) is None
 
 
 @pytest.mark.parametrize(
