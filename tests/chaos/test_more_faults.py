@@ -5,6 +5,7 @@ import contextlib
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import pytest
@@ -14,6 +15,7 @@ from tests.chaos.scene import Scene
 from tests.support.events import encoded, event, person
 from tests.support.nodes import Postgres, Rabbit, connect, running
 from tests.support.providers import Mailbox, Providers
+from tests.support.world import PATIENCE_S
 
 
 async def all_is_well(scene: Scene, caught: int = 0) -> None:
@@ -64,7 +66,19 @@ async def test_two_intakes_of_which_the_active_one_dies(scene: Scene) -> None:
     await all_is_well(scene, caught=2 * 60)
 
 
-async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Scene, rabbit: Rabbit) -> None:
+async def all_taken(postgres_url: str, lives: list[list[dict[str, Any]]]) -> None:
+    """Until each event of these is committed: what waits in the broker alone goes with its queue."""
+    published = len({e["id"] for life in lives for e in life})
+    connection = await connect(postgres_url)
+    async with asyncio.timeout(PATIENCE_S):
+        while await connection.fetchval("SELECT count(*) FROM inbox") < published:
+            await asyncio.sleep(0.1)
+    await connection.close()
+
+
+async def test_connections_closed_and_the_queue_deleted_by_the_broker(
+    scene: Scene, rabbit: Rabbit, postgres_url: str
+) -> None:
     await scene.start()
     publishing = asyncio.create_task(scene.publish(20, 32, per_second=25))
     await asyncio.sleep(1)
@@ -78,9 +92,7 @@ async def test_connections_closed_and_the_queue_deleted_by_the_broker(scene: Sce
         for life in published:  # it sends again what it does not know to have arrived
             for e in life:
                 await exchange.publish(aio_pika.Message(encoded(e), delivery_mode=2), "order.status_changed")
-        while (await channel.declare_queue(INTAKE, passive=True)).declaration_result.message_count:
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(0.5)
+        await all_taken(postgres_url, published)
         await channel.queue_delete(INTAKE)
         # Until what is published reaches a queue again: one that was taken before changes nothing.
         probe = await connection.channel(publisher_confirms=True, on_return_raises=True)
