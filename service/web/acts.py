@@ -33,7 +33,7 @@ from service.web.own_events import event_by
 from service.web.params import answer, body_of
 from service.web.party_view import actor_of, lines_seen, viewer_of, with_own
 from service.web.problems import Problem
-from service.web.schemas import ActAnswer, ActOrder
+from service.web.schemas.acts import ActAnswer, ActOrder
 
 CREATE: Final = "create"
 ADD_ROWS: Final = "add_rows"

@@ -23,7 +23,7 @@ from service.web.news import LEAVING
 from service.web.openapi import document
 from service.web.problems import problems
 from service.web.route import Route
-from service.web.routes import API, OPERATIONS, PAGES
+from service.web.routes.table import API, OPERATIONS, PAGES
 from service.web.row_imports import AT_ONCE, TURNS
 
 HERE: Final = Path(__file__).parent

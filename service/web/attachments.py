@@ -35,7 +35,7 @@ from service.web.orders import order_ref
 from service.web.params import answer, uuid_of
 from service.web.party_view import lines_seen, viewer_of
 from service.web.problems import Problem
-from service.web.schemas import ActOrder
+from service.web.schemas.acts import ActOrder
 from service.web.uploads import Upload, body_file, once_by_file
 
 SHOWN_FOR: Final = timedelta(hours=24)

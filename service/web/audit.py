@@ -14,7 +14,7 @@ from service.web.context import CONTEXT
 from service.web.params import answer, whole_number
 from service.web.queries import in_order, query_of
 from service.web.query_types import AuditQuery
-from service.web.schemas import AuditPage
+from service.web.schemas.people import AuditPage
 
 LAST: Final = 10**15
 

@@ -18,7 +18,7 @@ from service.web.known import require_workflow
 from service.web.messages import listed_in, wanted_in_body
 from service.web.params import answer, body_of
 from service.web.problems import Problem
-from service.web.schemas import BroadcastAnswer, BroadcastOrder, OrderFilter
+from service.web.schemas.notices import BroadcastAnswer, BroadcastOrder, OrderFilter
 
 
 async def tell_all(request: web.Request) -> web.StreamResponse:

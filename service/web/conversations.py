@@ -19,7 +19,11 @@ from service.web import known
 from service.web.audited import audit_line
 from service.web.auth import INCLUDES, scope_of
 from service.web.context import CALLER, CONTEXT
-from service.web.conversation_schemas import (
+from service.web.orders import order_ref
+from service.web.params import answer, body_of, uuid_of
+from service.web.queries import query_of
+from service.web.query_types import TrayQuery
+from service.web.schemas.conversations import (
     Conversation,
     CustomerAnswer,
     OfferedAct,
@@ -27,10 +31,6 @@ from service.web.conversation_schemas import (
     ReplyMove,
     Tray,
 )
-from service.web.orders import order_ref
-from service.web.params import answer, body_of, uuid_of
-from service.web.queries import query_of
-from service.web.query_types import TrayQuery
 
 
 async def get_conversation(request: web.Request) -> web.StreamResponse:

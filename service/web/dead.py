@@ -11,7 +11,8 @@ from service.web.params import answer, whole_number
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import LetterQuery, LettersQuery
-from service.web.schemas import Count, DeadLetterLine, DeadLetterPage
+from service.web.schemas.dead_letters import DeadLetterLine, DeadLetterPage
+from service.web.schemas.fields import Count
 
 MOST: Final = 500
 

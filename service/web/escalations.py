@@ -15,7 +15,16 @@ from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import EscalationsQuery
-from service.web.schemas import Assignment, BulkOrder, BulkResult, BulkResults, EscalationPage, Handled, Remark, Snooze
+from service.web.schemas.escalations import (
+    Assignment,
+    BulkOrder,
+    BulkResult,
+    BulkResults,
+    EscalationPage,
+    Handled,
+    Remark,
+    Snooze,
+)
 
 ME: Final = "me"
 

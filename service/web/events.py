@@ -14,7 +14,7 @@ from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.params import answer
 from service.web.problems import Problem, problem_response
-from service.web.schemas import EventResult, EventResults
+from service.web.schemas.events import EventResult, EventResults
 
 MAX_BATCH = 1000
 MAX_BATCH_BYTES = MAX_BODY_BYTES * 40

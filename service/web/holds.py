@@ -17,7 +17,7 @@ from service.web.context import CALLER, CONTEXT
 from service.web.known import workflows_of
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
-from service.web.schemas import HoldLine, HoldOrder, Holds
+from service.web.schemas.messages import HoldLine, HoldOrder, Holds
 
 
 async def list_holds(request: web.Request) -> web.StreamResponse:

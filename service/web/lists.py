@@ -23,7 +23,12 @@ from service.pacing import aside
 from service.web import row_imports
 from service.web.audited import audit_line, noted
 from service.web.context import CONTEXT
-from service.web.list_schemas import (
+from service.web.params import answer, body_of, uuid_of
+from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import AddRowsQuery, RowsQuery
+from service.web.row_imports import OfOrder, list_of
+from service.web.schemas.lists import (
     ColumnShown,
     ListPage,
     RowChange,
@@ -35,11 +40,6 @@ from service.web.list_schemas import (
     RowsOrder,
     RowsTaken,
 )
-from service.web.params import answer, body_of, uuid_of
-from service.web.problems import Problem
-from service.web.queries import query_of
-from service.web.query_types import AddRowsQuery, RowsQuery
-from service.web.row_imports import OfOrder, list_of
 from service.web.uploads import Upload, body_file, once_by_file
 
 JSON: Final = "application/json"

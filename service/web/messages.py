@@ -22,7 +22,7 @@ from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
 from service.web.queries import in_order, query_of
 from service.web.query_types import MessagesQuery
-from service.web.schemas import MessageFilter, MessagePage, ResendAnswer, ResendOne, ResendOrder
+from service.web.schemas.messages import MessageFilter, MessagePage, ResendAnswer, ResendOne, ResendOrder
 
 MOST_CSV: Final = 50_000
 # Why one message is not told again, for whoever asked.

@@ -16,8 +16,8 @@ from service.web.auth import CSRF_HEADER
 from service.web.once import HEADER, LONGEST_KEY, REPLAYED
 from service.web.queries import parameters_of, schema_of
 from service.web.route import Answer, Reach, Route
-from service.web.routes import API, OPERATIONS
-from service.web.schemas import ProblemDetails
+from service.web.routes.table import API, OPERATIONS
+from service.web.schemas.problems import ProblemDetails
 from service.web.session import COOKIE
 
 PROBLEM: Final = "application/problem+json"

@@ -36,15 +36,14 @@ from service.web.preview import preview
 from service.web.problems import Problem
 from service.web.queries import in_order, query_of
 from service.web.query_types import OrdersQuery
-from service.web.schemas import (
+from service.web.schemas.escalations import Escalated
+from service.web.schemas.notices import NoticeAnswer, NoticeOrder
+from service.web.schemas.orders import (
     AgentAnswer,
     Asked,
-    Escalated,
     IssueReport,
     LinkAnswer,
     ManualNotice,
-    NoticeAnswer,
-    NoticeOrder,
     OrderDocument,
     OrderLine,
     OrderPage,

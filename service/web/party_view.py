@@ -20,7 +20,7 @@ from service.ledger.orders.search import Listed
 from service.web.audited import name_of
 from service.web.auth import is_party, scope_of
 from service.web.context import CALLER
-from service.web.schemas import OrderDocument
+from service.web.schemas.orders import OrderDocument
 
 P = TypeVar("P", bound=Person)
 

@@ -27,7 +27,7 @@ from service.web.params import answer
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import OfCountry, PersonOrdersQuery
-from service.web.schemas import PersonOrderLine, PersonOrders
+from service.web.schemas.people import PersonOrderLine, PersonOrders
 
 MOST_LETTERS: Final = 320
 

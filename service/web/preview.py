@@ -21,7 +21,7 @@ from service.ledger.messages.claims import ClaimedMessage
 from service.ledger.orders.locking import find
 from service.orders import NoSuchOrder
 from service.web.context import Context
-from service.web.schemas import NoticeMessage
+from service.web.schemas.notices import NoticeMessage
 from service.workflows.templates import UNRENDERABLE
 
 SHOWN_DIGITS: Final = 4

@@ -22,7 +22,8 @@ from service.web.context import CALLER, CONTEXT
 from service.web.known import require_workflow
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
-from service.web.schemas import Count, SubscriptionLine, SubscriptionOrder, Subscriptions
+from service.web.schemas.fields import Count
+from service.web.schemas.subscriptions import SubscriptionLine, SubscriptionOrder, Subscriptions
 
 SUNDAY: Final = 6
 

@@ -17,7 +17,8 @@ from service.web.orders import countries_of
 from service.web.params import answer
 from service.web.queries import query_of
 from service.web.query_types import SuppressionQuery, SuppressionsQuery
-from service.web.schemas import Count, Suppressions
+from service.web.schemas.fields import Count
+from service.web.schemas.people import Suppressions
 
 MOST_LETTERS: Final = 320
 

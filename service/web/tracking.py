@@ -18,7 +18,7 @@ from service.web.context import CONTEXT
 from service.web.params import answer
 from service.web.preview import masked
 from service.web.problems import Problem
-from service.web.schemas import Tracking, TrackingAssignee, TrackingPart, TrackingStage, TrackingSupport
+from service.web.schemas.tracking import Tracking, TrackingAssignee, TrackingPart, TrackingStage, TrackingSupport
 from service.web.tracking_link import (
     HEADERS,
     gone,

@@ -19,7 +19,7 @@ from service.web.brand_look import brand_of
 from service.web.context import CONTEXT
 from service.web.params import form_of
 from service.web.problems import Problem
-from service.web.schemas import TrackingReply
+from service.web.schemas.tracking import TrackingReply
 from service.web.tracking_link import gone, linked_order, nearest_locale, page, wanted_languages
 
 # Of each form that the page shows, so that a doubled tap counts once.

@@ -20,7 +20,7 @@ from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import BackTestQuery, DraftsQuery, OneDraftQuery
-from service.web.word_schemas import DraftAct, DraftApproval, DraftChange, DraftPage, RollBack, WordDraft
+from service.web.schemas.words import DraftAct, DraftApproval, DraftChange, DraftPage, RollBack, WordDraft
 from service.workflows.packs import Pack, with_texts
 
 PATCH: Final = "text/x-diff"

@@ -24,8 +24,7 @@ from service.web.params import answer, body_of
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import NoticeWordsQuery, WordsQuery
-from service.web.word_drafts import PATCH, audit_line_of, in_repository, shown_draft, told
-from service.web.word_schemas import (
+from service.web.schemas.words import (
     NoticeLine,
     NoticeWords,
     WordProblem,
@@ -35,6 +34,7 @@ from service.web.word_schemas import (
     WordsSeen,
     WordsText,
 )
+from service.web.word_drafts import PATCH, audit_line_of, in_repository, shown_draft, told
 from service.workflows.packs import Pack
 
 

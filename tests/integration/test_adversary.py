@@ -13,7 +13,7 @@ from yarl import URL
 from service.web.auth import INCLUDES
 from service.web.queries import parameters_of
 from service.web.route import Route
-from service.web.routes import API, OPERATIONS, PAGES
+from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.support.client import ROLES, key_for
 from tests.support.events import CUSTOMER, VENDOR, event
 from tests.support.providers import Mailbox, Providers

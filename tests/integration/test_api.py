@@ -14,7 +14,7 @@ from service.domain.teams import SEVERITIES
 from service.ledger.escalations.stream_lines import stream_after
 from service.web.auth import INCLUDES
 from service.web.broadcast import Line
-from service.web.routes import API, OPERATIONS, PAGES
+from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import ROLES
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event, minutes

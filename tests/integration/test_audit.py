@@ -20,7 +20,7 @@ from service.ledger.auditing.tables import audit_head, audit_lines, audit_names
 from service.ledger.database.engine import new_uuid
 from service.web.audited import OTHER_ACTS, Act, Unaudited
 from service.web.route import Route
-from service.web.routes import API, OPERATIONS, PAGES
+from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.events import event, minutes

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from service.dispatch.compose import LINK_PURPOSE
 from service.domain.scopes import EVERYTHING
 from service.ledger.orders.locking import find
-from service.web.routes import API, OPERATIONS, PAGES
+from service.web.routes.table import API, OPERATIONS, PAGES
 from service.web.server import Runner
 from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for

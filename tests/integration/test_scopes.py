@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from service.web.route import Route
-from service.web.routes import API, PAGES
+from service.web.routes.table import API, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event

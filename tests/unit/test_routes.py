@@ -15,7 +15,7 @@ from service.web.problems import Problem
 from service.web.queries import check_parameters, parameters_of, query_of, read_query
 from service.web.query_types import AuditQuery, EscalationsQuery, LifecycleQuery, MessagesQuery, OrdersQuery
 from service.web.route import NoQuery, Open, Route
-from service.web.routes import API, OPERATIONS, PAGES
+from service.web.routes.table import API, OPERATIONS, PAGES
 
 ROUTES = (*OPERATIONS, *API, *PAGES)
 

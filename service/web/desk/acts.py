@@ -22,7 +22,7 @@ from service.web.orders import order_ref
 from service.web.params import Form, form_of, whole_number
 from service.web.party_view import actor_of
 from service.web.problems import Problem
-from service.web.schemas import ActOrder
+from service.web.schemas.acts import ActOrder
 
 MOST_LINES: Final = 1_000_000
 # Refusals that concern what was asked; a service that is away is told as ever.

@@ -10,7 +10,6 @@ from service.domain.order import OrderRef
 from service.intake.acts import DESK
 from service.orders import NoSuchOrder
 from service.web.acts import act
-from service.web.conversation_schemas import CustomerAnswer
 from service.web.conversations import answer_customer, move, show_answering, shown, tray
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
@@ -20,7 +19,8 @@ from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import form_of
 from service.web.problems import Problem
-from service.web.schemas import ActOrder
+from service.web.schemas.acts import ActOrder
+from service.web.schemas.conversations import CustomerAnswer
 
 
 async def conversations(request: web.Request) -> web.StreamResponse:

@@ -28,7 +28,7 @@ from service.web.known import workflows_of
 from service.web.once import once_by_form
 from service.web.params import Form, form_of
 from service.web.problems import Problem
-from service.web.schemas import ActOrder
+from service.web.schemas.acts import ActOrder
 
 # Eight characters of base32 (RFC 4648, §6): 40 bits.
 RANDOM_BYTES: Final = 5

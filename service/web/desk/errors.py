@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from service.web.desk.page import render
 from service.web.problems import MEDIA_TYPE
-from service.web.schemas import ProblemDetails
+from service.web.schemas.problems import ProblemDetails
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from service.web.messages import WHY_NOT, wanted_messages
 from service.web.once import once_by_form
 from service.web.params import Form, form_of, uuid_of
 from service.web.problems import Problem
-from service.web.schemas import HoldOrder
+from service.web.schemas.messages import HoldOrder
 
 # Several states at once, by what people look for.
 VIEWS: Final = (

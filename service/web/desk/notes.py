@@ -21,7 +21,7 @@ from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import form_of
 from service.web.problems import Problem
-from service.web.schemas import ActOrder
+from service.web.schemas.acts import ActOrder
 from service.web.uploads import form_file
 
 MOST_LETTERS: Final = 2000

@@ -35,7 +35,7 @@ from service.web.orders import (
 from service.web.params import form_of
 from service.web.party_view import lists_for, viewer_of
 from service.web.preview import preview
-from service.web.schemas import Asked, OrderDocument
+from service.web.schemas.orders import Asked, OrderDocument
 from service.web.suppressions import lift_as_asked
 
 

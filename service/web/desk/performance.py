@@ -17,7 +17,7 @@ from service.web.params import form_of, whole_number
 from service.web.performance import performance_of
 from service.web.queries import query_of
 from service.web.query_types import PerformanceQuery
-from service.web.schemas import SubscriptionOrder
+from service.web.schemas.subscriptions import SubscriptionOrder
 from service.web.subscriptions import SUNDAY, subscribe, subscription_lines, unsubscribe
 
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

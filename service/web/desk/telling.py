@@ -26,7 +26,8 @@ from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
 from service.web.queries import day_in, query_of
 from service.web.query_types import TellAllQuery
-from service.web.schemas import BroadcastAnswer, BroadcastOrder, MessageFilter, OrderFilter
+from service.web.schemas.messages import MessageFilter
+from service.web.schemas.notices import BroadcastAnswer, BroadcastOrder, OrderFilter
 
 FASTEST: Final = 100_000
 USUAL_PACE: Final = "600"

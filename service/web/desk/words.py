@@ -25,8 +25,8 @@ from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.query_types import NoticeWordsQuery, WordsQuery
+from service.web.schemas.words import NoticeWords, WordProblem, WordsText
 from service.web.word_drafts import approve, drop, publish, roll_back, shown_draft
-from service.web.word_schemas import NoticeWords, WordProblem, WordsText
 from service.web.words import cleaned, notice_words, packs_asked, words_of_packs, write
 from service.workflows import cldr
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from service.ledger.words.drafts import State
-from service.web.schemas import Words
+from service.web.schemas.fields import Words
 
 Text = Annotated[str, Meta(max_length=20_000)]
 Version = Annotated[int, Meta(ge=0)]

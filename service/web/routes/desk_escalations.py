@@ -1,0 +1,67 @@
+"""Routes of the desk's board."""
+
+from service.web import query_types as q
+from service.web.audited import Act
+from service.web.desk import board, board_acts
+from service.web.route import Route
+
+DESK_ESCALATIONS = (
+    Route(
+        "GET",
+        "/desk",
+        board.board,
+        "supervisor",
+        page=True,
+        query=q.BoardQuery,
+        reach="orders",
+        audit=Act("escalations.listed", renews=True),
+    ),
+    Route(
+        "GET",
+        "/desk/board",
+        board.board_rows,
+        "supervisor",
+        page=True,
+        query=q.BoardQuery,
+        reach="orders",
+        audit=Act("escalations.listed", renews=True),
+    ),
+    Route(
+        "GET",
+        "/desk/board/soon",
+        board.soon,
+        "supervisor",
+        page=True,
+        query=q.BoardQuery,
+        reach="orders",
+        audit=Act("escalations.listed", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/escalations",
+        board_acts.act_on_many,
+        "supervisor",
+        page=True,
+        query=q.BoardQuery,
+        reach="orders",
+        audit=Act("escalations.handled"),
+    ),
+    Route(
+        "GET",
+        "/desk/handover",
+        board_acts.show_handover,
+        "supervisor",
+        page=True,
+        reach="orders",
+        audit=Act("escalations.listed"),
+    ),
+    Route(
+        "POST",
+        "/desk/handover",
+        board_acts.hand_over,
+        "supervisor",
+        page=True,
+        reach="orders",
+        audit=Act("escalations.handled"),
+    ),
+)

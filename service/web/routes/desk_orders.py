@@ -1,0 +1,190 @@
+"""Routes of the desk's pages of orders."""
+
+from service.attachments.kinds import MOST_BYTES
+from service.domain.events import MAX_BODY_BYTES
+from service.lists.files import MOST_FILE_BYTES
+from service.web import query_types as q
+from service.web.audited import Act
+from service.web.desk import acts as work
+from service.web.desk import conversations as talks
+from service.web.desk import creating, notes, order_list
+from service.web.desk import lists as list_pages
+from service.web.desk import orders as order_pages
+from service.web.route import Route
+from service.web.routes.reasons import FORM
+
+DESK_ORDERS = (
+    Route(
+        "GET",
+        "/desk/call",
+        order_list.call,
+        "agent",
+        page=True,
+        query=q.CallQuery,
+        reach="orders",
+        audit=Act("orders.searched"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders",
+        order_list.orders,
+        "agent",
+        page=True,
+        query=q.OrdersQuery,
+        reach="parties",
+        audit=Act("orders.listed"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}",
+        order_pages.order,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("order.seen"),
+    ),
+    Route("GET", "/desk/new", creating.choose, "agent", page=True, reach="parties", audit=FORM),
+    Route("GET", "/desk/new/{workflow}", creating.show_form, "agent", page=True, reach="parties", audit=FORM),
+    Route(
+        "POST", "/desk/new/{workflow}", creating.create, "agent", page=True, reach="parties", audit=Act("act.create")
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}",
+        work.work_on,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("order.acted"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/now",
+        order_pages.order_now,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("order.seen", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/notes",
+        notes.add_note,
+        "agent",
+        page=True,
+        reach="parties",
+        most_bytes=MOST_BYTES + MAX_BODY_BYTES,
+        audit=Act("note.added"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}",
+        list_pages.rows,
+        "agent",
+        page=True,
+        query=q.RowsPageQuery,
+        reach="parties",
+        audit=Act("rows.listed"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}",
+        list_pages.change,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("rows.added"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}/upload",
+        list_pages.upload,
+        "agent",
+        page=True,
+        takes_files=True,
+        most_bytes=MOST_FILE_BYTES + MAX_BODY_BYTES,
+        reach="parties",
+        audit=Act("rows.added"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/lists/{list}/imports/{id}",
+        list_pages.progress,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=Act("rows.import_seen", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/preview",
+        order_pages.preview_notice,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("notice.previewed"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/notices",
+        order_pages.send_notice,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("notice.sent"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/issues",
+        order_pages.report_issue,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("issue.reported"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/suppressions",
+        order_pages.lift_suppression,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("suppression.lifted"),
+    ),
+    Route(
+        "GET",
+        "/desk/orders/{workflow}/{order_id}/conversation",
+        talks.talk,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("conversation.seen", renews=True),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/asked",
+        talks.do_what_is_asked,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("order.acted"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/conversation",
+        talks.post_answer,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("notice.sent"),
+    ),
+    Route(
+        "POST",
+        "/desk/orders/{workflow}/{order_id}/answering",
+        talks.post_answering,
+        "agent",
+        page=True,
+        reach="orders",
+        audit=Act("conversation.answering"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What calls take and answer; the OpenAPI document is made from these types."""

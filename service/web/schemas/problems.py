@@ -1,0 +1,12 @@
+"""What a refusal says."""
+
+from msgspec import Struct
+
+
+class ProblemDetails(Struct):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
