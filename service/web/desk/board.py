@@ -11,6 +11,7 @@ from aiohttp import web
 from msgspec import structs
 
 from service.domain.errors import Rejection
+from service.ledger.escalations.stream_lines import stream_end
 from service.ledger.escalations.views import (
     Wanted,
     count_of,
@@ -137,14 +138,25 @@ async def _soon(request: web.Request, wanted: Wanted) -> dict[str, Any]:
     return {"near": near, "near_count": count, "seen": seen}
 
 
+async def _place(request: web.Request) -> str:
+    """Where the live stream stands; of who is limited it would tell how much others do, so that they are told none."""
+    if not scope_of(request).is_everything:
+        return ""
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        return str(await stream_end(tx))
+
+
 async def values_of(request: web.Request) -> dict[str, Any]:
     """What the page shows."""
     wanted = await _wanted(request)
+    # Before the rows are read: the page goes on from here, so that nothing is missed between the two.
+    place = await _place(request)
     rows, total, cursor = await _page(request, wanted)
     kept = {k: v for k, v in request.query.items() if k in _FILTERS and (v or k == "team")} | {"team": wanted.team}
     packs, teams = workflows_of(request), teams_of(request)
     return {
         **await _soon(request, wanted),
+        "place": place,
         "wanted": wanted,
         "mine": request.query.get("owner") == ME,
         "me": request[CALLER].name,

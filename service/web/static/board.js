@@ -139,10 +139,12 @@ const alarm = (data) => {
     new Notification(rowOf(data.escalation_id)?.querySelector("strong")?.textContent || data.reason.replaceAll("_", " "), { body: `Order ${data.order_id}`, tag: data.escalation_id });
   }
 };
-let broken = false;
-// The browser reconnects by itself and sends Last-Event-ID; whoever was away asks for all once.
+// From where the page was read, so that nothing is missed between the two; who is told no place asks for all once, as
+// whoever was away does. The browser reconnects by itself and sends Last-Event-ID.
+let reached = document.body.dataset.place;
+let broken = !reached;
 const listen = () => {
-  const source = new EventSource("/v1/escalations/stream?brief=true");
+  const source = new EventSource(`/v1/escalations/stream?brief=true&last_event_id=${encodeURIComponent(reached)}`);
   source.addEventListener("ready", () => { say("live", "live"); if (broken) all(); broken = false; });
   source.addEventListener("missed", all);
   source.onerror = async () => {
@@ -155,6 +157,7 @@ const listen = () => {
   for (const kind of ["opened", "acknowledged", "reminded", "resolved", "assigned", "commented", "snoozed", "joined", "reopened", "escalated"]) {
     source.addEventListener(`escalation.${kind}`, (e) => {
       const data = JSON.parse(e.data).data;
+      reached = e.lastEventId;
       // An incident takes in lines that were told of alone.
       if (data.incident && kind === "opened") setTimeout(all, 300); else changed(data.escalation_id);
       if (kind === "opened") setTimeout(() => alarm(data), 400);
