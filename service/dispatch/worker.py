@@ -84,11 +84,19 @@ class Worker:
         self._is_open = True
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Send until `stopping`; then let what is on its way arrive, and write down what became of it."""
+        """Send until `stopping`; then let what is on its way arrive, and write down what became of it.
+
+        Whoever cancels this has no more patience, wherever it stands: then what is on its way is given up.
+        """
         try:
             await asyncio.gather(*(self._run(line, stopping) for line in self.places.lines))
+            await self._drain()
         finally:
-            await self._finish()
+            self._is_open = False
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+            await self._outcomes.finish()
 
     async def _run(self, line: Line, stopping: asyncio.Event) -> None:
         (stay_prompt if line.codes else give_way)()
@@ -293,16 +301,9 @@ class Worker:
         pack = self._orders.packs.find(c.workflow, c.version)
         return pack is None or c.message.notice in pack.workflow.promised
 
-    async def _finish(self) -> None:
-        """Wait for running sends, bounded by the caller's patience, and for their answers to be written."""
-        try:
-            self._is_open = False
-            while self._sending or self.places.held:
-                # What is committed meanwhile as begun here is sent here.
-                await asyncio.wait(set(self._sending) or {asyncio.create_task(asyncio.sleep(0.01))})
-        except asyncio.CancelledError:
-            for task in self._sending:
-                task.cancel()
-            await asyncio.gather(*self._sending, return_exceptions=True)
-        finally:
-            await self._outcomes.finish()
+    async def _drain(self) -> None:
+        """Wait for running sends, and for those that begin where a place is held."""
+        self._is_open = False
+        while self._sending or self.places.held:
+            # What is committed meanwhile as begun here is sent here.
+            await asyncio.wait(set(self._sending) or {asyncio.create_task(asyncio.sleep(0.01))})

@@ -104,9 +104,39 @@ async def test_there_is_room_until_as_much_is_on_its_way_as_may_be(world: World)
     assert straight.room(100) == 0
     straight.freed.clear()
     let_go.set()
-    await asyncio.wait_for(straight.freed.wait(), 20)
+    await asyncio.wait_for(straight.freed.wait(), 60)
     await world.settled()
     assert all(begun for _, _, begun in await sent_straight(world))
+
+
+async def test_whoever_cancels_the_loops_waits_for_no_place_that_stays_held(world: World) -> None:
+    """As when the database stays away, and nobody knows whether what was begun is committed."""
+    hangs = asyncio.Event()
+
+    async def hang(_sent: Sent) -> web.StreamResponse | None:
+        await hangs.wait()
+        return None
+
+    world.providers.behave = hang
+    await looked(world)
+    await world.accept(event("S-1", "vendor_en_route", recipients={"customer": CUSTOMER}))
+    await world.until(lambda: len(world.providers.seen) == 3, "all are on their way")
+    worker = world.app._straight._workers["sms"]
+    worker.places.hold(worker.places.line(codes=False))
+    loops = [asyncio.create_task(worker.run(asyncio.Event()))]
+    await asyncio.sleep(0)
+    for task in loops:
+        task.cancel()
+    async with asyncio.timeout(60):
+        assert isinstance((await asyncio.gather(*loops, return_exceptions=True))[0], asyncio.CancelledError)
+    assert not worker.hold(codes=False)
+    worker.let_go(codes=False)
+    await world.until(lambda: is_unknown(world), "what came of it is written down")
+    hangs.set()
+
+
+async def is_unknown(world: World) -> bool:
+    return ("sms", "unknown", True) in await sent_straight(world)
 
 
 async def test_who_opted_out_hears_nothing(world: World) -> None:
