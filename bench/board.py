@@ -19,7 +19,8 @@ from service.ledger.access import api_keys as keys
 from service.timekeeping import SteadyTime
 from tests.support.chromium import EXECUTABLE, SWITCHES
 from tests.support.events import encoded, event
-from tests.support.nodes import Postgres, free_port
+from tests.support.nodes import Postgres
+from tests.support.ports import free_port
 from tests.support.process import Process
 
 OPEN: Final = 200

@@ -35,7 +35,8 @@ from service.timekeeping import SteadyTime
 from tests.support import full_day
 from tests.support.chromium import EXECUTABLE, SWITCHES
 from tests.support.events import encoded
-from tests.support.nodes import Postgres, connect, free_port
+from tests.support.nodes import Postgres, connect
+from tests.support.ports import free_port
 from tests.support.process import Process
 
 PAST: Final = 100_000

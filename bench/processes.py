@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.setting import ROOT
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 

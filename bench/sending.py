@@ -26,7 +26,7 @@ from service.channels.push.provider import FcmProvider
 from service.channels.twilio.provider import TwilioHttp, TwilioProvider
 from service.channels.twilio.settings import TwilioAccount
 from service.domain.notices import Accepted
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.providers import service_account
 
 SENDS: Final = 2000

@@ -16,7 +16,8 @@ from typing import Any
 
 import structlog
 
-from tests.support.nodes import Postgres, Rabbit, free_port, running
+from tests.support.nodes import Postgres, Rabbit, running
+from tests.support.ports import free_port
 from tests.support.providers import service_account
 
 ROOT = Path(__file__).parents[1]

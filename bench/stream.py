@@ -20,7 +20,8 @@ from service.intake.decoding import Incoming
 from service.ledger.access import api_keys as keys
 from service.timekeeping import SteadyTime
 from tests.support.events import encoded, event
-from tests.support.nodes import Postgres, free_port
+from tests.support.nodes import Postgres
+from tests.support.ports import free_port
 from tests.support.process import Process
 
 BREACHES = 100

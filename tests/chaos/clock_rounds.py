@@ -11,7 +11,8 @@ import aio_pika
 import yaml
 
 from tests.support.events import encoded, event
-from tests.support.nodes import connect, free_port
+from tests.support.nodes import connect
+from tests.support.ports import free_port
 from tests.support.process import Process, environment
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT

@@ -115,7 +115,7 @@ class Scene:
 
     async def launch(self, i: int, failpoint: str = "") -> Process:
         """Start (again) the i-th process."""
-        from tests.support.nodes import free_port
+        from tests.support.ports import free_port
 
         env = {**self._env, "STAGEBELL_HTTP_PORT": str(free_port())}
         if failpoint:

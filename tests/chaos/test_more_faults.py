@@ -135,7 +135,7 @@ async def test_a_message_that_ends_the_process_is_put_aside(scene: Scene) -> Non
         dead = await channel.get_queue("stagebell.dead")
         letter = None
         for _ in range(9):
-            for _ in range(80):
+            for _ in range(600):
                 if (letter := await dead.get(fail=False)) or scene.processes[0].process.poll() is not None:
                     break
                 await asyncio.sleep(0.1)

@@ -8,8 +8,6 @@ from tests.support.world import World
 
 __all__ = ["browser", "desk"]
 
-expect.set_options(timeout=15_000)
-
 
 async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Browser) -> None:
     await happen(desk, order(desk))

@@ -37,7 +37,7 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
         taps.append(time.time())
         await customer.keyboard.press("Enter")
         await expect(customer.get_by_role("status")).to_contain_text("We have your answer")
-        await expect(agent.locator(".said.in")).to_have_count(n, timeout=5000)
+        await expect(agent.locator(".said.in")).to_have_count(n)
     seen = await agent.evaluate("window.seen")
     waits = [round(seen[str(n)] - at, 3) for n, at in enumerate(taps)]
     print("from the tap to the agent's screen:", waits)
@@ -49,7 +49,7 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
     await agent.keyboard.type("Please wait inside, we call you now.", delay=40)
     await agent.keyboard.press("Tab")
     await agent.keyboard.press("Enter")
-    await expect(agent.locator(".said.out")).to_contain_text("Please wait inside, we call you now.", timeout=5000)
+    await expect(agent.locator(".said.out")).to_contain_text("Please wait inside, we call you now.")
     await customer.reload()
     await expect(customer.get_by_text("Please wait inside, we call you now.")).to_be_visible()
     seen = await (await browser.new_context()).new_page()

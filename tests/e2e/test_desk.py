@@ -96,11 +96,11 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
         await expect(page.get_by_text("No open escalations")).to_be_visible()
     await happen(desk, unsafe(desk))
     for page in (first, second):
-        await expect(page.locator("[data-escalation]")).to_have_count(1, timeout=5000)
+        await expect(page.locator("[data-escalation]")).to_have_count(1)
     await first.keyboard.press("j")
     await first.keyboard.press("a")
     row = second.locator("[data-escalation]")
-    await expect(row).to_have_attribute("data-owner", OWNER, timeout=5000)
+    await expect(row).to_have_attribute("data-owner", OWNER)
     await row.hover()
     await second.locator("[data-act=resolve]").click()
     await expect(first.get_by_text("No open escalations")).to_be_visible(timeout=5000)
@@ -108,10 +108,11 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     await expect(second.get_by_role("button", name="Undo")).to_be_visible()
     hand = Hand(second, "take back a resolved line")
     await hand.press("u")
-    await expect(first.locator("[data-escalation]")).to_have_count(1, timeout=5000)
+    await expect(first.locator("[data-escalation]")).to_have_count(1)
     hand.done(keys=1)
 
 
+LATE_IN_S = (2, 3, 4, 5, 6, 7)
 WATCH = """() => {
   window.seen = {};
   const look = () => document.querySelectorAll("[data-escalation]").forEach(
@@ -124,16 +125,16 @@ async def test_a_breach_appears_by_itself_within_a_second(desk: World, browser: 
     page = await signed_in(browser, desk, "supervisor")
     await expect(page.locator("#live")).to_have_text("live")
     await page.evaluate(WATCH)
-    # Half an hour late in two, three and four seconds from now: a busy machine may hold up one of them.
+    # Half an hour late in two seconds from now, in three, and so on: a busy machine may hold up some of them.
     late = desk.app.time.now() - timedelta(minutes=30)
-    for n in (2, 3, 4):
+    for n in LATE_IN_S:
         eta = (late + timedelta(seconds=n)).isoformat()
         await happen(desk, order(desk, order_id=f"ORD-{n}", eta=eta))
     late_ones = page.locator("[data-escalation]").filter(has_text="Partner is very late")
-    await expect(late_ones).to_have_count(3, timeout=12_000)
+    await expect(late_ones).to_have_count(len(LATE_IN_S))
     seen = await page.evaluate("window.seen")
     waits = []
-    for n in (2, 3, 4):
+    for n in LATE_IN_S:
         (found,) = [e for e in (await desk.view(f"ORD-{n}"))["escalations"] if e["reason"] == "vendor_delayed"]
         assert found["state"] == "open"
         waits.append(seen[str(found["id"])] - found["due"].timestamp())
@@ -176,13 +177,13 @@ async def test_a_lost_connection_is_shown_and_heals_with_nothing_missed(desk: Wo
     page = await signed_in(browser, desk, "supervisor", f"http://127.0.0.1:{proxy.port}")
     await expect(page.locator("#live")).to_have_text("live")
     await proxy.cut()
-    await expect(page.locator("#live")).to_contain_text("lost", timeout=5000)
+    await expect(page.locator("#live")).to_contain_text("lost")
     await happen(desk, unsafe(desk))
     await asyncio.sleep(0.3)
     await expect(page.locator("[data-escalation]")).to_have_count(0)
     await proxy.mend()
-    await expect(page.locator("#live")).to_have_text("live", timeout=15000)
-    await expect(page.locator("[data-escalation]")).to_have_count(1, timeout=3000)
+    await expect(page.locator("#live")).to_have_text("live")
+    await expect(page.locator("[data-escalation]")).to_have_count(1)
     await proxy.close()
 
 
@@ -246,7 +247,7 @@ async def test_the_health_page_says_who_refuses_us_since_when_in_which_words_and
     table = page.get_by_role("region", name="Providers that refuse us")
     # The page looks again by itself.
     row = table.get_by_role("row").filter(has=page.get_by_role("cell", name="sms", exact=True))
-    await expect(row).to_contain_text("20003: Authenticate", timeout=15000)
+    await expect(row).to_contain_text("20003: Authenticate")
     await expect(row).to_contain_text("twilio:000000")
     await expect(row).to_contain_text("all messages")
     await expect(row.get_by_role("time")).to_have_count(1)

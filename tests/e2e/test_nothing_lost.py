@@ -11,7 +11,6 @@ from tests.support.world import World
 
 __all__ = ["browser", "desk"]
 
-expect.set_options(timeout=15_000)
 ORDER = "/desk/orders/device_pickup/ORD-1"
 # Each form's page, and the fields that are half written.
 FORMS = {

@@ -15,8 +15,6 @@ from tests.support.world import World
 
 __all__ = ["browser", "desk"]
 
-expect.set_options(timeout=15_000)
-
 
 async def test_an_agent_sees_who_was_told_why_not_and_what_to_do(desk: World, browser: Browser) -> None:
     async def refuse(sent: Sent) -> web.StreamResponse | None:

@@ -14,8 +14,6 @@ from tests.support.world import World
 
 __all__ = ["browser", "desk"]
 
-expect.set_options(timeout=15_000)
-
 
 async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Browser) -> None:
     async def refuse(sent: Sent) -> web.StreamResponse | None:
@@ -91,10 +89,13 @@ async def test_a_channel_is_held_and_released_at_the_desk(desk: World, browser: 
     await hand.say(form.get_by_label("Why"), "wrong words went out")
     await hand.click(form.get_by_role("button", name="Hold"))
     await expect(page.get_by_role("region", name=re.compile("held by Kim"))).to_be_visible()
-    # A hold is known everywhere within a second.
-    await page.wait_for_timeout(1200)
+    await desk.until(lambda: not desk.app.holds.is_empty, "it is known to who sends")
     await happen(desk, order(desk))
-    await page.wait_for_timeout(500)
+
+    async def is_held() -> bool:
+        return "held" in [state for _, state in await desk.messages("ORD-1", "sms")]
+
+    await desk.until(is_held, "the text is held back")
     await page.goto(f"{desk.http}/desk/messages?state=held")
     await expect(page.get_by_role("row").filter(has_text="Somebody holds it back")).to_have_count(1)
     await hand.click(page.locator("#holds ~ *").get_by_role("button", name="Release"))

@@ -12,7 +12,6 @@ from tests.support.world import World
 
 __all__ = ["browser", "desk"]
 
-expect.set_options(timeout=15_000)
 NOTICE = "/desk/words/device_pickup/order_created"
 
 

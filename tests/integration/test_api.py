@@ -1,6 +1,5 @@
 """The HTTP contract, over real HTTP, on both databases."""
 
-import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import ROLES
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event, minutes
-from tests.support.streams import read_stream
+from tests.support.streams import listening, read_stream
 from tests.support.world import World
 
 pytestmark = pytest.mark.any_database
@@ -228,10 +227,9 @@ async def test_who_cannot_go_on_from_where_he_was_is_told_so_and_goes_on_from_no
     agent, supervisor = await caller("agent"), await caller("supervisor")
     await agent.post(f"{ORDER}/issues", {"reason": "wrong_inspection"})
     await world.settled()
-    listening = asyncio.create_task(read_stream(supervisor, world, last, 2))
-    await asyncio.sleep(1.5)
+    reading = await listening(supervisor, world, last, 2)
     await agent.post(f"{ORDER}/issues", {"reason": "vendor_unreachable"})
-    (at, missed), (after, opened) = await listening
+    (at, missed), (after, opened) = await reading
     assert missed["missed"] is True
     assert opened["data"]["reason"] == "vendor_unreachable"
     ids = [i for i, _ in await read_stream(supervisor, world, at, 1)]
@@ -242,11 +240,10 @@ async def test_who_cannot_go_on_from_where_he_was_is_told_so_and_goes_on_from_no
 async def test_the_stream_is_live_and_resumes_without_a_gap(world: World, caller: Caller) -> None:
     await begun(world)
     agent, supervisor = await caller("agent"), await caller("supervisor")
-    listening = asyncio.create_task(read_stream(supervisor, world, "", 2))
-    await asyncio.sleep(0.5)
+    reading = await listening(supervisor, world, "", 2)
     for reason in ("vendor_unreachable", "wrong_inspection"):
         await agent.post(f"{ORDER}/issues", {"reason": reason})
-    first, second = await listening
+    first, second = await reading
     assert [e["data"]["reason"] for _, e in (first, second)] == ["vendor_unreachable", "wrong_inspection"]
     await agent.post(f"{ORDER}/issues", {"reason": "app_error"})
     resumed = await read_stream(supervisor, world, first[0], 2)

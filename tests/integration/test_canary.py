@@ -77,7 +77,7 @@ async def said_to(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     try:
-        return await asyncio.wait_for(reader.read(2000), 3)
+        return await asyncio.wait_for(reader.read(2000), 30)
     except (TimeoutError, ConnectionError):
         return b""
     finally:
@@ -135,7 +135,7 @@ async def test_codes_and_people_appear_only_where_they_must(
         for disguise in disguised(events[1]):
             await exchange.publish(disguise, "order.x")
         dead = await channel.get_queue("stagebell.dead")
-        for _ in range(200):
+        for _ in range(900):
             declared = await channel.declare_queue("stagebell.dead", passive=True)
             codes = [s for s in providers.sent if CODE in s.text]
             told = await channel.declare_queue(outcomes.name, passive=True)

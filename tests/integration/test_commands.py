@@ -15,7 +15,7 @@ from yarl import URL
 from service.ledger.database.schema import revisions
 from service.workflows.schema import WorkflowYaml
 from tests.support.events import encoded, event, person
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.process import STAGEBELL, Process, bare, command, environment, stagebell
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
@@ -58,7 +58,7 @@ async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, s
     assert done.returncode == 1
     assert "2 published, 1 not events" in done.stdout
     assert "-:3:" in done.stderr
-    for _ in range(100):
+    for _ in range(600):
         listed = (await run(tmp_path, env, "dead", "list")).stdout
         if "P-1" in listed:
             break
@@ -70,7 +70,7 @@ async def test_publish_explain_and_dead_letters(tmp_path: Path, env: dict[str, s
         assert words in explained
     assert (await run(tmp_path, env, "explain", "device_pickup", "none")).returncode == 1
     assert "1 replayed" in (await run(tmp_path, env, "dead", "replay", "1")).stdout
-    for _ in range(100):
+    for _ in range(600):
         if "P-1" in (await run(tmp_path, env, "dead", "list")).stdout:
             break
         await asyncio.sleep(0.1)

@@ -22,8 +22,9 @@ from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
 from service.settings import SettingsError
 from tests.support.events import NOON, event, person
-from tests.support.nodes import OWN, READER, Postgres, Rabbit, connect, free_port, running
+from tests.support.nodes import OWN, READER, Postgres, Rabbit, connect, running
 from tests.support.pgbouncer import PgBouncer
+from tests.support.ports import free_port
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 
@@ -97,7 +98,7 @@ async def test_tls_for_queries_and_for_listening(tls_postgres: Postgres, said: s
     listener = Listener(ledger.direct, wakeups)
     woken = wakeups.subscribe("relay")
     task = asyncio.create_task(listener.run())
-    await asyncio.wait_for(woken.wait(), 10)
+    await asyncio.wait_for(woken.wait(), 60)
     assert listener.trouble == ""
     task.cancel()
     await ledger.close()
@@ -150,7 +151,7 @@ async def test_of_several_hosts_the_primary_is_found_and_waited_for(postgres: Po
     await admin.execute("SET default_transaction_read_only = off")
     await admin.execute(f"ALTER DATABASE {there.database} SET default_transaction_read_only = off")
     await admin.close()
-    await asyncio.wait_for(starting, 10)
+    await asyncio.wait_for(starting, 60)
     await reading_only.close()
 
 
@@ -161,17 +162,17 @@ async def test_a_listener_that_lost_its_connection_says_so_and_comes_back(postgr
     listener = Listener(way, wakeups)
     woken = wakeups.subscribe("relay")
     task = asyncio.create_task(listener.run())
-    await asyncio.wait_for(woken.wait(), 10)
+    await asyncio.wait_for(woken.wait(), 60)
     woken.clear()
     admin = await way.connect()
     await admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND query LIKE 'NOTIFY stagebell_%'"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not listener.trouble:
             await asyncio.sleep(0.01)
-    await asyncio.wait_for(woken.wait(), 10)
+    await asyncio.wait_for(woken.wait(), 60)
     assert listener.trouble == ""
     task.cancel()
     await admin.close()
@@ -192,7 +193,7 @@ async def test_who_may_not_configure_works_with_what_is_there(rabbit_url: str, s
     await stranger.connect(TEAMS)
     subscription = await stranger.subscribe("stagebell.intake", 10)
     assert await stranger.publish([Message(ORDERS, "order.note_added", b"{}")]) == [True]
-    (delivery,) = await asyncio.wait_for(subscription.batch(10), 10)
+    (delivery,) = await asyncio.wait_for(subscription.batch(10), 60)
     await subscription.ack([delivery])
     with pytest.raises(BrokerRefused, match=r"no queue 'escalations\.new'"):
         await stranger.connect((*TEAMS, "new"))
@@ -243,7 +244,7 @@ async def test_a_queue_of_another_kind_is_named(rabbit_url: str) -> None:
 async def test_a_broker_with_tls() -> None:
     with closing(Rabbit(tls=True)) as node:
         url = f"amqps://guest:guest@localhost:{node.tls_port}/"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             broker = RabbitBroker(f"{url}?cafile={node.authority}")
             await broker.connect(TEAMS)
             assert await broker.publish([Message(ORDERS, "order.note_added", b"{}")]) == [True]

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import re
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from tests.integration.conftest import Caller
 from tests.support.client import Client, key_for
 from tests.support.events import CUSTOMER, encoded, event
 from tests.support.providers import Mailbox, Providers
+from tests.support.ticks import Ticks
 from tests.support.world import World, settings_for
 
 pytestmark = pytest.mark.any_database
@@ -37,7 +37,7 @@ async def small(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> Asyn
     await w.close()
 
 
-async def ask(world: World, head: str, body: bytes = b"", patience_s: float = 5.0) -> tuple[int, str, bool]:
+async def ask(world: World, head: str, body: bytes = b"", patience_s: float = 30.0) -> tuple[int, str, bool]:
     """Status, text, and whether the other side closed, of bytes sent as they stand."""
     reader, writer = await asyncio.open_connection("127.0.0.1", world.app.port)
     writer.write(head.replace("\n", "\r\n").encode(errors="surrogateescape") + b"\r\n\r\n" + body)
@@ -122,18 +122,18 @@ PATHS = ("/v1/events", "/desk/sign-in", "/healthz", "/nowhere", "/callbacks/twil
 
 async def test_compressed_bodies_are_refused_before_a_byte_is_inflated(small: World) -> None:
     async def refused(path: str, more: str, body: bytes) -> None:
-        began = time.perf_counter()
         status, text, closed = await ask(small, f"POST {path} HTTP/1.1\nHost: x\n{more}", body)
         assert (status, closed) == (415, True), more
         assert "compressed bodies are not taken" in text
-        assert time.perf_counter() - began < 4
 
     heads = (
         (f"Content-Length: {len(BOMB)}\nContent-Encoding: gzip", BOMB),
         ("Content-Length: 9\nContent-Encoding: identity, br", b""),
         ("Transfer-Encoding: chunked\nContent-Encoding: DEFLATE", b"5\r\nabcde\r\n"),
     )
-    await asyncio.gather(*(refused(path, more, body) for path in PATHS for more, body in heads))
+    async with Ticks() as took:
+        await asyncio.gather(*(refused(path, more, body) for path in PATHS for more, body in heads))
+    assert took.seconds < 4
     await refused("/v1/events", "Content-Length: 900\nExpect: 100-continue\nContent-Encoding: zstd", b"")
     assert (await ask(small, "GET /healthz HTTP/1.1\nHost: x\nConnection: close\nContent-Encoding: identity"))[0] == 200
 
@@ -204,7 +204,7 @@ async def test_half_a_request_does_not_stay_open() -> None:
 
     app = web.Application()
     app.router.add_get("/", ok)
-    runner = Runner(app, head_within_s=0.4)
+    runner = Runner(app, head_within_s=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
@@ -212,7 +212,7 @@ async def test_half_a_request_does_not_stay_open() -> None:
     async def ends(*pieces: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 for piece in pieces:
                     writer.write(piece)
                     await asyncio.sleep(0.05)

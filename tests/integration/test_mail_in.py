@@ -23,7 +23,7 @@ from service.ledger.messages.tables import messages
 from service.ledger.orders.records import history_line
 from tests.integration.conftest import Caller
 from tests.support.events import NOON, event
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.providers import Mail, Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
 from tests.unit.test_mail_reports import arf, dsn, plain

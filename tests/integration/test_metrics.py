@@ -25,7 +25,7 @@ from service.telemetry import metrics
 from tests.integration.test_receipts import receipt
 from tests.support.client import Client, key_for
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.proxy import Proxy
 from tests.support.world import ROOT, World, settings_for
@@ -77,7 +77,7 @@ class Seen:
 
     async def until_late(self, world: World, name: str) -> None:
         """Let time pass until this has moved."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while name not in self.moved:
                 world.clock.advance(seconds=3)
                 await asyncio.sleep(0.1)
@@ -91,7 +91,7 @@ async def wait_at_the_broker(seen: Seen, settings: Any, rabbit_url: str) -> None
     connection = await aio_pika.connect(rabbit_url)
     exchange = await (await connection.channel()).get_exchange("orders")
     await exchange.publish(aio_pika.Message(encoded(event("M-0", "created", NOON))), "order.status_changed")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "stagebell_queue_depth" not in seen.moved:
             await asyncio.sleep(0.05)
             seen.look()

@@ -14,7 +14,7 @@ from service.ledger.access import api_keys as keys
 from service.ledger.access import sessions
 from tests.support.events import event
 from tests.support.issuer import CLIENT, SECRET, Issuer
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for
 

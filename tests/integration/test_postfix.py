@@ -13,7 +13,7 @@ from service.channels.port import OutgoingMessage
 from service.domain.notices import Accepted, Permanent, Refused
 from tests.integration.test_mail_in import HOME, pack_with
 from tests.support.events import event
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.postfix import Postfix
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import World, settings_for

@@ -1,20 +1,18 @@
 """Whoever is limited sees their part and nothing else: no row, count, search hit or word of another's, on any route."""
 
-import asyncio
 import json
 import random
 import re
 from typing import Any, Final
 
 import pytest
-from prometheus_client import REGISTRY
 
 from service.web.route import Route
 from service.web.routes.table import API, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event
-from tests.support.streams import read_stream
+from tests.support.streams import listening, read_stream
 from tests.support.world import World
 
 pytestmark = pytest.mark.any_database
@@ -340,12 +338,11 @@ async def test_a_publisher_of_one_workflow_tells_of_no_other(world: World, calle
 async def test_the_stream_tells_of_their_orders_alone(world: World, caller: Caller) -> None:
     await world.accept(*OWN, *foreign(random.Random(1), 3))
     agent, supervisor = await caller("agent"), await caller("supervisor", "provider:v-9")
-    listening = asyncio.create_task(read_stream(supervisor, world, "", 1))
-    await world.until(lambda: REGISTRY.get_sample_value("stagebell_stream_listeners"))
+    reading = await listening(supervisor, world, "", 1)
     for order in ("home_service/R-1", "repair/R-1", "home_service/H-1"):
         reason = "item_damaged" if order.startswith("repair") else "customer_not_home"
         assert (await agent.post(f"/v1/orders/{order}/issues", {"reason": reason}))[0] == 201
-    ((place, told),) = await listening
+    ((place, told),) = await reading
     assert (told["subject"], told["data"]["reason"]) == ("H-1", "customer_not_home")
     assert not place[:1].isdigit(), "how much happened elsewhere cannot be told from it"
     assert (await agent.post("/v1/orders/home_service/H-1/issues", {"reason": "equipment_missing"}))[0] == 201

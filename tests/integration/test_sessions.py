@@ -38,8 +38,15 @@ async def status_of(world: World, cookie: str, path: str = "/v1/escalations") ->
         return response.status
 
 
-async def stream_ends(world: World, headers: dict[str, str]) -> None:
-    """Holds a stream until the other side ends it; raises TimeoutError if it does not."""
+async def held(world: World, headers: dict[str, str]) -> asyncio.Task[None]:
+    """A stream that is open, until the other side ends it; raises TimeoutError if it does not."""
+    is_open = asyncio.Event()
+    task = asyncio.create_task(_hold(world, headers, is_open))
+    await asyncio.wait([task, asyncio.ensure_future(is_open.wait())], return_when=asyncio.FIRST_COMPLETED)
+    return task
+
+
+async def _hold(world: World, headers: dict[str, str], is_open: asyncio.Event) -> None:
     async with (
         aiohttp.ClientSession() as browser,
         browser.get(f"{world.http}/v1/escalations/stream", headers=headers) as response,
@@ -47,13 +54,13 @@ async def stream_ends(world: World, headers: dict[str, str]) -> None:
         assert response.status == 200
         async with asyncio.timeout(WITHIN_S):
             async for _ in response.content:
-                pass
+                is_open.set()
 
 
 async def test_sign_out_ends_the_session_for_every_copy_of_its_cookie(world: World) -> None:
     key = await key_for(world, "supervisor")
     cookie, other = await signed_in(world, key), await signed_in(world, key)
-    streaming = asyncio.create_task(stream_ends(world, {"Cookie": cookie}))
+    streaming = await held(world, {"Cookie": cookie})
     page_headers = {"Cookie": cookie}
     async with aiohttp.ClientSession() as browser:
         async with browser.get(f"{world.http}/desk", headers=page_headers) as page:
@@ -72,32 +79,27 @@ async def test_sign_out_ends_the_session_for_every_copy_of_its_cookie(world: Wor
 async def test_a_revoked_key_ends_its_sessions_and_streams(world: World) -> None:
     key = await key_for(world, "supervisor", "Sue")
     cookie = await signed_in(world, key)
-    held = [
-        asyncio.create_task(stream_ends(world, headers))
-        for headers in ({"Cookie": cookie}, {"Authorization": f"Bearer {key}"})
-    ]
-    await asyncio.sleep(0.3)
+    streams = [await held(world, headers) for headers in ({"Cookie": cookie}, {"Authorization": f"Bearer {key}"})]
     async with world.ledger.transaction() as tx:
         assert await keys.revoke(tx, "Sue", world.clock.now()) == 1
     assert await status_of(world, cookie) == 401
-    await asyncio.gather(*held)
+    await asyncio.gather(*streams)
 
 
 async def test_a_lowered_role_holds_at_once(world: World, caller: Caller) -> None:
     key, kept = await key_for(world, "supervisor", "Sue"), await key_for(world, "supervisor", "Kit")
     cookie = await signed_in(world, key)
-    held = [
-        asyncio.create_task(stream_ends(world, headers))
+    streams = [
+        await held(world, headers)
         for headers in ({"Cookie": cookie}, {"Authorization": f"Bearer {key}"}, {"Authorization": f"Bearer {kept}"})
     ]
-    await asyncio.sleep(0.3)
     async with world.ledger.transaction() as tx:
         await tx.execute(update(api_keys).where(api_keys.c.name == "Sue").values(role="agent"))
     assert await status_of(world, cookie) == 403
     assert await status_of(world, cookie, "/v1/orders") == 200
-    await asyncio.gather(*held[:2])
-    assert not held[2].done(), "a stream that may stay stays"
-    held[2].cancel()
+    await asyncio.gather(*streams[:2])
+    assert not streams[2].done(), "a stream that may stay stays"
+    streams[2].cancel()
 
 
 async def test_a_session_has_an_end(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from service.cli.running import migrate_database, run_service
 from service.ledger.database.upgrading import SchemaError
 from service.settings import SettingsError
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.world import ROOT
 
 ALL = ("intake", "dispatch", "clock", "relay", "web")

@@ -11,12 +11,12 @@ import pytest
 from yarl import URL
 
 from tests.support.events import event
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.process import Process, command, environment
 from tests.support.providers import Mailbox, Providers
 from tests.support.proxy import Proxy
 
-DRAIN_S = 3
+DRAIN_S = 5
 DISK_MIB = 4
 
 
@@ -33,7 +33,7 @@ async def readiness(process: Process) -> tuple[int, str]:
 
 
 async def until_said(process: Process, words: str, times: int = 1) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while process.log.read_text().count(words) < times:
             await asyncio.sleep(0.05)
 
@@ -58,6 +58,7 @@ async def test_a_start_waits_for_what_is_starting_itself_and_a_leave_is_announce
     assert '"setting":"STAGEBELL_DATABASE_URL"' in said
     assert '"setting":"STAGEBELL_BROKER_URL"' in said
 
+    began = asyncio.get_running_loop().time()
     leaving = asyncio.create_task(process.terminate())
     async with asyncio.timeout(DRAIN_S):
         while (state := await readiness(process)) != (503, "draining"):
@@ -66,9 +67,8 @@ async def test_a_start_waits_for_what_is_starting_itself_and_a_leave_is_announce
     async with aiohttp.ClientSession() as session:
         # Whoever has not noticed yet is served on.
         assert (await session.get(f"http://127.0.0.1:{process.port}/healthz")).status == 200
-    began = asyncio.get_running_loop().time()
     assert await leaving == 0
-    assert asyncio.get_running_loop().time() - began > DRAIN_S / 2
+    assert asyncio.get_running_loop().time() - began > DRAIN_S
     process.close()
     await database.close()
     await broker.close()
@@ -103,12 +103,12 @@ async def test_a_full_disk_is_told_by_readiness_and_nothing_is_called_accepted(
         url = f"http://127.0.0.1:{process.port}/v1/events"
         async with session.post(url, json=lost) as answer:
             assert answer.status == 503
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await readiness(process)) != (503, "not ready"):
                 await asyncio.sleep(0.1)
         assert "event.accepted" not in process.log.read_text()
         ballast.unlink()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await readiness(process))[0] != 200:
                 await asyncio.sleep(0.1)
         async with session.post(url, json=lost) as answer:

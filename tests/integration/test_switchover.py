@@ -14,7 +14,8 @@ import pytest
 
 from tests.integration.test_starting_and_leaving import until_said
 from tests.support.events import encoded, event, person
-from tests.support.nodes import Postgres, Rabbit, connect, free_port, running
+from tests.support.nodes import Postgres, Rabbit, connect, running
+from tests.support.ports import free_port
 from tests.support.process import Process, command, environment
 from tests.support.providers import Mailbox, Providers
 

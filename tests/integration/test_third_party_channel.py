@@ -18,7 +18,7 @@ from service import settings
 from service.channels import registry
 from service.workflows.packs import inspect
 from tests.support.events import event
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.world import ROOT
 

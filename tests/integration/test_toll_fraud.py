@@ -140,7 +140,7 @@ async def test_a_message_waits_for_places_that_may_come_free(
 
     providers.behave = slow
     await customer_of(world, "W-0")
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     await customer_of(world, "W-1")
     await asyncio.sleep(0.3)
     assert (await states(world, "W-1"))[0][0] == "pending"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nodes import Rabbit, free_port
+from tests.support.nodes import Rabbit
+from tests.support.ports import free_port
 from tests.support.world import ROOT
 
 ACTIVATE = ". .venv/bin/activate\n"

@@ -34,7 +34,7 @@ class Moody:
             return None
         if self.mood == "refused":
             return web.json_response({"code": 20003, "message": "Authenticate", "status": 401}, status=401)
-        await asyncio.sleep(3)
+        await asyncio.sleep(30)
         return web.Response(status=500)
 
 
@@ -77,7 +77,7 @@ async def test_a_moody_account_costs_nothing(
         "twilio_backup_account_sid": BACKUP, "twilio_backup_auth_token": "other",
         "twilio_backup_sms_from": "+15005550008", "twilio_backup_base_url": providers.url,
     }  # fmt: skip
-    settings = settings_for(providers, mailbox, provider_timeout=1.0, **backup, **parts)
+    settings = settings_for(providers, mailbox, provider_timeout=3.0, **backup, **parts)
     world = World(settings, providers, mailbox)
     first = Moody(providers)
     await world.start()

@@ -96,7 +96,7 @@ async def test_a_moody_relay_costs_nothing(
 ) -> None:
     first, second = relays
     settings = settings_for(
-        providers, mailbox, provider_timeout=0.5, workflows=codes_by_mail, **ways(relays), **parts
+        providers, mailbox, provider_timeout=2.0, workflows=codes_by_mail, **ways(relays), **parts
     )  # fmt: skip
     orders = len(moods) * each
     world = World(settings, providers, mailbox)

@@ -17,7 +17,7 @@ async def test_news_wakes_other_processes_alone(postgres_url: str) -> None:
     ours, theirs = Wakeups(), Wakeups()
     listening = [asyncio.create_task(Listener(PostgresConnector(postgres_url), w).run()) for w in (ours, theirs)]
     here, there, elsewhere = ours.subscribe("relay"), theirs.subscribe("relay"), theirs.subscribe("clock")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for event in (here, there, elsewhere):
             await event.wait()  # all are woken once, as soon as they listen
             event.clear()

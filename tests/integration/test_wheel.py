@@ -12,7 +12,7 @@ import pytest
 
 from service import __version__
 from tests.integration.test_tutorial import ACTIVATE, BLOCK
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.world import ROOT
 
 BUILT_FROM = ("service", "templates", "pyproject.toml", "README.md", "LICENSE")

@@ -9,7 +9,8 @@ from pathlib import Path
 import asyncpg
 from aiohttp import web
 
-from tests.support.nodes import Postgres, free_port, stop, wait_for_port
+from tests.support.nodes import Postgres, stop, wait_for_port
+from tests.support.ports import free_port
 
 
 class HAProxy:

@@ -18,6 +18,7 @@ from typing import Final
 import asyncpg
 
 from service.ledger.database.connecting import PostgresConnector
+from tests.support.ports import free_port
 
 START_WITHIN_S = 60
 SMALL_DISK_MIB = 160
@@ -66,13 +67,6 @@ def make_certificate(certificate: Path, key: Path) -> None:
          "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
         check=True, capture_output=True,
     )  # fmt: skip
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, greeting: bytes = b"") -> None:

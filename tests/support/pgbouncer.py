@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.support.nodes import Postgres, free_port, stop, wait_for_port
+from tests.support.nodes import Postgres, stop, wait_for_port
+from tests.support.ports import free_port
 
 
 class PgBouncer:

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.support.nodes import free_port, wait_for_port
+from tests.support.nodes import wait_for_port
+from tests.support.ports import free_port
 
 USER, PASSWORD = "stagebell", "a password for tests"
 DAEMONS = Path("/usr/lib/postfix/sbin")

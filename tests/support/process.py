@@ -15,7 +15,7 @@ import aiohttp
 
 from tests.support import forking
 from tests.support.forking import Forked
-from tests.support.nodes import free_port
+from tests.support.ports import free_port
 from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
 from tests.support.world import ROOT
 
@@ -71,7 +71,7 @@ class Process:
         self._file = self.log.open("wb")
         self.process = _started(folder, env, "run", *arguments, output=self._file)
 
-    async def ready(self, within: float = 30) -> float:
+    async def ready(self, within: float = 90) -> float:
         """Wait for /readyz; how long it took in seconds."""
         began = time.monotonic()
         answer = "no answer"

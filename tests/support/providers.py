@@ -4,6 +4,7 @@ import asyncio
 import email
 import email.policy
 import json
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -21,6 +22,7 @@ from tests.support.lost_answers import Losses
 from tests.support.published import fcm_problems, twilio_problems
 from tests.support.standin import StandIn
 
+START_WITHIN_S = 60
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "twilio-token-for-tests"
 PROJECT = "stagebell-test"
@@ -192,6 +194,18 @@ class Mail:
         return str(body.get_content())
 
 
+class _Controller(Controller):
+    """Listens on a port that the system gives it, and is waited for however slow the machine is."""
+
+    def __init__(self, handler: object, **options: Any) -> None:
+        super().__init__(handler, hostname="127.0.0.1", ready_timeout=START_WITHIN_S, **options)
+        self._listens = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listens.getsockname()[1]
+
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._listens, ssl=self.ssl_context)
+
+
 class Mailbox:
     """A mail relay. `refuse_rcpt` and `refuse_data` give SMTP answers in place of yes."""
 
@@ -245,16 +259,8 @@ class Mailbox:
 
     async def start(self, **options: Any) -> None:
         """Listen."""
-        self._controller = Controller(self, hostname="127.0.0.1", port=0, **options)
-        await asyncio.to_thread(self._start)
-
-    def _start(self) -> None:
-        # The controller checks its port by connecting to it, which needs a port that is known before.
-        from tests.support.nodes import free_port
-
-        assert self._controller is not None
-        self._controller.port = free_port()
-        self._controller.start()
+        self._controller = _Controller(self, **options)
+        await asyncio.to_thread(self._controller.start)
 
     @property
     def url(self) -> str:

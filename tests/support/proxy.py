@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from tests.support.lost_answers import DICE
+from tests.support.ports import free_port
 
 # CommandComplete with the tag COMMIT; PostgreSQL's protocol 3.0, "Message Formats".
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
@@ -27,9 +28,9 @@ class Proxy:
         self._silent_until = 0
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen; on a port that stays ours while it is cut."""
+        self.port = self.port or free_port()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -103,8 +103,8 @@ class Relay:
             said = await self._say(verb, writer, number)
             if verb == "DATA" and said.startswith("354"):
                 content = await reader.readuntil(b"\r\n.\r\n")
-                yes = self.says.get("body", USUAL["body"])
-                self.mails.append(Taken(envelope["MAIL"], envelope["RCPT"], content, yes.startswith("2")))
+                yes = self.says.get("body", USUAL["body"]).startswith(("2", DRIP))
+                self.mails.append(Taken(envelope["MAIL"], envelope["RCPT"], content, yes))
                 await self._say("body", writer, number)
 
     async def _say(self, step: str, writer: asyncio.StreamWriter, number: int) -> str:

@@ -34,7 +34,7 @@ from tests.support.lost_answers import SHARE
 from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 POLL_S = 1.0
 SHORTEST_PAUSE_S = 0.005
 LONGEST_PAUSE_S = 0.04
@@ -115,8 +115,10 @@ class World:
         self.receipts: frozenset[str] = frozenset()
 
     async def start(self) -> None:
-        """Start all loops."""
+        """Start all loops, and wait until they have been woken as news of other processes are heard from now on."""
         await self.app.start()
+        if (listener := self.app._listener) is not None:
+            await self.until(lambda: not listener.trouble, "the process listens")
         self.providers.losses.share = self.mailbox.losses.share = SHARE
         if SHARE:
             self._settle_lost_answers()

@@ -1,9 +1,9 @@
 """Writers of an older release, beside whom a schema is brought up to date."""
 
 import asyncio
-import time
 
 from service.ledger.database.connecting import PostgresConnector
+from tests.support.ticks import Ticks
 
 
 class Writers:
@@ -19,8 +19,7 @@ class Writers:
         connection = await self._way.connect()
         n = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
-            async with connection.transaction():
+            async with Ticks() as took, connection.transaction():
                 await connection.execute(
                     "INSERT INTO orders (id, workflow, order_id, status, stage, stage_rank, final, created_at, updated_at,"
                     " sealed_state) VALUES (gen_random_uuid(), 'w', $1, 's', 's', 0, false, now(), now(), '')",
@@ -31,12 +30,12 @@ class Writers:
                     " VALUES (gen_random_uuid(), 'e', 'k', 'm', '', '', now())"
                 )
                 await connection.execute("UPDATE orders SET updated_at = now() WHERE order_id = $1", f"{which}-{n}")
-            self.waits.append(time.monotonic() - began)
+            self.waits.append(took.seconds)
             n += 1
         await connection.close()
 
     async def stop(self) -> list[float]:
-        """Seconds that each write took."""
+        """Seconds that each write took, as far as this loop had its turns."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
         return self.waits
