@@ -7,7 +7,8 @@ from msgspec import structs
 
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders import packs as pack_store
-from service.workflows.packs import Pack, PackError, Packs, unbundle
+from service.workflows.pack_bundles import unbundle
+from service.workflows.packs import Pack, PackError, Packs
 
 log = structlog.get_logger(__name__)
 

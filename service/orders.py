@@ -16,7 +16,9 @@ from service.ledger.orders import packs as pack_store
 from service.ledger.orders.commit import Changes
 from service.timekeeping import TimeSource
 from service.unit_of_work import Result, UnitOfWork
-from service.workflows.packs import Packs, bundle, check_templates, rules
+from service.workflows.pack_bundles import bundle
+from service.workflows.pack_text import rules
+from service.workflows.packs import Packs, check_templates
 
 
 class NoSuchOrder(Exception):

@@ -29,9 +29,8 @@ from service.domain.notices import (
     Refused,
     RefusedScope,
     State,
-    ended_unsent,
-    settle,
 )
+from service.domain.settling import ended_unsent, settle
 from service.ledger.conversations.windows import note_that_it_holds
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import dispatch_topic

@@ -17,7 +17,8 @@ from service.dispatch.preparing import Ready
 from service.dispatch.worker import Worker
 from service.failpoints import failpoint
 from service.ledger.database.faults import is_outage, is_transient
-from service.ledger.messages.claims import ClaimedMessage, still_leased
+from service.ledger.messages.claims import ClaimedMessage
+from service.ledger.messages.leases import still_leased
 from service.ledger.messages.planned import Planned
 from service.ledger.messages.states import busy_lanes
 from service.ledger.messages.suppressions import opted_out_of

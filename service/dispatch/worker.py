@@ -35,7 +35,7 @@ from service.failpoints import failpoint
 from service.ledger.database.faults import is_transient
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import dispatch_topic
-from service.ledger.messages import claims
+from service.ledger.messages import claims, leases
 from service.ledger.messages.claims import ClaimedMessage
 from service.orders import Orders
 from service.pacing import breathe, give_way, stay_prompt, urgent
@@ -226,7 +226,7 @@ class Worker:
                 raise
         tokens = {c.message.id: c.fencing_token for c, _ in (*tried.ready, *tried.ended)}
         async with self._orders.ledger.reading() as tx:
-            ours = await claims.still_leased(tx, tokens)
+            ours = await leases.still_leased(tx, tokens)
         ready = [(c, x) for c, x in tried.ready if c.message.id in ours]
         ended = [(c, x) for c, x in tried.ended if c.message.id in ours]
         return _Begun(ready, ended, len(ours))
@@ -245,7 +245,7 @@ class Worker:
             windows = await self.windows(tx, every, now)
             late = await overtaken(tx, every, now)
             prepared = await self._preparer.prepare([c for c in every if c.message.id not in late], now, windows)
-            await claims.rest(tx, [(c.message.id, until) for c, until in prepared.resting], now)
+            await leases.rest(tx, [(c.message.id, until) for c, until in prepared.resting], now)
             ready, ended = prepared.ready, prepared.ended
             ended += [(c, late[c.message.id]) for c in every if c.message.id in late]
             ready = together(ready, others)
@@ -260,8 +260,8 @@ class Worker:
             # Paid for is what leaves: the message with all that is in it.
             parts = {n.message.id: 0 for c, x in ready for n in all_of(c, x)}
             parts |= {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}
-            await claims.begin(tx, said, now, now + self.lease, places.taken, parts)
-            await claims.lease(tx, [c.message.id for c, _ in ended], now + self.lease)
+            await leases.begin(tx, said, now, now + self.lease, places.taken, parts)
+            await leases.lease(tx, [c.message.id for c, _ in ended], now + self.lease)
             begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
     def _sent(self, task: asyncio.Task[None]) -> None:

@@ -18,8 +18,9 @@ from service.ledger.orders import packs as pack_store
 from service.ledger.words.live import LiveText, live_texts, overtake
 from service.orders import Orders
 from service.pacing import aside
-from service.workflows.lint import Finding
-from service.workflows.packs import Pack, problems_of, rules, with_texts
+from service.workflows.pack_text import rules
+from service.workflows.packs import Pack, problems_of, with_texts
+from service.workflows.source import Finding
 
 log = structlog.get_logger(__name__)
 DEPLOYED_WITHIN: Final = timedelta(hours=1)

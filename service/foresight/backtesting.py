@@ -28,7 +28,8 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders import packs as pack_store
 from service.ledger.orders.past import Past, orders_since, past_of
 from service.prices import Cost, Prices
-from service.workflows.packs import Pack, PackError, Packs, build_all, load_all, unbundle
+from service.workflows.pack_bundles import unbundle
+from service.workflows.packs import Pack, PackError, Packs, build_all, load_all
 
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 200

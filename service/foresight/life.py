@@ -26,10 +26,9 @@ from service.domain.notices import (
     PlannedNotice,
     ProviderResult,
     before_sending,
-    ended_unsent,
-    settle,
 )
 from service.domain.order import Clock, Order
+from service.domain.settling import ended_unsent, settle
 from service.domain.workflow import Workflow
 
 # Where a retry falls within what it may; see `notices.settle`.

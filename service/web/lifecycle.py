@@ -9,7 +9,7 @@ from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.ledger.orders.measures import lifecycle_measures
-from service.ledger.orders.read_models import LifecycleMetrics
+from service.ledger.orders.performance_models import LifecycleMetrics
 from service.ledger.orders.search import latest_workflow
 from service.web.auth import scope_of
 from service.web.context import CONTEXT

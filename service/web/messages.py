@@ -17,7 +17,7 @@ from service.web.audited import address_in, audit_line, noted
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.known import check_names, require_workflow
-from service.web.orders import countries_of, recipient_of
+from service.web.order_search import countries_of, recipient_of
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
 from service.web.queries import in_order, query_of

@@ -7,8 +7,8 @@ from aiohttp import web
 
 from service.domain.workflow import Workflow
 from service.ledger.orders.performance import performance
+from service.ledger.orders.performance_models import PerformanceMetrics
 from service.ledger.orders.performance_said import performance_csv
-from service.ledger.orders.read_models import PerformanceMetrics
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.counted import COUNTED

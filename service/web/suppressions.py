@@ -13,7 +13,7 @@ from service.ledger.orders.search import knows
 from service.web.audited import audit_line, noted
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
-from service.web.orders import countries_of
+from service.web.order_search import countries_of
 from service.web.params import answer
 from service.web.queries import query_of
 from service.web.query_types import SuppressionQuery, SuppressionsQuery

@@ -5,9 +5,9 @@ from typing import Final
 
 from service.domain.acts import GIVEN, TAKES
 from service.workflows.build import starts, untitled
-from service.workflows.lint import Finding, Source
 from service.workflows.schema_acts import ActYaml, LinkActYaml, acts_of, choices_of, link_acts_of
 from service.workflows.schema_words import Titles
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 ATTRIBUTES: Final = "attributes."

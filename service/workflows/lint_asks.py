@@ -5,8 +5,8 @@ from typing import Final
 
 from service.domain.order import DATA_FIELDS
 from service.workflows import build
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import NoticeYaml, WorkflowYaml
+from service.workflows.source import Finding, Source
 
 DATES: Final = ("date", "datetime")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service.channels import registry
-from service.workflows.lint import Finding, Source
+from service.workflows.source import Finding, Source
 from service.workflows.templates import BRANDS
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from service.workflows.lint import Finding, Source
+from service.workflows.source import Finding, Source
 
 
 def check(source: Source) -> Iterator[Finding]:

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from service.workflows.build import scope_of
 from service.workflows.conditions import problems
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import NoticeYaml, WorkflowYaml
 from service.workflows.schema_channels import Channels, ChannelYaml, RungYaml
 from service.workflows.schema_clocks import AtWarningYaml, ClockYaml, FollowUpYaml
 from service.workflows.schema_conditions import AudienceYaml, WhenYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 

@@ -11,9 +11,10 @@ from service.domain.errors import Rejection
 from service.domain.events import PersonGiven
 from service.domain.json_object import JsonObject
 from service.workflows.build import scope_of
-from service.workflows.lint import Finding, Source, unknown
+from service.workflows.lint_names import unknown
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_demo import DemoStepYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 _PERSON: Final = PersonGiven.__struct_fields__

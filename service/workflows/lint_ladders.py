@@ -7,9 +7,9 @@ from typing import NamedTuple
 from service.channels.registry import spec_of
 from service.domain.rungs import RANKS
 from service.workflows.durations import in_words
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import NoticeYaml
 from service.workflows.schema_channels import Channels, RungYaml, rungs_of, single
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 

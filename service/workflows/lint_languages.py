@@ -7,7 +7,7 @@ from jinja2 import nodes
 
 from service.domain.languages import normal
 from service.workflows import cldr
-from service.workflows.lint import Finding, Source
+from service.workflows.source import Finding, Source
 
 _COUNTING = ("plural", "ordinal")
 

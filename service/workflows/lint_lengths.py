@@ -9,9 +9,10 @@ from service.workflows.build import scope_of
 from service.workflows.build_clocks import calendar as build_calendar
 from service.workflows.build_clocks import plain_length, unit_of
 from service.workflows.durations import parse_length
-from service.workflows.lint import Finding, Source, calendars_of
+from service.workflows.lint_names import calendars_of
 from service.workflows.schema_clocks import ClockYaml, FollowUpYaml
 from service.workflows.schema_times import CalendarYaml, LengthFromYaml, LengthOrFrom, ZoneFromYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 _WRITE: Final = "write 'unit': minutes, hours, days, weeks, working hours or working days"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.workflows import build
-from service.workflows.lint import Finding, Source
 from service.workflows.schema_lists import ListYaml
+from service.workflows.source import Finding, Source
 
 REACHED_BY: Final = ("phone", "email")
 

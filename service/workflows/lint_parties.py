@@ -5,9 +5,9 @@ from typing import Final
 
 from service.domain.acts import STAFF
 from service.domain.party_rules import SEEN_OF_PEOPLE
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import audiences_of
 from service.workflows.schema_acts import acts_of
+from service.workflows.source import Finding, Source
 
 ATTRIBUTES: Final = "attributes."
 # Of the order itself; where it stands and its dates are seen in any case.

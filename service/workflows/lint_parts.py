@@ -8,9 +8,9 @@ from service.domain.conditions.fields import type_at
 from service.domain.parts import RESERVED
 from service.workflows.build import scope_of
 from service.workflows.build_parts import names_of_parts, of
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_parts import PartRuleYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 # A rule's demands, each as the statuses that it names.

@@ -5,9 +5,9 @@ from typing import Final
 
 from service.domain.conditions.fields import type_at
 from service.workflows.build import scope_of
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_clocks import PublishYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 # Types that have a meaning of their own in what comes in and goes out.

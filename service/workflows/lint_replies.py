@@ -7,9 +7,9 @@ from itertools import combinations
 from service.domain.conversation import ANSWER
 from service.domain.replies import word_of
 from service.workflows.build_replies import NOTICES, statuses_of
-from service.workflows.lint import Finding, Source
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_replies import ReplyYaml
+from service.workflows.source import Finding, Source
 
 
 def check(source: Source) -> Iterator[Finding]:

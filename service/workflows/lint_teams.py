@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from service.workflows.lint import Finding, Source
 from service.workflows.schema_teams import TeamYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import line_of
 
 _CALLS: Final = ("levels", "remind_every")

@@ -16,7 +16,7 @@ from service.domain.notices import Snapshot
 from service.domain.parts import Part
 from service.domain.workflow import AttributeType, Notice, Workflow
 from service.workflows import lint_languages
-from service.workflows.lint import Finding, Source
+from service.workflows.source import Finding, Source
 from service.workflows.templates import NAMES, UNRENDERABLE, Found, PackTemplates
 from service.workflows.values import template_values
 

@@ -14,10 +14,11 @@ from service.domain.conditions.fields import is_known, type_at
 from service.workflows.build import scope_of
 from service.workflows.build_replies import NOTICES
 from service.workflows.durations import parse_duration
-from service.workflows.lint import Finding, Source, calendars_of
+from service.workflows.lint_names import calendars_of
 from service.workflows.schema import MeasureYaml, NoticeYaml, WorkflowYaml, channels_of
 from service.workflows.schema_teams import LevelYaml
 from service.workflows.schema_times import QuietYaml
+from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 _OF_SOME_CLOCKS: Final = frozenset().union(*(kind.takes for kind in KINDS.values()))

@@ -1,19 +1,14 @@
 """All packs of a folder, checked and ready to use, and the earlier versions that orders under way go on by."""
 
-import hashlib
 import re
-import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import jinja2
 import msgspec
 from msgspec import Struct
 
-from service.channels import registry
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
 from service.workflows import (
@@ -28,6 +23,7 @@ from service.workflows import (
     lint_languages,
     lint_lengths,
     lint_lists,
+    lint_names,
     lint_parties,
     lint_parts,
     lint_publish,
@@ -37,12 +33,14 @@ from service.workflows import (
     lint_unheeded,
 )
 from service.workflows.build import build, build_team
-from service.workflows.lint import Finding, Source
+from service.workflows.pack_text import files_of, is_text, version_of
 from service.workflows.schema_teams import TeamYaml
-from service.workflows.templates import LAYOUTS, TEMPLATES, PackTemplates
+from service.workflows.source import Finding, Source, read
+from service.workflows.templates import PackTemplates
 
 # Of a pack's YAML, each by itself.
 _CHECKS: Final = (
+    lint_names.check,
     lint.check,
     lint_asks.check,
     lint_bundles.check,
@@ -265,9 +263,9 @@ def _with_teams(pack: Pack, source: Source, teams: Mapping[str, TeamYaml]) -> Pa
 @lru_cache(maxsize=64)
 def _read(file: Path, version: str) -> tuple[Source | None, tuple[Finding, ...]]:
     """One pack's YAML, or what is wrong with it; the same text is read once in a process."""
-    if unreadable := [Finding(f, 1, "is not UTF-8 text") for f in _files(file.parent) if not _is_text(f)]:
+    if unreadable := [Finding(f, 1, "is not UTF-8 text") for f in files_of(file.parent) if not is_text(f)]:
         return None, tuple(unreadable)
-    source, found = lint.read(file)
+    source, found = read(file)
     if source:
         found = [problem for each in _CHECKS for problem in each(source)]
     return (None if found else source), tuple(found)
@@ -290,69 +288,3 @@ def _template_problems(folder: Path, version: str) -> tuple[Finding, ...]:
     file = folder / "workflow.yaml"
     pack, (source, _) = _built(file, version), _read(file, version)
     return tuple(lint_templates.check(pack.workflow, pack.templates, source)) if pack and source else ()
-
-
-@lru_cache(maxsize=1)
-def rules() -> str:
-    """Names the rules that packs are checked by: a digest of this release's checker, and of the channels."""
-    digest = hashlib.sha256(jinja2.__version__.encode())
-    for room in (Path(__file__).parent, Path(registry.__file__).parent):
-        for file in sorted(room.rglob("*.py")):
-            digest.update(file.read_bytes())
-    digest.update("\n".join(registry.packages()).encode())
-    return digest.hexdigest()[:12]
-
-
-def _files(folder: Path) -> list[Path]:
-    templates = (file for pattern in TEMPLATES for file in folder.glob(pattern))
-    return sorted([folder / "workflow.yaml", *templates, *(folder.parent / LAYOUTS).glob("*.j2")])
-
-
-def _is_text(file: Path) -> bool:
-    try:
-        file.read_bytes().decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def version_of(folder: Path, over: Mapping[str, str | None] = {}) -> str:
-    """Names this exact text of the pack: a digest of its files and the shared layouts. `over`: as a pack has it."""
-    digest = hashlib.sha256()
-    beside = len(folder.parent.as_posix().rstrip("/")) + 1 if folder.parent.parts else 0
-    for file, text in _with_over(folder, over):
-        digest.update(file.as_posix()[beside:].encode())
-        digest.update(file.read_bytes() if text is None else text.encode())
-    return digest.hexdigest()[:12]
-
-
-def _with_over(folder: Path, over: Mapping[str, str | None]) -> Iterator[tuple[Path, str | None]]:
-    """Each file in its order, and the text that stands over it, if there is one; without those that are left out."""
-    if not over:
-        yield from ((file, None) for file in _files(folder))
-        return
-    instead = {folder / name: text for name, text in over.items()}
-    for file in sorted({*_files(folder), *instead}):
-        if file not in instead or instead[file] is not None:
-            yield file, instead.get(file)
-
-
-def bundle(pack: Pack) -> bytes:
-    """A pack's files in one piece, to be kept for the orders that begin on it."""
-    folder = pack.templates.folder
-    texts = {
-        file.relative_to(folder.parent).as_posix(): file.read_text(encoding="utf-8") if text is None else text
-        for file, text in _with_over(folder, pack.over)
-    }
-    return zlib.compress(msgspec.json.encode(texts))
-
-
-def unbundle(bundled: bytes, version: str) -> Pack:
-    """The pack that was bundled; raises PackError when this release does not understand it any more."""
-    root = Path(tempfile.mkdtemp(prefix="stagebell-pack-"))
-    for name, text in msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str]).items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    (pack,) = load_all(root)
-    return Pack(msgspec.structs.replace(pack.workflow, version=version), pack.templates)

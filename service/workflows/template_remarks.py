@@ -7,9 +7,9 @@ from jinja2.meta import find_referenced_templates
 from service.channels.registry import medium_of
 from service.domain.workflow import Notice, Workflow
 from service.workflows import cldr
-from service.workflows.lint import Finding
 from service.workflows.lint_templates import samples, told_over
 from service.workflows.packs import Pack
+from service.workflows.source import Finding
 from service.workflows.templates import LAYOUTS, UNRENDERABLE
 
 

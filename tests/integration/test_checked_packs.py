@@ -9,6 +9,7 @@ import pytest
 from service.app import App
 from service.ledger.orders import packs as pack_store
 from service.workflows import packs
+from service.workflows.pack_text import rules, version_of
 from service.workflows.packs import PackError
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
@@ -26,7 +27,7 @@ async def test_what_these_rules_have_checked_is_taken_as_it_is(
     world = World(settings_for(providers, mailbox, workflows=folder, **parts), providers, mailbox)
     await world.start()
     (folder / SMS).write_text("{{ brnd }}")
-    broken = {("device_pickup", packs.version_of(folder / "device_pickup")): b""}
+    broken = {("device_pickup", version_of(folder / "device_pickup")): b""}
     async with world.ledger.transaction() as tx:
         await pack_store.keep(tx, broken, "other rules", world.clock.now())
     await world.close()
@@ -34,7 +35,7 @@ async def test_what_these_rules_have_checked_is_taken_as_it_is(
     with pytest.raises(PackError, match="undefined variable 'brnd'"):
         await refused.start()
     async with refused.ledger.transaction() as tx:
-        await pack_store.keep(tx, broken, packs.rules(), world.clock.now())
+        await pack_store.keep(tx, broken, rules(), world.clock.now())
     await refused.close()
     world.app = App(world.settings, time=world.clock)
     await world.start()

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from service.ledger.orders import packs as pack_store
-from service.workflows.packs import bundle, load, rules
+from service.workflows.pack_bundles import bundle
+from service.workflows.pack_text import rules
+from service.workflows.packs import load
 from tests.integration.conftest import Caller
 from tests.support.events import event, minutes, person
 from tests.support.world import ROOT, World

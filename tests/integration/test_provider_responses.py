@@ -19,7 +19,8 @@ from service.channels.twilio.provider import TwilioHttp, TwilioProvider
 from service.channels.twilio.settings import TwilioAccount
 from service.dispatch.guarded import asked
 from service.dispatch.route import ChannelRoute
-from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient, settle
+from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient
+from service.domain.settling import settle
 from service.timekeeping import ManualTime
 from tests.support.events import NOON
 from tests.support.providers import service_account

@@ -41,10 +41,9 @@ from service.domain.notices import (
     ProviderResult,
     Receipt,
     before_sending,
-    ended_unsent,
-    settle,
 )
 from service.domain.order import Clock, Order, order_uuid
+from service.domain.settling import ended_unsent, settle
 from service.domain.turns import turn_of
 from service.workflows.packs import Pack
 from service.workflows.values import template_values

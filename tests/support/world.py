@@ -14,8 +14,9 @@ from service.app import App
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.settle import Outcome
 from service.dispatch.unknown_messages import UnknownResolver
-from service.domain.notices import SETTLE_UNKNOWN_AFTER, Receipt
+from service.domain.notices import Receipt
 from service.domain.scopes import EVERYTHING
+from service.domain.settling import SETTLE_UNKNOWN_AFTER
 from service.intake.decoding import Incoming
 from service.intake.verdicts import Verdict
 from service.ledger.database.engine import Ledger

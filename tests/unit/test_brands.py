@@ -12,6 +12,7 @@ from service.domain.unheeded_people import unheeded
 from service.foresight.differing import differences
 from service.workflows import packs
 from service.workflows.build_brands import ink_on
+from service.workflows.pack_bundles import bundle, unbundle
 from service.workflows.packs import Pack
 from tests.support.events import NOON, encoded, event
 from tests.support.life import Life
@@ -189,7 +190,7 @@ def test_a_brands_words_are_a_part_of_the_version_and_are_kept(tmp_path: Path) -
     (folder / "bakery/brands/birch/en/order_created.sms.j2").write_text("Hello from {{ brand }}")
     after = packs.load(folder).get("bakery")
     assert before.workflow.version != after.workflow.version
-    kept = packs.unbundle(packs.bundle(after), after.workflow.version)
+    kept = unbundle(bundle(after), after.workflow.version)
     assert told(ordered(kept, brand="birch"), "order_created")[1][1] == "Hello from Birch & Sons"
 
 

@@ -8,7 +8,9 @@ from service.editing.places import places_of, shown_places, worded_notices
 from service.editing.trying import MOST_LETTERS, WITHIN_S, Reading, problems_in, seen
 from service.prices import read
 from service.workflows.bounds import within_time
-from service.workflows.packs import Pack, bundle, unbundle, version_of, with_texts
+from service.workflows.pack_bundles import bundle, unbundle
+from service.workflows.pack_text import version_of
+from service.workflows.packs import Pack, with_texts
 from service.workflows.templates import UNRENDERABLE
 from tests.support.packs import device_pickup
 

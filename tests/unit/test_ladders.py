@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.domain.notices import Accepted, Message, Permanent, ProviderResult, Receipt, settle
+from service.domain.notices import Accepted, Message, Permanent, ProviderResult, Receipt
+from service.domain.settling import settle
 from service.domain.workflow import Notice
 from service.foresight.said import notice_rule
 from service.workflows.packs import Pack, PackError

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from service.domain.notices import (
     FINAL_STATES,
-    RECEIPT_RANK,
     Accepted,
     Deferred,
     Lookup,
@@ -21,12 +20,9 @@ from service.domain.notices import (
     Refused,
     Transient,
     before_sending,
-    ended_unsent,
-    gives_place_back,
-    retry_delay,
-    settle,
 )
 from service.domain.order import order_uuid
+from service.domain.settling import RECEIPT_RANK, ended_unsent, gives_place_back, retry_delay, settle
 from service.ledger.database.engine import new_uuid
 from tests.support.events import NOON
 

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from service.domain.errors import Rejection
 from service.workflows import packs
+from service.workflows.pack_bundles import bundle, unbundle
+from service.workflows.pack_text import rules
 from service.workflows.packs import Pack, PackError, Packs
 from tests.support.packs import ERRAND, all_packs, errand, written
 from tests.support.world import ROOT
@@ -46,7 +48,7 @@ def test_a_workflow_that_is_not_installed_is_refused_with_the_nearest() -> None:
 
 def test_a_bundle_is_the_pack_again_under_its_version() -> None:
     (pack,) = packs.load_all(ROOT / "templates" / "repair")
-    again = packs.unbundle(packs.bundle(pack), "an earlier one")
+    again = unbundle(bundle(pack), "an earlier one")
     assert again.workflow == replace(pack.workflow, version="an earlier one")
     assert again.templates.names() == pack.templates.names()
 
@@ -68,5 +70,5 @@ def test_one_pack_alone_and_no_pack_at_all(tmp_path: Path) -> None:
 
 
 def test_the_rules_have_one_name_as_long_as_they_are_the_same() -> None:
-    assert packs.rules() == packs.rules()
-    assert len(packs.rules()) == 12
+    assert rules() == rules()
+    assert len(rules()) == 12

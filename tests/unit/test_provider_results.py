@@ -25,7 +25,8 @@ from service.channels.twilio import codes as twilio_codes
 from service.channels.twilio import provider as twilio_provider
 from service.dispatch.health import Seen, Silent
 from service.dispatch.route import ChannelRoute
-from service.domain.notices import Accepted, Lookup, Message, Refused, settle
+from service.domain.notices import Accepted, Lookup, Message, Refused
+from service.domain.settling import settle
 from service.timekeeping import ManualTime
 from tests.support.events import NOON
 from tests.unit.test_smtp_answers import ROWS as SMTP_ROWS

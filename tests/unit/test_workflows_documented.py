@@ -15,7 +15,7 @@ import yaml
 from service.domain.events import Appointment
 from service.simulator import simulator
 from service.workflows import (
-    lint,
+    lint_names,
     packs,
     schema,
     schema_acts,
@@ -106,7 +106,7 @@ def _whole(folder: Path) -> Path:
     # Names that the examples use without declaring them.
     for _ in range(4):
         read = schema.WorkflowYaml.model_validate(pack)
-        for _path, kind, name, known in lint._references(read):
+        for _path, kind, name, known in lint_names.references(read):
             if name in known:
                 continue
             title = {"title": {"en": name}}

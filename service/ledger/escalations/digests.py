@@ -19,7 +19,8 @@ from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.tables import REPORT_MAIL
 from service.ledger.orders.performance import WEEK, performance
 from service.ledger.orders.performance_said import performance_csv, performance_text
-from service.ledger.orders.search import Search, as_csv, search
+from service.ledger.orders.search import Search, search
+from service.ledger.orders.search_csv import as_csv
 from service.ledger.orders.tables import clocks, orders
 from service.report_mail import MAIL, ReportMail
 

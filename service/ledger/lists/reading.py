@@ -13,7 +13,7 @@ from service.keyring import Keyring
 from service.ledger.database.engine import Ledger, padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.lists.tables import LIST_ROW, list_batches, list_row_keys, list_rows
-from service.ledger.orders.commit import person_digests
+from service.ledger.orders.person_digests import person_digests
 from service.ledger.orders.records import unseal_json
 
 EXPORTED_AT_ONCE: Final = 1000

@@ -24,7 +24,7 @@ from service.ledger.lists.tables import (
     list_row_keys,
     list_rows,
 )
-from service.ledger.orders.commit import person_digest
+from service.ledger.orders.person_digests import person_digest
 from service.ledger.orders.records import seal_json, unseal_json
 from service.lists.values import comparable
 

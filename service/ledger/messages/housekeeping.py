@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, exists, func, literal, select, union_all, update
 
-from service.domain.notices import SETTLE_UNKNOWN_AFTER
+from service.domain.settling import SETTLE_UNKNOWN_AFTER
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction

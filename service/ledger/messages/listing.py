@@ -18,7 +18,7 @@ from service.ledger.columns import literal_in
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import IN_TROUBLE, messages, notices
-from service.ledger.orders.commit import person_digests
+from service.ledger.orders.person_digests import person_digests
 from service.ledger.orders.read_models import MessageOfOrder
 from service.ledger.orders.records import UNREADABLE
 from service.ledger.orders.scoping import of_order

@@ -111,7 +111,7 @@ class PlannedMessages:
         writes.insert(messages, sending)
 
     def _as_begun(self, n: Message, begun: _Begun, owner: int | None) -> NewRow:
-        """What `claims.begin` makes of a row that waits."""
+        """What `leases.begin` makes of a row that waits."""
         return {
             "state": "sending",
             "fencing_token": begun.fencing_token,

@@ -9,7 +9,8 @@ import structlog
 from msgspec import Struct
 from sqlalchemy import BindParameter, Select, bindparam, func, select, update
 
-from service.domain.notices import ACTIVE_STATES, Message, gives_place_back
+from service.domain.notices import ACTIVE_STATES, Message
+from service.domain.settling import gives_place_back
 from service.domain.turns import HEAD_START_MS, last_turn, turn_of
 from service.keyring import Keyring
 from service.ledger.columns import literal_in

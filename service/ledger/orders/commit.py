@@ -8,11 +8,9 @@ from uuid import UUID
 import msgspec
 
 from service.broker.port import CLOCKS, REPLIES
-from service.domain.address_keys import address_key, both_forms
 from service.domain.causes import Cause
 from service.domain.channels import found_by
 from service.domain.draft import Decision
-from service.domain.events import clean
 from service.domain.notices import FINAL_STATES, Message, PlannedNotice
 from service.domain.order import Clock, Order
 from service.domain.rungs import KIND, notice_of
@@ -31,6 +29,7 @@ from service.ledger.messages.planned import PlannedMessages
 from service.ledger.messages.tables import notices
 from service.ledger.orders import words
 from service.ledger.orders.attributes import digests_of, replace_digests, replace_parties
+from service.ledger.orders.person_digests import assignee_digest, person_digest
 from service.ledger.orders.recording import cause_row
 from service.ledger.orders.records import notice_row, order_row, seal_json
 from service.ledger.orders.scoping import party_digests
@@ -265,22 +264,6 @@ class Changes:
 
 
 _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_late_s")
-
-
-def person_digest(keyring: Keyring, address: str) -> bytes:
-    """Finds a person's orders by phone number or email, however these are written."""
-    return keyring.digest("person", address_key(clean(address)))
-
-
-def person_digests(keyring: Keyring, spellings: Iterable[str]) -> list[bytes]:
-    """Under which a person's orders stand: earlier releases kept the digest of a number's other form too."""
-    forms = {form for spelling in spellings for form in both_forms(clean(spelling))}
-    return sorted(keyring.digest("person", form) for form in forms)
-
-
-def assignee_digest(keyring: Keyring, address: str) -> bytes:
-    """Finds the orders that somebody handles or handled; lists by recipient do not look for it."""
-    return keyring.digest("assignee", address_key(clean(address)))
 
 
 def _outcome_message(n: Message, workflow: str, order_id: str, now: datetime) -> OutboxMessage:

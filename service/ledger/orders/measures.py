@@ -21,7 +21,7 @@ from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
-from service.ledger.orders.read_models import (
+from service.ledger.orders.performance_models import (
     LifecycleMetrics,
     MeasureShown,
     Percentiles,

@@ -16,7 +16,7 @@ from service.domain.workflow import Workflow
 from service.ledger.columns import literal_in
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
-from service.ledger.orders.read_models import (
+from service.ledger.orders.performance_models import (
     AssigneePerformance,
     Kept,
     PerformanceMetrics,

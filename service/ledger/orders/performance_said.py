@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.domain.workflow import Workflow
-from service.ledger.orders.read_models import Kept, PerformanceMetrics
+from service.ledger.orders.performance_models import Kept, PerformanceMetrics
 from service.lists.tabular import plain
 
 WORST: Final = 10

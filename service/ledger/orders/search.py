@@ -1,7 +1,5 @@
 """Orders as lists: filtered, sorted, a page at a time. Whoever is in them stays sealed; the page opens its own rows."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -21,12 +19,11 @@ from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.orders.attributes import with_any_of
-from service.ledger.orders.commit import assignee_digest, person_digests
+from service.ledger.orders.person_digests import assignee_digest, person_digests
 from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, order_of
 from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import order_people, orders
 from service.ledger.orders.words import found_by
-from service.lists.tabular import plain
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +34,6 @@ _SORTED_BY: Final[Mapping[Sort, tuple[Any, bool]]] = {
     "expected_end": (orders.c.expected_end, False),
     "due": (orders.c.due_at, False),
 }
-CSV_COLUMNS: Final = (
-    "workflow", "order_id", "status", "stage", "status_since", "days_in_status", "assignee", "created", "updated",
-    "due", "expected_end", "overdue",
-)  # fmt: skip
 
 
 class Search(Struct, frozen=True):
@@ -283,22 +276,3 @@ async def broken_since_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope)
     for row in await tx.execute(query):
         found[row.order_id] = min(row.due_at, found.get(row.order_id, row.due_at))
     return found
-
-
-def as_csv(rows: Sequence[Listed], now: datetime) -> str:
-    """The list as a table for spreadsheets; a leading formula sign is made harmless."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    shown = list(dict.fromkeys(name for r in rows for name in r.shown))
-    writer.writerow([*CSV_COLUMNS, *(f"attributes.{name}" for name in shown)])
-    for r in rows:
-        days = round((now - r.status_since).total_seconds() / 86400, 1)
-        writer.writerow(
-            [
-                plain(v)
-                for v in (r.workflow, r.order_id, r.status, r.stage, r.status_since, days, r.assignee, r.created,
-                          r.updated, r.due, r.expected_end, "yes" if r.overdue else "no",
-                          *(r.shown.get(name) for name in shown))
-            ]
-        )  # fmt: skip
-    return out.getvalue()

@@ -14,8 +14,9 @@ from service.canonical import spellings
 from service.channels.registry import spec_of
 from service.domain.channels import SPELLED
 from service.domain.erasure import SentTo, Traces, slots_of
-from service.domain.notices import ACTIVE_STATES, Message, Snapshot, ended_unsent
+from service.domain.notices import ACTIVE_STATES, Message, Snapshot
 from service.domain.order import OrderRef
+from service.domain.settling import ended_unsent
 from service.keyring import Keyring
 from service.ledger.attachments.storing import erase_files
 from service.ledger.database.engine import padded
@@ -26,7 +27,7 @@ from service.ledger.escalations.tables import ESCALATION_DETAIL, escalations
 from service.ledger.lists.erasing import erase_rows_of_order
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, MESSAGE_WORDS, NOTICE_SNAPSHOT, messages, notices
 from service.ledger.orders import recording
-from service.ledger.orders.commit import assignee_digest, person_digests
+from service.ledger.orders.person_digests import assignee_digest, person_digests
 from service.ledger.orders.records import (
     Recipient,
     history_line,

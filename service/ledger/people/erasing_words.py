@@ -13,7 +13,7 @@ from service.keyring import Keyring
 from service.ledger.conversations.tables import REPLY_WORDS, conversations, replies
 from service.ledger.conversations.writing import Words
 from service.ledger.database.transaction import Transaction
-from service.ledger.orders.commit import person_digests
+from service.ledger.orders.person_digests import person_digests
 from service.ledger.orders.records import seal_json
 
 

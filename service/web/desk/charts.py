@@ -7,7 +7,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from service.ledger.orders.read_models import PromiseWeek, StageTimes
+from service.ledger.orders.performance_models import PromiseWeek, StageTimes
 
 WIDTH: Final = 900
 LABEL: Final = 190

@@ -15,7 +15,8 @@ from service.web.params import uuid_of
 from service.web.queries import query_of
 from service.web.query_types import ForesightQuery
 from service.web.word_drafts import draft_asked
-from service.workflows.packs import Pack, PackError, unbundle, with_texts
+from service.workflows.pack_bundles import unbundle
+from service.workflows.packs import Pack, PackError, with_texts
 
 
 async def foresight(request: web.Request) -> web.StreamResponse:

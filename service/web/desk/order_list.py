@@ -21,7 +21,7 @@ from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.known import workflows_of
-from service.web.orders import countries_of, csv_answer, escalated_of, found, line_of, recipient_of, search_of
+from service.web.order_search import countries_of, csv_answer, escalated_of, found, line_of, recipient_of, search_of
 from service.web.party_view import viewer_of
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import CallQuery, OrdersQuery

@@ -1,7 +1,7 @@
 """Routes of events, orders and conversations."""
 
 from service.attachments.kinds import MOST_BYTES
-from service.web import acts, attachments, conversations, events, orders
+from service.web import acts, attachments, conversations, events, order_search, orders
 from service.web import query_types as q
 from service.web.audited import Act
 from service.web.events import MAX_BATCH_BYTES
@@ -21,7 +21,7 @@ ORDERS = (
         most_bytes=MAX_BATCH_BYTES,
     ),
     Route(
-        "GET", "/v1/orders", orders.list_orders, "agent", answer=OrderPage,
+        "GET", "/v1/orders", order_search.list_orders, "agent", answer=OrderPage,
         also={200: Answer("a table of all", str, "text/csv")}, query=q.OrdersQuery, reach="parties",
         audit=Act("orders.listed"),
     ),

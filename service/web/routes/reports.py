@@ -1,6 +1,6 @@
 """Routes of metrics, report mails and dead letters."""
 
-from service.ledger.orders.read_models import LifecycleMetrics, PerformanceMetrics
+from service.ledger.orders.performance_models import LifecycleMetrics, PerformanceMetrics
 from service.web import costs, dead, lifecycle, performance, subscriptions
 from service.web import query_types as q
 from service.web.audited import Act

@@ -1,0 +1,31 @@
+"""A pack in one piece, as it is kept for the orders that began on it."""
+
+import tempfile
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from service.workflows.pack_text import with_over
+from service.workflows.packs import Pack, load_all
+
+
+def bundle(pack: Pack) -> bytes:
+    """A pack's files in one piece, to be kept for the orders that begin on it."""
+    folder = pack.templates.folder
+    texts = {
+        file.relative_to(folder.parent).as_posix(): file.read_text(encoding="utf-8") if text is None else text
+        for file, text in with_over(folder, pack.over)
+    }
+    return zlib.compress(msgspec.json.encode(texts))
+
+
+def unbundle(bundled: bytes, version: str) -> Pack:
+    """The pack that was bundled; raises PackError when this release does not understand it any more."""
+    root = Path(tempfile.mkdtemp(prefix="stagebell-pack-"))
+    for name, text in msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str]).items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (pack,) = load_all(root)
+    return Pack(msgspec.structs.replace(pack.workflow, version=version), pack.templates)
