@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+
 from service.channels import registry
 from service.channels.port import OutgoingMessage, Provider, ReplyWindow, chosen_sender
 from service.dispatch.template_states import TemplateStates
+from service.domain.workflow import Workflow
 from service.ledger.conversations import windows as rows
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.claims import ClaimedMessage
@@ -23,6 +26,32 @@ OUTSIDE: Final = "63016"
 WHY_CLOSED: Final = "they wrote to us more than 24 hours ago, or never, and the notice has no approved template for it"
 # What would close while the message is on its way is closed.
 MARGIN: Final = timedelta(minutes=1)
+
+
+class FreeWords(Struct, frozen=True):
+    """How long words of ours reach one person on one channel. `until`: None where they never wrote there (UTC)."""
+
+    is_open: bool
+    until: datetime | None
+
+
+async def free_words(
+    tx: Transaction,
+    channel: str,
+    address: str,
+    workflow: Workflow,
+    senders: frozenset[str],
+    now: datetime,
+) -> FreeWords | None:
+    """As whoever sends will see it; None where nothing holds us to a window."""
+    declared = registry.channels().get(channel)
+    if declared is None or declared.reply_window is None:
+        return None
+    heard, is_known_to_hold = await rows.heard_at(tx, channel, {(address, s) for s in senders})
+    if not (is_known_to_hold or heard or _has_templates(workflow)):
+        return None
+    until = max((at + declared.reply_window - MARGIN for at in heard.values()), default=None)
+    return FreeWords(until is not None and now < until, until)
 
 
 async def windows_of(
@@ -51,15 +80,23 @@ async def windows_of(
 
 
 def _senders(c: ClaimedMessage, channel: str, providers: Sequence[Provider], packs: Packs) -> frozenset[str]:
-    """From whom the message may come: the providers' own senders, or those of its brand."""
     pack = packs.find(c.workflow, c.version)
-    brand = pack.workflow.brands.get(c.snapshot.brand) if pack else None
-    return frozenset({p.sender for p in providers} | set(brand.senders.get(channel, ()) if brand else ()))
+    return senders_of(pack.workflow if pack else None, c.snapshot.brand, channel, providers)
+
+
+def senders_of(workflow: Workflow | None, brand: str, channel: str, providers: Sequence[Provider]) -> frozenset[str]:
+    """From whom a message may come: the providers' own senders, or those of its brand."""
+    found = workflow.brands.get(brand) if workflow else None
+    return frozenset({p.sender for p in providers} | set(found.senders.get(channel, ()) if found else ()))
 
 
 def _names_templates(c: ClaimedMessage, packs: Packs) -> bool:
     pack = packs.find(c.workflow, c.version)
-    return pack is not None and any(n.content for n in pack.workflow.notices.values())
+    return pack is not None and _has_templates(pack.workflow)
+
+
+def _has_templates(workflow: Workflow) -> bool:
+    return any(n.content for n in workflow.notices.values())
 
 
 def is_closed(message: OutgoingMessage, providers: Sequence[Provider], templates: TemplateStates) -> bool:

@@ -243,7 +243,7 @@ class Worker:
             await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in others))
             every = [*claimed, *others]
             windows = await self.windows(tx, every, now)
-            late = await overtaken(tx, every, now)
+            late = await overtaken(tx, every, self._orders.packs, now)
             prepared = await self._preparer.prepare([c for c in every if c.message.id not in late], now, windows)
             await leases.rest(tx, [(c.message.id, until) for c, until in prepared.resting], now)
             ready, ended = prepared.ready, prepared.ended

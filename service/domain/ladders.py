@@ -20,7 +20,7 @@ from service.domain.notices import Message, PlannedNotice
 from service.domain.order import Clock, ClockState
 from service.domain.persons import Person
 from service.domain.readers import Reader, is_in, people_of, places, reached_on, together
-from service.domain.rungs import RANKS, Climb, Role, Rung, clock_of
+from service.domain.rungs import NOT_NEEDED, RANKS, Climb, Role, Rung, clock_of
 from service.domain.workflow import Notice
 
 Shape = Callable[[Message], Message]
@@ -114,10 +114,10 @@ def fell(draft: Draft, n: Message) -> None:
     clock, climb = _found(draft, n)
     if clock is None or climb is None:
         return
-    if n.state in _PULLED_BACK and n.id in climb.waits_for:
+    if n.state in _PULLED_BACK and n.id in climb.waits_for and n.error_code != NOT_NEEDED:
         _end(draft, clock, "cancelled", n.error)
         return
-    goes_on = climb.waits_for == (n.id,)
+    goes_on = climb.waits_for == (n.id,) and n.error_code != NOT_NEEDED
     waits_for = tuple(m for m in climb.waits_for if m != n.id)
     climb = replace(climb, messages={**climb.messages, n.id: 0}, waits_for=waits_for)
     notice = draft.workflow.notices.get(n.notice)

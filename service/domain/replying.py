@@ -204,6 +204,16 @@ def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
     raise Rejection(f"channel: no {wanted or 'address'} is known of anybody who could be told")
 
 
+def ways_to_answer(workflow: Workflow, order: Order) -> list[tuple[str, str]]:
+    """Channels and addresses by which an agent's answer can go: the first is where it goes unless another is named."""
+    channels, talk = workflow.notices[ANSWER].channels, order.conversation or Conversation()
+    wrote = [(talk.channel, talk.address)] if talk.channel in channels else []
+    people = order.people(talk.audience or next(iter(order.recipients), ""))
+    known = [(c, a) for c in channels for a in workflow.channel(c).addresses(people[0])] if people else []
+    first = dict(reversed([*wrote, *known]))
+    return [(c, first[c]) for c in dict.fromkeys(c for c, _ in [*wrote, *known])]
+
+
 def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message]) -> None:
     """An agent's answer ended without reaching anybody, and nothing stands in for it: the customer waits again."""
     of_notice = [m for m in (*siblings, *draft.more_messages) if m.notice_id == n.notice_id and m.id != n.id]

@@ -14,6 +14,8 @@ Reached = Literal["sent", "delivered", "read"]
 RANKS: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "bundled": 2, "read": 3}
 # The cause of a message that could not be, so that its reader was told by the next rung at once.
 SKIPPED: Final = "rung_skipped"
+# The cause of a message that waited until an earlier rung had come far enough: the rungs after it have their times.
+NOT_NEEDED: Final = "rung_not_needed"
 # The kind of clock that a next rung is, and what begins its name: no clock of a pack can be called so.
 KIND: Final = "rung"
 _PREFIX: Final = "ladder."

@@ -1,29 +1,34 @@
 """`/v1/.../conversation` and `/v1/conversations`: what people said, agents' answers, the tray of who waits."""
 
+from datetime import datetime
+
 from aiohttp import web
 
 from service import conversations
+from service.dispatch.windows import free_words, senders_of
 from service.domain.acting import is_offered
 from service.domain.causes import AnswerCustomer
 from service.domain.conversation import ANSWER
 from service.domain.errors import Rejection
 from service.domain.languages import pick_locale
 from service.domain.order import Order, OrderRef
-from service.domain.replying import matching_act
+from service.domain.replying import matching_act, ways_to_answer
 from service.domain.workflow import Workflow
 from service.ledger.conversations import reading, writing
+from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import TALK_TOPIC, announce
 from service.ledger.orders.locking import find
 from service.orders import NoSuchOrder
 from service.web import known
 from service.web.audited import audit_line
 from service.web.auth import INCLUDES, scope_of
-from service.web.context import CALLER, CONTEXT
+from service.web.context import CALLER, CONTEXT, Context
 from service.web.orders import order_ref
 from service.web.params import answer, body_of, uuid_of
 from service.web.queries import query_of
 from service.web.query_types import TrayQuery
 from service.web.schemas.conversations import (
+    AnswerWay,
     Conversation,
     CustomerAnswer,
     OfferedAct,
@@ -49,6 +54,7 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
         workflow = context.orders.packs.for_order(order.workflow, order.version).workflow
         said = await reading.conversation(tx, order.id, workflow)
         who = await reading.answering(tx, order.id, now)
+        ways = await _ways(context, tx, order, workflow, now)
     talk = order.conversation
     locale = locale_of(order, workflow)
     return Conversation(
@@ -60,7 +66,18 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
         locale=locale,
         prepared=prepared(workflow, order.status, locale),
         act=_offered(workflow, order, frozenset[str](INCLUDES[request[CALLER].role])),
+        ways=ways,
     )
+
+
+async def _ways(context: Context, tx: Transaction, order: Order, workflow: Workflow, now: datetime) -> list[AnswerWay]:
+    found = []
+    for channel, address in ways_to_answer(workflow.for_brand(order.brand), order):
+        route = context.routes.get(channel)
+        senders = senders_of(workflow, order.brand, channel, route.providers if route else ())
+        free = await free_words(tx, channel, address, workflow, senders, now)
+        found.append(AnswerWay(channel, free.is_open, free.until) if free else AnswerWay(channel))
+    return found
 
 
 def _offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> OfferedAct | None:

@@ -246,7 +246,7 @@ async def test_the_health_page_says_who_refuses_us_since_when_in_which_words_and
     await page.goto(f"{desk.http}/desk/health")
     table = page.get_by_role("region", name="Providers that refuse us")
     # The page looks again by itself.
-    row = table.get_by_role("row").filter(has=page.get_by_role("cell", name="sms", exact=True))
+    row = table.get_by_role("row").filter(has=page.get_by_role("cell", name="SMS", exact=True))
     await expect(row).to_contain_text("20003: Authenticate")
     await expect(row).to_contain_text("twilio:000000")
     await expect(row).to_contain_text("all messages")

@@ -31,7 +31,7 @@ async def test_an_agent_sees_who_was_told_why_not_and_what_to_do(desk: World, br
     page = await signed_in(browser, desk, "agent")
     await page.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
     told = page.locator("details.message").filter(has_text="Partner on the way")
-    await expect(told).to_contain_text("sms failed")
+    await expect(told).to_contain_text("SMS failed")
     hand = Hand(page, "learn why nobody was told, and what to do")
     await hand.click(told.locator("summary"))
     await expect(told).to_contain_text("There is no such phone number. Ask for the right number.")

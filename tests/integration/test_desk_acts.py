@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
@@ -144,3 +145,37 @@ async def test_a_quote_has_lines_and_comments_reach_a_side(world: World, desk: D
     assert any("In blue, please" in m.part("plain") for m in world.mailbox.mails if m.to == "p@example.com")
     status, _, page = await desk.send(f"{path}/notes", text="", public="false")
     assert status == 422
+
+
+async def test_who_is_called_is_taken_on_the_orders_page_and_taken_over_only_when_asked(
+    world: World, caller: Caller, desk: Desk
+) -> None:
+    await world.accept(event("R-1", "scheduled", workflow="repair", recipients={"customer": CUSTOMER}))
+    issue = {"reason": "wrong_notification", "detail": "It does not open"}
+    await world.accept(event("R-1", workflow="repair", kind="order.issue_reported", issue=issue))
+    kim, lee = await caller("supervisor"), await caller("admin")
+    path = f"{ORDER}/escalations"
+    assert "Take</button>" not in await desk.get(ORDER), "agents report, supervisors take"
+
+    async def send(who: Any, act: str, **more: str) -> tuple[int, str]:
+        _, order = await who.get("/v1/orders/repair/R-1")
+        said = {"act": act, "escalation": order["escalations"][0]["id"], "csrf_token": "", **more}
+        return cast(tuple[int, str], await who.call("POST", path, data=said, allow_redirects=False))
+
+    async def owner() -> str:
+        _, order = await kim.get("/v1/orders/repair/R-1")
+        return str(order["escalations"][0]["owner"])
+
+    assert "Take</button>" in (await kim.get(ORDER))[1]
+    assert (await send(kim, "take"))[0] == 303
+    assert await owner() == "supervisor"
+    assert "Put back</button>" in (await kim.get(ORDER))[1]
+    status, html = await send(lee, "take")
+    assert status == 409
+    assert "supervisor has it" in html
+    assert "Take it over all the same" in html
+    assert (await send(lee, "take_over"))[0] == 303
+    assert await owner() == "admin"
+    assert (await send(lee, "back"))[0] == 303
+    assert await owner() == ""
+    assert (await send(lee, "keep"))[0] in (400, 422)

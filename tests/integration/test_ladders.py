@@ -164,6 +164,27 @@ async def test_the_next_rung_survives_a_restart_and_goes_once(
     await again.close()
 
 
+async def test_a_rung_that_waits_goes_no_more_once_an_earlier_one_has_arrived(world: World, caller: Caller) -> None:
+    supervisor, arrives, does_not = await caller("supervisor"), "+919812345606", "+919812345607"
+    _, hold = await supervisor.post("/v1/holds", {"channel": "sms", "why": "wrong sender"})
+    await world.until(lambda: not world.app.holds.is_empty, "held")
+    await on_the_way(world, "O-1", arrives)
+    await on_the_way(world, "O-2", does_not)
+    await world.move(seconds=121)
+    assert [c[1] for c in await climbed(world, "O-1")] == ["sent", "held"]
+    await receipt(world, "O-1", "whatsapp", "delivered")
+    assert (await supervisor.call("DELETE", f"/v1/holds/{hold['id']}"))[0] == 204
+
+    async def ended() -> bool:
+        return texts(world, does_not) == 1 and (await climbed(world, "O-1"))[1][1] == "superseded"
+
+    await world.until(ended, "told once")
+    assert await climbed(world, "O-1") == [
+        ("whatsapp", "delivered", 1, ""), ("sms", "superseded", 2, "rung_not_needed"),
+    ]  # fmt: skip
+    assert [texts(world, p) for p in (arrives, does_not)] == [0, 1]
+
+
 async def test_clocks_of_several_processes_and_a_receipt_at_one_moment_tell_once(
     postgres_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
 ) -> None:

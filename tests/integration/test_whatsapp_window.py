@@ -141,3 +141,25 @@ async def test_one_refusal_teaches_that_the_rule_holds(lenient: World) -> None:
     assert (await states(world, "O-1", "vendor_en_route"))["whatsapp"] == "failed"
     await told(world, "O-2", "vendor_en_route", phone="+919812345001", whatsapp="+919812345001")
     assert len([s for s in world.providers.seen if s.channel == "whatsapp"]) == tried
+
+
+async def test_who_is_about_to_answer_sees_whether_words_of_their_own_go_through(strict: World, caller: Caller) -> None:
+    agent, talk = await caller("agent"), "/v1/orders/device_pickup/O-1/conversation"
+    page = "/desk/orders/device_pickup/O-1/conversation"
+    await told(strict, "O-1")
+    never = {"channel": "whatsapp", "takes_words": False, "until": None}
+    assert never in (await agent.get(talk))[1]["ways"]
+    await say(strict, "hello", channel="whatsapp", sid="WA1", To="whatsapp:+15005550007")
+    usual, *others = (await agent.get(talk))[1]["ways"]
+    assert (usual["channel"], usual["takes_words"]) == ("whatsapp", True)
+    assert {"channel": "sms", "takes_words": True, "until": None} in others
+    assert "WhatsApp takes words of your own until" in (await agent.get(page))[1]
+    strict.clock.advance(hours=24)
+    usual = (await agent.get(talk))[1]["ways"][0]
+    assert (usual["channel"], usual["takes_words"]) == ("whatsapp", False)
+    assert usual["until"]
+    html = (await agent.get(page))[1]
+    assert "they wrote there last more than a day ago" in html
+    assert "Answer by SMS" in html
+    _, html = await agent.get("/desk/orders/device_pickup/O-1")
+    assert '<option value="sms">SMS</option>' in html

@@ -9,6 +9,7 @@ from service.domain.calendars import zone_of
 from service.domain.errors import Rejection
 from service.domain.events import AssigneeGiven
 from service.domain.json_object import JsonObject
+from service.domain.transitions import require_known
 from service.intake.acts import DESK
 from service.web.act_inputs import Input, given_in
 from service.web.acts import act
@@ -17,6 +18,7 @@ from service.web.desk.act_forms import happened, refused
 from service.web.desk.orders import page_values, path_of, template_for
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
+from service.web.escalation_acts import Said, handle
 from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.params import Form, form_of, whole_number
@@ -24,6 +26,7 @@ from service.web.party_view import actor_of
 from service.web.problems import Problem
 from service.web.schemas.acts import ActOrder
 
+TAKING: Final = ("take", "take_over", "back")
 MOST_LINES: Final = 1_000_000
 # Refusals that concern what was asked; a service that is away is told as ever.
 ABOUT_IT: Final = frozenset({400, 403, 409, 422})
@@ -55,6 +58,23 @@ def _asked(request: web.Request, form: Form, inputs: Sequence[Input], values: di
     if form.get("myself") == "yes":
         given["assignee"] = myself(request, form)
     return ActOrder(name, version=version, status=status, **given)
+
+
+async def take(request: web.Request) -> web.StreamResponse:
+    """Take an escalation of this order, take it over from whoever has it, or put it back; and show the order again."""
+    return await once_by_form(request, _take)
+
+
+async def _take(request: web.Request) -> web.StreamResponse:
+    form, ref, me = await form_of(request), order_ref(request), request[CALLER].name
+    asked = form.get("act", "")
+    require_known("act", asked, TAKING, "act")
+    said = {"take": Said(), "take_over": Said(to=me, take_over=True), "back": Said()}[asked]
+    try:
+        await handle(request, form.get("escalation", ""), "acknowledge" if asked == "take" else "assign", said)
+    except (Problem, Rejection) as problem:
+        return await shown_again(request, form, problem)
+    raise web.HTTPSeeOther(path_of(*ref))
 
 
 def myself(request: web.Request, form: Form) -> AssigneeGiven:

@@ -14,6 +14,7 @@ from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
+from service.domain.replying import ways_to_answer
 from service.domain.workflow import Attribute, Workflow
 from service.orders import NoSuchOrder
 from service.web.assignee_link import act_link_of
@@ -112,6 +113,7 @@ async def page_values(request: web.Request) -> dict[str, Any]:
             if n.asks
         ],
         "prepared": prepared(w, view.status, w.default_locale if stored.conversation is None else locale_of(stored, w)),
+        "ways": [c for c, _ in ways_to_answer(w, stored)],
         "channels": list(dict.fromkeys(c for n in view.manual_notices for c in n.channels)),
         "reasons": [
             {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from service.channels import registry
 from service.domain.rungs import notice_of
 from service.domain.workflow import Workflow
 from service.workflows import cldr
@@ -30,6 +31,11 @@ class Titles(Struct, frozen=True):
     def _of(self, workflow: str) -> Workflow | None:
         pack = self.packs.find(workflow)
         return pack.workflow if pack else None
+
+    def channel(self, name: str) -> str:
+        """As the channel heads itself; of one that is not installed any more, its name as words."""
+        found = registry.channels().get(name)
+        return found.title if found else plain(name)
 
     def workflow(self, name: str) -> str:
         """A workflow's."""

@@ -144,6 +144,15 @@ DESK_ORDERS = (
     ),
     Route(
         "POST",
+        "/desk/orders/{workflow}/{order_id}/escalations",
+        work.take,
+        "supervisor",
+        page=True,
+        reach="orders",
+        audit=Act("escalations.handled"),
+    ),
+    Route(
+        "POST",
         "/desk/orders/{workflow}/{order_id}/suppressions",
         order_pages.lift_suppression,
         "agent",

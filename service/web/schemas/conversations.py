@@ -26,12 +26,23 @@ class OfferedAct(Struct, frozen=True):
     attributes: JsonObject
 
 
+class AnswerWay(Struct, frozen=True):
+    """A channel by which an answer can go. `takes_words`: whether words of ours reach them there now.
+
+    `until`: how long they do, or did; null: the channel always takes them, or they never wrote to us there.
+    """
+
+    channel: str
+    takes_words: bool = True
+    until: datetime | None = None
+
+
 class Conversation(Struct, frozen=True):
     """What an order's people said and were answered, oldest first. `unanswered_since`: since when somebody waits.
 
     `answering`: the agent who says that they answer, until `answering_until`; empty: nobody does. `channel`: where an
     answer goes unless another way is named; `locale`: the language of whoever wrote last. `act`: what the caller may do
-    now of what is waited for.
+    now of what is waited for. `ways`: by which channels an answer can go, the usual one first.
     """
 
     messages: Sequence[Said]
@@ -42,6 +53,7 @@ class Conversation(Struct, frozen=True):
     locale: str
     prepared: Sequence[PreparedAnswer]
     act: OfferedAct | None
+    ways: Sequence[AnswerWay] = ()
 
 
 class CustomerAnswer(Struct):
