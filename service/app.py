@@ -1,10 +1,10 @@
-"""The one place that builds and wires: settings to parts, parts to loops, loops to a process."""
+"""A process of the service: connects its parts, runs the loops of its roles, and ends them in time."""
 
 import asyncio
 import contextlib
 import gc
 import time as wall
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,64 +12,43 @@ import structlog
 from aiohttp import web
 
 from service.attribute_index import AttributeIndex
-from service.broker.port import DEAD, ESCALATIONS, Broker, intake_queue
+from service.broker.port import DEAD, ESCALATIONS, intake_queue
 from service.clock.clock import ClockLoop
 from service.clock.greeter import Greeter
-from service.dispatch.budgets import Budgets
 from service.dispatch.cleaner import Cleaner
-from service.dispatch.compose import Composer
-from service.dispatch.guards import SendLimits
 from service.dispatch.health import ProviderHealth
-from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.price_reader import PriceReader
-from service.dispatch.route import ChannelRoute
-from service.dispatch.settle import Settler
-from service.dispatch.straight import StraightWay
-from service.dispatch.template_states import TemplateStates
 from service.dispatch.unknown_messages import UnknownResolver
 from service.dispatch.worker import Worker
 from service.editing.changing import Editor
-from service.editing.live import LiveWords
 from service.editing.publishing import Publisher
 from service.intake import partitions
 from service.intake.group_commit import GroupCommit
-from service.intake.intake import Intake
 from service.intake.sightings import Sightings
 from service.intake.waiting import WaitingEvents
 from service.key_watch import KeyWatch
-from service.ledger.access.api_keys import Role
 from service.ledger.database.availability import when_available
-from service.ledger.database.life import SessionLife
-from service.ledger.database.listening import Listener
 from service.ledger.database.schema import migrate
-from service.ledger.database.wakeups import Wakeups
 from service.ledger.escalations.writing import TEAMS
 from service.mail_in import server as mail_in
 from service.mail_in.postbox import Postbox
-from service.orders import Orders
-from service.providers import attachments_of, build_routes, ledger_of, report_mail_sender
-from service.readiness import Watch
+from service.parts import Parts
+from service.providers import build_routes, report_mail_sender
 from service.relay.mail import MailTransport
 from service.relay.relay import Relay
 from service.relay.teams import TeamTransport, unheard
-from service.reload import Reloader
 from service.report_mail import MAIL
-from service.runtime.supervision import Supervisor, closed_within
-from service.settings import Settings, SettingsError
+from service.runtime.supervision import closed_within
 from service.starting import (
     FIRST_CONNECT_S,
-    broker_of,
-    check_roles,
     check_team_addresses,
-    check_words,
     connect_broker,
     not_listening,
-    packs_in,
 )
 from service.takeover import Takeover
 from service.telemetry import metrics
-from service.timekeeping import SteadyTime, TimeSource
+from service.timekeeping import SteadyTime
 from service.web import app as web_app
 from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
@@ -78,11 +57,9 @@ from service.web.limits import RateLimits as HttpLimits
 from service.web.server import Runner
 from service.web.session import Sessions
 from service.webhooks import WebhookClient
-from service.workflows.packs import Packs
 
 log = structlog.get_logger(__name__)
 
-ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
 # With the parts' own seconds in `close`, 20 s in all.
 STOP_WITHIN_S: Final = 9.0
 GC_THRESHOLD: Final = 20_000
@@ -91,75 +68,27 @@ ALIGN_EVERY_S: Final = 15.0
 WARM_PAUSES: Final = 4
 
 
-class App:
+class App(Parts):
     """A process of the service with the roles it was given."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        roles: Iterable[str] = ROLES,
-        *,
-        time: TimeSource | None = None,
-        broker: Broker | None = None,
-        open_to: Role | None = None,
-        captured: bool = False,
-    ) -> None:
-        """`captured`: nothing is sent anywhere, whatever is set."""
-        self.settings = settings
-        self.roles = tuple(roles)
-        check_roles(self.roles, ROLES, settings.broker_url if broker is None else "")
-        self.packs = Packs(packs_in(settings.workflows))
-        if "web" in self.roles:
-            check_words(settings)
-        self.ledger = ledger_of(settings)
-        self.time = time or SteadyTime(settings.time_speed)
-        self.wakeups = Wakeups()
-        endpoints = {team: len(urls) for team, urls in settings.team_endpoints().items()}
-        self.orders = Orders(self.ledger, self.packs, self.time, self.wakeups, endpoints)
-        self.broker: Broker = broker or broker_of(settings)
-        if settings.provider_team and settings.provider_team not in self.teams:
-            known = ", ".join(self.teams)
-            raise SettingsError(
-                f"STAGEBELL_PROVIDER_TEAM: no pack has a team {settings.provider_team!r}; known: {known}"
-            )
-        self.budgets = Budgets(self.orders, settings.prices)
-        self.health = ProviderHealth(self.orders, settings.provider_team, self._limits(), self.budgets)
-        self._straight = StraightWay(self.orders)
-        self.intake = Intake(self.orders, self._straight)
-        self.settler = Settler(self.orders, self.health)
-        self.holds = Holds(self.orders, self.budgets)
-        self.templates = TemplateStates(self.orders, settings.twilio_accounts())
-        mail_domain = settings.mail_domain if settings.mail_in else ""
-        self.composer = Composer(
-            self.packs,
-            self.ledger.keyring,
-            settings.brand,
-            settings.public_url,
-            mail_domain,
-            timedelta(days=settings.link_days),
-        )
-        self.attachments = attachments_of(settings, self.orders)
-        self.routes: dict[str, ChannelRoute] = {}
-        self.stopping = asyncio.Event()
-        self.words = LiveWords(self.orders)
-        self.reloader = Reloader(self.orders, settings.workflows, self._on_reload, self.words)
-        self.supervisor = Supervisor()
-        self.watch = Watch(self.ledger, self.broker, self.supervisor.ended_roles, self._lame_parts)
-        life = self.ledger.life if isinstance(self.ledger.life, SessionLife) else None
-        self._listener = Listener(self.ledger.direct, self.wakeups, life) if self.ledger.direct else None
-        self.port = settings.http_port
-        self._open_to = open_to
-        self._captured = captured
-        self._runner: Runner | None = None
-
-    @property
-    def teams(self) -> tuple[str, ...]:
-        """Every team that a pack may call."""
-        return tuple(dict.fromkeys(team for pack in self.packs for team in pack.workflow.teams))
 
     async def start(self) -> None:
         """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
         began = wall.monotonic()
+        await self._connect()
+        self._run_roles()
+        self._run_in_background()
+        await self._serve()
+        await self._take_mail()
+        self.supervisor.background("warm", self._warm())
+        # What was loaded stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+
+    async def _connect(self) -> None:
+        """To the database and the broker, with what the database has for this process."""
         for odd in unheard((p.workflow for p in self.packs), self.settings.team_urls):
             log.warning("team.addresses_incomplete", problem=odd)
         if "relay" in self.roles:
@@ -181,6 +110,9 @@ class App:
         await when_available(self.ledger, self.orders.adopt_packs, FIRST_CONNECT_S)
         await when_available(self.ledger, self.holds.look, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
+
+    def _run_roles(self) -> None:
+        """The loops without which a role is not there: the process ends when one of them does."""
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [self._intake_loop(), self._waiting_events()] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
@@ -190,41 +122,26 @@ class App:
         for role, coroutines in loops.items():
             for coroutine in coroutines:
                 self.supervisor.loop(role, coroutine)
-        self.supervisor.background("align", self._keep_aligned())
+
+    def _run_in_background(self) -> None:
+        """What every process does beside its roles."""
+        background = self.supervisor.background
+        background("align", self._keep_aligned())
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
         self.supervisor.closers += [watch.close, self.attachments.close]
-        self.supervisor.background("keys", watch.run())
-        self.supervisor.background("takeover", Takeover(self.orders, self.routes).run())
+        background("keys", watch.run())
+        background("takeover", Takeover(self.orders, self.routes).run())
         if "clock" in self.roles:
-            self.supervisor.background("attachments", self.attachments.run())
-            self.supervisor.background("attributes", AttributeIndex(self.ledger, self.packs).run())
+            background("attachments", self.attachments.run())
+            background("attributes", AttributeIndex(self.ledger, self.packs).run())
         if "dispatch" not in self.roles:
-            self.supervisor.background("providers", self.health.run(self.stopping))
-        self.supervisor.background("reload", self.reloader.run())
-        self.supervisor.background("words", self.reloader.follow_words(self.stopping))
-        await self._serve()
-        await self._take_mail()
-        self.supervisor.background("warm", self._warm())
-        # What was loaded stays: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
-        gc.set_threshold(GC_THRESHOLD, 20, 50)
-        log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+            background("providers", self.health.run(self.stopping))
+        background("reload", self.reloader.run())
+        background("words", self.reloader.follow_words(self.stopping))
 
     def _start_listening(self) -> None:
         if self._listener is not None:
             self.supervisor.background("listen", self._listener.run())
-
-    def _lame_parts(self) -> dict[str, str]:
-        """What goes on, only slower or later."""
-        parts = {"listen": self._listener.trouble or "ok"} if self._listener else {}
-        for channel, route in self.routes.items():
-            alone = [p.name for p in route.providers if route.is_left_alone(p)]
-            parts |= {f"provider.{channel}.{name}": "left alone for now" for name in alone}
-        for refusal in self.health.known():
-            parts[f"provider.{refusal.channel}.{refusal.provider}"] = refusal.in_words
-        return parts
 
     def _intake_loop(self) -> Coroutine[Any, Any, None]:
         sightings = Sightings(self.orders, self.settings.intake_partitions)
@@ -248,9 +165,6 @@ class App:
                 began = wall.monotonic()
                 templates.compiled(name)
                 await asyncio.sleep(WARM_PAUSES * (wall.monotonic() - began))
-
-    async def _on_reload(self) -> None:
-        await self.broker.connect(self.teams)
 
     def _relay(self) -> Relay:
         keyring = self.ledger.keyring
@@ -278,17 +192,13 @@ class App:
                 for queue in (DEAD, *(f"{ESCALATIONS}.{team}" for team in self.teams)):
                     await self.broker.depth(queue)
 
-    def _limits(self) -> SendLimits:
-        s = self.settings
-        return SendLimits(s.allowed_countries, s.max_per_number_per_day, s.max_per_prefix_per_day, s.max_sms_per_day)
-
     def _dispatch_loops(self) -> list[Coroutine[Any, Any, None]]:
-        limits = self._limits()
         outcomes = OutcomeWriter(self.settler)
         self.supervisor.background("outcomes", outcomes.run())
         routes = self.routes.values()
         workers = [
-            Worker(self.orders, route, self.composer, outcomes, limits, self.holds, self.templates) for route in routes
+            Worker(self.orders, route, self.composer, outcomes, self.limits, self.holds, self.templates)
+            for route in routes
         ]
         self._straight.use(workers)
         resolver = UnknownResolver(self.orders, self.routes, self.composer, outcomes)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from service.app import ROLES
+from service.parts import ROLES
 from service.settings import Settings
 from tests.support.helm import ALL, CHART, RENDERINGS, render, values
 from tests.support.world import ROOT
