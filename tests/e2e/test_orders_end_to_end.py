@@ -101,8 +101,16 @@ async def check(
     connection = await aio_pika.connect(rabbit_url)
     async with connection:
         channel = await connection.channel()
-        dead = await channel.declare_queue("stagebell.dead", passive=True)
-        assert dead.declaration_result.message_count == sum(refused for _, refused in wanted.values())
+        refused = sum(refused for _, refused in wanted.values())
+        async with asyncio.timeout(60):
+            while await letters(channel) < refused:
+                await asyncio.sleep(0.1)
+        assert await letters(channel) == refused
+
+
+async def letters(channel: aio_pika.abc.AbstractChannel) -> int:
+    dead = await channel.declare_queue("stagebell.dead", passive=True)
+    return dead.declaration_result.message_count or 0
 
 
 @pytest.mark.long

@@ -74,7 +74,7 @@ async def odd() -> AsyncIterator[tuple[Odd, str]]:
     listening.close()
 
 
-async def twilio(url: str, timeout_s: float = 2.0) -> SendResult:
+async def twilio(url: str, timeout_s: float = 5.0) -> SendResult:
     account = TwilioAccount(
         account_sid="AC" + "0" * 32, auth_token=SecretStr("t"), sms_from="+15005550006", messaging_service_sid="",
         whatsapp_from="", base_url=url,
@@ -89,9 +89,9 @@ async def twilio(url: str, timeout_s: float = 2.0) -> SendResult:
 async def firebase(url: str, folder: Path) -> SendResult:
     file = folder / "key.json"
     file.write_text(json.dumps(service_account(url)))
-    provider = FcmProvider(file, url, 2, 2.0)
+    provider = FcmProvider(file, url, 2, 5.0)
     try:
-        return await asked("push", provider, MESSAGE, 3.0)
+        return await asked("push", provider, MESSAGE, 6.0)
     finally:
         await provider.close()
 

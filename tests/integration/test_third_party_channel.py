@@ -178,13 +178,13 @@ async def _life(api: Api, bot: Bot) -> None:
 
 async def until_said(api: Api, kind: str) -> None:
     """Wait for a line of the order's timeline."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while kind not in {e["kind"] for e in (await api.call("GET", "/v1/orders/parcel/P-1"))["timeline"]}:
             await asyncio.sleep(0.1)
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.05)
 

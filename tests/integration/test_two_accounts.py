@@ -93,6 +93,7 @@ async def test_a_moody_account_costs_nothing(
         for n in range(orders + 1, orders + 5):
             await world.move(seconds=61)
             await told(world, range(n, n + 1))
+            await world.settled()
 
         async def all_out() -> bool:
             # Some orders are told of a delay too, by now.
@@ -116,6 +117,6 @@ async def test_a_moody_account_costs_nothing(
 
 
 async def is_resolved(world: World) -> bool:
-    world.clock.advance(seconds=6)
+    await world.pass_time(seconds=6)
     told_of = await announced(world)
     return bool(told_of) and told_of[-1][0] == "resolved"

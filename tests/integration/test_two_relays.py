@@ -114,6 +114,7 @@ async def test_a_moody_relay_costs_nothing(
         for n in range(orders + 1, orders + 5):
             await world.move(seconds=61)
             await told(world, range(n, n + 1))
+            await world.settled()
 
         async def all_out() -> bool:
             found = await counted(world, "email")
@@ -182,7 +183,7 @@ async def test_a_report_waits_for_a_relay_that_can_carry_it(
     relays[1].hang_up()
 
     async def is_taken() -> bool:
-        world.clock.advance(seconds=30)
+        await world.pass_time(seconds=30)
         return len(relays[1].accepted()) == 1
 
     await world.until(is_taken, "tried again until it is taken")
@@ -221,7 +222,7 @@ async def test_a_mail_that_the_relay_cannot_carry_as_probe_opens_the_way_for_oth
         await told(world, range(1, 4))
 
         async def are_sent() -> bool:
-            world.clock.advance(seconds=5)
+            await world.pass_time(seconds=5)
             return (await counted(world, "email")).get("sent") == 3
 
         await world.until(are_sent, "without a restart")

@@ -1,6 +1,5 @@
 """Signed webhooks to providers and teams: Standard Webhooks, with retries; digests by the calendar."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -168,8 +167,7 @@ async def test_teams_are_called_where_they_work_and_again_until_they_take_it(
     await called_world.until(lambda: len(receiver.got) == 1)
 
     async def again() -> bool:
-        called_world.clock.advance(seconds=5)
-        await asyncio.sleep(0.05)
+        await called_world.pass_time(seconds=5)
         return len(receiver.got) >= 2
 
     await called_world.until(again, "tried again")
@@ -333,8 +331,7 @@ async def test_an_address_that_is_down_hears_one_order_s_news_in_order(levelled:
     await supervisor.close()
 
     async def heard() -> bool:
-        world.clock.advance(seconds=10)
-        await asyncio.sleep(0.05)
+        await world.pass_time(seconds=10)
         return len(receiver.got) >= 6
 
     await world.until(heard, "all of it")

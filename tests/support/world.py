@@ -81,6 +81,10 @@ def _standing(*sending: str) -> Select[Any]:
     )
 
 
+_IN_HAND = select(
+    exists(select(messages.c.id).where(messages.c.state == "sending")).label("sending"),
+    exists(select(outbox.c.id).where(outbox.c.lease_owner.is_not(None))).label("leaving"),
+)
 _STANDING = _standing("sending")
 # Where answers were lost, what they leave open has to be settled, too.
 _LOST = _standing("sending", "unknown")
@@ -247,6 +251,16 @@ class World:
         """Move the clock, let everything happen that is due, in steps that no clock can slip through."""
         self.clock.advance(**delta)
         await self.quiet()
+
+    async def pass_time(self, **delta: float) -> None:
+        """Move the clock, for who waits for something; but not while anything is in somebody's hands.
+
+        Its lease would end amid that, and it would count as lost.
+        """
+        async with self.ledger.reading() as tx:
+            in_hand = (await tx.execute(_IN_HAND)).one()
+        if not in_hand.sending and not in_hand.leaving:
+            self.clock.advance(**delta)
 
     async def travel_to(self, moment: datetime) -> None:
         """Let time pass as it would in life: stop at everything that is due on the way."""
