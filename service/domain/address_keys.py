@@ -15,12 +15,15 @@ _ARGENTINA: Final = re.compile(r"\+549([0-9]{10})")
 _ARGENTINA_PLAIN: Final = re.compile(r"\+54([0-9]{10})")
 # Fixed lines begin with 2 to 5 and kept their eight digits.
 _BRAZIL: Final = re.compile(r"\+55([1-9][0-9])([6-9][0-9]{7})")
+_TWO_FORMS: Final = ("+521", "+549", "+55")
 _BRAZIL_LONG: Final = re.compile(r"\+55([1-9][0-9])9([6-9][0-9]{7})")
 
 
 def address_key(address: str) -> str:
     """Equal for all spellings of one reader: the newer of a number's two forms, mail in lower case, no blanks."""
     text = "".join(address.split()).lower()
+    if not text.startswith(_TWO_FORMS):
+        return text
     if found := _MEXICO.fullmatch(text):
         return f"+52{found[1]}"
     if found := _ARGENTINA.fullmatch(text):

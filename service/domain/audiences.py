@@ -30,7 +30,7 @@ def check_fits(role: str, scope: Scope, workflows: Iterable[Workflow], staff: It
     audiences = {a for w in packs for a in audiences_of(w)} - set(staff)
     require_known("role", role, [*staff, *audiences], "role")
     for name in sorted(scope.workflows):
-        require_known("workflow", name, (w.name for w in packs), "scope")
+        require_known("workflow", name, [w.name for w in packs], "scope")
     for name in sorted(scope.teams):
         require_known("team", name, {team for w in packs for team in w.teams}, "scope")
     for party in sorted(scope.parties):

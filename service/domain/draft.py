@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Final, Literal, TypedDict, Unpack
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -26,7 +26,11 @@ EscalationChangeKind = Literal[
 ]
 
 
-class Entry(Struct, frozen=True):
+# What a line of the timeline leaves out.
+_NOTHING: Final[tuple[object, ...]] = (None, "", (), {})
+
+
+class Entry(Struct, frozen=True, gc=False):
     """One line of the order's timeline: `at` is when it happened, `detail` why, in words and values."""
 
     n: int
@@ -130,8 +134,9 @@ class Draft:
     def __init__(self, order: Order, workflow: Workflow, now: datetime, at: datetime) -> None:
         self.order = order
         self.before: Order | None | UnsetType = UNSET
-        self._lived = ("", workflow)
-        self._workflow = workflow
+        self._pack = workflow
+        # As orders of this one's brand live it.
+        self.workflow = workflow.for_brand(order.brand)
         self.now = now
         self.at = at
         # Counted here and written with the decision: a copy of the order for each would be most of deciding.
@@ -143,6 +148,8 @@ class Draft:
         self.more_messages: list[Message] = []
         self.replies: list[ReceivedReply] = []
         self._clocks: dict[UUID, Clock] = {}
+        # Those of `order` as it is changed here: copied once, not for each that changes.
+        self._own_clocks: dict[str, Clock] | None = None
         self._escalations: list[EscalationChange] = []
         self._visits: list[Visit] = []
         self._observations: dict[str, float] = {}
@@ -150,12 +157,17 @@ class Draft:
         self.clock_events: list[ClockEvent] = []
         self.whole_told = frozenset[str]()
 
-    @property
-    def workflow(self) -> Workflow:
-        """As orders of this one's brand live it."""
-        if self._lived[0] != self.order.brand:
-            self._lived = (self.order.brand, self._workflow.for_brand(self.order.brand))
-        return self._lived[1]
+    def begin_event(self) -> Order:
+        """The order as it is before what an event says of it, which is kept as it stands now."""
+        self._own_clocks = None
+        self.before = self.order
+        return self.order
+
+    def become(self, order: Order) -> None:
+        """The order with what an event says of it, which may be another brand."""
+        if order.brand != self.order.brand:
+            self.workflow = self._pack.for_brand(order.brand)
+        self.order = order
 
     def set(self, **changes: Unpack[OrderChanges]) -> None:
         """Change fields of the order."""
@@ -177,7 +189,7 @@ class Draft:
     def log(self, kind: str, at: datetime | None = None, **detail: Any) -> None:
         """Add a timeline line; empty details are left out."""
         self._lines += 1
-        said = {k: v for k, v in detail.items() if v not in (None, "", (), {})}
+        said = {k: v for k, v in detail.items() if v or v not in _NOTHING}
         self._entries.append(Entry(self._lines, at or self.at, kind, said))
 
     def situation(self, notice: str = "") -> Situation:
@@ -205,13 +217,19 @@ class Draft:
 
     def put_clock(self, key: str, clock: Clock) -> None:
         """Keep or change a clock of the order."""
-        self.set(clocks={**self.order.clocks, key: clock})
+        self._changing()[key] = clock
         self._clocks[clock.id] = clock
 
     def drop_clock(self, key: str, clock: Clock) -> None:
         """Write a clock's last state and forget it."""
-        self.set(clocks={k: c for k, c in self.order.clocks.items() if k != key})
+        self._changing().pop(key, None)
         self._clocks[clock.id] = clock
+
+    def _changing(self) -> dict[str, Clock]:
+        if self._own_clocks is None:
+            self._own_clocks = {**self.order.clocks}
+            self.set(clocks=self._own_clocks)
+        return self._own_clocks
 
     def call_off(self, notice_id: UUID, why: str) -> None:
         """Nothing more is sent of this notice."""

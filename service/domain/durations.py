@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 _UNITS: Final = {
@@ -13,6 +14,7 @@ LONGEST: Final = timedelta(days=36525)
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
+@lru_cache(maxsize=1024)
 def duration(text: str) -> timedelta:
     """`1h 30m` as a timedelta; raises ValueError that shows how to write one."""
     lowered = text.strip().lower()

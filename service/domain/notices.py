@@ -61,7 +61,7 @@ NOT_SENT_ON_PURPOSE: Final = frozenset({"superseded", "suppressed"})
 OPTED_OUT: Final = "the recipient opted out"
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One message to one address over one channel; `resent` counts sends repeated after an unknown one.
 
     `locale` is the pack's language nearest to the reader's; `region` (ISO 3166, or 419) whose way of writing they use.
@@ -146,7 +146,7 @@ class PlannedNotice(Struct, frozen=True):
 RefusedScope = Literal["provider", "destination", "address"]
 
 
-class Accepted(Struct, frozen=True):
+class Accepted(Struct, frozen=True, gc=False):
     """The provider took the message."""
 
     provider: str
@@ -206,7 +206,7 @@ class NoAnswer(Struct, frozen=True):
     error: str
 
 
-class Receipt(Struct, frozen=True):
+class Receipt(Struct, frozen=True, gc=False):
     """What the provider says later. `refuses`: it was not delivered because of us, and whom else that hits."""
 
     status: Literal["queued", "sent", "delivered", "read", "undelivered"]

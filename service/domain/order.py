@@ -32,7 +32,7 @@ ClockState = Literal["running", "paused", "breached", "met", "cancelled"]
 EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
 
 
-class Clock(Struct, frozen=True):
+class Clock(Struct, frozen=True, gc=False):
     """A running promise. `due` is the absolute breach time; while paused, `left_s` seconds remain.
 
     `told`: the notice that a follow-up led to, for as long as it can still be called off. `climb`: it is the next rung

@@ -82,6 +82,8 @@ def _with_one(before: tuple[Person, ...], said: PersonGiven) -> tuple[Person, ..
 
 def _pairs(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[tuple[Person | None, PersonGiven]]:
     """Each named person with the known one it is about; nobody is two of them."""
+    if not known:
+        return [(None, now) for now in given]
     found: dict[int, Person] = {}
     free = list(known)
 

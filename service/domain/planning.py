@@ -62,7 +62,7 @@ def plan(
         stage_rank=draft.workflow.stages[order.stage].rank,
         supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
         valid_until=valid_until,
-        context=replace(snapshot(order, draft.workflow), asked=asked or {}, withheld=_withheld(draft, notice)),
+        context=snapshot(order, draft.workflow, asked, _withheld(draft, notice)),
         messages=(),
         secret=secret,
     )
@@ -130,6 +130,8 @@ def bundle_of(workflow: str, brand: str) -> str:
 
 def _withheld(draft: Draft, notice: Notice) -> tuple[str, ...]:
     """Of the replies that the notice offers, those whose own condition does not hold now."""
+    if not notice.replies:
+        return ()
     known = draft.workflow.replies
     situation = draft.situation()
     return tuple(r for r in notice.replies if r in known and not holds(known[r].when, situation))
@@ -170,12 +172,13 @@ def _secret_of(notice: Notice, secrets: dict[str, Secret], at: datetime) -> tupl
 
 def _ends_here(draft: Draft) -> bool:
     """Whether the order's stage is one in which a life can end: such notices are never superseded."""
-    stage = draft.order.stage
-    return any(s.final and s.stage == stage for s in draft.workflow.statuses.values())
+    return draft.order.stage in draft.workflow.last_stages
 
 
-def snapshot(order: Order, workflow: Workflow) -> Snapshot:
-    """The order as templates see it."""
+def snapshot(
+    order: Order, workflow: Workflow, asked: Mapping[str, Any] | None = None, withheld: tuple[str, ...] = ()
+) -> Snapshot:
+    """The order as templates see it. `asked`: what an agent filled in; `withheld`: replies that mean nothing now."""
     assignee = order.assignee
     return Snapshot(
         order_id=order.reference,
@@ -189,7 +192,9 @@ def snapshot(order: Order, workflow: Workflow) -> Snapshot:
         payment=order.payment,
         note=order.note.text if order.note and order.note.public else "",
         attributes=order.attributes,
+        asked=asked or {},
         brand=order.brand,
+        withheld=withheld,
         lists=order.lists,
         attachments=order.note.attachments if order.note and order.note.public else (),
         parent=order.parent.reference if order.parent else "",

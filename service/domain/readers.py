@@ -28,7 +28,7 @@ from service.domain.workflow import Notice, Workflow
 _COUNTRY: Final = re.compile("[A-Z]{2}")
 
 
-class Reader(Struct, frozen=True):
+class Reader(Struct, frozen=True, gc=False):
     """One address on one channel: in which role it comes first, and everybody who is reached there.
 
     `address` is empty where the channel does not reach this person; `instead_of` names the channel it stands in for.
@@ -49,28 +49,37 @@ class Reader(Struct, frozen=True):
     @property
     def locale(self) -> str | None:
         """The language that they ask for themselves."""
-        return next((p.language for p in self.people if p.language), None)
+        for p in self.people:
+            if language := p.language:
+                return language
+        return None
 
     @property
     def quiet(self) -> QuietHours | None:
         """The quiet hours that they chose themselves."""
-        own = next((p.wishes.quiet for p in self.people if p.wishes and p.wishes.quiet), None)
-        return QuietHours(time.fromisoformat(own[0]), time.fromisoformat(own[1])) if own else None
+        for p in self.people:
+            if p.wishes and (own := p.wishes.quiet):
+                return QuietHours(time.fromisoformat(own[0]), time.fromisoformat(own[1]))
+        return None
 
     @property
     def region(self) -> str:
         """Whose way of writing numbers and times they are used to: of their language, else of their country."""
-        named = region_of(self.locale)
+        if named := region_of(self.locale):
+            return named
         countries = (p.country.upper() for p in self.people if p.country)
-        return named or next((c for c in countries if _COUNTRY.fullmatch(c)), "")
+        return next((c for c in countries if _COUNTRY.fullmatch(c)), "")
 
     @property
     def timezone(self) -> str:
         """Their own time zone, if known."""
-        return next((p.timezone for p in self.people if p.timezone), "")
+        for p in self.people:
+            if p.timezone:
+                return p.timezone
+        return ""
 
 
-class _Role(Struct, frozen=True):
+class _Role(Struct, frozen=True, gc=False):
     audience: str
     index: int
     person: Person
@@ -140,6 +149,7 @@ def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[R
     out, which the timeline says.
     """
     found: list[Reader] = []
+    workflow = draft.workflow
     channels = only or [c for c in notice.channels if is_in(draft, notice, notice.channel_when.get(c), channel=c)]
     for audience in notice.audiences if channels else ():
         if not is_in(draft, notice, notice.audience_when.get(audience), audience=audience):
@@ -148,10 +158,10 @@ def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[R
         if not people:
             found += [Reader(channel, "", audience, 0) for channel in channels]
         for index, person in enumerate(people):
+            role = _Role(audience, index, person)
             for channel in channels:
-                role = _Role(audience, index, person)
-                found += _readers_of_role(draft.workflow, role, channel, only or notice.channels)
-    return together(draft.workflow, found)
+                found += _readers_of_role(workflow, role, channel, only or notice.channels)
+    return together(workflow, found)
 
 
 def is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str = "", audience: str = "") -> bool:
@@ -165,8 +175,8 @@ def is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str 
 
 
 def _readers_of_role(workflow: Workflow, role: _Role, channel: str, channels: Sequence[str]) -> list[Reader]:
-    if workflow.channel(channel).addresses(role.person):
-        return _on(workflow, channel, role)
+    if reached := _on(workflow, channel, role):
+        return reached
     other = next_channel(workflow, role.person, channel)
     nowhere = Reader(channel, "", role.audience, role.index, (role.person,))
     return [nowhere, *(_on(workflow, other, role, channel) if other and other not in channels else ())]
@@ -198,6 +208,8 @@ def next_channel(workflow: Workflow, person: Person, channel: str) -> str | None
 
 def together(workflow: Workflow, readers: Sequence[Reader]) -> list[Reader]:
     """One reader for each address of a channel, as the first of its roles, with the people of all."""
+    if len(readers) == 1:
+        return [*readers]
     found: dict[object, Reader] = {}
     for reader in readers:
         nowhere = (reader.channel, reader.audience, reader.index)
@@ -244,9 +256,13 @@ def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> 
         return f"the event carried no {notice.secret}"
     if notice.mandatory:
         return ""
-    if any(not p.wants(reader.channel) for p in reader.people):
-        return f"does not want {reader.channel} messages"
-    return "does not want this message" if any(not p.wants_told(notice.name) for p in reader.people) else ""
+    for p in reader.people:
+        if not p.wants(reader.channel):
+            return f"does not want {reader.channel} messages"
+    for p in reader.people:
+        if not p.wants_told(notice.name):
+            return "does not want this message"
+    return ""
 
 
 def quiet_for(draft: Draft, notice: Notice, reader: Reader) -> QuietHours | None:

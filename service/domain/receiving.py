@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from service.domain import attributes, growing, issues, notifying, replying, transitions, triggers, versions, wholes
 from service.domain.causes import EventReceived
 from service.domain.clocks import running
-from service.domain.draft import Decision, Draft
+from service.domain.draft import Decision, Draft, OrderChanges
 from service.domain.errors import Rejection
 from service.domain.events import (
     Event,
@@ -51,8 +51,9 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
         )
     draft = _draft(order, workflow, cause, at)
     notifying.tick(draft, at, plans=False)
-    before = draft.before = draft.order
-    draft.order, is_news = updated(before, data, at)
+    before = draft.begin_event()
+    order, is_news = updated(before, data, at)
+    draft.become(order)
     _wish(draft, cause)
     draft.observe(before)
     draft.log(_KINDS[event.type], **_said(draft, event))
@@ -158,7 +159,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
     event = cause.event
     before, workflow = draft.order, draft.workflow
     if draft.at < before.event_time:
-        draft.order = filled(before, data)
+        draft.become(filled(before, data))
         why = "an event that happened later was applied before"
         draft.log("late_event", status=data.status, why=why, **_said(draft, event))
         _warn(draft, event)
@@ -167,13 +168,15 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
         return draft.decision("late")
     move = transitions.check_move(workflow, before.status, data.status)
     notifying.tick(draft, draft.at, plans=False)
-    draft.before = draft.order
-    draft.order, _ = updated(draft.order, data, draft.at)
+    draft.begin_event()
+    draft.become(updated(draft.order, data, draft.at)[0])
     _wish(draft, cause)
-    draft.set(event_time=draft.at, note=data.note)
     status = workflow.statuses[data.status]
+    now_is: OrderChanges = {"event_time": draft.at, "note": data.note}
     if move != "repeat":
-        draft.set(status=status.name, stage=status.stage, status_since=draft.at)
+        now_is |= {"status": status.name, "stage": status.stage, "status_since": draft.at}
+    draft.set(**now_is)
+    if move != "repeat":
         transitions.check_needs(workflow, draft.order, data, before.status)
         draft.log(
             "status_changed" if move == "enter" else "status_repeated",

@@ -31,6 +31,17 @@ _AGAINST: Final = frozenset(
 _STRUCK: Final = re.compile("[\u0335-\u0338\u20d2\u20d3\u20d8\u20e0\u20e5\u20e6\u20ea\u20eb]|~[^~\n]*~")
 
 
+class Faq(Struct, frozen=True):
+    """A usual question of customers: what an agent checks, does and says; `says`: by language, where it has several."""
+
+    question: str
+    statuses: frozenset[str]
+    check: tuple[str, ...]
+    do: tuple[str, ...]
+    say: str
+    says: Mapping[str, str] = {}
+
+
 class Word(Struct, frozen=True):
     """A whole message in its comparable form. `asks`: it was written with a question mark in the pack."""
 

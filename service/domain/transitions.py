@@ -1,7 +1,7 @@
 """Which status may follow which, and in what words a forbidden move is refused."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from service.domain.errors import Rejection
@@ -13,11 +13,11 @@ from service.domain.workflow import Workflow
 Move = Literal["enter", "again", "repeat"]
 
 
-def require_known(kind: str, name: str, known: Iterable[str], where: str) -> None:
+def require_known(kind: str, name: str, known: Collection[str], where: str) -> None:
     """Raise a Rejection that suggests the nearest known name."""
-    names = sorted(known)
-    if name in names:
+    if name in known:
         return
+    names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
     raise Rejection(f"{where}: unknown {kind} {quoted(name)}; {hint}")

@@ -77,9 +77,7 @@ def _is_for(rule: OnNote, audiences: tuple[str, ...], note: Note, role: str, sta
 def changed(draft: Draft, before: Order) -> list[str]:
     """Notices for values that are new or other than before."""
     return [
-        n.name
-        for n in draft.workflow.notices.values()
-        if n.on_change and _has_changed(n.on_change, before, draft.order)
+        n.name for n in draft.workflow.told_of_changes if n.on_change and _has_changed(n.on_change, before, draft.order)
     ]
 
 

@@ -8,6 +8,7 @@ from service.domain.notices import Message
 # Each further message of an order queues as if it had come so much later, up to a bound.
 APART: Final = timedelta(milliseconds=100)
 MOST_BEHIND: Final = timedelta(seconds=60)
+_NONE: Final = timedelta(0)
 # So much earlier a code counts as waiting; no message waits longer than that.
 HEAD_START: Final = timedelta(days=2)
 HEAD_START_MS: Final = HEAD_START // timedelta(milliseconds=1)
@@ -15,7 +16,9 @@ HEAD_START_MS: Final = HEAD_START // timedelta(milliseconds=1)
 
 def behind_others(busy_until: datetime | None, now: datetime) -> timedelta:
     """How far behind those of other orders the next message of an order queues that is busy until then."""
-    return min(max(timedelta(0), (busy_until or now) - now), MOST_BEHIND)
+    if busy_until is None or busy_until <= now:
+        return _NONE
+    return min(busy_until - now, MOST_BEHIND)
 
 
 def turn_of(n: Message) -> int:

@@ -79,7 +79,7 @@ def receive_part(order: Order, cause: PartChanged, workflow: Workflow) -> Decisi
     if was is None:
         _require_room(draft, cause.part)
     notifying.tick(draft, at, plans=False)
-    before = draft.before = draft.order
+    before = draft.begin_event()
     draft.set(parts=with_part(before.parts, cause.part), note=None)
     draft.log(
         "part_changed",

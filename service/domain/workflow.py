@@ -6,6 +6,7 @@ Durations are timedeltas, or working time where the pack says so.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -20,7 +21,7 @@ from service.domain.lists import ListSpec
 from service.domain.parts import PartRules
 from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
-from service.domain.replies import Reply
+from service.domain.replies import Faq, Reply
 from service.domain.reports import PERFORMANCE, Measure, Report
 from service.domain.rungs import Rung
 from service.domain.teams import Reason, Team
@@ -167,17 +168,6 @@ class Notice(Struct, frozen=True):
     unless_whole_tells: frozenset[str] = frozenset()
 
 
-class Faq(Struct, frozen=True):
-    """A usual question of customers: what an agent checks, does and says; `says`: by language, where it has several."""
-
-    question: str
-    statuses: frozenset[str]
-    check: tuple[str, ...]
-    do: tuple[str, ...]
-    say: str
-    says: Mapping[str, str] = {}
-
-
 class TrackingRules(Struct, frozen=True):
     """What the customer's page shows: whom to ask for help, how much of whoever comes, what a status means to them."""
 
@@ -188,7 +178,7 @@ class TrackingRules(Struct, frozen=True):
     says: Mapping[str, Mapping[str, str]] = {}
 
 
-class Workflow(Struct, frozen=True):
+class Workflow(Struct, frozen=True, dict=True):
     """A whole business. `moves[a]` are the statuses that may follow `a`; `version` names this exact text.
 
     `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
@@ -263,11 +253,29 @@ class Workflow(Struct, frozen=True):
 
     def for_brand(self, name: str) -> "Workflow":
         """As orders of this brand live it; of one that the pack does not know, as all others do."""
-        brand = self.brands.get(name)
-        if brand is None:
-            return self
-        own = {name: getattr(brand, name) for name in ("notices", "fallback", "reply_to", "tracking")}
-        return structs.replace(self, **own)
+        return self._branded.get(name, self)
+
+    # Looked up in every decision, and so found once.
+
+    @cached_property
+    def _branded(self) -> Mapping[str, "Workflow"]:
+        own = ("notices", "fallback", "reply_to", "tracking")
+        return {n: structs.replace(self, **{f: getattr(b, f) for f in own}) for n, b in self.brands.items()}
+
+    @cached_property
+    def told_of_changes(self) -> tuple[Notice, ...]:
+        """The notices that are told when a value changes."""
+        return tuple(n for n in self.notices.values() if n.on_change)
+
+    @cached_property
+    def last_stages(self) -> frozenset[str]:
+        """The stages in which an order's life can end."""
+        return frozenset(s.stage for s in self.statuses.values() if s.final)
+
+    @cached_property
+    def clocks_of(self) -> Mapping[str, tuple[ClockSpec, ...]]:
+        """The clocks that wait for messages, by their notice."""
+        return {n: tuple(c for c in self.clocks.values() if c.notice == n) for n in self.notices}
 
     def locale_for(self, wanted: str | None) -> str:
         """The language of this pack that is nearest to the one wanted."""

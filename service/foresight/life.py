@@ -35,7 +35,7 @@ from service.domain.workflow import Workflow
 _JITTER: Final = 0.5
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """What a provider says of a message, and when."""
 
     at: datetime
@@ -179,11 +179,11 @@ class PlayedLife(Life):
 
     def _waits_for(self, n: Message) -> bool:
         """Whether a promise that runs hangs on it."""
-        return (
-            n.notice in self.workflow.promised
-            and self.order is not None
-            and any(clock.notice_id == n.notice_id for clock in self.order.clocks.values())
-        )
+        if self.order is not None and n.notice in self.workflow.promised:
+            for clock in self.order.clocks.values():
+                if clock.notice_id == n.notice_id:
+                    return True
+        return False
 
     def _send(self, message_id: UUID, at: datetime) -> None:
         n = self.messages[message_id]

@@ -39,6 +39,9 @@ AFTERWARDS: Final = timedelta(days=2)
 # Of so many first orders every address is brought to its one form; a simulator that writes these so writes all so.
 LOOKED_AT: Final = 20
 _NOBODY: Final = "the simulation"
+_TAKEN: Final = Accepted(_NOBODY)
+_DELIVERED: Final = Receipt("delivered", "")
+_LOST: Final = Receipt("undelivered", "")
 # So many reasons why events were refused are told.
 MOST_REASONS: Final = 20
 # Room for the ids of an order's parts.
@@ -97,17 +100,17 @@ class _Provider:
         self._assumed = assumed
         self._chance = chance
         self._dialled = {name for name, spec in pack.workflow.channels.items() if spec.is_dialled}
+        self._delivered_after = timedelta(seconds=assumed.delivered_after_s)
 
     def answers(self, n: Message, now: datetime) -> Sequence[Answer]:
         assumed = self._assumed
         if assumed.failing and self._chance.random() < assumed.failing:
             return (Answer(now, Permanent(_NOBODY, "", "refused, as assumed")),)
-        taken = Answer(now, Accepted(_NOBODY))
+        taken = Answer(now, _TAKEN)
         if not assumed.receipts or n.channel not in self._dialled:
             return (taken,)
         lost = assumed.undelivered and self._chance.random() < assumed.undelivered
-        receipt = Receipt("undelivered" if lost else "delivered", "")
-        return taken, Answer(now + timedelta(seconds=assumed.delivered_after_s), receipt)
+        return taken, Answer(now + self._delivered_after, _LOST if lost else _DELIVERED)
 
 
 def simulate(

@@ -1,6 +1,6 @@
 """`/v1/messages`: messages of all orders, as a page or a table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, get_args
 
 from aiohttp import web
@@ -79,7 +79,7 @@ def listed_in(said: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in (p.strip() for p in parts) if part)
 
 
-def _known(name: str, said: str | Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+def _known(name: str, said: str | Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     """Several values, each of which is one; raises Rejection with the nearest."""
     values = listed_in(said)
     for value in values:

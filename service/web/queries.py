@@ -120,7 +120,7 @@ def _read(p: Parameter, text: str, zone: str = "") -> Any:
         if text in p.kind.values:
             return text
         if text:
-            require_known(p.name, text, (str(v) for v in p.kind.values if v), p.name)
+            require_known(p.name, text, [str(v) for v in p.kind.values if v], p.name)
         return p.usual
     if not text:
         return p.usual

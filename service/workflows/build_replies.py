@@ -5,8 +5,8 @@ from typing import Final
 
 from service.channels import registry
 from service.domain.conversation import ANSWER
-from service.domain.replies import MatchingAct, Reply, word_of
-from service.domain.workflow import Ask, Attribute, Faq, Notice, TrackingRules
+from service.domain.replies import Faq, MatchingAct, Reply, word_of
+from service.domain.workflow import Ask, Attribute, Notice, TrackingRules
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import FaqYaml, WorkflowYaml
 from service.workflows.schema_replies import ReplyYaml

@@ -23,14 +23,12 @@ from service.domain.promises import ClockSpec
 
 def sync(draft: Draft, *, by_event: bool) -> None:
     """Start, move, pause, resume and stop the clocks that follow the order's status and dates."""
+    status, running = draft.order.status, draft.order.clocks
     for spec in draft.workflow.clocks.values():
-        if KINDS[spec.kind].follows_order and (_may_run(draft.order, spec) or spec.name in draft.order.clocks):
+        # The order's status rules most clocks out, of most orders.
+        meant = not spec.statuses or status in spec.statuses or spec.name in running
+        if meant and KINDS[spec.kind].follows_order:
             _sync_one(draft, spec, by_event)
-
-
-def _may_run(order: Order, spec: ClockSpec) -> bool:
-    """Whether the order's status is none that rules the clock out: most are, of most orders."""
-    return not spec.statuses or order.status in spec.statuses
 
 
 def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
@@ -73,13 +71,14 @@ def _may_be_relengthened(spec: ClockSpec) -> bool:
 
 
 def _applies(draft: Draft, spec: ClockSpec) -> bool:
-    is_over = draft.workflow.is_final(draft.order.status) and KINDS[spec.kind].ends_with_order
-    return _is_meant(draft, spec) and (bool(spec.statuses) or not is_over)
+    if not _is_meant(draft, spec):
+        return False
+    return bool(spec.statuses) or not (draft.workflow.is_final(draft.order.status) and KINDS[spec.kind].ends_with_order)
 
 
 def _is_meant(draft: Draft, spec: ClockSpec) -> bool:
     """Whether the order, as it stands, is one that the clock is for."""
-    if not _may_run(draft.order, spec) or not has_length(spec, draft.order):
+    if (spec.statuses and draft.order.status not in spec.statuses) or not has_length(spec, draft.order):
         return False
     if spec.when is None and spec.unless is None:
         return True
@@ -146,9 +145,9 @@ def _moved_warning(spec: ClockSpec, draft: Draft, clock: Clock) -> datetime | No
 
 def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
     """Start the promises that this notice reaches its reader in time; it was called for `at` that moment."""
-    for spec in draft.workflow.clocks.values():
+    for spec in draft.workflow.clocks_of[notice]:
         kind = KINDS[spec.kind]
-        if not kind.follows_order and spec.notice == notice and _is_meant(draft, spec):
+        if not kind.follows_order and _is_meant(draft, spec):
             due = kind.due(spec, draft.order, at)
             draft.put_clock(f"{spec.name}#{notice_id}", _clock(draft, spec, at, due, notice_id=notice_id))
 
@@ -211,9 +210,16 @@ def next_due(clock: Clock) -> datetime | None:
 
 def wake_at(order: Order) -> datetime | None:
     """The nearest moment at which `tick` would do something to this order."""
-    times = [next_due(c) for c in order.clocks.values()]
-    times += [escalations.next_due(e) for e in order.escalations.values()]
-    return min((t for t in times if t), default=None)
+    first: datetime | None = None
+    for clock in order.clocks.values():
+        due = next_due(clock)
+        if due is not None and (first is None or due < first):
+            first = due
+    for escalation in order.escalations.values():
+        due = escalations.next_due(escalation)
+        if due is not None and (first is None or due < first):
+            first = due
+    return first
 
 
 def tick(draft: Draft, notify: Notify, until: datetime, *, plans: bool = True) -> None:
@@ -229,13 +235,14 @@ def tick(draft: Draft, notify: Notify, until: datetime, *, plans: bool = True) -
 
 
 def _first_due(draft: Draft, until: datetime, plans: bool) -> tuple[str, Clock, datetime] | None:
-    due = [
-        (moment, key, clock)
-        for key, clock in draft.order.clocks.items()
-        if (moment := next_due(clock)) is not None and (plans or _is_promise(draft, clock))
-    ]
-    moment, key, clock = min(due, key=lambda d: d[0], default=(None, "", None))
-    return (key, clock, moment) if clock is not None and moment is not None and moment <= until else None
+    first: tuple[str, Clock, datetime] | None = None
+    for key, clock in draft.order.clocks.items():
+        moment = next_due(clock)
+        if moment is None or moment > until or (first is not None and moment >= first[2]):
+            continue
+        if plans or _is_promise(draft, clock):
+            first = key, clock, moment
+    return first
 
 
 def _is_promise(draft: Draft, clock: Clock) -> bool:
