@@ -29,9 +29,9 @@ from service.web.audited import record_stranger
 from service.web.auth import begin_session, may
 from service.web.context import CONTEXT
 from service.web.desk.sign_in import safe_next
+from service.web.page_query_types import SignInQuery
 from service.web.problems import Problem
 from service.web.queries import query_of
-from service.web.query_types import SignInQuery
 
 log = structlog.get_logger(__name__)
 STATE_COOKIE: Final = "stagebell_oidc"

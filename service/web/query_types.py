@@ -1,6 +1,6 @@
-"""What may stand in the query of each address: read and checked by `queries`, written into the OpenAPI document.
+"""What may stand in the query of an address of the API; `queries` reads and checks it, the OpenAPI document shows it.
 
-Lists are paged in one way: `limit`, and the `cursor` that the page before gave.
+Lists are paged in one way: `limit`, and the `cursor` that the page before gave. Pages' own are in `page_query_types`.
 """
 
 from datetime import datetime, timedelta
@@ -99,15 +99,6 @@ class RowsQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
-class RowsPageQuery(Page, frozen=True):
-    """Which page of a list at the desk."""
-
-    importing: Annotated[str, Meta(description="the id of rows that are being added", max_length=36)] = ""
-    unseen: Annotated[
-        int, Meta(description="how many rows that were added are hidden in their workbook", ge=0, le=1_048_576)
-    ] = 0
-
-
 class AddRowsQuery(Struct, frozen=True):
     """How rows are added."""
 
@@ -123,12 +114,6 @@ class FileQuery(Struct, frozen=True):
     """What a file is called."""
 
     name: Annotated[str, Meta(description="with its ending, such as photo.jpg", max_length=200)] = ""
-
-
-class BoardQuery(EscalationsQuery, frozen=True):
-    """Which lines of the board."""
-
-    ids: Annotated[str, Meta(description="only these escalations and incidents, parted by commas")] = ""
 
 
 class MessagesQuery(OfCountry, frozen=True):
@@ -178,42 +163,6 @@ class AuditQuery(Page, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many")] = 100
 
 
-class ActivityQuery(Page, frozen=True):
-    """Which acts; what is left out does not filter."""
-
-    who: Annotated[str, Meta(description="a name, with or without its kind")] = ""
-    act: Annotated[str, Meta(description="one of the kinds that the page offers")] = ""
-    order: Annotated[str, Meta(description="an order id")] = ""
-    since: Annotated[datetime | None, Meta(description="since this moment, or day in UTC", extra=DAY_OR_MOMENT)] = (
-        field(default=None, name="from")
-    )
-    until: Annotated[datetime | None, Meta(description="before this moment, or day in UTC", extra=LAST_DAY)] = field(
-        default=None, name="to"
-    )
-    zone: Zone = ""
-    limit: Annotated[int, Meta(ge=1, le=200, description="how many")] = 50
-
-
-class TellAllQuery(Struct, frozen=True):
-    """What the form begins with: the filter of the page that it was opened from."""
-
-    workflow: Workflow = ""
-    status: Annotated[str, Meta(description="of the orders")] = ""
-    stage: Annotated[str, Meta(description="of the orders")] = ""
-    assignee: Annotated[str, Meta(description="who handles the orders: their id")] = ""
-    channel: Annotated[str, Meta(description="of messages that the orders have")] = ""
-    state: Annotated[str, Meta(description="of messages that the orders have")] = ""
-    notice: Annotated[str, Meta(description="of messages that the orders have")] = ""
-    cause: Annotated[str, Meta(description="of messages that the orders have")] = ""
-    since: Annotated[datetime | None, Meta(description="planned since this day in UTC", extra=DAY_OR_MOMENT)] = field(
-        default=None, name="from"
-    )
-    until: Annotated[datetime | None, Meta(description="planned before this day in UTC", extra=LAST_DAY)] = field(
-        default=None, name="to"
-    )
-    zone: Zone = ""
-
-
 class CostsQuery(Struct, frozen=True):
     """Which messages' cost; what is left out does not filter."""
 
@@ -225,14 +174,6 @@ class CostsQuery(Struct, frozen=True):
     until: Annotated[
         datetime | None, Meta(description="planned before this moment, or day in UTC; now", extra=DAY_OR_MOMENT)
     ] = field(default=None, name="to")
-
-
-class ForesightQuery(Struct, frozen=True):
-    """Which version of a pack to try, and on which orders."""
-
-    pack: Annotated[str, Meta(description="a workflow, a colon and a version of it")] = ""
-    draft: Annotated[str, Meta(description="the id of a draft of words")] = ""
-    since: Since = None
 
 
 class WordsQuery(Struct, frozen=True):
@@ -346,9 +287,3 @@ class LanguageQuery(Struct, frozen=True):
     """In which words."""
 
     lang: Annotated[str, Meta(description="a language, such as en or pt-BR")] = ""
-
-
-class SignInQuery(Struct, frozen=True):
-    """Where at the desk to go on after signing in."""
-
-    next: Annotated[str, Meta(description="a path of the desk", max_length=8000)] = ""

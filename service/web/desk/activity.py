@@ -16,9 +16,9 @@ from service.web.audit import LAST
 from service.web.context import CONTEXT
 from service.web.desk.page import render
 from service.web.desk.titles import Titles, plain
+from service.web.page_query_types import ActivityQuery
 from service.web.params import whole_number
 from service.web.queries import in_order, query_of
-from service.web.query_types import ActivityQuery
 from service.web.word_drafts import called
 
 # Each by what it is called in the log, and as people say it.

@@ -29,9 +29,9 @@ from service.web.desk.titles import Titles
 from service.web.desk.urgency import Row, key_of, rows_of
 from service.web.escalations import ME, wanted_of
 from service.web.known import teams_of, workflows_of
+from service.web.page_query_types import BoardQuery
 from service.web.params import uuid_of
 from service.web.queries import query_of
-from service.web.query_types import BoardQuery
 
 NEAR: Final = timedelta(hours=1)
 NEAR_SHOWN: Final = 40

@@ -11,9 +11,9 @@ from service.ledger.orders import packs as pack_store
 from service.web.backtests import ORDERS, USUAL, backtested
 from service.web.context import CONTEXT, Context
 from service.web.desk.page import render
+from service.web.page_query_types import ForesightQuery
 from service.web.params import uuid_of
 from service.web.queries import query_of
-from service.web.query_types import ForesightQuery
 from service.web.word_drafts import draft_asked
 from service.workflows.pack_bundles import unbundle
 from service.workflows.packs import Pack, PackError, with_texts

@@ -17,10 +17,10 @@ from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.lists import after_of, checked, state_of
 from service.web.once import once_by_form
+from service.web.page_query_types import RowsPageQuery
 from service.web.params import form_of, uuid_of
 from service.web.problems import Problem
 from service.web.queries import query_of
-from service.web.query_types import RowsPageQuery
 from service.web.row_imports import OfOrder, list_of
 from service.web.schemas.lists import RowsChecked
 from service.web.uploads import Upload, form_file

@@ -13,10 +13,10 @@ from service.web.auth import CSRF_FIELD, HOME, begin_session, is_party, may, ses
 from service.web.clients import refuse_guess
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
+from service.web.page_query_types import SignInQuery
 from service.web.params import form_of
 from service.web.problems import Problem
 from service.web.queries import query_of
-from service.web.query_types import SignInQuery
 from service.web.session import COOKIE, new_session_id
 
 # Ties the form to the browser that asked for it.

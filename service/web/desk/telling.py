@@ -22,10 +22,10 @@ from service.web.desk.titles import Titles, language
 from service.web.known import require_workflow, workflows_of
 from service.web.lifecycle import at_work
 from service.web.once import once_by_form
+from service.web.page_query_types import TellAllQuery
 from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
 from service.web.queries import day_in, query_of
-from service.web.query_types import TellAllQuery
 from service.web.schemas.messages import MessageFilter
 from service.web.schemas.notices import BroadcastAnswer, BroadcastOrder, OrderFilter
 

@@ -5,6 +5,7 @@ from service.web.audited import Act
 from service.web.desk import admin, board, sign_in, tools
 from service.web.desk import audit as audit_page
 from service.web.oidc import begin_oidc, end_oidc
+from service.web.page_query_types import SignInQuery
 from service.web.route import Route
 from service.web.routes.reasons import NUMBERS, PUBLIC, SELF, SIGN_IN
 
@@ -60,10 +61,10 @@ DESK_ADMIN = (
         audit=Act("dead_letter", before=True),
     ),
     Route("GET", "/desk/health", tools.health, "supervisor", page=True, audit=NUMBERS),
-    Route("GET", "/desk/sign-in", sign_in.show_sign_in, SIGN_IN, query=q.SignInQuery, audit=PUBLIC),
+    Route("GET", "/desk/sign-in", sign_in.show_sign_in, SIGN_IN, query=SignInQuery, audit=PUBLIC),
     Route("POST", "/desk/sign-in", sign_in.sign_in, SIGN_IN, guesses="sign-in", audit=Act("signed_in")),
     Route("GET", "/desk/signed-in", sign_in.show_signed_in, "agent", page=True, reach="parties", audit=SELF),
     Route("POST", "/desk/sign-out", sign_in.sign_out, SIGN_IN, audit=Act("signed_out")),
-    Route("GET", "/desk/sign-in/oidc", begin_oidc, SIGN_IN, query=q.SignInQuery, audit=PUBLIC),
+    Route("GET", "/desk/sign-in/oidc", begin_oidc, SIGN_IN, query=SignInQuery, audit=PUBLIC),
     Route("GET", "/desk/sign-in/oidc/callback", end_oidc, SIGN_IN, lenient=True, audit=Act("signed_in")),
 )

@@ -1,8 +1,8 @@
 """Routes of the desk's board."""
 
-from service.web import query_types as q
 from service.web.audited import Act
 from service.web.desk import board, board_acts
+from service.web.page_query_types import BoardQuery
 from service.web.route import Route
 
 DESK_ESCALATIONS = (
@@ -12,7 +12,7 @@ DESK_ESCALATIONS = (
         board.board,
         "supervisor",
         page=True,
-        query=q.BoardQuery,
+        query=BoardQuery,
         reach="orders",
         audit=Act("escalations.listed", renews=True),
     ),
@@ -22,7 +22,7 @@ DESK_ESCALATIONS = (
         board.board_rows,
         "supervisor",
         page=True,
-        query=q.BoardQuery,
+        query=BoardQuery,
         reach="orders",
         audit=Act("escalations.listed", renews=True),
     ),
@@ -32,7 +32,7 @@ DESK_ESCALATIONS = (
         board.soon,
         "supervisor",
         page=True,
-        query=q.BoardQuery,
+        query=BoardQuery,
         reach="orders",
         audit=Act("escalations.listed", renews=True),
     ),
@@ -42,7 +42,7 @@ DESK_ESCALATIONS = (
         board_acts.act_on_many,
         "supervisor",
         page=True,
-        query=q.BoardQuery,
+        query=BoardQuery,
         reach="orders",
         audit=Act("escalations.handled"),
     ),

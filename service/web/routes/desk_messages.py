@@ -5,6 +5,7 @@ from service.web.audited import Act
 from service.web.desk import conversations as talks
 from service.web.desk import messages, telling, tools
 from service.web.desk import orders as order_pages
+from service.web.page_query_types import TellAllQuery
 from service.web.route import Route
 from service.web.routes.reasons import FORM
 
@@ -84,7 +85,7 @@ DESK_MESSAGES = (
         telling.form,
         "supervisor",
         page=True,
-        query=q.TellAllQuery,
+        query=TellAllQuery,
         reach="orders",
         audit=FORM,
     ),

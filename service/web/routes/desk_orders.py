@@ -10,6 +10,7 @@ from service.web.desk import conversations as talks
 from service.web.desk import creating, notes, order_list
 from service.web.desk import lists as list_pages
 from service.web.desk import orders as order_pages
+from service.web.page_query_types import RowsPageQuery
 from service.web.route import Route
 from service.web.routes.reasons import FORM
 
@@ -82,7 +83,7 @@ DESK_ORDERS = (
         list_pages.rows,
         "agent",
         page=True,
-        query=q.RowsPageQuery,
+        query=RowsPageQuery,
         reach="parties",
         audit=Act("rows.listed"),
     ),

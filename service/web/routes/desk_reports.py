@@ -5,6 +5,7 @@ from service.web.audited import Act
 from service.web.desk import activity, performance
 from service.web.desk import foresight as foresight_page
 from service.web.desk import performance as lifecycle_page
+from service.web.page_query_types import ActivityQuery, ForesightQuery
 from service.web.route import Route
 from service.web.routes.reasons import NUMBERS
 
@@ -35,7 +36,7 @@ DESK_REPORTS = (
         foresight_page.foresight,
         "supervisor",
         page=True,
-        query=q.ForesightQuery,
+        query=ForesightQuery,
         audit=Act("foresight.seen"),
     ),
     Route(
@@ -62,7 +63,7 @@ DESK_REPORTS = (
         activity.activity,
         "supervisor",
         page=True,
-        query=q.ActivityQuery,
+        query=ActivityQuery,
         audit=Act("activity.seen"),
     ),
 )
