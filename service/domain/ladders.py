@@ -191,8 +191,7 @@ def _go_on(
         found += planned
         going = [n for n in planned if n.state != "suppressed"]
         if not going:
-            why = next((n.error for n in planned), "nobody is told by it")
-            at_once = True
+            why, at_once = next((n.error for n in planned), "nobody is told by it"), True
             _log(draft, "rung_skipped", climb, climb.rung, rung, why)
             continue
         if climb.rung > 1:

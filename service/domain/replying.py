@@ -38,22 +38,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
     outcome = _outcome(draft, found, talk)
     if talk.said >= MOST_SAID and outcome != "counted":
         return
-    name = found.name if found else ""
-    kept = ReceivedReply(
-        id=draft.next_id(),
-        at=cause.at,
-        channel=cause.channel,
-        address=cause.address,
-        audience=reader.audience,
-        name=reader.name,
-        text=cause.text,
-        reply=name,
-        outcome=outcome,
-        publishes=outcome == "text" or (outcome == "counted" and found is not None and found.publish),
-    )
-    draft.replies.append(kept)
-    kind = {"too_late": "reply_too_late", "again": "reply_repeated"}.get(outcome, "reply_received")
-    draft.log(kind, channel=cause.channel, audience=reader.audience, reply=name, by=cause.moved_by)
+    _keep(draft, cause, reader, found, outcome)
     if outcome == "counted" and found is not None:
         counted = Counted(draft.now, draft.order.status_since)
         talk = replace(talk, counted={**talk.counted, found.counts_as: counted})
@@ -71,6 +56,26 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
         )
     )
     running.sync(draft, by_event=False)
+
+
+def _keep(draft: Draft, cause: ReplyReceived, reader: Reader, found: Reply | None, outcome: ReplyOutcome) -> None:
+    """What was said, and a line of the timeline without its words."""
+    name = found.name if found else ""
+    kept = ReceivedReply(
+        id=draft.next_id(),
+        at=cause.at,
+        channel=cause.channel,
+        address=cause.address,
+        audience=reader.audience,
+        name=reader.name,
+        text=cause.text,
+        reply=name,
+        outcome=outcome,
+        publishes=outcome == "text" or (outcome == "counted" and found is not None and found.publish),
+    )
+    draft.replies.append(kept)
+    kind = {"too_late": "reply_too_late", "again": "reply_repeated"}.get(outcome, "reply_received")
+    draft.log(kind, channel=cause.channel, audience=reader.audience, reply=name, by=cause.moved_by)
 
 
 def _asked(talk: Conversation, found: Reply | None, *, waits: bool) -> str:

@@ -146,50 +146,59 @@ def asyncapi(public_url: str, workflows: Iterable[Workflow] = ()) -> JsonObject:
     by_pack = [{"properties": {"data": {"$ref": f"#/components/schemas/{name}"}}} for name in packs]
     any_pack = [{"anyOf": by_pack}] if by_pack else []
     events = {envelope_name(t): t for t in DATA_TYPES}
-    outgoing = {
-        name: {"name": name, "contentType": "application/cloudevents+json", "payload": out}
-        for name, out in events_out_schemas().items()
-    }
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Stagebell", "version": __version__, "description": "Events in; escalations, outcomes out."},
         "defaultContentType": "application/json",
         "servers": {"rabbitmq": {"host": "localhost:5672", "protocol": "amqp", "description": f"beside {public_url}"}},
-        "channels": {
-            "orders": _channel(port.ORDERS, "order.#", events),
-            "escalations": _channel(port.ESCALATIONS, "escalation.{team}.{reason}", ["Escalation"], ("team", "reason")),
-            "notifications": _channel(
-                port.NOTIFICATIONS, "notification.{state}.{channel}", ["NotificationOutcome"], ("state", "channel")
-            ),
-            "replies": _channel(
-                port.REPLIES, "reply.{workflow}.{reply}", ["CustomerReplied"], ("workflow", "reply")
-            ),
-            "clocks": _channel(port.CLOCKS, "clock.{workflow}.{clock}", ["ClockEvent"], ("workflow", "clock")),
-            "acts": _channel(port.ACTS, "{type}", events, ("type",)),
-        },
-        "operations": {
-            "takeEvents": {"action": "receive", "channel": {"$ref": "#/channels/orders"}},
-            "publishEscalations": {"action": "send", "channel": {"$ref": "#/channels/escalations"}},
-            "publishOutcomes": {"action": "send", "channel": {"$ref": "#/channels/notifications"}},
-            "publishReplies": {"action": "send", "channel": {"$ref": "#/channels/replies"}},
-            "publishClockEvents": {"action": "send", "channel": {"$ref": "#/channels/clocks"}},
-            "publishActs": {"action": "send", "channel": {"$ref": "#/channels/acts"}},
-        },
-        "components": {
-            "schemas": {**components(), **packs},
-            "messages": {
-                **{
-                    name: {
-                        "name": event_type,
-                        "contentType": "application/cloudevents+json",
-                        "payload": {"allOf": [{"$ref": f"#/components/schemas/{name}"}, *any_pack]},
-                    }
-                    for name, event_type in events.items()
-                },
-                **outgoing,
-            },
-        },
-    }  # fmt: skip
+        "channels": _channels(events),
+        "operations": _OPERATIONS,
+        "components": {"schemas": {**components(), **packs}, "messages": _messages(events, any_pack)},
+    }
+
+
+_OPERATIONS: Final = {
+    name: {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
+    for name, action, channel in (
+        ("takeEvents", "receive", "orders"),
+        ("publishEscalations", "send", "escalations"),
+        ("publishOutcomes", "send", "notifications"),
+        ("publishReplies", "send", "replies"),
+        ("publishClockEvents", "send", "clocks"),
+        ("publishActs", "send", "acts"),
+    )
+}
+
+
+def _channels(events: Iterable[str]) -> JsonObject:
+    """The exchanges, with the routing keys and messages of each; `events`: the names of those that come in."""
+    return {
+        "orders": _channel(port.ORDERS, "order.#", events),
+        "escalations": _channel(port.ESCALATIONS, "escalation.{team}.{reason}", ["Escalation"], ("team", "reason")),
+        "notifications": _channel(
+            port.NOTIFICATIONS, "notification.{state}.{channel}", ["NotificationOutcome"], ("state", "channel")
+        ),
+        "replies": _channel(port.REPLIES, "reply.{workflow}.{reply}", ["CustomerReplied"], ("workflow", "reply")),
+        "clocks": _channel(port.CLOCKS, "clock.{workflow}.{clock}", ["ClockEvent"], ("workflow", "clock")),
+        "acts": _channel(port.ACTS, "{type}", events, ("type",)),
+    }
+
+
+def _messages(events: Mapping[str, str], any_pack: list[JsonObject]) -> JsonObject:
+    """Of events in, by name and type, each with what packs demand of its data; then those that are published."""
+    media = "application/cloudevents+json"
+    incoming = {
+        name: {
+            "name": event_type,
+            "contentType": media,
+            "payload": {"allOf": [{"$ref": f"#/components/schemas/{name}"}, *any_pack]},
+        }
+        for name, event_type in events.items()
+    }
+    outgoing = {
+        name: {"name": name, "contentType": media, "payload": out} for name, out in events_out_schemas().items()
+    }
+    return incoming | outgoing
 
 
 def _channel(exchange: str, address: str, messages: Any, parameters: tuple[str, ...] = ()) -> JsonObject:

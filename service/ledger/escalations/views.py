@@ -39,25 +39,21 @@ class Wanted(Struct, frozen=True):
     cursor: str = ""
 
 
-def _where(wanted: Wanted, now: datetime, keyring: Keyring) -> list[ColumnElement[bool]]:
+def _filtered(of: Any, wanted: Wanted, now: datetime, keyring: Keyring) -> list[ColumnElement[bool]]:
+    """What is asked of escalations and of incidents alike. `of`: the columns of either table."""
     found: list[ColumnElement[bool]] = []
     if wanted.owner:
-        found.append(escalations.c.owner_digest == owner_digest(keyring, wanted.owner))
+        found.append(of.owner_digest == owner_digest(keyring, wanted.owner))
     if wanted.ids:
-        found.append(escalations.c.id.in_(padded(wanted.ids)))
+        found.append(of.id.in_(padded(wanted.ids)))
     if wanted.state == "active":
-        found.append(~literal_in(escalations.c.state, "resolved"))
+        found.append(~literal_in(of.state, "resolved"))
     elif wanted.state:
-        found.append(escalations.c.state == wanted.state)
-    for value, column in (
-        (wanted.team, escalations.c.team),
-        (wanted.workflow, escalations.c.workflow),
-        (wanted.severity, escalations.c.severity),
-    ):
-        if value:
-            found.append(column == value)
+        found.append(of.state == wanted.state)
+    named = ((wanted.team, of.team), (wanted.workflow, of.workflow), (wanted.severity, of.severity))
+    found += [column == value for value, column in named if value]
     if wanted.older_than is not None:
-        found.append(escalations.c.opened_at <= now - wanted.older_than)
+        found.append(of.opened_at <= now - wanted.older_than)
     return found
 
 
@@ -82,7 +78,7 @@ async def listed(
 
 def _alone(tx: Transaction, wanted: Wanted, now: datetime, scope: Scope) -> list[ColumnElement[bool]]:
     """Whoever sees no incidents sees what they gather of theirs one by one."""
-    found = [*_where(wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
+    found = [*_filtered(escalations.c, wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
     return [*found, escalations.c.incident_id.is_(None)] if scope.has_incidents else found
 
 
@@ -97,7 +93,9 @@ async def members(
     tx: Transaction, incident_id: UUID, wanted: Wanted, now: datetime, *, scope: Scope
 ) -> list[EscalationLine]:
     """The escalations of an incident that are wanted, the oldest first; a page has no next one."""
-    query = _with_order().where(escalations.c.incident_id == incident_id, *_where(wanted, now, tx.keyring))
+    query = _with_order().where(
+        escalations.c.incident_id == incident_id, *_filtered(escalations.c, wanted, now, tx.keyring)
+    )
     query = query.where(*of_team(tx, scope, escalations.c), *([] if scope.has_incidents else [false()]))
     rows = await tx.execute(query.order_by(escalations.c.opened_at, escalations.c.id).limit(wanted.limit))
     return [_line(tx.keyring, row, now, scope) for row in rows]
@@ -172,25 +170,7 @@ async def listed_incidents(tx: Transaction, wanted: Wanted, now: datetime, *, sc
 
 
 def _incidents_where(wanted: Wanted, now: datetime, keyring: Keyring, scope: Scope) -> list[ColumnElement[bool]]:
-    found = _incidents_of(scope)
-    if wanted.older_than is not None:
-        found.append(incidents.c.opened_at <= now - wanted.older_than)
-    if wanted.owner:
-        found.append(incidents.c.owner_digest == owner_digest(keyring, wanted.owner))
-    if wanted.ids:
-        found.append(incidents.c.id.in_(padded(wanted.ids)))
-    if wanted.state == "active":
-        found.append(incidents.c.state != "resolved")
-    elif wanted.state:
-        found.append(incidents.c.state == wanted.state)
-    for value, column in (
-        (wanted.team, incidents.c.team),
-        (wanted.workflow, incidents.c.workflow),
-        (wanted.severity, incidents.c.severity),
-    ):
-        if value:
-            found.append(column == value)
-    return found
+    return [*_incidents_of(scope), *_filtered(incidents.c, wanted, now, keyring)]
 
 
 def _incidents_of(scope: Scope) -> list[ColumnElement[bool]]:

@@ -12,8 +12,7 @@ from service.domain.causes import Cause
 from service.domain.channels import found_by
 from service.domain.draft import Decision
 from service.domain.notices import FINAL_STATES, Message, PlannedNotice
-from service.domain.order import Clock, Order
-from service.domain.rungs import KIND, notice_of
+from service.domain.order import Order
 from service.domain.workflow import Workflow
 from service.events_out import of_clock, of_message, of_reply
 from service.keyring import Keyring
@@ -31,7 +30,7 @@ from service.ledger.orders import words
 from service.ledger.orders.attributes import digests_of, replace_digests, replace_parties
 from service.ledger.orders.person_digests import assignee_digest, person_digest
 from service.ledger.orders.recording import cause_row
-from service.ledger.orders.records import notice_row, order_row, seal_json
+from service.ledger.orders.records import clock_row, notice_row, order_row, seal_json
 from service.ledger.orders.scoping import party_digests
 from service.ledger.orders.tables import (
     TIMELINE_DETAIL,
@@ -105,36 +104,48 @@ class Changes:
         order = decision.order
         written = self._new if before is None or order.id in self._new else self._changed
         written[order.id] = (workflow, order)
-        if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
-            self._index_people(order)
-            self._index_parties(before, order)
-        if before is None or before.attributes != order.attributes:
-            self._index_attributes(self._current.get(order.workflow, workflow), before, order)
-        for entry in decision.entries:
-            sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
-            self._timeline.append(
-                {"order_id": order.id, "n": entry.n, "at": entry.at, "kind": entry.kind, "sealed_detail": sealed}
-            )
+        self._index(workflow, before, order)
+        self._add_entries(decision)
         for notice in decision.notices:
             self._notices.append(notice_row(self._keyring, order.id, notice, traceparent))
             self._add_messages(order, notice.messages, notice, traceparent)
         self._add_messages(order, decision.more_messages)
         for clock in decision.clocks:
-            self._clocks[clock.id] = _clock_row(workflow, order, clock)
+            self._clocks[clock.id] = clock_row(workflow, order, clock)
         for change in decision.escalations:
             self._escalations.append(Change(workflow, order, change, traceparent))
         self._talk(before, decision)
         self.called_off |= decision.called_off
+        self._add_clock_events(decision)
+        self._measure(order, decision)
+        self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
+        self.woken |= {"stream"} if decision.escalations else set()
+
+    def _index(self, workflow: Workflow, before: Order | None, order: Order) -> None:
+        """By what an order is found: where that has changed."""
+        if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
+            self._index_people(order)
+            self._index_parties(before, order)
+        if before is None or before.attributes != order.attributes:
+            self._index_attributes(self._current.get(order.workflow, workflow), before, order)
+
+    def _add_entries(self, decision: Decision) -> None:
+        """Lines of the timeline, and the promises that they say are broken."""
+        order = decision.order
+        for entry in decision.entries:
+            sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
+            self._timeline.append(
+                {"order_id": order.id, "n": entry.n, "at": entry.at, "kind": entry.kind, "sealed_detail": sealed}
+            )
+            if entry.kind == "clock_breached":
+                self._broken.append((order.workflow, str(entry.detail["clock"])))
+
+    def _add_clock_events(self, decision: Decision) -> None:
+        order = decision.order
         for published in decision.clock_events:
             event = of_clock(published, order)
             key = f"clock.{order.workflow}.{published.clock}"
             self.send(OutboxMessage(CLOCKS, key, event.id, msgspec.json.encode(event)))
-        self._measure(order, decision)
-        self._broken += [
-            (order.workflow, str(e.detail["clock"])) for e in decision.entries if e.kind == "clock_breached"
-        ]
-        self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
-        self.woken |= {"stream"} if decision.escalations else set()
 
     def _talk(self, before: Order | None, decision: Decision) -> None:
         """What was said: kept, and told to the order system, without its words."""
@@ -269,24 +280,3 @@ _CLOCK_CHANGES = ("warn_at", "due_at", "state", "stopped_at", "why", "noticed_la
 def _outcome_message(n: Message, workflow: str, order_id: str, now: datetime) -> OutboxMessage:
     event = of_message(n, workflow, order_id, now)
     return OutboxMessage("notifications", f"notification.{n.state}.{n.channel}", event.id, msgspec.json.encode(event))
-
-
-def _clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
-    spec = workflow.clocks.get(clock.spec)
-    reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
-    return {
-        "id": clock.id,
-        "order_id": order.id,
-        "workflow": order.workflow,
-        "name": clock.spec,
-        "kind": spec.kind if spec else KIND if notice_of(clock.spec) else "",
-        "notice": (spec and spec.notice) or notice_of(clock.spec),
-        "team": reason.team if reason else "",
-        "started_at": clock.started,
-        "warn_at": clock.warn,
-        "due_at": clock.due,
-        "state": clock.state,
-        "stopped_at": clock.stopped,
-        "why": clock.why,
-        "noticed_late_s": clock.noticed_late_s,
-    }

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import structlog
 from sqlalchemy import ColumnElement, Integer, bindparam, literal_column, select, tuple_, update
 
 from service.domain.order import Order, OrderRef
@@ -13,11 +12,10 @@ from service.domain.scopes import Scope, parties_of
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.inbox import Seen, outcomes
-from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, UNREADABLE_RETRY, order_of, state_of
+from service.ledger.orders.records import UNREADABLE_RETRY, order_of, readable_order, state_of
 from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import orders
 
-log = structlog.get_logger(__name__)
 # Built once: building a statement costs more than sending it.
 _STATE: Final = select(orders.c.id, orders.c.sealed_state)
 _LOCK_NAMED: Final = (
@@ -90,10 +88,9 @@ SELECT NULL::uuid, NULL::bytea, key, outcome, attempts, content FROM inbox WHERE
 def _readable(tx: Transaction, rows: Iterable[Any], unreadable: list[UUID]) -> Iterator[Order]:
     """The orders whose state opens; ids of the others are put into `unreadable`, and told in the log."""
     for row in rows:
-        try:
-            yield order_of(tx.keyring, row)
-        except UNREADABLE:
-            log.error("order.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
+        if order := readable_order(tx.keyring, row):
+            yield order
+        else:
             unreadable.append(row.id)
 
 

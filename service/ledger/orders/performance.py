@@ -7,7 +7,7 @@ from functools import partial
 from statistics import fmean, quantiles
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Row, case, func, select
 
 from service.domain.clocks.kinds import KINDS
 from service.domain.reports import Measure
@@ -86,28 +86,7 @@ async def _promises(
 async def _assignees(
     tx: Transaction, workflow: Workflow, promised: Sequence[str], since: datetime, scope: Scope
 ) -> list[AssigneePerformance]:
-    broken = func.sum(case((clocks.c.state == "breached", 1), else_=0))
-    query = (
-        select(
-            orders.c.assignee_id,
-            func.count(clocks.c.order_id.distinct()).label("orders"),
-            func.count().label("all"),
-            broken.label("broken"),
-        )
-        .join(orders, orders.c.id == clocks.c.order_id)
-        .where(
-            clocks.c.workflow == workflow.name,
-            clocks.c.started_at >= since,
-            literal_in(clocks.c.state, "met", "breached"),
-            clocks.c.name.in_(promised),
-            orders.c.assignee_id != "",
-            *of_order(tx, scope, orders.c.id, orders.c.workflow),
-        )
-        .group_by(orders.c.assignee_id)
-        .order_by(broken.desc(), orders.c.assignee_id)
-        .limit(MOST_ASSIGNEES)
-    )
-    rows = (await tx.execute(query)).all()
+    rows = await _promises_by_assignee(tx, workflow, promised, since, scope)
     ids = [row.assignee_id for row in rows]
     measured = await _measured(tx, workflow, ids, since, scope)
     worst = await _worst(tx, workflow, promised, ids, since, scope)
@@ -129,6 +108,34 @@ async def _assignees(
     return sorted(found, key=lambda a: (-(a.late_share or 0), -a.broken, a.assignee))
 
 
+async def _promises_by_assignee(
+    tx: Transaction, workflow: Workflow, promised: Sequence[str], since: datetime, scope: Scope
+) -> Sequence[Row[Any]]:
+    """Of whoever handles orders: how many `orders`, `all` promises about them, and those `broken`; the most first."""
+    broken = func.sum(case((clocks.c.state == "breached", 1), else_=0))
+    query = (
+        select(
+            orders.c.assignee_id,
+            func.count(clocks.c.order_id.distinct()).label("orders"),
+            func.count().label("all"),
+            broken.label("broken"),
+        )
+        .join(orders, orders.c.id == clocks.c.order_id)
+        .where(
+            clocks.c.workflow == workflow.name,
+            clocks.c.started_at >= since,
+            literal_in(clocks.c.state, "met", "breached"),
+            clocks.c.name.in_(promised),
+            orders.c.assignee_id != "",
+            *of_order(tx, scope, orders.c.id, orders.c.workflow),
+        )
+        .group_by(orders.c.assignee_id)
+        .order_by(broken.desc(), orders.c.assignee_id)
+        .limit(MOST_ASSIGNEES)
+    )
+    return (await tx.execute(query)).all()
+
+
 async def _measured(
     tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
 ) -> Mapping[str, dict[str, float | None]]:
@@ -138,12 +145,7 @@ async def _measured(
     query = (
         select(orders.c.assignee_id, measurements.c.measure, func.avg(measurements.c.value))
         .join(orders, orders.c.id == measurements.c.order_id)
-        .where(
-            measurements.c.workflow == workflow.name,
-            measurements.c.at >= since,
-            orders.c.assignee_id.in_(list(ids)),
-            *of_order(tx, scope, orders.c.id, orders.c.workflow),
-        )
+        .where(*_of_assignees(tx, measurements.c, workflow, ids, since, scope))
         .group_by(orders.c.assignee_id, measurements.c.measure)
     )
     shown = [m.name for m in workflow.measures.values() if m.kind != "count"]
@@ -166,17 +168,24 @@ async def _of_lives(
     query = (
         select(orders.c.assignee_id, *(_entered(side) for m in wanted for side in (m.start, m.end)))
         .join(orders, orders.c.id == visits.c.order_id)
-        .where(
-            visits.c.workflow == workflow.name,
-            visits.c.at >= since,
-            orders.c.assignee_id.in_(list(ids)),
-            *of_order(tx, scope, orders.c.id, orders.c.workflow),
-        )
+        .where(*_of_assignees(tx, visits.c, workflow, ids, since, scope))
         .group_by(orders.c.assignee_id, visits.c.order_id)
         .limit(MOST_TIMES)
     )
     rows = (await tx.execute(query)).all()
     return await aside(partial(_averaged, wanted, rows))
+
+
+def _of_assignees(
+    tx: Transaction, moments: Any, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
+) -> list[ColumnElement[bool]]:
+    """Conditions of rows with a moment (`at`) since then, of orders that these assignees handle. `moments`: columns."""
+    return [
+        moments.workflow == workflow.name,
+        moments.at >= since,
+        orders.c.assignee_id.in_(list(ids)),
+        *of_order(tx, scope, orders.c.id, orders.c.workflow),
+    ]
 
 
 def _entered(statuses: Sequence[str]) -> ColumnElement[datetime]:

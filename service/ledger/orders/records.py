@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import structlog
 from msgspec import Struct
 from sqlalchemy import Row
 
@@ -13,13 +14,16 @@ from service.domain.calendars import QuietHours
 from service.domain.clocks.kinds import KINDS
 from service.domain.clocks.running import wake_at
 from service.domain.notices import Message, PlannedNotice, Snapshot
-from service.domain.order import Order
+from service.domain.order import Clock, Order
+from service.domain.rungs import KIND, notice_of
 from service.domain.turns import turn_of
 from service.domain.workflow import Workflow
 from service.keyring import Keyring, Place, SealBroken
 from service.ledger.database.sets import NewRow
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, NOTICE_SECRET, NOTICE_SNAPSHOT
 from service.ledger.orders.tables import ORDER_STATE
+
+log = structlog.get_logger(__name__)
 
 _encoder: Final = msgspec.json.Encoder()
 _order_decoder: Final = msgspec.json.Decoder(Order)
@@ -91,6 +95,15 @@ def _is_about_order(workflow: Workflow, clock: str) -> bool:
 def order_of(keyring: Keyring, row: Any) -> Order:
     """The order's record, of a row with its id and state."""
     return state_of(keyring, row.sealed_state, row.id)
+
+
+def readable_order(keyring: Keyring, row: Any) -> Order | None:
+    """The order of a row; None where it does not open, which the log says."""
+    try:
+        return order_of(keyring, row)
+    except UNREADABLE:
+        log.error("order.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
+        return None
 
 
 def state_of(keyring: Keyring, sealed: bytes, order_id: UUID) -> Order:
@@ -226,3 +239,25 @@ def history_line(state: str, at: datetime, why: str = "", **more: str | int) -> 
 def history_of(text: str) -> list[StateChange]:
     """The state changes, oldest first."""
     return [msgspec.json.decode(line, type=StateChange) for line in text.splitlines() if line]
+
+
+def clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
+    """A clock as its table keeps it. `kind`, `notice`, `team`: as the pack has them now."""
+    spec = workflow.clocks.get(clock.spec)
+    reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
+    return {
+        "id": clock.id,
+        "order_id": order.id,
+        "workflow": order.workflow,
+        "name": clock.spec,
+        "kind": spec.kind if spec else KIND if notice_of(clock.spec) else "",
+        "notice": (spec and spec.notice) or notice_of(clock.spec),
+        "team": reason.team if reason else "",
+        "started_at": clock.started,
+        "warn_at": clock.warn,
+        "due_at": clock.due,
+        "state": clock.state,
+        "stopped_at": clock.stopped,
+        "why": clock.why,
+        "noticed_late_s": clock.noticed_late_s,
+    }

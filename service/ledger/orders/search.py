@@ -5,13 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-import structlog
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, false, func, literal, literal_column, or_, select, tuple_, union
 
 from service.canonical import spellings
 from service.domain.errors import Rejection
-from service.domain.order import Order
 from service.domain.scopes import Scope, parties_of
 from service.keyring import Keyring
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
@@ -20,12 +18,10 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.orders.attributes import with_any_of
 from service.ledger.orders.person_digests import assignee_digest, person_digests
-from service.ledger.orders.records import UNREADABLE, UNREADABLE_HINT, order_of
+from service.ledger.orders.records import readable_order
 from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import order_people, orders
 from service.ledger.orders.words import found_by
-
-log = structlog.get_logger(__name__)
 
 Sort = Literal["activity", "submitted", "expected_end", "due", "late"]
 _SORTED_BY: Final[Mapping[Sort, tuple[Any, bool]]] = {
@@ -204,7 +200,8 @@ def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool
 def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Scope) -> Listed | None:
     """None for one whose index says that it may be seen, and which itself does not."""
     names = wanted.shows.get(row.workflow, ())
-    order = _opened(keyring, row) if names or wanted.named or scope.parties else None
+    # One that does not open stands in its list without what is sealed, and takes no other along.
+    order = readable_order(keyring, row) if names or wanted.named or scope.parties else None
     if scope.parties and not (order and scope.has_people(parties_of(order))):
         return None
     said = order.attributes if order else {}
@@ -227,15 +224,6 @@ def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Sc
         expected_end=row.expected_end,
         overdue=bool(row.breached or (row.due_at and row.due_at <= now)),
     )
-
-
-def _opened(keyring: Keyring, row: Any) -> Order | None:
-    """None for one that does not open: it stands in its list, without what is sealed, and takes no other along."""
-    try:
-        return order_of(keyring, row)
-    except UNREADABLE:
-        log.error("order.unreadable", id=str(row.id), hint=UNREADABLE_HINT)
-        return None
 
 
 def _cursor(last: Any, sort: Sort) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
-from service.domain.persons import Person
+from service.domain.persons import Assignee, Person
 from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
 from service.keyring import Keyring
@@ -51,7 +51,6 @@ async def order_view(
     """
     messages = await _messages(tx, order.id)
     silent = await suppressed(tx, _addresses(order, workflow))
-    shown = order.status in workflow.contact_from
     return OrderShown(
         workflow=order.workflow,
         order_id=order.reference,
@@ -63,9 +62,9 @@ async def order_view(
         updated=order.updated,
         status_since=order.status_since,
         pack=order.version,
-        recipients={a: tuple(structs.replace(p, former=()) for p in ps) for a, ps in order.recipients.items()},
+        recipients=_recipients(order),
         people=_people(order, workflow, silent),
-        assignee=structs.replace(order.assignee, former=()) if order.assignee and shown else None,
+        assignee=_assignee(order, workflow),
         eta=order.eta,
         appointment=order.appointment,
         price=order.price,
@@ -78,10 +77,24 @@ async def order_view(
         escalations=await _escalations(tx, order.id, now, scope),
         suppressions=list(silent),
         parent=OrderNamed(*order.parent) if order.parent and _is_seen(scope, order.parent.workflow) else None,
-        parts=[
-            p for p in parts_shown(order, {workflow.name: workflow} | dict(known or {})) if _is_seen(scope, p.workflow)
-        ],
+        parts=_parts(order, {workflow.name: workflow} | dict(known or {}), scope),
     )
+
+
+def _recipients(order: Order) -> dict[str, tuple[Person, ...]]:
+    """By audience, without the addresses that they had before."""
+    return {a: tuple(structs.replace(p, former=()) for p in ps) for a, ps in order.recipients.items()}
+
+
+def _assignee(order: Order, workflow: Workflow) -> Assignee | None:
+    """Whoever handles it, from the status on in which people may know."""
+    if order.assignee is None or order.status not in workflow.contact_from:
+        return None
+    return structs.replace(order.assignee, former=())
+
+
+def _parts(order: Order, known: Mapping[str, Workflow], scope: Scope) -> list[PartShown]:
+    return [p for p in parts_shown(order, known) if _is_seen(scope, p.workflow)]
 
 
 def _is_seen(scope: Scope, workflow: str) -> bool:
