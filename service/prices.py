@@ -135,7 +135,7 @@ def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
         raise PricesError(f"{name}: cannot be read: {error}") from None
     if not isinstance(said, dict):
         raise PricesError(f"{name}: must be a mapping of channels to prices")
-    problems = [f"{key}: is said twice" for key in twice]
+    problems = [f"{key}: appears twice" for key in twice]
     currency = said.pop("currency", "")
     if not is_currency(currency):
         problems.append(f"currency: {currency!r} is no ISO 4217 code, such as USD")

@@ -1,4 +1,4 @@
-"""The commands that look ahead: what a pack would do, before it is live."""
+"""Commands that say what a pack would do before it is live."""
 
 import sys
 from pathlib import Path
@@ -6,22 +6,27 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def simulate(
     pack: Annotated[Path, typer.Argument(help="The folder of one pack.")],
-    orders: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many orders to invent.")] = 1000,
-    days: Annotated[float, typer.Option(min=0.001, max=3660, help="Over how many days they begin.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="The same seed invents the same orders.")] = 7,
-    failing: Annotated[float, typer.Option(min=0, max=1, help="Share of messages that a provider refuses.")] = 0.01,
-    undelivered: Annotated[float, typer.Option(min=0, max=1, help="Share of those taken that never arrive.")] = 0.01,
+    orders: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many orders to simulate.")] = 1000,
+    days: Annotated[
+        float, typer.Option(min=0.001, max=3660, help="The number of days over which the orders start.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same orders.")] = 7,
+    failing: Annotated[float, typer.Option(min=0, max=1, help="Share of messages that a provider rejects.")] = 0.01,
+    undelivered: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of accepted messages that are never delivered.")
+    ] = 0.01,
     learn: Annotated[
-        str, typer.Option(help="Invent by recorded orders of the last so long, such as 30d, in place of the demo.")
+        str,
+        typer.Option(help="Model the orders on those recorded in this period, such as 30d, instead of on the demo."),
     ] = "",
     json: Json = False,
 ) -> None:
-    """Invent orders and play them in memory: messages, cost, promises, who is called when. Nothing is sent."""
+    """Simulate orders in memory: messages, cost, SLA clocks, and which teams are called when. Nothing is sent."""
     from service.cli.foreseeing import run_simulation
     from service.foresight.simulating import Assumptions
     from service.workflows.durations import parse_duration
@@ -36,26 +41,26 @@ def simulate(
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(help="The folder of the pack as it is.")],
-    new: Annotated[Path, typer.Argument(help="The folder of the pack as it would be.")],
+    old: Annotated[Path, typer.Argument(help="The folder of the current pack.")],
+    new: Annotated[Path, typer.Argument(help="The folder of the changed pack.")],
     json: Json = False,
 ) -> None:
-    """What changes for whom when NEW takes the place of OLD, in words, from the packs alone."""
+    """Explain what changes, and for whom, when NEW replaces OLD. Only the two packs are read."""
     from service.cli.foreseeing import print_differences
 
     sys.exit(print_differences(old, new, as_json=json))
 
 
 def backtest(
-    pack: Annotated[Path, typer.Option(help="The folder of the pack, or of the packs, to be tried.")],
-    since: Annotated[str, typer.Option(help="Orders to which something happened since so long ago.")] = "30d",
+    pack: Annotated[Path, typer.Option(help="The folder of the changed pack or packs.")],
+    since: Annotated[str, typer.Option(help="Replay orders that changed within this period, such as 30d.")] = "30d",
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(help="Exit with 3 when this changes so much: NAME OP NUMBER[%], such as 'breaches>+5%'."),
+        typer.Option(help="Exit with status 3 if this holds: NAME OP NUMBER[%], such as 'breaches>+5%'; repeatable."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Recorded orders under the packs as they were and as they would be. Nothing is sent, nothing written."""
+    """Replay recorded orders under the current and the changed packs, and compare. Nothing is sent or written."""
     from service.cli.backtesting import run_back_test
     from service.cli.main import run_async
     from service.foresight.fail_on import condition

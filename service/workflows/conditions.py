@@ -83,10 +83,10 @@ def problems(yaml: WhenYaml, scope: Scope, path: YamlPath) -> Iterator[tuple[Yam
     """What is wrong with it, and where."""
     asked = list(_asked(yaml))
     if yaml.path is None and (loose := [k for k in asked if k in _OPS or k == "known"]):
-        yield path, f"{' and '.join(k.removesuffix('_') for k in loose)}: of which value? Add 'path'"
+        yield path, f"{' and '.join(k.removesuffix('_') for k in loose)}: nothing to compare with; add 'path'"
         asked = [k for k in asked if k not in loose]
     elif not (asked or yaml.all or yaml.any or yaml.not_):
-        yield path, "a condition that says nothing; give it a 'path', 'in', 'entered', 'all', 'any' or 'not'"
+        yield path, "an empty condition; give it a 'path', 'in', 'entered', 'all', 'any' or 'not'"
     for key in asked:
         try:
             _test(yaml, key, scope)
@@ -166,7 +166,7 @@ def _require_name(kind: str, name: str, scope: Scope) -> None:
 def _require_fitting(path: str, op: Op, kind: AttributeType, scope: Scope) -> None:
     key = "starts_with" if op == "begins" else op
     if op in OF_EVENTS and not scope.of_event:
-        raise ValueError(f"{key!r} compares an order before and after an event; here it is looked at as it stands")
+        raise ValueError(f"{key!r} compares an order before and after an event; here there is no event")
     fitting = _FITTING.get(op)
     if fitting is None or kind in fitting:
         return
@@ -215,7 +215,7 @@ def _operand(path: str, op: Op, kind: AttributeType, given: Any, scope: Scope) -
 def _length(path: str, text: str) -> timedelta:
     length: timedelta = parse_duration(text)
     if length <= timedelta(0):
-        raise ValueError(f"{path}: a change by {text!r} is none")
+        raise ValueError(f"{path}: a change by {text!r} is no change")
     return length
 
 
@@ -225,13 +225,15 @@ def _moment(path: str, text: str, scope: Scope) -> Moment:
     shift = -shift if shifted and shifted[2] == "-" else shift
     if base == NOW:
         if not scope.of_time:
-            raise ValueError("'now' moves while nothing happens, and this is asked when something does; use a clock")
+            raise ValueError(
+                "'now' changes between events, and this condition is evaluated at events only; use a clock"
+            )
         return Moment(NOW, shift)
     if _PATH.fullmatch(base):
         if type_at(base, scope.attributes) not in ("date", "datetime"):
-            raise ValueError(f"{path}: {base!r} is no date of an order; write now, eta, attributes.x or 2026-12-24")
+            raise ValueError(f"{path}: {base!r} is not a date of an order; write now, eta, attributes.x or 2026-12-24")
         return Moment(ValueAt(base), shift)
     try:
         return Moment(checked({"x": base}, {"x": Attribute("x", "datetime")}, scope.timezone)["x"], shift)
     except Rejection:
-        raise ValueError(f"{path}: {base!r} is no date; write now, now + 2h, eta - 1h or 2026-12-24") from None
+        raise ValueError(f"{path}: {base!r} is not a date; write now, now + 2h, eta - 1h or 2026-12-24") from None

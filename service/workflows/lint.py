@@ -64,10 +64,10 @@ def _calendar(source: Source, name: str, calendar: CalendarYaml) -> Iterator[Fin
     said = calendar.model_fields_set
     if calendar.hours is not None and (twice := sorted(said & {"opens", "closes"})):
         yield source.problem(
-            ("calendars", name, "hours"), f"{name}: 'hours' stands in for {' and '.join(twice)}; say one"
+            ("calendars", name, "hours"), f"{name}: 'hours' replaces {' and '.join(twice)}; keep one of them"
         )
     if isinstance(calendar.hours, dict) and "days" in said:
-        yield source.problem(("calendars", name, "days"), f"{name}: 'hours' by weekday says the days already")
+        yield source.problem(("calendars", name, "days"), f"{name}: 'hours' by weekday already sets the days")
     try:
         built = build_clocks.calendar(calendar)
     except (NotImplementedError, KeyError):

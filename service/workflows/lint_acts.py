@@ -22,7 +22,7 @@ def check(source: Source) -> Iterator[Finding]:
                 yield source.problem(("acts", name, key), f"{name}: takes no {key!r}; it would be ignored")
         yield from _paths(source, ("acts", name, "sets"), name, act.sets)
         if name in ("set_dates", "quote") and not act.sets:
-            yield source.problem(("acts", name), f"{name}: sets nothing; say what by 'sets'")
+            yield source.problem(("acts", name), f"{name}: sets nothing; list what it may set under 'sets'")
         if name == "create" and act.to and not set(act.to) <= starts(y):
             said = f"create: an order starts as {', '.join(sorted(starts(y)))}"
             yield source.problem(("acts", name, "to"), said)
@@ -33,7 +33,7 @@ def check(source: Source) -> Iterator[Finding]:
         yield from _button(source, ("acts", "by_link", role, name), name, button)
     for name, attribute in y.attributes.items():
         if attribute.choices and attribute.type != "text":
-            said = f"{name}: 'choices' are of a text; this is declared as {attribute.type}"
+            said = f"{name}: 'choices' are for texts; this is declared as {attribute.type}"
             yield source.problem(("attributes", name), said)
 
 
@@ -50,10 +50,10 @@ def _button(source: Source, where: YamlPath, name: str, button: LinkActYaml) -> 
     yield from _paths(source, where, name, (*button.sets, *button.needs))
     choices = choices_of(button)
     if not choices or (button.choices and (button.to or button.report)):
-        yield source.problem(where, f"{name}: says what it does by one of 'to', 'report' and 'choices'")
+        yield source.problem(where, f"{name}: needs exactly one of 'to', 'report' and 'choices'")
     for choice in choices.values():
         if (choice.to is None) == (choice.report is None):
-            yield source.problem(where, f"{name}: each of its choices enters a status ('to') or reports ('report')")
+            yield source.problem(where, f"{name}: each of its choices needs either 'to' (a status) or 'report'")
         yield from _titles(source, where, name, choice.title)
         yield from _code(source, where, choice.to or "")
 
@@ -63,7 +63,7 @@ def _paths(source: Source, where: YamlPath, name: str, paths: Iterable[str]) -> 
         if path not in GIVEN and not (
             path.startswith(ATTRIBUTES) and path[len(ATTRIBUTES) :] in source.yaml.attributes
         ):
-            said = f"{name}: nothing can be given as {path!r}; known are {', '.join(GIVEN)} and declared attributes"
+            said = f"{name}: unknown input {path!r}; known are {', '.join(GIVEN)} and declared attributes"
             yield source.problem(where, said)
 
 
@@ -78,5 +78,5 @@ def _code(source: Source, where: YamlPath, status: str) -> Iterator[Finding]:
     y = source.yaml
     told = y.statuses[status].notify if status in y.statuses else ()
     if any(n.notice in y.notices and y.notices[n.notice].secret for n in told):
-        said = f"{status!r} tells a code, which comes with an event alone; nobody enters it by hand"
+        said = f"{status!r} sends a code, which only an event can bring; it cannot be entered by hand"
         yield source.problem(where, said)

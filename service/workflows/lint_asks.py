@@ -22,7 +22,7 @@ def check(source: Source) -> Iterator[Finding]:
                     yield source.problem(("notices", name, key), said)
             continue
         if notice.asks and (by := notified_by.get(name) or _trigger(notice)):
-            said = f"{name}: {by} tells it, too, and nobody is there to fill in what it asks"
+            said = f"{name}: {by} sends it, too, where nobody can fill in what it asks"
             yield source.problem(("notices", name, "asks"), said)
         yield from _asks(source, name, notice)
 

@@ -16,7 +16,9 @@ def check(source: Source) -> Iterator[Finding]:
     for folder in sorted((source.file.parent / BRANDS).glob("*/")):
         if folder.name not in y.brands:
             known = ", ".join(y.brands) or "none"
-            yield Finding(folder, 1, f"words for {folder.name!r}, which is none of the pack's brands; known: {known}")
+            yield Finding(
+                folder, 1, f"words for {folder.name!r}, which is not one of the pack's brands; known: {known}"
+            )
 
 
 def _senders(source: Source, brand: str, channel: str, senders: list[str]) -> Iterator[Finding]:

@@ -45,8 +45,9 @@ def _never_told(source: Source) -> Iterator[Finding]:
         if notice.when is None or notice.manual or name in by_events or any(triggers):
             continue
         for asked in _of_events(notice.when):
-            said = f"{name}: {asked!r} is about an event, and none tells this; add 'on_change', or name it at a status"
-            yield source.problem(("notices", name, "when"), said)
+            said = f"{asked!r} depends on an event, and no event sends this notice"
+            does = "add 'on_change', or name it at a status"
+            yield source.problem(("notices", name, "when"), f"{name}: {said}; {does}")
             break
 
 

@@ -27,13 +27,13 @@ def check(source: Source) -> Iterator[Finding]:
         said = f"unknown time zone {demo.timezone!r}; write one like 'Asia/Kolkata'"
         yield source.problem(("demo", "timezone"), said)
     if demo.price and demo.price.from_ >= demo.price.to:
-        yield source.problem(("demo", "price"), "no price lies in it; write 'from' below 'to'")
+        yield source.problem(("demo", "price"), "the range is empty; write 'from' below 'to'")
     for audience, people in demo.people.items():
         for person in people if isinstance(people, list) else [people]:
             for key in person:
                 yield from unknown(source, ("demo", "people", audience), "field of a person", key, _PERSON)
             if said := _no_person(person):
-                yield source.problem(("demo", "people", audience), f"{audience}: can be no person of an event: {said}")
+                yield source.problem(("demo", "people", audience), f"{audience}: is not a valid person: {said}")
     needed: dict[str, tuple[str, ...]] = {"customers": ("locales", "timezone")} if demo.customers else {}
     for path, step, is_ours in _steps(source.yaml):
         yield from _names(source, path, step) if is_ours else ()

@@ -55,16 +55,16 @@ def _whole(source: Source, ladder: _Ladder) -> Iterator[Finding]:
     name, path = ladder.name, ladder.path
     names = [channel for channel, _ in single(ladder.channels)]
     for channel in dict.fromkeys(c for c in names if names.count(c) > 1):
-        yield source.problem(path, f"{name}: {channel} is on the ladder twice; whom it does not reach it never will")
+        yield source.problem(path, f"{name}: {channel} is on the ladder twice; the second time would reach nobody new")
     for channel in dict.fromkeys(c for c in names if c in ladder.fallback):
         said = f"{name}: {channel} has a 'fallback' and is on a ladder, which says itself what comes next; drop one"
         yield source.problem(path, said)
     if ladder.notice.secret:
-        said = f"{name}: a code goes by all its channels at once; on a ladder it would be waited for"
+        said = f"{name}: a code is sent on all its channels at once; a ladder would delay it"
         yield source.problem(path, said)
     lasts = sum((rung.after or timedelta(0) for rung in rungs_of(ladder.channels)), timedelta(0))
     if lasts >= ladder.notice.valid_for:
-        said = f"the last rung would go after {in_words(lasts)}, when the notice is of no use any more (valid_for)"
+        said = f"the last rung would go after {in_words(lasts)}, when the notice has already expired (valid_for)"
         yield source.problem(path, f"{name}: {said}")
 
 
@@ -85,5 +85,5 @@ def _rung(source: Source, ladder: _Ladder, before: list[RungYaml], rung: RungYam
         return
     earlier = [channel for step in before for channel, _ in single([step])]
     if earlier and all(RANKS[spec_of(c).tells] < RANKS[rung.unless] for c in earlier):
-        said = f"nobody ever hears that {' or '.join(earlier)} was {rung.unless}, so that this rung would always go"
-        yield source.problem((*path, "unless"), f"{name}: {said}; ask for less")
+        said = f"no channel before it ({', '.join(earlier)}) reports {rung.unless!r}, so that this rung would always go"
+        yield source.problem((*path, "unless"), f"{name}: {said}; require less")

@@ -34,7 +34,7 @@ def counted(file: Path, parsed: nodes.Template, locale: str) -> Iterator[Finding
     for use in parsed.find_all(nodes.Filter):
         given = [str(pair.key) for pair in use.kwargs]
         if use.name == "choose" and "other" not in given:
-            yield Finding(file, use.lineno, "choose: needs 'other', for whoever none of the rest fits")
+            yield Finding(file, use.lineno, "choose: needs 'other', for when none of the others fits")
         if use.name not in _COUNTING:
             continue
         needed = cldr.forms(locale, ordinal=use.name == "ordinal")

@@ -32,7 +32,7 @@ def check(source: Source) -> Iterator[Finding]:
         if isinstance(calendar.timezone, ZoneFromYaml):
             kind = type_at(calendar.timezone.from_, attributes)
             if kind not in ("text", "any"):
-                said = f"{calendar.timezone.from_} is no text, and names no time zone"
+                said = f"{calendar.timezone.from_} is not a text, so that it cannot name a time zone"
                 yield source.problem(("calendars", name, "timezone"), said)
 
 
@@ -75,4 +75,4 @@ def _length(source: Source, path: YamlPath, length: LengthFromYaml) -> Iterator[
         said = f"declared as {declared.type}" if declared else "not declared"
         yield source.problem(path, f"{length.from_} is {said}; a length is a number, or a text such as '3 days'")
     elif declared.type == "number" and not unit_of(length):
-        yield source.problem(path, f"{length.from_}: a number of what? {_WRITE}")
+        yield source.problem(path, f"{length.from_}: a number without a unit; {_WRITE}")

@@ -35,9 +35,9 @@ def _columns(source: Source, name: str, declared: ListYaml) -> Iterator[Finding]
         if c.choices and c.type != "choice":
             yield source.problem(where, f"{column}: 'choices' is for the type choice; its type is {c.type}")
         if len({choice.casefold() for choice in c.choices}) < len(c.choices):
-            yield source.problem(where, f"{column}: two of its choices are the same but for capitals")
+            yield source.problem(where, f"{column}: two of its choices differ only in upper and lower case")
         if c.unique and c.type == "boolean":
-            yield source.problem(where, f"{column}: a list with a unique yes or no has two rows at most")
+            yield source.problem(where, f"{column}: 'unique' on a boolean column allows two rows at most")
         for locale in build.untitled(source.yaml, c.title) if c.title else ():
             yield source.problem(where, f"{column}: the column has no title in {locale!r}")
 
@@ -49,12 +49,10 @@ def _greeting(source: Source, name: str, declared: ListYaml) -> Iterator[Finding
     where = ("lists", name, "greet")
     column = declared.columns.get(greet.when)
     if column and column.type != "boolean":
-        yield source.problem(
-            where, f"{name}: {greet.when!r} must be a boolean column: the row asks for it, or does not"
-        )
+        yield source.problem(where, f"{name}: {greet.when!r} must be a boolean column")
     if all(c.type not in REACHED_BY for c in declared.columns.values()):
-        yield source.problem(where, f"{name}: a greeting needs a column of the type phone or email to go to")
+        yield source.problem(where, f"{name}: 'greet' needs a column of the type phone or email")
     notice = notices.get(greet.notify)
     if notice and (notice.manual or notice.secret or notice.once or notice.throttle):
-        said = f"{name}: {greet.notify!r} is sent by agents, holds a code, or is told seldom; greet by one that is not"
+        said = f"{name}: {greet.notify!r} is manual, has a secret, or is throttled; name a notice that is none of these"
         yield source.problem(where, said)

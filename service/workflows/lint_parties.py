@@ -43,7 +43,7 @@ def _problem(source: Source, path: str) -> str:
     if audience not in known or (field and field not in SEEN_OF_PEOPLE):
         some = ", ".join(SEEN_OF_PEOPLE)
         return (
-            f"{path!r} is nothing that could be shown; known are {', '.join(OF_ORDER)}, attributes.NAME, and "
+            f"{path!r} cannot be shown; known are {', '.join(OF_ORDER)}, attributes.NAME, and "
             f"{', '.join(sorted(known))} or one of their {some}"
         )
     return ""

@@ -27,14 +27,16 @@ def check(source: Source) -> Iterator[Finding]:
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(y.statuses)}"
             yield source.problem((*path, "to"), f"unknown status {rule.to!r}; {hint}")
         elif any(need.what == "note" for need in y.statuses[rule.to].needs):
-            yield source.problem((*path, "to"), f"{rule.to}: needs a note, and no part brings one")
+            yield source.problem((*path, "to"), f"{rule.to}: needs a note, which a part cannot supply")
         if not (rule.all or rule.any or rule.none or rule.when):
-            yield source.problem(path, f"{rule.to}: says nothing of the parts; give it 'all', 'any', 'none' or 'when'")
+            yield source.problem(
+                path, f"{rule.to}: sets no condition on the parts; give it 'all', 'any', 'none' or 'when'"
+            )
     yield from _asked(source)
     yield from _expected(source)
     for name in RESERVED:
         if y.workflow in of(y) and name in {*y.statuses, *y.stages}:
-            yield source.problem(("parts",), f"{name}: parts.{name} means something else; call the status otherwise")
+            yield source.problem(("parts",), f"{name}: parts.{name} has another meaning; rename the status")
 
 
 def _asked(source: Source) -> Iterator[Finding]:
@@ -62,7 +64,7 @@ def _expected(source: Source) -> Iterator[Finding]:
     path, value = ("parts", "expected"), y.parts.expected
     kind = type_at(value, scope_of(y).attributes)
     if kind is not None and kind not in ("number", "list", "any"):
-        yield source.problem(path, f"{value} is of type {kind}, and no number of parts; declare it as number")
+        yield source.problem(path, f"{value} is of type {kind}, not a number of parts; declare it as number")
 
 
 def across(sources: Sequence[Source]) -> Iterator[Finding]:
@@ -88,7 +90,7 @@ def _of_rules(source: Source, known: Mapping[str, WorkflowYaml], *, alone: bool)
             yield from _names(source, ("parts", "rules", i, key), getattr(rule, key), named)
     for (i, first), (j, later) in combinations(enumerate(y.parts.rules), 2):
         if first.when is None and _follows(first, later, named):
-            said = f"rule {j + 1} never counts: rule {i + 1} holds whenever it does; put it before that"
+            said = f"rule {j + 1} never applies: rule {i + 1} holds whenever it does and comes first; move it up"
             yield source.problem(("parts", "rules", j), said)
 
 
@@ -136,7 +138,7 @@ def _of_notices(source: Source, known: Mapping[str, WorkflowYaml], *, alone: boo
         for other in notice.unless_whole_tells:
             if not wholes and not alone:
                 yield source.problem(
-                    path, f"{name}: orders of {y.workflow} are parts of none; no pack names it in 'parts'"
+                    path, f"{name}: orders of {y.workflow} are never parts; no pack names this workflow in 'parts'"
                 )
             elif wholes and other not in told:
                 yield source.problem(path, f"{name}: unknown notice {other!r} of the whole; known: {', '.join(told)}")

@@ -28,14 +28,14 @@ def check(source: Source) -> Iterator[Finding]:
     attributes = scope_of(source.yaml).attributes
     for path, publish in _published(source.yaml):
         if publish.type.startswith(_TAKEN):
-            said = f"{publish.type}: such types are Stagebell's own; write another, such as slot.expired"
+            said = f"{publish.type}: this event type is reserved for Stagebell; choose another, such as slot.expired"
             yield source.problem((*path, "type"), said)
         for name, value in publish.data.items():
             declared = attributes.get(value.split(".")[1]) if value.startswith("attributes.") else None
             if type_at(value, attributes) is None:
                 yield source.problem((*path, "data", name), f"no order has {value!r}; write eta, price or attributes.x")
             elif value in _OF_PERSONS or value.startswith("recipients.") or (declared and declared.personal):
-                yield source.problem((*path, "data", name), f"{value} tells of a person, and is not published")
+                yield source.problem((*path, "data", name), f"{value} is personal data, which is not published")
 
 
 def _published(y: WorkflowYaml) -> Iterator[tuple[YamlPath, PublishYaml]]:

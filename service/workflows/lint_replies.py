@@ -16,7 +16,7 @@ def check(source: Source) -> Iterator[Finding]:
     """All problems of `replies`, and of the name that is kept for agents' answers."""
     y = source.yaml
     if ANSWER in y.notices:
-        said = f"{ANSWER}: is the name of what agents write themselves; call this notice otherwise"
+        said = f"{ANSWER}: this name is reserved for what agents write themselves; rename the notice"
         yield source.problem(("notices", ANSWER), said)
     for name, reply in y.replies.items():
         yield from _one(source, name, reply)
@@ -28,7 +28,7 @@ def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
     for key in NOTICES:
         notice = getattr(reply, key)
         if notice in y.notices and y.notices[notice].asks:
-            said = f"{name}: nobody is there to fill in what {notice!r} asks"
+            said = f"{name}: nobody can fill in what {notice!r} asks"
             yield source.problem(("replies", name, key), said)
     for locale in y.locales:
         if locale not in reply.title:
@@ -39,7 +39,7 @@ def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
     for language, words in reply.words.items():
         for word in words:
             if not word_of(word).text:
-                said = f"{name}: {word!r} has no letter or digit, and would never be found in a message"
+                said = f"{name}: {word!r} has no letter or digit, so that no message could match it"
                 yield source.problem(("replies", name, "words", language), said)
 
 

@@ -47,12 +47,14 @@ def check(source: Source) -> Iterator[Finding]:
     for key, instead in (("fallback", y.fallback), ("audience_fallback", y.audience_fallback)):
         for name, other in instead.items():
             if name == other:
-                yield source.problem((key, name), f"{name}: stands in for itself")
+                yield source.problem((key, name), f"{name}: falls back to itself")
     if y.running_orders.rename and not y.running_orders.move:
         yield source.problem(("running_orders", "rename"), "rename: moves no order without 'move: true'")
     for name, calendar in y.calendars.items():
         if calendar.region and not calendar.holidays:
-            yield source.problem(("calendars", name, "region"), f"{name}: a region of which country? Add 'holidays'")
+            yield source.problem(
+                ("calendars", name, "region"), f"{name}: 'region' needs 'holidays', which names its country"
+            )
 
 
 def remarks(source: Source) -> Iterator[Finding]:
@@ -104,7 +106,7 @@ def _measure(source: Source, name: str, measure: MeasureYaml) -> Iterator[Findin
     for key, goal in goals.items():
         example = _GOALS.get(measure.kind)
         if example and not _is_goal(measure.kind, str(goal)):
-            said = f"{name}: {goal!r} is no goal of a {measure.kind}; write {example}"
+            said = f"{name}: {goal!r} is not a goal for a {measure.kind}; write {example}"
             yield source.problem(("measures", name, key), said)
 
 
@@ -128,7 +130,7 @@ def _paths(source: Source) -> Iterator[Finding]:
     for path, value in dates:
         kind = type_at(value, attributes)
         if kind not in _DATES and not (kind == "any" and value.startswith("attributes.")):
-            said = f"{value} is no date of an order; write eta, appointment.start or attributes.x"
+            said = f"{value} is not a date of an order; write eta, appointment.start or attributes.x"
             yield source.problem(path, said)
 
 
@@ -170,7 +172,7 @@ def _calls(source: Source) -> Iterator[Finding]:
                 yield source.problem((kind, name, "levels"), said)
             if team.remind_every is not None and not team.remind_every:
                 yield source.problem(
-                    (kind, name, "remind_every"), f"{name}: reminds without end; write a length above zero"
+                    (kind, name, "remind_every"), f"{name}: would remind endlessly; write a length above zero"
                 )
 
 
@@ -184,7 +186,7 @@ def _quiet_hours(source: Source) -> Iterator[Finding]:
     said += [(("teams", name, "quiet_hours"), team.quiet_hours) for name, team in y.teams.items()]
     for path, quiet in said:
         if quiet and quiet.start == quiet.end.replace("24:00", "00:00"):
-            yield source.problem(path, f"begin and end at {quiet.start}, and would never be over")
+            yield source.problem(path, f"begin and end at {quiet.start}, so that they would never end")
 
 
 def _moments(source: Source) -> Iterator[Finding]:
@@ -197,7 +199,7 @@ def _moments(source: Source) -> Iterator[Finding]:
         }
         for key, length in lengths.items():
             if length is not None and not length:
-                yield source.problem(("notices", name, key), f"{name}: {key!r} of no length; write one above zero")
+                yield source.problem(("notices", name, key), f"{name}: {key!r} has no length; write one above zero")
 
 
 def _told(y: WorkflowYaml) -> set[str]:

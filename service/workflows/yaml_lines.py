@@ -53,7 +53,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
         return known
     line = node.start_mark.line + 1
     if id(node) in open_:
-        raise YamlError("an alias (`*`) stands inside of what it names", line)
+        raise YamlError("an alias (`*`) refers to a value that contains it", line)
     open_.add(id(node))
     size = 1
     if isinstance(node, yaml.MappingNode):
@@ -62,7 +62,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
         size += sum(_measure(part, sizes, open_) for part in node.value)
     open_.discard(id(node))
     if size > MAX_VALUES:
-        raise YamlError(f"its aliases (`*`) stand for more than {MAX_VALUES:,} values", line)
+        raise YamlError(f"its aliases (`*`) expand to more than {MAX_VALUES:,} values", line)
     sizes[id(node)] = size
     return size
 
@@ -78,7 +78,7 @@ def _build(loader: Any, node: yaml.Node, path: YamlPath, lines: dict[YamlPath, i
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in result:
-                raise YamlError(f"{key!r} is said twice", line)
+                raise YamlError(f"{key!r} appears twice", line)
             lines[(*path, key)] = line
             result[key] = _build(loader, value_node, (*path, key), lines)
         return result

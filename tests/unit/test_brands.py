@@ -163,7 +163,7 @@ def test_senders_of_whatsapp_and_mail() -> None:
         (("      baked: {channels: [sms]}", "      baked: {channels: [push]}"), "notice 'baked' has no push template in 'en'"),
         (("cdee, variables", "cdeeX, variables"), "brands.cedar.notices.ready.whatsapp_content.en.sid: String should match pattern"),
         (("    name: Cedar Cakes\n", ""), "brands.cedar.name: Field required"),
-        (("  birch:\n", "  beech:\n"), "words for 'birch', which is none of the pack's brands; known: cedar, beech"),
+        (("  birch:\n", "  beech:\n"), "words for 'birch', which is not one of the pack's brands; known: cedar, beech"),
         (("{path: brand}", "{path: brand, over: 5}"), "brand"),
     ],
 )  # fmt: skip

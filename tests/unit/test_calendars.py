@@ -111,7 +111,7 @@ def test_own_days_go_before_the_country_s() -> None:
         ('  plain: {timezone: UTC, hours: ["09:00-12:00", "11:00-13:00"]}', "spans overlap"),
         ('  plain: {timezone: UTC, opens: "00:00", closes: "00:00"}', "no working time"),
         ('  plain: {timezone: UTC, hours: ["09:00-25:00"]}', "hours"),
-        ('  plain: {timezone: UTC, opens: "08:00", hours: ["09:00-12:00"]}', "stands in for opens"),
+        ('  plain: {timezone: UTC, opens: "08:00", hours: ["09:00-12:00"]}', "replaces opens"),
         ("  plain: {timezone: UTC, days: []}", "no working time"),
     ],
 )

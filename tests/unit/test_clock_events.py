@@ -82,11 +82,11 @@ def test_a_follow_up_publishes_without_a_notice_and_breaks_no_promise() -> None:
 @pytest.mark.parametrize(
     ("publish", "why"),
     [
-        ("{type: order.expired}", "such types are Stagebell's own"),
+        ("{type: order.expired}", "this event type is reserved"),
         ("{type: Expired}", "String should match pattern"),
         ("{type: slot.expired, data: {x: attributs.weight}}", "no order has 'attributs.weight'"),
-        ("{type: slot.expired, data: {x: assignee.name}}", "assignee.name tells of a person"),
-        ("{type: slot.expired, data: {x: recipients.customer}}", "recipients.customer tells of a person"),
+        ("{type: slot.expired, data: {x: assignee.name}}", "assignee.name is personal data"),
+        ("{type: slot.expired, data: {x: recipients.customer}}", "recipients.customer is personal data"),
         ("{type: slot.expired, when: {path: eta, changed: true}}", "'changed' compares an order"),
     ],
 )

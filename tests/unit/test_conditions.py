@@ -180,8 +180,8 @@ def test_why_not_says_what_is_lacking_without_the_value(said: dict[str, Any], wh
 @pytest.mark.parametrize(
     ("said", "what"),
     [
-        ({}, "a condition that says nothing"),
-        ({"over": 5}, "over: of which value? Add 'path'"),
+        ({}, "an empty condition"),
+        ({"over": 5}, "over: nothing to compare with; add 'path'"),
         ({"path": "attributs.weight"}, "no order has 'attributs.weight'; did you mean 'attributes.weight'?"),
         ({"path": "nothing"}, "no order has 'nothing'; known are status,"),
         ({"path": "attributes.color", "over": 5}, "attributes.color is not declared, and 'over' needs its type"),
@@ -196,11 +196,11 @@ def test_why_not_says_what_is_lacking_without_the_value(said: dict[str, Any], wh
         ({"path": "status", "is": "gone"}, "unknown status 'gone'; did you mean 'going'?"),
         ({"path": "entered.nowhere", "over": 1}, "unknown status 'nowhere'; known: asked, going"),
         ({"in": ["asked", "going"], "entered": 2}, "entered: counts one status"),
-        ({"path": "eta", "before": "price"}, "'price' is no date of an order"),
-        ({"path": "eta", "before": "2026-13-01"}, "'2026-13-01' is no date; write now"),
-        ({"path": "eta", "before": "now+2h"}, "is no date; write now"),
+        ({"path": "eta", "before": "price"}, "'price' is not a date of an order"),
+        ({"path": "eta", "before": "2026-13-01"}, "'2026-13-01' is not a date; write now"),
+        ({"path": "eta", "before": "now+2h"}, "is not a date; write now"),
         ({"path": "eta", "changed_by": "a bit"}, "'a bit' is not a duration"),
-        ({"path": "eta", "changed_by": "0s"}, "a change by '0s' is none"),
+        ({"path": "eta", "changed_by": "0s"}, "a change by '0s' is no change"),
         ({"all": [{"path": "eta"}, {"not": {"path": "etta"}}]}, "no order has 'etta'; did you mean 'eta'?"),
     ],
 )
@@ -230,7 +230,7 @@ def test_a_mistake_is_found_at_its_line_wherever_a_condition_may_stand() -> None
             errand((old, new))
         (problem,) = refused.value.problems
         assert any(
-            word in problem.message for word in ("etta", "'changed' compares", "'first' compares", "'now' moves")
+            word in problem.message for word in ("etta", "'changed' compares", "'first' compares", "'now' changes")
         ), place
         text = problem.file.read_text().splitlines()[problem.line - 1]
         assert new.splitlines()[0][:12] in text or "etta" in text, (place, text)
@@ -485,6 +485,6 @@ def test_any_condition_is_judged_as_it_reads(
 def test_check_says_which_notice_no_event_would_ever_tell() -> None:
     rule = "moved: {channels: [email], on_change: {path: [attributes.visit, eta], in: [asked, going]}}"
     for when in ("{path: eta, changed_by: 5m}", "{any: [{path: price}, {not: {path: eta, first: true}}]}"):
-        with pytest.raises(PackError, match="is about an event, and none tells this"):
+        with pytest.raises(PackError, match="depends on an event, and no event sends this notice"):
             errand((rule, f"moved: {{channels: [email], when: {when}}}"))
     errand((rule, "moved: {channels: [email], when: {path: price}}"))

@@ -120,7 +120,7 @@ def test_variants_go_before_the_length_of_the_data() -> None:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("{from: attributes.weight}", "attributes.weight: a number of what? write 'unit'"),
+        ("{from: attributes.weight}", "attributes.weight: a number without a unit; write 'unit'"),
         ("{from: attributes.visit}", "attributes.visit is declared as datetime; a length is a number"),
         ("{from: attributes.nothing}", "attributes.nothing is not declared; a length is a number"),
         ("{from: attributes.days, unit: working days}", "working time needs a 'calendar'"),
@@ -142,7 +142,7 @@ def test_check_refuses_lengths_that_can_be_none(rule: str, why: str) -> None:
 
 
 def test_check_refuses_a_zone_that_is_no_text() -> None:
-    with pytest.raises(PackError, match=r"attributes\.weight is no text, and names no time zone"):
+    with pytest.raises(PackError, match=r"attributes\.weight is not a text, so that it cannot name a time zone"):
         errand((CLOCKS, OFFICE.replace("attributes.zone", "attributes.weight") + CLOCKS))
 
 

@@ -306,11 +306,11 @@ SMS = "{channels: [sms], after: 2m, unless: delivered}"
         ("{channels: [whatsapp]}, {channels: [sms], after: 0s}", "", "asked: rung 2 needs 'after'"),
         ("{channels: [whatsapp]}, {channels: [sms], after: -2m}", "", "is not a duration"),
         ("{channels: [whatsapp]}, {channels: [sms], after: 2m, unless: seen}", "", "'sent', 'delivered' or 'read'"),
-        ("{channels: [sms]}, {channels: [email], after: 2m, unless: read}", "", "nobody ever hears that sms was read"),
-        ("{channels: [push]}, " + SMS, "", "nobody ever hears that push was delivered"),
-        ("{channels: [whatsapp]}, {channels: [sms], after: 25h}", "", "when the notice is of no use any more"),
-        ("{channels: [whatsapp]}, {channels: [sms], after: 2m, when: {path: eta, changed: true}}", "", "as it stands"),
-        ("{channels: [whatsapp]}, " + SMS, ", secret: pin", "a code goes by all its channels at once"),
+        ("{channels: [sms]}, {channels: [email], after: 2m, unless: read}", "", "no channel before it (sms) reports 'read'"),
+        ("{channels: [push]}, " + SMS, "", "no channel before it (push) reports 'delivered'"),
+        ("{channels: [whatsapp]}, {channels: [sms], after: 25h}", "", "when the notice has already expired"),
+        ("{channels: [whatsapp]}, {channels: [sms], after: 2m, when: {path: eta, changed: true}}", "", "here there is no event"),
+        ("{channels: [whatsapp]}, " + SMS, ", secret: pin", "a code is sent on all its channels at once"),
     ],
 )  # fmt: skip
 def test_check_says_what_is_no_ladder(rungs: str, more: str, why: str) -> None:

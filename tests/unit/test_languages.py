@@ -285,7 +285,7 @@ def edited(regional: Path, tmp_path: Path, file: str, *edits: tuple[str, str]) -
         ("tawseel/ar/order_created.sms.j2", [('zero="لا علب", ', ""), (' two="علبتان",', "")],
          "plural: ar also needs zero, two; its forms are zero, one, two, few, many, other"),
         ("paczka/en/parcels_accepted.sms.j2", [("other=", "few='x', other=")], "plural: en never uses few; its forms are one, other"),
-        ("paczka/pl/delivered.email.j2", [(', other="Dzień dobry"', "")], "choose: needs 'other', for whoever none of the rest fits"),
+        ("paczka/pl/delivered.email.j2", [(', other="Dzień dobry"', "")], "choose: needs 'other', for when none of the others fits"),
         ("paczka/workflow.yaml", [("parcels: number", "parcels: text")],
          "attributes.parcels | plural: is declared as text; write `attributes: {parcels: number}`"),
         ("paczka/workflow.yaml", [("locales: [pl, en]", "locales: [pl, en, xx]")], "'xx' is no language that the Unicode CLDR knows"),

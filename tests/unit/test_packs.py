@@ -147,7 +147,7 @@ def without(name: str) -> Edit:
         (in_yaml("    in: [assigned, vendor_accepted, vendor_en_route]\n", "    in: [asigned]\n"), "workflow.yaml:", "unknown status 'asigned'"),
         (in_yaml("  vendor_arrived: {channels", "  vendor_arrived: {asks: {x: text}, channels"), "workflow.yaml:", "'asks' is for notices that agents send"),
         (in_yaml("  vendor_arrived: {channels", "  vendor_arrived: {in: at_location, channels"), "workflow.yaml:", "'in' is for notices that agents send"),
-        (in_yaml("notify: vendor_arrived}", "notify: [vendor_arrived, traffic_delay]}"), "workflow.yaml:", "status at_location tells it, too"),
+        (in_yaml("notify: vendor_arrived}", "notify: [vendor_arrived, traffic_delay]}"), "workflow.yaml:", "status at_location sends it, too"),
         (in_yaml("default: eta, ahead", "default: etta, ahead"), "workflow.yaml:", "no order has 'etta'"),
         (in_yaml("type: datetime, title: {en: New time", "type: number, title: {en: New time"), "workflow.yaml:", "only a date can lie ahead"),
         (in_template("en/traffic_delay.sms.j2", "Late: {{ asked.newtime | time }}"), "traffic_delay.sms.j2:1", "newtime"),
@@ -156,7 +156,7 @@ def without(name: str) -> Edit:
         (in_yaml("adopts: true", "adoptes: true"), "workflow.yaml:", "adoptes: unknown key"),
         (in_yaml("timezone: Asia/Kolkata     #", "timezone: Asia/Calcuta     #"), "workflow.yaml:", "unknown time zone"),
         (in_yaml("workflow: device_pickup", "workflow: [device_pickup"), "workflow.yaml:", "not YAML"),
-        (in_yaml("adopts: true", "adopts: true\nadopts: false"), "workflow.yaml:", "'adopts' is said twice"),
+        (in_yaml("adopts: true", "adopts: true\nadopts: false"), "workflow.yaml:", "'adopts' appears twice"),
         (without("en/vendor_assigned.sms.j2"), "workflow.yaml:", "notice 'vendor_assigned' has no sms template in 'en'"),
         (in_yaml("fallback: {whatsapp: sms}", "fallback: {whatsapp: sms, sms: email}"),  # a stand-in's stand-in
          "workflow.yaml:", "notice 'rating_request' has no email template in 'en'"),

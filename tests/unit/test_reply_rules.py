@@ -37,8 +37,12 @@ def problems(replies: str, *edits: tuple[str, str]) -> str:
         (GO.replace("in:", "publish: false, in:"), (), "does nothing"),
         (GO.replace("go ahead", '"👍"'), (), "has no letter or digit"),
         (GO + GO.replace("  go:", "  run:").replace("go ahead", "GO  ahead!"), (), "is a word of 'go' already"),
-        (GO.replace("in:", "answer: sorry, in:"), (), "nobody is there to fill in what 'sorry' asks"),
-        (GO, (("notices:\n", "notices:\n  answer: {channels: [sms]}\n"),), "is the name of what agents write"),
+        (GO.replace("in:", "answer: sorry, in:"), (), "nobody can fill in what 'sorry' asks"),
+        (
+            GO,
+            (("notices:\n", "notices:\n  answer: {channels: [sms]}\n"),),
+            "this name is reserved for what agents write",
+        ),
         (
             GO,
             (("  asked: {channels: [sms, email]}", "  asked: {channels: [sms, email], replies: [x]}"),),

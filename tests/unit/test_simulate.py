@@ -120,7 +120,7 @@ def test_a_folder_of_several_packs_is_asked_for_one() -> None:
         ("currency: USD\nsms: {IN: -1}", "is no price"),
         ("currency: USD\nsms: {IN: cheap}", "is no price"),
         ("currency: USX\nsms: 1", "no ISO 4217"),
-        ("currency: USD\nsms: {IN: 1, IN: 2}", "IN: is said twice"),
+        ("currency: USD\nsms: {IN: 1, IN: 2}", "IN: appears twice"),
         ("[1]", "must be a mapping"),
         ("a: [", "cannot be read"),
     ],
