@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import CTE, Select, and_, delete, select, update
 
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListSpec
@@ -150,34 +150,46 @@ async def there(tx: Transaction, digests: Sequence[bytes], but: UUID | None = No
     """Those of these unique values that a list has already, in another row than `but`."""
     found: set[bytes] = set()
     for first in range(0, len(digests), KEYS_AT_ONCE):
-        query = (
-            select(list_row_keys.c.digest)
-            .join(list_rows, list_rows.c.id == list_row_keys.c.row_id)
-            .join(list_batches, list_batches.c.id == list_rows.c.batch_id)
-            .where(list_row_keys.c.digest.in_(padded(digests[first : first + KEYS_AT_ONCE])))
-            .where(list_row_keys.c.is_unique, list_batches.c.taken_at.is_not(None))
-        )
+        wanted = list_row_keys.c.digest.in_(padded(digests[first : first + KEYS_AT_ONCE]))
+        known = select(list_row_keys.c.digest, list_row_keys.c.row_id).where(wanted, list_row_keys.c.is_unique)
         if but is not None:
-            query = query.where(list_row_keys.c.row_id != but)
-        found |= set((await tx.execute(query)).scalars())
+            known = known.where(list_row_keys.c.row_id != but)
+        found |= set((await tx.execute(_taken(_first(known, "known")))).scalars())
     return found
+
+
+def _first(query: Select[Any], name: str) -> CTE:
+    """Found before anything else of the statement.
+
+    Tables that a file has just filled have no statistics yet: PostgreSQL takes each side of a join for one row, and
+    may pair all of them. SQLite goes by its indexes alone.
+    """
+    return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def _taken(keys: CTE) -> Select[Any]:
+    """The digests of those that are keys of rows of a list, and of none that still waits for its event."""
+    return (
+        select(keys.c.digest)
+        .join(list_rows, list_rows.c.id == keys.c.row_id)
+        .join(list_batches, list_batches.c.id == list_rows.c.batch_id)
+        .where(list_batches.c.taken_at.is_not(None))
+    )
 
 
 async def clashes(tx: Transaction, stored: Stored) -> bool:
     """Whether a row of these has a value that must be unique, and that the list has got meanwhile."""
-    ours, theirs = list_row_keys.alias("ours"), list_row_keys.alias("theirs")
-    mine, others = list_rows.alias("mine"), list_rows.alias("others")
-    query = (
-        select(ours.c.digest)
-        .join(mine, mine.c.id == ours.c.row_id)
-        .join(theirs, and_(theirs.c.digest == ours.c.digest, theirs.c.row_id != ours.c.row_id))
-        .join(others, others.c.id == theirs.c.row_id)
-        .join(list_batches, list_batches.c.id == others.c.batch_id)
+    mine, key = list_rows.alias("mine"), list_row_keys.alias("key")
+    ours = _first(
+        select(key.c.digest, key.c.row_id)
+        .join(mine, mine.c.id == key.c.row_id)
         .where(mine.c.order_id == stored.order_id, mine.c.list == stored.list, mine.c.batch_id == stored.id)
-        .where(ours.c.is_unique, theirs.c.is_unique, list_batches.c.taken_at.is_not(None))
-        .limit(1)
+        .where(key.c.is_unique),
+        "ours",
     )
-    return (await tx.execute(query)).first() is not None
+    same = and_(list_row_keys.c.digest == ours.c.digest, list_row_keys.c.row_id != ours.c.row_id)
+    theirs = select(list_row_keys.c.digest, list_row_keys.c.row_id).join(ours, same).where(list_row_keys.c.is_unique)
+    return (await tx.execute(_taken(_first(theirs, "theirs")).limit(1))).first() is not None
 
 
 async def take(tx: Transaction, batch_ids: Sequence[UUID], now: datetime) -> None:
