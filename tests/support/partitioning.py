@@ -23,14 +23,14 @@ NAMES_THE_ORDER: Final = re.compile(
 ASKED_OF_ALL: Final = {
     r"FROM messages .*WHERE messages\.channel = ": "what may be sent now, by channel",
     r"min\(messages\.not_before\)": "when the next message is due, and how long the oldest waits",
-    r"messages\.state IN \('sending'\) AND messages\.lease_until": "leases that ran out",
-    r"messages\.state IN \('unknown'\) AND messages\.not_before": "sends without an answer",
-    r"messages\.state IN \('held'\)": "messages that a hold keeps",
-    r"messages WHERE messages\.lane IN|UPDATE messages SET turn .* lane": "what waits in a lane",
-    r"UPDATE notices SET sealed_secret=.* notices\.valid_until <=": "codes whose time is over",
+    r"messages\.state IN \('sending'\) AND messages\.lease_until": "expired leases",
+    r"messages\.state IN \('unknown'\) AND messages\.not_before": "sends without a response",
+    r"messages\.state IN \('held'\)": "held messages",
+    r"messages WHERE messages\.lane IN|UPDATE messages SET turn .* lane": "the next message of a lane",
+    r"UPDATE notices SET sealed_secret=.* notices\.valid_until <=": "expired codes",
     r"orders\.wake_at": "orders whose clocks are due",
-    r"FROM orders WHERE orders\.id > .* LIMIT|FROM order_(attributes|parties) WHERE order_(attributes|parties)\.order_id >": "orders to be indexed anew",
-    r"DELETE FROM (causes|replies) WHERE .*at <|FROM (attachments|list_batches) WHERE .*stored_at <": "what is forgotten after its time",
+    r"FROM orders WHERE orders\.id > .* LIMIT|FROM order_(attributes|parties) WHERE order_(attributes|parties)\.order_id >": "orders to be indexed again",
+    r"DELETE FROM (causes|replies) WHERE .*at <|FROM (attachments|list_batches) WHERE .*stored_at <": "data past its retention",
 }
 
 
