@@ -131,7 +131,7 @@ def _parts(url: str) -> SplitResult:
 def _timeout(said: str | None) -> float:
     seconds = CONNECT_WITHIN_S if said is None else _number("connect_timeout", said)
     if seconds == 0:
-        # libpq takes it for "for ever": a host that is silent would cost the others their turn.
+        # libpq reads it as "no limit": a silent host would keep the others from being tried.
         raise ValueError("connect_timeout=0: write seconds, 1 or more")
     return seconds
 

@@ -1,1 +1,1 @@
-"""The message broker: a port and its two adapters, RabbitMQ and one inside the process."""
+"""The message broker: a port with two adapters, RabbitMQ and an in-process one."""

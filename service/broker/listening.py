@@ -17,14 +17,14 @@ ASKED_EVERY_S: Final = 60.0
 
 
 class Listening:
-    """Of each destination: when it is asked again, and whether a queue took what asked last."""
+    """For each destination: when to publish with `mandatory` again, and whether a queue took the last such message."""
 
     def __init__(self) -> None:
         self._next: dict[Destination, float] = {}
         self._unheard: set[Destination] = set()
 
     def asks(self, destination: Destination) -> bool:
-        """Whether this message is to ask (`mandatory`)."""
+        """Whether to publish this message with `mandatory`, which asks if a queue takes it."""
         now = time.monotonic()
         if now < self._next.get(destination, 0.0):
             return False
@@ -32,7 +32,7 @@ class Listening:
         return True
 
     def heard(self, destination: Destination, *, is_heard: bool) -> None:
-        """What became of a message that asked; told where that changes."""
+        """Record what became of a mandatory message; logged when it changes."""
         exchange, key = destination
         if is_heard:
             if destination in self._unheard:

@@ -21,7 +21,7 @@ KEPT_PER_QUEUE = 10_000
 
 
 class MemoryBroker:
-    """Keeps what nobody has taken, up to a bound; forgets it with the process."""
+    """Keeps messages until they are taken, up to a limit; they are lost with the process."""
 
     def __init__(self) -> None:
         self._queues: dict[str, deque[Delivery]] = defaultdict(lambda: deque(maxlen=KEPT_PER_QUEUE))
@@ -42,7 +42,7 @@ class MemoryBroker:
         return MemorySubscription(self, queue)
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:
-        """Put each message into the queues that are bound for it."""
+        """Put each message into the queues bound to its routing key."""
         for message in messages:
             for exchange, pattern, queue in self._bindings:
                 if exchange == message.exchange and _matches(pattern, message.routing_key):
@@ -63,7 +63,7 @@ class MemoryBroker:
         )
 
     async def next_from(self, queue: str, limit: int) -> list[Delivery]:
-        """Wait for messages and take them off."""
+        """Wait for messages and take them out of the queue."""
         waiting = self._queues[queue]
         while not waiting:
             self._arrived[queue].clear()
@@ -73,11 +73,11 @@ class MemoryBroker:
         return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
 
     def unsettled(self, queue: str) -> int:
-        """How many messages wait or are being worked on."""
+        """The number of messages that wait or are being processed."""
         return len(self._queues[queue]) + self._held[queue]
 
     def hold(self, queue: str, count: int) -> None:
-        """So many more (or fewer) are being worked on."""
+        """Adjust the number of messages being processed."""
         self._held[queue] += count
 
     def put_back(self, queue: str, deliveries: Iterable[Delivery]) -> None:
@@ -90,30 +90,30 @@ class MemoryBroker:
         return len(self._queues[queue])
 
     async def sharing(self) -> int:
-        """This process alone."""
+        """Always 1: no other process shares this broker."""
         return 1
 
     async def arrange_partitions(self) -> Partitioning:
-        """There is one: no process but this one takes events."""
+        """Always one partition: only this process consumes events."""
         return Partitioning(((0,),))
 
     async def settle_partitions(self) -> None:
-        """Nothing changes."""
+        """Does nothing: there is nothing to agree on with other processes."""
 
     async def take(self, queue: str, limit: int) -> "MemoryTaken":
-        """Hold the first messages of a queue."""
+        """Take the first messages of a queue aside, to be inspected."""
         waiting = self._queues[queue]
         return MemoryTaken(self, queue, [waiting.popleft() for _ in range(min(limit, len(waiting)))])
 
     async def close(self) -> None:
-        """End all waiting."""
+        """Wake everything that waits for messages."""
         self.connected = False
         for event in self._arrived.values():
             event.set()
 
 
 class MemorySubscription:
-    """Hands out a queue's messages; what is not acknowledged goes back on closing."""
+    """Delivers a queue's messages; unacknowledged ones are returned when it is closed."""
 
     def __init__(self, broker: MemoryBroker, queue: str) -> None:
         self._broker = broker
@@ -121,27 +121,27 @@ class MemorySubscription:
         self._held: dict[int, Delivery] = {}
 
     async def batch(self, limit: int) -> list[Delivery]:
-        """Wait for a message, then take what else is there."""
+        """Wait for a message, then take all others that are ready."""
         deliveries = await self._broker.next_from(self._queue, limit)
         self._held.update({d.tag: d for d in deliveries})
         self._broker.hold(self._queue, len(deliveries))
         return deliveries
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """These are done."""
+        """Acknowledge these."""
         for delivery in deliveries:
             self._held.pop(delivery.tag, None)
         self._broker.hold(self._queue, -len(deliveries))
 
     async def close(self) -> None:
-        """Put back what was not acknowledged."""
+        """Return unacknowledged messages to the queue."""
         self._broker.hold(self._queue, -len(self._held))
         self._broker.put_back(self._queue, self._held.values())
         self._held.clear()
 
 
 class MemoryTaken:
-    """Messages held while somebody looks at them."""
+    """Messages taken aside while somebody inspects them."""
 
     def __init__(self, broker: MemoryBroker, queue: str, deliveries: list[Delivery]) -> None:
         self._broker = broker
@@ -150,11 +150,11 @@ class MemoryTaken:
         self._left = {d.tag: d for d in deliveries}
 
     async def remove(self, delivery: Delivery) -> None:
-        """This one is dealt with."""
+        """Acknowledge this one."""
         self._left.pop(delivery.tag, None)
 
     async def close(self) -> None:
-        """Put the others back, in the order of `deliveries`."""
+        """Return the others to the queue, in the order of `deliveries`."""
         self._broker.put_back(self._queue, [self._left[d.tag] for d in self.deliveries if d.tag in self._left])
 
 

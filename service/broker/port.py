@@ -29,37 +29,37 @@ Destination = tuple[str, str]
 
 
 def destination_of(exchange: str, routing_key: str) -> Destination:
-    """What may be held up together: what goes to one exchange by keys that begin alike, such as to one team."""
+    """What may block each other: messages of one exchange whose routing keys begin alike, such as one team's."""
     return exchange, ".".join(routing_key.split(".")[:2])
 
 
 def intake_queue(partition: int) -> str:
-    """The queue of one of intake's partitions; the first is there with any number of them."""
+    """The queue of an intake partition; the first exists whatever their number."""
     return f"{INTAKE}.{partition}" if partition else INTAKE
 
 
 class BrokerLost(Exception):
-    """The connection, the channel or the consumer is gone; begin again."""
+    """The connection, channel or consumer is lost; connect again."""
 
 
 class BrokerRefused(BrokerLost):
-    """The broker answered and said no: nothing heals that but a person, who reads here what to do."""
+    """The broker refused; only a person can fix that, and the message says how."""
 
 
 class QueueGone(BrokerLost):
-    """There is no such queue, and nothing set asks for one."""
+    """The queue does not exist, and no setting asks for it."""
 
 
 class PartitionsHeld(BrokerLost):
-    """Another process changes intake's partitions; nothing is wrong with the connection."""
+    """Another process is changing intake's partitions; the connection itself is fine."""
 
 
 class TooMuchHeld(BrokerLost):
-    """What was handed out and not acknowledged is more than may be held in memory; it went back to the broker."""
+    """Unacknowledged deliveries exceed what may be kept in memory; they went back to the broker."""
 
 
 class Message(Struct, frozen=True):
-    """What goes to the broker."""
+    """A message to publish."""
 
     exchange: str
     routing_key: str
@@ -79,7 +79,7 @@ class Partitioning(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """What comes from it. `tag` acknowledges it; `redelivered` says that it was handed out before."""
+    """A received message. `tag`: what acknowledges it; `redelivered`: it was delivered before."""
 
     body: bytes
     headers: Mapping[str, Any]
@@ -95,24 +95,24 @@ class Subscription(Protocol):
     """A queue's messages, in order, until they are acknowledged."""
 
     async def batch(self, limit: int) -> list[Delivery]:
-        """Wait for a message, then take what else is already there; raises BrokerLost."""
+        """Wait for a message, then take all others that are ready; raises BrokerLost."""
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """These are done, and no others; raises BrokerLost."""
+        """Acknowledge exactly these; raises BrokerLost."""
         ...
 
     async def close(self) -> None:
-        """Stop consuming; what was not acknowledged goes back."""
+        """Stop consuming; unacknowledged messages are returned."""
         ...
 
 
 class Broker(Protocol):
-    """Declares what it needs on connecting; publishes with confirms."""
+    """Declares its topology on connecting; publishes with confirms."""
 
     @property
     def connected(self) -> bool:
-        """Whether it can be used now."""
+        """Whether it is connected."""
         ...
 
     async def connect(self, teams: Iterable[str]) -> None:
@@ -120,19 +120,19 @@ class Broker(Protocol):
         ...
 
     async def subscribe(self, queue: str, prefetch: int, most_bytes: int | None = None) -> Subscription:
-        """Start consuming; at most so many messages and bytes are held unacknowledged. Raises BrokerLost."""
+        """Start consuming, with at most so many unacknowledged messages and bytes. Raises BrokerLost."""
         ...
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:
-        """Publish all and wait: whether each was confirmed. Never raises for a broker that is away."""
+        """Publish all and wait; returns whether each was confirmed. Does not raise if the broker is unavailable."""
         ...
 
     async def depth(self, queue: str) -> int:
-        """How many messages wait in a queue; raises BrokerLost."""
+        """The number of ready messages in a queue; raises BrokerLost."""
         ...
 
     async def sharing(self) -> int:
-        """How many processes share intake's partitions, this one included; raises BrokerLost."""
+        """The number of processes that share intake's partitions, including this one; raises BrokerLost."""
         ...
 
     async def arrange_partitions(self) -> Partitioning:
@@ -143,11 +143,11 @@ class Broker(Protocol):
         ...
 
     async def settle_partitions(self) -> None:
-        """What the last change moved is through."""
+        """Everything moved by the last change has been processed."""
         ...
 
     async def take(self, queue: str, limit: int) -> "Taken":
-        """Look at the first messages of a queue; they go back unless removed. Raises BrokerLost."""
+        """Inspect the first messages of a queue; they are returned unless removed. Raises BrokerLost."""
         ...
 
     async def close(self) -> None:
@@ -156,14 +156,14 @@ class Broker(Protocol):
 
 
 class Taken(Protocol):
-    """Messages held while somebody looks at them."""
+    """Messages taken aside while somebody inspects them."""
 
     deliveries: list[Delivery]
 
     async def remove(self, delivery: Delivery) -> None:
-        """This one is dealt with."""
+        """Acknowledge this one."""
         ...
 
     async def close(self) -> None:
-        """Put the others back at the head of the queue, in the order of `deliveries`."""
+        """Return the others to the head of the queue, in the order of `deliveries`."""
         ...

@@ -137,7 +137,7 @@ class RabbitBroker:
             raise as_lost(error) from error
 
     async def settle_partitions(self) -> None:
-        """Let others change them; what cannot be said to the broker now, the end of its connection says."""
+        """Let others change the partitions. If the broker cannot be reached, losing the connection does the same."""
         with contextlib.suppress(*LOST):
             await self._partitions.settled()
 
@@ -163,7 +163,7 @@ class RabbitBroker:
         return confirmed
 
     async def _publish_line(self, destination: Destination, messages: Sequence[Message]) -> list[bool]:
-        """Publish what goes one way over a channel of its own: a queue that takes nothing holds up no other's."""
+        """Publish to one destination on a channel of its own: a queue that accepts nothing blocks no other."""
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 channel = await self._line(destination)
@@ -199,14 +199,14 @@ class RabbitBroker:
         return channel
 
     async def _give_up(self, publisher: AbstractChannel | None) -> None:
-        """Publish by a new connection next time: one that confirms nothing may look open for ever."""
+        """Use a new connection for the next publish: one that confirms nothing can look open indefinitely."""
         async with self._lock:
             if self._publisher is publisher:
                 self._publisher = None
                 await quietly_close(self._publishing)
 
     async def _make_again(self, destination: Destination) -> None:
-        """Somebody deleted the queue that takes these, or its binding: there it is again, for the next try."""
+        """Declare a queue or binding again that somebody deleted, for the next attempt."""
         exchange, key = destination
         teams = [*self._teams, *([key.partition(".")[2]] if exchange == ESCALATIONS else [])]
         try:

@@ -1,4 +1,4 @@
-"""Intake's queues: one, or several among which events are shared out by the order that they are about.
+"""Intake's queues: one, or several partitions among which events are distributed by order.
 
     orders ─order.#─► stagebell.partitions ─has cloudEvents:subject─► ….subject ─hash─► stagebell.intake, .1, .2 …
                        └─else─► ….other ─has cloudEvents_subject─► ….other_subject ─hash─► the same
@@ -61,7 +61,7 @@ _LOCK_PAUSE_S: Final = 0.2
 
 
 class Partitions:
-    """How intake's queues are to be, and how they are made so. Raises what LOST names, and BrokerLost."""
+    """Declares intake's queues as the settings have them. Raises what LOST names, and BrokerLost."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -73,7 +73,7 @@ class Partitions:
         self._keeps_all = False
 
     async def ensure(self, connection: AbstractConnection, queue: str = INTAKE) -> None:
-        """Make what is not there, before anybody publishes or consumes; what is there stays as it is bound."""
+        """Declare what is missing before anything is published or consumed; existing bindings are left alone."""
         if self._count > 1:
             await _declare_exchanges(connection)
         if await is_there(connection, INTAKE) and (queue == INTAKE or await is_there(connection, queue)):
@@ -86,7 +86,7 @@ class Partitions:
             raise QueueGone(queue)
 
     async def arrange(self, connection: AbstractConnection) -> Partitioning:
-        """Bring the queues and bindings to what is set; the change, if there is one, goes on until `settled`."""
+        """Change queues and bindings to match the settings; a change lasts until `settled`."""
         if not self._has_looked:
             self._surplus = await _beyond(connection, self._count)
             self._has_looked = True
@@ -112,7 +112,7 @@ class Partitions:
         return Partitioning((*((k,) for k in reversed(self._surplus)), kept, *((k,) for k in made)))
 
     async def sharing(self, connection: AbstractConnection) -> int:
-        """How many processes share the partitions; this one shows itself by the way."""
+        """The number of processes that share the partitions; the call also registers this one."""
         if self._keeps_all:
             return 1
         if self._member is None or self._member.is_closed:
@@ -127,7 +127,7 @@ class Partitions:
         return members.declaration_result.consumer_count or 1
 
     async def settled(self) -> None:
-        """The change is over: others may make theirs."""
+        """End the change, so that others may begin theirs."""
         if self._lock is not None and not self._lock.is_closed:
             await self._lock.queue_delete(_GROWING)
         await self._unlock()
@@ -188,7 +188,7 @@ async def _declare_exchanges(connection: AbstractConnection) -> None:
 
 @contextlib.asynccontextmanager
 async def _or_found(connection: AbstractConnection, count: int) -> AsyncIterator[AbstractChannel]:
-    """A channel to make things on. Where this user may not, so many queues must be there: raises BrokerRefused."""
+    """A channel for declarations. Raises BrokerRefused where this user may not declare and a queue is missing."""
     channel = await open_channel(connection, confirms=False)
     try:
         yield channel
@@ -199,7 +199,7 @@ async def _or_found(connection: AbstractConnection, count: int) -> AsyncIterator
 
 
 async def _found(connection: AbstractConnection, count: int, refused: Exception) -> None:
-    """Look for what this user may not make."""
+    """Check that what this user may not declare exists."""
     log.info("broker.passive", why=str(refused)[:200])
     for queue in map(intake_queue, range(count)):
         if not await is_there(connection, queue):
@@ -222,7 +222,7 @@ async def is_there(connection: AbstractConnection, queue: str) -> bool:
 
 
 async def _beyond(connection: AbstractConnection, count: int) -> list[int]:
-    """Partitions that there were once, beyond those that are set."""
+    """Partitions left over from a larger setting."""
     found: list[int] = []
     while await is_there(connection, intake_queue(count + len(found))):
         found.append(count + len(found))
@@ -236,7 +236,7 @@ async def _bind_the_only_one(connection: AbstractConnection) -> None:
 
 
 async def _nothing(_: object) -> None:
-    """Nobody publishes there."""
+    """Nothing is published to it."""
 
 
 async def _intake(channel: AbstractChannel, partition: int) -> AbstractQueue:
@@ -244,7 +244,7 @@ async def _intake(channel: AbstractChannel, partition: int) -> AbstractQueue:
 
 
 async def _locked(connection: AbstractConnection) -> AbstractChannel:
-    """A channel that holds the lock; raises PartitionsHeld while another process has it."""
+    """A channel that holds the lock; raises PartitionsHeld while another process holds it."""
     for _ in range(_LOCK_TRIES):
         channel = await open_channel(connection, confirms=False)
         try:

@@ -1,4 +1,4 @@
-"""Deliveries from RabbitMQ: a line that the intake loop empties, and messages held to be looked at."""
+"""Deliveries from RabbitMQ: a buffer that the intake loop drains, and messages taken aside for inspection."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio
 
 
 class RabbitSubscription:
-    """Deliveries are put in line as they come; the loop takes whatever waits."""
+    """Buffers deliveries as they arrive; the loop takes all that are ready."""
 
     def __init__(self, channel: RawChannel, most_bytes: int | None = None) -> None:
         self._channel = channel
@@ -67,7 +67,7 @@ class RabbitSubscription:
         self._line.put_nowait(None)
 
     async def batch(self, limit: int) -> list[Delivery]:
-        """Wait for one message, then take what is there; raises BrokerLost."""
+        """Wait for one message, then take all that are ready; raises BrokerLost."""
         taken = [await self._line.get()]
         while len(taken) < limit and not self._line.empty():
             taken.append(self._line.get_nowait())
@@ -76,7 +76,7 @@ class RabbitSubscription:
         return [_delivery(m) for m in taken if m is not None]
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge these: at once those before which nothing is left, the others one by one. Raises BrokerLost."""
+        """Acknowledge these: the oldest without gaps in one frame, the others one by one. Raises BrokerLost."""
         for d in deliveries:
             self._held_bytes -= self._held.pop(d.tag, 0)
         oldest_left = next(iter(self._held), self._newest + 1)
@@ -92,13 +92,13 @@ class RabbitSubscription:
             raise BrokerLost(f"{type(error).__name__}") from error
 
     async def close(self) -> None:
-        """Stop consuming and give back what was not acknowledged."""
+        """Stop consuming and return unacknowledged messages."""
         self._end(BrokerLost("closed"))
         await quietly_close(self._channel)
 
 
 class RabbitTaken:
-    """Messages held by a channel; closing puts them back."""
+    """Messages taken aside by a channel; closing it returns them."""
 
     def __init__(self, channel: RawChannel, queue: str) -> None:
         self._channel = channel
@@ -143,7 +143,7 @@ class RabbitTaken:
             raise BrokerLost(f"{type(error).__name__}") from error
 
     async def close(self) -> None:
-        """Put the others back one by one, in their order: closing the channel alone would in one that chance makes."""
+        """Return the others one by one, in order; closing the channel would return them in random order."""
         with contextlib.suppress(*LOST):
             for delivery in self.deliveries:
                 if delivery.tag in self._left:
@@ -189,7 +189,7 @@ def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def quietly_close(thing: AbstractConnection | AbstractChannel | RawChannel | None) -> None:
-    """Close, whatever state it is in."""
+    """Close it, whatever its state."""
     if thing is not None:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2):

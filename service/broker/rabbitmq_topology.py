@@ -1,4 +1,4 @@
-"""A connection to the first RabbitMQ node that answers, and what must be there: exchanges, queues, bindings.
+"""A connection to the first RabbitMQ node that responds, and the topology: exchanges, queues, bindings.
 
 Who may not configure anything (RabbitMQ documentation, "Access Control") works with what was declared before: it is
 looked up, not made. What the broker refuses is told in a line, with what to do about it.
@@ -49,18 +49,18 @@ CONFIGURE: Final = r"^(orders|escalations|notifications|replies|clocks|stagebell
 
 
 class Nodes:
-    """The brokers' addresses; the one that answered last is asked first."""
+    """The brokers' addresses; the last one that responded is tried first."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = list(urls)
 
     @property
     def patience_s(self) -> float:
-        """How long asking all of them, and declaring, may take."""
+        """The time limit for trying all of them and declaring the topology."""
         return CALL_TIMEOUT_S * (1 + len(self._urls))
 
     async def open(self) -> AbstractConnection:
-        """A connection to the first that answers; raises BrokerLost, or BrokerRefused when all that answered refuse."""
+        """A connection to the first that responds; raises BrokerLost, or BrokerRefused if all that responded refuse."""
         errors: list[BrokerLost] = []
         for url in list(self._urls):
             try:
@@ -80,14 +80,14 @@ class Nodes:
 
 
 async def open_channel(connection: AbstractConnection, *, confirms: bool) -> AbstractChannel:
-    """A channel that is open."""
+    """An open channel."""
     channel = connection.channel(publisher_confirms=confirms)
     await channel.initialize(timeout=CALL_TIMEOUT_S)
     return channel
 
 
 async def open_consuming(connection: AbstractConnection) -> RawChannel:
-    """A channel that takes many frames in a turn of the loop; raises what LOST names.
+    """A channel that reads many frames per turn of the event loop; raises what LOST names.
 
     The client's own takes ten, three messages: in a busy process what comes last would stand in the socket for seconds.
     """
@@ -99,7 +99,7 @@ async def open_consuming(connection: AbstractConnection) -> RawChannel:
 
 
 async def declare(connection: AbstractConnection, teams: Sequence[str]) -> AbstractChannel:
-    """Declare the topology, or find it where this user may not; the channel that did. Raises what LOST names."""
+    """Declare the topology, or check it where this user may not; returns the channel. Raises what LOST names."""
     channel = await open_channel(connection, confirms=False)
     try:
         await _make(channel, teams)
@@ -143,7 +143,7 @@ async def _find(channel: AbstractChannel, teams: Sequence[str]) -> None:
 
 
 def as_lost(error: BaseException, url: str = "") -> BrokerLost:
-    """In our words: what the broker refused, with what to do, or that it is gone. Never with the password."""
+    """Translate an error: what the broker refused and what to do, or that it is lost. Never contains the password."""
     if isinstance(error, BrokerLost):
         return error
     parts = urlsplit(url)
@@ -174,5 +174,5 @@ def as_lost(error: BaseException, url: str = "") -> BrokerLost:
 
 
 def _said(error: BaseException) -> str:
-    """The error's own words, without what may be an address with a password in it."""
+    """The error's own text, without anything that could be a URL with a password."""
     return re.sub(r"\S*://\S*@", "...@", str(error))[:300]

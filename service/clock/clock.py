@@ -71,7 +71,7 @@ class ClockLoop:
             if not await self.fire_due():
                 await asyncio.sleep(OTHERS_HAVE_IT_S)
         else:
-            # Not for ever: another process's news may have been missed.
+            # Not without a limit: a notification from another process may have been missed.
             await self._orders.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
 
     async def fire_due(self) -> int:

@@ -74,7 +74,7 @@ class OutcomeWriter:
                 return
 
     async def finish(self) -> None:
-        """Wait, not for ever, until all that was put is written."""
+        """Wait, with a time limit, until everything queued is written."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_CHANCE_S):
                 await self._line.join()

@@ -220,7 +220,7 @@ def _check_assignee(
     settable: Sequence[str],
     roles: frozenset[str],
 ) -> None:
-    """Whoever may assign may do so in one go with another act; nobody else assigns by the way."""
+    """Those who may assign may do so together with another act; nobody else may."""
     assigning = workflow.acts.get(ASSIGN)
     may = (
         assigning is not None

@@ -30,7 +30,7 @@ POLL: Final = timedelta(seconds=1)
 GATHER_S: Final = 0.02
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=5)
-# The broker's messages are kept for ever; a call to a team is of no use after a day.
+# Messages to the broker are kept indefinitely; a call to a team is useless after a day.
 GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 

@@ -1,4 +1,4 @@
-"""What may be wrong with ladders: steps that say nothing, that go never, or for ever."""
+"""What may be wrong with ladders: rungs that do nothing, that can never be reached, or that always go."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

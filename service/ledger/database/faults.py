@@ -1,4 +1,4 @@
-"""What a database error means: weather that passes, something that a person must mend, or a fault of ours.
+"""What a database error means: it passes by itself, a person must fix it, or it is a bug of ours.
 
 One table for all errors: by SQLSTATE (PostgreSQL manual, appendix A), by SQLite's result code (sqlite.org/rescode.html)
 and by type for what the drivers raise by themselves. The longest prefix of a SQLSTATE counts.

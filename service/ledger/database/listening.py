@@ -41,7 +41,7 @@ class Listener:
         self.trouble = "not yet connected"
 
     async def run(self) -> None:
-        """For ever; a lost connection is made again. Loops look by themselves meanwhile, only later."""
+        """Never returns; reconnects when the connection is lost. Meanwhile loops still poll, only later."""
         while True:
             try:
                 await self._listen()
@@ -102,7 +102,7 @@ class Listener:
 
 
 async def check_session(connector: PostgresConnector) -> None:
-    """Raise SettingsError when a pooler takes sessions apart: LISTEN would hear nothing, for ever and in silence."""
+    """Raise SettingsError when a pooler does not keep sessions: LISTEN would silently receive nothing."""
     if not connector.pooled or await _hears(connector):
         return
     raise SettingsError(

@@ -12,7 +12,7 @@ from service.domain.promises import ClockSpec
 from service.domain.readers import people_of
 
 PROMPT: Final = timedelta(minutes=15)
-# Working hours within the quiet hours would move it for ever.
+# If all working hours lay within the quiet hours, it would be postponed endlessly.
 MOST_MOVES: Final = 7
 
 
