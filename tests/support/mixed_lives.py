@@ -141,6 +141,9 @@ class MixedLives:
         yield said
         if dice.random() < 0.1:
             yield said
+        if dice.random() < 0.2:
+            # One more of the same order, in the same transaction.
+            yield from self._said(name, status)
 
     async def _answers(self) -> None:
         dice, now = self._dice, self.clock.now()
