@@ -111,7 +111,7 @@ async def test_cancel_is_an_opt_out_by_sms_that_the_order_says_and_cx_sees(world
     assert [(p["audience"], p["opted_out"]) for p in view["people"]] == [("customer", ["sms"])]
     status, page = await agent.get("/desk/orders/device_pickup/O-1")
     assert status == 200
-    assert "opted out of sms" in str(page)
+    assert "opted out of SMS" in str(page)
     await say(world, "cancel", channel="whatsapp")
     await told(world, "O-1", "at_location")
     assert (await states(world, "O-1", "whatsapp"))[-1] == "sent", "there it is a reply"
