@@ -61,7 +61,7 @@ class CalendarDue:
         return {team.name: team for pack in self._orders.packs for team in pack.workflow.teams.values()}
 
     def _team_of(self, incident: Any) -> Team | None:
-        """As the workflow of its orders calls it; those of providers are looked after by whoever opens them."""
+        """By the workflow of its orders; providers' incidents are handled where they are opened."""
         pack = self._orders.packs.find(incident.workflow)
         known = pack.workflow.teams if pack else self._teams()
         return None if incident.provider else known.get(incident.team)

@@ -30,7 +30,7 @@ POLL: Final = timedelta(seconds=5)
 
 
 class Greeter:
-    """Any number may run: whoever holds the order's lock greets its rows, and each row is greeted once."""
+    """Any number of these may run: the one that holds the order's lock greets its rows, each row once."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders

@@ -1,4 +1,4 @@
-"""Lists by the calendar: what was added to a list since the last time goes to an audience of its order, by mail."""
+"""Scheduled list exports: rows added since the last export are mailed to an audience of the order."""
 
 from collections.abc import Iterator
 from datetime import datetime, time

@@ -87,7 +87,7 @@ class Relay:
         self._wake.set()
 
     async def _send_surely(self, messages: Sequence[OutboxMessage]) -> int:
-        """As `_send`; what goes wrong on the way is told, and the messages wait for their lease to end."""
+        """As `_send`; errors are logged, and the messages wait for their lease to end."""
         try:
             return await self._send(messages)
         except Exception as error:
@@ -96,7 +96,7 @@ class Relay:
             return 0
 
     async def _send(self, messages: Sequence[OutboxMessage]) -> int:
-        """Send what goes one way; how many arrived."""
+        """Send the messages of one destination; returns how many arrived."""
         failpoint("relay.before_publish")
         transport = self._transports.get(messages[0].exchange)
         if transport:
@@ -114,7 +114,7 @@ class Relay:
         return len(done)
 
     async def _claim(self) -> list[OutboxMessage]:
-        """What waits, leased; where the database broke off at the commit, what it leased to us after all."""
+        """Waiting messages, leased; if the connection broke at the commit, those that it leased to us nevertheless."""
         now = self._orders.time.now()
         claimed: list[OutboxMessage] = []
         try:

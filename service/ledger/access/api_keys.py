@@ -39,7 +39,7 @@ class Caller(Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        """What limits and acts that count once go by: the browser, or the key, with what it is limited to now."""
+        """The identity for rate limits and idempotency: the browser session, or the key with its present scope."""
         limits = "".join(f" {text}" for text in written(self.scope))
         if self.session_id:
             return f"session {self.session_id}{limits}"

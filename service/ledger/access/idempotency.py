@@ -24,7 +24,7 @@ LEASE: Final = timedelta(seconds=60)
 
 
 class KeptResponse(Struct, frozen=True):
-    """What was answered, to be said again. `headers`: those that belong to the answer."""
+    """A recorded response, to be replayed. `headers`: those recorded with it."""
 
     status: int
     body: bytes
@@ -75,7 +75,7 @@ async def claim(
 
 
 async def finish(tx: Transaction, held: Claim, answer: KeptResponse) -> None:
-    """Keep the answer, unless somebody else took over meanwhile."""
+    """Store the response, unless another request has taken over meanwhile."""
     sealed = seal_json(tx.keyring, answer, ACT_ANSWER.of(held.id))
     ours = and_(idempotent_requests.c.id == held.id, idempotent_requests.c.claim == held.claim)
     await tx.execute(update(idempotent_requests).where(ours).values(state="done", sealed_answer=sealed))
@@ -100,7 +100,7 @@ async def forget(tx: Transaction, now: datetime) -> None:
 
 
 async def erase_responses(tx: Transaction) -> None:
-    """Forget what was answered, as it may tell of somebody; that it was done stays."""
+    """Delete the response, which may hold personal data; the fact that the request was done stays."""
     await tx.execute(
         update(idempotent_requests).where(idempotent_requests.c.sealed_answer.is_not(None)).values(sealed_answer=None)
     )

@@ -36,7 +36,7 @@ async def begin(
     account: str = "",
     scope: Scope = EVERYTHING,
 ) -> None:
-    """A new sign-in by a key or by an account elsewhere (its newest says what its others may); a key has its scope."""
+    """A new session: of a key, with its scope, or of an account, whose newest sign-in limits all its sessions."""
     await tx.execute(delete(desk_sessions).where(desk_sessions.c.created_at < now - LIFE))
     subject = tx.keyring.digest("desk-account", account or str(key_id))
     scopes = " ".join(written(scope))
@@ -81,7 +81,7 @@ async def end(tx: Transaction, session_id: str, now: datetime) -> int:
 
 
 async def end_named(tx: Transaction, name: str, now: datetime) -> int:
-    """End the sessions of whoever signed in under this name; how many."""
+    """End the sessions of this name; returns how many."""
     return await _end(tx, desk_sessions.c.named == tx.keyring.digest("desk-name", name), now)
 
 

@@ -115,7 +115,7 @@ def take(writes: Writes, ids: Iterable[UUID], now: datetime, *, public: bool) ->
 
 
 async def erase_files(tx: Transaction, order_id: UUID, now: datetime) -> int:
-    """Forget the files of an order; how many. What another store keeps goes from there right after."""
+    """Delete the files of an order; returns how many. Files in an external store are deleted right afterwards."""
     theirs = attachments.c.order_id == order_id, attachments.c.gone_at.is_(None)
     gone = await tx.execute(
         update(attachments).where(*theirs).values(gone_at=now, content=None, sealed_name=None, digest=bytes(32), size=0)

@@ -56,7 +56,7 @@ class Head(Struct, frozen=True):
 
 
 def salted(name: str) -> SaltedName:
-    """A name with a salt of its own, so that equal names cannot be told from their digests."""
+    """A salted name, so that digests do not reveal which names are equal."""
     return SaltedName(os.urandom(SALT_BYTES), name)
 
 

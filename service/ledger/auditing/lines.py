@@ -43,17 +43,17 @@ class AuditLine(Struct, frozen=True):
 
 
 def who_key(keyring: Keyring, who: str) -> bytes:
-    """Finds the lines of somebody."""
+    """Digest for finding the lines that a person caused."""
     return keyring.digest("audit-who", clean(who).lower())
 
 
 def person_key(keyring: Keyring, address: str) -> bytes:
-    """Finds the lines about somebody, however their address is written."""
+    """Digest for finding the lines about a person, however their address is written."""
     return keyring.digest("audit-about", both_forms(clean(address))[0])
 
 
 def name_key(keyring: Keyring, part: str, name: str) -> bytes:
-    """What the name beside a line is found by: `part` says what it is of the line (who, from, subject, about)."""
+    """Digest for finding a line by a name in it; `part`: which part of the line (who, from, subject, about)."""
     if part == "from":
         return keyring.digest("audit-from", name)
     return who_key(keyring, name) if part in ("who", "subject") else bytes.fromhex(name)

@@ -138,7 +138,7 @@ def _line(row: Any, names: dict[str, str]) -> Line:
 async def _names(
     tx: Transaction, seqs: Sequence[int], *, findable: bool = False
 ) -> dict[int, dict[str, SaltedName | None]]:
-    """By line and part; None where what is sealed does not open or, if asked, is not found by what it says."""
+    """By line and part; None where a sealed value does not open or, if checked, does not match its digest."""
     found: dict[int, dict[str, SaltedName | None]] = {}
     if not seqs:
         return found

@@ -1,4 +1,4 @@
-"""Conversations as agents and customers see them: what was said, what was answered, who waits, who answers."""
+"""Conversations as agents and customers see them: messages in and out, who waits, who answers."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -65,7 +65,7 @@ class Answering(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A conversation in the tray: the last thing said, and since when somebody waits; `reply`: what it means, if so."""
+    """A conversation in the tray: its last message, and since when it waits; `reply`: what it was understood as."""
 
     workflow: str
     order_id: str
@@ -89,7 +89,7 @@ def _words(keyring: Keyring, row: Any) -> Words:
 
 
 async def find_reply(tx: Transaction, reply_id: UUID, *, scope: Scope) -> StoredReply | None:
-    """One thing that was said, locked: it is about to be moved. What is of no order is of no scope."""
+    """One incoming message, locked because it is about to be moved. Without an order it is in no scope."""
     row = (await tx.execute(select(replies).where(replies.c.id == reply_id).with_for_update())).one_or_none()
     if row is None:
         return None
@@ -101,7 +101,7 @@ async def find_reply(tx: Transaction, reply_id: UUID, *, scope: Scope) -> Stored
 
 
 async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> list[Said]:
-    """Everything that was said and answered, oldest first."""
+    """All messages of the conversation, oldest first."""
     query = select(replies).where(replies.c.order_id == order_id).order_by(replies.c.at, replies.c.id)
     said = [_said(tx.keyring, row) for row in await tx.execute(query)]
     said += await answers(tx, order_id, answers_of(workflow))
@@ -158,7 +158,7 @@ def _agent(keyring: Keyring, row: Any, now: datetime) -> str:
 
 
 async def waits_since(tx: Transaction, order: Order, workflow: Workflow) -> datetime | None:
-    """Since when the order's people wait, by what is said there and not answered yet; None: they do not."""
+    """Since when a message of the order's people has been unanswered; None: all are answered."""
     since = order.conversation.unanswered_since if order.conversation else None
     if since is None:
         return None
@@ -171,7 +171,7 @@ async def waits_since(tx: Transaction, order: Order, workflow: Workflow) -> date
 
 
 def _waits(workflow: Workflow, name: str, outcome: str) -> bool:
-    """Whether somebody who said this waits for a person."""
+    """Whether this message waits for a person's answer."""
     reply = workflow.replies.get(name)
     if reply is None or outcome == "text":
         return True
@@ -209,7 +209,7 @@ async def waiting(
 
 
 async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UUID, Any]:
-    """The newest words of each of these orders, since somebody waits there."""
+    """The newest message of each of these orders, with since when it waits."""
     if not since:
         return {}
     of_order = [and_(replies.c.order_id == order_id, replies.c.at >= at) for order_id, at in since.items()]
@@ -218,7 +218,7 @@ async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UU
 
 
 async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[Waiting]:
-    """Words that no order is known for, longest waiting first; nobody who is limited sees them."""
+    """Messages without a known order, longest waiting first; callers with a limited scope do not see them."""
     if not scope.is_everything:
         return []
     query = select(replies).where(replies.c.order_id.is_(None)).order_by(replies.c.at).limit(limit)
@@ -230,7 +230,7 @@ async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[Waitin
 
 
 async def said_by(tx: Transaction, addresses: Iterable[str]) -> list[Said]:
-    """Everything that somebody with one of these addresses said, oldest first."""
+    """All messages from these addresses, oldest first."""
     digests = {d for a in addresses for form in both_forms(a) if (d := person_of(tx.keyring, form))}
     query = select(replies).where(replies.c.person.in_(padded(sorted(digests)))).order_by(replies.c.at, replies.c.id)
     return [_said(tx.keyring, row) for row in await tx.execute(query)] if digests else []

@@ -1,4 +1,4 @@
-"""What was said, and who waits, as rows: written with the decision that it led to."""
+"""Incoming messages and waiting people as rows, written together with the decision."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ ANSWERING_FOR: Final = timedelta(minutes=2)
 
 
 class Words(Struct, frozen=True, omit_defaults=True):
-    """The personal part of what was said."""
+    """The personal part of a message."""
 
     text: str = ""
     address: str = ""
@@ -32,12 +32,12 @@ class Words(Struct, frozen=True, omit_defaults=True):
 
 
 def person_of(keyring: Keyring, address: str) -> bytes | None:
-    """By what somebody's words are found when they are erased."""
+    """Digest for finding a person's messages when they are erased."""
     return keyring.digest("person", address_key(clean(address))) if address else None
 
 
 def reply_row(keyring: Keyring, order_id: UUID | None, said: ReceivedReply) -> NewRow:
-    """One thing that was said; of no order while nobody knows which it is about."""
+    """One incoming message; without an order while that is unknown."""
     words = Words(said.text, said.address, said.name)
     return {
         "id": said.id,
@@ -90,7 +90,7 @@ async def show_answering(tx: Transaction, order_id: UUID, agent: str, until: dat
 
 
 def heard_as(keyring: Keyring, channel: str, address: str, sender: str) -> bytes:
-    """Under which digest it stands when somebody last wrote to this sender of ours."""
+    """The digest under which the time of a person's last message to one of our senders is kept."""
     return keyring.digest("heard", channel, address_key(address), sender)
 
 

@@ -81,7 +81,7 @@ _PASSING_TYPES: Final = (
 
 
 def fault_of(error: BaseException) -> Fault:
-    """What `error` means for whoever asked the database; an error that is none of the database's is ours."""
+    """What `error` means for the caller; one that is not from the database is a bug of ours."""
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated:
             return "transient"
@@ -120,5 +120,5 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database is in trouble, not what it was asked to do: to be waited out, by nobody's fault."""
+    """Whether the database is unavailable, as opposed to the statement being wrong: wait and try again."""
     return fault_of(error) != "ours"

@@ -91,7 +91,7 @@ class SessionLife:
         self._held = True
 
     async def stay(self, session: Any) -> None:
-        """Have a line in `meta`, whoever struck it off."""
+        """Make sure that this process is registered in `meta`, even if another one removed it."""
         await session.execute("INSERT INTO meta (key, value) VALUES ($1, '') ON CONFLICT DO NOTHING", _key(self.number))
 
     def lost(self) -> None:
@@ -107,7 +107,7 @@ class SessionLife:
         return [_number(key) for key in (await tx.execute(_SILENT, values)).scalars()]
 
     async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
-        """Strike these off; those that nobody else has."""
+        """Remove these processes; returns those that no other process removed first."""
         return await _strike_off(tx, numbers)
 
 
@@ -166,7 +166,7 @@ class FileLife:
         return False
 
     async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
-        """Strike these off, their files too; those that nobody else has."""
+        """Remove these processes and their files; returns those that no other process removed first."""
         for number in numbers:
             self._path(number).unlink(missing_ok=True)
         return await _strike_off(tx, numbers)

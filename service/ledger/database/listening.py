@@ -28,7 +28,7 @@ LOST: Final = (OSError, asyncpg.PostgresError, TimeoutError, asyncpg.InterfaceEr
 
 
 class Listener:
-    """Passes news of other processes on to this one's loops. `trouble`: why it hears nothing; empty while it does."""
+    """Passes other processes' notifications to this one's loops. `trouble`: why none arrive; empty while they do."""
 
     def __init__(self, connector: PostgresConnector, wakeups: Wakeups, life: SessionLife | None = None) -> None:
         """`life`: the process's sign of life, which its session shows."""

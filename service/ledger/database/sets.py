@@ -98,7 +98,7 @@ class Writes:
             self._add(_Form("update", table, tuple(rows[0]), keys, changes, added), rows)
 
     async def run(self, tx: Transaction, notify: tuple[str, str] | None = None) -> None:
-        """Write all of it. `notify`: a channel and what is said on it once this commits; PostgreSQL alone has ears."""
+        """Write everything. `notify`: a channel and a payload, sent at the commit; PostgreSQL only."""
         if tx.dialect.name != "postgresql":
             for form, rows in self._parts:
                 await _one_by_one(tx, form, rows)

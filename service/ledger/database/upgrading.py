@@ -68,7 +68,7 @@ async def left(connection: AsyncConnection) -> list[Statement]:
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
-    """One process at a time; asking again and again, as whoever waits in a statement holds up index builds."""
+    """One process at a time. Polls for the lock, because a waiting statement would block index builds."""
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         logged_at = time.monotonic()
         while not (await connection.execute(text(f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})"))).scalar_one():
@@ -83,7 +83,7 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
 
 
 async def take_steps(engine: AsyncEngine, steps: Sequence[str], apply: Apply) -> None:
-    """Each step in its own transaction, then what it left; raises SchemaError when locks are held for minutes."""
+    """Each step in its own transaction, then its deferred part; raises SchemaError if a lock is held for minutes."""
     for step in steps:
         await _until_unlocked(step, partial(_step, engine, step, apply))
         await build_left(engine)

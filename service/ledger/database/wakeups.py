@@ -52,7 +52,7 @@ class Wakeups:
 
 
 def dispatch_topic(channel: str, *, codes: bool = False) -> str:
-    """The topic of one channel's loops, of codes or of everything else: other news need not wake them."""
+    """The topic that wakes a channel's loops, for codes or for everything else."""
     return f"dispatch.{channel}.codes" if codes else f"dispatch.{channel}"
 
 

@@ -1,4 +1,4 @@
-"""What digests and reports say. Order ids, reasons and times only: nobody's name or address."""
+"""The contents of digests and reports: order ids, reasons and times only, no names or addresses."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -142,7 +142,7 @@ async def _orders(tx: Transaction, workflow: Workflow, report: Report, address: 
 
 
 def sealed_mail(tx: Transaction, mail: ReportMail, message_id: str, name: str) -> OutboxMessage:
-    """A mail as it waits; `name`: of what it reports."""
+    """A mail in the outbox; `name`: of the report."""
     # An older replica, which may send it, reads only what it would have sealed itself.
     seal = tx.keyring.seal_in_transit if tx.keyring.writes_bound else tx.keyring.seal
     sealed = seal(msgspec.json.encode(mail), REPORT_MAIL.of(message_id))

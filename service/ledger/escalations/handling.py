@@ -1,4 +1,4 @@
-"""Who has an escalation and what was said of it: the sealed part of its row, and the escalation made whole from it."""
+"""Owner and comment of an escalation: the sealed part of its row, and the escalation restored from it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -51,12 +51,12 @@ def without_words(told: Told) -> Told:
 
 
 def owner_digest(keyring: Keyring, owner: str) -> bytes:
-    """By what everything that somebody has is found."""
+    """Digest for finding everything that a person owns."""
     return keyring.digest("escalation-owner", owner.casefold())
 
 
 def owner_of_incident(keyring: Keyring, row: Any) -> str:
-    """Who has it; nobody where the row does not open."""
+    """Its owner; empty where the row does not open."""
     if row.sealed_owner is None:
         return ""
     try:
@@ -66,13 +66,13 @@ def owner_of_incident(keyring: Keyring, row: Any) -> str:
 
 
 def _owned(keyring: Keyring, incident_id: UUID, owner: str) -> NewRow:
-    """The columns of an incident that say who has it; nobody if empty."""
+    """The columns with an incident's owner; empty: nobody."""
     sealed = seal_json(keyring, owner, INCIDENT_OWNER.of(incident_id)) if owner else None
     return {"owner_digest": owner_digest(keyring, owner) if owner else None, "sealed_owner": sealed}
 
 
 async def own_incident(tx: Transaction, incident_id: UUID, owner: str) -> None:
-    """Keep who has it; nobody if empty."""
+    """Store the owner; empty: nobody."""
     columns = _owned(tx.keyring, incident_id, owner)
     await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**columns))
 

@@ -30,7 +30,7 @@ TeamOf = Callable[[Any], Team | None]
 
 
 class Announced(Struct, frozen=True):
-    """A step of an incident that its team is told of."""
+    """A change of an incident of which its team is notified."""
 
     event: CloudEvent[EscalationData]
     team: Team
@@ -91,7 +91,7 @@ async def of_orders(tx: Transaction, order_ids: Collection[UUID]) -> dict[tuple[
 
 
 async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
-    """What was called singly and led to the incident belongs to it: nothing more is told of it alone."""
+    """Add the escalations that led to the incident to it: they send nothing by themselves any more."""
     alone = (
         (escalations.c.team == team)
         & (escalations.c.reason == reason)
@@ -103,7 +103,7 @@ async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, si
 
 
 async def open_new(tx: Transaction, order: Order, escalation: Escalation, team: Team, now: datetime) -> UUID:
-    """A new incident, started by this escalation; nothing is told of it yet."""
+    """A new incident, started by this escalation; nobody is notified yet."""
     incident_id = new_uuid()
     await tx.execute(
         insert(incidents).values(
@@ -127,7 +127,7 @@ async def open_new(tx: Transaction, order: Order, escalation: Escalation, team: 
 
 
 def _first_calls(team: Team, now: datetime) -> NewRow:
-    """When it is raised and reminded, if nobody takes it."""
+    """When it is escalated to the next level or a reminder is sent, unless somebody acknowledges it."""
     return {"level": 0, "level_at": first_level(team, now), "remind_at": first_reminder(team, now)}
 
 
@@ -160,7 +160,7 @@ async def open_for_provider(
 async def step_of(
     tx: Transaction, row: Any, kind: str, state: str, team: Team, now: datetime, until: datetime | None = None
 ) -> Announced:
-    """The next step of a provider's incident, which is in `state` after it (`until`); what is to be told of it."""
+    """The next step of a provider's incident, whose state is then `state` (`until`); returns what to notify."""
     values: NewRow = {"state": state, "changes": row.changes + 1, "snoozed_until": until}
     values |= {"last_at": now, "told_at": now}
     if state == "open":
@@ -170,7 +170,7 @@ async def step_of(
 
 
 async def announced_of(tx: Transaction, incident_id: UUID, kind: str, team: Team, now: datetime) -> Announced:
-    """What is to be told of the incident as it now stands in the ledger."""
+    """What to notify about the incident's present state."""
     row = (await tx.execute(select(incidents).where(incidents.c.id == incident_id))).one()
     listed = await orders_of(tx, incident_id) if row.orders else []
     return _event(row, kind, row.changes, row.orders, listed, team, now)
@@ -179,7 +179,7 @@ async def announced_of(tx: Transaction, incident_id: UUID, kind: str, team: Team
 async def update_for(
     tx: Transaction, changes: Sequence[Change], members: Mapping[UUID, UUID], now: datetime
 ) -> list[Announced]:
-    """Bring the incidents of these steps up to date; what is to be told of them."""
+    """Update the incidents of these steps; returns what to notify."""
     touched: dict[UUID, list[Change]] = defaultdict(list)
     for change in changes:
         if (incident := members.get(change.step.escalation.id)) is not None:
@@ -194,7 +194,7 @@ async def update_for(
 
 
 async def flush(tx: Transaction, team_of: TeamOf, now: datetime) -> list[Announced]:
-    """Tell of incidents that grew since they were last told of, at most once a minute each."""
+    """Notify about incidents that have grown since the last time, each at most once a minute."""
     query = select(incidents.c.id, incidents.c.team, incidents.c.workflow, incidents.c.provider).where(
         incidents.c.state != "resolved",
         incidents.c.provider == "",
@@ -246,7 +246,7 @@ async def set_state(tx: Transaction, incident_id: UUID, state: str, until: datet
 
 
 async def let_go(tx: Transaction, incident_id: UUID) -> None:
-    """What is still open of it stands alone from now on, and calls by itself when it is due."""
+    """Its open escalations become independent again, and call by themselves when due."""
     left = (escalations.c.incident_id == incident_id) & (escalations.c.state != "resolved")
     await tx.execute(update(escalations).where(left).values(incident_id=None))
 

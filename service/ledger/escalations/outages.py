@@ -1,4 +1,4 @@
-"""Broken promises to tell somebody that come only from a provider that refuses us: they belong to its incident."""
+"""Breaches of notify clocks that a provider's refusal alone caused: they belong to its incident."""
 
 from collections import defaultdict
 from collections.abc import Sequence

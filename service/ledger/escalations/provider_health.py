@@ -151,7 +151,7 @@ async def keep_incidents(
 
 
 def _settled_after(row: Row[Any]) -> timedelta:
-    """How long a provider works until its incident is over: a moment, once the orders in it were told."""
+    """How long a provider must work before its incident is resolved: briefly, once its orders' messages are sent."""
     return TOLD_WITHIN if row.orders else SETTLED_AFTER
 
 
@@ -175,7 +175,7 @@ async def _open(tx: Transaction, refusals: list[Refusal], team: Team, severity: 
 
 
 async def call_again(tx: Transaction, team: Team | None, endpoints: Mapping[str, int], now: datetime) -> bool:
-    """Incidents that no order raised, and nobody has taken, remind and go up the levels of `team`; whether any did."""
+    """Send reminders and raise levels for provider incidents that nobody acknowledged; returns whether any was due."""
 
     def called(incident: Any) -> Team | None:
         return team if team is not None and incident.provider and incident.team == team.name else None
@@ -200,7 +200,7 @@ async def act_on(
     now: datetime,
     until: datetime | None = None,
 ) -> None:
-    """A person takes a provider's incident, puts it off or closes it; it is told as others are."""
+    """A person acknowledges, snoozes or resolves a provider's incident; notifications go out as for any other."""
     await serialise(tx)
     team = teams.get(row.team)
     kind = {"acknowledged": "acknowledged", "resolved": "resolved"}.get(state, "reminded")

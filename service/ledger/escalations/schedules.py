@@ -1,4 +1,4 @@
-"""What happens by the calendar: a team's digest, a report that somebody subscribed to."""
+"""Scheduled mails: a team's digest, a report that somebody subscribed to."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
@@ -69,7 +69,7 @@ async def keep_exports(tx: Transaction, planned: Iterable[PlannedExport], now: d
 
 
 async def go_on(tx: Transaction, schedule_id: UUID, target: dict[str, str], at: datetime | None) -> None:
-    """Keep where an export goes on, `at` that moment; None: at its next time."""
+    """Store where an export continues, and when (`at`; None: at its next scheduled time)."""
     values: NewRow = {"sealed_target": seal_json(tx.keyring, target, SCHEDULE_TARGET.of(schedule_id))}
     if at is not None:
         values["next_at"] = at

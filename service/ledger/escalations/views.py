@@ -77,7 +77,7 @@ async def listed(
 
 
 def _alone(tx: Transaction, wanted: Wanted, now: datetime, scope: Scope) -> list[ColumnElement[bool]]:
-    """Whoever sees no incidents sees what they gather of theirs one by one."""
+    """Callers who see no incidents see the escalations of theirs one by one."""
     found = [*_filtered(escalations.c, wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
     return [*found, escalations.c.incident_id.is_(None)] if scope.has_incidents else found
 
@@ -113,7 +113,7 @@ def _line(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> Escalation
 
 
 def _people(keyring: Keyring, row: Any) -> tuple[str, str]:
-    """Whom the order is for, and who handles it; nobody of an order that does not open."""
+    """The order's customer and assignee; empty where the order does not open."""
     if row.sealed_state is None:
         return "", ""
     try:

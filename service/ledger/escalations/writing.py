@@ -67,7 +67,7 @@ async def write(
 
 
 async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change]:
-    """What a clock raised goes on with the trace of the newest event that told somebody of its order."""
+    """An escalation raised by a clock continues the trace of the newest event that sent a message about its order."""
     without = {c.order.id for c in changes if not c.traceparent and c.step.escalation.clocks}
     if not without:
         return changes
@@ -82,7 +82,7 @@ async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change
 
 
 async def serialise(tx: Transaction) -> None:
-    """One after the other: whoever writes escalations, incidents or lines of the stream."""
+    """Serialises writers of escalations, incidents and stream lines."""
     if tx.dialect.name == "postgresql":
         await tx.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
 
@@ -159,7 +159,7 @@ def announcement(
     now: datetime,
     said: Mapping[str, str] | None = None,
 ) -> list[OutboxMessage]:
-    """One message for the exchange, and one for each way to whoever is to be called; these also get what is `said`."""
+    """One message for the exchange, and one for each endpoint to call; only the latter contain what is `said`."""
     data = event.data
     held: datetime | None = None
     if team.quiet is not None and data.severity != "critical":

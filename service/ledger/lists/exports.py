@@ -52,7 +52,7 @@ async def orders_grown(
 
 
 async def reachable(tx: Transaction, workflow: Workflow, order: Order, audience: str) -> list[str]:
-    """Where the people of an audience get mail, or of the one that stands in for it; nobody who wants none."""
+    """Mail addresses of an audience, or of its fallback, without those who opted out."""
     people = order.people(audience) or order.people(workflow.audience_fallback.get(audience, ""))
     addresses = list(dict.fromkeys(p.email for p in people if p.email and p.wants("email")))
     silent = {s.address for s in await suppressed(tx, set(addresses)) if s.channel == "email"}

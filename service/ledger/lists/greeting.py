@@ -11,6 +11,6 @@ from service.ledger.lists.tables import list_rows
 
 
 async def greeted(tx: Transaction, row_ids: Collection[UUID]) -> None:
-    """Nobody waits in these rows any more."""
+    """These rows have no one left to greet."""
     if row_ids:
         await tx.execute(update(list_rows).where(list_rows.c.id.in_(padded(row_ids))).values(asks=False))

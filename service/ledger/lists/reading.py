@@ -54,7 +54,7 @@ async def page(
     since: datetime | None = None,
     before: datetime | None = None,
 ) -> list[StoredRow]:
-    """Up to so many rows that follow `after`; those that were added from `since` on, and before `before`."""
+    """A page of rows that follow `after`, added at or after `since` and before `before`."""
     query = _rows().where(list_rows.c.order_id == order_id, list_rows.c.list == name)
     if after is not None:
         query = query.where(list_rows.c.id > after)

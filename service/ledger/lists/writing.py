@@ -113,7 +113,7 @@ def batch_row(
 
 
 async def begin(tx: Transaction, row: Mapping[str, Any]) -> None:
-    """Rows begin to be stored; nobody sees them before an event takes them. Raises AlreadyThere."""
+    """Begin to store rows; they stay invisible until an event takes them. Raises AlreadyThere."""
     await tx.execute(list_batches.insert().values(**row))
 
 
@@ -247,7 +247,7 @@ async def remember(
 
 
 async def remembered(tx: Transaction, whose: Sequence[str], header: Sequence[str]) -> dict[str, str]:
-    """How a file with this header was mapped before; empty where nobody ever said."""
+    """How a file with this header was mapped before; empty if never."""
     key = _mapping_key(tx.keyring, whose, header)
     row = (await tx.execute(select(list_mappings).where(list_mappings.c.key == key))).one_or_none()
     return (

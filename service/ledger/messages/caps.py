@@ -92,7 +92,7 @@ def _fits(most: int, taken: int, codes: int, *, is_code: bool) -> bool:
 
 
 def is_near(most: int, taken: int) -> bool:
-    """Whether four fifths are used, so that somebody should know before the cap bites."""
+    """Whether 80 % is used: time to warn, before the cap stops messages."""
     return taken * CODES_SHARE >= most * (CODES_SHARE - 1)
 
 
@@ -167,7 +167,7 @@ async def marked(tx: Transaction, marks: Iterable[bytes], now: datetime) -> set[
 
 
 async def is_first_today(tx: Transaction, mark: bytes, now: datetime) -> bool:
-    """Whether nobody set this mark before on this day; sets it."""
+    """Set this mark for the day; returns whether it was not set before."""
     insert = dialect_insert(tx)
     statement = insert(send_counts).values(scope=mark, day=day_of(now), n=1).on_conflict_do_nothing()
     return int((await tx.execute(statement)).rowcount) == 1

@@ -38,7 +38,7 @@ class Spent(Struct, frozen=True):
     told: Decimal
 
     def cost(self, prices: Prices) -> Decimal:
-        """What providers told, and the price list for the rest."""
+        """Costs as providers reported them, and by the price list otherwise."""
         return self.told + prices.per_part(self.channel, self.country) * self.untold
 
 

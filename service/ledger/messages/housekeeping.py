@@ -101,7 +101,7 @@ class UnknownMessage(Struct, frozen=True):
 
 
 async def claim_unknown(tx: Transaction, now: datetime, limit: int) -> list[UnknownMessage]:
-    """Unanswered sends whose waiting time is over: ours to settle for a while, then whoever comes next."""
+    """Unanswered sends that are due to be settled: leased to this process for a while."""
     due = (
         select(messages.c.id)
         .where(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now)

@@ -86,7 +86,7 @@ _REST: Final = (
 
 
 async def still_leased(tx: Transaction, tokens: Mapping[UUID, int]) -> set[UUID]:
-    """Those of these messages that are leased under the token given: by whoever knows it."""
+    """Those of these messages that are still leased under the given token."""
     query = select(messages.c.id, messages.c.fencing_token).where(
         messages.c.id.in_(padded(sorted(tokens))), messages.c.state == "sending"
     )

@@ -80,7 +80,7 @@ async def add(tx: Transaction, writes: Writes, messages: Iterable[OutboxMessage]
 
 
 def parcelled(messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
-    """The same, those that go one way together; of each nothing may be said but key, id and body."""
+    """The same messages, grouped by destination into parcels; each may consist of key, id and body only."""
     ways: dict[Destination, list[OutboxMessage]] = {}
     for m in messages:
         ways.setdefault(destination_of(m.exchange, m.routing_key), []).append(m)
@@ -126,7 +126,7 @@ def _last_held(messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
 
 
 async def _postpone(tx: Transaction, message: OutboxMessage) -> None:
-    """What is held about the same thing, and nobody has claimed since, is not to be said any more."""
+    """Drop held messages about the same subject that nothing has claimed since."""
     await tx.execute(
         delete(outbox).where(
             outbox.c.lane == message.lane,
@@ -185,7 +185,7 @@ _IS_PARCEL: Final = outbox.c.leased_until == parcels.LEASED_FOR_EVER
 
 
 def _leased(until: datetime | None) -> dict[str, ColumnElement[datetime]]:
-    """A parcel's lease stands where no release looks that knows no parcels."""
+    """The lease of a parcel is kept where releases without parcels do not look."""
     moment = literal(until, outbox.c.leased_until.type)
     return {
         "leased_until": case((_IS_PARCEL, outbox.c.leased_until), else_=moment),
@@ -215,7 +215,7 @@ def _goes(destination: Destination) -> ColumnElement[bool]:
 
 
 async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) -> set[UUID]:
-    """Those of these messages whose lease ends exactly then: the lease of whoever chose that moment."""
+    """Those of these messages whose lease ends at exactly that moment, which identifies the process that set it."""
     ours = or_(outbox.c.leased_until == until, and_(_IS_PARCEL, outbox.c.held_until == until))
     query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), ours)
     return set((await tx.execute(query)).scalars())
@@ -229,7 +229,7 @@ async def done(tx: Transaction, ids: Iterable[UUID]) -> None:
 
 
 async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
-    """These could not be published; whoever comes after `until` may try."""
+    """These could not be published; any process may try again after `until`."""
     wanted = padded(ids)
     if wanted:
         leased = {**_leased(until), "lease_owner": None, "attempts": outbox.c.attempts + 1}
@@ -242,7 +242,7 @@ async def keep(tx: Transaction, row: UUID, messages: Iterable[OutboxMessage]) ->
 
 
 async def take_over(tx: Transaction, owners: Collection[int]) -> int:
-    """What dead processes were publishing: whoever comes next may; returns how many."""
+    """Release what dead processes were publishing; returns how many messages."""
     theirs = outbox.c.lease_owner.in_(sorted(owners))
     result = await tx.execute(update(outbox).where(theirs).values(**_leased(None), lease_owner=None))
     return int(result.rowcount)

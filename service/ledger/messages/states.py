@@ -1,4 +1,4 @@
-"""Messages as they stand: locked for news of them, and written back with a line of history."""
+"""The state of messages: locked for an update, and written back with a line of history."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -149,7 +149,7 @@ _BUSY_LANES: Final = (
 
 
 def let_ahead(writes: Writes, lanes: Iterable[bytes], now: datetime) -> None:
-    """Codes came into these lanes: what waits there goes as early as they do, so that no code waits behind a flood."""
+    """Move everything in lanes with new codes up to the codes' turn, so that no code waits behind a flood."""
     wanted = sorted(set(lanes))
     if wanted:
         last_code = last_turn(now, codes_only=True)
@@ -228,7 +228,7 @@ async def settle_places(tx: Transaction, changed: Sequence[Message], before: Map
 
 
 def _line(n: Message, now: datetime, heard: Heard | None) -> str:
-    """What became of a message, with what its order heard of it."""
+    """A message's outcome, and what its order knows of it."""
     cause = {"n": heard.timeline_n, "drop": heard.drop_address} if heard else {}
     return history_line(n.state, now, n.error, provider=n.provider, code=n.error_code, **cause)
 

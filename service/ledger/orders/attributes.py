@@ -133,7 +133,7 @@ async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: 
 async def _index(
     tx: Transaction, workflows: Mapping[str, Workflow], wanted: list[UUID], span: tuple[UUID, UUID]
 ) -> None:
-    """Under the lock of the orders, so that nobody changes one meanwhile."""
+    """Under the lock of the orders, so that none changes meanwhile."""
     known = await lock_by_id(tx, wanted)
     by_value = {o.id: digests_of(tx.keyring, workflows[o.workflow], o.attributes) for o in known.values()}
     by_party = {o.id: party_digests(tx.keyring, o) for o in known.values()}

@@ -59,7 +59,7 @@ class Changes:
         targets: Mapping[str, int] | None = None,
         current: Mapping[str, Workflow] | None = None,
     ) -> None:
-        """`current`: the packs in use, by which lists are filtered, whatever pack an order goes on by."""
+        """`current`: the packs in use, by which lists are filtered, whatever version an order has."""
         self._keyring = keyring
         self._targets = targets or {}
         self._current = current or {}
@@ -148,7 +148,7 @@ class Changes:
             self.send(OutboxMessage(CLOCKS, key, event.id, msgspec.json.encode(event)))
 
     def _talk(self, before: Order | None, decision: Decision) -> None:
-        """What was said: kept, and told to the order system, without its words."""
+        """Replies: stored, and published to the order system without their text."""
         order = decision.order
         for said in decision.replies:
             self._said.append(conversation_rows.reply_row(self._keyring, order.id, said))
@@ -223,7 +223,7 @@ class Changes:
         return order_id in self._new
 
     def decided(self, order_id: UUID) -> tuple[Workflow, Order]:
-        """An order as it ends up in this commit, and the pack that it goes by."""
+        """An order after this commit, and its pack."""
         return self._new.get(order_id) or self._changed[order_id]
 
     def count(self) -> None:

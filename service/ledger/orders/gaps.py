@@ -17,7 +17,7 @@ _LINE: Final = (timeline.c.n, timeline.c.at, timeline.c.kind, timeline.c.sealed_
 
 
 class Beginless(Struct, frozen=True):
-    """An order that nobody told us the beginning of. `at`: when the first event that we know of happened."""
+    """An order whose first event we never received. `at`: when the first known event happened."""
 
     workflow: str
     order_id: str

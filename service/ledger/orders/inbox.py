@@ -40,7 +40,7 @@ class Recorded(Struct, frozen=True):
 
 
 class Seen(Struct, frozen=True):
-    """What became of an event, how often work on it was begun, and what it said (None: not known)."""
+    """The outcome of an event, the number of attempts, and its content (None: not known)."""
 
     outcome: str
     reason: str = ""
@@ -64,7 +64,7 @@ async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
 
 
 async def take_first(tx: Transaction, key: bytes, now: datetime) -> bool:
-    """Write down that what has this key is taken; whether nobody had. Who comes second waits for the first's commit."""
+    """Record the event's key; returns whether it is new. A second writer waits for the first one's commit."""
     row = {"key": key, "received_at": now, "outcome": "accepted"}
     done = await tx.execute(dialect_insert(tx)(inbox).values(row).on_conflict_do_nothing())
     return bool(done.rowcount)
@@ -104,5 +104,5 @@ async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) 
 
 
 async def forget(tx: Transaction, before: datetime) -> None:
-    """Let go of events that nobody can still be repeating."""
+    """Delete events that are too old to be repeated."""
     await tx.execute(inbox.delete().where(inbox.c.received_at < before))

@@ -146,7 +146,7 @@ def _measured(
 
 
 async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit]]) -> MeasureShown:
-    """How often each value comes, the most frequent first: of the orders as they are now, so of nobody erased."""
+    """How often each value occurs, most frequent first, in the orders as they are now, so without erased people."""
     entered = [order_id for order_id, life in lives.items() if any(v.status in m.start for v in life)]
     values: Counter[str] = Counter()
     for begin in range(0, len(entered), AT_ONCE):

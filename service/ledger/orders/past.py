@@ -92,7 +92,7 @@ _TURNS: Final = select(timeline).where(
 async def orders_since(
     tx: Transaction, since: datetime, workflows: Sequence[str], at_most: int | None = None
 ) -> list[UUID]:
-    """The orders of these workflows to which an event came since then, oldest first; `at_most` so many, the newest."""
+    """The orders of these workflows with an event since then, oldest first; `at_most`: only the newest ones."""
     recent = select(inbox.c.order_id).where(inbox.c.received_at >= since, inbox.c.order_id.is_not(None))
     query = select(orders.c.id).where(orders.c.id.in_(recent), orders.c.workflow.in_(workflows))
     newest = (await tx.execute(query.order_by(orders.c.id.desc()).limit(at_most))).scalars()

@@ -111,7 +111,7 @@ async def _assignees(
 async def _promises_by_assignee(
     tx: Transaction, workflow: Workflow, promised: Sequence[str], since: datetime, scope: Scope
 ) -> Sequence[Row[Any]]:
-    """Of whoever handles orders: how many `orders`, `all` promises about them, and those `broken`; the most first."""
+    """By assignee: the number of `orders`, `all` promises about them, and those `broken`; most broken first."""
     broken = func.sum(case((clocks.c.state == "breached", 1), else_=0))
     query = (
         select(
@@ -139,7 +139,7 @@ async def _promises_by_assignee(
 async def _measured(
     tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
 ) -> Mapping[str, dict[str, float | None]]:
-    """What the pack measures, such as a rating, acceptance or the time to arrival, by whoever handles the order now."""
+    """The pack's measures, such as a rating, acceptance or time to arrival, by the order's present assignee."""
     if not ids:
         return {}
     query = (

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Percentiles(Struct, frozen=True, omit_defaults=True):
-    """Seconds within which so many of a hundred were done; None where nothing was."""
+    """Percentiles in seconds; None where there is nothing to measure."""
 
     p50: float | None = None
     p90: float | None = None
@@ -14,7 +14,7 @@ class Percentiles(Struct, frozen=True, omit_defaults=True):
 
 
 class ValueCount(Struct, frozen=True):
-    """How many orders have this value; an empty one was not said."""
+    """How many orders have this value; empty: not given."""
 
     value: str
     count: int

@@ -13,7 +13,7 @@ WORST: Final = 10
 
 
 def performance_csv(m: PerformanceMetrics, *, named: bool = True) -> str:
-    """Those who handle orders, the worst first; without their names where it leaves the house."""
+    """Assignees, the worst first; without names where the table leaves the company."""
     measures = list(dict.fromkeys(name for a in m.assignees for name in a.measures))
     out = io.StringIO()
     writer = csv.writer(out)
@@ -25,7 +25,7 @@ def performance_csv(m: PerformanceMetrics, *, named: bool = True) -> str:
 
 
 def performance_text(m: PerformanceMetrics, workflow: Workflow) -> str:
-    """Promises of this week beside the last, the worst first; who is late most; how fast teams answer."""
+    """This week's promises compared with last week's, worst first; who is late most often; how fast teams respond."""
     return "\n".join(_lines(m, workflow))
 
 

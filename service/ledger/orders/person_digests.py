@@ -19,5 +19,5 @@ def person_digests(keyring: Keyring, spellings: Iterable[str]) -> list[bytes]:
 
 
 def assignee_digest(keyring: Keyring, address: str) -> bytes:
-    """Finds the orders that somebody handles or handled; lists by recipient do not look for it."""
+    """Digest for finding the orders that a person handles or handled; lists by recipient do not use it."""
     return keyring.digest("assignee", address_key(clean(address)))

@@ -16,7 +16,7 @@ from service.ledger.orders.records import StateChange
 
 
 class PersonShown(Person, frozen=True, kw_only=True):
-    """Somebody who is told. `opted_out`: the channels on which they said that they want no messages."""
+    """A recipient. `opted_out`: the channels on which they opted out."""
 
     audience: str
     opted_out: list[str]
@@ -77,7 +77,7 @@ class ClockShown(Struct, frozen=True):
 
 
 class Comment(Struct, frozen=True):
-    """What somebody left for whoever looks next."""
+    """A note for the next person who looks."""
 
     text: str
     by: str
@@ -142,7 +142,7 @@ class IncidentShown(Struct, frozen=True):
 
 
 class NearBreach(Struct, frozen=True):
-    """A running clock that calls `team` at `due`. `warned`: it has said so already."""
+    """A running clock that calls `team` at `due`. `warned`: its warning has been sent."""
 
     id: str
     workflow: str

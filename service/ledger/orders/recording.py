@@ -26,7 +26,7 @@ def recorded_event(
 
 
 def cause_row(keyring: Keyring, before: Order, cause: Cause) -> NewRow | None:
-    """The row of a cause that has one of its own; an event stands in the inbox, a message's news in its history."""
+    """The row of a cause that is recorded by itself; an event is in the inbox, an outcome in its message's history."""
     kind = kind_of(cause)
     if not kind:
         return None

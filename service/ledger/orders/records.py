@@ -112,7 +112,7 @@ def state_of(keyring: Keyring, sealed: bytes, order_id: UUID) -> Order:
 
 
 def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> NewRow:
-    """A planned notice; its secret is sealed by itself, so that it can be erased by itself."""
+    """A planned notice; its secret is sealed separately, so that it can be erased separately."""
     return {
         "id": notice.id,
         "order_id": order_id,

@@ -1,4 +1,4 @@
-"""Orders as lists: filtered, sorted, a page at a time. Whoever is in them stays sealed; the page opens its own rows."""
+"""Lists of orders: filtered, sorted, paged. Personal data stays sealed; only the rows of a page are opened."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -132,7 +132,7 @@ async def latest_workflow(tx: Transaction, *, scope: Scope) -> str:
 
 
 async def knows(tx: Transaction, addresses: Iterable[str], *, scope: Scope) -> bool:
-    """Whether somebody with one of these addresses is told of an order that may be seen; who sees all knows all."""
+    """Whether one of these addresses belongs to a recipient of an order within the scope; always so with full scope."""
     if scope.is_everything:
         return True
     theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(person_digests(tx.keyring, addresses)))
@@ -253,7 +253,7 @@ async def open_escalations_of(tx: Transaction, ids: Sequence[UUID], *, scope: Sc
 
 
 async def broken_since_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope) -> dict[UUID, datetime]:
-    """When the first promise was broken for which each of these orders still calls somebody."""
+    """Since when each of these orders has had a breach with an open escalation."""
     query: Select[Any] = select(escalations.c.order_id, escalations.c.due_at).where(
         escalations.c.order_id.in_(ids),
         escalations.c.state != "resolved",

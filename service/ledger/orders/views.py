@@ -87,7 +87,7 @@ def _recipients(order: Order) -> dict[str, tuple[Person, ...]]:
 
 
 def _assignee(order: Order, workflow: Workflow) -> Assignee | None:
-    """Whoever handles it, from the status on in which people may know."""
+    """The assignee, from the status on in which they may be shown."""
     if order.assignee is None or order.status not in workflow.contact_from:
         return None
     return structs.replace(order.assignee, former=())
@@ -98,7 +98,7 @@ def _parts(order: Order, known: Mapping[str, Workflow], scope: Scope) -> list[Pa
 
 
 def _is_seen(scope: Scope, workflow: str) -> bool:
-    """Whether an order's part, or its whole, may be named to whoever sees the order."""
+    """Whether a part or the whole may be named to a viewer of the order."""
     return scope.is_of_workflows and scope.has_workflow(workflow)
 
 
@@ -133,7 +133,7 @@ def _addresses(order: Order, workflow: Workflow) -> set[str]:
 
 
 def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> list[PersonShown]:
-    """Everybody who is told, with the channels on which they said that they want no messages."""
+    """All recipients, with the channels on which they opted out."""
     unwanted = {(s.channel, s.address) for s in silent if not s.why.startswith(BOUNCED)}
 
     def opted_out(person: Person) -> list[str]:
@@ -154,7 +154,7 @@ def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> l
 
 
 async def changes_since(tx: Transaction, order_id: UUID, version: int, *, scope: Scope) -> list[JsonObject]:
-    """The lines that the order's timeline has grown by since it was so long."""
+    """The lines added to the order's timeline since it had that length."""
     return [line for n, line in await _lines(tx, order_id, scope) if n > version]
 
 

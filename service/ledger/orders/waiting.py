@@ -27,7 +27,7 @@ _MOST_DOUBLINGS: Final = 6
 
 
 class Waiting(Struct, frozen=True):
-    """An event that waits until then at most. `looks`: how often its whole was looked for; `plain`: as it came."""
+    """An event that waits until then at most. `looks`: how often its whole was looked up; `plain`: as received."""
 
     id: UUID
     key: bytes
@@ -126,7 +126,7 @@ async def opened_of(tx: Transaction, order: bytes) -> list[Waiting]:
 
 
 async def put_off(tx: Transaction, order: bytes, now: datetime) -> None:
-    """This order's events cannot be decided now: they are looked at again later, and keep up nobody else."""
+    """This order's events cannot be decided now: they are retried later, and block no others."""
     query = update(waiting_events).where(waiting_events.c.order_digest == order)
     await tx.execute(query.values(look_at=now + LONGEST_BETWEEN_LOOKS))
 
@@ -156,7 +156,7 @@ async def opened(tx: Transaction) -> list[bytes]:
 
 
 async def forget(tx: Transaction, names: Callable[[bytes], bool]) -> int:
-    """Drop what waits and names somebody; how many. What does not open names nobody whom we could tell."""
+    """Drop waiting events that name this person; returns how many. Events that do not open cannot be searched."""
     gone = []
     for row in (await tx.execute(select(waiting_events))).all():
         try:

@@ -58,7 +58,7 @@ def _digests(keyring: Keyring, addresses: Iterable[str]) -> list[bytes]:
 
 
 async def orders_of_people(tx: Transaction, addresses: Iterable[str]) -> list[OrderRef]:
-    """Every order in which somebody with one of these addresses takes part, or did."""
+    """Every order in which a person with one of these addresses takes or took part."""
     theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(tx.keyring, addresses)))
     query = select(orders.c.workflow, orders.c.order_id).where(orders.c.id.in_(theirs)).order_by(orders.c.id)
     return [OrderRef(row.workflow, row.order_id) for row in await tx.execute(query)]
@@ -76,12 +76,12 @@ def orders_of_person(keyring: Keyring, address: str) -> Select[tuple[UUID]]:
 
 
 def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[UUID]]:
-    """Of the orders in which they are told something, or which they handle."""
+    """Ids of the orders of which they are a recipient or the assignee."""
     return select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(keyring, addresses)))
 
 
 async def old_orders(tx: Transaction, before: datetime, limit: int) -> list[OrderRef]:
-    """Ended orders that nobody touched since, and that still know somebody; a part and its whole only both ended."""
+    """Ended orders, unchanged since then, that still hold personal data; parts and wholes once both have ended."""
     other = orders.alias("other")
     whole = and_(other.c.workflow == orders.c.parent_workflow, other.c.order_id == orders.c.parent_order_id)
     parts = and_(other.c.parent_workflow == orders.c.workflow, other.c.parent_order_id == orders.c.order_id)
@@ -116,7 +116,7 @@ async def _locked_messages(tx: Transaction, order_id: UUID) -> Sequence[Any]:
 
 
 def sent_to_of(n: Message, region: str) -> SentTo:
-    """To whom a message goes; earlier releases kept addresses as they were written, in the pack's `region`."""
+    """The recipient of a message; earlier releases kept addresses as written, to be read in the pack's `region`."""
     channel = spec_of(n.channel)
     address = spellings(n.address, [region])[-1] if n.address and channel.field in SPELLED else n.address
     if address and channel.has_own_addresses:

@@ -1,4 +1,4 @@
-"""Forgetting what people said: in an order, and in the tray of what no order was known for."""
+"""Erasing messages from people: in an order, and those in the tray without an order."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ from service.ledger.orders.records import seal_json
 
 
 async def erase_words(tx: Transaction, order_id: UUID, traces: Traces | None) -> int:
-    """Blank what this person (None: everybody) said in the order, and what names them; how much that was."""
+    """Blank this person's (None: everybody's) messages in the order, and what names them; returns how many."""
     rows = (await tx.execute(select(replies).where(replies.c.order_id == order_id))).all()
     theirs = set(person_digests(tx.keyring, traces.addresses)) if traces else set()
     gone = [r for r in rows if traces is None or r.person in theirs or _names(tx.keyring, r, traces)]
@@ -41,12 +41,12 @@ async def _blank(tx: Transaction, rows: Sequence[Any]) -> None:
 
 
 async def drop_unmatched(tx: Transaction, addresses: Iterable[str]) -> int:
-    """Let go of what they said that no order was known for."""
+    """Delete their messages without a known order."""
     theirs = replies.c.person.in_(person_digests(tx.keyring, addresses))
     return int((await tx.execute(delete(replies).where(replies.c.order_id.is_(None), theirs))).rowcount)
 
 
 async def forget_unmatched(tx: Transaction, before: datetime) -> int:
-    """Let go of what nobody gave to an order in all that time."""
+    """Delete messages that were not assigned to an order in that time."""
     old = delete(replies).where(replies.c.order_id.is_(None), replies.c.at < before)
     return int((await tx.execute(old)).rowcount)

@@ -30,14 +30,14 @@ from service.ledger.people.recorded_of_person import PersonSaid, said_of
 
 
 class PersonRole(Person, frozen=True, kw_only=True):
-    """How the person takes part in an order. `role`: of whoever handles it; `former`: addresses of before."""
+    """How the person takes part in an order. `role`: if they are the assignee; `former`: earlier addresses."""
 
     audience: str
     role: str = ""
 
 
 class OptOut(Struct, frozen=True):
-    """Nothing goes to this address over this channel."""
+    """A suppressed address on a channel."""
 
     channel: str
     address: str
@@ -57,7 +57,7 @@ class Preferences(Struct, frozen=True):
 
 
 class ReportWanted(Struct, frozen=True):
-    """A report that goes to one of their addresses."""
+    """A report that is mailed to one of their addresses."""
 
     workflow: str
     report: str
@@ -99,7 +99,7 @@ class PersonMessage(Struct):
 
 
 class PersonWords(Struct):
-    """One thing that the person said. `reply`: what it meant by the workflow's name; null: a person had to read it."""
+    """A message from the person. `reply`: the workflow's reply that it matched; null: an agent had to read it."""
 
     at: datetime
     channel: str

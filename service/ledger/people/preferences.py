@@ -21,7 +21,7 @@ def _digest(keyring: Keyring, address: str) -> bytes:
 
 
 async def keep(tx: Transaction, addresses: Iterable[str], wishes: Wishes, now: datetime) -> None:
-    """This holds from now on for whoever has one of these addresses."""
+    """Store these preferences for all of these addresses."""
     digests = {_digest(tx.keyring, a) for a in addresses}
     rows = [
         {"digest": d, "at": now, "sealed_wishes": seal_json(tx.keyring, wishes, PREFERENCE_WISHES.of(d))}

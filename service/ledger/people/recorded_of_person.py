@@ -1,4 +1,4 @@
-"""What recorded events said of one person: as it came, before later events changed it."""
+"""A person's data in recorded events, as received, before later events changed it."""
 
 from collections.abc import Iterator, Set
 from datetime import datetime
@@ -19,7 +19,7 @@ from service.ledger.orders.tables import INBOX_EVENT, inbox
 
 
 class PersonSaid(Struct):
-    """What one event said of the person. `roles`: how they took part, and how they could be reached there."""
+    """A person's data in one event. `roles`: how they took part, with their addresses."""
 
     workflow: str
     order_id: str

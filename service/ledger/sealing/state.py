@@ -57,7 +57,7 @@ class KeyState(Struct, frozen=True):
 async def settle_keys(
     tx: Transaction,
 ) -> KeyState:
-    """Do as the ledger says; a new ledger, or one from before the root key, is told first. Raises WrongKey."""
+    """Use the ledger's key state; initialise it in a new ledger, or in one older than the root key. Raises WrongKey."""
     known = await _known(tx)
     if ROOT not in known:
         is_new = FINGERPRINT not in known and (await tx.execute(select(orders.c.id).limit(1))).first() is None
@@ -127,13 +127,13 @@ async def _known(tx: Transaction) -> dict[str, str]:
 
 
 async def _locked(tx: Transaction) -> dict[str, str]:
-    """As `_known`; nobody else changes it before this transaction ends."""
+    """As `_known`, and locked until this transaction ends."""
     rows = await tx.execute(_KNOWN.order_by(meta.c.key).with_for_update())
     return {row.key: row.value for row in rows}
 
 
 def _first_state(keyring: Keyring, known: Mapping[str, str], *, is_new: bool) -> dict[str, str]:
-    """A new ledger begins bound, under a root key made by chance; an older one keeps what its digests hang on."""
+    """A new ledger starts with a random root key; an older one keeps the key that its digests depend on."""
     fingerprint = known.get(FINGERPRINT, keyring.newest)
     if fingerprint not in keyring.fingerprints:
         raise WrongKey(f"STAGEBELL_SECRET_KEY is not the one this database was written with; {_WHAT_TO_DO}")

@@ -1,4 +1,4 @@
-"""Drafts of a notice's words: one open at a time, shared by whoever writes in it; ended ones are the history."""
+"""Drafts of a notice's texts: one open draft at a time, shared by its authors; closed ones form the history."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -109,7 +109,7 @@ async def listed(tx: Transaction, wanted: WantedDrafts) -> list[Draft]:
 
 
 async def begin(tx: Transaction, draft: Draft) -> bool:
-    """Keep a new draft; False where somebody else began one for the same notice at the same moment."""
+    """Store a new draft; False if another one was begun for the same notice at the same moment."""
     await insert_missing(tx, word_drafts, [_row(tx, draft)])
     found = await tx.execute(select(func.count()).where(word_drafts.c.id == draft.id))
     return bool(found.scalar_one())

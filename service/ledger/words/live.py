@@ -31,7 +31,7 @@ async def live_texts(tx: Transaction) -> list[LiveText]:
 async def put_live(
     tx: Transaction, workflow: str, texts: Mapping[str, tuple[str | None, str | None]], now: datetime
 ) -> None:
-    """From now on these count: by file, what is said and what the folder has in its place."""
+    """Make these texts live: by file, the new text and the folder's own text that it replaces."""
     rows = [
         {"workflow": workflow, "file": file, "words": said, "in_folder": stood, "at": now, "overtaken_at": None}
         for file, (said, stood) in texts.items()
