@@ -17,9 +17,9 @@ from service.clock.clock import ClockLoop
 from service.dispatch.settle import Outcome, Settler
 from service.domain.notices import Receipt
 from service.ledger.messages import tables
+from tests.integration.channels.whatsapp.test_whatsapp_window import SID, whatsapp
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import say, told
-from tests.integration.test_whatsapp_window import SID, whatsapp
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
 

@@ -29,7 +29,7 @@ from service.domain.notices import Accepted, Lookup, Message, Refused
 from service.domain.settling import settle
 from service.timekeeping import ManualTime
 from tests.support.events import NOON
-from tests.unit.test_smtp_answers import ROWS as SMTP_ROWS
+from tests.unit.channels.email.test_smtp_answers import ROWS as SMTP_ROWS
 
 ADDRESS: Final = "+919812345678"
 MESSAGE: Final = OutgoingMessage("n-1", ADDRESS, Rendered(text="Your code is 481920", title="Hello Asha"), 60, "")

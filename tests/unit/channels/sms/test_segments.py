@@ -11,7 +11,7 @@ import pytest
 from service.channels.sms.graphemes import graphemes
 from service.channels.sms.segments import measure
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "support" / "segments"
 CASES: list[tuple[str, str, int]] = json.loads((ROOT / "data" / "segments.json").read_text("ascii"))
 

@@ -11,8 +11,8 @@ import pytest
 
 from service.dispatch.breaker import OPENS_AFTER
 from service.telemetry import metrics
+from tests.integration.channels.twilio.test_two_accounts import announced, counted, is_resolved
 from tests.integration.conftest import Caller
-from tests.integration.test_two_accounts import announced, counted, is_resolved
 from tests.support.events import event
 from tests.support.providers import Mailbox, Providers
 from tests.support.relay import CLOSE, HANG, Relay
