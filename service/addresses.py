@@ -47,7 +47,7 @@ _BROKER_KNOWN: Final = (*_BROKER_TLS, "auth", "heartbeat", "timeout")
 
 
 class PostgresAddress(Struct, frozen=True):
-    """Where PostgreSQL is, and how it is spoken to. `cache`: prepared statements a connection, if it was said."""
+    """Where PostgreSQL is, and how to connect. `cache`: the number of prepared statements per connection, if given."""
 
     hosts: tuple[tuple[str, int], ...]
     user: str | None

@@ -179,7 +179,7 @@ class App(Parts):
             self.time.align(await self.ledger.now())
 
     async def _keep_aligned(self) -> None:
-        """The database's clock decides; between two looks at it, monotonic time counts."""
+        """The database's clock is authoritative; between two reads of it, the monotonic clock counts."""
         while True:
             await asyncio.sleep(ALIGN_EVERY_S)
             with contextlib.suppress(Exception):

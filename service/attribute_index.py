@@ -1,4 +1,4 @@
-"""Orders of before are found by attributes, too: indexed beside everything else when packs in use show others."""
+"""Indexes existing orders by attribute, in the background, when the packs in use show other attributes."""
 
 import asyncio
 from typing import Final

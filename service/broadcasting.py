@@ -19,7 +19,7 @@ ORDERS_AT_ONCE: Final = 50
 
 
 class Told(Struct, frozen=True):
-    """What was, or would be, told. `excluded`: how many orders were left out, by the words that say why."""
+    """What was, or would be, sent. `excluded`: how many orders were left out, by reason."""
 
     orders: int
     planned: int
@@ -29,7 +29,7 @@ class Told(Struct, frozen=True):
 
 
 class Broadcast(Struct, frozen=True):
-    """What is asked for. `per_minute`: how many orders may be told in one."""
+    """A broadcast as requested. `per_minute`: for how many orders messages may be sent in a minute."""
 
     notice: str
     by: str
@@ -49,7 +49,7 @@ async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line:
 
 
 class _Wave:
-    """Goes over the orders, and knows whom it has told."""
+    """Goes through the orders, and remembers whom it has notified."""
 
     def __init__(self, orders: Orders, asked: Broadcast) -> None:
         self._orders = orders

@@ -95,7 +95,7 @@ def _audience(
 
 
 def _as_known(p: PersonGiven, known: Sequence[Person]) -> PersonGiven:
-    """Written nationally and without a country, a number is that of whoever is known by it in their own country."""
+    """A national number without a country matches people who are known by it in their own country."""
     changes: dict[str, str] = {}
     for field in ("phone", "whatsapp"):
         text = getattr(p, field)

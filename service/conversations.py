@@ -1,4 +1,4 @@
-"""What people say to us, the one way through: kept once, given to the order that is meant, decided by it."""
+"""Incoming messages: stored once, assigned to the order that they concern, and decided there."""
 
 import re
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def legible(text: str, longest: int) -> str:
-    """What somebody wrote, without control characters but line ends, cut to so many characters."""
+    """The text without control characters other than line ends, cut to the limit."""
     return _CONTROL.sub(" ", text.replace("\r\n", "\n")).strip()[:longest]
 
 
 def with_files(words: str, count: int) -> str:
-    """What somebody wrote, and that files came with it, which are not kept: a word beside them is not all of it."""
+    """The text, with a note that files came with it, which are not stored."""
     files = f"[{count} file{'' if count == 1 else 's'}, not kept]" if count else ""
     return "\n".join(filter(None, (words, files))) or WITHOUT_WORDS
 
@@ -70,7 +70,7 @@ class IncomingReply(Struct, frozen=True):
 
 
 async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
-    """Keep what was said and do what it means, in one commit; None where it was taken before, or is not to be kept."""
+    """Store the message and decide what it means, in one commit; None if it is a duplicate or not to be stored."""
     key = inbox.key_of(orders.keyring, "reply", said.key)
     async with orders.unit_of_work() as u:
         found = Found(said.order_id) if said.order_id else None
@@ -124,7 +124,7 @@ async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
 async def move(
     orders: Orders, reply_id: UUID, to: OrderRef, by: str, audit: Sequence[AuditLine], *, scope: Scope
 ) -> ReceivedReply:
-    """Give what was said to the order that it is about, where it is decided anew; raises NoSuchOrder, Rejection."""
+    """Assign the message to its order, where it is decided again; raises NoSuchOrder, Rejection."""
     async with orders.unit_of_work() as u:
         row = await reading.find_reply(u.tx, reply_id, scope=scope)
         if row is None:

@@ -1,4 +1,4 @@
-"""The packs that orders under way began on, fetched from the ledger by whoever goes on with such an order."""
+"""Earlier versions of packs, loaded from the ledger when an order that began on one continues."""
 
 from collections.abc import Iterable
 

@@ -80,7 +80,7 @@ async def erase_person(
 
 
 async def _look(orders: Orders, known_as: Sequence[str]) -> _Known:
-    """Where the person is known, and by what else; nothing is changed."""
+    """Where the person is known, and under which other addresses; changes nothing."""
     traces = Traces(frozenset(known_as))
     async with orders.ledger.reading() as tx:
         names = await orders_of_people(tx, known_as)
@@ -134,7 +134,7 @@ def _kept(opted_out: int, elsewhere: int, orders: int) -> list[Kept]:
 
 
 async def erase_order(orders: Orders, name: OrderRef, addresses: Iterable[str] | None) -> Counter[str]:
-    """Forget whoever has these addresses (None: everybody) in one order; how much went, by kind."""
+    """Erase the person with these addresses (None: everybody) from one order; returns counts by kind."""
     async with orders.unit_of_work() as u:
         await u.lock([name])
         if (stored := u.order(name)) is None:

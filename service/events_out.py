@@ -206,7 +206,7 @@ def of_message(n: Message, workflow: str, order_id: str, at: datetime) -> CloudE
 
 
 def of_reply(said: ReceivedReply, order: Order) -> CloudEvent[ReplyData]:
-    """The event of something that somebody of the order said."""
+    """The event for a reply from somebody of the order."""
     return CloudEvent(
         id=str(said.id),
         type="customer.replied",

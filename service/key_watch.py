@@ -83,7 +83,7 @@ class KeyWatch:
                 await begin_bound(tx)
 
     async def close(self) -> None:
-        """Say that this process ends, so that nobody waits for it."""
+        """Announce that this process ends, so that others do not wait for it."""
         with contextlib.suppress(Exception):
             async with self._ledger.transaction() as tx:
                 await key_processes.unsay(tx, self._name)

@@ -197,7 +197,7 @@ class Keyring:
         return tuple(key.fingerprint for key in self._keys.values())
 
     def subkey(self, purpose: str) -> str:
-        """A key for a library that signs by itself; it outlives a change of SECRET_KEY."""
+        """A key for a library that does its own signing; it survives a change of SECRET_KEY."""
         return derive(self._root, purpose).hex()
 
     def session_keys(self, purpose: str) -> list[str]:

@@ -42,12 +42,12 @@ def is_answer(text: str) -> bool:
 
 
 def _is_one_of(said: str, words: frozenset[str]) -> bool:
-    """The word, with blanks in it or without, or said again and again."""
+    """The word, with or without spaces inside, or repeated."""
     return said.replace(" ", "") in words or all(part in words for part in said.split())
 
 
 def _impolite(said: str) -> str:
-    """Without politeness before and after; empty where there is nothing else."""
+    """Without polite words before and after; empty if nothing else is left."""
     before = ""
     while said != before:
         before = said

@@ -1,4 +1,4 @@
-"""Opt-outs, the one way through: kept for the person, and told in each of their open orders by a cause."""
+"""Opt-outs: stored for the person, and applied to each of their open orders by a cause."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -13,7 +13,7 @@ AT_ONCE: Final = 100
 
 
 async def stop(orders: Orders, channel: str, address: str, senders: Iterable[str], why: str) -> bool:
-    """Write to this person no more over this channel, whatever our sender; whether that is news."""
+    """Stop all messages to this person on this channel, whatever our sender; returns whether that is a change."""
 
     async def suppress(u: UnitOfWork) -> bool:
         return await suppressed.suppress(u.tx, channel, address, senders, u.now, why)
@@ -22,7 +22,7 @@ async def stop(orders: Orders, channel: str, address: str, senders: Iterable[str
 
 
 async def start(orders: Orders, channel: str, address: str, why: str) -> bool:
-    """Write to this person again; whether that is news."""
+    """Allow messages to this person again; returns whether that is a change."""
 
     async def lift(u: UnitOfWork) -> bool:
         return bool(await suppressed.lift(u.tx, channel, address))

@@ -40,7 +40,7 @@ class _Turns:
         self.urgent = 0
 
     async def one(self) -> None:
-        """Wait for a turn that nobody else has."""
+        """Wait until it is this task's turn."""
         if not self._is_given:
             self._give()
             return

@@ -83,7 +83,7 @@ class Parts:
         self._runner: Runner | None = None
 
     def _check_provider_team(self) -> None:
-        """Raises SettingsError where providers' trouble is to be told to a team that no pack has."""
+        """Raises SettingsError if PROVIDER_TEAM names a team that no pack has."""
         team = self.settings.provider_team
         if team and team not in self.teams:
             known = ", ".join(self.teams)

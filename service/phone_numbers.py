@@ -128,7 +128,7 @@ def _plain(text: str) -> str:
 
 
 def _parsed(text: str, country: str | None) -> tuple[PhoneNumber | None, str]:
-    """The number, if it may be one, and else why not."""
+    """The number if it can be one, else why not."""
     try:
         number = phonenumbers.parse(text, country)
     except NumberParseException as error:

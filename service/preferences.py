@@ -1,4 +1,4 @@
-"""What somebody wants to be sent, the one way through: kept for the person, and told in each of their open orders."""
+"""Preferences: stored for the person, and applied to each of their open orders."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from service.orders import Orders
 
 
 async def choose(orders: Orders, addresses: Collection[str], wishes: Wishes) -> None:
-    """From now on whoever has these addresses (comparably written) is told as they wish, in new orders too."""
+    """Apply a person's preferences to these (normalised) addresses from now on, in new orders too."""
     async with orders.unit_of_work() as u:
         ids = sorted({i for a in sorted(addresses) for i in await open_orders_of_person(u.tx, a)})
         refs = await u.lock_ids(ids)

@@ -48,7 +48,7 @@ class Reloader:
                 log.exception("packs.reload_failed")
 
     async def follow_words(self, stopping: asyncio.Event) -> None:
-        """Take over what is published, until stopped: at once where other processes' news are heard."""
+        """Load published texts until stopped: at once where notifications from other processes arrive."""
         await run_loop("words", partial(self._look, stopping), stopping)
 
     async def _look(self, _stopping: asyncio.Event) -> None:

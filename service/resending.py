@@ -1,4 +1,4 @@
-"""Telling again what reached nobody: found by a filter, counted beforehand or sent, many orders in a transaction."""
+"""Resending messages that reached nobody: selected by a filter, counted or sent, many orders per transaction."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -54,7 +54,7 @@ async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
 
 
 def check_roles(roles: Collection[str], known: Collection[str], broker_url: str) -> None:
-    """Raises SettingsError for roles that nobody has, or of which nothing could come."""
+    """Raises SettingsError for unknown roles, and for roles that could not work with these settings."""
     if unknown := set(roles) - set(known):
         raise SettingsError(f"--roles: unknown role {sorted(unknown)[0]!r}; known: {', '.join(known)}")
     if not roles:

@@ -18,7 +18,7 @@ LOOK_EVERY_S: Final = 0.5
 
 
 class Takeover:
-    """Runs in every process: whoever is left does it, once for each of the dead."""
+    """Runs in every process: a surviving one takes over from each dead one, once."""
 
     def __init__(self, orders: Orders, channels: Collection[str]) -> None:
         self._orders = orders

@@ -59,7 +59,7 @@ class ManualTime:
         return self._now
 
     def move_to(self, moment: datetime) -> None:
-        """Jump, and wake whoever waits."""
+        """Jump, and wake all waiting tasks."""
         self._now = moment
         self._moved.set()
         self._moved = asyncio.Event()

@@ -85,7 +85,7 @@ class UnitOfWork:
         return {order.id: order.ref for order in found.values()}
 
     async def lock_due(self, limit: int) -> list[Order]:
-        """Lock up to so many orders that are to be woken now, longest due first; others' are left to them."""
+        """Lock orders that are due, up to the limit, longest due first; those locked by others are skipped."""
         due = await lock_due(self.tx, self.now, limit)
         await self._hold(due)
         return due
@@ -105,7 +105,7 @@ class UnitOfWork:
         return order is not None and await sees(self.tx, order, scope)
 
     def addresses(self, ref: OrderRef, *channels: str) -> frozenset[str]:
-        """Where the people of this locked order are reached by these channels, whoever handles it too; all if none."""
+        """Addresses of this locked order's people, assignee included, on these channels; on all if none are given."""
         order = self._orders.get(ref)
         pack = self._packs.find(ref.workflow, order.version if order else "")
         if order is None or pack is None:
@@ -165,7 +165,7 @@ class UnitOfWork:
         return self._changes
 
     async def write(self) -> None:
-        """Write now what was decided, for what has to follow it within the transaction; leaving does it else."""
+        """Write the decisions now, for what must follow within the transaction; otherwise leaving the unit does it."""
         self._is_written = True
         await self._changes.write(self.tx, self._wakeups.origin)
 
@@ -175,6 +175,6 @@ class UnitOfWork:
             await self.write()
 
     def committed(self, but: frozenset[str]) -> None:
-        """After the commit: count what was done, and wake whoever has work by it."""
+        """After the commit: count what was done, and wake the loops that have work."""
         self._changes.count()
         self._wakeups.wake(self._changes.woken - but)

@@ -36,7 +36,7 @@ class HttpRefusal(Exception):
 
     @property
     def json(self) -> JsonObject:
-        """The body, if it is a JSON object; else an empty one."""
+        """The body if it is a JSON object, else an empty object."""
         return json_object(self.text)
 
 

@@ -28,7 +28,7 @@ class HttpAnswer(Struct, frozen=True):
 
 
 class HttpClient:
-    """Kept connections to one provider; whoever made it closes it."""
+    """A pool of connections to one provider; its creator closes it."""
 
     def __init__(self, connections: int, timeout_s: float) -> None:
         """`timeout_s`: what a whole request may take, in seconds; connecting has half of it at most.

@@ -77,19 +77,19 @@ class Medium:
         return Rendered(text="\n\n".join(part.text for part in parts))
 
     def problem(self, rendered: Rendered) -> str:
-        """Why `stagebell check` refuses a template that renders so, said of the template; empty: it is fine."""
+        """Why `stagebell check` refuses a template that renders like this; empty: it is fine."""
         return "" if rendered.text else "is empty"
 
     def remark(self, rendered: Rendered) -> str:
-        """What makes this message dearer than it need be, said of the message; empty: nothing."""
+        """Why this message costs more than necessary; empty: it does not."""
         return ""
 
     def parts(self, rendered: Rendered) -> int:
-        """Of how many parts that are paid for the message is made; 0 where nobody counts."""
+        """The number of parts that the message is billed as; 0 where parts do not apply."""
         return 0
 
     def paid_parts(self, rendered: Rendered) -> int:
-        """By how many parts it is paid: one where nobody counts."""
+        """The number of parts that it is billed as; 1 where parts do not apply."""
         return max(1, self.parts(rendered))
 
 

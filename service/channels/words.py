@@ -1,4 +1,4 @@
-"""What a provider says when it turns us away, made fit to be shown to people: short, clean, nobody's data in it."""
+"""A provider's error text made fit for display: short, clean, without personal data."""
 
 import re
 from typing import Final

@@ -97,7 +97,7 @@ async def drop(numbers: Sequence[int], *, everything: bool) -> int:
 
 
 def _is_said(numbers: Sequence[int], everything: bool) -> bool:
-    """Whether it is said which letters are meant, in one way."""
+    """Whether the dead letters are selected in exactly one way."""
     if bool(numbers) != everything and all(n >= 1 for n in numbers):
         return True
     typer.echo("name the letters by their numbers in `dead list`, or say --all", err=True)

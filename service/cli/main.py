@@ -266,7 +266,7 @@ def keys_create(
         ),
     ] = None,
 ) -> None:
-    """Create an API key. It is printed once, on a line of its own at the end."""
+    """Create an API key. It is printed once, alone on the last line."""
     from service.cli.running import create_key
 
     sys.exit(run_async(create_key(role, name, scope or ())))

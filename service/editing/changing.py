@@ -25,7 +25,7 @@ Line = Callable[[Draft], AuditLine]
 
 
 class Conflict(Exception):
-    """Somebody else was faster. `theirs`: by file, what stands there now."""
+    """Somebody else changed the texts first. `theirs`: by file, the present text."""
 
     def __init__(self, reason: str, theirs: Mapping[str, TextChange] | None = None) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class NoSuchDraft(Exception):
 
 
 class Written(Struct, frozen=True):
-    """A text as somebody wants it. `seen`: the mark (`mark_of`) of what stood there when they began."""
+    """A changed text. `seen`: the mark (`mark_of`) of the text that the author started from."""
 
     text: str | None
     seen: str
@@ -190,7 +190,7 @@ def _same(name: str, others: tuple[str, ...]) -> bool:
 def _merged(
     pack: Pack, draft: Draft, written: Mapping[str, Written], by: str
 ) -> tuple[dict[str, TextChange], list[str]]:
-    """The draft's texts with these, and which of them are other than they were; raises Conflict."""
+    """The draft's texts including these, and which of them changed; raises Conflict."""
     texts, changed, theirs = dict(draft.said.texts), [], {}
     for file, wanted in written.items():
         live = pack.templates.text_of(file)

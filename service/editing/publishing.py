@@ -18,7 +18,7 @@ Kept = Literal["ledger", "folder"]
 
 
 class Publisher:
-    """Makes words live. `take_over`: has this process use them, before whoever published is answered."""
+    """Makes texts live. `take_over`: makes this process use them, before the publisher gets a response."""
 
     def __init__(self, orders: Orders, kept: Kept, take_over: Callable[[], Awaitable[bool]]) -> None:
         self._orders = orders

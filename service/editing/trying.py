@@ -38,7 +38,7 @@ class TextProblem(Struct, frozen=True):
 
 
 class Seen(Struct, frozen=True):
-    """A text as its reader sees it. `segments`: 0 where nobody counts. `each`: its cost, where prices are known."""
+    """A text as its reader sees it. `segments`: 0 where they do not apply. `each`: its cost, where prices are known."""
 
     title: str = ""
     text: str = ""
@@ -80,7 +80,7 @@ def problems_in(pack: Pack, notice: str, texts: Mapping[str, str | None]) -> dic
 
 
 def seen(pack: Pack, notice: str, places: Iterable[TextPlace], reading: Reading) -> dict[str, Seen]:
-    """How each of these texts looks to its reader; those that are not there are left out."""
+    """How each of these texts looks to its reader; missing ones are left out."""
     there = [place for place in places if pack.templates.text_of(place.file) is not None]
     with within_time(WITHIN_S):
         return {place.file: _seen(pack, notice, place, reading) for place in there}
@@ -122,7 +122,7 @@ def _seen(pack: Pack, notice: str, place: TextPlace, reading: Reading) -> Seen:
 
 
 def _remark(dear: str, rendered: Rendered) -> str:
-    """What else whoever writes should know."""
+    """What else the author should know."""
     approved = (
         f"outside a conversation WhatsApp says its approved template {rendered.content_sid}, whatever stands here"
         if rendered.content_sid

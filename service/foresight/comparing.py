@@ -42,7 +42,7 @@ class OrderDifference(Struct, frozen=True, omit_defaults=True):
 
 
 class MessagesCompared(Struct):
-    """How many messages would come besides, fall away, come otherwise, and come as they came."""
+    """How many messages would be added, removed, changed, and stay the same."""
 
     added: int = 0
     removed: int = 0
@@ -90,7 +90,7 @@ class _Words:
         return text_of(pack, life, n, self._brand)
 
     def differ(self, old: Message, new: Message) -> bool:
-        """Whether they say something else, or come at another moment."""
+        """Whether they differ in text or time."""
         if abs(_moment(new) - _moment(old)) >= SAME_MOMENT:
             return True
         alike = (old.locale, old.name, old.timezone) == (new.locale, new.name, new.timezone)

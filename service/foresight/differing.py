@@ -271,7 +271,7 @@ def _template(name: str, *workflows: Workflow) -> tuple[list[str], str]:
 
 
 def by_reader(found: Iterable[Difference]) -> dict[str, list[Difference]]:
-    """Grouped by whom they concern, those that concern nobody by name last."""
+    """Grouped by whom they concern; those that concern nobody by name last."""
     groups: dict[str, list[Difference]] = {}
     for d in sorted(found, key=lambda d: not d.whom):
         groups.setdefault(", ".join(d.whom) or "whoever works with it", []).append(d)

@@ -1,4 +1,4 @@
-"""`--fail-on`: when a back-test is to stop a change, in the words of whoever runs it: `breaches>+5%`, `cost>100`."""
+"""`--fail-on`: the condition under which a back-test fails, such as `breaches>+5%`, `cost>100`."""
 
 import operator
 import re

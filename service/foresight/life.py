@@ -46,7 +46,7 @@ class Provider(Protocol):
     """Says what becomes of messages."""
 
     def answers(self, n: Message, now: datetime) -> Sequence[Answer]:
-        """What is said of this message, asked now: the answer first, then receipts."""
+        """What the provider says of a message sent now: its response, then receipts."""
         ...
 
 
@@ -100,7 +100,7 @@ class Life:
         return decision
 
     def is_opted_out(self, _n: Message, _now: datetime) -> bool:
-        """Whether the reader wants nothing on this channel by then; nobody is known to."""
+        """Whether the reader has opted out of this channel by then; unknown here, so False."""
         return False
 
     def siblings(self, n: Message) -> tuple[Message, ...]:
@@ -170,7 +170,7 @@ class PlayedLife(Life):
 
     @property
     def next_at(self) -> datetime | None:
-        """When something happens next by itself."""
+        """When the next thing is due."""
         return min((m for m in (self.wake, self._ahead[0][0] if self._ahead else None) if m), default=None)
 
     def _next_ahead(self) -> None:

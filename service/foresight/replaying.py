@@ -37,7 +37,7 @@ class NotRecorded(Exception):
 
 
 class Step(Struct, frozen=True):
-    """One thing that happened: a cause, or news of a message. `due`: the moments at which anything was due then."""
+    """One recorded thing: a cause, or an outcome of a message. `due`: when anything was due at that time."""
 
     at: datetime
     due: frozenset[datetime]

@@ -1,4 +1,4 @@
-"""Values of a pack in words, for people who compare two of them."""
+"""Values of a pack in words, for people who compare two packs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import time, timedelta
@@ -28,7 +28,7 @@ _COUNT: Final = "visits"
 
 
 def shown(value: Any) -> str:
-    """Any value of a pack, as short as may be."""
+    """Any value of a pack, as short as possible."""
     if value is None or value in ("", (), frozenset(), {}):
         return "nothing"
     if isinstance(value, bool):
@@ -97,7 +97,7 @@ def _short(text: str) -> str:
 
 
 def notice_rule(notice: Notice, statuses: Mapping[str, Status]) -> str:
-    """Whom a notice tells, over what, and when: `customer by sms, email, on entering created`."""
+    """Whom a notice is sent to, on which channels, and when: `customer by sms, email, on entering created`."""
     by = ladder_in_words(notice.rungs) if notice.rungs else shown(notice.channels)
     return f"{shown(notice.audiences)} by {by}, {' or '.join(_occasions(notice, statuses))}"
 
@@ -116,7 +116,7 @@ def condition_in_words(condition: Condition) -> str:
 
 
 def rule_in_words(rule: PartRule) -> str:
-    """Where a whole stands by its parts: `delivered, where all delivered`."""
+    """How a whole's status follows from its parts: `delivered, where all delivered`."""
     return f"{rule.to}, where {rule.said}"
 
 
@@ -143,7 +143,7 @@ def _occasions(notice: Notice, statuses: Mapping[str, Status]) -> list[str]:
 
 
 def length_of(spec: ClockSpec) -> str:
-    """How long a clock may take; of a length that orders say, in which unit."""
+    """A clock's length; where it comes from the order, its unit."""
     unit = spec.length_from.unit if spec.length_from else None
     return length_in_words(spec) + (f", in units of {in_words(unit)}" if unit else "")
 

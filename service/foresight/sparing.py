@@ -1,4 +1,4 @@
-"""What ladders save: messages of later rungs that nobody needed, as an earlier one had reached their reader."""
+"""What ladders save: messages of later rungs that were not needed, because an earlier one reached the reader."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

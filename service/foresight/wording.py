@@ -1,4 +1,4 @@
-"""The words of messages that nobody gets: as their readers would see them, codes masked."""
+"""The texts of simulated messages: as their readers would see them, codes masked."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ def words_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> Rende
 
 
 def segments_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> int:
-    """How many parts it is paid for by: segments of an SMS, one of anything else."""
+    """The number of parts that it is billed as: segments of an SMS, 1 for anything else."""
     medium = medium_of(n.channel)
     if type(medium).parts is Medium.parts:
         return 1

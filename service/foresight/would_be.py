@@ -47,7 +47,7 @@ class WouldLife(PlayedLife):
         return n.notice, n.channel, n.address, n.audience, n.person, n.not_before, at
 
     def _plan(self, n: Message) -> None:
-        """One that was planned at the same moment before is answered as it was; another one by itself."""
+        """A message that was planned at the same moment before gets the recorded result; others a simulated one."""
         if n.state == "pending" and (twins := self._free.get(self._key(self, n))):
             self._twins[twins.popleft().id] = n.id
         else:

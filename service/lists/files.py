@@ -50,7 +50,7 @@ class CheckedRows:
         return self._digest.digest()
 
     def batches(self, size: int) -> Iterator[list[tuple[int, JsonObject]]]:
-        """All of them with their numbers, so many at a time."""
+        """All rows with their numbers, in batches."""
         self._file.seek(0)
         batch: list[tuple[int, JsonObject]] = []
         for line in self._file:

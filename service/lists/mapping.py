@@ -1,4 +1,4 @@
-"""Which column of a list each column of a file is: by name or title, as it was said, or as it was said before."""
+"""Maps a file's columns to a list's: by name or title, as given, or as given for an earlier file."""
 
 import difflib
 import re

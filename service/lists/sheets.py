@@ -142,7 +142,7 @@ class Rows:
             self._done.append(line)
 
     def _merged(self, attributes: Attributes) -> None:
-        """Of cells that are one, only the first has a value: which rows the others mean is nobody's to guess."""
+        """Of merged cells only the first has a value; which rows it is meant for cannot be known."""
         area = attributes.get("ref", "")
         first = _REFERENCE.match(area)
         if first is None or self._header is None:

@@ -34,7 +34,7 @@ class Unseen:
 
     @property
     def warnings(self) -> list[RowError]:
-        """What the file's sender is told."""
+        """What the file's sender is told about it."""
         said = "is hidden in the workbook, and read as the others are; delete it there if it does not belong"
         found = [RowError(self._header, name, said) for name in self._columns]
         if self.count:

@@ -71,7 +71,7 @@ def _text(raw: Any) -> str:
 
 
 def _plain(raw: Any) -> str:
-    """As people would have typed what a spreadsheet, or JSON, has as something else."""
+    """The text that a person would have typed for a value that a spreadsheet or JSON holds in another form."""
     if isinstance(raw, bool):
         raise ValueError("is yes or no, and not a text")
     if isinstance(raw, float) and raw.is_integer():

@@ -92,7 +92,7 @@ class Letter:
 
     @property
     def words(self) -> str:
-        """The writer's own words; where none can be told apart from what they quote, all that stands there."""
+        """The author's own text without quotes; all of the text if the two cannot be told apart."""
         return self._own or self._text.strip()[:LONGEST]
 
     @property
@@ -154,7 +154,7 @@ def _text_of(part: Message) -> str:
 
 
 def _decoded(part: Message) -> str:
-    """As its charset says, as that is meant; else as UTF-8, which many send under another name."""
+    """Decoded by its charset (and its common misuses), else as UTF-8, which many send under another name."""
     raw = part.get_payload(decode=True)
     if not isinstance(raw, bytes):
         return ""

@@ -62,7 +62,7 @@ class Postbox:
         self._domain = domain
 
     def addressee(self, address: str) -> Addressee | None:
-        """Whom this recipient's address stands for, in whatever case it comes; None: nobody here."""
+        """What this recipient address refers to, in any case; None: nothing here."""
         local, at, domain = address.strip("<>").rpartition("@")
         # RFC 5321, §4.5.1: the postmaster is here without a domain, too.
         if not at and domain.lower() == "postmaster":
@@ -169,7 +169,7 @@ class Postbox:
             return await tells_of_others(tx, message)
 
     async def _complained(self, stored: StoredMessage, now: datetime) -> None:
-        """Whoever calls our mail spam gets no more of it."""
+        """A spam complaint suppresses the address."""
         if not (address := stored.message.address):
             return
         senders = [p.sender for p in self._routes[CHANNEL].providers]

@@ -110,7 +110,7 @@ def _read(content: bytes, *, is_bounce_address: bool, reader: str) -> Report:
 
 
 def as_written(content: bytes) -> Iterator[bytes]:
-    """The mail as it came, then what is encoded in it: the mail that somebody complains of may come in base64."""
+    """The mail as received, then its encoded parts: the mail complained of may be in base64."""
     yield content
     yield quopri.decodestring(content)
     for block in islice(_BASE64.finditer(content), MOST_BLOCKS):
@@ -276,7 +276,7 @@ def _subject(mail: Message) -> str:
 
 
 def _first_text(parts: list[Message]) -> str:
-    """What is told to people, in one part or several; not the mail that comes back."""
+    """The human-readable text, in one part or several, without the returned mail."""
     texts: list[str] = []
     for part in parts:
         if part.get_content_type() in ("message/rfc822", "text/rfc822-headers"):

@@ -13,7 +13,7 @@ PAUSE_S: Final = 1.0
 
 
 async def run_loop(name: str, one_round: Callable[[], Awaitable[Any]], stopping: asyncio.Event, **said: str) -> None:
-    """Run `one_round` until `stopping`; after an error, which is told under `name`, not at once."""
+    """Run `one_round` until `stopping`; after an error, which is logged under `name`, it waits first."""
     while not stopping.is_set():
         try:
             await one_round()
@@ -23,7 +23,7 @@ async def run_loop(name: str, one_round: Callable[[], Awaitable[Any]], stopping:
 
 
 def log_failure(name: str, error: Exception, **said: str) -> None:
-    """Log what ended a round: a database that is away heals by itself, everything else is for a person."""
+    """Log what ended a round: an unavailable database is a warning, everything else an error for a person."""
     if is_transient(error):
         log.warning(f"{name}.database_unavailable", error=type(error).__name__, **said)
     else:

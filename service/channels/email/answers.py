@@ -141,7 +141,7 @@ def _split(text: str) -> tuple[_Status, str]:
 
 
 def _of_mail(code: int, status: _Status, said: str) -> _About:
-    """Size and what the relay cannot carry (X.6) concern the message; all else is about our sender."""
+    """Size and media that the relay cannot carry (X.6) concern the message; everything else concerns our sender."""
     too_big = status in ((3, 4), (2, 3)) or (code == 552 and status is None) or bool(_SIZE_WORDS.search(said))
     return "message" if too_big or (status is not None and status[0] == 6) else "us"
 

@@ -182,7 +182,7 @@ class Session:
             raise Stopped(self._broken(stage, error)) from None
 
     def _discreet(self, text: str) -> str:
-        """A relay may repeat what it was told: our user name and password stay ours."""
+        """A relay may echo what it received: removes our user name and password."""
         for private in (self._relay.user, self._relay.password):
             text = text.replace(private, "…") if private else text
         return text

@@ -125,7 +125,7 @@ def payload(message: OutgoingMessage) -> JsonObject:
 
 
 def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = None) -> SendResult:
-    """FCM's no in the domain's words: by the `errorCode` of its details, else by HTTP status."""
+    """FCM's refusal as a provider result: by the `errorCode` in its details, else by HTTP status."""
     error = no.json.get("error")
     error = error if isinstance(error, dict) else {}
     said = _error_code(no)

@@ -207,7 +207,7 @@ class TwilioProvider:
         return found
 
     async def close(self) -> None:
-        """The HTTP client is shared and closed by whoever made it."""
+        """The HTTP client is shared; its creator closes it."""
 
 
 def form_of(fields: Mapping[str, Any]) -> str:
@@ -225,13 +225,13 @@ def providers(
 
 
 def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
-    """Nobody was asked: whoever answers there cannot prove to be the provider. Waiting alone does not mend that."""
+    """Nothing was sent: the server could not prove that it is the provider. Waiting does not fix that."""
     said = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
     return Refused(provider, "tls", f"the provider's certificate is not trusted: {words_of(str(said))}")
 
 
 def _no_within(text: str) -> int:
-    """The HTTP status that an error object names which came under a yes, through a gateway that hides it; else 0."""
+    """The HTTP status in an error object that a gateway delivered with a success status; else 0."""
     if '"code"' not in text:
         return 0  # as in every yes of Twilio's own, which the SDK is to read, and nobody twice
     body = json_object(text)
@@ -253,7 +253,7 @@ def _taken_as(provider: str, created: Any) -> SendResult:
 
 
 def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = None) -> SendResult:
-    """Twilio's no in the domain's words: by its code, else by HTTP status. Its own words are kept for people."""
+    """Twilio's refusal as a provider result: by its code, else by HTTP status. Its own text is kept for people."""
     body = no.json
     said = field_of(body, "code")
     code = int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
