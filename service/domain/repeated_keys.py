@@ -8,6 +8,7 @@ import json
 from typing import Any, Final
 
 from service.domain.errors import Rejection
+from service.domain.json_object import JsonObject
 from service.domain.quoting import is_name
 
 
@@ -23,7 +24,7 @@ def refuse_repeated_keys(text: bytes) -> None:
         raise Rejection(f"not readable as JSON: {why}") from error
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = dict(pairs)
     if len(found) < len(pairs):
         for name, value in pairs:

@@ -1,7 +1,7 @@
 """`/a/{token}`: where whoever handles an order says how it goes, without an account. A link shows, a POST acts once."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from aiohttp import web
@@ -27,6 +27,7 @@ from service.web.assignee_link import assigned_order
 from service.web.brand_look import brand_of
 from service.web.context import CONTEXT
 from service.web.own_events import event_by
+from service.web.page_values import PageValues
 from service.web.params import Form, form_of
 from service.web.problems import Problem
 from service.web.tracking_link import gone, nearest_locale, page, wanted_languages, words_in
@@ -135,7 +136,7 @@ def _shown(
     buttons = [_button(request, order, workflow, act, locale) for act in acts]
     if form is not None:
         buttons = [_tried_button(b, form, problem) if b.name == tried else b for b in buttons]
-    values: dict[str, Any] = {
+    values: PageValues = {
         "order": order,
         "stage": workflow.title_in(workflow.stages[order.stage].titles, locale, order.stage),
         "failed": workflow.stages[order.stage].failed,

@@ -1,7 +1,7 @@
 """`/t/{token}`: what a customer sees of an order; no sign-in, nothing personal beyond who comes."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from service.ledger.conversations.reading import Said
 from service.ledger.orders.views import parts_shown
 from service.web.brand_look import brand_of
 from service.web.context import CONTEXT
+from service.web.page_values import PageValues
 from service.web.params import answer
 from service.web.preview import masked
 from service.web.problems import Problem
@@ -57,7 +58,7 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
     writing = cldr.writing(locale, next(filter(None, map(region_of, wanted)), ""))
     zone = zone_of(_zone(order, workflow))
     said = request.query.get("said", "")
-    values: dict[str, Any] = {
+    values: PageValues = {
         "t": _tracking(request, order, workflow, locale),
         "when": lambda moment: filters.moment(moment.astimezone(zone), writing),
         "clock": lambda moment: filters.clock(moment.astimezone(zone), writing),

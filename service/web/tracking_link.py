@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import aiohttp_jinja2
@@ -20,6 +20,7 @@ from service.ledger.orders.locking import find, find_by_id
 from service.web.brand_look import PageBrand
 from service.web.clients import refuse_guess
 from service.web.context import CONTEXT
+from service.web.page_values import PageValues
 from service.web.problems import Problem
 from service.workflows import cldr
 
@@ -119,7 +120,7 @@ def words_in(locale: str) -> dict[str, str]:
 def page(
     request: web.Request,
     template: str,
-    values: dict[str, Any],
+    values: PageValues,
     locale: str,
     *,
     status: int = 200,

@@ -12,6 +12,7 @@ from msgspec import structs
 from service.channels.registry import medium_of
 from service.domain.attached import Attached
 from service.domain.events import Appointment, Payment
+from service.domain.json_object import JsonObject
 from service.domain.notices import Snapshot
 from service.domain.parts import Part
 from service.domain.workflow import AttributeType, Notice, Workflow
@@ -202,7 +203,7 @@ def _blamed_line(error: BaseException, file: Path) -> int:
     return line
 
 
-def sample_asked(notice: Notice) -> dict[str, Any]:
+def sample_asked(notice: Notice) -> JsonObject:
     """What an agent may have filled in for it."""
     return {name: _SAMPLES[ask.attribute.type] for name, ask in notice.asks.items()}
 

@@ -6,6 +6,7 @@ Packs that the ledger keeps for orders under way were written with the old names
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from service.domain.json_object import JsonObject
 from service.workflows.yaml_lines import YamlPath
 
 # `*` is any name. docs/glossary.md lists them.
@@ -47,7 +48,7 @@ def with_new_names(document: Any, lines: dict[YamlPath, int]) -> list[OldKey]:
     return sorted(found)
 
 
-def _parents(node: Any, pattern: tuple[str, ...], path: YamlPath) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
+def _parents(node: Any, pattern: tuple[str, ...], path: YamlPath) -> Iterator[tuple[YamlPath, JsonObject]]:
     if not isinstance(node, dict):
         return
     if not pattern:

@@ -14,7 +14,7 @@ from service.domain.lists import ListSpec
 from service.domain.order import OrderRef
 from service.keyring import Keyring
 from service.ledger.database.engine import new_uuid, padded
-from service.ledger.database.sets import Rows, Writes, upsert
+from service.ledger.database.sets import NewRow, Rows, Writes, upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.lists.tables import (
     LIST_MAPPING,
@@ -99,7 +99,7 @@ def put(writes: Writes, prepared: Prepared) -> None:
 
 def batch_row(
     batch_id: UUID, place: Place, count: int, digest: bytes, stored: datetime, taken: datetime | None
-) -> dict[str, Any]:
+) -> NewRow:
     """The row of rows that came together."""
     return {
         "id": batch_id,

@@ -52,7 +52,7 @@ def digests_of(keyring: Keyring, order: Order) -> list[bytes]:
 
 
 def found_by(keyring: Keyring, text: str, *, by_names: bool) -> list[Select[tuple[bytes]]]:
-    """Ids of orders that match this text, one query per index. `by_names`: search people's names, too."""
+    """The ids of orders that somebody may mean by this: each look by an index. `by_names`: of their people, too."""
     looks = []
     if plain := _plain(text):
         looks.append(_with(keyring.digest("reference", plain)))

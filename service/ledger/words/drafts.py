@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct, structs
 from sqlalchemy import Select, func, select, update
 
-from service.ledger.database.sets import insert_missing
+from service.ledger.database.sets import NewRow, insert_missing
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.records import UNREADABLE, seal_json
 from service.ledger.words.tables import DRAFT_SAID, word_drafts
@@ -170,6 +170,6 @@ def _readable(tx: Transaction, rows: Iterable[Any]) -> list[Draft]:
     return found
 
 
-def _row(tx: Transaction, draft: Draft) -> dict[str, Any]:
+def _row(tx: Transaction, draft: Draft) -> NewRow:
     columns = {n: getattr(draft, n) for n in Draft.__struct_fields__ if n != "said"}
     return {**columns, "sealed_said": seal_json(tx.keyring, draft.said, DRAFT_SAID.of(draft.id))}

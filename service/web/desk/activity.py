@@ -3,7 +3,7 @@
 Not who looked at what, where somebody was when they did it, or what admins do: that is the audit log, for admins.
 """
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from service.web.context import CONTEXT
 from service.web.desk.page import render
 from service.web.desk.titles import Titles, plain
 from service.web.page_query_types import ActivityQuery
+from service.web.page_values import PageValues
 from service.web.params import whole_number
 from service.web.queries import in_order, query_of
 from service.web.word_drafts import called
@@ -71,7 +72,7 @@ async def activity(request: web.Request) -> web.StreamResponse:
         found = await search(tx, wanted)
     titles = Titles(orders.packs)
     kept = {k: v for k, v in request.query.items() if k != "cursor" and v}
-    values: dict[str, Any] = {
+    values: PageValues = {
         "done": [_done(titles, line) for line in found],
         "kinds": list(KINDS.items()),
         "q": request.query,

@@ -1,7 +1,7 @@
 """Work on an order at the desk: what its page's forms do, and the page again where something kept them from it."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -21,6 +21,7 @@ from service.web.desk.titles import Titles
 from service.web.escalation_acts import Said, handle
 from service.web.once import once_by_form
 from service.web.orders import order_ref
+from service.web.page_values import PageValues
 from service.web.params import Form, form_of, whole_number
 from service.web.party_view import actor_of
 from service.web.problems import Problem
@@ -49,7 +50,7 @@ async def _work_on(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{path_of(*ref)}#work")
 
 
-def _asked(request: web.Request, form: Form, inputs: Sequence[Input], values: dict[str, Any]) -> ActOrder:
+def _asked(request: web.Request, form: Form, inputs: Sequence[Input], values: PageValues) -> ActOrder:
     """What the form asks to be done; raises Rejection for a field that cannot be read."""
     name, _, status = form.get("form", "").partition(".")
     version = whole_number(form.get("version", ""), 0, MOST_LINES)

@@ -1,6 +1,6 @@
 """The admin's page: keys, people and their erasure, dead letters, what is held, versions of packs, providers."""
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from service.web.context import CONTEXT
 from service.web.dead import dead_letters_of
 from service.web.desk.page import render
 from service.web.once import once_by_form
+from service.web.page_values import PageValues
 from service.web.params import form_of
 from service.web.people import data_of_person, erase
 from service.web.problems import Problem
@@ -35,7 +36,7 @@ async def admin(request: web.Request) -> web.StreamResponse:
     return await _page(request, {})
 
 
-async def _page(request: web.Request, more: dict[str, Any], status: int = 200) -> web.StreamResponse:
+async def _page(request: web.Request, more: PageValues, status: int = 200) -> web.StreamResponse:
     context = request.app[CONTEXT]
     async with context.orders.ledger.reading() as tx:
         keys = await api_keys.listed(tx)
@@ -117,7 +118,7 @@ async def _forget(request: web.Request) -> web.StreamResponse:
     return await render(request, "person.html.j2", _of_person(request) | {"done": done}, here="/desk/admin")
 
 
-def _of_person(request: web.Request) -> dict[str, Any]:
+def _of_person(request: web.Request) -> PageValues:
     country = query_of(request, OfCountry).country
     return {
         "address": request.match_info["address"],

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from service.web.desk.urgency import Row, key_of, rows_of
 from service.web.escalations import ME, wanted_of
 from service.web.known import teams_of, workflows_of
 from service.web.page_query_types import BoardQuery
+from service.web.page_values import PageValues
 from service.web.params import uuid_of
 from service.web.queries import query_of
 
@@ -128,7 +129,7 @@ async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, s
     return rows, total + len(gathered), cursor
 
 
-async def _soon(request: web.Request, wanted: Wanted) -> dict[str, Any]:
+async def _soon(request: web.Request, wanted: Wanted) -> PageValues:
     orders = request.app[CONTEXT].orders
     now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:
@@ -146,7 +147,7 @@ async def _place(request: web.Request) -> str:
         return str(await stream_end(tx))
 
 
-async def values_of(request: web.Request) -> dict[str, Any]:
+async def values_of(request: web.Request) -> PageValues:
     """What the page shows."""
     wanted = await _wanted(request)
     # Before the rows are read: the page goes on from here, so that nothing is missed between the two.

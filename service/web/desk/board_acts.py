@@ -1,7 +1,7 @@
 """What supervisors do on the board by forms, with or without a script: one act on many, and handing all over."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final, cast, get_args
+from typing import Final, cast, get_args
 
 from aiohttp import web
 from msgspec import Struct
@@ -19,6 +19,7 @@ from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.desk.urgency import Row, rows_of
 from service.web.escalation_acts import Said, handle, snooze_until
+from service.web.page_values import PageValues
 from service.web.params import Form, form_of
 from service.web.problems import Problem
 
@@ -109,7 +110,7 @@ async def hand_over(request: web.Request) -> web.StreamResponse:
     return await _sheet(request, {"given": len(ids) - len(refused), "to": to, "note": note, "refused": refused})
 
 
-async def _sheet(request: web.Request, more: dict[str, Any]) -> web.StreamResponse:
+async def _sheet(request: web.Request, more: PageValues) -> web.StreamResponse:
     values = {"rows": await _mine(request), "people": await _people(request), **more}
     return await render(request, "handover.html.j2", values, here="/desk")
 

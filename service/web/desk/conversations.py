@@ -1,7 +1,5 @@
 """Conversations on the desk: the tray of who waits, an order's talk as it goes on, and agents' answers."""
 
-from typing import Any
-
 from aiohttp import web
 
 from service.domain.errors import Rejection
@@ -17,6 +15,7 @@ from service.web.known import teams_of, workflows_of
 from service.web.news import mark_of, news
 from service.web.once import once_by_form
 from service.web.orders import order_ref
+from service.web.page_values import PageValues
 from service.web.params import form_of
 from service.web.problems import Problem
 from service.web.schemas.acts import ActOrder
@@ -36,7 +35,7 @@ async def tray_rows(request: web.Request) -> web.StreamResponse:
     return await render(request, "tray_rows.html.j2", {"tray": found[0], "seen": found[1]})
 
 
-async def _tray(request: web.Request) -> dict[str, Any]:
+async def _tray(request: web.Request) -> PageValues:
     found = await tray(request)
     teams = sorted(teams_of(request))
     return {"tray": found, "seen": mark_of(found), "query": request.query_string, "teams": teams}

@@ -3,7 +3,7 @@
 import base64
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -26,6 +26,7 @@ from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.known import workflows_of
 from service.web.once import once_by_form
+from service.web.page_values import PageValues
 from service.web.params import Form, form_of
 from service.web.problems import Problem
 from service.web.schemas.acts import ActOrder
@@ -91,7 +92,7 @@ async def _shown(request: web.Request, workflow: Workflow, form: ActForm, status
     groups: dict[str, list[Input]] = {}
     for i in form.inputs:
         groups.setdefault(i.path.partition(".")[2] if i.path.startswith(PEOPLE) else "", []).append(i)
-    values: dict[str, Any] = {"f": form, "w": workflow, "groups": groups, "pack_zone": workflow.timezone}
+    values: PageValues = {"f": form, "w": workflow, "groups": groups, "pack_zone": workflow.timezone}
     values["failed"] = status != 200
     return await render(request, "new_order.html.j2", values, here="/desk/orders", status=status)
 

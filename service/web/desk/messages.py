@@ -1,6 +1,6 @@
 """Messages of all orders: filtered, exported, told again after a dry run; and what is held back."""
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from service.web.holds import hold_lines, put, release
 from service.web.known import workflows_of
 from service.web.messages import WHY_NOT, wanted_messages
 from service.web.once import once_by_form
+from service.web.page_values import PageValues
 from service.web.params import Form, form_of, uuid_of
 from service.web.problems import Problem
 from service.web.schemas.messages import HoldOrder
@@ -45,7 +46,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
     titles, kept = Titles(context.orders.packs), _kept(request)
     packs = workflows_of(request)
     notices = {n: titles.notice(w.name, n) for w in packs for n in w.notices}
-    values: dict[str, Any] = {
+    values: PageValues = {
         "found": [(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in found],
         "q": request.query,
         "query": urlencode(kept),

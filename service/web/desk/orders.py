@@ -33,6 +33,7 @@ from service.web.orders import (
     order_ref,
     send_once,
 )
+from service.web.page_values import PageValues
 from service.web.params import form_of
 from service.web.party_view import lists_for, viewer_of
 from service.web.preview import preview
@@ -70,7 +71,7 @@ async def tell_again_and_show(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{path_of(form.get('workflow', ''), form.get('order_id', ''))}#messages")
 
 
-async def page_values(request: web.Request) -> dict[str, Any]:
+async def page_values(request: web.Request) -> PageValues:
     """What the order's page shows."""
     context = request.app[CONTEXT]
     stored, view = await load_order(request)

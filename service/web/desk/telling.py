@@ -1,6 +1,6 @@
 """All who are affected told at once: whom, in which words, counted first, each person once."""
 
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from msgspec import Struct, ValidationError, convert
@@ -23,6 +23,7 @@ from service.web.known import require_workflow, workflows_of
 from service.web.lifecycle import at_work
 from service.web.once import once_by_form
 from service.web.page_query_types import TellAllQuery
+from service.web.page_values import PageValues
 from service.web.params import Form, form_of, whole_number
 from service.web.problems import Problem
 from service.web.queries import day_in, query_of
@@ -107,7 +108,7 @@ def _told(said: dict[str, str], zone: str) -> MessageFilter:
     return found
 
 
-async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: BroadcastAnswer) -> dict[str, Any]:
+async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: BroadcastAnswer) -> PageValues:
     """The answer, and the words."""
     context = request.app[CONTEXT]
     pack = context.orders.packs.get(asked.workflow)
@@ -124,7 +125,7 @@ async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: 
 
 
 async def _page(
-    request: web.Request, workflow: str, said: dict[str, str], more: dict[str, Any] | None = None, status: int = 200
+    request: web.Request, workflow: str, said: dict[str, str], more: PageValues | None = None, status: int = 200
 ) -> web.StreamResponse:
     orders = request.app[CONTEXT].orders
     seen_ones = [w for w in workflows_of(request) if _manual(w)]
@@ -132,7 +133,7 @@ async def _page(
     if w is None:
         raise Problem(404, "Nothing to tell", "no workflow has a notice that people send")
     titles = Titles(orders.packs)
-    values: dict[str, Any] = {
+    values: PageValues = {
         "w": w,
         "said": said,
         "workflows": [(each.name, each.title) for each in seen_ones],

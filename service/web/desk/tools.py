@@ -14,6 +14,7 @@ from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.dead import change_dead_letter, dead_letters_of
 from service.web.desk.page import render
+from service.web.page_values import PageValues
 from service.web.params import uuid_of
 
 LETTERS: Final = 100
@@ -36,7 +37,7 @@ async def mail(request: web.Request) -> web.StreamResponse:
 async def dead(request: web.Request) -> web.StreamResponse:
     """What was refused and why."""
     queue = dead_letters_of(request)
-    values: dict[str, Any] = {"letters": [], "count": 0, "most": WINDOW, "problem": ""}
+    values: PageValues = {"letters": [], "count": 0, "most": WINDOW, "problem": ""}
     try:
         values |= {"count": await queue.count(), "letters": await queue.look(LETTERS)}
     except BrokerLost:
