@@ -97,7 +97,7 @@ async def test_connections_closed_and_the_queue_deleted_by_the_broker(
         # Until what is published reaches a queue again: one that was taken before changes nothing.
         probe = await connection.channel(publisher_confirms=True, on_return_raises=True)
         orders = await probe.get_exchange("orders")
-        for _ in range(100):
+        for _ in range(900):
             with contextlib.suppress(aio_pika.exceptions.DeliveryError):
                 await orders.publish(
                     aio_pika.Message(encoded(scene.lives[0][0]), delivery_mode=2), "order.status_changed"

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Page, expect
 from service import conversations
 from service.conversations import IncomingReply
 from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.e2e.test_order_page import tabbed
 from tests.support.world import World
 
 __all__ = ["browser", "desk"]
@@ -47,7 +48,7 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
     # By keyboard alone; what is refreshed meanwhile takes nothing from under one's hands.
     await agent.get_by_label("Answer", exact=True).focus()
     await agent.keyboard.type("Please wait inside, we call you now.", delay=40)
-    await agent.keyboard.press("Tab")
+    await tabbed(agent, agent.get_by_role("button", name="Answer", exact=True))  # past the choice of a channel
     await agent.keyboard.press("Enter")
     await expect(agent.locator(".said.out")).to_contain_text("Please wait inside, we call you now.")
     await customer.reload()
