@@ -84,9 +84,8 @@ async def data_of_person(request: web.Request) -> PersonData:
     orders, known_as = context.orders, address_of(request)
     found = Gathered(known_as)
     async with orders.ledger.reading() as tx:
-        for name in await orders_of_people(tx, known_as):
-            if (pack := orders.packs.find(name[0])) is not None:
-                await found.add(tx, name, pack.workflow)
+        packs = {p.workflow.name: p.workflow for p in orders.packs}
+        await found.add(tx, [n for n in await orders_of_people(tx, known_as) if n.workflow in packs], packs)
         waits = await waiting.opened(tx)
         told = (said_of_person(plain, orders.packs.workflows, found.traces) for plain in waits)
         found.events += [said for said in told if said]

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service.domain.json_object import JsonObject
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes, person
 from tests.support.world import World
@@ -71,3 +72,29 @@ async def test_who_is_erased_is_found_by_name_no_more(world: World, caller: Call
     for said in ("asha", "9812300000"):
         assert (await agent.get(f"/v1/orders?q={said}"))[1]["orders"] == []
     assert len((await agent.get("/v1/orders?q=1001"))[1]["orders"]) == 1
+
+
+async def test_pages_have_each_order_once_however_they_are_sorted_and_by_whatever_they_are_found(
+    world: World, caller: Caller
+) -> None:
+    ends: list[JsonObject] = [{"expected_end": f"2026-04-0{n}"} for n in (3, 1, 2)]
+    for n, attributes in enumerate([*ends, {}, {}]):
+        who = {"customer": person(n, name="Asha Rao")}
+        at = minutes(n)
+        await world.accept(event(f"R-{n}", "scheduled", at, workflow="repair", recipients=who, attributes=attributes))
+    agent = await caller("agent")
+    for sort in ("activity", "submitted", "expected_end", "due"):
+        for more in ("", "&q=R-", "&q=asha", "&q=Rao+Asha", "&open=true", "&q=asha&open=true"):
+            path = f"/v1/orders?sort={sort}{more}"
+            _, whole = await agent.get(path)
+            found, cursor = [], ""
+            while True:
+                _, page = await agent.get(f"{path}&limit=2&cursor={quote(cursor)}")
+                found += [o["order_id"] for o in page["orders"]]
+                cursor = page["next_cursor"]
+                if not cursor:
+                    break
+            assert found == [o["order_id"] for o in whole["orders"]], path
+            assert len(found) == 5
+            if sort == "expected_end":
+                assert found == ["R-1", "R-2", "R-0", "R-3", "R-4"], path

@@ -102,11 +102,11 @@ async def file(tx: Transaction, attachment_id: UUID) -> StoredFile | None:
     return _file(tx.keyring, row, row.content) if row else None
 
 
-async def files_of_order(tx: Transaction, order_id: UUID) -> list[StoredFile]:
-    """The files of an order that notes took, the oldest first."""
-    query = select(*_COLUMNS).where(attachments.c.order_id == order_id, attachments.c.taken_at.is_not(None))
+async def files_of_orders(tx: Transaction, ids: Iterable[UUID]) -> list[tuple[UUID, StoredFile]]:
+    """The files of these orders that notes took, the oldest first, each with its order."""
+    query = select(*_COLUMNS).where(attachments.c.order_id.in_(padded(ids)), attachments.c.taken_at.is_not(None))
     query = query.where(attachments.c.gone_at.is_(None)).order_by(attachments.c.id)
-    return [_file(tx.keyring, row) for row in await tx.execute(query)]
+    return [(row.order_id, _file(tx.keyring, row)) for row in await tx.execute(query)]
 
 
 def take(writes: Writes, ids: Iterable[UUID], now: datetime, *, public: bool) -> None:

@@ -128,6 +128,17 @@ async def find_by_id(tx: Transaction, order_id: UUID, *, scope: Scope) -> Order 
     return await _found(tx, scope, orders.c.id == order_id)
 
 
+async def find_all(tx: Transaction, names: Iterable[OrderRef], *, scope: Scope) -> list[Order]:
+    """Those of these orders that may be seen, not locked, the oldest first."""
+    wanted = padded(sorted(set(names)))
+    if not wanted:
+        return []
+    named = tuple_(orders.c.workflow, orders.c.order_id).in_(wanted)
+    query = _STATE.where(named, *of_order(tx, scope, orders.c.id, orders.c.workflow)).order_by(orders.c.id)
+    found = [order_of(tx.keyring, row) for row in await tx.execute(query)]
+    return [order for order in found if scope.has_people(parties_of(order))]
+
+
 async def _found(tx: Transaction, scope: Scope, *which: ColumnElement[bool]) -> Order | None:
     query = _STATE.where(*which, *of_order(tx, scope, orders.c.id, orders.c.workflow))
     row = (await tx.execute(query)).one_or_none()

@@ -30,6 +30,8 @@ _SORTED_BY: Final[Mapping[Sort, tuple[Any, bool]]] = {
     "expected_end": (orders.c.expected_end, False),
     "due": (orders.c.due_at, False),
 }
+# Most orders have none of these; an index has those that do.
+_SPARSE: Final = frozenset({"expected_end", "due"})
 
 
 class Search(Struct, frozen=True):
@@ -90,21 +92,35 @@ class Listed(Struct, frozen=True):
 async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[Listed], str]:
     """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
     column, newest_first = _SORTED_BY.get(wanted.sort) or (_late_since(wanted, scope), False)
-    keyed = column if newest_first else _or_far(column)
+    # Few orders are all sorted: walking those of an index until enough of them come would walk nearly all there are.
+    is_narrow = wanted.open_only or wanted.stuck_for is not None
+    keyed = column if newest_first and not is_narrow else _or_far(column)
+    by = (keyed.desc(), orders.c.id.desc()) if newest_first else (keyed, orders.c.id)
     # Only for this: it looks at each order's escalations.
     late = [keyed.label("late_since")] if wanted.sort == "late" else []
-    query = select(orders, *late).where(*_conditions(tx.keyring, wanted, now)).limit(wanted.limit + 1)
-    query = query.where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
-    query = query.order_by(keyed.desc(), orders.c.id.desc()) if newest_first else query.order_by(keyed, orders.c.id)
+    meant = [*_conditions(tx, wanted, now), *of_order(tx, scope, orders.c.id, orders.c.workflow)]
     if wanted.cursor:
         value, last = _read_cursor(wanted.cursor)
         beyond = keyed < value if newest_first else keyed > value
         next_id = orders.c.id < last if newest_first else orders.c.id > last
-        query = query.where(or_(beyond, and_(keyed == value, next_id)))
-    rows = (await tx.execute(query)).all()
+        meant.append(or_(beyond, and_(keyed == value, next_id)))
+    looks: list[tuple[ColumnElement[bool], tuple[Any, ...]]] = []
+    if wanted.q:
+        looks = [(look, by) for look in _looks(tx.keyring, wanted)]
+    elif wanted.sort in _SPARSE and not is_narrow:
+        looks = [(column.is_not(None), (column, orders.c.id)), (column.is_(None), (orders.c.id,))]
+    first = [_first(wanted, [*meant, look], order) for look, order in looks]
+    which = [orders.c.id.in_(union(*first))] if first else meant
+    rows = (await tx.execute(select(orders, *late).where(*which).order_by(*by).limit(wanted.limit + 1))).all()
     page = [_listed(tx.keyring, row, now, wanted, scope) for row in rows[: wanted.limit]]
     cursor = _cursor(rows[wanted.limit - 1], wanted.sort) if len(rows) > wanted.limit else ""
     return [o for o in page if o is not None], cursor
+
+
+def _first(wanted: Search, meant: Sequence[ColumnElement[bool]], by: Sequence[Any]) -> Select[tuple[UUID]]:
+    """The ids of the first of those that one look finds: the first of all are among them, however many it finds."""
+    found = select(orders.c.id).where(*meant).order_by(*by).limit(wanted.limit + 1).subquery()
+    return select(found.c.id)
 
 
 def _late_since(wanted: Search, scope: Scope) -> ColumnElement[Any]:
@@ -144,7 +160,7 @@ def _or_far(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, literal(FAR, type_=orders.c.created_at.type))
 
 
-def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElement[bool]]:
+def _conditions(tx: Transaction, s: Search, now: datetime) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     named = ((s.workflow, orders.c.workflow), (s.stage, orders.c.stage), (s.assignee, orders.c.assignee_id))
     found += [column == value for value, column in named if value]
@@ -153,20 +169,22 @@ def _conditions(keyring: Keyring, s: Search, now: datetime) -> list[ColumnElemen
     if s.statuses:
         found.append(orders.c.status.in_(s.statuses))
     if s.recipient:
-        found.append(orders.c.id.in_(_with_person(keyring, s.recipient, s)))
+        found.append(orders.c.id.in_(_with_person(tx.keyring, s.recipient, s)))
     found += [orders.c.id.in_(with_any_of(digests)) for digests in s.attributes]
-    if s.q:
-        called = select(orders.c.id).where(orders.c.order_id.startswith(s.q, autoescape=True))
-        # By the whole's id its parts are found, too. A look by an index each; together they read every order there is.
-        of_whole = orders.c.parent_order_id.startswith(s.q, autoescape=True)
-        parts = select(orders.c.id).where(orders.c.parent_order_id != literal_column("''"), of_whole)
-        # Of which whole it is a part is told to the company's own people alone, as who is on it.
-        theirs = [parts, _with_person(keyring, s.q, s, or_assigned=True)] if s.by_people else []
-        looks = [called, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
-        found.append(orders.c.id.in_(union(*looks)))
     if s.among is not None:
         found.append(tuple_(orders.c.workflow, orders.c.status).in_(s.among) if s.among else false())
     return [*found, *_of_time(s, now)]
+
+
+def _looks(keyring: Keyring, s: Search) -> list[ColumnElement[bool]]:
+    """What `q` may mean: a look by an index each; together they read every order there is."""
+    called = orders.c.order_id.startswith(s.q, autoescape=True)
+    # By the whole's id its parts are found, too.
+    of_whole = orders.c.parent_order_id.startswith(s.q, autoescape=True)
+    parts = and_(orders.c.parent_order_id != literal_column("''"), of_whole)
+    # Of which whole it is a part is told to the company's own people alone, as who is on it.
+    theirs = [parts, orders.c.id.in_(_with_person(keyring, s.q, s, or_assigned=True))] if s.by_people else []
+    return [called, *theirs, *found_by(keyring, s.q, by_names=s.by_people)]
 
 
 def _of_time(s: Search, now: datetime) -> list[ColumnElement[bool]]:

@@ -115,6 +115,10 @@ orders = Table(
     partial("orders_breached", "due_at", where="breached"),
     Index("orders_of_assignee", "assignee_id", "due_at"),
     partial("orders_near_due", "due_at", where="due_at IS NOT NULL"),
+    Index("orders_by_creation", "created_at", "id"),
+    partial("orders_near_end", "expected_end", where="expected_end IS NOT NULL"),
+    # Lists of what is open, beside years of orders that are not.
+    Index("orders_open", "due_at", postgresql_where=text("NOT final"), sqlite_where=text("final = 0")),
     info={ABOUT: "one row an order: what lists and loops ask for, and its sealed state"},
 )
 

@@ -7,11 +7,10 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, and_, select
 
 from service.domain.order import Order
 from service.keyring import Keyring
-from service.ledger.database.engine import padded
 from service.ledger.orders.tables import order_people, orders
 
 FEWEST_LETTERS: Final = 2
@@ -51,19 +50,18 @@ def digests_of(keyring: Keyring, order: Order) -> list[bytes]:
     return [*reference_digests(keyring, order.reference), *name_digests(keyring, names)]
 
 
-def found_by(keyring: Keyring, text: str, *, by_names: bool) -> list[Select[tuple[bytes]]]:
-    """The ids of orders that somebody may mean by this: each look by an index. `by_names`: of their people, too."""
+def found_by(keyring: Keyring, text: str, *, by_names: bool) -> list[ColumnElement[bool]]:
+    """Conditions for orders that match this text, one per index. `by_names`: search people's names, too."""
     looks = []
     if plain := _plain(text):
         looks.append(_with(keyring.digest("reference", plain)))
     if plain.isdigit() and len(plain) >= LAST_DIGITS:
-        ends = select(orders.c.id).where(orders.c.order_id.endswith(plain, autoescape=True))
-        looks.append(ends.where(orders.c.id.in_(_with(keyring.digest("reference-end", plain[-LAST_DIGITS:])))))
+        ends = orders.c.order_id.endswith(plain, autoescape=True)
+        looks.append(and_(ends, _with(keyring.digest("reference-end", plain[-LAST_DIGITS:]))))
     if by_names and (words := name_digests(keyring, [text])):
-        every = select(order_people.c.order_id).where(order_people.c.digest.in_(padded(words)))
-        looks.append(every.group_by(order_people.c.order_id).having(func.count() == len(words)))
+        looks.append(and_(*map(_with, words)))
     return looks
 
 
-def _with(digest: bytes) -> Select[tuple[bytes]]:
-    return select(order_people.c.order_id).where(order_people.c.digest == digest)
+def _with(digest: bytes) -> ColumnElement[bool]:
+    return orders.c.id.in_(select(order_people.c.order_id).where(order_people.c.digest == digest))

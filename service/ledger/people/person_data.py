@@ -1,7 +1,9 @@
 """What is known of one person, for the person (GDPR, article 15): their own part of orders, nothing of others'."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
 
 from msgspec import Struct, structs
 from sqlalchemy import select
@@ -14,19 +16,23 @@ from service.domain.order import Order, OrderRef
 from service.domain.persons import Person
 from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
-from service.ledger.attachments.storing import files_of_order
+from service.ledger.attachments.storing import StoredFile, files_of_orders
 from service.ledger.conversations.reading import said_by
+from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.schedules import listed
 from service.ledger.lists.reading import rows_of_person
 from service.ledger.messages.suppressions import suppressed
 from service.ledger.messages.tables import messages
-from service.ledger.orders.locking import find, find_by_id
+from service.ledger.orders.locking import find_all, find_by_id
 from service.ledger.orders.read_models import MessageShown
 from service.ledger.orders.records import message_of
 from service.ledger.orders.views import message_view
 from service.ledger.people.erasing import sent_to_of
-from service.ledger.people.recorded_of_person import PersonSaid, said_of
+from service.ledger.people.recorded_of_person import PersonSaid, events_of, said_of
+from service.pacing import breathe
+
+AT_ONCE: Final = 50
 
 
 class PersonRole(Person, frozen=True, kw_only=True):
@@ -149,6 +155,14 @@ class PersonData(Struct):
     kept_for: str
 
 
+class Beside(Struct, frozen=True):
+    """What else is kept of an order, sealed."""
+
+    messages: list[Any]
+    events: list[Any]
+    files: list[StoredFile]
+
+
 class Gathered:
     """What was found, order by order."""
 
@@ -161,24 +175,33 @@ class Gathered:
         self.events: list[PersonSaid] = []
         self.files: list[PersonFile] = []
 
-    async def add(self, tx: Transaction, name: OrderRef, workflow: Workflow) -> None:
-        """Their part of one order."""
-        found = await find(tx, *name, scope=EVERYTHING)
-        if found is None:
-            return
-        order = canonical_order(found, workflow.region)
-        query = select(messages).where(messages.c.order_id == order.id).order_by(messages.c.id)
-        rows = (await tx.execute(query)).all()
+    async def add(self, tx: Transaction, names: Sequence[OrderRef], workflows: Mapping[str, Workflow]) -> None:
+        """Their part of these orders."""
+        for begin in range(0, len(names), AT_ONCE):
+            some = await find_all(tx, names[begin : begin + AT_ONCE], scope=EVERYTHING)
+            ids = [order.id for order in some]
+            query = select(messages).where(messages.c.order_id.in_(padded(ids))).order_by(messages.c.id)
+            rows: dict[UUID, list[Any]] = {}
+            for row in await tx.execute(query):
+                rows.setdefault(row.order_id, []).append(row)
+            events, files = await events_of(tx, ids), await files_of_orders(tx, ids)
+            for o in some:
+                await breathe()
+                beside = Beside(rows.get(o.id, []), events.get(o.id, []), [f for of, f in files if of == o.id])
+                self._add(tx, o, workflows[o.workflow], beside)
+
+    def _add(self, tx: Transaction, found: Order, workflow: Workflow, beside: Beside) -> None:
+        order, rows = canonical_order(found, workflow.region), beside.messages
         sent_to = {row.id: sent_to_of(message_of(tx.keyring, row), workflow.region) for row in rows}
         traces = traces_of(order, list(sent_to.values()), self._known_as)
         slots = slots_of(list(sent_to.values()), traces)
         self.traces = self.traces.united(traces)
         self.orders.append(_order(order, workflow, traces))
         self.preferences += _preferences(order, traces)
-        self.events += await said_of(tx, order, workflow, traces)
+        self.events += said_of(tx.keyring, beside.events, order, workflow, traces)
         self.files += [
             PersonFile(order.workflow, order.reference, f.name, f.type, f.size, f.stored)
-            for f in await files_of_order(tx, order.id)
+            for f in beside.files
             if f.public
         ]
         self.messages += [

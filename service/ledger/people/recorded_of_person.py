@@ -1,7 +1,9 @@
 """A person's data in recorded events, as received, before later events changed it."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, structs
@@ -14,6 +16,8 @@ from service.domain.order import Order
 from service.domain.people import as_list
 from service.domain.recorded import decoded_event, places_given
 from service.domain.workflow import Workflow
+from service.keyring import Keyring
+from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import INBOX_EVENT, inbox
 
@@ -30,16 +34,25 @@ class PersonSaid(Struct):
     note: str
 
 
-async def said_of(tx: Transaction, order: Order, workflow: Workflow, traces: Traces) -> list[PersonSaid]:
-    """By the events of this order that are still kept, oldest first."""
-    query = select(inbox.c.key, inbox.c.sealed_event).where(
-        inbox.c.order_id == order.id, inbox.c.sealed_event.is_not(None)
+async def events_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
+    """The events of these orders that are still kept, sealed, oldest first."""
+    query = select(inbox.c.order_id, inbox.c.key, inbox.c.sealed_event).where(
+        inbox.c.order_id.in_(padded(ids)), inbox.c.sealed_event.is_not(None)
     )
-    rows = await tx.execute(query.order_by(inbox.c.timeline_n))
+    found: dict[UUID, list[Any]] = {}
+    for row in await tx.execute(query.order_by(inbox.c.timeline_n)):
+        found.setdefault(row.order_id, []).append(row)
+    return found
+
+
+def said_of(
+    keyring: Keyring, rows: Iterable[Any], order: Order, workflow: Workflow, traces: Traces
+) -> list[PersonSaid]:
+    """By these events of the order."""
     personal = {n for n, a in workflow.attributes.items() if a.personal}
     found = []
     for row in rows:
-        cause = decoded_event(tx.keyring.unseal(row.sealed_event, INBOX_EVENT.of(row.key)), order.reference)
+        cause = decoded_event(keyring.unseal(row.sealed_event, INBOX_EVENT.of(row.key)), order.reference)
         if said := said_in(cause.event, personal, traces):
             found.append(said)
     return found
