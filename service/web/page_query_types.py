@@ -21,6 +21,7 @@ class BoardQuery(EscalationsQuery, frozen=True):
     """Which lines of the board."""
 
     ids: Annotated[str, Meta(description="only these escalations and incidents, parted by commas")] = ""
+    limit: Annotated[int, Meta(ge=1, le=200, description="how many lines at a time; more come as one scrolls")] = 100
 
 
 class ActivityQuery(Page, frozen=True):

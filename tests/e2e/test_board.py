@@ -135,6 +135,13 @@ async def _paged_and_offline(busy: World, page: Page) -> None:
     await page.context.set_offline(False)
     await page.get_by_role("button", name="Try again").click()
     await expect(page.locator(f"#e-{last}")).to_have_count(0)
+    # Whoever scrolls to where they end gets the next ones, and all of them stay through a time without connection.
+    await page.set_viewport_size({"width": 1440, "height": 300})
+    await page.mouse.wheel(0, 5000)
+    await expect(rows).to_have_count(13)
+    await expect(page.locator("#more")).to_have_count(0)
+    keys = await rows.evaluate_all("rows => rows.map((r) => r.dataset.key)")
+    assert keys == sorted(keys)
 
 
 async def test_it_works_without_a_script(busy: World, browser: Browser) -> None:

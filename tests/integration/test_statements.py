@@ -20,7 +20,7 @@ ROWS = 300_000
 BIG = frozenset({*FILLED, "outbox"})
 # Walked from their beginning, a few rows at a time.
 IN_TURN = frozenset({
-    "orders_by_creation", "orders_by_time", "orders_due", "orders_near_end", "messages_by_time", "messages_in_trouble", "outbox_pkey", "outbox_in_turn",
+    "orders_pkey", "orders_by_creation", "orders_by_time", "orders_due", "orders_near_end", "messages_by_time", "messages_in_trouble", "outbox_pkey", "outbox_in_turn",
 })  # fmt: skip
 # These hold what people work on, for pages that show all of it.
 AT_WORK = frozenset({"orders_breached", "orders_open", "escalations_open", "clocks_running", "messages_held"})
@@ -32,7 +32,7 @@ LIFE = (
 )  # fmt: skip
 LOOKS = (
     "/v1/orders", "/v1/orders?workflow=device_pickup", "/v1/orders?q=S-", "/v1/orders?recipient=%2B919812345678",
-    "/v1/orders?attributes.campaign=Spring", "/v1/orders?overdue=true", "/v1/orders?open=true&sort=due", "/v1/orders?sort=submitted", "/v1/orders?sort=expected_end", "/v1/orders?assignee=nobody", "/v1/orders/device_pickup/S-1",
+    "/v1/orders?attributes.campaign=Spring", "/v1/orders?overdue=true", "/v1/orders?sort=submitted", "/v1/orders?sort=expected_end", "/v1/orders?assignee=nobody", "/v1/orders/device_pickup/S-1",
     "/v1/orders/device_pickup/S-1/link", "/v1/escalations", "/v1/escalations?state=resolved&team=tech",
     "/v1/messages", "/v1/messages?recipient=%2B919812345678", "/v1/messages?channel=sms&state=failed",
     "/v1/dead-letters", "/v1/subscriptions", "/v1/metrics/lifecycle?workflow=device_pickup",

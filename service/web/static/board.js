@@ -10,10 +10,9 @@ const say = (state, words) => { live.dataset.state = state; live.textContent = w
 const rows = () => [...holder.querySelectorAll("[data-escalation]")];
 const rowOf = (id) => document.getElementById(`e-${id}`);
 const current = () => document.activeElement?.closest?.("[data-escalation]") || holder.querySelector(".chosen");
-let marked = "";
 const mark = (row) => {
   for (const other of holder.querySelectorAll(".chosen")) other.classList.remove("chosen");
-  if (row) { row.classList.add("chosen"); marked = row.dataset.escalation; }
+  if (row) { row.classList.add("chosen"); }
 };
 const picked = () => [...holder.querySelectorAll(".pick input:checked")].map((box) => box.value);
 const count = () => {
@@ -27,24 +26,25 @@ holder.addEventListener("change", count);
 // Changed lines
 const list = () => document.getElementById("list");
 const total = (n) => { document.getElementById("total").textContent = n; };
+// A line in the place of what it was before, with what is chosen, opened and at hand.
+const renew = (old, fresh) => {
+  const had = old.contains(document.activeElement);
+  const selector = had ? document.activeElement.dataset.act : "";
+  fresh.querySelector(".pick input").checked = old.querySelector(".pick input").checked;
+  for (const kept of ["chosen", "member"]) fresh.classList.toggle(kept, old.classList.contains(kept));
+  if (old.dataset.inside) fresh.dataset.inside = old.dataset.inside;
+  fresh.querySelector("[data-open]")?.setAttribute("aria-expanded", old.querySelector("[data-open]")?.getAttribute("aria-expanded") || "false");
+  old.replaceWith(fresh);
+  if (had) (selector && fresh.querySelector(`[data-act=${selector}]`) || fresh).focus({ preventScroll: true });
+};
 const place = (fresh) => {
   const old = rowOf(fresh.dataset.escalation);
+  if (old) { renew(old, fresh); return; }
   // What stands on a later page comes with that page.
-  if (!old && paged() && rows().length && rows().at(-1).dataset.key < fresh.dataset.key) return;
-  const had = old?.contains(document.activeElement);
-  const selector = had ? document.activeElement.dataset.act : "";
-  if (old) {
-    fresh.querySelector(".pick input").checked = old.querySelector(".pick input").checked;
-    for (const kept of ["chosen", "member"]) fresh.classList.toggle(kept, old.classList.contains(kept));
-    if (old.dataset.inside) fresh.dataset.inside = old.dataset.inside;
-    fresh.querySelector("[data-open]")?.setAttribute("aria-expanded", old.querySelector("[data-open]")?.getAttribute("aria-expanded") || "false");
-    old.replaceWith(fresh);
-  } else {
-    const after = rows().find((r) => !r.classList.contains("member") && r.dataset.key > fresh.dataset.key);
-    list().insertBefore(fresh, after || null);
-    fresh.classList.add("fresh");
-  }
-  if (had) (selector && fresh.querySelector(`[data-act=${selector}]`) || fresh).focus({ preventScroll: true });
+  if (paged() && rows().length && rows().at(-1).dataset.key < fresh.dataset.key) return;
+  const after = rows().find((r) => !r.classList.contains("member") && r.dataset.key > fresh.dataset.key);
+  list().insertBefore(fresh, after || null);
+  fresh.classList.add("fresh");
 };
 const inside = (id) => holder.querySelectorAll(`[data-inside="${id}"]`);
 const leave = (row) => {
@@ -65,8 +65,66 @@ const emptied = () => {
 let waiting = new Set();
 let timer = 0;
 const MOST = 50;
-const all = () => htmx.ajax("GET", `/desk/board?${query}`, { target: "#rows", swap: "innerHTML" });
 const TRY_AGAIN = 2000;
+// A page of the board, in slices between which the browser draws and answers. Returns the last of its lines, null
+// where it could not be read. `at`: the line that it comes after.
+const SLICE = 20;
+const drawn = () => new Promise((done) => setTimeout(done));
+const readPage = async (path, seen, at, isNews) => {
+  const answer = await desk.read(path);
+  if (!answer?.ok) return null;
+  const box = document.createElement("template");
+  box.innerHTML = await answer.text();
+  const fresh = [...box.content.querySelectorAll("[data-escalation]")];
+  for (let from = 0; from < fresh.length; from += SLICE) {
+    if (from) await drawn();
+    for (const row of fresh.slice(from, from + SLICE)) {
+      const old = rowOf(row.dataset.escalation);
+      seen.add(row.dataset.escalation);
+      desk.look(row);
+      if (old) renew(old, row);
+      else {
+        while (at?.nextElementSibling?.classList.contains("member")) at = at.nextElementSibling;
+        if (at?.isConnected) at.after(row); else if (at) place(row); else list().prepend(row);
+        row.classList.toggle("fresh", isNews);
+      }
+      at = row;
+    }
+  }
+  document.getElementById("more")?.remove();
+  const more = box.content.querySelector("#more");
+  if (more) { list().after(more); watch(); }
+  total(box.content.querySelector("ul").dataset.total);
+  emptied();
+  count();
+  return at || list();
+};
+const nextOf = () => document.querySelector("#more a")?.search.slice(1);
+// Everything that is shown, anew: after a time without news, or with too many.
+let reading = null;
+const all = () => reading ??= (async () => {
+  const seen = new Set(), most = rows().length;
+  let at = null, path = query;
+  do {
+    at = await readPage(`/desk/board?${path}`, seen, at, true);
+    if (!at) { setTimeout(all, TRY_AGAIN); return; }
+    path = nextOf();
+  } while (path && seen.size < most);
+  for (const row of rows()) if (!seen.has(row.dataset.escalation) && !row.dataset.inside) leave(row);
+  emptied();
+  count();
+})().finally(() => { reading = null; });
+// Further lines come by themselves as one scrolls to where these end.
+const watched = new IntersectionObserver(async (seen) => {
+  if (!seen.some((one) => one.isIntersecting) || reading) return;
+  const path = nextOf();
+  watched.disconnect();
+  reading = readPage(`/desk/board?${path}`, new Set(), rows().findLast((r) => !r.dataset.inside), false);
+  if (!(await reading.finally(() => { reading = null; }))) setTimeout(watch, TRY_AGAIN);
+}, { rootMargin: "600px" });
+let scrolled = false;
+const watch = () => { const more = document.getElementById("more"); if (more && scrolled) watched.observe(more); };
+document.addEventListener("scroll", () => { scrolled = true; watch(); }, { once: true });
 // Those of an open incident are asked for as its own.
 const fetchPart = async (ids, more) => {
   const answer = await desk.read(`/desk/board?${more}&ids=${ids.join(",")}`);
@@ -95,22 +153,11 @@ const fetchChanged = async () => {
   emptied();
   count();
 };
-const paged = () => Boolean(holder.querySelector("a.button"));
+const paged = () => Boolean(document.getElementById("more"));
 const changed = (id) => {
   waiting.add(id);
   timer ||= setTimeout(fetchChanged, 120);
 };
-let known = new Set(rows().map((r) => r.dataset.escalation));
-document.addEventListener("htmx:beforeSwap", (e) => { if (e.target === holder) holder.kept = { picked: picked(), known: new Set(rows().map((r) => r.dataset.escalation)), focus: holder.contains(document.activeElement) }; });
-document.addEventListener("htmx:afterSwap", (e) => {
-  if (e.target !== holder) return;
-  for (const id of holder.kept?.picked || []) { const row = rowOf(id); if (row) row.querySelector(".pick input").checked = true; }
-  for (const r of rows()) r.classList.toggle("fresh", !holder.kept?.known.has(r.dataset.escalation));
-  const row = marked && rowOf(marked);
-  if (row) { mark(row); if (holder.kept?.focus) row.focus({ preventScroll: true }); }
-  total(list().dataset.total);
-  count();
-});
 
 // The stream
 const beep = () => {
