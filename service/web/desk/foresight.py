@@ -11,6 +11,7 @@ from service.ledger.orders import packs as pack_store
 from service.web.backtests import ORDERS, USUAL, backtested
 from service.web.context import CONTEXT, Context
 from service.web.desk.page import render
+from service.web.desk.titles import language
 from service.web.page_query_types import ForesightQuery
 from service.web.params import uuid_of
 from service.web.queries import query_of
@@ -30,6 +31,7 @@ async def foresight(request: web.Request) -> web.StreamResponse:
         "chosen": query.pack,
         "since": request.query.get("since", "7d"),
         "most": ORDERS,
+        "language": language,
     }
     workflow, _, version = query.pack.partition(":")
     if query.draft:
