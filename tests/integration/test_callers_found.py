@@ -91,7 +91,7 @@ async def test_pages_have_each_order_once_however_they_are_sorted_and_by_whateve
             while True:
                 _, page = await agent.get(f"{path}&limit=2&cursor={quote(cursor)}")
                 found += [o["order_id"] for o in page["orders"]]
-                cursor = page["next_cursor"]
+                cursor = page["cursor"]
                 if not cursor:
                     break
             assert found == [o["order_id"] for o in whole["orders"]], path
