@@ -96,8 +96,11 @@ def test_what_is_missing_or_over_is_told() -> None:
     ("button", "words"),
     [
         ("{to: quoted, title: {en: I go}}", "off: no title in 'de'"),
-        ("{title: {en: I, de: Ich}}", "off: says what it does by one of 'to', 'report' and 'choices'"),
-        ("{to: quoted, report: slow, title: {en: I, de: Ich}}", "off: each of its choices enters a status ('to') or"),
+        ("{title: {en: I, de: Ich}}", "off: needs exactly one of 'to', 'report' and 'choices'"),
+        (
+            "{to: quoted, report: slow, title: {en: I, de: Ich}}",
+            "off: each of its choices needs either 'to' (a status) or",
+        ),
         ("{to: quoted, sets: [nonsense], title: {en: I, de: Ich}}", "nonsense"),
         ("{to: quoted, needs: [attributes.nonsense], title: {en: I, de: Ich}}", "nonsense"),
     ],
