@@ -134,6 +134,7 @@ async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dic
     """Milliseconds from publishing to the first message at the provider, at a steady rate."""
     s.runs += 1
     await c.prepare(s)
+    await emptied(c, s)
     processes = c.start(s)
     try:
         await c.ready(s)
