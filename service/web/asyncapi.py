@@ -16,6 +16,7 @@ from service.domain.json_object import JsonObject
 from service.domain.workflow import Attribute, AttributeType, Workflow
 from service.events_out import ClockEventData, CloudEvent, EscalationData, MessageData, ReplyData
 from service.web.context import CONTEXT
+from service.web.type_schemas import schemas_of
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,7 +33,7 @@ OPENAPI: Final = web.AppKey("openapi", OpenApi)
 @lru_cache(maxsize=1)
 def components() -> JsonObject:
     """JSON Schemas of every type in the contract, by name."""
-    _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/components/schemas/{name}")
+    found = schemas_of(DATA_TYPES.values(), "#/components/schemas/{name}")
     for name, data in DATA_TYPES.items():
         found[envelope_name(name)] = _envelope(name, data.__name__)
     return found
@@ -79,7 +80,7 @@ def _envelope(event_type: str, data: str) -> JsonObject:
 
 def json_schema(event_type: str) -> JsonObject:
     """One event type as a JSON Schema that stands alone."""
-    _, found = msgspec.json.schema_components([DATA_TYPES[event_type]], ref_template="#/$defs/{name}")
+    found = schemas_of([DATA_TYPES[event_type]], "#/$defs/{name}")
     envelope = _envelope(event_type, DATA_TYPES[event_type].__name__)
     envelope["properties"]["data"] = {"$ref": f"#/$defs/{DATA_TYPES[event_type].__name__}"}
     return {"$schema": SCHEMA_DIALECT, **envelope, "$defs": found}
@@ -128,7 +129,7 @@ def _attribute(attribute: Attribute) -> JsonObject:
 
 def pack_json_schema(workflow: Workflow) -> JsonObject:
     """Every event about this workflow's orders, as a JSON Schema that stands alone."""
-    _, found = msgspec.json.schema_components(list(DATA_TYPES.values()), ref_template="#/$defs/{name}")
+    found = schemas_of(DATA_TYPES.values(), "#/$defs/{name}")
     events = []
     for event_type, data in DATA_TYPES.items():
         envelope = _envelope(event_type, data.__name__)

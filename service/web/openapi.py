@@ -5,8 +5,6 @@ from functools import lru_cache
 from inspect import getdoc
 from typing import Any, Final
 
-import msgspec
-
 from service import __version__
 from service.domain.events import DATA_TYPES
 from service.domain.json_object import JsonObject
@@ -19,6 +17,7 @@ from service.web.route import Answer, Reach, Route
 from service.web.routes.table import API, OPERATIONS
 from service.web.schemas.problems import ProblemDetails
 from service.web.session import COOKIE
+from service.web.type_schemas import schemas_of
 
 PROBLEM: Final = "application/problem+json"
 _REF: Final = "#/components/schemas/{name}"
@@ -101,7 +100,7 @@ def document(public_url: str = "/") -> JsonObject:
     routes = (*OPERATIONS, *API)
     answers = [a.type for r in routes for a in r.also.values()]
     types = [t for t in (*(t for r in routes for t in (r.body, r.answer)), *answers) if t not in (None, dict, str)]
-    _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), ProblemDetails], ref_template=_REF)
+    schemas = schemas_of([*dict.fromkeys(types), ProblemDetails], _REF)
     return {
         "openapi": "3.1.0",
         "info": {
