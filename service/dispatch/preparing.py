@@ -18,7 +18,7 @@ from service.dispatch.holds import Holds
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended
 from service.dispatch.template_states import TemplateStates
-from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed
+from service.dispatch.windows import OUTSIDE, WHY_CLOSED, is_closed, windows_of
 from service.domain.errors import Rejection
 from service.domain.notices import before_sending, rests_until
 from service.domain.rungs import SKIPPED
@@ -99,6 +99,12 @@ class Preparer:
     def is_counted(self) -> bool:
         """Whether caps may turn a message away."""
         return self._is_dialled and self._limits.are_counted
+
+    async def windows(
+        self, tx: Transaction, claimed: Sequence[ClaimedMessage], now: datetime
+    ) -> dict[UUID, ReplyWindow]:
+        """In which windows these go out, where the channel has any."""
+        return await windows_of(tx, self._route.channel, claimed, self._route.providers, self._orders.packs, now)
 
     async def reserve(self, tx: Transaction, ready: Sequence[tuple[ClaimedMessage, Composed]], now: datetime) -> Places:
         """Their places under the caps, for the length of the send."""

@@ -1,4 +1,4 @@
-"""The dispatch loops of one channel: claim, render and mark begun in one transaction; send many at once; write answers.
+"""The dispatch loops of one channel: begin what is due, send many at once, hand on what the providers answered.
 
 Channels have loops of their own, so that a hanging provider holds up nobody else. No database connection is
 held while a provider is asked.
@@ -13,29 +13,24 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from msgspec import Struct
 
 from service.channels.port import ReplyWindow, SendResult
-from service.channels.registry import medium_of
-from service.dispatch.bundling import all_of, beside, outcomes, together
+from service.dispatch.beginning import Beginner
+from service.dispatch.bundling import outcomes
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import SendLimits
 from service.dispatch.holds import Holds
 from service.dispatch.outcomes import OutcomeWriter
-from service.dispatch.overtaken import overtaken
 from service.dispatch.places import Line, Places
-from service.dispatch.preparing import Preparer, Ready, over, unsaid
+from service.dispatch.preparing import Preparer, Ready, unsaid
 from service.dispatch.route import ChannelRoute
-from service.dispatch.settle import Ended, Outcome
+from service.dispatch.settle import Outcome
 from service.dispatch.template_states import TemplateStates
-from service.dispatch.windows import windows_of
 from service.domain.notices import Accepted, NoAnswer
-from service.earlier_packs import recall
 from service.failpoints import failpoint
-from service.ledger.database.faults import is_transient
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import dispatch_topic
-from service.ledger.messages import claims, leases
+from service.ledger.messages import claims
 from service.ledger.messages.claims import ClaimedMessage
 from service.orders import Orders
 from service.pacing import breathe, give_way, stay_prompt, urgent
@@ -46,14 +41,6 @@ log = structlog.get_logger(__name__)
 
 LEASE_MARGIN_S: Final = 30.0
 POLL: Final = timedelta(seconds=1)
-
-
-class _Begun(Struct):
-    """What one round took on: to be sent, not to be sent after all, and how many in all."""
-
-    ready: Sequence[tuple[ClaimedMessage, Composed]]
-    ended: Sequence[tuple[ClaimedMessage, Ended]]
-    count: int
 
 
 class Worker:
@@ -73,10 +60,10 @@ class Worker:
         self._route = route
         self._preparer = Preparer(orders, composer, limits, holds, route, templates)
         self._outcomes = outcomes
-        self._medium = medium_of(route.channel)
         self.channel = route.channel
         # No send takes longer than the route lets it, and the margin is there to write down what came of it.
         self.lease = timedelta(seconds=route.longest_s + LEASE_MARGIN_S)
+        self._beginner = Beginner(orders, route.channel, self._preparer, self.lease, POLL)
         self._sending: set[asyncio.Task[None]] = set()
         topics = {codes: dispatch_topic(route.channel, codes=codes) for codes in (True, False)}
         lines = [Line(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()]
@@ -140,7 +127,7 @@ class Worker:
         line.claiming = permits
         try:
             with urgent() if line.codes else nullcontext():
-                begun = await self._begin_surely(permits, line)
+                begun = await self._beginner.begin(permits, codes=line.codes)
             failpoint("dispatch.before_send")
             for c, composed in begun.ready:
                 self._start(c, composed)
@@ -202,7 +189,7 @@ class Worker:
         self, tx: Transaction, claimed: Sequence[ClaimedMessage], now: datetime
     ) -> dict[UUID, ReplyWindow]:
         """In which windows these go out, where the channel has any."""
-        return await windows_of(tx, self.channel, claimed, self._route.providers, self._orders.packs, now)
+        return await self._preparer.windows(tx, claimed, now)
 
     def ready(self, c: ClaimedMessage, now: datetime, window: ReplyWindow | None) -> Ready | None:
         """What it says, if it may be sent; None for what is to be claimed, and then ended with its reason."""
@@ -214,55 +201,6 @@ class Worker:
             self._start(c, ready.composed or self._preparer.compose(c, self._orders.time.now(), ready.window))
         except Exception as error:
             self._outcomes.put(Outcome(c.message.id, c.message.order_id, unsaid(c, error), c.fencing_token))
-
-    async def _begin_surely(self, permits: int, line: Line) -> _Begun:
-        """As `_begin`; where the database broke off at the commit, what it committed after all is ours to send."""
-        tried = _Begun([], [], 0)
-        try:
-            await self._begin(permits, tried, line)
-            return tried
-        except Exception as error:
-            if not is_transient(error) or not tried.count:
-                raise
-        tokens = {c.message.id: c.fencing_token for c, _ in (*tried.ready, *tried.ended)}
-        async with self._orders.ledger.reading() as tx:
-            ours = await leases.still_leased(tx, tokens)
-        ready = [(c, x) for c, x in tried.ready if c.message.id in ours]
-        ended = [(c, x) for c, x in tried.ended if c.message.id in ours]
-        return _Begun(ready, ended, len(ours))
-
-    async def _begin(self, permits: int, begun: _Begun, line: Line) -> None:
-        """Claim what is due into `begun`; what can be sent is rendered and marked so, in the same transaction."""
-        now = self._orders.time.now()
-        async with self._orders.ledger.transaction() as tx:
-            claimed = await claims.claim(tx, self._route.channel, now, limit=permits, codes=line.codes)
-            if not claimed:
-                return
-            await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in claimed))
-            others = await beside(tx, claimed, self._orders.packs, self._orders.keyring, now) if not line.codes else []
-            await recall(tx, self._orders.packs, ((c.workflow, c.version) for c in others))
-            every = [*claimed, *others]
-            windows = await self.windows(tx, every, now)
-            late = await overtaken(tx, every, self._orders.packs, now)
-            prepared = await self._preparer.prepare([c for c in every if c.message.id not in late], now, windows)
-            await leases.rest(tx, [(c.message.id, until) for c, until in prepared.resting], now)
-            ready, ended = prepared.ready, prepared.ended
-            ended += [(c, late[c.message.id]) for c in every if c.message.id in late]
-            ready = together(ready, others)
-            places = await self._preparer.reserve(tx, ready, now)
-            ended += [(n, over(places, c)) for c, x in ready if c.message.id in places.over for n in all_of(c, x)]
-            all_ready, ready = ready, [(c, x) for c, x in ready if not places.refuses(c.message.id)]
-            failpoint("dispatch.before_begin")
-            # What is over a cap only by sends under way waits for how they end.
-            later = [n.message.id for c, x in all_ready if c.message.id in places.later for n in all_of(c, x)]
-            await claims.put_off(tx, later, now + POLL)
-            said = [(n, shown.shown) for c, x in ready for n, shown in ((c, x), *x.companions)]
-            # Paid for is what leaves: the message with all that is in it.
-            parts = {n.message.id: 0 for c, x in ready for n in all_of(c, x)}
-            parts |= {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}
-            await leases.begin(tx, said, now, now + self.lease, places.taken, parts)
-            await leases.lease(tx, [c.message.id for c, _ in ended], now + self.lease)
-            begun.ready, begun.ended, begun.count = ready, ended, len(claimed)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)

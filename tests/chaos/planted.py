@@ -40,7 +40,7 @@ BUGS = [
     Bug("published without a confirm", "service/broker/rabbitmq.py", "open_channel(self._publishing, confirms=True)",
         "open_channel(self._publishing, confirms=False)",
         "tests/integration/test_broker.py -k confirmed"),
-    Bug("redeliveries count again", "service/intake/intake.py", "if earlier and _is_repeat(earlier.outcome, r):", "if False:",
+    Bug("redeliveries count again", "service/intake/deciding.py", "if earlier and _is_repeat(earlier.outcome, r):", "if False:",
         "tests/integration/test_device_pickup.py -k redelivery"),
     Bug("lanes may overtake", "service/ledger/messages/claims.py", "            ~in_front,\n", "",
         "tests/integration/test_dispatch.py -k lanes"),
