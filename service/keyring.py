@@ -48,14 +48,15 @@ class Label(Struct, frozen=True):
 
     def of(self, *key: UUID | bytes | int | str) -> Place:
         """The place in the row (or message) with this key."""
-        parts = (self.name, *(_plain(k) for k in key))
         # With their lengths, so that no two lists of parts read alike.
-        return Place("".join(f"{len(p)}:{p}" for p in parts).encode("utf-8", "surrogatepass"))
+        said = f"{len(self.name)}:{self.name}"
+        for k in key:
+            plain = k.hex if isinstance(k, UUID) else _plain(k)
+            said += f"{len(plain)}:{plain}"
+        return Place(said.encode("utf-8", "surrogatepass"))
 
 
-def _plain(key: UUID | bytes | int | str) -> str:
-    if isinstance(key, UUID):
-        return key.hex
+def _plain(key: bytes | int | str) -> str:
     return key.hex() if isinstance(key, bytes) else str(key)
 
 

@@ -13,11 +13,14 @@ from service.failpoints import failpoint
 from service.ledger.escalations import schedules
 from service.ledger.orders.locking import next_wake, postpone
 from service.orders import Orders
+from service.pacing import breathe, give_way
 from service.runtime.loops import run_loop
 from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 BATCH: Final = 200
+# In a row, before other things are looked at, such as the calendar and whether to stop.
+BATCHES: Final = 10
 LONGEST_SLEEP: Final = timedelta(seconds=5)
 FORGET_EVERY: Final = timedelta(hours=1)
 FLUSH_EVERY: Final = LONGEST_SLEEP
@@ -45,9 +48,12 @@ class ClockLoop:
         self._flush_at = orders.time.now()
         self._digests_of: tuple[str, ...] = ()
         self._wake = orders.wakeups.subscribe("clock")
+        # SQLite has one writer.
+        self._lanes = 1 if orders.ledger.is_sqlite else 2
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until `stopping`."""
+        give_way()
         await run_loop("clock", self._round, stopping)
 
     async def _round(self) -> None:
@@ -68,11 +74,34 @@ class ClockLoop:
             await self._calendar.fire_due()
             self._flush_at = now + FLUSH_EVERY
         if orders_due <= now:
-            if not await self.fire_due():
+            if not await self.catch_up():
                 await asyncio.sleep(OTHERS_HAVE_IT_S)
         else:
             # Not without a limit: a notification from another process may have been missed.
             await self._orders.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
+
+    async def catch_up(self) -> int:
+        """Decide for what is due now, as far as `BATCHES` go; how many. Raises what one of them raised.
+
+        Of more than a batch two are under way: one is decided while the database writes the other.
+        """
+        fired = await self.fire_due()
+        if fired < BATCH:
+            return fired
+        lanes = await asyncio.gather(*(self._fire_on() for _ in range(self._lanes)), return_exceptions=True)
+        for lane in lanes:
+            if isinstance(lane, BaseException):
+                raise lane
+            fired += lane
+        return fired
+
+    async def _fire_on(self) -> int:
+        fired = 0
+        for _ in range(BATCHES):
+            fired += (found := await self.fire_due())
+            if found < BATCH:
+                break
+        return fired
 
     async def fire_due(self) -> int:
         """Decide for every order that is due now, up to a batch; how many."""
@@ -80,6 +109,7 @@ class ClockLoop:
             due = await u.lock_due(BATCH)
             stuck = []
             for order in due:
+                await breathe()
                 result = u.decide(order.ref, ClockDue(u.now))
                 if result.outcome == "rejected":
                     log.error("clock.order_failed", order_id=order.reference, reason=result.reason)

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
+from service.clock import clock
 from service.domain.teams import SEVERITIES
 from service.ledger.escalations.stream_lines import stream_after
 from service.web.auth import INCLUDES
@@ -437,7 +438,9 @@ async def test_cookies_need_the_pages_token(world: World, caller: Caller) -> Non
 
 
 @pytest.mark.uninterrupted
-async def test_bursts_become_one_incident(world: World, caller: Caller) -> None:
+async def test_bursts_become_one_incident(world: World, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "BATCH", 20)  # so that several batches are under way at once
+
     async def away(_sent: Any) -> web.StreamResponse:
         return web.json_response({"code": 20429, "status": 429}, status=429, headers={"Retry-After": "600"})
 

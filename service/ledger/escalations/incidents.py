@@ -15,7 +15,7 @@ from service.domain.order import Escalation, Order
 from service.domain.teams import Team
 from service.domain.workflow import Workflow
 from service.events_out import CloudEvent, EscalationData, OrderOfIncident
-from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.engine import among, new_uuid
 from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations, incidents
@@ -82,7 +82,7 @@ async def of_orders(tx: Transaction, order_ids: Collection[UUID]) -> dict[tuple[
         select(escalations.c.order_id, escalations.c.team, escalations.c.incident_id)
         .join(incidents, incidents.c.id == escalations.c.incident_id)
         .where(
-            escalations.c.order_id.in_(padded(order_ids)),
+            among(tx, escalations.c.order_id, order_ids),
             escalations.c.state != "resolved",
             incidents.c.state != "resolved",
         )

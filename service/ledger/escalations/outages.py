@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from service.domain.notices import ACTIVE_STATES
-from service.ledger.database.engine import padded
+from service.ledger.database.engine import among
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.incidents import PROVIDER_REFUSED, Change
 from service.ledger.escalations.tables import incidents, provider_health
@@ -27,7 +27,7 @@ async def of_promises(tx: Transaction, changes: Sequence[Change], now: datetime)
     refused = await _refused(tx, {provider for provider, _ in opened})
     n = messages.c
     query = select(n.notice_id, n.state, n.channel, n.provider, n.not_before).where(
-        n.notice_id.in_(padded(set(promised.values()))), n.state.in_((*ACTIVE_STATES, "unknown"))
+        among(tx, n.notice_id, set(promised.values())), n.state.in_((*ACTIVE_STATES, "unknown"))
     )
     waiting: dict[UUID, list[str]] = defaultdict(list)
     for row in await tx.execute(query):

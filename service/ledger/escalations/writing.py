@@ -5,7 +5,7 @@ serialises these writes, so that rates are counted right and the stream's number
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -18,7 +18,7 @@ from service.domain.calendars import quiet_until
 from service.domain.teams import Team
 from service.events_out import CloudEvent, EscalationData, TeamCall, is_published, of_escalation
 from service.keyring import Keyring
-from service.ledger.database.engine import padded
+from service.ledger.database.engine import among
 from service.ledger.database.sets import NewRow, Rows, insert_rows, upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, outages
@@ -74,7 +74,7 @@ async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change
     query = (
         select(messages.c.order_id, notices.c.traceparent)
         .join(notices, notices.c.id == messages.c.notice_id)
-        .where(messages.c.order_id.in_(padded(without)), notices.c.traceparent != "")
+        .where(among(tx, messages.c.order_id, without), notices.c.traceparent != "")
         .order_by(notices.c.id)
     )
     known = {row.order_id: row.traceparent for row in await tx.execute(query)}
@@ -93,10 +93,12 @@ async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> 
     The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders. A promise
     that a refusing provider alone has broken belongs to that one's incident.
     """
-    known = await _known_members(tx, (c.step.escalation.id for c in changes))
+    opened = [c for c in changes if c.step.kind == "opened"]
+    # What is opened here was in no incident before.
+    known = await _known_members(tx, {c.step.escalation.id for c in changes} - {c.step.escalation.id for c in opened})
     fresh: dict[tuple[str, str], list[Change]] = defaultdict(list)
-    for c in changes:
-        if c.step.kind == "opened" and c.step.escalation.clocks:
+    for c in opened:
+        if c.step.escalation.clocks:
             fresh[c.step.escalation.team, c.step.escalation.reason].append(c)
     if not fresh:
         return known
@@ -131,9 +133,11 @@ async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[C
     return opened
 
 
-async def _known_members(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, UUID]:
+async def _known_members(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, UUID]:
+    if not ids:
+        return {}
     query = select(escalations.c.id, escalations.c.incident_id).where(
-        escalations.c.id.in_(padded(set(ids))), escalations.c.incident_id.is_not(None)
+        among(tx, escalations.c.id, ids), escalations.c.incident_id.is_not(None)
     )
     return {row.id: row.incident_id for row in await tx.execute(query)}
 
