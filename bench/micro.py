@@ -13,7 +13,7 @@ from bench.setting import ROOT
 from service.dispatch.compose import Composer
 from service.domain.causes import EventReceived
 from service.domain.decide import decide
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import order_uuid
 from service.intake.decoding import Incoming
 from service.keyring import Keyring

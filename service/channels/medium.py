@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from service.domain.notice_rules import Content
 from service.domain.notices import Snapshot
-from service.domain.workflow import Content
 
 
 class Rendered(Struct, frozen=True):

@@ -11,7 +11,7 @@ from service import settings as settings_module
 from service.broker.port import ORDERS, SUBJECT_HEADERS, Message
 from service.broker.rabbitmq import RabbitBroker
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.settings import SettingsError
 
 AT_ONCE = 500

@@ -11,8 +11,9 @@ from service.domain.attributes import moment_of
 from service.domain.conditions.judging import Situation, why_not
 from service.domain.errors import NotNow, Rejection
 from service.domain.json_object import JsonObject
+from service.domain.notice_rules import Ask, Notice
 from service.domain.order import Order
-from service.domain.workflow import Ask, Notice, Workflow
+from service.domain.workflow import Workflow
 
 LONGEST: Final = 500
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from service.domain.attributes import checked
+from service.domain.attributes import Attribute, checked
 from service.domain.calendars import zone_of
 from service.domain.errors import Rejection
-from service.domain.workflow import Attribute, Workflow
+from service.domain.workflow import Workflow
 
 _AMOUNT: Final = re.compile(r"(-?\d{1,30}(?:\.\d{1,30})?)\s*([A-Za-z]{3})")
 _WHOLE: Final = re.compile(r"-?\d{1,30}")

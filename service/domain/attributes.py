@@ -8,13 +8,16 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from service.domain.calendars import local_instant, zone_of
 from service.domain.errors import Rejection
 from service.domain.events import EARLIEST, LATEST
 from service.domain.json_object import JsonObject
-from service.domain.workflow import Attribute, AttributeType
+
+AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
 
 _SANE: Final = f"between {EARLIEST:%Y} and {LATEST:%Y}"
 WORDS: Final[Mapping[AttributeType, str]] = {
@@ -38,6 +41,19 @@ _TIME = re.compile(r"^[\dW-]+[T ]\d")
 _MIDNIGHT = re.compile(r"[T ]24:?00(:?00(\.0+)?)?(?=$|Z|[+-])")
 _NUMBER = re.compile(r"^-?\d{1,30}(\.\d{1,30})?$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
+
+
+class Attribute(Struct, frozen=True):
+    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person.
+
+    `choices`: the usual texts by name, each with its titles; forms offer them, and templates write their titles.
+    """
+
+    name: str
+    type: AttributeType
+    titles: Mapping[str, str] = {}
+    personal: bool = False
+    choices: Mapping[str, Mapping[str, str]] = {}
 
 
 def checked(

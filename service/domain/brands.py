@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from service.domain.workflow import Notice, TrackingRules
+    from service.domain.notice_rules import Notice
+    from service.domain.workflow import TrackingRules
 
 
 class Look(Struct, frozen=True):

@@ -16,12 +16,12 @@ from service.domain.channels import ChannelSpec
 from service.domain.conditions.judging import why_not as why_not_met
 from service.domain.draft import Draft
 from service.domain.messages import message_to
+from service.domain.notice_rules import Notice
 from service.domain.notices import Message, PlannedNotice
 from service.domain.order import Clock, ClockState
 from service.domain.persons import Person
 from service.domain.readers import Reader, is_in, people_of, places, reached_on, together
 from service.domain.rungs import NOT_NEEDED, RANKS, Climb, Role, Rung, clock_of
-from service.domain.workflow import Notice
 
 Shape = Callable[[Message], Message]
 # What ends a ladder: the notice is told no more, by any channel.

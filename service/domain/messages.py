@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from service.domain.draft import Draft
+from service.domain.notice_rules import Notice
 from service.domain.notices import Message
 from service.domain.readers import Reader, after_quiet, quiet_for, why_not
 from service.domain.rungs import SKIPPED
-from service.domain.workflow import Notice
 
 
 def message_to(

@@ -22,8 +22,8 @@ from service.domain.attached import Attached
 from service.domain.calendars import QuietHours, quiet_until
 from service.domain.events import Appointment, Payment
 from service.domain.lists import ListState
+from service.domain.notice_rules import WhenUnknown
 from service.domain.parts import Part
-from service.domain.workflow import WhenUnknown
 
 State = Literal[
     "pending",

@@ -14,13 +14,14 @@ from service.domain.conditions.judging import holds
 from service.domain.draft import Draft
 from service.domain.events import Secret
 from service.domain.messages import message_to
+from service.domain.notice_rules import Notice
 from service.domain.notices import Message, PlannedNotice, Snapshot
 from service.domain.order import ASSIGNEE, Order
 from service.domain.persons import Person
 from service.domain.readers import Reader, behind, readers_of
 from service.domain.rungs import SKIPPED
 from service.domain.triggers import remember
-from service.domain.workflow import Notice, Workflow
+from service.domain.workflow import Workflow
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
 

@@ -18,11 +18,12 @@ from service.domain.conditions.judging import why_not as why_not_met
 from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
 from service.domain.languages import region_of
+from service.domain.notice_rules import Notice
 from service.domain.notices import Message
 from service.domain.order import Order
 from service.domain.people import with_former, with_wishes
 from service.domain.persons import Person
-from service.domain.workflow import Notice, Workflow
+from service.domain.workflow import Workflow
 
 # ISO 3166-1, alpha-2.
 _COUNTRY: Final = re.compile("[A-Z]{2}")

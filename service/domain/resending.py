@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from service.domain.causes import ResendMessages
 from service.domain.draft import Draft
 from service.domain.messages import message_to
+from service.domain.notice_rules import Notice
 from service.domain.notices import FINAL_STATES, SENT_STATES, WAITING_STATES, Message
 from service.domain.readers import on_channel
 from service.domain.settling import ended_unsent
-from service.domain.workflow import Notice
 
 # Why a message is left out, in one word each; answers and metrics count by them.
 CODE: Final = "code"

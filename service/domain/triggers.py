@@ -10,9 +10,10 @@ from service.domain.conditions.tree import Condition
 from service.domain.draft import Draft
 from service.domain.errors import Rejection
 from service.domain.events import Data, Note
+from service.domain.notice_rules import OnChange, OnNote
 from service.domain.order import ASSIGNEE, Order, role_of
 from service.domain.transitions import require_known
-from service.domain.workflow import OnChange, OnNote, Status, Workflow
+from service.domain.workflow import Status, Workflow
 
 
 def entered(draft: Draft, status: Status) -> list[str]:

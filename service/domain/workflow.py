@@ -12,23 +12,21 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 from service.domain.acts import Act, LinkAct
+from service.domain.attributes import Attribute
 from service.domain.brands import Brand
 from service.domain.calendars import QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
 from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
 from service.domain.lists import ListSpec
+from service.domain.notice_rules import Content, Notice
 from service.domain.parts import PartRules
 from service.domain.party_rules import PartyRules
 from service.domain.promises import ClockSpec
 from service.domain.replies import Faq, Reply
 from service.domain.reports import PERFORMANCE, Measure, Report
-from service.domain.rungs import Rung
 from service.domain.teams import Reason, Team
 
-WhenUnknown = Literal["resend", "while_fresh", "never"]
-WhenQuiet = Literal["send", "wait", "drop"]
-AttributeType = Literal["text", "number", "money", "boolean", "date", "datetime", "list", "any"]
 OnRepeat = Literal["notify", "update", "reject"]
 
 
@@ -67,105 +65,6 @@ class Status(Struct, frozen=True):
     needs: tuple[Need, ...] = ()
     tracked: bool = True
     listed: bool = True
-
-
-class Content(Struct, frozen=True):
-    """A WhatsApp template approved by the provider, with the variables it takes (Jinja expressions)."""
-
-    sid: str
-    variables: Mapping[str, str] = {}
-
-
-class OnNote(Struct, frozen=True):
-    """Told when a note is added: a public one (or an internal one), by one of these roles or by none of those."""
-
-    public: bool = True
-    by: frozenset[str] = frozenset()
-    not_by: frozenset[str] = frozenset()
-    statuses: frozenset[str] = frozenset()
-
-
-class OnChange(Struct, frozen=True):
-    """Told when an event changes a value at one of `paths` to something, in one of `statuses` (empty: any)."""
-
-    paths: tuple[str, ...]
-    statuses: frozenset[str] = frozenset()
-
-
-class Attribute(Struct, frozen=True):
-    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person.
-
-    `choices`: the usual texts by name, each with its titles; forms offer them, and templates write their titles.
-    """
-
-    name: str
-    type: AttributeType
-    titles: Mapping[str, str] = {}
-    personal: bool = False
-    choices: Mapping[str, Mapping[str, str]] = {}
-
-
-class Ask(Struct, frozen=True):
-    """What an agent fills in: the order's value at `default` stands in; `ahead`: a date that must lie ahead."""
-
-    attribute: Attribute
-    default: str | None = None
-    ahead: bool = False
-
-
-class Throttle(Struct, frozen=True):
-    """An order is told a notice at most so often within such a time."""
-
-    most: int
-    within: timedelta
-
-
-class Notice(Struct, frozen=True):
-    """One thing worth telling; becomes one message per channel and recipient.
-
-    `mandatory`: also told to those who asked for fewer messages. `quiet`: what quiet hours do to it.
-    `after`: told only where one of these was told before, as to somebody who has heard of the order. `once`: not told
-    again to the same order. `when`: told only while it holds; `audience_when`, `channel_when`: the same for single
-    audiences and channels; `watched`: paths whose change counts from what the notice told last. `bundle`:
-    its messages wait so long, to leave in one with others for the same person; `throttle`: not told more often.
-    `on_assigned`: told when somebody of this role (`assignee`: of any) gets the order, first or anew;
-    `on_assignee_change`: only when it passes from one to another. `on_rows`: told when rows are added to one of these.
-    `manual`: its titles, when agents send it, in these `statuses` (empty: in any); `asks`: what they fill in for it.
-    `free_text`: its words are what the agent wrote. `replies`: offered as buttons in its mails.
-    `rungs`: the ladder that its channels make; none: all at once.
-    `unless_whole_tells`: not told of a part where its whole tells one of these by the same event.
-    """
-
-    name: str
-    audiences: tuple[str, ...]
-    channels: tuple[str, ...]
-    on_assignee_change: str | None = None
-    on_assigned: str | None = None
-    on_note: OnNote | None = None
-    on_change: OnChange | None = None
-    on_rows: frozenset[str] = frozenset()
-    quiet: WhenQuiet = "send"
-    mandatory: bool = False
-    replaces: tuple[str, ...] = ()
-    after: frozenset[str] = frozenset()
-    once: bool = False
-    when: Condition | None = None
-    audience_when: Mapping[str, Condition] = {}
-    channel_when: Mapping[str, Condition] = {}
-    watched: frozenset[str] = frozenset()
-    bundle: timedelta | None = None
-    throttle: Throttle | None = None
-    secret: str | None = None
-    valid_for: timedelta = timedelta(hours=24)
-    when_unknown: WhenUnknown = "resend"
-    manual: Mapping[str, str] = {}
-    statuses: frozenset[str] = frozenset()
-    asks: Mapping[str, Ask] = {}
-    content: Mapping[str, Content] = {}
-    free_text: bool = False
-    replies: tuple[str, ...] = ()
-    rungs: tuple[Rung, ...] = ()
-    unless_whole_tells: frozenset[str] = frozenset()
 
 
 class TrackingRules(Struct, frozen=True):

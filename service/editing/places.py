@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from service.domain.workflow import Notice, Workflow
+from service.domain.notice_rules import Notice
+from service.domain.workflow import Workflow
 from service.workflows.lint_templates import told_over
 from service.workflows.packs import Pack
 from service.workflows.templates import BRANDS

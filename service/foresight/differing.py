@@ -9,9 +9,10 @@ from msgspec import Struct, structs
 
 from service.domain.brands import Brand
 from service.domain.clocks.kinds import KINDS
+from service.domain.notice_rules import Notice
 from service.domain.parts import PartRules
 from service.domain.promises import ClockSpec
-from service.domain.workflow import Notice, Status, Workflow
+from service.domain.workflow import Status, Workflow
 from service.foresight.said import changed_fields, changes, clock_rule, length_of, notice_rule, rule_in_words, shown
 from service.workflows.packs import Pack
 

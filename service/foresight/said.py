@@ -11,10 +11,11 @@ from service.domain.calendars import Calendar, Spans
 from service.domain.clocks.kinds import KINDS
 from service.domain.conditions.judging import in_words as in_words_of
 from service.domain.conditions.tree import All, AnyOf, Condition, Not, Predicate
+from service.domain.notice_rules import Notice
 from service.domain.parts import PartRule
 from service.domain.promises import ClockSpec, Escalate
 from service.domain.rungs import Rung
-from service.domain.workflow import Notice, Status
+from service.domain.workflow import Status
 from service.workflows.durations import in_words, length_in_words
 
 # So many characters of a value are shown where nobody has found better words for it.

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from service.domain.errors import Rejection
-from service.domain.events import is_json
+from service.domain.event_decoding import is_json
 from service.domain.json_object import JsonObject
 from service.domain.quoting import quoted
 

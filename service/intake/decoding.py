@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from service.domain.errors import Rejection
-from service.domain.events import MAX_BODY_BYTES, Event, data_of, decode
+from service.domain.event_decoding import data_of, decode
+from service.domain.events import MAX_BODY_BYTES, Event
 from service.domain.json_object import JsonObject
 from service.domain.order import OrderRef
 from service.domain.scopes import EVERYTHING, Scope

@@ -15,11 +15,12 @@ import msgspec
 from babel.core import get_global
 from msgspec import Struct, structs
 
+from service.domain.attributes import Attribute
 from service.domain.errors import Rejection
 from service.domain.events import Appointment, AssigneeGiven, Note, Price
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
-from service.domain.workflow import Attribute, Workflow
+from service.domain.workflow import Workflow
 from service.web.params import Form
 
 Kind = Literal["text", "words", "datetime", "date", "decimal", "currency", "choice", "tick", "email", "phone"]

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from service import __version__
 from service.broker import port
-from service.domain.attributes import WORDS
+from service.domain.attributes import WORDS, Attribute, AttributeType
 from service.domain.events import DATA_TYPES
 from service.domain.json_object import JsonObject
-from service.domain.workflow import Attribute, AttributeType, Workflow
+from service.domain.workflow import Workflow
 from service.events_out import ClockEventData, CloudEvent, EscalationData, MessageData, ReplyData
 from service.web.context import CONTEXT
 from service.web.type_schemas import schemas_of

@@ -17,8 +17,8 @@ from msgspec import Struct, structs
 from service.attachments.kinds import kind_of
 from service.attachments.s3 import StoreUnavailable
 from service.dispatch.file_links import read_file_token
+from service.domain.control_characters import one_line
 from service.domain.errors import Rejection
-from service.domain.events import clean
 from service.domain.order import Order
 from service.domain.seeing import own_ids
 from service.ledger.attachments import storing
@@ -79,7 +79,7 @@ async def _post(request: web.Request, order: Order, upload: Upload) -> web.Strea
 async def keep(request: web.Request, order: Order, upload: Upload) -> StoredFile:
     """The file, kept; raises Problem for what is not taken."""
     content = upload.file.read()
-    name = clean(_MISLEADING.sub("", upload.name).replace("\\", "/").rpartition("/")[2])[:LONGEST_NAME].strip(". ")
+    name = one_line(_MISLEADING.sub("", upload.name).replace("\\", "/").rpartition("/")[2])[:LONGEST_NAME].strip(". ")
     try:
         kind = kind_of(content, name, upload.type)
     except Rejection as rejection:

@@ -15,7 +15,7 @@ from service.channels.twilio.settings import TwilioAccount
 from service.conversations import IncomingReply, legible, with_files
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.dispatch.settle import Outcome
-from service.domain.events import clean
+from service.domain.control_characters import one_line
 from service.domain.notices import Receipt
 from service.ledger.messages import states as rows
 from service.opt_out_words import Wish, is_answer, wish_of
@@ -69,7 +69,7 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
         stored = await rows.find(tx, message_id)
     if stored is None:
         return web.Response(status=204)
-    receipt = Receipt(status, clean(form.get("MessageSid", ""))[:64], clean(form.get("ErrorCode", ""))[:16])  # type: ignore[arg-type]
+    receipt = Receipt(status, one_line(form.get("MessageSid", ""))[:64], one_line(form.get("ErrorCode", ""))[:16])  # type: ignore[arg-type]
     await context.settler.write([Outcome(message_id, stored.message.order_id, receipt)])
     metrics.receipts.labels(stored.message.channel, status).inc()
     return web.Response(status=204)
@@ -106,8 +106,8 @@ async def _keep(
     request: web.Request, form: Form, channel: str, person: str, senders: set[str], wish: Wish | None
 ) -> None:
     """What was said, given to its order. A word that ends or resumes messages may be a reply as well (bare CANCEL)."""
-    sid = clean(form.get("MessageSid", ""))[:64]
-    payload = clean(_tapped(form))[:64]
+    sid = one_line(form.get("MessageSid", ""))[:64]
+    payload = one_line(_tapped(form))[:64]
     words = form.get("Body", "") or form.get("ButtonText", "") or form.get("ListTitle", "") or payload
     files = whole_number(form.get("NumMedia", ""), 1, MOST_FILES) or 0
     said = IncomingReply(
@@ -117,7 +117,7 @@ async def _keep(
         text=with_files(legible(f"{words}\n{_place(form)}", LONGEST_TEXT), files),
         payload=payload,
         senders=tuple(sorted(senders)),
-        thread=clean(form.get("OriginalRepliedMessageSid", ""))[:64],
+        thread=one_line(form.get("OriginalRepliedMessageSid", ""))[:64],
         opted_out=wish == "stop",
         only_known=wish is not None,
     )

@@ -20,8 +20,8 @@ from joserfc.jwk import KeySet
 from msgspec import Struct
 
 from service.domain.audiences import audiences_of, check_fits
+from service.domain.control_characters import one_line
 from service.domain.errors import Rejection
-from service.domain.events import clean
 from service.domain.json_object import JsonObject
 from service.domain.scopes import EVERYTHING, Scope, read_scope
 from service.ledger.access.api_keys import ACCOUNT, ROLES, Caller, Role
@@ -117,7 +117,7 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
         said = f"your account's {settings.oidc_scope_claim or 'scopes'!r}: {rejection.reason}"
         raise Problem(403, "Not allowed", said) from None
     account = str(claims["sub"])
-    name = clean(str(claims.get("preferred_username") or claims.get("name") or account))[:120]
+    name = one_line(str(claims.get("preferred_username") or claims.get("name") or account))[:120]
     response = web.HTTPFound(said["next"])
     caller = Caller(f"{ACCOUNT}{name}", role, scope=scope)
     await begin_session(request, response, caller, f"{settings.oidc_issuer} {account}")

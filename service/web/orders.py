@@ -10,8 +10,9 @@ from msgspec import structs
 
 from service.domain import acting, asking
 from service.domain.causes import ReportIssue, RevokeLinks, SendNotice
+from service.domain.notice_rules import Notice
 from service.domain.order import Order, OrderRef
-from service.domain.workflow import Notice, Workflow
+from service.domain.workflow import Workflow
 from service.earlier_packs import recall
 from service.ledger.orders.locking import find
 from service.ledger.orders.read_models import OrderShown

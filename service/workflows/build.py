@@ -7,11 +7,12 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from service.channels import registry
+from service.domain.attributes import Attribute
 from service.domain.conversation import ANSWER
 from service.domain.languages import Kinship, chain, normal
 from service.domain.reports import Report
 from service.domain.teams import Level, Reason, ReasonVariant, Team
-from service.domain.workflow import Attribute, Need, Stage, Status, Workflow
+from service.domain.workflow import Need, Stage, Status, Workflow
 from service.workflows import (
     build_acts,
     build_brands,

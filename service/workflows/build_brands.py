@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from service.channels import registry
 from service.domain.brands import USUAL_LOOK, Brand, Look
-from service.domain.workflow import Content, Notice, TrackingRules, Workflow
+from service.domain.notice_rules import Content, Notice
+from service.domain.workflow import TrackingRules, Workflow
 from service.workflows.build_notices import channel_when, rungs
 from service.workflows.conditions import Scope
 from service.workflows.schema_brands import BrandYaml

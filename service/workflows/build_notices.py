@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+from service.domain.attributes import Attribute
 from service.domain.conditions.tree import Condition, predicates
+from service.domain.notice_rules import Ask, Content, Notice, OnChange, OnNote, Throttle, WhenQuiet
 from service.domain.rungs import Rung
-from service.domain.workflow import Ask, Attribute, Content, Notice, OnChange, OnNote, Throttle, WhenQuiet
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import NoticeYaml, WorkflowYaml, audiences_of, channels_of
 from service.workflows.schema_channels import Channels, ChannelYaml, rungs_of, single

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.channels import registry
+from service.domain.attributes import Attribute
 from service.domain.conversation import ANSWER
+from service.domain.notice_rules import Ask, Notice
 from service.domain.replies import Faq, MatchingAct, Reply, word_of
-from service.domain.workflow import Ask, Attribute, Notice, TrackingRules
+from service.domain.workflow import TrackingRules
 from service.workflows.conditions import Scope, condition
 from service.workflows.schema import FaqYaml, WorkflowYaml
 from service.workflows.schema_replies import ReplyYaml

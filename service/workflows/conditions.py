@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from service.domain.attribute_keys import key_of, sought
-from service.domain.attributes import checked
+from service.domain.attributes import Attribute, AttributeType, checked
 from service.domain.conditions.fields import FIELDS, OPEN, type_at
 from service.domain.conditions.tree import (
     NOW,
@@ -30,7 +30,6 @@ from service.domain.conditions.tree import (
     ValueAt,
 )
 from service.domain.errors import Rejection
-from service.domain.workflow import Attribute, AttributeType
 from service.workflows.durations import parse_duration
 from service.workflows.schema_conditions import CountYaml, WhenYaml
 from service.workflows.yaml_lines import YamlPath

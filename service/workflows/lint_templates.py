@@ -11,11 +11,13 @@ from msgspec import structs
 
 from service.channels.registry import medium_of
 from service.domain.attached import Attached
+from service.domain.attributes import AttributeType
 from service.domain.events import Appointment, Payment
 from service.domain.json_object import JsonObject
+from service.domain.notice_rules import Notice
 from service.domain.notices import Snapshot
 from service.domain.parts import Part
-from service.domain.workflow import AttributeType, Notice, Workflow
+from service.domain.workflow import Workflow
 from service.workflows import lint_languages
 from service.workflows.source import Finding, Source
 from service.workflows.templates import NAMES, UNRENDERABLE, Found, PackTemplates

@@ -4,9 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from service.domain.attributes import AttributeType
 from service.domain.calendars import Every
+from service.domain.notice_rules import WhenQuiet, WhenUnknown
 from service.domain.reports import MeasureKind
-from service.domain.workflow import AttributeType, OnRepeat, WhenQuiet, WhenUnknown
+from service.domain.workflow import OnRepeat
 from service.workflows.durations import Duration
 from service.workflows.schema_acts import ActsYaml
 from service.workflows.schema_asks import Asks

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from service.domain.workflow import AttributeType
+from service.domain.attributes import AttributeType
 from service.workflows.schema_words import AttributeName, DataPath, Part, Titles
 
 

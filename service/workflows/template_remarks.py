@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from jinja2.meta import find_referenced_templates
 
 from service.channels.registry import medium_of
-from service.domain.workflow import Notice, Workflow
+from service.domain.notice_rules import Notice
+from service.domain.workflow import Workflow
 from service.workflows import cldr
 from service.workflows.lint_templates import samples, told_over
 from service.workflows.packs import Pack

@@ -17,7 +17,7 @@ from service.channels import registry
 from service.channels.medium import Rendered
 from service.channels.registry import medium_of
 from service.domain.brands import USUAL_LOOK
-from service.domain.workflow import Content
+from service.domain.notice_rules import Content
 from service.workflows import bidi, bounds, cldr
 from service.workflows.bounds import BoundedEnvironment, keep_line_ends, nothing_isolated, within_bounds
 from service.workflows.bytecode import CompiledTemplates

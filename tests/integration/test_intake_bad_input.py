@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.intake.decoding import Incoming, read
 from tests.support.events import encoded, event, minutes, person
 from tests.support.examples import examples

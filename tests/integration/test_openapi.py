@@ -110,7 +110,7 @@ def test_a_packs_own_schema_says_the_types_of_its_attributes(attributes: dict[st
 )
 def test_json_schemas_agree_with_the_decoder(event_type: str) -> None:
     from service.domain.errors import Rejection
-    from service.domain.events import decode
+    from service.domain.event_decoding import decode
     from service.web.asyncapi import json_schema
     from tests.support.events import encoded
 

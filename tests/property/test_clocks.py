@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from service.domain.causes import ClockDue, EventReceived
 from service.domain.decide import decide
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
 from service.workflows import packs
 from tests.support.clock_model import STATUSES, WORKFLOW, Model, write_pack

@@ -26,7 +26,7 @@ from service.domain.calendars import (
 )
 from service.domain.causes import EventReceived
 from service.domain.decide import decide
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import order_uuid
 from service.workflows import packs
 from tests.support.events import CUSTOMER, encoded, event

@@ -8,7 +8,7 @@ from service.canonical import canonical_event
 from service.domain.causes import EventReceived
 from service.domain.decide import decide
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.together import decide_with_whole
 from service.workflows.packs import Pack
 from tests.support.events import NOON, encoded

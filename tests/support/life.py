@@ -30,7 +30,7 @@ from service.domain.clocks import running
 from service.domain.decide import decide
 from service.domain.draft import Decision, Entry, EscalationChange
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.notices import (
     ACTIVE_STATES,
     FINAL_STATES,

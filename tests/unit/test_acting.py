@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from service.domain.acting import CREATE, Given, NotAllowed, allowed, event_of, offered
 from service.domain.acts import TAKES
 from service.domain.errors import NotNow, Rejection
-from service.domain.events import Note, decode
+from service.domain.event_decoding import decode
+from service.domain.events import Note
 from service.workflows.packs import Pack
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
 from tests.support.life import Life, after, begun

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from service.domain.attributes import Attribute, AttributeType
 from service.domain.causes import EventReceived, SendNotice
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import NotNow, Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
+from service.domain.notice_rules import Ask
 from service.domain.order import Order, order_uuid
-from service.domain.workflow import Ask, Attribute, AttributeType
 from service.ledger.database.engine import new_uuid
 from service.workflows.values import template_values
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event

@@ -6,9 +6,8 @@ import pytest
 from msgspec import structs
 
 from service.domain.attribute_keys import filterable, keys_of, sought
-from service.domain.attributes import checked
+from service.domain.attributes import Attribute, AttributeType, checked
 from service.domain.errors import Rejection
-from service.domain.workflow import Attribute, AttributeType
 from tests.support.packs import all_packs
 
 ZONE = "Europe/Paris"

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.domain.attributes import checked, moment_of, values
+from service.domain.attributes import Attribute, AttributeType, checked, moment_of, values
 from service.domain.errors import Rejection
-from service.domain.workflow import Attribute, AttributeType
 from tests.support.events import event
 from tests.support.packs import all_packs
 from tests.unit.test_decide import MINUTE, after

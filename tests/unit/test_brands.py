@@ -7,7 +7,7 @@ import pytest
 
 from service.channels.email import mailbox
 from service.channels.twilio.senders import sms_sender, whatsapp_sender
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.unheeded_people import unheeded
 from service.foresight.differing import differences
 from service.workflows import packs

@@ -11,7 +11,7 @@ import pytest
 from service.domain.calendars import add_working, quiet_until, working_between
 from service.domain.causes import ClockDue, EventReceived
 from service.domain.decide import decide
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
 from service.domain.workflow import Workflow
 from service.workflows import build_clocks, packs

@@ -12,7 +12,8 @@ from cloudevents.http import CloudEvent
 from multidict import CIMultiDict
 
 from service.domain.errors import Rejection
-from service.domain.events import Event, decode
+from service.domain.event_decoding import decode
+from service.domain.events import Event
 from service.domain.order import OrderRef
 from service.intake.cloudevents import as_structured, from_http
 from service.intake.decoding import Incoming, Standing, standing

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from service.domain.attributes import Attribute
 from service.domain.conditions.fields import FIELDS
 from service.domain.conditions.judging import Situation, Unclear, holds, judge, why_not
 from service.domain.conditions.tree import Condition
 from service.domain.events import Price
 from service.domain.order import Order
 from service.domain.parts import OrderRef, Part
-from service.domain.workflow import Attribute
 from service.workflows.conditions import Scope, condition, problems
 from service.workflows.packs import PackError
 from service.workflows.schema_conditions import WhenYaml

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.events import decode, is_json
+from service.domain.event_decoding import decode, is_json
 from service.intake.cloudevents import as_structured, from_http
 
 EXPECTED = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.channels.medium import Rendered
-from service.domain.workflow import Content
+from service.domain.notice_rules import Content
 from service.workflows.templates import PackTemplates
 
 

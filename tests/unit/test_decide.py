@@ -9,7 +9,7 @@ from service.domain.causes import EventReceived
 from service.domain.decide import decide
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
 from service.ledger.database.engine import new_uuid
 from tests.support.events import CUSTOMER, NOON, OTHER_VENDOR, VENDOR, encoded, event

@@ -6,12 +6,12 @@ from uuid import UUID
 import pytest
 from msgspec import structs
 
+from service.domain.attributes import Attribute
 from service.domain.erasure import SentTo, Traces, _impersonal, addresses_of, traces_of
 from service.domain.events import PersonGiven
 from service.domain.order import Order
 from service.domain.people import merged_people
 from service.domain.persons import Assignee, Person
-from service.domain.workflow import Attribute
 from tests.support.packs import device_pickup
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.domain.control_characters import one_line
 from service.domain.errors import Rejection
-from service.domain.events import MAX_BODY_BYTES, StatusChangedData, clean, decode
+from service.domain.event_decoding import decode
+from service.domain.events import MAX_BODY_BYTES, StatusChangedData
 from service.intake.decoding import Incoming, read
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
 from tests.support.examples import examples
@@ -171,7 +173,7 @@ def test_any_value_in_any_field_is_taken_or_refused(field: str, inner: str, valu
 
 @given(st.text())
 def test_clean_leaves_one_line(text: str) -> None:
-    assert not set(clean(text)) & set("\r\n\x0b\x0c\x00\x85\u2028\u2029")
+    assert not set(one_line(text)) & set("\r\n\x0b\x0c\x00\x85\u2028\u2029")
 
 
 @pytest.mark.parametrize(("audiences", "taken"), [([100], True), ([101], False), ([60, 41], False), ([60, 40], True)])

@@ -10,7 +10,7 @@ from service.domain.calendars import QuietHours
 from service.domain.causes import EventReceived, MessageSettled
 from service.domain.decide import decide
 from service.domain.draft import Decision
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.notices import Message
 from service.domain.order import order_uuid
 from service.domain.workflow import Workflow

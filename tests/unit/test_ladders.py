@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from service.domain.notice_rules import Notice
 from service.domain.notices import Accepted, Message, Permanent, ProviderResult, Receipt
 from service.domain.settling import settle
-from service.domain.workflow import Notice
 from service.foresight.said import notice_rule
 from service.workflows.packs import Pack, PackError
 from tests.support.events import CUSTOMER

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from service.canonical import canonical_event
-from service.domain.events import AssigneeGiven, PersonGiven, decode
+from service.domain.event_decoding import decode
+from service.domain.events import AssigneeGiven, PersonGiven
 from service.domain.order import Order
 from service.domain.people import filled_people, merged_assignee, merged_people
 from service.domain.persons import Person, as_person

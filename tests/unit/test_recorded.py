@@ -12,7 +12,7 @@ from service.domain import causes
 from service.domain.causes import Cause, EventReceived
 from service.domain.decide import decide
 from service.domain.draft import Decision
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import Order
 from service.domain.parts import Part
 from service.domain.persons import Person, Wishes

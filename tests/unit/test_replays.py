@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.quoting import is_reference, quoted, reference
 from service.intake.cloudevents import STRUCTURED, may_be_json
 from service.intake.decoding import Incoming, read

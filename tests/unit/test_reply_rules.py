@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.domain.causes import EventReceived, PreferencesChanged
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.persons import Wishes
 from service.workflows import packs
 from tests.support.events import CUSTOMER, encoded

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.domain.audiences import audiences_of, check_fits
 from service.domain.errors import Rejection
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.scopes import EVERYTHING, MOST, Party, Scope, parties_in, read_scope, written
 from service.domain.seeing import attributes_of, fields_seen, is_own, line_seen, rules_of, sees, to_do_of
 from tests.support.events import encoded, event

@@ -13,7 +13,7 @@ from service.domain.causes import ClockDue, EventReceived, HandleEscalation
 from service.domain.clocks.running import wake_at
 from service.domain.decide import decide
 from service.domain.draft import Decision
-from service.domain.events import decode
+from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
 from service.domain.workflow import Workflow
 from service.workflows import packs

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from service.canonical import canonical_event
-from service.domain.events import Event, decode
+from service.domain.event_decoding import decode
+from service.domain.events import Event
 from service.domain.unheeded_people import unheeded
 from service.known_codes import unknown_codes
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event

@@ -9,7 +9,7 @@ from service.channels.channel import Channel, Surroundings
 from service.channels.email.settings import MailSettings
 from service.channels.medium import Rendered, Sheet, TitledMedium
 from service.channels.port import Provider
-from service.domain.events import clean
+from service.domain.control_characters import one_line
 from service.mail_address import sender_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class MailMedium(TitledMedium):
     def joined(self, parts: Sequence[Rendered]) -> Rendered:
         """Under all their subjects; the bodies one after the other, in the first one's page."""
         subjects = list(dict.fromkeys(part.title for part in parts))
-        title = clean(" · ".join(subjects))[:MAX_SUBJECT]
+        title = one_line(" · ".join(subjects))[:MAX_SUBJECT]
         bodies = [found[1] if (found := _BODY.search(part.html)) else part.html for part in parts]
         rule = '<hr style="border:0;border-top:1px solid #ccc;margin:24px 0">'
         first = parts[0].html
@@ -44,7 +44,7 @@ class MailMedium(TitledMedium):
 
     def render(self, sheet: Sheet) -> Rendered:
         """Subject, text and HTML from the same words."""
-        subject = clean(sheet.block("subject", layout="email.txt.j2"))
+        subject = one_line(sheet.block("subject", layout="email.txt.j2"))
         text = sheet.text(layout="email.txt.j2")
         html = sheet.html(layout="email.html.j2", subject=subject)
         return Rendered(text=text, title=subject, html=_inliner().inline(html))

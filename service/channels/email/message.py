@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from service.channels.port import OutgoingMessage
-from service.domain.events import clean
+from service.domain.control_characters import one_line
 
 # Quoted-printable rather than 8 bits: not every relay on the way offers 8BITMIME (RFC 6152).
 _ASCII: Final = SMTP_POLICY.clone(cte_type="7bit")
@@ -22,11 +22,11 @@ def mail_of(message: OutgoingMessage, sender_name: str, sender: str, recipient: 
     """
     utf8 = not (sender.isascii() and recipient.isascii())
     mail = EmailMessage(policy=_UTF8 if utf8 else _ASCII)
-    mail["From"] = _address(sender, clean(sender_name))
+    mail["From"] = _address(sender, one_line(sender_name))
     mail["To"] = _address(recipient)
     if message.mail.reply_to:
         mail["Reply-To"] = _address(message.mail.reply_to)
-    mail["Subject"] = clean(message.rendered.title)
+    mail["Subject"] = one_line(message.rendered.title)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message.message_id}@{sender.rpartition('@')[2]}>"
     # RFC 3834, §5: nobody's absence notice need answer it.

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from service.domain.attributes import Attribute, AttributeType
 from service.domain.persons import Assignee
-from service.domain.workflow import Attribute, AttributeType
 
 FIELDS: Final[Mapping[str, AttributeType]] = {
     "status": "text",

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from service.domain.conditions.tree import Condition
+from service.domain.notice_rules import Notice
 from service.domain.promises import ClockSpec
-from service.domain.workflow import Notice, Workflow
+from service.domain.workflow import Workflow
 
 
 def conditions_of(workflow: Workflow) -> Iterator[Condition]:

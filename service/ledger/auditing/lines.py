@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from sqlalchemy import delete, func, select, update
 
 from service.domain.address_keys import both_forms
-from service.domain.events import clean
+from service.domain.control_characters import one_line
 from service.keyring import Keyring
 from service.ledger.auditing.chain import Chain, Head, Said, plain, salted
 from service.ledger.auditing.tables import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
@@ -44,12 +44,12 @@ class AuditLine(Struct, frozen=True):
 
 def who_key(keyring: Keyring, who: str) -> bytes:
     """Digest for finding the lines that a person caused."""
-    return keyring.digest("audit-who", clean(who).lower())
+    return keyring.digest("audit-who", one_line(who).lower())
 
 
 def person_key(keyring: Keyring, address: str) -> bytes:
     """Digest for finding the lines about a person, however their address is written."""
-    return keyring.digest("audit-about", both_forms(clean(address))[0])
+    return keyring.digest("audit-about", both_forms(one_line(address))[0])
 
 
 def name_key(keyring: Keyring, part: str, name: str) -> bytes:
@@ -147,7 +147,7 @@ async def erase_names(tx: Transaction, addresses: Iterable[str]) -> int:
 
     The chain stays whole; that so many are gone is written into its head, so that others cannot be taken away too.
     """
-    forms = {form for a in addresses for form in (clean(a), *both_forms(clean(a)))}
+    forms = {form for a in addresses for form in (one_line(a), *both_forms(one_line(a)))}
     keys = {who_key(tx.keyring, f"{kind}{form}") for form in forms for kind in ("", *KINDS)}
     keys |= {person_key(tx.keyring, form) for form in forms}
     head = await _locked_head(tx)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from sqlalchemy import update
 
 from service.domain.address_keys import address_key
+from service.domain.control_characters import one_line
 from service.domain.conversation import ReceivedReply
-from service.domain.events import clean
 from service.domain.order import Order
 from service.keyring import Keyring
 from service.ledger.conversations.tables import CONVERSATION_AGENT, REPLY_WORDS, conversations, heard, replies
@@ -33,7 +33,7 @@ class Words(Struct, frozen=True, omit_defaults=True):
 
 def person_of(keyring: Keyring, address: str) -> bytes | None:
     """Digest for finding a person's messages when they are erased."""
-    return keyring.digest("person", address_key(clean(address))) if address else None
+    return keyring.digest("person", address_key(one_line(address))) if address else None
 
 
 def reply_row(keyring: Keyring, order_id: UUID | None, said: ReceivedReply) -> NewRow:

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from sqlalchemy import case, func, select, tuple_
 
 from service.domain.clocks.kinds import KINDS
-from service.domain.events import clean
+from service.domain.control_characters import one_line
 from service.domain.reports import Measure
 from service.domain.scopes import Scope
 from service.domain.workflow import Workflow
@@ -153,7 +153,7 @@ async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit
         part = select(orders.c.id, orders.c.sealed_state).where(orders.c.id.in_(entered[begin : begin + AT_ONCE]))
         for row in await tx.execute(part):
             value = order_of(tx.keyring, row).value(m.path)
-            values[clean(str(value))[:LONGEST_VALUE] if value not in (None, "") else ""] += 1
+            values[one_line(str(value))[:LONGEST_VALUE] if value not in (None, "") else ""] += 1
     counted = [ValueCount(value, n) for value, n in values.most_common(MOST_VALUES)]
     return MeasureShown(
         name=m.name,

@@ -9,13 +9,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from service.channels import registry
-from service.domain.attributes import moment_of
+from service.domain.attributes import Attribute, moment_of
 from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
 from service.domain.replying import ways_to_answer
-from service.domain.workflow import Attribute, Workflow
+from service.domain.workflow import Workflow
 from service.orders import NoSuchOrder
 from service.web.assignee_link import act_link_of
 from service.web.audited import audit_line

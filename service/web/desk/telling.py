@@ -9,7 +9,8 @@ from service.channels import registry
 from service.domain.calendars import zone_of
 from service.domain.conversation import ANSWER
 from service.domain.errors import Rejection
-from service.domain.workflow import Notice, Workflow
+from service.domain.notice_rules import Notice
+from service.domain.workflow import Workflow
 from service.editing.places import shown_places
 from service.editing.trying import Reading, seen
 from service.pacing import aside
