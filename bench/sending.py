@@ -23,8 +23,9 @@ from bench.setting import ROOT
 from service.channels.medium import Rendered
 from service.channels.port import OutgoingMessage
 from service.channels.push.provider import FcmProvider
-from service.channels.twilio.provider import TwilioHttp, TwilioProvider
+from service.channels.twilio.provider import TwilioProvider
 from service.channels.twilio.settings import TwilioAccount
+from service.channels.twilio.transport import TwilioHttp
 from service.domain.notices import Accepted
 from tests.support.ports import free_port
 from tests.support.providers import service_account

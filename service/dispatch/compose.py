@@ -15,7 +15,7 @@ from service.domain.growing import OF_ROW
 from service.keyring import Keyring
 from service.ledger.messages.claims import ClaimedMessage
 from service.workflows.packs import Pack, Packs
-from service.workflows.values import MASK
+from service.workflows.values import MASK, Links
 from service.workflows.wording import worded
 
 CALLBACK_PURPOSE = "callback"
@@ -125,8 +125,6 @@ class Composer:
             claimed.snapshot,
             claimed.notice_at,
             brand=self._brand,
-            link=self.link(claimed),
-            act_link=self.act_link(claimed),
+            links=Links(self.link(claimed), self.act_link(claimed), self._file_links(claimed)),
             secret=secret,
-            file_links=self._file_links(claimed),
         )

@@ -43,6 +43,7 @@ from service.domain.draft import Decision, Draft
 from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, NOT_SENT_ON_PURPOSE, TOLD_STATES
 from service.domain.order import Order
+from service.domain.planning import NoticeOptions
 from service.domain.receiving import receive
 from service.domain.wholes import receive_part
 from service.domain.workflow import Workflow
@@ -95,7 +96,8 @@ def _send_notice(draft: Draft, cause: SendNotice) -> None:
     by = cause.by or "an agent"
     # All of its channels are as the notice says: one rung after the other, where it has any.
     channels = () if notice.rungs and {*cause.channels} == {*notice.channels} else cause.channels
-    notifying.notify(draft, cause.reason, draft.now, channels=channels, by=by, asked=asked, wave=cause.wave)
+    options = NoticeOptions(channels=channels, by=by, asked=asked, wave=cause.wave)
+    notifying.notify(draft, cause.reason, draft.now, options)
 
 
 def _report_issue(draft: Draft, cause: ReportIssue) -> None:

@@ -8,6 +8,7 @@ from service.domain.draft import Draft
 from service.domain.errors import Rejection
 from service.domain.events import Data
 from service.domain.lists import ListState, grown
+from service.domain.planning import NoticeOptions
 from service.domain.readers import Reader
 
 # The audience of a row's own person: they take no part in the order otherwise.
@@ -41,4 +42,4 @@ def greet(draft: Draft, cause: GreetRows) -> None:
         for name in notice.channels:
             for address in draft.workflow.channel(name).addresses(person):
                 reader = Reader(name, address, OF_ROW, 0, (person,))
-                notifying.notify(draft, notice.name, draft.now, to=reader)
+                notifying.notify(draft, notice.name, draft.now, NoticeOptions(to=reader))

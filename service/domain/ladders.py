@@ -23,7 +23,8 @@ from service.domain.persons import Person
 from service.domain.readers import Reader, is_in, people_of, places, reached_on, together
 from service.domain.rungs import NOT_NEEDED, RANKS, Climb, Role, Rung, clock_of
 
-Shape = Callable[[Message], Message]
+# The message with the time before which it is not sent, where something besides its reader makes it wait.
+Postpone = Callable[[Message], Message]
 # What ends a ladder: the notice is told no more, by any channel.
 _PULLED_BACK = frozenset({"superseded", "expired"})
 
@@ -54,16 +55,16 @@ def _places(person: Person, channels: Sequence[ChannelSpec]) -> set[tuple[str, s
 
 
 def begin(
-    draft: Draft, notice: Notice, planned: PlannedNotice, told: Sequence[tuple[Role, ...]], shape: Shape
+    draft: Draft, notice: Notice, planned: PlannedNotice, told: Sequence[tuple[Role, ...]], postponed: Postpone
 ) -> list[Message]:
-    """Tell them by the first rung that there is for each. `shape`: what else a first message waits for."""
+    """Tell each of them by the first rung that reaches them. `postponed`: what else a first message waits for."""
     found: list[Message] = []
     for roles in told:
         climb = Climb(
             notice.name, roles, planned.planned, planned.valid_until, planned.stage_rank, planned.supersedable
         )
         clock = Clock(draft.next_id(), clock_of(notice.name), draft.now, draft.now, notice_id=planned.id, climb=climb)
-        found += _go_on(draft, notice, clock, climb, at_once=True, shape=shape)
+        found += _go_on(draft, notice, clock, climb, at_once=True, postponed=postponed)
     return found
 
 
@@ -170,7 +171,7 @@ def _go_on(
     *,
     at_once: bool = False,
     why: str = "",
-    shape: Shape = lambda n: n,
+    postponed: Postpone = lambda n: n,
 ) -> list[Message]:
     """Tell by the next rung that there is, now where its time has come or `at_once`; and start what comes after it.
 
@@ -187,7 +188,7 @@ def _go_on(
         if left_out := _left_out(draft, notice, climb, rung):
             _log(draft, *left_out)
             continue
-        planned = [shape(n) for n in _messages(draft, notice, clock, climb, rung)]
+        planned = [postponed(n) for n in _messages(draft, notice, clock, climb, rung)]
         found += planned
         going = [n for n in planned if n.state != "suppressed"]
         if not going:

@@ -3,10 +3,13 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from msgspec import Struct
+
+from service.domain.calendars import QuietHours, quiet_until
 from service.domain.draft import Draft
 from service.domain.notice_rules import Notice
 from service.domain.notices import Message
-from service.domain.readers import Reader, after_quiet, quiet_for, why_not
+from service.domain.readers import Reader
 from service.domain.rungs import SKIPPED
 
 
@@ -20,14 +23,12 @@ def message_to(
     secret_missing: bool = False,
     rung: int = 0,
 ) -> Message:
-    """One message, or why it is none: wishes, mutes and quiet hours are asked here, whatever leads to it.
+    """The message; `suppressed`, with the reason, where the reader is not to be told.
 
-    `rung`: the one of the notice's ladder that it is on.
+    Wishes, muted notices and quiet hours are asked here, whatever leads to the message. `rung`: its place on the
+    notice's ladder, from 1; 0 where it is on none.
     """
-    why = why_not(notice, reader, secret_missing=secret_missing)
-    not_before, quiet = draft.now, quiet_for(draft, notice, reader)
-    if not why:
-        not_before, why = after_quiet(draft, notice, reader, quiet, valid_until)
+    may = _admission(draft, notice, reader, valid_until, secret_missing=secret_missing)
     return Message(
         id=draft.next_id(),
         notice_id=notice_id,
@@ -41,14 +42,60 @@ def message_to(
         locale=draft.workflow.locale_for(reader.locale),
         region=reader.region,
         timezone=reader.timezone,
-        state="suppressed" if why else "pending",
+        state="suppressed" if may.why else "pending",
         valid_until=valid_until,
-        not_before=not_before,
+        not_before=may.not_before,
         when_unknown=notice.when_unknown,
         secret=bool(notice.secret),
-        error_code=SKIPPED if why and rung else "",
-        error=why,
-        behind=timedelta(0) if why else draft.next_turn(),
+        error_code=SKIPPED if may.why and rung else "",
+        error=may.why,
+        behind=timedelta(0) if may.why else draft.next_turn(),
         rung=rung,
-        quiet=quiet,
+        quiet=may.quiet,
     )
+
+
+class _Admission(Struct, frozen=True):
+    """Whether a reader may be told, and when: `why` not, else empty; `not_before` (UTC), with their `quiet` hours."""
+
+    why: str
+    not_before: datetime
+    quiet: QuietHours | None
+
+
+def _admission(
+    draft: Draft, notice: Notice, reader: Reader, valid_until: datetime, *, secret_missing: bool
+) -> _Admission:
+    quiet = _quiet_for(draft, notice, reader)
+    why = _why_not(notice, reader, secret_missing=secret_missing)
+    ends = quiet_until(quiet, draft.now, reader.timezone or draft.workflow.timezone) if quiet and not why else None
+    if ends is None:
+        return _Admission(why, draft.now, quiet)
+    if notice.quiet == "drop" or ends >= valid_until:
+        return _Admission("quiet hours", draft.now, quiet)
+    return _Admission("", ends, quiet)
+
+
+def _why_not(notice: Notice, reader: Reader, *, secret_missing: bool) -> str:
+    """Why this reader is not told over this channel; empty when they are. What any of their roles said holds."""
+    if not reader.people:
+        return f"nobody is known as {reader.audience}"
+    if not reader.address:
+        return f"no {reader.channel} address is known"
+    if secret_missing:
+        return f"the event carried no {notice.secret}"
+    if notice.mandatory:
+        return ""
+    for p in reader.people:
+        if not p.wants(reader.channel):
+            return f"does not want {reader.channel} messages"
+    for p in reader.people:
+        if not p.wants_told(notice.name):
+            return "does not want this message"
+    return ""
+
+
+def _quiet_for(draft: Draft, notice: Notice, reader: Reader) -> QuietHours | None:
+    """The hours in which the notice does not go to this reader; their own hold for all but codes."""
+    own = None if notice.mandatory or notice.secret else reader.quiet
+    return own or (None if notice.quiet == "send" else draft.workflow.quiet)

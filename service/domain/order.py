@@ -178,6 +178,8 @@ def order_uuid(raw: UUID) -> UUID:
 
 
 DATA_FIELDS: Final = ("recipients", "assignee", "eta", "appointment", "price", "payment", "attributes", "brand")
+# Those that are taken over whole, as an event gives them.
+_PLAIN: Final = ("eta", "appointment", "price", "payment")
 
 
 def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
@@ -199,11 +201,7 @@ def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
 
 def merged(order: Order, data: Data) -> Order:
     """The order with what the event says; what it leaves out keeps its last known value."""
-    changes: dict[str, Any] = {}
-    for field in ("eta", "appointment", "price", "payment"):
-        value = getattr(data, field)
-        if value is not UNSET:
-            changes[field] = value
+    changes = {f: value for f in _PLAIN if (value := getattr(data, f)) is not UNSET}
     if data.assignee is not UNSET:
         changes["assignee"] = merged_assignee(order.assignee, data.assignee)
     if data.recipients is not UNSET:
@@ -227,11 +225,8 @@ def role_of(order: Order, data: Data) -> str:
 
 def filled(order: Order, data: Data) -> Order:
     """The order with only its gaps filled: what a late event may still add."""
-    changes: dict[str, Any] = {}
-    for field in ("eta", "appointment", "price", "payment"):
-        value = getattr(data, field)
-        if value is not UNSET and value is not None and getattr(order, field) is None:
-            changes[field] = value
+    gaps = [f for f in _PLAIN if getattr(order, f) is None]
+    changes = {f: value for f in gaps if (value := getattr(data, f)) not in (UNSET, None)}
     if data.assignee is not UNSET and order.assignee is None:
         changes["assignee"] = merged_assignee(None, data.assignee)
     if data.recipients is not UNSET:

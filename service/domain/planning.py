@@ -1,108 +1,142 @@
 """From a notice to its messages, with the order as it is at that moment: one per channel and recipient, or a ladder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from service.domain import ladders, link_acts
+from service.domain import ladders
 from service.domain.causes import Wave
 from service.domain.conditions.judging import holds
 from service.domain.draft import Draft
 from service.domain.events import Secret
 from service.domain.messages import message_to
 from service.domain.notice_rules import Notice
-from service.domain.notices import Message, PlannedNotice, Snapshot
-from service.domain.order import ASSIGNEE, Order
-from service.domain.persons import Person
+from service.domain.notices import Message, PlannedNotice
+from service.domain.order import Order
 from service.domain.readers import Reader, behind, readers_of
-from service.domain.rungs import SKIPPED
+from service.domain.rungs import SKIPPED, Role
+from service.domain.snapshots import snapshot
 from service.domain.triggers import remember
-from service.domain.workflow import Workflow
 
 DEFAULT_SECRET_LIFE: Final = timedelta(minutes=10)
 
 
-def plan(
-    draft: Draft,
-    name: str,
-    at: datetime,
-    *,
-    secrets: dict[str, Secret] | None = None,
-    channels: tuple[str, ...] = (),
-    by: str = "",
-    asked: Mapping[str, Any] | None = None,
-    to: Reader | None = None,
-    wave: Wave | None = None,
-) -> UUID | None:
-    """Plan the notice `name`, called for `at` that moment; its id, or None where it is not told.
+class NoticeOptions(Struct, frozen=True):
+    """What is particular about telling a notice once, beside what its pack says of it.
 
-    `to`: this one reader is told, whoever else the notice is for. `wave`: those whom it told already are left out.
+    `secrets`: one-time codes that came with the event, by name. `by`: who sends it by hand, over these `channels`
+    (none: the notice's own), with what they filled in (`asked`). `to`: this reader alone is told. `wave`: it goes to
+    many orders at once; whoever it told already is left out.
+    """
+
+    secrets: Mapping[str, Secret] = {}
+    channels: tuple[str, ...] = ()
+    by: str = ""
+    asked: Mapping[str, Any] = {}
+    to: Reader | None = None
+    wave: Wave | None = None
+
+
+AS_DECLARED: Final = NoticeOptions()
+
+
+class _Recipients(Struct, frozen=True):
+    """Whom a notice tells: `readers` all at once, or, by the rungs of its ladder, those who are `climbing` it."""
+
+    readers: Sequence[Reader] = ()
+    climbing: Sequence[tuple[Role, ...]] = ()
+
+
+def plan(draft: Draft, name: str, at: datetime, options: NoticeOptions = AS_DECLARED) -> UUID | None:
+    """Plan the messages of the notice `name`, which is called for at the moment `at` (UTC).
+
+    Its id, or None where nobody is told; the timeline says why.
     """
     notice = draft.workflow.notices[name]
-    order = draft.order
-    if not by and (why := _left_to_whole(notice, draft) or _why_skipped(notice, order, at)):
+    if not options.by and (why := _left_to_whole(notice, draft) or _why_skipped(notice, draft.order, at)):
         draft.log("notice_skipped", at, notice=name, why=why)
         return None
-    climbs = bool(notice.rungs) and not channels and to is None
-    told = ladders.readers(draft, notice, wave.told if wave else frozenset()) if climbs else []
-    readers = [to] if to else [] if climbs else readers_of(draft, notice, channels)
-    if wave:
-        readers = [r for r in readers if r.address not in wave.told]
-    if not readers and not told:
+    recipients = _recipients(draft, notice, options)
+    if not (recipients.readers or recipients.climbing):
         return None
-    secret, valid_until = _secret_of(notice, secrets or {}, at)
-    planned = PlannedNotice(
-        id=draft.next_id(),
-        name=name,
-        at=at,
-        planned=draft.now,
-        stage_rank=draft.workflow.stages[order.stage].rank,
-        supersedable=not draft.workflow.is_final(order.status) and not by and not _ends_here(draft),
-        valid_until=valid_until,
-        context=snapshot(order, draft.workflow, asked, _withheld(draft, notice)),
-        messages=(),
-        secret=secret,
-    )
-    bundles = not by and to is None
-    shape = partial(_shaped, draft, notice, bundles=bundles, not_before=wave.not_before if wave else draft.now)
-    if climbs:
-        messages = ladders.begin(draft, notice, planned, told, shape)
-    else:
-        messages = _messages(draft, notice, planned, readers, shape)
+    planned = _planned(draft, notice, at, options)
+    messages = _messages(draft, notice, planned, recipients, options)
     if not messages:
         return None
-    if name not in order.notified:
-        draft.set(notified=(*order.notified, name))
-    remember(draft, name, told=True)
-    _keep_time(draft, notice, at)
-    draft.notices.append(replace(planned, messages=tuple(messages)))
-    _say(draft, draft.notices[-1], by, readers)
+    planned = replace(planned, messages=tuple(messages))
+    draft.notices.append(planned)
+    _remember(draft, notice, at)
+    _log(draft, planned, options.by, recipients.readers)
     return planned.id
 
 
+def _recipients(draft: Draft, notice: Notice, options: NoticeOptions) -> _Recipients:
+    told = options.wave.told if options.wave else frozenset[str]()
+    if notice.rungs and not options.channels and options.to is None:
+        return _Recipients(climbing=ladders.readers(draft, notice, told))
+    found = [options.to] if options.to else readers_of(draft, notice, options.channels)
+    return _Recipients([r for r in found if r.address not in told])
+
+
+def _planned(draft: Draft, notice: Notice, at: datetime, options: NoticeOptions) -> PlannedNotice:
+    """The notice with the order as it is now, and as yet without messages."""
+    order, workflow = draft.order, draft.workflow
+    secret, valid_until = _secret_of(notice, options.secrets, at)
+    return PlannedNotice(
+        id=draft.next_id(),
+        name=notice.name,
+        at=at,
+        planned=draft.now,
+        stage_rank=workflow.stages[order.stage].rank,
+        supersedable=not workflow.is_final(order.status) and not options.by and not _ends_here(draft),
+        valid_until=valid_until,
+        context=snapshot(order, workflow, options.asked, _withheld(draft, notice)),
+        messages=(),
+        secret=secret,
+    )
+
+
 def _messages(
-    draft: Draft, notice: Notice, planned: PlannedNotice, readers: Sequence[Reader], shape: Callable[[Message], Message]
+    draft: Draft, notice: Notice, planned: PlannedNotice, recipients: _Recipients, options: NoticeOptions
 ) -> list[Message]:
-    """All at once."""
+    """One message per reader at once, or those of the first rung of the ladder."""
+    bundles = not options.by and options.to is None
+    not_before = options.wave.not_before if options.wave else draft.now
+    postponed = partial(_postponed, draft, notice, bundles=bundles, not_before=not_before)
+    if recipients.climbing:
+        return ladders.begin(draft, notice, planned, recipients.climbing, postponed)
     missing = bool(notice.secret) and planned.secret is None
     found = [
-        message_to(draft, notice, planned.id, reader, planned.valid_until, secret_missing=missing) for reader in readers
+        message_to(draft, notice, planned.id, reader, planned.valid_until, secret_missing=missing)
+        for reader in recipients.readers
     ]
-    return [shape(n) for n in found]
+    return [postponed(n) for n in found]
 
 
-def _shaped(draft: Draft, notice: Notice, n: Message, *, bundles: bool, not_before: datetime) -> Message:
-    """The message, waiting for what it may leave with, and for its order's turn among many."""
+def _postponed(draft: Draft, notice: Notice, n: Message, *, bundles: bool, not_before: datetime) -> Message:
+    """The message, waiting for those with which it may leave in one, and for its order's turn among many."""
     n = _bundled(draft, notice, n) if bundles else n
     return n if not_before <= n.not_before else replace(n, not_before=not_before)
 
 
-def _say(draft: Draft, planned: PlannedNotice, by: str, readers: Sequence[Reader]) -> None:
-    """The lines of a notice that is told; a ladder says of its rungs itself."""
+def _remember(draft: Draft, notice: Notice, at: datetime) -> None:
+    """Keep that the order was told: by name, with the watched values, and when, where it may not be told too often."""
+    order = draft.order
+    if notice.name not in order.notified:
+        draft.set(notified=(*order.notified, notice.name))
+    remember(draft, notice.name, told=True)
+    if notice.throttle:
+        times = (*order.told_at.get(notice.name, ()), at)[-notice.throttle.most :]
+        draft.set(told_at={**order.told_at, notice.name: times})
+
+
+def _log(draft: Draft, planned: PlannedNotice, by: str, readers: Sequence[Reader]) -> None:
+    """Write the timeline of a notice that is told; a ladder has lines of its own for its rungs."""
     name, at, messages = planned.name, planned.at, planned.messages
     to = [f"{n.channel} to {n.audience}" for n in messages]
     draft.log("notice_planned", at, notice=name, by=by, asked=planned.context.asked, messages=to)
@@ -138,12 +172,6 @@ def _withheld(draft: Draft, notice: Notice) -> tuple[str, ...]:
     return tuple(r for r in notice.replies if r in known and not holds(known[r].when, situation))
 
 
-def _keep_time(draft: Draft, notice: Notice, at: datetime) -> None:
-    if notice.throttle:
-        times = (*draft.order.told_at.get(notice.name, ()), at)[-notice.throttle.most :]
-        draft.set(told_at={**draft.order.told_at, notice.name: times})
-
-
 def _left_to_whole(notice: Notice, draft: Draft) -> str:
     """Why the order leaves this to its whole; empty when it does not."""
     told = sorted(notice.unless_whole_tells & draft.whole_told)
@@ -161,7 +189,7 @@ def _why_skipped(notice: Notice, order: Order, at: datetime) -> str:
     return "it is told once, and was told before" if notice.once and notice.name in order.notified else ""
 
 
-def _secret_of(notice: Notice, secrets: dict[str, Secret], at: datetime) -> tuple[str | None, datetime]:
+def _secret_of(notice: Notice, secrets: Mapping[str, Secret], at: datetime) -> tuple[str | None, datetime]:
     """The code that the notice carries, if it does and there is one, and until when it may be told."""
     valid_until = at + notice.valid_for
     if not notice.secret:
@@ -174,49 +202,6 @@ def _secret_of(notice: Notice, secrets: dict[str, Secret], at: datetime) -> tupl
 def _ends_here(draft: Draft) -> bool:
     """Whether the order's stage is one in which a life can end: such notices are never superseded."""
     return draft.order.stage in draft.workflow.last_stages
-
-
-def snapshot(
-    order: Order, workflow: Workflow, asked: Mapping[str, Any] | None = None, withheld: tuple[str, ...] = ()
-) -> Snapshot:
-    """The order as templates see it. `asked`: what an agent filled in; `withheld`: replies that mean nothing now."""
-    assignee = order.assignee
-    return Snapshot(
-        order_id=order.reference,
-        status=order.status,
-        stage=order.stage,
-        assignee={"name": assignee.name, "role": assignee.role, "phone": assignee.phone or ""} if assignee else None,
-        previous_assignee=order.previous_assignee,
-        eta=order.eta,
-        appointment=order.appointment,
-        price={"amount": order.price.amount, "currency": order.price.currency} if order.price else None,
-        payment=order.payment,
-        note=order.note.text if order.note and order.note.public else "",
-        attributes=order.attributes,
-        asked=asked or {},
-        brand=order.brand,
-        withheld=withheld,
-        lists=order.lists,
-        attachments=order.note.attachments if order.note and order.note.public else (),
-        parent=order.parent.reference if order.parent else "",
-        parts=order.parts,
-        people={audience: people[0].name for audience, people in order.recipients.items() if people},
-        contacts={
-            audience: _contact(people[0]) for audience in workflow.contacts if (people := order.people(audience))
-        },
-        handlers=_handlers(order, workflow),
-    )
-
-
-def _handlers(order: Order, workflow: Workflow) -> dict[str, str]:
-    """Under which audiences a notice reaches whoever handles the order, and their id, where they have a page."""
-    if order.assignee is None or not link_acts.has_page(workflow, order.assignee.role):
-        return {}
-    return {a: order.assignee.id for a in (order.assignee.role, ASSIGNEE) if not order.recipients.get(a)}
-
-
-def _contact(person: Person) -> dict[str, str]:
-    return {"name": person.name, "phone": person.phone or "", "email": person.email or ""}
 
 
 def fall_back(draft: Draft, failed: Message, siblings: tuple[Message, ...]) -> None:

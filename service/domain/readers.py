@@ -5,13 +5,13 @@ One notice, one channel, one address is one message, however many roles of the o
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, time
+from datetime import time
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.domain.calendars import QuietHours, quiet_until
+from service.domain.calendars import QuietHours
 from service.domain.causes import OptOutChanged, PreferencesChanged
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.judging import why_not as why_not_met
@@ -245,42 +245,3 @@ def _readers_before(draft: Draft, notice: Notice, n: Message) -> list[_Role]:
         # Their address was changed or dropped since.
         theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]
     return theirs
-
-
-def why_not(notice: Notice, reader: Reader, *, secret_missing: bool = False) -> str:
-    """Why this reader is not told over this channel; empty when they are. What any of their roles said holds."""
-    if not reader.people:
-        return f"nobody is known as {reader.audience}"
-    if not reader.address:
-        return f"no {reader.channel} address is known"
-    if secret_missing:
-        return f"the event carried no {notice.secret}"
-    if notice.mandatory:
-        return ""
-    for p in reader.people:
-        if not p.wants(reader.channel):
-            return f"does not want {reader.channel} messages"
-    for p in reader.people:
-        if not p.wants_told(notice.name):
-            return "does not want this message"
-    return ""
-
-
-def quiet_for(draft: Draft, notice: Notice, reader: Reader) -> QuietHours | None:
-    """The hours in which the notice does not go to this reader. Their own hold for all but codes."""
-    own = None if notice.mandatory or notice.secret else reader.quiet
-    return own or (None if notice.quiet == "send" else draft.workflow.quiet)
-
-
-def after_quiet(
-    draft: Draft, notice: Notice, reader: Reader, quiet: QuietHours | None, valid_until: datetime
-) -> tuple[datetime, str]:
-    """When the reader may be disturbed (UTC), or why not at all."""
-    if quiet is None:
-        return draft.now, ""
-    ends = quiet_until(quiet, draft.now, reader.timezone or draft.workflow.timezone)
-    if ends is None:
-        return draft.now, ""
-    if notice.quiet == "drop" or ends >= valid_until:
-        return draft.now, "quiet hours"
-    return ends, ""

@@ -1,7 +1,7 @@
 """What a publisher's event does to its order: the first one makes it, later ones move it or add to it."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, TypedDict
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -19,8 +19,9 @@ from service.domain.events import (
     OrderUpdatedData,
     StatusChangedData,
 )
-from service.domain.order import Order, OrderRef, filled, role_of, updated
+from service.domain.order import Order, filled, role_of, updated
 from service.domain.people import with_wishes
+from service.domain.planning import NoticeOptions
 from service.domain.quoting import reference
 from service.domain.workflow import Workflow
 
@@ -43,13 +44,20 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
     if isinstance(data, StatusChangedData):
         transitions.require_known("status", data.status, workflow.statuses, "data.status")
         if order is None:
-            return _first_event(cause, data, workflow, at, new_id, parent)
+            return _first_event(_new_order(cause, data, workflow, at, new_id), cause, data, workflow)
         return _next_event(_draft(order, workflow, cause, at), cause, data)
     if order is None:
         raise Rejection(
             f"subject: no order {reference(event.reference)} is known; its first event must give its status"
         )
-    draft = _draft(order, workflow, cause, at)
+    return _same_status(_draft(order, workflow, cause, at), cause, data)
+
+
+def _same_status(
+    draft: Draft, cause: EventReceived, data: NoteAddedData | IssueReportedData | OrderUpdatedData
+) -> Decision:
+    """What an event leads to that brings no status: a note, an issue, new data."""
+    event, at = cause.event, draft.at
     notifying.tick(draft, at, plans=False)
     before = draft.begin_event()
     order, is_news = updated(before, data, at)
@@ -107,32 +115,30 @@ def _wish(draft: Draft, cause: EventReceived) -> None:
         draft.set(recipients=with_wishes(draft.order.recipients, cause.wishes))
 
 
-def _first_event(
-    cause: EventReceived,
-    data: StatusChangedData,
-    workflow: Workflow,
-    at: datetime,
-    new_id: UUID,
-    parent: OrderRef | None,
-) -> Decision:
-    event, now = cause.event, cause.at
+def _new_order(cause: EventReceived, data: StatusChangedData, workflow: Workflow, at: datetime, new_id: UUID) -> Order:
+    """An order nobody has heard of, as its first event begins it; raises Rejection for a status where none starts."""
     transitions.check_start(workflow, data.status)
     status = workflow.statuses[data.status]
-    order = Order(
+    return Order(
         id=new_id,
         workflow=workflow.name,
-        reference=event.reference,
+        reference=cause.event.reference,
         version=workflow.version,
         status=status.name,
         stage=status.stage,
         created=at,
-        updated=now,
+        updated=cause.at,
         event_time=at,
         status_since=at,
         stage_since=at,
-        parent=parent,
+        parent=wholes.parent_of(None, cause.event),
     )
-    draft = Draft(updated(order, data, at)[0], workflow, now, at)
+
+
+def _first_event(order: Order, cause: EventReceived, data: StatusChangedData, workflow: Workflow) -> Decision:
+    event, at = cause.event, order.event_time
+    status = workflow.statuses[data.status]
+    draft = Draft(updated(order, data, at)[0], workflow, cause.at, at)
     draft.whole_told = cause.whole_told
     _wish(draft, cause)
     draft.before = None
@@ -159,13 +165,7 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
     event = cause.event
     before, workflow = draft.order, draft.workflow
     if draft.at < before.event_time:
-        draft.become(filled(before, data))
-        why = "an event that happened later was applied before"
-        draft.log("late_event", status=data.status, why=why, **_said(draft, event))
-        _warn(draft, event)
-        growing.grow(draft, data)
-        running.sync(draft, by_event=False)
-        return draft.decision("late")
+        return _late_event(draft, event, data)
     move = transitions.check_move(workflow, before.status, data.status)
     notifying.tick(draft, draft.at, plans=False)
     draft.begin_event()
@@ -200,6 +200,17 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
     return draft.decision()
 
 
+def _late_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision:
+    """An event that happened before the newest one that was applied fills gaps, and moves nothing."""
+    draft.become(filled(draft.order, data))
+    why = "an event that happened later was applied before"
+    draft.log("late_event", status=data.status, why=why, **_said(draft, event))
+    _warn(draft, event)
+    growing.grow(draft, data)
+    running.sync(draft, by_event=False)
+    return draft.decision("late")
+
+
 def _warn(draft: Draft, event: Event) -> None:
     """What of the event could not be used stands beside it; its publisher was told."""
     for warning in event.warnings:
@@ -214,7 +225,7 @@ def _plan_all(draft: Draft, names: list[str], data: EventData, *, first: bool = 
     used, heard = set(), set[str]()
     for name in triggers.without_replaced(draft, names):
         used.add(draft.workflow.notices[name].secret)
-        if notifying.notify(draft, name, draft.at, secrets=data.secrets):
+        if notifying.notify(draft, name, draft.at, NoticeOptions(secrets=data.secrets)):
             heard |= {*draft.workflow.notices[name].audiences}
     if not first and not isinstance(data, NoteAddedData):
         for name in triggers.noted(draft, data):
@@ -230,21 +241,44 @@ def _actor(event: Event) -> str:
     return (actor.name or actor.id) if actor else ""
 
 
-def _said(draft: Draft, event: Event) -> dict[str, Any]:
-    """What every line about an event says: who, which, in what words, and a time of its own that was ahead of ours.
+class _EventDetail(TypedDict, total=False):
+    """What a line of the timeline says about an event, whatever it did.
 
-    Of a note also for whom it is, and whose it is: who takes part in the order sees public ones, and their own.
+    `published_time`: the publisher's own time, where it is ahead of ours. `audience`: whom its note is for; `side`,
+    `side_id`: who wrote it, as people who take part in an order see the public notes, and their own.
     """
-    note, ahead = event.data.note, event.time.isoformat() if event.time > draft.now else ""
-    said: dict[str, Any] = {"by": _actor(event), "event": event.id, "published_time": ahead}
-    said["part_of"] = event.data.parent.order_id if event.data.parent else ""
+
+    by: str
+    event: str
+    published_time: str
+    part_of: str
+    public: bool | None
+    note: str
+    audience: str
+    side: str
+    side_id: str
+    attachments: list[dict[str, str]]
+
+
+def _said(draft: Draft, event: Event) -> _EventDetail:
+    note, actor = event.data.note, event.data.actor
     is_public = bool(note and note.public)
-    # Of what brings no status it is always said.
-    said["public"] = is_public or (None if isinstance(event.data, StatusChangedData) else False)
+    said: _EventDetail = {
+        "by": _actor(event),
+        "event": event.id,
+        "published_time": event.time.isoformat() if event.time > draft.now else "",
+        "part_of": event.data.parent.order_id if event.data.parent else "",
+        # Of what brings no status it is always said.
+        "public": is_public or (None if isinstance(event.data, StatusChangedData) else False),
+    }
     if note is None:
         return said
-    actor = event.data.actor
-    theirs = {"side": role_of(draft.order, event.data), "side_id": actor.id if actor else ""}
-    files = [{"id": a.id, "name": a.name} for a in note.attachments]
-    named = {"audience": note.to, **theirs, **({"attachments": files} if files else {})}
-    return {**said, "note": note.text, **named}
+    said |= {
+        "note": note.text,
+        "audience": note.to,
+        "side": role_of(draft.order, event.data),
+        "side_id": actor.id if actor else "",
+    }
+    if note.attachments:
+        said["attachments"] = [{"id": a.id, "name": a.name} for a in note.attachments]
+    return said

@@ -20,6 +20,7 @@ from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, SENT_STATES, Message
 from service.domain.order import ASSIGNEE, Order
 from service.domain.persons import Person
+from service.domain.planning import NoticeOptions
 from service.domain.readers import Reader
 from service.domain.replies import SAME_TAP, Reply, said
 from service.domain.workflow import Workflow
@@ -170,7 +171,7 @@ def _answer(draft: Draft, notice: str | None, reader: Reader, *, can_tell: bool)
         return True
     if notice is None or not can_tell or reader.channel not in draft.workflow.notices[notice].channels:
         return False
-    if not notifying.notify(draft, notice, draft.now, to=reader):
+    if not notifying.notify(draft, notice, draft.now, NoticeOptions(to=reader)):
         return False
     return any(n.state != "suppressed" for n in draft.notices[-1].messages)
 
@@ -185,7 +186,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
     talk = draft.order.conversation or Conversation()
     reader = _reached(draft, talk, cause.channel)
     asked = {"text": text, "by": cause.by}
-    notifying.notify(draft, ANSWER, draft.now, by=cause.by or "an agent", asked=asked, to=reader)
+    notifying.notify(draft, ANSWER, draft.now, NoticeOptions(by=cause.by or "an agent", asked=asked, to=reader))
     (message,) = draft.notices[-1].messages
     if message.state == "suppressed":
         raise Rejection(f"channel: {message.error}")

@@ -11,7 +11,7 @@ from service.channels.registry import medium_of
 from service.domain import asking
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
-from service.domain.planning import snapshot
+from service.domain.snapshots import snapshot
 from service.domain.workflow import Workflow
 from service.editing.places import TextPlace
 from service.pacing import aside
@@ -20,7 +20,7 @@ from service.workflows.bounds import within_time
 from service.workflows.lint_templates import sample_asked, samples
 from service.workflows.packs import Pack, problems_of, with_texts
 from service.workflows.templates import UNRENDERABLE
-from service.workflows.values import MASK, template_values
+from service.workflows.values import MASK, Links, TextReader, template_values
 
 # The longest that comes along has 824; a mail may be long, what a text message is made of never is.
 MOST_LETTERS: Final = 10_000
@@ -151,13 +151,15 @@ def _values(workflow: Workflow, notice: str, place: TextPlace, reading: Reading)
         workflow,
         notice,
         facts,
-        locale=place.locale,
-        timezone=(reader.timezone or "") if reader else "",
-        name=reader.name if reader else "",
+        TextReader(
+            told.audiences[0],
+            place.locale,
+            timezone=(reader.timezone or "") if reader else "",
+            name=reader.name if reader else "",
+            region=workflow.region or "",
+        ),
         brand=reading.brand,
-        link=_LINK,
+        links=Links(_LINK),
         secrets={told.secret: MASK} if told.secret else {},
-        audience=told.audiences[0],
-        region=workflow.region or "",
     )
     return values, (reader.phone or "") if reader else ""

@@ -7,18 +7,18 @@ from service.channels.registry import medium_of
 from service.domain.notices import Message, PlannedNotice
 from service.workflows.packs import Pack
 from service.workflows.templates import UNRENDERABLE
-from service.workflows.values import MASK
+from service.workflows.values import MASK, Links
 from service.workflows.wording import worded
 
 # As long as a tracking link is.
-LINK: Final = "https://track.example/t/" + "x" * 30
+LINKS: Final = Links("https://track.example/t/" + "x" * 30)
 
 
 def words_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> Rendered:
     """What this message says; empty where the pack cannot say it, as such a message is not sent."""
     secret = MASK if notice.secret else None
     try:
-        return worded(pack, n, notice.context, notice.at, brand=brand, link=LINK, secret=secret)
+        return worded(pack, n, notice.context, notice.at, brand=brand, links=LINKS, secret=secret)
     except UNRENDERABLE:
         return Rendered("")
 

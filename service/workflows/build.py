@@ -10,7 +10,6 @@ from service.channels import registry
 from service.domain.attributes import Attribute
 from service.domain.conversation import ANSWER
 from service.domain.languages import Kinship, chain, normal
-from service.domain.reports import Report
 from service.domain.teams import Level, Reason, ReasonVariant, Team
 from service.domain.workflow import Need, Stage, Status, Workflow
 from service.workflows import (
@@ -44,47 +43,57 @@ def build(yaml: WorkflowYaml, version: str) -> Workflow:
         adopts=yaml.adopts,
         moves=moves(yaml.transitions, list(yaml.statuses), finals),
         repeat_updates=yaml.transitions.repeat == "update",
-        notices={n: build_notices.notice(n, v, yaml, scope) for n, v in yaml.notices.items()}
-        | {ANSWER: build_replies.answer_notice()},
-        replies=build_replies.replies(yaml, scope),
-        tracking=build_replies.tracking(yaml.tracking),
-        acts=build_acts.acts(yaml),
-        parties=build_parties.parties(yaml),
-        lists=build_lists.lists(yaml),
-        parts=build_parts.parts(yaml, replace(scope, of_time=False)),
-        link_acts=build_acts.link_acts(yaml),
-        clocks={n: build_clocks.clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
-        | {n: build_clocks.follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()},
+        notices=build_notices.notices(yaml, scope) | {ANSWER: build_replies.answer_notice()},
+        clocks=build_clocks.clocks(yaml, scope),
         reasons={n: _reason(n, r, scope) for n, r in yaml.reasons.items()},
         teams={n: build_team(n, t, yaml) for n, t in yaml.teams.items()},
         fallback=yaml.fallback,
         grace=yaml.grace,
         locales=tuple(yaml.locales),
         timezone=yaml.timezone,
-        region=yaml.region,
-        opt_out_words=tuple(w for words in yaml.opt_out_words.values() for w in words),
-        reply_to=yaml.reply_to,
+        attributes=_attributes(yaml),
+        faqs=tuple(build_replies.faq(a, yaml.locales[0]) for a in yaml.faqs),
+        quiet=build_clocks.quiet(yaml.quiet_hours),
+        reports=build_clocks.reports(yaml),
+        measures={n: build_clocks.measure(n, m) for n, m in yaml.measures.items()},
+        promised=_awaited(yaml),
+        locale_fallback=locale_fallback(yaml),
+        channels=registry.specs(),
+    )
+    workflow = _with_parties(_with_plain_keys(workflow, yaml), yaml, scope)
+    return build_brands.with_brands(workflow, yaml.brands, scope) if yaml.brands else workflow
+
+
+def _with_plain_keys(workflow: Workflow, yaml: WorkflowYaml) -> Workflow:
+    """The workflow with the keys of its pack that are taken over as they stand."""
+    return replace(
+        workflow,
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
-        attributes=_attributes(yaml),
         shows=tuple(yaml.shows),
-        faqs=tuple(build_replies.faq(a, yaml.locales[0]) for a in yaml.faqs),
         demo=yaml.demo.as_said(),
         audience_fallback=yaml.audience_fallback,
-        quiet=build_clocks.quiet(yaml.quiet_hours),
-        reports={
-            n: Report(n, r.title, frozenset(r.in_), r.stuck_for, r.open_only, tuple(r.every), r.at)
-            for n, r in yaml.reports.items()
-        },
-        measures={n: build_clocks.measure(n, m) for n, m in yaml.measures.items()},
         moves_running=yaml.running_orders.move,
         renamed=yaml.running_orders.rename,
         expected_end=tuple(yaml.expected_end),
-        locale_fallback=locale_fallback(yaml),
-        channels=registry.specs(),
-        promised=_awaited(yaml),
+        region=yaml.region,
+        reply_to=yaml.reply_to,
+        opt_out_words=tuple(w for words in yaml.opt_out_words.values() for w in words),
     )
-    return build_brands.with_brands(workflow, yaml.brands, scope) if yaml.brands else workflow
+
+
+def _with_parties(workflow: Workflow, yaml: WorkflowYaml, scope: Scope) -> Workflow:
+    """The workflow with what people may do and see: customers, those who handle orders, and the company's own."""
+    return replace(
+        workflow,
+        replies=build_replies.replies(yaml, scope),
+        tracking=build_replies.tracking(yaml.tracking),
+        acts=build_acts.acts(yaml),
+        link_acts=build_acts.link_acts(yaml),
+        parties=build_parties.parties(yaml),
+        lists=build_lists.lists(yaml),
+        parts=build_parts.parts(yaml, replace(scope, of_time=False)),
+    )
 
 
 def _awaited(yaml: WorkflowYaml) -> frozenset[str]:

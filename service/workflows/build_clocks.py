@@ -1,4 +1,4 @@
-"""Clocks, calendars and measures of a pack, from YAML to the domain's model."""
+"""Clocks, calendars, reports and measures of a pack, from YAML to the domain's model."""
 
 from collections.abc import Iterable
 from datetime import date, time, timedelta
@@ -7,7 +7,7 @@ from typing import Final, get_args
 from service.domain.attribute_keys import key_of
 from service.domain.calendars import Calendar, QuietHours, Spans
 from service.domain.promises import CalendarBy, ClockSpec, Escalate, LengthFrom, Publish, Variant
-from service.domain.reports import Measure
+from service.domain.reports import Measure, Report
 from service.workflows.conditions import Scope, condition
 from service.workflows.durations import WorkingTime, parse_duration, parse_length
 from service.workflows.schema import MeasureYaml, WorkflowYaml
@@ -76,6 +76,20 @@ def _minute(text: str) -> int:
 def quiet(yaml: QuietYaml | None) -> QuietHours | None:
     """Quiet hours."""
     return QuietHours(local_time(yaml.start), local_time(yaml.end.replace("24:00", "00:00"))) if yaml else None
+
+
+def clocks(yaml: WorkflowYaml, scope: Scope) -> dict[str, ClockSpec]:
+    """Every promise of the pack, and every plan of its follow-ups, by name."""
+    promises = {n: clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
+    return promises | {n: follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()}
+
+
+def reports(yaml: WorkflowYaml) -> dict[str, Report]:
+    """The reports that the pack asks for, by name."""
+    return {
+        n: Report(n, r.title, frozenset(r.in_), r.stuck_for, r.open_only, tuple(r.every), r.at)
+        for n, r in yaml.reports.items()
+    }
 
 
 def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:

@@ -41,24 +41,25 @@ def rungs(channels: Channels, scope: Scope) -> tuple[Rung, ...]:
     )
 
 
+def notices(yaml: WorkflowYaml, scope: Scope) -> dict[str, Notice]:
+    """Every notice of the pack, by name."""
+    return {name: notice(name, n, yaml, scope) for name, n in yaml.notices.items()}
+
+
 def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Notice:
     """A notice with its conditions; those of the places that name it are theirs."""
     when = condition(yaml.when, scope)
     audiences = {a.audience: c for a in yaml.audience if isinstance(a, AudienceYaml) if (c := condition(a.when, scope))}
     channels = channel_when(yaml.channels, scope)
     steps = rungs(yaml.channels, scope)
-    told_by = [n.when for s in pack.statuses.values() for n in s.notify if n.notice == name]
-    named = [condition(w, scope) for w in told_by]
-    every = [when, *audiences.values(), *channels.values(), *(r.when for r in steps), *named]
+    every = [when, *audiences.values(), *channels.values(), *(r.when for r in steps), *_of_statuses(name, pack, scope)]
     return Notice(
         name=name,
         audiences=tuple(audiences_of(yaml)),
         channels=tuple(channels_of(yaml)),
         on_assignee_change=yaml.on_assignee_change,
         on_assigned=yaml.on_assigned,
-        on_note=OnNote(n.public, frozenset(n.by), frozenset(n.not_by), frozenset(n.in_))
-        if (n := yaml.on_note)
-        else None,
+        on_note=_on_note(yaml),
         on_change=OnChange(tuple(yaml.on_change.path), frozenset(yaml.on_change.in_)) if yaml.on_change else None,
         on_rows=frozenset(yaml.on_rows),
         quiet=_quiet(name, yaml, pack),
@@ -83,3 +84,13 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
         unless_whole_tells=frozenset(yaml.unless_whole_tells),
         content={locale: Content(c.sid, c.variables) for locale, c in yaml.whatsapp_content.items()},
     )
+
+
+def _of_statuses(name: str, pack: WorkflowYaml, scope: Scope) -> list[Condition | None]:
+    """The conditions under which statuses tell the notice."""
+    return [condition(n.when, scope) for s in pack.statuses.values() for n in s.notify if n.notice == name]
+
+
+def _on_note(yaml: NoticeYaml) -> OnNote | None:
+    rule = yaml.on_note
+    return OnNote(rule.public, frozenset(rule.by), frozenset(rule.not_by), frozenset(rule.in_)) if rule else None

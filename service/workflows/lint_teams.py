@@ -1,7 +1,7 @@
 """One name is one team in all packs: what one of them says of it holds in every other, and they must not differ."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from service.workflows.schema_teams import TeamYaml
 from service.workflows.source import Finding, Source
@@ -12,7 +12,7 @@ _CALLS: Final = ("levels", "remind_every")
 
 def differences(sources: Sequence[Source]) -> list[Finding]:
     """Where a pack says something else of a team than one before it."""
-    first: dict[tuple[str, str], tuple[Source, Any]] = {}
+    first: dict[tuple[str, str], tuple[Source, object]] = {}
     problems = []
     for source in sources:
         for name, team in source.yaml.teams.items():
@@ -26,9 +26,9 @@ def differences(sources: Sequence[Source]) -> list[Finding]:
     return problems
 
 
-def _said(source: Source, team: TeamYaml) -> dict[str, Any]:
+def _said(source: Source, team: TeamYaml) -> dict[str, object]:
     """What this pack says of a team; the zone counts where a time of day does, and is the pack's own if not said."""
-    said: dict[str, Any] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
+    said: dict[str, object] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
     if team.digest_at or team.quiet_hours:
         said["timezone"] = team.timezone or source.yaml.timezone
     return said
@@ -36,7 +36,7 @@ def _said(source: Source, team: TeamYaml) -> dict[str, Any]:
 
 def united(sources: Sequence[Source]) -> dict[str, TeamYaml]:
     """Each team as all packs together declare it."""
-    said: dict[str, dict[str, Any]] = {}
+    said: dict[str, dict[str, object]] = {}
     for source in sources:
         for name, team in source.yaml.teams.items():
             said[name] = {**_said(source, team), **said.get(name, {})}

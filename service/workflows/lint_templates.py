@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
-from msgspec import structs
 
 from service.channels.registry import medium_of
 from service.domain.attached import Attached
@@ -21,7 +20,7 @@ from service.domain.workflow import Workflow
 from service.workflows import lint_languages
 from service.workflows.source import Finding, Source
 from service.workflows.templates import NAMES, UNRENDERABLE, Found, PackTemplates
-from service.workflows.values import template_values
+from service.workflows.values import Links, TextReader, template_values
 
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
 _SAMPLE_LINK = "https://track.example/t/" + "x" * 30
@@ -214,9 +213,27 @@ def samples(
     workflow: Workflow, notice: Notice, locale: str, brand: str = ""
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Values as full and as bare as an order can be."""
+    full = _full(workflow, notice, brand)
+    # What an agent fills in is there, however little the order has.
+    bare = Snapshot(order_id=full.order_id, status=full.status, stage=full.stage, asked=full.asked, brand=brand)
+    secrets = {notice.secret: "481920"} if notice.secret else {}
+    audience, files = notice.audiences[0], {_SAMPLE_FILE: _SAMPLE_LINK}
+    for label, snapshot, name, act in (
+        ("full data", full, "Asha", _SAMPLE_ACT_LINK),
+        ("only what every order has", bare, "", ""),
+    ):
+        reader, links = TextReader(audience, locale, name=name), Links(_SAMPLE_LINK, act, files)
+        values = template_values(
+            workflow, notice.name, snapshot, reader, brand="Stagebell", links=links, secrets=secrets
+        )
+        yield label, values
+
+
+def _full(workflow: Workflow, notice: Notice, brand: str) -> Snapshot:
+    """An order of which everything is known, in the first status of its workflow."""
     now = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
     first = next(iter(workflow.statuses.values()))
-    full = Snapshot(
+    return Snapshot(
         order_id="ORD-1001",
         status=first.name,
         stage=first.stage,
@@ -233,16 +250,6 @@ def samples(
         people=dict.fromkeys(("customer", *notice.audiences), "Asha"),
         attributes={name: _SAMPLES[a.type] for name, a in workflow.attributes.items()},
         contacts={a: {"name": "Asha", "phone": "+919800000000", "email": "a@example.com"} for a in workflow.contacts},
+        asked=sample_asked(notice),
+        brand=brand,
     )
-    # What an agent fills in is there, however little the order has.
-    asked = sample_asked(notice)
-    full = structs.replace(full, asked=asked, brand=brand)
-    bare = Snapshot(order_id="ORD-1001", status=first.name, stage=first.stage, asked=asked, brand=brand)
-    secrets = {notice.secret: "481920"} if notice.secret else {}
-    for label, snapshot, name in (("full data", full, "Asha"), ("only what every order has", bare, "")):
-        yield label, template_values(
-            workflow, notice.name, snapshot, locale=locale, timezone="", name=name,
-            brand="Stagebell", link=_SAMPLE_LINK, secrets=secrets, audience=notice.audiences[0],
-            file_links={_SAMPLE_FILE: _SAMPLE_LINK},
-            act_link=_SAMPLE_ACT_LINK if snapshot is full else "",
-        )  # fmt: skip

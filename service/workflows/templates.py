@@ -17,6 +17,7 @@ from service.channels import registry
 from service.channels.medium import Rendered
 from service.channels.registry import medium_of
 from service.domain.brands import USUAL_LOOK
+from service.domain.json_object import JsonObject
 from service.domain.notice_rules import Content
 from service.workflows import bidi, bounds, cldr
 from service.workflows.bounds import BoundedEnvironment, keep_line_ends, nothing_isolated, within_bounds
@@ -157,7 +158,7 @@ def _free(channel: str) -> str:
     return f"free_text.{channel}.j2"
 
 
-def _laid_out(values: Mapping[str, Any], locale: str) -> dict[str, Any]:
+def _laid_out(values: Mapping[str, Any], locale: str) -> JsonObject:
     """The values with what layouts go by: the direction of the language, and a look."""
     return {"look": USUAL_LOOK, **values, "dir": cldr.direction(locale)}
 

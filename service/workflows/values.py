@@ -1,52 +1,96 @@
-"""The values a template gets: the order's snapshot, the reader, the brand and the link."""
+"""The values a template gets: the order's snapshot, the reader, the brand and the links."""
 
 from collections.abc import Mapping
-from typing import Final
+
+from msgspec import Struct
 
 from service.domain import asking, attributes
 from service.domain.brands import USUAL_LOOK
 from service.domain.calendars import zone_of
 from service.domain.json_object import JsonObject
 from service.domain.lists import ListState
-from service.domain.notices import Snapshot
+from service.domain.notices import Message, Snapshot
 from service.domain.parts import Part
 from service.domain.workflow import Workflow
 
 MASK = "••••••"
-NO_LINKS: Final[Mapping[str, str]] = {}
+
+
+class TextReader(Struct, frozen=True):
+    """For whom a text is written. `region`: whose way of writing numbers and times they use (ISO 3166, or 419).
+
+    `timezone`: their own (IANA); empty where it is not known, and the pack's counts.
+    """
+
+    audience: str
+    locale: str
+    timezone: str = ""
+    name: str = ""
+    region: str = ""
+
+    @classmethod
+    def of(cls, n: Message) -> "TextReader":
+        """Whoever the message goes to."""
+        return cls(n.audience, n.locale, n.timezone, n.name, n.region)
+
+
+class Links(Struct, frozen=True):
+    """The addresses that a text may give.
+
+    `tracking`: the order's page for customers. `act`: the page of whoever handles the order, for them alone. `files`:
+    those of the note, by the file's id.
+    """
+
+    tracking: str
+    act: str = ""
+    files: Mapping[str, str] = {}
 
 
 def template_values(
     workflow: Workflow,
     notice: str,
     snapshot: Snapshot,
+    reader: TextReader,
     *,
-    locale: str,
-    timezone: str,
-    name: str,
     brand: str,
-    link: str,
+    links: Links,
     secrets: Mapping[str, str],
-    audience: str,
-    region: str = "",
-    file_links: Mapping[str, str] = NO_LINKS,
-    act_link: str = "",
 ) -> JsonObject:
     """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters.
 
-    `brand`: the service's own name, for orders of no brand of the pack. `file_links`: of the note's files, by id.
-    `act_link`: the page of whoever handles the order, where the reader is them.
+    `brand`: the service's own name, for orders of no brand of the pack. `secrets`: one-time codes, by name.
     """
     chosen = workflow.brands.get(snapshot.brand)
-    titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
     return {
+        **_of_order(workflow, snapshot, reader.locale),
         "brand": chosen.title if chosen else brand,
         "look": chosen.look if chosen else USUAL_LOOK,
         "of_brand": chosen.name if chosen else "",
-        "link": link,
-        "act_link": act_link,
+        "link": links.tracking,
+        "act_link": links.act,
+        "attachments": [
+            {"name": a.name, "link": links.files[a.id]} for a in snapshot.attachments if a.id in links.files
+        ],
+        "name": reader.name,
+        "locale": reader.locale,
+        "audience": reader.audience,
+        "region": reader.region,
+        "zone": zone_of(reader.timezone, workflow.timezone),
+        "secrets": secrets,
+        "notice": notice,
+        "replies": _replies(workflow, notice, snapshot, reader.locale, links.tracking),
+        "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
+    }
+
+
+def _of_order(workflow: Workflow, snapshot: Snapshot, locale: str) -> JsonObject:
+    """The values that say how the order stands, whoever reads them; titles in `locale`."""
+    titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
+    declared = attributes.values(snapshot.attributes, workflow.attributes)
+    return {
         "order": {"id": snapshot.order_id},
-        "name": name,
+        "status": snapshot.status,
+        "stage": workflow.title_in(titles, locale, snapshot.stage),
         "assignee": snapshot.assignee,
         "previous_assignee": snapshot.previous_assignee,
         "eta": snapshot.eta,
@@ -54,28 +98,12 @@ def template_values(
         "price": snapshot.price,
         "payment": snapshot.payment,
         "note": snapshot.note,
-        "attachments": [
-            {"name": a.name, "link": file_links.get(a.id, "")} for a in snapshot.attachments if a.id in file_links
-        ],
-        "attributes": {
-            **attributes.values(snapshot.attributes, workflow.attributes),
-            **_chosen(workflow, snapshot, locale),
-        },
-        "secrets": secrets,
-        "status": snapshot.status,
-        "stage": workflow.title_in(titles, locale, snapshot.stage),
-        "notice": notice,
-        "locale": locale,
-        "audience": audience,
+        "attributes": {**declared, **_chosen(workflow, snapshot, locale)},
         "people": snapshot.people,
         "contacts": snapshot.contacts,
         "parent": snapshot.parent,
         "parts": [_part(workflow, locale, part) for part in snapshot.parts],
-        "replies": _replies(workflow, notice, snapshot, locale, link),
         "lists": {name: _size(snapshot, name) for name in workflow.lists},
-        "asked": asking.values(workflow.notices.get(notice), snapshot.asked),
-        "region": region,
-        "zone": zone_of(timezone, workflow.timezone),
     }
 
 

@@ -9,7 +9,7 @@ from service.channels.medium import Facts, Rendered
 from service.channels.registry import medium_of
 from service.domain.notices import Message, Snapshot
 from service.workflows.packs import Pack
-from service.workflows.values import NO_LINKS, template_values
+from service.workflows.values import Links, TextReader, template_values
 
 LONGEST_TITLE = 500
 
@@ -21,15 +21,10 @@ def worded(
     notice_at: datetime,
     *,
     brand: str,
-    link: str,
+    links: Links,
     secret: str | None,
-    file_links: Mapping[str, str] = NO_LINKS,
-    act_link: str = "",
 ) -> Rendered:
-    """What its reader sees, with `secret` where the code belongs; raises what rendering raises (`UNRENDERABLE`).
-
-    `act_link`: the page of whoever handles the order, for them alone.
-    """
+    """What its reader sees, with `secret` where the code belongs; raises what rendering raises (`UNRENDERABLE`)."""
     workflow = pack.workflow.for_brand(snapshot.brand)
     notice = workflow.notices[n.notice]
     secrets: Mapping[str, str] = {notice.secret: secret} if notice.secret and secret else {}
@@ -37,16 +32,10 @@ def worded(
         workflow,
         n.notice,
         snapshot,
-        locale=n.locale,
-        timezone=n.timezone,
-        name=n.name,
+        TextReader.of(n),
         brand=brand,
-        link=link,
+        links=links,
         secrets=secrets,
-        audience=n.audience,
-        region=n.region,
-        file_links=file_links,
-        act_link=act_link,
     )
     medium = medium_of(n.channel)
     if not medium.has_templates:

@@ -15,8 +15,9 @@ from service.channels.http_client import HttpClient
 from service.channels.medium import Rendered
 from service.channels.port import OutgoingMessage, SendResult
 from service.channels.push.provider import FcmProvider
-from service.channels.twilio.provider import TwilioHttp, TwilioProvider
+from service.channels.twilio.provider import TwilioProvider
 from service.channels.twilio.settings import TwilioAccount
+from service.channels.twilio.transport import TwilioHttp
 from service.dispatch.guarded import asked
 from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient

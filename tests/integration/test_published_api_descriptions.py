@@ -18,8 +18,9 @@ from pydantic import SecretStr
 from service.channels.medium import Rendered
 from service.channels.port import OutgoingMessage
 from service.channels.push.provider import payload
-from service.channels.twilio.provider import TwilioHttp, TwilioProvider
+from service.channels.twilio.provider import TwilioProvider
 from service.channels.twilio.settings import TwilioAccount
+from service.channels.twilio.transport import TwilioHttp
 from tests.support.published import FACTS, facts_of, fcm_problems, twilio_problems
 
 WORDS = Rendered(text="hello", title="Hello")

@@ -46,7 +46,7 @@ from service.domain.order import Clock, Order, order_uuid
 from service.domain.settling import ended_unsent, settle
 from service.domain.turns import turn_of
 from service.workflows.packs import Pack
-from service.workflows.values import template_values
+from service.workflows.values import Links, TextReader, template_values
 from tests.support.events import CUSTOMER, NOON, encoded, event
 
 WAITING = ("pending", "retrying")
@@ -230,14 +230,10 @@ class Life:
             self.pack.workflow,
             n.notice,
             notice.context,
-            locale=n.locale,
-            timezone=n.timezone,
-            name=n.name,
+            TextReader.of(n),
             brand="Stagebell",
-            link="https://track.example/t/1",
+            links=Links("https://track.example/t/1"),
             secrets={secret: notice.secret} if secret and notice.secret else {},
-            audience=n.audience,
-            region=n.region,
         )
         return self.pack.templates.render(n.locale, n.notice, n.channel, values).text
 

@@ -16,7 +16,7 @@ from service.domain.event_decoding import decode
 from service.domain.notice_rules import Ask
 from service.domain.order import Order, order_uuid
 from service.ledger.database.engine import new_uuid
-from service.workflows.values import template_values
+from service.workflows.values import Links, TextReader, template_values
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event
 from tests.support.packs import all_packs, device_pickup
 
@@ -116,7 +116,6 @@ def test_every_type_reaches_templates_as_a_value(kind: AttributeType, given: Any
     cause = SendNotice(NOON, notice.name, "Meera", (), {"x": given})
     (planned,) = decide(order, cause, workflow, order.id).notices
     values = template_values(
-        workflow, notice.name, planned.context, locale="en", timezone="", name="", brand="", link="",
-        secrets={}, audience="customer",
-    )  # fmt: skip
+        workflow, notice.name, planned.context, TextReader("customer", "en"), brand="", links=Links(""), secrets={}
+    )
     assert str(values["asked"]["x"]) == value

@@ -23,6 +23,7 @@ from service.channels.port import OutgoingMessage, SendResult
 from service.channels.push import provider as fcm
 from service.channels.twilio import codes as twilio_codes
 from service.channels.twilio import provider as twilio_provider
+from service.channels.twilio.transport import form_of
 from service.dispatch.health import Seen, Silent
 from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, Lookup, Message, Refused
@@ -255,7 +256,7 @@ def test_the_providers_words_are_kept_without_anybodys_data(said: str) -> None:
 
 @given(st.dictionaries(st.text(min_size=1), st.text() | st.integers(), max_size=5))
 def test_a_form_says_what_was_put_into_it_whatever_that_is(fields: dict[str, str | int]) -> None:
-    form = twilio_provider.form_of(fields)
+    form = form_of(fields)
     assert form.isascii()
     said = parse_qsl(form, keep_blank_values=True, strict_parsing=bool(fields))
     assert said == [(name, str(value)) for name, value in fields.items()]

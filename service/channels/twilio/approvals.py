@@ -13,8 +13,8 @@ from twilio.rest import Client
 
 from service.channels.http_answers import HttpRefusal
 from service.channels.twilio.approval import Approval
-from service.channels.twilio.provider import TwilioHttp
 from service.channels.twilio.settings import TwilioAccount
+from service.channels.twilio.transport import TwilioHttp
 
 TIMEOUT_S: Final = 10.0
 TWILIO: Final = "https://api.twilio.com"

@@ -1,44 +1,34 @@
-"""SMS and WhatsApp through Twilio's async client.
-
-The SDK makes the request and reads the answer; the transport under it is ours, one for the process. Its own does not
-honour `timeout` (twilio-python issue 925), and its `max_retries` repeats a POST that is not idempotent.
-"""
+"""SMS and WhatsApp through Twilio's async client: the SDK makes the request and reads the answer."""
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
     ConnectionTimeoutError,
-    encode_basic_auth,
 )
 from twilio.base.exceptions import TwilioException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
-from twilio.http.response import Response
 from twilio.rest import Client
-from yarl import URL
 
 from service.channels.channel import Surroundings
 from service.channels.http_answers import (
     DEFAULT_RETRY_AFTER_S,
-    SUCCESS,
     HttpRefusal,
     field_of,
-    json_object,
     report_unknown_code,
     seconds_of,
 )
-from service.channels.http_client import HttpClient
 from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_sender
 from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
 from service.channels.twilio.senders import is_service
 from service.channels.twilio.settings import TwilioAccount
+from service.channels.twilio.transport import TwilioHttp
 from service.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
@@ -52,50 +42,19 @@ LISTED_AT_MOST: Final = 50
 PRICES_A_PAGE: Final = 1000
 # Ends of a message that its creation may name already (Messages resource, "Message Status").
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
-_ERROR_STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
-class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """The SDK's client over our transport; every answer but yes is raised as it came.
+class MessageParameters(TypedDict, total=False):
+    """What creates a message, by the SDK's names (Twilio, Messages resource). `validity_period`: seconds."""
 
-    Nothing is logged: requests carry codes and numbers. Nor is the last one kept, as the SDK does for its own tests.
-    """
-
-    def __init__(self, connections: int, timeout_s: float) -> None:
-        super().__init__(pool_connections=False)
-        self._transport = HttpClient(connections, timeout_s)
-        self._logins: dict[tuple[str, str], str] = {}
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        """Ask once, within our own time; raises HttpRefusal, TimeoutError and what aiohttp raises."""
-        all_headers = dict(headers or {})
-        if auth is not None:
-            all_headers["Authorization"] = self._login(auth)
-        address = f"{url}?{form_of(params)}" if params else url
-        answer = await self._transport.request(method, address, form_of(data).encode() if data else None, all_headers)
-        if answer.status not in SUCCESS or (inner := _no_within(answer.text)):
-            raise HttpRefusal(answer.status if answer.status not in SUCCESS else inner, answer.text, answer.retry_after)
-        return Response(answer.status, answer.text)
-
-    def _login(self, auth: tuple[str, str]) -> str:
-        """The header of an account (RFC 7617)."""
-        if auth not in self._logins:
-            self._logins[auth] = encode_basic_auth(*auth)
-        return self._logins[auth]
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._transport.close()
+    to: str
+    status_callback: str
+    validity_period: int
+    messaging_service_sid: str
+    from_: str
+    content_sid: str
+    content_variables: str
+    body: str
 
 
 class TwilioProvider:
@@ -141,10 +100,10 @@ class TwilioProvider:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
 
-    def parameters(self, message: OutgoingMessage) -> dict[str, Any]:
+    def parameters(self, message: OutgoingMessage) -> MessageParameters:
         """What creates the message, by the SDK's names."""
         prefix = "whatsapp:" if self._whatsapp else ""
-        parameters: dict[str, Any] = {
+        parameters: MessageParameters = {
             "to": prefix + message.address,
             "status_callback": message.callback_url,
             "validity_period": max(1, min(message.ttl_s, LONGEST_VALIDITY_S)),
@@ -210,11 +169,6 @@ class TwilioProvider:
         """The HTTP client is shared; its creator closes it."""
 
 
-def form_of(fields: Mapping[str, Any]) -> str:
-    """As HTML forms are written (WHATWG URL, §5.2), by yarl: in a fifth of the time that `urllib` takes."""
-    return URL().with_query(fields).raw_query_string
-
-
 def providers(
     accounts: Sequence[TwilioAccount], channel: Literal["sms", "whatsapp"], around: Surroundings
 ) -> list[Provider]:
@@ -228,16 +182,6 @@ def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
     """Nothing was sent: the server could not prove that it is the provider. Waiting does not fix that."""
     said = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
     return Refused(provider, "tls", f"the provider's certificate is not trusted: {words_of(str(said))}")
-
-
-def _no_within(text: str) -> int:
-    """The HTTP status in an error object that a gateway delivered with a success status; else 0."""
-    if '"code"' not in text:
-        return 0  # as in every yes of Twilio's own, which the SDK is to read, and nobody twice
-    body = json_object(text)
-    status = field_of(body, "status")
-    is_error = not body.get("sid") and bool(field_of(body, "code")) and bool(field_of(body, "message"))
-    return (int(status) if status in _ERROR_STATUSES else BAD_REQUEST) if is_error else 0
 
 
 def _taken_as(provider: str, created: Any) -> SendResult:

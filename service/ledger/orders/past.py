@@ -1,7 +1,7 @@
 """The past of orders, as it was recorded: what each was decided by, in its order, and what became of its messages."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -111,7 +111,7 @@ async def past_of(tx: Transaction, ids: Sequence[UUID]) -> list[Past]:
     return [_past(tx, found[k], lines.get(k, 0), events[k], others[k], news[k], turns[k]) for k in sorted(found)]
 
 
-async def _by_order(tx: Transaction, query: Select[Any], wanted: dict[str, Any]) -> dict[UUID, list[Any]]:
+async def _by_order(tx: Transaction, query: Select[Any], wanted: Mapping[str, Sequence[UUID]]) -> dict[UUID, list[Any]]:
     rows: dict[UUID, list[Any]] = defaultdict(list)
     for row in await tx.execute(query, wanted):
         rows[row.order_id].append(row)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import structs
@@ -34,15 +34,12 @@ from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import TIMELINE_DETAIL, clocks, orders, timeline
 from service.workflows.values import MASK
 
+Workflows = Mapping[str, Workflow]
+_NO_OTHERS: Final[Workflows] = {}
+
 
 async def order_view(
-    tx: Transaction,
-    workflow: Workflow,
-    order: Order,
-    now: datetime,
-    known: Mapping[str, Workflow] | None = None,
-    *,
-    scope: Scope,
+    tx: Transaction, workflow: Workflow, order: Order, now: datetime, known: Workflows = _NO_OTHERS, *, scope: Scope
 ) -> OrderShown:
     """The order, as it was read and stands now, with its people, timeline, messages, clocks and escalations.
 
@@ -77,7 +74,7 @@ async def order_view(
         escalations=await _escalations(tx, order.id, now, scope),
         suppressions=list(silent),
         parent=OrderNamed(*order.parent) if order.parent and _is_seen(scope, order.parent.workflow) else None,
-        parts=_parts(order, {workflow.name: workflow} | dict(known or {}), scope),
+        parts=_parts(order, {workflow.name: workflow, **known}, scope),
     )
 
 
@@ -93,7 +90,7 @@ def _assignee(order: Order, workflow: Workflow) -> Assignee | None:
     return structs.replace(order.assignee, former=())
 
 
-def _parts(order: Order, known: Mapping[str, Workflow], scope: Scope) -> list[PartShown]:
+def _parts(order: Order, known: Workflows, scope: Scope) -> list[PartShown]:
     return [p for p in parts_shown(order, known) if _is_seen(scope, p.workflow)]
 
 
@@ -102,7 +99,7 @@ def _is_seen(scope: Scope, workflow: str) -> bool:
     return scope.is_of_workflows and scope.has_workflow(workflow)
 
 
-def parts_shown(order: Order, known: Mapping[str, Workflow], locale: str = "") -> list[PartShown]:
+def parts_shown(order: Order, known: Workflows, locale: str = "") -> list[PartShown]:
     """The order's parts, in the order in which they became known; their stages' titles in `locale`, or each pack's."""
     return [
         PartShown(

@@ -1,7 +1,6 @@
 """The page that looks ahead: a version of a pack, or a draft of words, tried on recorded orders, texts side by side."""
 
 from datetime import timedelta
-from typing import Any
 
 from aiohttp import web
 
@@ -13,6 +12,7 @@ from service.web.context import CONTEXT, Context
 from service.web.desk.page import render
 from service.web.desk.titles import language
 from service.web.page_query_types import ForesightQuery
+from service.web.page_values import PageValues
 from service.web.params import uuid_of
 from service.web.queries import query_of
 from service.web.word_drafts import draft_asked
@@ -25,7 +25,7 @@ async def foresight(request: web.Request) -> web.StreamResponse:
     context, query = request.app[CONTEXT], query_of(request, ForesightQuery)
     async with context.orders.ledger.reading() as tx:
         versions = await pack_store.versions(tx)
-    values: dict[str, Any] = {
+    values: PageValues = {
         "versions": versions,
         "current": {p.workflow.name: p.workflow.version for p in context.orders.packs},
         "chosen": query.pack,
@@ -59,7 +59,7 @@ async def _pack_of(context: Context, workflow: str, version: str) -> Pack | None
         return None
 
 
-async def _tried(context: Context, pack: Pack, span: timedelta) -> dict[str, Any]:
+async def _tried(context: Context, pack: Pack, span: timedelta) -> PageValues:
     """What the page shows of this version."""
     brand = context.settings.brand
     done, tester = await backtested(context, pack, span)

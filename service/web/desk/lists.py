@@ -1,12 +1,14 @@
 """A list of an order at the desk: its rows, a page at a time, to add, change and remove, and files of them."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
+from msgspec import Struct
 
-from service.domain.lists import Column
+from service.domain.lists import Column, ColumnType
 from service.ledger.lists import reading
 from service.lists.values import shown
 from service.web import row_imports
@@ -69,15 +71,23 @@ async def _page(request: web.Request, of: OfOrder, found: RowsChecked | None = N
     return await render(request, "list.html.j2", values, here="/desk/orders", status=status)
 
 
-def _field(column: Column, title: str) -> dict[str, Any]:
-    """A column as a field of a form."""
-    return {
-        "name": column.name, "title": title, "type": _INPUTS.get(column.type, "text"), "kind": column.type,
-        "required": column.required, "choices": column.choices,
-    }  # fmt: skip
+class ColumnField(Struct, frozen=True):
+    """A column as a field of a form. `type`: as HTML names kinds of inputs; `kind`: the column's own type."""
+
+    name: str
+    title: str
+    type: str
+    kind: ColumnType
+    required: bool
+    choices: Sequence[str]
 
 
-def _cells(of: OfOrder, values: Any) -> dict[str, Any]:
+def _field(column: Column, title: str) -> ColumnField:
+    kind = _INPUTS.get(column.type, "text")
+    return ColumnField(column.name, title, kind, column.type, column.required, column.choices)
+
+
+def _cells(of: OfOrder, values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     return {name: shown(values.get(name)) for name in of.spec.columns}
 
 
@@ -133,7 +143,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     return await once_by_form(request, partial(_add_file, of=of, file=file, said=said))
 
 
-def _choices(of: OfOrder) -> list[dict[str, Any]]:
+def _choices(of: OfOrder) -> list[ColumnField]:
     return [_field(c, of.spec.title_of(c.name, of.workflow.default_locale)) for c in of.spec.columns.values()]
 
 

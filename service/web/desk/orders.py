@@ -14,6 +14,7 @@ from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
+from service.domain.order import Order
 from service.domain.replying import ways_to_answer
 from service.domain.workflow import Workflow
 from service.orders import NoSuchOrder
@@ -77,51 +78,73 @@ async def page_values(request: web.Request) -> PageValues:
     stored, view = await load_order(request)
     pack = context.orders.packs.find(view.workflow, view.pack)
     assert pack is not None
-    w = pack.workflow
-    rank = w.stages[view.stage].rank
-    ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
-    running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
-    w, titles = w.for_brand(stored.brand), Titles(context.orders.packs)
-    customer = next(iter(view.people), None)
+    w, titles = pack.workflow.for_brand(stored.brand), Titles(context.orders.packs)
+    viewer = viewer_of(request)
     return {
         "o": view,
-        "called": sorted((e for e in view.escalations if e.state != "resolved"), key=urgency_of),
-        "language": language,
         "workflow": w,
-        "work": act_forms.work(titles, w, stored, view.acts),
-        "seen": _digest(view),
-        "told": story.told(titles, view.workflow, view.messages),
-        "notes": story.notes(view.timeline),
-        "story": story.story(titles, view.workflow, view.timeline),
-        "customer": customer,
-        "theirs": zone_of(customer.timezone) if customer and customer.timezone else None,
-        "every_channel": [c.name for c in registry.channels().values() if c.medium.has_templates],
+        "language": language,
+        "path_of": path_of,
         "base": path_of(view.workflow, view.order_id),
+        "seen": _digest(view),
+        "side": viewer.role if viewer else "",
+        "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}",
+        "theirs_to_act": act_link_of(context, stored, w),
         "lists": [
             {"name": n, "title": spec.titles.get(w.default_locale, n.replace("_", " ")), "count": size}
             for n, spec in lists_for(request, w).items()
             for size in [stored.lists[n].count if n in stored.lists else 0]
         ],
-        "path_of": path_of,
-        "side": viewer.role if (viewer := viewer_of(request)) else "",
+        **_state(w, view),
+        **_history(titles, view),
+        **_actions(titles, w, stored, view),
+    }
+
+
+def _state(w: Workflow, view: OrderDocument) -> PageValues:
+    """How the order stands: what comes next, what is promised, who is called, and the facts known of it."""
+    rank = w.stages[view.stage].rank
+    ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
+    running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
+    customer = next(iter(view.people), None)
+    return {
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
-        "facts": _facts(w, view.attributes),
         "promise": running[0] if running else None,
+        "called": sorted((e for e in view.escalations if e.state != "resolved"), key=urgency_of),
+        "customer": customer,
+        "theirs": zone_of(customer.timezone) if customer and customer.timezone else None,
+        "facts": _facts(w, view.attributes),
+    }
+
+
+def _history(titles: Titles, view: OrderDocument) -> PageValues:
+    """What has happened to the order, told in several ways."""
+    return {
+        "told": story.told(titles, view.workflow, view.messages),
+        "notes": story.notes(view.timeline),
+        "story": story.story(titles, view.workflow, view.timeline),
         "timeline": list(reversed(view.timeline)),
+    }
+
+
+def _actions(titles: Titles, w: Workflow, stored: Order, view: OrderDocument) -> PageValues:
+    """What the agent may do, and the choices of each form."""
+    locale = w.default_locale if stored.conversation is None else locale_of(stored, w)
+    return {
+        "work": act_forms.work(titles, w, stored, view.acts),
         "asked": [
             {"reason": n.reason, "title": n.title, "fields": [_field(w, n.reason, a) for a in n.asks]}
             for n in view.manual_notices
             if n.asks
         ],
-        "prepared": prepared(w, view.status, w.default_locale if stored.conversation is None else locale_of(stored, w)),
+        "prepared": prepared(w, view.status, locale),
         "ways": [c for c, _ in ways_to_answer(w, stored)],
         "channels": list(dict.fromkeys(c for n in view.manual_notices for c in n.channels)),
+        "every_channel": [c.name for c in registry.channels().values() if c.medium.has_templates],
         "reasons": [
             {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}
             for r in w.reasons.values()
         ],
-        "tracking": f"/t/{context.composer.link_token(stored.id, stored.links)}",
-        "theirs_to_act": act_link_of(context, stored, w),
     }
 
 
