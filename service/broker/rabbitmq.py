@@ -12,12 +12,11 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
-import aio_pika
 import aiormq
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractChannel as RawChannel
-from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
 
 from service.addresses import broker_urls
 from service.broker.listening import Listening
@@ -36,6 +35,7 @@ from service.broker.port import (
     destination_of,
 )
 from service.broker.rabbitmq_partitions import Partitions
+from service.broker.rabbitmq_publishing import publish_together
 from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
 from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
 from service.pacing import breathe
@@ -47,6 +47,8 @@ PUBLISH_AT_ONCE: Final = 25
 # What has a queue of ours is only told when it is in one.
 NEEDS_A_QUEUE: Final = frozenset({DEAD, ESCALATIONS, ORDERS})
 UNROUTED: Final = "no queue takes it"
+# The broker closes the channel over it (AMQP 0-9-1, "not-found").
+NO_EXCHANGE: Final = aiormq.exceptions.ChannelNotFoundEntity.__name__
 
 
 class RabbitBroker:
@@ -175,12 +177,13 @@ class RabbitBroker:
         for first in range(0, len(messages), PUBLISH_AT_ONCE):
             await breathe()
             part = messages[first : first + PUBLISH_AT_ONCE]
-            errors += await asyncio.gather(*(self._publish_one(lean, m) for m in part))
+            errors += await self._publish_part(lean, destination, part)
         if not all(errors):
             self._confirmed_at = time.monotonic()
         if UNROUTED in errors:
             # All of them go there; of two with one id the client knows only which of them came back last.
             errors = [UNROUTED] * len(errors)
+        if UNROUTED in errors or NO_EXCHANGE in errors:
             await self._make_again(destination)
         if any(errors):
             unconfirmed = [error for error in errors if error]
@@ -206,7 +209,7 @@ class RabbitBroker:
                 await quietly_close(self._publishing)
 
     async def _make_again(self, destination: Destination) -> None:
-        """Declare a queue or binding again that somebody deleted, for the next attempt."""
+        """Declare an exchange, queue or binding again that somebody deleted, for the next attempt."""
         exchange, key = destination
         teams = [*self._teams, *([key.partition(".")[2]] if exchange == ESCALATIONS else [])]
         try:
@@ -217,36 +220,16 @@ class RabbitBroker:
         except (*LOST, BrokerLost) as error:
             log.error("broker.no_queue", destination=destination, error=str(as_lost(error)))
 
-    async def _publish_one(self, channel: RawChannel, message: Message) -> str:
-        """Why it was not confirmed; nothing when it was.
-
-        By the channel below aio-pika's: a message costs two thirds of what it costs there.
-        """
-        destination = destination_of(message.exchange, message.routing_key)
-        asked = message.exchange in NEEDS_A_QUEUE or self._listening.asks(destination)
-        properties = aiormq.spec.Basic.Properties(
-            headers=dict(message.headers),
-            content_type=message.content_type,
-            message_id=message.message_id or None,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        )
-        try:
-            confirmed = await channel.basic_publish(
-                message.body,
-                exchange=message.exchange,
-                routing_key=message.routing_key,
-                properties=properties,
-                mandatory=asked,
-                timeout=PUBLISH_TIMEOUT_S,
-            )
-        except LOST as error:
-            return type(error).__name__
-        is_returned = isinstance(confirmed, DeliveredMessage)
-        if message.exchange in NEEDS_A_QUEUE:
-            return UNROUTED if is_returned else ""
-        if asked:
-            self._listening.heard(destination, is_heard=not is_returned)
-        return ""
+    async def _publish_part(self, channel: RawChannel, destination: Destination, part: Sequence[Message]) -> list[str]:
+        """Why each was not confirmed; nothing where it was. By the channel below aio-pika's, which costs a third."""
+        must = destination[0] in NEEDS_A_QUEUE
+        mandatory = [must or self._listening.asks(destination) for _ in part]
+        assert isinstance(channel, Channel)
+        published = await publish_together(channel, part, mandatory, PUBLISH_TIMEOUT_S)
+        for asked, one in zip(mandatory, published, strict=True):
+            if asked and not must and not one.error:
+                self._listening.heard(destination, is_heard=not one.is_returned)
+        return [one.error or (UNROUTED if must and one.is_returned else "") for one in published]
 
     async def depth(self, queue: str) -> int:
         """How many messages wait; raises BrokerLost."""

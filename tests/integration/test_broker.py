@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import aio_pika
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 from yarl import URL
 
@@ -129,6 +130,41 @@ async def test_nobody_has_to_listen_to_outcomes_and_it_is_told_once(broker: Rabb
         assert await broker.publish(alone) == [True] * 3
         assert await broker.publish(alone) == [True] * 3
     assert [line["exchange"] for line in logs if line["event"] == "broker.nobody_listens"] == [NOTIFICATIONS]
+
+
+async def test_an_exchange_of_ours_that_was_deleted_is_made_again_over_the_same_connection(
+    broker: RabbitBroker, rabbit_url: str
+) -> None:
+    subscription = await broker.subscribe(INTAKE, 10)
+    many = [structs.replace(NEWS, message_id=f"m-{n}") for n in range(60)]
+    elsewhere = Message(ORDERS, "order.status_changed", b"{}")
+    assert all(await broker.publish([*many, elsewhere]))
+    async with await aio_pika.connect(rabbit_url) as connection:
+        await (await connection.channel()).exchange_delete(NOTIFICATIONS)
+    with capture_logs() as logged:
+        assert await broker.publish([*many, elsewhere]) == [False] * len(many) + [True]
+    assert {line["error"] for line in logged} == {"ChannelNotFoundEntity"}
+    assert broker.connected
+    assert all(await broker.publish([*many, elsewhere]))
+    await subscription.close()
+
+
+async def test_a_body_of_many_frames_arrives_whole_among_small_ones(broker: RabbitBroker) -> None:
+    subscription = await broker.subscribe(INTAKE, 10)
+    bodies = [b"{}", b"x" * 400_000, b"", b"[]"]
+    assert all(await broker.publish([Message(ORDERS, "order.status_changed", body) for body in bodies]))
+    received: list[Delivery] = []
+    async with asyncio.timeout(10):
+        while len(received) < len(bodies):
+            received += await subscription.batch(10)
+    assert [d.body for d in received] == bodies
+    await subscription.close()
+
+
+async def test_a_routing_key_that_amqp_cannot_carry_is_refused_before_anything_is_sent(broker: RabbitBroker) -> None:
+    with pytest.raises(ValueError, match="more than 255 bytes"):
+        await broker.publish([structs.replace(NEWS, routing_key="é" * 200)])
+    assert await broker.publish([NEWS]) == [True]
 
 
 async def test_connections_that_the_broker_closes_are_made_again(broker: RabbitBroker, rabbit: Rabbit) -> None:
