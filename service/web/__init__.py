@@ -1,1 +1,1 @@
-"""HTTP: the API, callbacks, pages, and what operators ask."""
+"""HTTP: the API, provider callbacks, pages, and the health and metrics endpoints."""

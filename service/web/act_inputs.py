@@ -1,6 +1,6 @@
-"""The fields of forms by which people act on orders: made from what the pack asks for, and read back.
+"""The form fields by which people act on orders: built from the pack, and read back into an act.
 
-At the desk and on the assignee's page alike. A field that stays empty is not given: it leaves the order as it is.
+Used by the desk and by the assignee's page. An empty field is not sent: it leaves the order's value as it is.
 """
 
 import re
@@ -25,7 +25,7 @@ from service.web.params import Form
 
 Kind = Literal["text", "words", "datetime", "date", "decimal", "currency", "choice", "tick", "email", "phone"]
 ATTRIBUTES: Final = "attributes."
-# What a quote has room for; whoever needs more sends it by the API.
+# How many lines a quote's form has; longer quotes go through the API.
 LINES: Final = 6
 MOST_LETTERS: Final = 2000
 _AMOUNT: Final = re.compile(r"^\d{1,15}([.,]\d{1,4})?$")
@@ -48,7 +48,7 @@ class Input(Struct, frozen=True):
 
 
 class Asking(Struct, frozen=True):
-    """Of what a form is made: the order's pack, its language, and words for what every order has.
+    """What a form is built from: the order's pack, its language, and the labels of what every order has.
 
     `words` names `eta`, `start`, `end`, `price`, `currency`, `note`, `public`, `role`, `person`, `id`, `phone`,
     `email`, `what`, `cost`, `yes` and `no`.
@@ -61,7 +61,7 @@ class Asking(Struct, frozen=True):
     lines: str = ""
 
     def inputs(self, paths: Iterable[str], needed: Sequence[str] = ()) -> list[Input]:
-        """The fields for these values, those that must be given first."""
+        """The fields for these values, required ones first."""
         wanted = dict.fromkeys((*(p for p in needed if p != "note"), *paths))
         wanted.pop("note", None)
         wanted["note"] = None
@@ -105,7 +105,7 @@ class Asking(Struct, frozen=True):
         yield Input("assignee.email", "assignee", w["email"], "email")
 
     def _roles(self) -> Iterator[str]:
-        """Who may handle an order where the pack does not say it: those whom its notices tell of theirs."""
+        """The roles that may handle an order where the pack names none: those that its notices tell of assignments."""
         for n in self.workflow.notices.values():
             for role in (n.on_assigned, n.on_assignee_change):
                 if role and role != "assignee":
@@ -143,13 +143,13 @@ class Asking(Struct, frozen=True):
 
 
 def _currencies(region: str) -> list[tuple[str, Any, Any, bool]]:
-    """What is paid with in a country, since when and until when, and whether one must take it (CLDR)."""
+    """A country's currencies, with the dates from and to which each is used, and whether it is legal tender (CLDR)."""
     found: list[tuple[str, Any, Any, bool]] = get_global("territory_currencies").get(region, [])
     return found
 
 
 def retyped(inputs: Sequence[Input], form: Form, problem: str) -> list[Input]:
-    """The fields as somebody filled them in, with what was wrong beside the one that it names."""
+    """The fields as they were filled in, with the problem beside the field that it names."""
     where, _, said = problem.partition(": ")
     typed = {i.name for i in inputs if i.name in form or i.kind == "tick"}
     shown = [structs.replace(i, value=form.get(i.name, "")) if i.name in typed else i for i in inputs]
@@ -162,12 +162,12 @@ def retyped(inputs: Sequence[Input], form: Form, problem: str) -> list[Input]:
 
 
 def names_one(inputs: Iterable[Input]) -> bool:
-    """Whether the problem stands beside a field."""
+    """Whether a problem is shown beside one of these fields."""
     return any(i.problem for i in inputs)
 
 
 def given_in(form: Form, inputs: Sequence[Input], attributes: Mapping[str, Attribute], zone: ZoneInfo) -> JsonObject:
-    """What was filled in, as an act takes it: `eta`, `appointment`, `price`, `note`, `assignee`, `attributes`.
+    """The form's values as an act takes them: `eta`, `appointment`, `price`, `note`, `assignee`, `attributes`.
 
     Raises Rejection that begins with the field's name.
     """
@@ -196,7 +196,7 @@ def given_in(form: Form, inputs: Sequence[Input], attributes: Mapping[str, Attri
 
 
 def moment(said: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime:
-    """A moment typed in this zone; raises Rejection for what is none, or an hour that the clocks skip."""
+    """A local date and time in this zone, as UTC; raises Rejection for anything else, or an hour skipped by DST."""
     try:
         local = datetime.fromisoformat(said[name])
     except ValueError:
@@ -238,7 +238,7 @@ def _currency(said: Mapping[str, str], name: str) -> str:
 
 
 def _assignee(said: Mapping[str, str]) -> AssigneeGiven:
-    """Whoever is to handle it; where nobody gave them an id, they are known by their address or name."""
+    """The chosen assignee; one without an id is identified by their address or name."""
     part = {p: said[f"assignee.{p}"] for p in ("email", "phone", "name") if f"assignee.{p}" in said}
     role = said.get("assignee.role")
     if not role:
@@ -276,7 +276,7 @@ def _attribute(attribute: Attribute, said: Mapping[str, str], path: str, zone: Z
 
 
 def _quote_lines(said: Mapping[str, str], inputs: Iterable[Input]) -> tuple[str, list[JsonObject], str] | None:
-    """The attribute that holds them, what was filled in, and what it costs together; None where nothing was."""
+    """The attribute that holds the quote's lines, the lines, and their total; None where no line was filled in."""
     rows: list[JsonObject] = []
     path, total = "", Decimal(0)
     for i in inputs:

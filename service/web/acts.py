@@ -1,4 +1,4 @@
-"""`POST /v1/orders/{workflow}/{order_id}/acts`: what people do to an order, taken in as an event of our own."""
+"""`POST /v1/orders/{workflow}/{order_id}/acts`: what people do to an order, taken in as an event from us."""
 
 from typing import Final
 
@@ -37,9 +37,9 @@ from service.web.schemas.acts import ActAnswer, ActOrder
 
 CREATE: Final = "create"
 ADD_ROWS: Final = "add_rows"
-# So often an act without a version is tried on an order that changes under it.
+# How often an act without a version is tried while the order keeps changing.
 TRIES: Final = 5
-# What makes an order another one than somebody looked at; clocks, messages and calls of teams go their way beside it.
+# The timeline lines that make an act's version stale; clocks, messages and escalations do not.
 MATTERS: Final = frozenset({
     "status_changed", "status_repeated", "adopted", "data_updated", "late_event", "reassigned", "note_added",
     "issue_reported", "reply_received", "reply_moved", "customer_answered", "links_revoked", "person_erased",
@@ -47,7 +47,7 @@ MATTERS: Final = frozenset({
 
 
 async def post_act(request: web.Request) -> web.StreamResponse:
-    """Do it, if the pack lets this caller do it to the order as it is now."""
+    """Perform the act, if the pack allows it to this caller in the order's current status."""
     asked = await body_of(request, ActOrder)
     ref = order_ref(request)
     if asked.act == ADD_ROWS:
@@ -62,7 +62,7 @@ async def post_act(request: web.Request) -> web.StreamResponse:
 
 
 async def _add_rows(request: web.Request, asked: ActOrder) -> web.StreamResponse:
-    """Rows for one list of the order, which says itself who may change it and when; raises Problem, NotNow."""
+    """Add rows to one list of the order; the list says who may change it, and when. Raises Problem, NotNow."""
     if len(asked.lists) != 1 or asked.version is not None:
         raise Problem(422, "Not accepted", "lists: rows for one list are expected, and no version")
     ((name, given),) = asked.lists.items()
@@ -82,14 +82,14 @@ async def _add_rows(request: web.Request, asked: ActOrder) -> web.StreamResponse
 
 
 async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> tuple[Order, Verdict]:
-    """The order after it, and what intake said; raises Problem, Rejection."""
+    """Perform the act; the order afterwards, and intake's verdict. Raises Problem, Rejection."""
     context = request.app[CONTEXT]
     noted(request, f"act.{asked.act}" if asked.act in TAKES else "", workflow=ref.workflow)
     seen = asked.version
     asked = await with_files(request, asked)
     for _ in range(TRIES):
         verdict = await _tried(request, ref, asked, source, seen)
-        # Whoever names no version means the order as it is: it is looked at again if it changed since we did.
+        # Without a version the act is meant for the current order: if that changed meanwhile, read it again.
         if verdict.reason != STALE:
             break
         if seen is not None:
@@ -97,21 +97,21 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
     if verdict.reason == OUTSIDE:
         raise NoSuchOrder
     if verdict.reason == STALE and asked.act == CREATE and not scope_of(request).is_everything:
-        # There is one that is not theirs to see.
+        # The order exists, outside the caller's scope.
         raise NoSuchOrder
     if verdict.reason == STALE:
         raise Problem(409, "Changed meanwhile", STALE)
     if verdict.outcome == "rejected":
         raise Problem(422, "Not accepted", verdict.reason.replace("data.", ""))
     async with context.orders.ledger.reading() as tx:
-        # Theirs to know is what they did, also where it took the order out of what they see.
+        # Callers may see the result of their act, even if it moved the order out of their scope.
         after = await find(tx, *ref, scope=EVERYTHING)
     assert after is not None
     return after, verdict
 
 
 async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: str, version: int | None) -> Verdict:
-    """What intake says of it, if it may be done to the order as it is; raises Problem, Rejection."""
+    """Intake's verdict on the act, if the order allows it now; raises Problem, Rejection."""
     orders = request.app[CONTEXT].orders
     async with orders.ledger.reading() as tx:
         before = await find(tx, *ref, scope=scope_of(request))
@@ -122,7 +122,7 @@ async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: s
         kind, data = _as_event(request, ref, before, asked)
     except Problem as problem:
         if version is not None and version != seen and problem.status == 409:
-            # It was right when they looked: what happened meanwhile says more than why it is wrong now.
+            # It was allowed when they looked: answer with what has changed rather than why it is refused now.
             await _still(request, ref, version)
         raise
     data["actor"] = actor_of(request, before)
@@ -134,7 +134,7 @@ async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: s
 
 
 async def taken(request: web.Request, message: Incoming) -> Verdict:
-    """What intake says of an act; raises Problem while the database is away."""
+    """Intake's verdict on an act; raises Problem while the database is unavailable."""
     try:
         (verdict,) = await request.app[CONTEXT].intake.take([message], dead_letter=False)
     except Exception as error:
@@ -147,7 +147,7 @@ async def taken(request: web.Request, message: Incoming) -> Verdict:
 def _as_event(
     request: web.Request, ref: OrderRef, before: Order | None, asked: ActOrder
 ) -> tuple[EventType, JsonObject]:
-    """The act as an event's type and data; raises Problem for what is not theirs, or not now."""
+    """The act as an event's type and data; raises Problem for one that this caller may not do, or not now."""
     orders, caller = request.app[CONTEXT].orders, request[CALLER]
     workflow = orders.packs.for_order(ref.workflow, before.version if before else "").workflow
     if before is None and asked.act != CREATE:
@@ -171,9 +171,9 @@ def _plain(assignee: object) -> object:
 
 
 async def _still(request: web.Request, ref: OrderRef, seen: int) -> int:
-    """The order's version now, if nothing that matters happened since it was `seen`; raises Problem that says what did.
+    """The order's current version, if nothing relevant happened since it was `seen`; raises Problem listing what did.
 
-    A message that went out, or a clock that stopped, makes it no other order than the one that somebody looked at.
+    Messages that went out and clocks that stopped are not relevant.
     """
     scope = scope_of(request)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
@@ -182,7 +182,7 @@ async def _still(request: web.Request, ref: OrderRef, seen: int) -> int:
     if now is None and not scope.is_everything:
         raise NoSuchOrder
     version = now.entries if now else 0
-    # What others wrote for themselves makes it no other order for the people of a party.
+    # Internal notes of others do not make the version stale for a party.
     if now is not None and (viewer := viewer_of(request)):
         changed = lines_seen(changed, viewer.role, own_ids(now, viewer.role, scope))
     if now is not None and seen < version and not any(line["kind"] in MATTERS for line in changed):

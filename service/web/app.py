@@ -33,7 +33,7 @@ HSTS: Final = "max-age=31536000"
 
 
 def build(context: Context, *, everything: bool = True) -> web.Application:
-    """All routes, or only what operators ask when this process has no web role."""
+    """The application with all routes, or only health and metrics when this process lacks the web role."""
     app = web.Application(middlewares=[gate, error_pages, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
     app[COUNTED] = Counted()
@@ -55,16 +55,16 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
 
 def _add(app: web.Application, routes: tuple[Route, ...]) -> None:
     for route in routes:
-        # aiohttp's own pattern leaves out braces; an order's id may hold them.
+        # aiohttp's own pattern excludes braces, which an order's id may contain.
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)
-        # Whoever checks a link asks for its head alone (RFC 9110, §9.1: every server answers that).
+        # Link checkers send HEAD (RFC 9110, §9.1: every server supports it).
         methods = ("GET", "HEAD") if route.method == "GET" and route.role is None else (route.method,)
         for method in methods:
             app.router.add_route(method, path, enforced(route), name=None, expect_handler=expect)
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Nothing that carries data is kept by browsers and proxies, or guessed to be something else."""
+    """Forbid browsers and proxies to store answers with data, and browsers to guess content types."""
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     if not request.path.startswith(STATIC):
@@ -74,7 +74,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 async def _let_go(app: web.Application) -> None:
-    """Listeners of the stream, and pages that wait for news, would otherwise hold up the end."""
+    """Release stream listeners and waiting pages, which would otherwise delay the shutdown."""
     app[CONTEXT].stream.close()
     app[LEAVING].set()
     app[CONTEXT].orders.wakeups.wake({TALK_TOPIC})

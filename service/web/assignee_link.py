@@ -1,4 +1,4 @@
-"""The order behind a link by which whoever handles it works without an account.
+"""The order behind an assignee's link, which lets whoever handles the order work without an account.
 
 The link ends when somebody else gets the order, when the order's links are revoked, and `LINK_DAYS` after it was made.
 Once the order has ended it shows that, and nothing can be done by it.
@@ -21,7 +21,7 @@ from service.web.problems import Problem
 
 
 async def assigned_order(request: web.Request) -> tuple[Order, Workflow]:
-    """The order behind the token, as its brand lives it; every kind of wrong token looks the same. Raises Problem."""
+    """The order behind the token, with its brand's workflow; every wrong token gets the same Problem."""
     context = request.app[CONTEXT]
     orders, token = context.orders, request.match_info["token"]
     named = named_by(orders.keyring, token)
@@ -39,7 +39,7 @@ async def assigned_order(request: web.Request) -> tuple[Order, Workflow]:
 
 
 def act_link_of(context: Context, order: Order, workflow: Workflow) -> str:
-    """The page of whoever handles the order now, for an agent to give to them; empty where there is none."""
+    """The address of the current assignee's page, for an agent to pass on; empty where there is none."""
     a = order.assignee
     if a is None or not has_page(workflow, a.role) or workflow.is_final(order.status):
         return ""

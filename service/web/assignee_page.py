@@ -1,4 +1,4 @@
-"""`/a/{token}`: where whoever handles an order says how it goes, without an account. A link shows, a POST acts once."""
+"""`/a/{token}`: where an assignee reports progress without an account. GET only shows; a POST acts, once."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -33,14 +33,14 @@ from service.web.problems import Problem
 from service.web.tracking_link import gone, nearest_locale, page, wanted_languages, words_in
 from service.workflows import cldr, filters
 
-# Of each form that the page shows, so that a doubled tap counts once.
+# Sent with each form that the page shows, so that a double tap counts once.
 FORM: Final = "assignee form"
 SAYINGS: Final = ("taken", "again", "too_late")
 CHOICE: Final = "choice"
 
 
 class Button(Struct, frozen=True):
-    """One thing that may be said now. `form`: names this showing of it; `problem`: what was wrong with it last."""
+    """One act that may be done now. `form`: identifies this rendering of it; `problem`: why the last try failed."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class Button(Struct, frozen=True):
 
 
 async def get_assignee_page(request: web.Request) -> web.StreamResponse:
-    """The page; one that says so where the link is wrong or has ended."""
+    """Show the page, or that the link is wrong or has expired."""
     try:
         order, workflow = await assigned_order(request)
     except Problem as problem:
@@ -59,7 +59,7 @@ async def get_assignee_page(request: web.Request) -> web.StreamResponse:
 
 
 async def post_act(request: web.Request) -> web.StreamResponse:
-    """Do it, and show the page again, which says what became of it."""
+    """Perform the act, and show the page again with its result."""
     try:
         order, workflow = await assigned_order(request)
     except Problem as problem:
@@ -68,14 +68,14 @@ async def post_act(request: web.Request) -> web.StreamResponse:
     try:
         said = await _done(request, form, name)
     except Problem as problem:
-        # Somebody else got the order meanwhile.
+        # The order was assigned to somebody else meanwhile.
         if problem.status == 404:
             return gone(request, problem)
         raise
     except NotNow:
         said = _late(order, workflow, name)
     except Rejection as refused:
-        # Read anew: what was wrong is shown on the order as it is now.
+        # Read again: the problem is shown beside the order's current state.
         order, workflow = await assigned_order(request)
         return _shown(request, order, workflow, name, form, refused.reason)
     asked = _asked_language(request, order, workflow)
@@ -83,9 +83,9 @@ async def post_act(request: web.Request) -> web.StreamResponse:
 
 
 async def _done(request: web.Request, form: Form, name: str) -> str:
-    """What became of it; raises NotNow, Rejection, Problem."""
+    """Perform the act: `taken`, or `again` where it was done before. Raises NotNow, Rejection, Problem."""
     orders = request.app[CONTEXT].orders
-    # The form's own name is the event's id: sent twice, it counts once.
+    # The form's id is the event's id: sent twice, it counts once.
     event_id = str(orders.keyring.read_token(FORM, form.get("form", "")) or uuid4())
     for _ in range(TRIES):
         verdict = await _tried(request, form, name, event_id)
@@ -119,7 +119,7 @@ def _event(
 
 
 def _late(order: Order, workflow: Workflow, name: str) -> str:
-    """Whether somebody said it before, or it is past."""
+    """Why an act is not offered any more: `again` where it was done before, else `too_late`."""
     meant = {c.status for a in workflow.link_acts if a.name == name for c in a.choices}
     return "again" if order.status in meant else "too_late"
 
@@ -176,12 +176,12 @@ def _inputs(request: web.Request, order: Order, workflow: Workflow, act: LinkAct
 
 
 def _asked_language(request: web.Request, order: Order, workflow: Workflow) -> str:
-    """The language that somebody asked for goes along with what they press."""
+    """The query string that keeps the requested language through the form."""
     return f"lang={_locale(request, order, workflow)}" if "lang" in request.query else ""
 
 
 def _locale(request: web.Request, order: Order, workflow: Workflow) -> str:
-    """As asked for, else the assignee's language, else their browser's."""
+    """The locale requested, else the assignee's, else the browser's."""
     known = order.assignee.locale if order.assignee else None
     asked = wanted_languages(request) if "lang" in request.query or not known else [known]
     return nearest_locale(workflow, asked)

@@ -1,4 +1,4 @@
-"""The contract as machines read it, made from the types that decode: JSON Schemas and AsyncAPI 3."""
+"""The event contract in machine-readable form, built from the types that decode events: JSON Schemas and AsyncAPI 3."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -22,7 +22,7 @@ SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 class OpenApi(Struct, frozen=True):
-    """How the OpenAPI document is made for a public address; the application knows, which has the routes."""
+    """Builds the OpenAPI document for a public address; provided by the application, which has the routes."""
 
     document: Callable[[str], JsonObject]
 
@@ -41,7 +41,7 @@ def components() -> JsonObject:
 
 @lru_cache(maxsize=1)
 def events_out_schemas() -> dict[str, JsonObject]:
-    """By name, the schema of each event that leaves; each stands alone."""
+    """The self-contained schema of each outgoing event, by name."""
     made = {}
     for name, event in (
         ("Escalation", CloudEvent[EscalationData]),
@@ -79,7 +79,7 @@ def _envelope(event_type: str, data: str) -> JsonObject:
 
 
 def json_schema(event_type: str) -> JsonObject:
-    """One event type as a JSON Schema that stands alone."""
+    """One event type as a self-contained JSON Schema."""
     found = schemas_of([DATA_TYPES[event_type]], "#/$defs/{name}")
     envelope = _envelope(event_type, DATA_TYPES[event_type].__name__)
     envelope["properties"]["data"] = {"$ref": f"#/$defs/{DATA_TYPES[event_type].__name__}"}
@@ -103,7 +103,7 @@ _ATTRIBUTES: Final[Mapping[AttributeType, JsonObject]] = {
 
 
 def pack_schema(workflow: Workflow) -> JsonObject:
-    """What the data of events about this workflow's orders may say: its statuses, reasons and typed attributes."""
+    """The schema of the data of a workflow's events: its statuses, reasons and typed attributes."""
     attributes = {a.name: _attribute(a) for a in workflow.attributes.values()}
     return {
         "type": "object",
@@ -119,7 +119,7 @@ def pack_schema(workflow: Workflow) -> JsonObject:
 
 
 def _attribute(attribute: Attribute) -> JsonObject:
-    """An attribute may always be null, which clears it."""
+    """The schema of an attribute; null, which clears it, is always allowed."""
     said: JsonObject = dict(_ATTRIBUTES[attribute.type])
     if said:
         said = {"anyOf": [said, {"type": "null"}]}
@@ -128,7 +128,7 @@ def _attribute(attribute: Attribute) -> JsonObject:
 
 
 def pack_json_schema(workflow: Workflow) -> JsonObject:
-    """Every event about this workflow's orders, as a JSON Schema that stands alone."""
+    """All events about a workflow's orders, as one self-contained JSON Schema."""
     found = schemas_of(DATA_TYPES.values(), "#/$defs/{name}")
     events = []
     for event_type, data in DATA_TYPES.items():
@@ -172,7 +172,7 @@ _OPERATIONS: Final = {
 
 
 def _channels(events: Iterable[str]) -> JsonObject:
-    """The exchanges, with the routing keys and messages of each; `events`: the names of those that come in."""
+    """The exchanges, with the routing keys and messages of each; `events`: the names of incoming events."""
     return {
         "orders": _channel(port.ORDERS, "order.#", events),
         "escalations": _channel(port.ESCALATIONS, "escalation.{team}.{reason}", ["Escalation"], ("team", "reason")),

@@ -1,4 +1,4 @@
-"""Files that go with notes: uploaded before the note that names them, and given out to whoever may see them.
+"""Files that go with notes: uploaded before the note that names them, downloaded by those who may see them.
 
 What is given out is a download and nothing else: no browser shows it as a page of ours (OWASP, "File Upload Cheat
 Sheet"; RFC 6266 for its name).
@@ -40,16 +40,16 @@ from service.web.uploads import Upload, body_file, once_by_file
 
 SHOWN_FOR: Final = timedelta(hours=24)
 CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
-# Of what a file is called.
+# Characters of a file name.
 LONGEST_NAME: Final = 200
-# Marks that turn the direction of what is read, by which an ending is made to look like another (Unicode TR 36, §2.7),
+# Bidirectional controls, which can disguise a file's extension (Unicode TR 36, §2.7),
 # and halves of surrogate pairs, which are no characters.
 _MISLEADING: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _FILENAME: Final = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]{1,200})", re.IGNORECASE)
 
 
 class AttachmentAnswer(Struct):
-    """A file that is kept for the order, for a note to name by its `id`. `digest`: SHA-256 of what is in it."""
+    """A file stored for the order, which a note names by its `id`. `digest`: SHA-256 of its content."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class AttachmentAnswer(Struct):
 
 
 async def post_attachment(request: web.Request) -> web.StreamResponse:
-    """Keep a file of up to 5 MB for the order: the body is the file, `name` what it is called.
+    """Store a file of up to 5 MB for the order: the body is the file, `name` its name.
 
     Its kind is judged by what is in it. A note names it then (`{"act": "note", "note": {"text": …, "attachments":
     [{"id": …}]}}`); what no note has named for a day is forgotten. It is never changed.
@@ -77,7 +77,7 @@ async def _post(request: web.Request, order: Order, upload: Upload) -> web.Strea
 
 
 async def keep(request: web.Request, order: Order, upload: Upload) -> StoredFile:
-    """The file, kept; raises Problem for what is not taken."""
+    """Store the file; raises Problem for a file that is not accepted."""
     content = upload.file.read()
     name = one_line(_MISLEADING.sub("", upload.name).replace("\\", "/").rpartition("/")[2])[:LONGEST_NAME].strip(". ")
     try:
@@ -98,7 +98,7 @@ async def keep(request: web.Request, order: Order, upload: Upload) -> StoredFile
 
 
 async def with_files(request: web.Request, asked: ActOrder) -> ActOrder:
-    """The act with what is known of the files that its note names, so that whoever hears of it knows them, too."""
+    """The act with the details of the files that its note names, for those to whom the act is published."""
     if not asked.note or not asked.note.attachments:
         return asked
     ids = [i for a in asked.note.attachments if (i := _uuid(a.id))]
@@ -133,7 +133,7 @@ async def get_attachment(request: web.Request) -> web.StreamResponse:
 
 
 async def _is_shown(request: web.Request, order: Order, file: StoredFile) -> bool:
-    """The company's own people see every file; those of a party the files of the notes that they see."""
+    """Whether the caller may see the file: staff see every file, parties those of the notes that they see."""
     viewer = viewer_of(request)
     if viewer is None:
         return True
@@ -144,11 +144,11 @@ async def _is_shown(request: web.Request, order: Order, file: StoredFile) -> boo
 
 
 async def get_linked_file(request: web.Request) -> web.StreamResponse:
-    """A file that a message links to, for as long as the link holds."""
+    """Download a file that a message links to, while the link is valid."""
     context = request.app[CONTEXT]
     file_id = read_file_token(context.orders.keyring, request.match_info["token"], context.orders.time.now())
     file = await _file(request, file_id) if file_id else None
-    # Of what was internal, or was never told, no link was sent.
+    # No link was ever sent for internal notes, or for notes that nobody was told of.
     if file is None or not file.public:
         raise await refuse_guess(request, Problem(404, "No such page", "the link is not valid, or not valid any more"))
     return await _download(request, file)

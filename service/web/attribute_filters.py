@@ -19,7 +19,7 @@ from service.web.queries import ATTRIBUTES
 
 
 class Filter(Struct, frozen=True):
-    """A field of the desk's form."""
+    """A filter field of the desk's form."""
 
     name: str
     title: str
@@ -27,12 +27,12 @@ class Filter(Struct, frozen=True):
 
 
 def names(request: web.Request) -> list[str]:
-    """The query's parameters that ask for an attribute."""
+    """The query parameters that filter by an attribute."""
     return [name for name in request.query if name.startswith(ATTRIBUTES)]
 
 
 def digests_of(request: web.Request, *, apart: bool = False) -> tuple[frozenset[bytes], ...]:
-    """For each attribute that is asked for, the digests under which such orders stand; raises Rejection.
+    """For each attribute filtered by, the digests under which matching orders are indexed; raises Rejection.
 
     `apart`: an attribute may be another workflow's than the one that is asked for, as on a page where somebody changes
     one filter after the other.
@@ -70,7 +70,7 @@ def _require_filterable(name: str, packs: Iterable[Workflow]) -> None:
 
 
 async def warnings(tx: Transaction, context: Context, wanted: Search, *, scope: Scope) -> list[str]:
-    """Why orders may be missing: those of before are not all indexed yet, by attribute and by whose they are."""
+    """Why orders may be missing from the answer: older ones that are not yet indexed by attribute, or by party."""
     by_index = wanted.attributes or scope.parties
     if not by_index or await is_indexed(tx, rules_of(context.orders.packs.workflows.values())):
         return []
@@ -79,7 +79,7 @@ async def warnings(tx: Transaction, context: Context, wanted: Search, *, scope: 
 
 
 def fields(request: web.Request) -> list[Filter]:
-    """What the desk offers: the attributes that the chosen workflow shows, and whatever is asked for already."""
+    """The filters that the desk offers: the attributes that the workflow shows, and those already in use."""
     chosen = {w.name: w for w in workflows_of(request)}.get(request.query.get("workflow", ""))
     titles = {n: a.titles.get(chosen.default_locale, "") for n, a in filterable(chosen).items()} if chosen else {}
     asked = {n.removeprefix(ATTRIBUTES): request.query[n] for n in names(request) if request.query[n]}

@@ -43,9 +43,9 @@ def wanted_of(request: web.Request) -> Wanted:
 
 
 async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
-    """Raises Rejection for what no act is called; one that only an earlier release or pack named is in the log."""
+    """Raises Rejection for an unknown act; names of earlier releases and packs are known by their lines in the log."""
     known = request.app[ACTS] | OTHER_ACTS
-    # Acts of one kind, such as `orders` of `orders.listed`.
+    # The prefix of a kind of act, such as `orders` of `orders.listed`.
     known |= {".".join(parts[:n]) for parts in (name.split(".") for name in known) for n in range(1, len(parts))}
     for w in request.app[CONTEXT].orders.packs.workflows.values():
         known |= {f"notice.sent {name}" for name in w.notices} | {f"issue.reported {name}" for name in w.reasons}
@@ -54,7 +54,7 @@ async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
 
 
 async def lines_of(request: web.Request) -> tuple[list[Line], str]:
-    """A page of lines, newest first, and the cursor of the next one; raises Rejection."""
+    """A page of lines, newest first, and the cursor of the next page; raises Rejection."""
     orders, wanted = request.app[CONTEXT].orders, wanted_of(request)
     async with orders.ledger.reading() as tx:
         await _check_act(request, tx, wanted.act)

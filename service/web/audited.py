@@ -1,8 +1,8 @@
-"""What each route leaves in the audit log. A route declares its act; what declares nothing is kept under its own path.
+"""What each route writes to the audit log. A route declares its act; one that declares none is logged by its path.
 
-A look is kept before its answer is given, and not given when it cannot be kept (503). An act that changes an order is
-kept with its change, in one transaction; one that cannot be is kept before it is tried. Whoever is turned away leaves a
-line, too: the first time in ten minutes, so that a flood of them is no flood of lines.
+A read is logged before its answer is sent, and refused (503) when it cannot be. An act that changes an order is
+logged with its change, in one transaction, or else before it is tried. Refused callers are logged, too: once in
+ten minutes, so that a flood of refusals is no flood of lines.
 """
 
 import re
@@ -24,7 +24,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Act(Struct, frozen=True):
-    """A look or an act. `before`: kept before it is tried. `renews`: a page that asks for itself again and again."""
+    """A read or an act. `before`: it is logged before it is tried. `renews`: it is a page that refreshes itself."""
 
     name: str
     before: bool = False
@@ -32,7 +32,7 @@ class Act(Struct, frozen=True):
 
 
 class Unaudited(Struct, frozen=True):
-    """Why a route leaves no line."""
+    """Marks a route that writes no line, and says why."""
 
     why: str
 
@@ -53,14 +53,14 @@ _IN_LINE: Final = web.RequestKey("audit_in_line", bool)
 
 
 def name_of(caller: Caller) -> str:
-    """Who it is, with the kind of name: no account can be called as a key is."""
+    """The caller's name with its kind, so that an account and an API key of the same name differ."""
     if caller.key_id is None:
         return caller.name if caller.name.startswith(ACCOUNT) else f"demo:{caller.name}"
     return f"key:{caller.name}"
 
 
 def noted(request: web.Request, act: str = "", people: Sequence[str] = (), **detail: object) -> None:
-    """Say more exactly what this request is: another act, which people it asks for, and details without data."""
+    """Say more exactly what the request does: another act, the people it asks for, details without personal data."""
     said = request.setdefault(_NOTED, {"act": "", "people": (), "detail": {}})
     said["act"] = act or said["act"]
     said["people"] = (*said["people"], *people)
@@ -68,7 +68,7 @@ def noted(request: web.Request, act: str = "", people: Sequence[str] = (), **det
 
 
 def address_in(text: str, country: str | None = None) -> tuple[str, ...]:
-    """The address that a search is for, or none when it is for something else."""
+    """The address that a search is for; empty when it searches for something else."""
     try:
         return (canonical_address(text, country),) if text else ()
     except ValueError:
@@ -76,7 +76,7 @@ def address_in(text: str, country: str | None = None) -> tuple[str, ...]:
 
 
 def audit_line(request: web.Request, act: str, workflow: str = "", order_id: str = "", **detail: object) -> AuditLine:
-    """A line about what the caller does, to be written with what it changes."""
+    """An audit line about the caller's act, to be written in the transaction of its change."""
     request[_IN_LINE] = True
     return _line(request, act, workflow, order_id, detail)
 
@@ -97,7 +97,7 @@ def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: 
 
 
 async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The handler's answer, once what it shows or did is in the audit log."""
+    """The handler's answer, after the read or act has been logged."""
     await before(request)
     try:
         response = await handler(request)
@@ -111,14 +111,14 @@ async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def before(request: web.Request) -> None:
-    """Keep an act that must not happen unrecorded."""
+    """Log an act before it is tried."""
     act = request.get(AUDIT)
     if isinstance(act, Act) and act.before:
         await _record(request, act.name)
 
 
 async def after(request: web.Request) -> None:
-    """Keep what was looked at or done, unless its own transaction did, before the answer is given."""
+    """Log the read or act before the answer is sent, unless its own transaction has."""
     act = request.get(AUDIT)
     if request.get(_IN_LINE) or act is None or isinstance(act, Unaudited) or act.before:
         return
@@ -140,13 +140,13 @@ async def _record(request: web.Request, act: str) -> None:
 
 
 def _path_detail(request: web.Request) -> JsonObject:
-    """What the path names besides an order, such as a subscription or the place of a dead letter."""
+    """The path's parts besides the order, such as a subscription's id or a dead letter's place."""
     named = {k: v for k, v in request.match_info.items() if k in ("id", "number", "act", "list")}
     return {k: v for k, v in named.items() if _PLAIN.fullmatch(v)}
 
 
 async def record_refused(request: web.Request, why: str) -> None:
-    """Keep that a caller whom we know tried what is not theirs to do; nothing of what they sent."""
+    """Log that an authenticated caller was refused; nothing of what they sent is kept."""
     caller, act, resource = request[CALLER], request.get(AUDIT), request.match_info.route.resource
     tried = act.name if isinstance(act, Act) else f"{request.method} {resource.canonical if resource else ''}"
     who = name_of(caller)
@@ -155,7 +155,7 @@ async def record_refused(request: web.Request, why: str) -> None:
 
 
 async def record_stranger(request: web.Request, act: str, subject: str = "", **detail: object) -> None:
-    """Keep what somebody tries who is nobody that we know, such as signing in with a wrong key; a bounded number."""
+    """Log an unauthenticated try, such as a sign-in with a wrong key; a bounded number of them."""
     auditor = request.app[CONTEXT].auditor
     left_out = auditor.admits_stranger()
     if left_out is None:
@@ -166,7 +166,7 @@ async def record_stranger(request: web.Request, act: str, subject: str = "", **d
 
 
 async def record_wrong_key(request: web.Request, revoked: str) -> None:
-    """Keep that a key opened nothing, once in a while for each network. `revoked`: whose it was before its end."""
+    """Log the use of an invalid key, once in a while per network. `revoked`: the name of a revoked key."""
     auditor, key = request.app[CONTEXT].auditor, ("key.refused", network_of(request), revoked)
     if auditor.is_repeat(*key):
         return

@@ -1,4 +1,4 @@
-"""Writes the audit lines of looks and refusals: those that wait together in one transaction."""
+"""Writes the audit lines of reads and refusals; those that wait at the same time go into one transaction."""
 
 import asyncio
 from typing import Final
@@ -7,16 +7,16 @@ from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.database.engine import Ledger
 from service.timekeeping import TimeSource
 
-# Of pages that renew themselves: one line for so long, while the same reader looks at the same thing.
-# And of what is refused again and again, so that nobody fills the log by asking.
+# Self-refreshing pages: one line per reader and page within this time.
+# The same for repeated refusals, so that nobody can fill the log by asking.
 RENEWED_S: Final = 600.0
 KEPT: Final = 10_000
-# About callers whom nobody knows, in as long a time: whoever has many addresses would fill it none the less.
+# Lines about unauthenticated callers within that time, in all: somebody with many addresses could still fill the log.
 STRANGERS: Final = 100
 
 
 class Auditor:
-    """One a process. However many pages wait, the chain's end is taken once, so they do not queue for it one by one."""
+    """One per process. All waiting lines are appended to the chain at once, rather than one after the other."""
 
     def __init__(self, ledger: Ledger, time: TimeSource) -> None:
         self._ledger = ledger
@@ -27,7 +27,7 @@ class Auditor:
         self._strangers, self._left_out, self._since = 0, 0, 0.0
 
     async def record(self, *lines: AuditLine) -> None:
-        """Return once these are committed; raises what the database raises."""
+        """Write these lines, and return once they are committed; raises what the database raises."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((list(lines), done))
         if self._writer is None or self._writer.done():
@@ -35,10 +35,10 @@ class Auditor:
         await done
 
     async def record_seldom(self, line: AuditLine, *key: str) -> None:
-        """As `record`, unless a line with this key was kept a moment ago."""
+        """As `record`, unless a line with this key was written lately."""
         if self.is_repeat(*key):
             return
-        # At once, as a flood asks again before the first line is committed.
+        # Before the write, as more such requests come before the first line is committed.
         self.remember(*key)
         try:
             await self.record(line)
@@ -47,7 +47,7 @@ class Auditor:
             raise
 
     def admits_stranger(self) -> int | None:
-        """How many lines about strangers were left out before this one; None: it is left out, too."""
+        """How many lines about unauthenticated callers were dropped before this one; None: it is dropped, too."""
         now = asyncio.get_running_loop().time()
         if now - self._since >= RENEWED_S:
             self._since, self._strangers = now, 0
@@ -59,12 +59,12 @@ class Auditor:
         return before
 
     def is_repeat(self, *key: str) -> bool:
-        """Whether this reader looked at this page a moment ago, so that their line stands for it."""
+        """Whether this reader's last line about this page is recent enough to stand for this read."""
         now = asyncio.get_running_loop().time()
         return now - self._seen.get(key, -RENEWED_S) < RENEWED_S
 
     def remember(self, *key: str) -> None:
-        """A line for this reader and page was kept."""
+        """Note that a line for this reader and page was written."""
         if len(self._seen) >= KEPT:
             self._seen.clear()
         self._seen[key] = asyncio.get_running_loop().time()

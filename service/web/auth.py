@@ -18,7 +18,7 @@ from service.web.problems import Problem
 from service.web.route import REACHES, Reach, Route
 from service.web.session import COOKIE, LIFE_S, Session, new_session_id
 
-# What a role may do besides its own.
+# The roles that a role includes.
 INCLUDES: Final[dict[str, frozenset[Role]]] = {
     "publisher": frozenset({"publisher"}),
     "agent": frozenset({"agent"}),
@@ -30,22 +30,22 @@ CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf_token"
 OPEN_SESSION: Final = "open"
 HOME: Final = "/desk"
-# What the route needs, once its caller is known to have it.
+# The role that the route requires, set once the caller is known to have it.
 ROUTE: Final[web.RequestKey[Route]] = web.RequestKey("route", object)  # type: ignore[arg-type]
 SCOPE: Final[web.RequestKey[Scope]] = web.RequestKey("scope", Scope)
 
 
 async def admit(request: web.Request, route: Route) -> None:
-    """Let the caller in whom the route serves, and who does not call too often; raises Problem for all others.
+    """Admit a caller whom the route serves and who keeps the rate limit; raises Problem for all others.
 
-    From here on the request carries what its caller is limited to (`scope_of`).
+    The request then carries the caller's scope (`scope_of`).
     """
     caller = request[CALLER] = await _caller(request)
     request[ROUTE] = route
     if not await request.app[CONTEXT].limits.call(caller.identity):
         raise Problem(429, "Too many requests", "slow down; try again in a moment", {"Retry-After": "5"})
     if why := _why_not(route, caller.role, caller.scope):
-        # From the desk's front door whoever may not see the board is sent on to what they may see.
+        # Callers who may not see the board are redirected from the desk's start page to one that they may see.
         if request.path != HOME:
             await audited.record_refused(request, why)
         raise Problem(403, "Not allowed", f"{why}; the key's role is {caller.role}")
@@ -53,7 +53,7 @@ async def admit(request: web.Request, route: Route) -> None:
 
 
 def _why_not(route: Route, role: str, scope: Scope) -> str:
-    """Why the route does not serve a caller of this role and scope; empty where it does."""
+    """Why the route refuses a caller of this role and scope; empty where it does not."""
     if not is_party(role) and route.role not in INCLUDES[role]:
         return f"this needs the role {route.role}"
     if REACHES.index(_needs(role, scope)) > REACHES.index(route.reach):
@@ -70,17 +70,17 @@ def _needs(role: str, scope: Scope) -> Reach:
 
 
 def scope_of(request: web.Request) -> Scope:
-    """What the caller is limited to: for every question about orders that a handler asks the ledger."""
+    """The caller's scope, which handlers pass to every query about orders."""
     return request[SCOPE]
 
 
 def is_party(role: str) -> bool:
-    """Whether whoever has this role belongs to a party of orders, and not to the company."""
+    """Whether the role is a party's, and not one of the company's own."""
     return role not in INCLUDES
 
 
 def roles_of(caller: Caller) -> frozenset[str]:
-    """All that the caller may act as: their role, and what it includes."""
+    """The caller's role and the roles that it includes."""
     return frozenset[str](INCLUDES[caller.role]) if not is_party(caller.role) else frozenset({caller.role})
 
 
@@ -90,7 +90,7 @@ def may(caller: Caller, role: Role) -> bool:
 
 
 def serves(caller: Caller, role: Role, reach: Reach) -> bool:
-    """Whether a page of this role and reach is for them."""
+    """Whether the caller may open a page of this role and reach."""
     needs = REACHES.index(_needs(caller.role, caller.scope)) <= REACHES.index(reach)
     return needs and (is_party(caller.role) or may(caller, role))
 
@@ -139,7 +139,7 @@ def _not_signed_in() -> Problem:
 
 
 async def session_of(request: web.Request) -> Session | None:
-    """The desk's session with the role and scope that it has now; None once it was signed out, or its key revoked."""
+    """The desk session with its current role and scope; None once it was signed out, or its key revoked."""
     context = request.app[CONTEXT]
     session = context.sessions.read(request.cookies.get(COOKIE, ""))
     if session is None:
@@ -174,7 +174,7 @@ async def begin_session(request: web.Request, response: web.StreamResponse, call
 
 
 def stream_right_of(request: web.Request) -> StreamRight:
-    """What a stream of this caller stands on: looked at again and again while it is open."""
+    """The right by which this caller may read a stream, checked repeatedly while the stream is open."""
     caller, context, role = request[CALLER], request.app[CONTEXT], request[ROUTE].role
     roles = frozenset(r for r, included in INCLUDES.items() if role in included)
     if caller.session_id:
@@ -184,7 +184,7 @@ def stream_right_of(request: web.Request) -> StreamRight:
 
 
 async def _from_our_pages(request: web.Request, caller: Caller) -> Caller:
-    """A cookie goes along with any site's request: one that changes something must show our page's token."""
+    """The caller, if a request that changes something has our pages' CSRF token; raises Problem for one without."""
     if request.method in SAFE:
         return caller
     token = request.headers.get(CSRF_HEADER, "")

@@ -1,4 +1,4 @@
-"""A changed pack played on the orders that came here lately, while somebody waits for the answer."""
+"""A back-test of a changed pack on recent orders, while somebody waits for the answer."""
 
 from datetime import timedelta
 from typing import Final
@@ -11,12 +11,12 @@ from service.web.context import Context
 from service.workflows.packs import Pack
 
 USUAL: Final = timedelta(days=7)
-# Played while somebody waits for the page; `stagebell backtest` plays all.
+# Replayed while somebody waits for the page; `stagebell backtest` replays all orders.
 ORDERS: Final = 200
 
 
 async def backtested(context: Context, pack: Pack, span: timedelta) -> tuple[BackTest, BackTester]:
-    """What it would have done to the newest orders; played over a connection that can write nothing."""
+    """Replay the newest orders with the changed pack, over a read-only connection."""
     orders = context.orders
     now = orders.time.now()
     prices = current(context.settings.prices, registry.channels())

@@ -1,4 +1,4 @@
-"""How a customer's page looks in a brand's colours: its styles, its logo, and the policy that lets these in."""
+"""A brand's look on customers' pages: styles, logo, and the Content-Security-Policy that allows them."""
 
 import base64
 import hashlib
@@ -12,19 +12,19 @@ from service.domain.brands import USUAL_LOOK, Look
 from service.domain.workflow import Workflow
 from service.workflows.build_brands import ink_on, luminance
 
-# WCAG 2.2, success criterion 1.4.3, of text on white.
+# The contrast of text on white (WCAG 2.2, success criterion 1.4.3).
 _LEAST_CONTRAST: Final = 4.5
 
 
 class PageBrand(Struct, frozen=True):
-    """`title`: its name. `style`: CSS, empty where the page's own suffices. `csp`: what goes into the page's policy."""
+    """A brand as a page shows it. `style`: CSS, empty where the page's own suffices. `csp`: the page's policy."""
 
     title: str
     logo: str = ""
     style: str = ""
 
     def policy(self, usual: str) -> str:
-        """The page's Content-Security-Policy, which knows these styles by their hash and the logo by its host."""
+        """The page's Content-Security-Policy, which allows these styles by their hash and the logo by its host."""
         said = usual
         if self.style:
             digest = base64.b64encode(hashlib.sha256(self.style.encode()).digest()).decode()
@@ -54,7 +54,7 @@ def _style(look: Look) -> str:
 
 
 def _legible(colour: str) -> str:
-    """The colour, or as much darker as words in it need on a light page."""
+    """The colour, darkened as far as text in it needs on a light page."""
     parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     while 1.05 / (luminance(colour) + 0.05) < _LEAST_CONTRAST:
         parts = [int(part * 0.9) for part in parts]

@@ -1,4 +1,4 @@
-"""Escalations live: one reader of the stream for the process, any number of listeners, slow ones let go."""
+"""Escalations live: one reader of the stream per process serves any number of listeners; slow ones are dropped."""
 
 import asyncio
 import contextlib
@@ -25,9 +25,9 @@ from service.telemetry import metrics
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 500
 POLL_S: Final = 1.0
-# Rounds of POLL_S between two looks at what listeners stand on: well within the 15 s that a revoked key may last.
+# Polls (of POLL_S) between two checks of listeners' rights: well within the 15 s that a revoked key may still work.
 CHECK_EVERY: Final = 3
-# A listener that is this far behind is let go; it comes back with Last-Event-ID and misses nothing.
+# A listener that is this many lines behind is dropped; it reconnects with Last-Event-ID and misses nothing.
 BACKLOG: Final = 1000
 BIGGEST: Final = 2**31 - 1
 
@@ -61,7 +61,7 @@ class Line(Struct, frozen=True):
         return cls(seq, data["team"], order, data.get("incident", False), said, brief, wire, place)
 
     def wire_at(self, place: str, *, brief: bool) -> bytes:
-        """Its bytes for a reader to whom its place is called so."""
+        """Its bytes, with the place named as this reader is told it."""
         return _named(place) + (self.brief if brief else self.said)
 
 
@@ -70,7 +70,7 @@ def _named(place: str) -> bytes:
 
 
 class StreamRight(Struct, frozen=True):
-    """What a listener's right to listen stands on: a key or a session, having one of these roles and this very scope.
+    """A listener's right to read the stream: a key or a session with one of these roles and exactly this scope.
 
     Neither key nor session: the demo.
     """
@@ -81,12 +81,12 @@ class StreamRight(Struct, frozen=True):
     session: bytes = b""
 
     def lasts(self, now: Standing | None) -> bool:
-        """Whether it is still what it was."""
+        """Whether the key or session is still valid, with the same role and scope."""
         return now is not None and now.role in self.roles and now.scope == self.scope
 
 
 class Listener:
-    """A queue of the lines that one reader wants; `over` once it is served no more."""
+    """A queue of the lines for one reader; `over` once it has ended."""
 
     def __init__(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> None:
         self.standing = standing
@@ -102,14 +102,14 @@ class Listener:
         return self.standing.scope
 
     def wants(self, line: Line) -> bool:
-        """Whether the reader's filters let it through, and their scope as far as a line tells by itself."""
+        """Whether the line passes the reader's filters, and their scope as far as the line itself can tell."""
         mine = self._team in ("", line.team) and self._workflow in ("", line.order.workflow)
         if not mine or (line.is_incident and not self.scope.has_incidents):
             return False
         return self.scope.has_team(line.team) and (line.is_incident or self.scope.has_workflow(line.order.workflow))
 
     def offer(self, lines: list[Line]) -> bool:
-        """Whether the reader keeps up."""
+        """Queue a line; False when the reader cannot keep up."""
         self._lines += [line for line in lines if self.wants(line)]
         if len(self._lines) > BACKLOG:
             self.let_go()
@@ -119,18 +119,18 @@ class Listener:
         return True
 
     def let_go(self) -> None:
-        """Serve it no more: it could not keep up. Counted now: a write that nobody takes may hang for a while yet."""
+        """Drop a listener that cannot keep up. Counted at once, as its blocked write may hang for a while."""
         if not self.over:
             metrics.stream_dropped.inc()
         self.end()
 
     def end(self) -> None:
-        """Serve it no more."""
+        """End it."""
         self.over = True
         self._news.set()
 
     async def take(self) -> list[Line]:
-        """All that waits, once there is something; nothing after its end."""
+        """Wait for lines and take all that are queued; none once the listener has ended."""
         await self._news.wait()
         self._news.clear()
         taken, self._lines = self._lines, []
@@ -175,7 +175,7 @@ class Broadcaster:
         return []
 
     async def _look_back(self) -> None:
-        """Where the stream ends before the place we were at, the ledger is another: readers come back and are told."""
+        """Where the stream ends before our place, the database was restored: readers reconnect and are told so."""
         async with self._orders.ledger.reading() as tx:
             end = await stream_end(tx)
         if end.seq < self._last.seq:
@@ -197,7 +197,7 @@ class Broadcaster:
             return [Line.of(*row) for row in await stream_after(tx, seq, limit)]
 
     async def visible(self, lines: list[Line], scope: Scope) -> list[Line]:
-        """Of these lines those of orders that may be seen; what a line tells by itself was asked before."""
+        """The lines whose orders the reader may see; what a line itself can tell was checked before."""
         if not scope.parties or not lines:
             return lines
         async with self._orders.ledger.reading() as tx:
@@ -206,11 +206,11 @@ class Broadcaster:
 
     @property
     def last(self) -> StreamPlace:
-        """The newest place that was handed out."""
+        """The newest place of the stream."""
         return self._last
 
     async def place_of(self, last_event_id: str) -> StreamPlace | None:
-        """Where a reader goes on who had this id last; None where some of what came since cannot be had any more."""
+        """The place after which a reader with this last id continues; None where lines since then are gone."""
         number, _, mark = last_event_id.partition("-")
         try:
             place = StreamPlace(int(number), int(mark or "0", 16)) if number.isascii() and number.isdigit() else None
@@ -222,7 +222,7 @@ class Broadcaster:
             return place if await resumable(tx, place.seq, place.mark or None) else None
 
     async def look_after(self) -> None:
-        """End the listeners that have gone, and those whose key or session is over or has another role by now."""
+        """End the listeners that have left, and those whose key or session has ended or changed its role."""
         rounds = 0
         while True:
             await asyncio.sleep(POLL_S)
@@ -250,19 +250,19 @@ class Broadcaster:
                 listener.end()
 
     def join(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> Listener:
-        """Listen from now on, to one team or workflow alone if these are given."""
+        """Add a listener from now on, for one team or workflow if these are given."""
         listener = Listener(team, workflow, standing, is_gone)
         self._listeners.add(listener)
         metrics.stream_listeners.set(len(self._listeners))
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """Listen no more."""
+        """Remove a listener."""
         self._listeners.discard(listener)
         metrics.stream_listeners.set(len(self._listeners))
 
     def close(self) -> None:
-        """Let everybody go: the process ends, or the stream is another one."""
+        """End all listeners: the process stops, or the database was restored."""
         for listener in self._listeners:
             listener.end()
         self._listeners.clear()

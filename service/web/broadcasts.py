@@ -1,4 +1,4 @@
-"""`/v1/broadcasts`: one manual notice to all who are affected."""
+"""`/v1/broadcasts`: one manual notice to all orders that a filter finds."""
 
 from uuid import UUID
 
@@ -22,12 +22,12 @@ from service.web.schemas.notices import BroadcastAnswer, BroadcastOrder, OrderFi
 
 
 async def tell_all(request: web.Request) -> web.StreamResponse:
-    """Tell all that the filter finds, or count what that would be."""
+    """Send the notice to all orders that the filter finds, or count them."""
     return answer(await tell(request, await body_of(request, BroadcastOrder)))
 
 
 async def tell(request: web.Request, asked: BroadcastOrder) -> BroadcastAnswer:
-    """Tell them, or count; raises Rejection, Problem."""
+    """Send to them, or count them; raises Rejection, Problem."""
     context = request.app[CONTEXT]
     workflow = require_workflow(request, asked.workflow)
     manual = [n.name for n in workflow.notices.values() if n.manual]

@@ -1,4 +1,4 @@
-"""What Twilio tells us: delivery receipts and inbound STOP or START; signed by Twilio, anything else refused."""
+"""Twilio's callbacks: receipts and inbound messages. They are signed by Twilio; anything else is refused."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from service.web.problems import Problem
 
 log = structlog.get_logger(__name__)
 
-# Source: Twilio, "Message status values". Of a message that came in parts, some are not there yet: it is on its way.
+# Source: Twilio, "Message status values". "partially_delivered": some parts of the message are still on their way.
 STATUSES: Final = {
     "accepted": "queued",
     "scheduled": "queued",
@@ -49,7 +49,7 @@ EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response
 
 
 async def twilio_status(request: web.Request) -> web.StreamResponse:
-    """A receipt; replayed and out-of-order ones do no harm."""
+    """Take a receipt; replayed and out-of-order ones do no harm."""
     form, _ = await _signed(request)
     context = request.app[CONTEXT]
     message_id = context.orders.keyring.read_token(CALLBACK_PURPOSE, request.query.get("n", ""))
@@ -60,7 +60,7 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
         raise Problem(400, "Not readable", "MessageStatus is missing")
     status = STATUSES.get(said)
     if status is None:
-        # Twilio adds values without notice: one more is no mistake of theirs, and nothing that sending again mends.
+        # Twilio adds values without notice: accept one that we do not know, as sending it again would not help.
         word = said if re.fullmatch("[a-z_]{1,32}", said) else "not a word"
         log.warning("receipt.unknown_status", message_id=str(message_id), status=word)
         metrics.receipts.labels("", "unknown").inc()
@@ -76,7 +76,7 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
 
 
 async def twilio_inbound(request: web.Request) -> web.StreamResponse:
-    """What people say is kept, and means what it means; STOP ends messages to them on that channel, START resumes them.
+    """Take a message from a person; STOP ends messages to them on that channel, START resumes them.
 
     An opt-out is of the person, whatever our sender.
     """
@@ -84,7 +84,7 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     channel, person = _sender(form.get("From", ""))
     if not channel:
-        # RCS, Messenger: nothing is sent there, so there is nothing to end.
+        # RCS, Messenger: we send nothing there, so there is nothing to end.
         log.info("inbound.other_channel")
         return web.Response(text=EMPTY_TWIML, content_type="text/xml")
     more = [w for pack in context.orders.packs for w in pack.workflow.opt_out_words]
@@ -94,7 +94,7 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     if wish == "stop":
         await opt_outs.stop(context.orders, channel, person, senders, "they wrote so")
     elif wish == "start" and not await opt_outs.start(context.orders, channel, person, "they wrote so"):
-        # "Yes" brings messages back to whoever has ended them; from anybody else it answers something.
+        # "Yes" opts back in whoever has opted out; from anybody else it is an answer.
         wish = None if is_answer(form.get("Body", "")) else wish
     if wish:
         log.info("opt_out.changed", channel=channel, stopped=wish == "stop")
@@ -105,7 +105,7 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
 async def _keep(
     request: web.Request, form: Form, channel: str, person: str, senders: set[str], wish: Wish | None
 ) -> None:
-    """What was said, given to its order. A word that ends or resumes messages may be a reply as well (bare CANCEL)."""
+    """Pass the message to its order. A word that ends or resumes messages may be a reply as well (bare CANCEL)."""
     sid = one_line(form.get("MessageSid", ""))[:64]
     payload = one_line(_tapped(form))[:64]
     words = form.get("Body", "") or form.get("ButtonText", "") or form.get("ListTitle", "") or payload
@@ -125,30 +125,30 @@ async def _keep(
 
 
 def _tapped(form: Form) -> str:
-    """What a quick-reply button, or an entry of a list, was given as its name (Twilio, "ButtonPayload", "ListId")."""
+    """The payload of the quick-reply button or list entry that was tapped (Twilio, "ButtonPayload", "ListId")."""
     return form.get("ButtonPayload", "") or form.get("ListId", "")
 
 
 def _place(form: Form) -> str:
-    """Where somebody is, as they shared it: such a message has no words (Twilio, "WhatsApp-specific parameters")."""
+    """A shared location; such a message has no text (Twilio, "WhatsApp-specific parameters")."""
     at = ", ".join(filter(None, (form.get("Latitude", ""), form.get("Longitude", ""))))
     named = [form.get(name, "") for name in ("Label", "Address")]
     return " ".join(filter(None, (*named, f"[{at}]" if at else "")))
 
 
 def _sender(text: str) -> tuple[str, str]:
-    """Channel and canonical number; no channel where it is none of ours. Raises Problem where nobody is named."""
+    """The sender's channel (empty for one that we do not use) and canonical number; raises Problem without a sender."""
     scheme, _, number = text.strip().rpartition(":")
     if not number:
         raise Problem(400, "Not readable", "From is missing")
     if scheme.lower() not in ("", "whatsapp"):
         return "", ""
-    # Short codes and names of other senders are no numbers, and stay as they are.
+    # Short codes and alphanumeric senders are not phone numbers, and stay as they are.
     return scheme.lower() or "sms", spellings(number)[-1]
 
 
 async def _signed(request: web.Request) -> tuple[Form, TwilioAccount]:
-    """The form, if Twilio signed it for PUBLIC_URL with one of our accounts' tokens; raises Problem."""
+    """The form, if Twilio signed it for PUBLIC_URL with the token of one of our accounts; raises Problem."""
     settings = request.app[CONTEXT].settings
     signature = request.headers.get("X-Twilio-Signature", "")
     form = await form_of(request)

@@ -1,4 +1,4 @@
-"""Who is at the other end: the client's address, with and without proxies in front, and the network it counts for."""
+"""The client's address, with and without proxies in front, and the network by which it is rate-limited."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -13,14 +13,14 @@ from service.web.problems import Problem
 log = structlog.get_logger(__name__)
 UNKNOWN: Final = "unknown"
 FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
-# Whoever has one address of IPv6 usually has the whole /64 (RFC 6177).
+# An IPv6 client usually has the whole /64 (RFC 6177).
 IPV6_PREFIX: Final = 64
 GUESSES: Final[web.RequestKey[Kind]] = web.RequestKey("guesses", str)  # type: ignore[arg-type]
 WARNED: Final = web.AppKey("warned_of_forwarded", list[bool])
 
 
 def address_of(request: web.Request) -> str:
-    """The client's address. With PROXIES=N, what the outermost of the N wrote; what a client wrote itself never counts.
+    """The client's address. With PROXIES=N, what the outermost of the N wrote; a client's own header never counts.
 
     Every trusted proxy appends its own peer to `X-Forwarded-For`, so the last N entries of all its lines are true.
     """
@@ -30,12 +30,12 @@ def address_of(request: web.Request) -> str:
         return peer
     said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
     true = [_address(entry) for entry in said if entry.strip()][-proxies:]
-    # An entry that is no address says nothing; the next one nearer to us does.
+    # Skip an entry that is no address; take the next one nearer to us.
     return next((str(a) for a in true if a is not None), peer)
 
 
 def network_of(request: web.Request) -> str:
-    """What wrong guesses are counted by: an IPv4 address, or the /64 of an IPv6 one."""
+    """The network by which wrong guesses are counted: an IPv4 address, or the /64 of an IPv6 one."""
     address = _address(address_of(request))
     if isinstance(address, IPv6Address):
         return str(ip_network((address, IPV6_PREFIX), strict=False))
@@ -43,7 +43,7 @@ def network_of(request: web.Request) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """`192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`; an IPv4 address in IPv6's clothes undressed."""
+    """`192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]:443`; IPv4-mapped IPv6 addresses as IPv4."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -57,7 +57,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 async def refuse_guess(request: web.Request, problem: Problem, kind: Kind | None = None) -> Problem:
-    """What to answer to a wrong guess: `problem`, or that there were too many of its kind from there.
+    """The answer to a wrong guess: `problem`, or 429 after too many of its kind from that network.
 
     `kind`: as the route declares, unless it is a key.
     """
@@ -68,7 +68,7 @@ async def refuse_guess(request: web.Request, problem: Problem, kind: Kind | None
 
 
 def warn_of_forwarded(request: web.Request) -> None:
-    """Say once that a proxy seems to stand in front of which no setting knows: all clients look like one."""
+    """Warn once that there seems to be a proxy that PROXIES does not count: all clients look like one."""
     warned = request.app[WARNED]
     if warned or request.app[CONTEXT].settings.proxies or not any(name in request.headers for name in FORWARDED):
         return

@@ -1,4 +1,4 @@
-"""What request handlers need, hung on the aiohttp application."""
+"""What request handlers need, kept in the aiohttp application."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

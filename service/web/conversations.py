@@ -1,4 +1,4 @@
-"""`/v1/.../conversation` and `/v1/conversations`: what people said, agents' answers, the tray of who waits."""
+"""`/v1/.../conversation` and `/v1/conversations`: people's messages, agents' answers, and the unanswered ones."""
 
 from datetime import datetime
 
@@ -89,14 +89,14 @@ def _offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> Offered
 
 
 def locale_of(order: Order, workflow: Workflow) -> str:
-    """The language of whoever wrote last."""
+    """The locale of the person who wrote last."""
     audience = order.conversation.audience if order.conversation else ""
     people = order.people(audience) if audience else tuple(p for ps in order.recipients.values() for p in ps)
     return pick_locale(workflow.locales, next((p.locale for p in people if p.locale), None))
 
 
 def prepared(workflow: Workflow, status: str, locale: str) -> list[PreparedAnswer]:
-    """What the pack says to usual questions in this status, in this language where it has it."""
+    """The pack's prepared answers to frequent questions in this status, in this locale where it has them."""
     return [
         PreparedAnswer(a.question, a.says.get(locale, a.say))
         for a in workflow.faqs
@@ -105,7 +105,7 @@ def prepared(workflow: Workflow, status: str, locale: str) -> list[PreparedAnswe
 
 
 async def post_answer(request: web.Request) -> web.StreamResponse:
-    """Answer the customer, or tell the others that one is about to."""
+    """Answer the customer, or show other agents that the caller is about to."""
     said = await body_of(request, CustomerAnswer)
     ref = order_ref(request)
     if said.answering:
@@ -116,7 +116,7 @@ async def post_answer(request: web.Request) -> web.StreamResponse:
 
 
 async def show_answering(request: web.Request, ref: OrderRef) -> None:
-    """Others see for a while that the caller answers; raises NoSuchOrder."""
+    """Show other agents for a while that the caller is answering; raises NoSuchOrder."""
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:
         order = await find(tx, *ref, scope=scope_of(request))
@@ -147,7 +147,7 @@ async def answer_customer(request: web.Request, ref: OrderRef, said: CustomerAns
 
 
 async def list_waiting(request: web.Request) -> web.StreamResponse:
-    """Who waits for an answer, longest first."""
+    """Conversations that wait for an answer, longest first."""
     return answer(await tray(request))
 
 
@@ -166,19 +166,19 @@ async def tray(request: web.Request) -> Tray:
 
 
 def workflows_of(request: web.Request, team: str, workflow: str) -> frozenset[str]:
-    """The workflows whose conversations this team answers: whom their reply clocks call."""
+    """The workflows whose conversations this team answers: those whose reply clocks escalate to it."""
     packs = [w for w in known.workflows_of(request) if workflow in ("", w.name)]
     return frozenset(w.name for w in packs if not team or team in _teams_of(w))
 
 
 def _teams_of(w: Workflow) -> set[str]:
-    """Whom the pack's clocks of unanswered customers call."""
+    """The teams to which the pack's clocks of unanswered customers escalate."""
     called = [c.escalate.reason for c in w.clocks.values() if c.kind == "reply" and c.escalate]
     return {w.reasons[r].team for r in called if r in w.reasons}
 
 
 async def move_reply(request: web.Request) -> web.StreamResponse:
-    """Give what was said to the order that it is about; it is decided there anew."""
+    """Move a message to the order that it is about, where it is decided anew."""
     to = await body_of(request, ReplyMove)
     ref = OrderRef(to.workflow, to.order_id)
     await move(request, request.match_info["id"], ref)
@@ -186,7 +186,7 @@ async def move_reply(request: web.Request) -> web.StreamResponse:
 
 
 async def move(request: web.Request, reply_id: str, to: OrderRef) -> None:
-    """Give a message to that order; raises NoSuchOrder, Rejection, Problem."""
+    """Move a message to that order; raises NoSuchOrder, Rejection, Problem."""
     orders = request.app[CONTEXT].orders
     scope = scope_of(request)
     if "\x00" in "".join(to) or orders.packs.find(to.workflow) is None or not scope.has_workflow(to.workflow):

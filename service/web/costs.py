@@ -1,4 +1,4 @@
-"""`GET /v1/metrics/costs`: what messages cost, by workflow, notice, channel and country; and how budgets stand."""
+"""`GET /v1/metrics/costs`: what messages cost, by workflow, notice, channel and country; and the state of budgets."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from service.web.query_types import CostsQuery
 
 
 class CostOf(Struct):
-    """Messages of one kind. `told`: as much of the cost as their providers say; the rest is by the price list."""
+    """Messages of one kind. `told`: the part of the cost that providers reported; the rest is by the price list."""
 
     workflow: str
     notice: str
@@ -32,7 +32,7 @@ class CostOf(Struct):
 
 
 class BudgetShown(Struct):
-    """How a budget stands; when all is spent, what is not mandatory is held."""
+    """The state of a budget; once it is spent, notices that are not mandatory are held."""
 
     period: str
     amount: Cost
@@ -41,7 +41,7 @@ class BudgetShown(Struct):
 
 
 class CostsShown(Struct):
-    """What messages cost that were planned in this time and left."""
+    """The cost of messages that were planned in this period and sent."""
 
     since: datetime
     until: datetime
@@ -51,7 +51,7 @@ class CostsShown(Struct):
 
 
 async def get_costs(request: web.Request) -> web.StreamResponse:
-    """Of this month (UTC), or `from` and `to`."""
+    """Costs of this month (UTC), or between `from` and `to`."""
     context, query = request.app[CONTEXT], query_of(request, CostsQuery)
     now = context.orders.time.now()
     try:
@@ -72,7 +72,7 @@ async def get_costs(request: web.Request) -> web.StreamResponse:
                 begun[period],
             )
             for period in PERIODS
-            # A budget is of all messages.
+            # A budget covers all messages.
             if period in prices.budgets and scope.is_everything
         ]
     by = [_shown(s, prices) for s in found]

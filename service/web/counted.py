@@ -1,6 +1,6 @@
-"""Numbers that take long to count are counted once for all who look, and kept for a minute.
+"""Counts that are slow are made once for all callers, and cached for a minute.
 
-What is counted fast, as in a small service, is always counted anew.
+Fast counts, as in a small service, are always made anew.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from aiohttp import web
 
 T = TypeVar("T")
 KEPT_S: Final = 60.0
-# What takes less is not worth being a minute old.
+# A faster count is not worth a stale answer.
 FAST_S: Final = 0.25
 MOST: Final = 64
 
 
 class Counted:
-    """What was counted last, by what was asked."""
+    """A cache of counts, by what was asked."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -26,7 +26,7 @@ class Counted:
         self._counting: dict[Hashable, asyncio.Lock] = {}
 
     async def get(self, asked: Hashable, count: Callable[[], Awaitable[T]]) -> T:
-        """As it was counted within the last minute, else as `count` does it; whoever asks meanwhile waits for it."""
+        """The count of the last minute, else what `count` returns; concurrent callers wait for the same count."""
         if self._is_kept(asked):
             return self._kept[asked][1]  # type: ignore[no-any-return]
         async with self._counting.setdefault(asked, asyncio.Lock()):

@@ -39,12 +39,12 @@ async def replay_dead_letter(request: web.Request) -> web.StreamResponse:
 
 
 async def drop_dead_letter(request: web.Request) -> web.StreamResponse:
-    """Throw one away."""
+    """Drop one."""
     return answer(Count(await change_dead_letter(request, "drop")))
 
 
 async def change_dead_letter(request: web.Request, act: str) -> int:
-    """Replay or drop the letter that the path names; how many these were. Raises Problem."""
+    """Replay or drop the dead letter that the path names; how many were affected. Raises Problem."""
     number = number_of(request)
     letters = dead_letters_of(request)
     change = letters.replay if act == "replay" else letters.drop
@@ -58,7 +58,7 @@ async def change_dead_letter(request: web.Request, act: str) -> int:
 
 
 def number_of(request: web.Request) -> int:
-    """The letter's place in the queue, from 1; raises Problem."""
+    """The dead letter's place in the queue, from 1; raises Problem."""
     number = whole_number(request.match_info["number"], 1, MOST)
     if number is None:
         raise Problem(404, "No such dead letter", f"dead letters are numbered from 1 to {MOST}")

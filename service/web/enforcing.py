@@ -1,7 +1,7 @@
-"""What the table says of a route, kept to: the one place where callers are let in, their queries read, acts recorded.
+"""Enforces what the table declares of a route: the one place where callers are admitted and acts are logged.
 
-In this order: how much is taken; known parameters; who it is, how often they call, their role, and what they are
-limited to; what the parameters say; the audit log; an act once per `Idempotency-Key`; the handler.
+In this order: size limits; known parameters; the caller, their rate limit, role and scope; the values of the
+parameters; the audit log; idempotency by `Idempotency-Key`; the handler.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ from service.web.route import Handler, Route
 
 
 def enforced(route: Route) -> Handler:
-    """The route's handler behind all that its line in the table says."""
+    """The route's handler, wrapped in everything that its line in the table declares."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
         if route.most_bytes != MAX_BODY_BYTES:
@@ -39,7 +39,7 @@ def enforced(route: Route) -> Handler:
         except Rejection as rejection:
             if request.method != "GET" or route.lenient:
                 raise
-            # What only reads has nothing but its address to be wrong about.
+            # A request that only reads can be wrong in its parameters alone.
             raise Problem(400, "Not readable", rejection.reason) from None
 
     return serve
@@ -57,13 +57,13 @@ async def _serve(request: web.Request, route: Route) -> web.StreamResponse:
         return await route.handler(request)
     handler = partial(_streamed, handler=route.handler) if route.streams else route.handler
     if route.takes_files:
-        # Its own handler counts it once, by a digest of the file.
+        # Its handler applies the key itself, by a digest of the file.
         return await recorded(request, handler)
     return await recorded(request, partial(once_by_header, handler=handler))
 
 
 def _elsewhere(request: web.Request, refused: Problem) -> web.HTTPFound | None:
-    """Where whoever may not see this page of the desk goes instead: to sign in, or to what they may see."""
+    """Where a caller who may not see this desk page is redirected: to the sign-in, or to a page that they may see."""
     if refused.status == 401 and request.method == "GET":
         return web.HTTPFound(f"/desk/sign-in?next={quote(request.path_qs)}")
     if refused.status == 403 and request.path == HOME:
@@ -72,7 +72,7 @@ def _elsewhere(request: web.Request, refused: Problem) -> web.HTTPFound | None:
 
 
 async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """An answer that does not end; a key may hold a few of them."""
+    """A streamed answer; a key may hold a few of them at a time."""
     with request.app[CONTEXT].limits.stream(request[CALLER].identity) as free:
         if not free:
             detail = "this key holds as many streams as it may (STREAMS_PER_KEY); close one"

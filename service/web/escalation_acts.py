@@ -1,4 +1,4 @@
-"""Acts on escalations: on one, on every open one of an incident, and on the incident of a provider."""
+"""Acts on escalations: on one, on every open one of an incident, and on a provider's incident."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,7 +26,7 @@ LONGEST_SNOOZE: Final = timedelta(days=7)
 
 
 class Said(Struct, frozen=True):
-    """What goes with an act: words, when a snooze ends, and who is to have it."""
+    """What goes with an act: a comment, when a snooze ends, and the new owner."""
 
     comment: str = ""
     until: datetime | None = None
@@ -35,7 +35,7 @@ class Said(Struct, frozen=True):
 
 
 def snooze_until(request: web.Request, until: datetime | None, minutes: int | None) -> datetime:
-    """The moment that was asked for; raises Rejection, Problem for none, one in the past, or one too far."""
+    """When the snooze ends (UTC); raises Rejection, Problem where that is missing, past, or too far ahead."""
     if (until is None) == (minutes is None):
         raise Rejection("until: either a moment, or minutes, is expected")
     now = request.app[CONTEXT].orders.time.now()
@@ -69,7 +69,7 @@ async def handle(request: web.Request, name: str, act: EscalationAct, said: Said
         except (Rejection, NoSuchOrder) as error:
             refused = getattr(error, "reason", "its order is gone")
     state = _state_after(request, act, said)
-    # Last, so that what broke off before can be asked for again.
+    # Last, so that an act that was interrupted before can be repeated.
     of_provider = seen and await _handled_of_provider(request, escalation_id, act, state, said)
     if not homes and incident is None:
         raise Problem(404, "No such escalation", "there is no escalation with this id")
@@ -97,7 +97,7 @@ async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: S
 
 
 def _state_after(request: web.Request, act: EscalationAct, said: Said) -> str:
-    """Whoever takes it has acknowledged it; whoever is given it has not yet, and comments change nothing."""
+    """The state after the act: taking acknowledges, being assigned does not, and comments change nothing."""
     if act == "assign":
         return "acknowledged" if said.to == request[CALLER].name else "open"
     return {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed"}.get(act, "open")
@@ -114,7 +114,7 @@ def _require_free(request: web.Request, incident: tuple[str, str], act: Escalati
 async def _keep(
     request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: Said, *, of_provider: bool
 ) -> None:
-    """The incident's own state and owner."""
+    """Store the incident's own state and owner."""
     if act == "comment":
         return
     owner = {"acknowledge": request[CALLER].name, "assign": said.to, "reopen": ""}.get(act)
@@ -128,7 +128,7 @@ async def _keep(
 async def _handled_of_provider(
     request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: Said
 ) -> bool:
-    """Act on the incident of a provider, which no order raised; whether it is one."""
+    """Act on a provider's incident, which belongs to no order; whether it is one."""
     orders = request.app[CONTEXT].orders
     now = orders.time.now()
     teams = {name: team for pack in orders.packs for name, team in pack.workflow.teams.items()}

@@ -30,7 +30,7 @@ ME: Final = "me"
 
 
 async def list_escalations(request: web.Request) -> web.StreamResponse:
-    """Most urgent first; what is not resolved unless `state` says otherwise. `incident`: what it gathers."""
+    """Escalations, most urgent first; unresolved ones unless `state` is given. `incident`: those of one incident."""
     context = request.app[CONTEXT]
     wanted = await wanted_of(request)
     q = query_of(request, EscalationsQuery)
@@ -53,34 +53,34 @@ async def wanted_of(request: web.Request) -> Wanted:
 
 
 async def acknowledge_escalation(request: web.Request) -> web.StreamResponse:
-    """Whoever asks has it; refused while somebody else has."""
+    """Acknowledge: the caller becomes the owner; refused while somebody else is."""
     return await _answered(request, "acknowledge", Said((await body_of(request, Remark)).comment))
 
 
 async def assign_escalation(request: web.Request) -> web.StreamResponse:
-    """Somebody is to have it: whoever asks, another person, or nobody."""
+    """Set the owner: the caller, another person, or nobody."""
     asked = await body_of(request, Assignment)
     to = request[CALLER].name if asked.to is None else asked.to.strip()
     return await _answered(request, "assign", Said(asked.comment, to=to, take_over=asked.take_over))
 
 
 async def resolve_escalation(request: web.Request) -> web.StreamResponse:
-    """It is settled."""
+    """Resolve it."""
     return await _answered(request, "resolve", Said((await body_of(request, Remark)).comment))
 
 
 async def reopen_escalation(request: web.Request) -> web.StreamResponse:
-    """Take back that it was acknowledged, put off or resolved."""
+    """Undo that it was acknowledged, snoozed or resolved."""
     return await _answered(request, "reopen", Said((await body_of(request, Remark)).comment))
 
 
 async def comment_on_escalation(request: web.Request) -> web.StreamResponse:
-    """Words for whoever looks next; the state stays."""
+    """Add a comment; the state stays."""
     return await _answered(request, "comment", Said((await body_of(request, Remark)).comment))
 
 
 async def snooze_escalation(request: web.Request) -> web.StreamResponse:
-    """Quiet until a moment."""
+    """Snooze it until a moment."""
     asked = await body_of(request, Snooze)
     return await _answered(request, "snooze", Said(asked.comment, snooze_until(request, asked.until, asked.minutes)))
 
@@ -91,7 +91,7 @@ async def _answered(request: web.Request, act: EscalationAct, said: Said) -> web
 
 
 async def handle_many(request: web.Request) -> web.StreamResponse:
-    """One act on up to 200 escalations or incidents; each counts by itself, so that one refusal stops no other."""
+    """One act on up to 200 escalations or incidents; each is done by itself, so that one refusal stops no other."""
     asked = await body_of(request, BulkOrder)
     until = snooze_until(request, asked.until, asked.minutes) if asked.act == "snooze" else None
     to = request[CALLER].name if asked.to is None else asked.to.strip()

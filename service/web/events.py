@@ -21,7 +21,7 @@ MAX_BATCH_BYTES = MAX_BODY_BYTES * 40
 
 
 async def post_events(request: web.Request) -> web.StreamResponse:
-    """Answers per event: accepted, duplicate or rejected with why, and what of it could not be used."""
+    """Take events; the answer says of each: accepted, duplicate or rejected, with the reason and warnings."""
     scope = scope_of(request)
     messages = [structs.replace(m, scope=scope) for m in await _messages(request)]
     intake = request.app[CONTEXT].intake

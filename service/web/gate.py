@@ -1,4 +1,4 @@
-"""The first middleware: it looks at the head of a request, before a byte of its body is read.
+"""The first middleware: it checks a request's head before a byte of its body is read.
 
 Compressed bodies are refused: ten megabytes may inflate to ten gigabytes (RFC 9110, §15.5.16). The server itself
 never inflates (`service/web/server.py`). A body has a time limit of its own, so that nobody holds a handler by
@@ -18,7 +18,7 @@ BODY_WITHIN_S: Final = 30.0
 TOO_SLOW: Final = 408
 TOO_LARGE: Final = 413
 UNCOMPRESSED: Final = ("", "identity")
-# Where files come in: they may take longer, and a page's form sends them as multipart/form-data.
+# Uploads: they may take longer, and a page's form sends them as multipart/form-data.
 UPLOADS: Final = frozenset({
     "/v1/orders/{workflow}/{order_id}/lists/{list}",
     "/desk/orders/{workflow}/{order_id}/lists/{list}/upload",
@@ -26,13 +26,13 @@ UPLOADS: Final = frozenset({
     "/v1/orders/{workflow}/{order_id}/attachments",
 })  # fmt: skip
 UPLOAD_WITHIN_S: Final = 300.0
-# Nobody reads what is posted there, and mail programs post it as multipart/form-data (RFC 8058, §3.2).
+# The body is ignored there, and mail programs send it as multipart/form-data (RFC 8058, §3.2).
 BODY_UNREAD: Final = frozenset({"/u/{token}"})
 
 
 @web.middleware
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what cannot be meant well, and end what takes too long to arrive."""
+    """Refuse compressed, oversized and unexpected bodies, and end those that take too long to arrive."""
     refused = _refusal(request)
     if refused is not None:
         refused.force_close()
@@ -73,7 +73,7 @@ def _stands_in(request: web.Request, paths: frozenset[str]) -> bool:
 
 
 def compressed(request: web.BaseRequest) -> bool:
-    """Whether the head says that the body is compressed, in either of the two places where it can."""
+    """Whether the head declares a compressed body, by either of the two headers that can."""
     content = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).lower().split(",")
     transfer = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING, ())).lower().split(",")
     return any(c.strip() not in UNCOMPRESSED for c in content) or any(

@@ -1,4 +1,4 @@
-"""`/v1/holds`: what is held back from being sent, and released again."""
+"""`/v1/holds`: holding messages back, and releasing them."""
 
 from collections import Counter
 
@@ -21,12 +21,12 @@ from service.web.schemas.messages import HoldLine, HoldOrder, Holds
 
 
 async def list_holds(request: web.Request) -> web.StreamResponse:
-    """What is held, and how many messages wait because of it."""
+    """All holds, with how many messages wait because of each."""
     return answer(Holds(await hold_lines(request)))
 
 
 async def hold_lines(request: web.Request) -> list[HoldLine]:
-    """The same as lines, the oldest first."""
+    """All holds as lines, the oldest first."""
     scope = scope_of(request)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         active = await holds.active(tx, scope=scope)
@@ -38,12 +38,12 @@ async def hold_lines(request: web.Request) -> list[HoldLine]:
 
 
 async def put_hold(request: web.Request) -> web.StreamResponse:
-    """Hold back a channel, a workflow, a notice, or what is all of these, within a second."""
+    """Hold messages of a channel, a workflow, a notice, or of a combination of these; in effect within a second."""
     return answer(await put(request, await body_of(request, HoldOrder)), 201)
 
 
 async def put(request: web.Request, asked: HoldOrder) -> HoldLine:
-    """Hold it back; raises Problem, Rejection."""
+    """Begin the hold; raises Problem, Rejection."""
     orders = request.app[CONTEXT].orders
     if not (asked.channel or asked.workflow or asked.notice):
         raise Problem(422, "Not accepted", "a channel, a workflow or a notice is expected")
@@ -67,7 +67,7 @@ async def put(request: web.Request, asked: HoldOrder) -> HoldLine:
 
 
 async def end_hold(request: web.Request) -> web.StreamResponse:
-    """Release it: what waited goes out, each as far as it still makes sense."""
+    """Release it: messages that waited go out, unless they have expired or been superseded."""
     await release(request)
     return web.Response(status=204)
 

@@ -1,6 +1,6 @@
-"""Values of filters that name something: one that nothing can be called is a mistake, told with the nearest right one.
+"""Filter values that name something: an unknown name is refused, with the nearest known one.
 
-What only earlier versions of a pack name is known, too: orders of then may still be in the ledger.
+Names of earlier versions of a pack are known, too: the ledger may still hold orders of theirs.
 """
 
 import zlib
@@ -23,7 +23,7 @@ _YAML: Final = "/workflow.yaml"
 
 
 class Names(Struct, frozen=True):
-    """What one pack calls things."""
+    """The names that one pack uses."""
 
     workflow: str
     statuses: frozenset[str]
@@ -32,7 +32,7 @@ class Names(Struct, frozen=True):
 
 
 class _Earlier(Struct):
-    """Of an earlier version of a pack, whatever else it says."""
+    """The names in an earlier version of a pack, read without the rest of it."""
 
     workflow: str = ""
     statuses: dict[Any, Any] = {}
@@ -41,7 +41,7 @@ class _Earlier(Struct):
 
 
 async def check_names(request: web.Request, *, apart: bool = False) -> None:
-    """Raises Rejection for a workflow, status, stage, team or severity in the query that is nobody's name.
+    """Raises Rejection for an unknown workflow, status, stage, team or severity in the query.
 
     `apart`: a status or stage may be another workflow's than the one that is asked for, as on a page where somebody
     changes one filter after the other.
@@ -83,7 +83,7 @@ def names_of(workflow: Workflow) -> Names:
 
 
 def _asked(request: web.Request, packs: Iterable[Names], apart: bool) -> Iterator[tuple[str, str, set[str]]]:
-    """Each filter of the query with its value and what that may be; statuses and the like are the workflow's."""
+    """Each filter of the query with its value and the known names; statuses and stages are those of the workflow."""
     q, packs = request.query, list(packs)
     workflow = q.get("workflow", "")
     if workflow:
@@ -102,7 +102,7 @@ def _asked(request: web.Request, packs: Iterable[Names], apart: bool) -> Iterato
 
 
 def _earlier(bundled: bytes) -> Iterator[Names]:
-    """The names in a pack as it was kept; one that cannot be read any more names nothing."""
+    """The names in a stored pack; none for one that can no longer be read."""
     try:
         texts = msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str])
         for text in (text for name, text in texts.items() if name.endswith(_YAML)):

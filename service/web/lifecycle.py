@@ -39,7 +39,7 @@ def chosen(request: web.Request, name: str) -> Workflow:
 
 
 async def at_work(request: web.Request, name: str) -> Workflow:
-    """The workflow of this name, else the one in which something happened last: a page's, for its reader."""
+    """The workflow of this name, else the one with the latest activity that the caller may see."""
     if not name:
         async with request.app[CONTEXT].orders.ledger.reading() as tx:
             latest = await latest_workflow(tx, scope=scope_of(request))
@@ -48,12 +48,12 @@ async def at_work(request: web.Request, name: str) -> Workflow:
 
 
 async def get_lifecycle(request: web.Request) -> web.StreamResponse:
-    """Of one workflow, over the last 90 days or `since=30d`."""
+    """The measures of one workflow, over the last 90 days or `since=30d`."""
     return answer(await measures_of(request, workflow_of(request)))
 
 
 async def measures_of(request: web.Request, workflow: Workflow) -> LifecycleMetrics:
-    """Over as long as the query says; where it takes long, as they were within the last minute."""
+    """The measures over the query's period; from a cache of a minute where they are slow."""
     orders, scope = request.app[CONTEXT].orders, scope_of(request)
     since = query_of(request, LifecycleQuery).since or USUAL
 

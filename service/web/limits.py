@@ -1,7 +1,7 @@
-"""Rate limits: how often a key may call, how often an address may guess wrong, how many streams a key may hold.
+"""Rate limits: calls per key, wrong guesses per network, and open streams per key.
 
-Only wrong guesses are counted and refused: a valid key, link or sign-in is never turned away for what others at the
-same address do. Guesses of one kind leave the budgets of the other kinds alone.
+By network only wrong guesses are counted: a valid key, link or sign-in is never refused for what others at the
+same address do. Each kind of guess has a limit of its own.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ Kind = Literal["key", "link", "sign-in"]
 
 
 class RateLimits:
-    """Leaky buckets by name, the least used forgotten first. Rates are per minute; 0 is no limit."""
+    """Leaky buckets by name; the least recently used are dropped first. Rates are per minute; 0 is no limit."""
 
     def __init__(self, calls_per_minute: int, failures_per_minute: int, streams_per_key: int = 0) -> None:
         self._calls = calls_per_minute
@@ -44,12 +44,12 @@ class RateLimits:
         return await self._take(f"calls {key}", self._calls)
 
     async def failed(self, kind: Kind, network: str) -> bool:
-        """Count a wrong guess from this network; whether it was within what is taken."""
+        """Count a wrong guess from this network; whether it was within the limit."""
         return await self._take(f"{kind} {network}", self._failures)
 
     @contextlib.contextmanager
     def stream(self, key: str) -> Iterator[bool]:
-        """Whether this key may hold one more stream; it counts until the end of the block."""
+        """Whether this key may open one more stream; it counts until the end of the block."""
         if self._streams and self._open[key] >= self._streams:
             yield False
             return

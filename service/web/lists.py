@@ -1,4 +1,4 @@
-"""`/v1/orders/{workflow}/{order_id}/lists/{list}`: rows are shown, added by call or file, changed, exported."""
+"""`/v1/orders/{workflow}/{order_id}/lists/{list}`: rows read, added (as JSON or a file), changed and exported."""
 
 import re
 from functools import partial
@@ -69,7 +69,7 @@ def _accepted(request: web.Request) -> ExportFormat | None:
 
 
 def after_of(cursor: str) -> UUID | None:
-    """The row that a page goes on behind; raises Rejection."""
+    """The row after which the page begins; raises Rejection."""
     try:
         return UUID(cursor) if cursor else None
     except ValueError:
@@ -89,7 +89,7 @@ def page_of(of: OfOrder, rows: list[StoredRow], count: int, cursor: str) -> List
 
 
 async def exported(request: web.Request, of: OfOrder, kind: ExportFormat) -> web.Response:
-    """All rows as a file, or those since a day; it is written row by row before it is sent."""
+    """All rows as a file, or those since a day; the file is written row by row before it is sent."""
     q, orders = query_of(request, RowsQuery), request.app[CONTEXT].orders
     writer = writer_of(kind, of.spec)
     count = 0
@@ -139,7 +139,7 @@ async def _post(request: web.Request, of: OfOrder, upload: Upload) -> web.Stream
 
 
 async def added(request: web.Request, of: OfOrder, read: FileRead) -> web.Response:
-    """Add rows that are right; raises Problem."""
+    """Add rows that were checked; raises Problem."""
     batch_id = row_imports.new_batch()
     noted(request, rows=read.rows.count)
     if "respond-async" in request.headers.get("Prefer", ""):
@@ -171,7 +171,7 @@ def _taken(of: OfOrder, read: FileRead, batch_id: UUID, count: int) -> RowsTaken
 
 
 def _order_of(upload: Upload) -> RowsOrder:
-    """Rows that came as JSON: in an object, or as they are; raises Problem."""
+    """The rows of a JSON body: an object with them, or the bare array; raises Problem."""
     raw = upload.file.read() or b"{}"
     try:
         order = msgspec.json.decode(b'{"rows":' + raw + b"}" if raw.lstrip()[:1] == b"[" else raw, type=RowsOrder)
@@ -184,7 +184,7 @@ def _order_of(upload: Upload) -> RowsOrder:
 
 
 def checked(read: FileRead) -> RowsChecked:
-    """What was found in a file of which nothing is taken yet."""
+    """The findings about a file of which nothing is taken yet."""
     return RowsChecked(
         dry_run=True,
         rows=read.rows.count,
@@ -198,13 +198,13 @@ def checked(read: FileRead) -> RowsChecked:
 
 
 async def get_import(request: web.Request) -> web.StreamResponse:
-    """How far rows are that are being added: stored one after the other, and then taken all at once."""
+    """The progress of an import: rows are stored one after the other, then taken all at once."""
     of, batch_id = await list_of(request), uuid_of(request.match_info["id"], "import")
     return answer(await state_of(request, of, batch_id))
 
 
 async def state_of(request: web.Request, of: OfOrder, batch_id: UUID) -> RowsTaken:
-    """How far rows are; raises Problem."""
+    """The progress of an import; raises Problem."""
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         stored = await writing.batch(tx, batch_id)
         if stored is None or (stored.order_id, stored.list) != (of.order.id, of.spec.name):
@@ -223,7 +223,7 @@ async def state_of(request: web.Request, of: OfOrder, batch_id: UUID) -> RowsTak
 
 
 async def change_row(request: web.Request) -> web.StreamResponse:
-    """A row says something else from now on."""
+    """Replace a row's values."""
     of, asked = await list_of(request), await body_of(request, RowChange)
     row_imports.require_may_change(request, of)
     row_id = uuid_of(request.match_info["id"], "row")
@@ -235,7 +235,7 @@ async def change_row(request: web.Request) -> web.StreamResponse:
 
 
 async def remove_row(request: web.Request) -> web.StreamResponse:
-    """A row is gone."""
+    """Remove a row."""
     of = await list_of(request)
     row_imports.require_may_change(request, of)
     await row_imports.edit(request, of, uuid_of(request.match_info["id"], "row"), None)
@@ -243,7 +243,7 @@ async def remove_row(request: web.Request) -> web.StreamResponse:
 
 
 async def mail_rows(request: web.Request) -> web.StreamResponse:
-    """Send an order's rows to an address, now: a small table is attached, a large one or a workbook linked to."""
+    """Mail an order's rows to an address, now: a small table is attached, a large one or a workbook is linked to."""
     of, asked = await list_of(request), await body_of(request, RowsMail)
     context = request.app[CONTEXT]
     now = context.orders.time.now()

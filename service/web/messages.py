@@ -1,4 +1,4 @@
-"""`/v1/messages`: messages of all orders, as a page or a table."""
+"""`/v1/messages`: messages of all orders, as pages or as a CSV table."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, get_args
@@ -25,7 +25,7 @@ from service.web.query_types import MessagesQuery
 from service.web.schemas.messages import MessageFilter, MessagePage, ResendAnswer, ResendOne, ResendOrder
 
 MOST_CSV: Final = 50_000
-# Why one message is not told again, for whoever asked.
+# Why one message is not resent, in words for the caller.
 WHY_NOT: Final[Mapping[str, str]] = {
     words.CODE: "a one-time code is never sent again; ask for a new one",
     words.MONEY: "it is about money and may have arrived",
@@ -74,13 +74,13 @@ async def wanted_messages(request: web.Request) -> WantedMessages:
 
 
 def listed_in(said: str | Sequence[str]) -> tuple[str, ...]:
-    """One value or several, parted by commas or in a list."""
+    """One value or several, separated by commas or in a list."""
     parts = said.split(",") if isinstance(said, str) else said
     return tuple(part for part in (p.strip() for p in parts) if part)
 
 
 def _known(name: str, said: str | Sequence[str], known: Collection[str]) -> tuple[str, ...]:
-    """Several values, each of which is one; raises Rejection with the nearest."""
+    """The values, each of which must be known; raises Rejection with the nearest known one."""
     values = listed_in(said)
     for value in values:
         require_known(name.rpartition(".")[2], value, known, name)
@@ -88,7 +88,7 @@ def _known(name: str, said: str | Sequence[str], known: Collection[str]) -> tupl
 
 
 async def resend_messages(request: web.Request) -> web.StreamResponse:
-    """Tell again what a filter finds, or count what that would be."""
+    """Resend the messages that a filter finds, or count them."""
     asked = await body_of(request, ResendOrder)
     wanted = wanted_in_body(request, asked.filter)
     if wanted == WantedMessages(limit=wanted.limit):
@@ -104,14 +104,14 @@ async def resend_messages(request: web.Request) -> web.StreamResponse:
 
 
 async def resend_message(request: web.Request) -> web.StreamResponse:
-    """Tell one message again, by another channel for example."""
+    """Resend one message, by another channel for example."""
     asked = await body_of(request, ResendOne)
     done = await tell_again(request, asked.channel)
     return answer(ResendAnswer(dry_run=False, **structs.asdict(done)))
 
 
 async def tell_again(request: web.Request, channel: str) -> Resent:
-    """Tell the message that the path names again, by this channel or its own; raises Problem."""
+    """Resend the message that the path names, by this channel or its own; raises Problem."""
     message_id = uuid_of(request.match_info["id"], "message")
     if channel:
         require_known("channel", channel, registry.channels(), "channel")

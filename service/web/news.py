@@ -1,7 +1,7 @@
-"""Pages that renew themselves are answered when there is something new, not at their next look.
+"""Long polling: pages that refresh themselves are answered as soon as there is something new.
 
 A page says what it shows (`X-Seen`) and how long it waits (`Prefer: wait=8`, RFC 7240, §4.3). What was committed here
-is heard of at once, by other processes through LISTEN; what says no word, as receipts do, within `LOOK_EVERY_S`.
+is noticed at once, by other processes through LISTEN; changes without a notification, such as receipts, within
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from service.web.context import CONTEXT
 T = TypeVar("T")
 LEAVING: Final = web.AppKey("leaving", asyncio.Event)
 LOOK_EVERY_S: Final = 1.0
-# Within what proxies wait for an answer, and a revoked session may last.
+# Less than proxies wait for an answer, and than a revoked session may still work.
 LONGEST_S: Final = 8
 _WAIT: Final = re.compile(r"(?:^|[,;])\s*wait=(\d{1,4})\s*(?=$|[,;])")
 
 
 def mark_of(value: Any) -> str:
-    """Tells whether anything changed since a page was shown."""
+    """A mark of what a page shows, by which a change is noticed."""
     return blake2b(msgspec.json.encode(value), digest_size=8).hexdigest()
 
 
 async def news(request: web.Request, look: Callable[[], Awaitable[T]]) -> tuple[T, str] | None:
-    """What `look` finds, and its mark, once that is another one than the page shows; None where it stays so."""
+    """What `look` finds, and its mark, once it differs from what the page shows; None where nothing changes in time."""
     loop, shown = asyncio.get_running_loop(), request.headers.get("X-Seen", "")
     until = loop.time() + (_waits_for(request) if shown else 0)
     leaving = request.app[LEAVING]

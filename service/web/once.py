@@ -26,14 +26,14 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 KEPT: Final = timedelta(hours=24)
 LONGEST_KEY: Final = 255
-# Those who sent no key wait for the first of them, and get its answer.
+# Requests without a key of the client's wait for the first one, and get its answer.
 PATIENCE_S: Final = 10.0
 LOOK_EVERY_S: Final = 0.05
 _KEPT_HEADERS: Final = (hdrs.CONTENT_TYPE, hdrs.LOCATION)
 
 
 async def once_by_header(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`handler`, once for the key that a POST has in its head; raises Problem."""
+    """Run `handler` once for the request's `Idempotency-Key`; raises Problem."""
     key = key_of(request)
     if key is None:
         return await handler(request)
@@ -41,7 +41,7 @@ async def once_by_header(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def key_of(request: web.Request) -> str | None:
-    """The key that a POST has in its head; raises Problem for what can be none."""
+    """The request's `Idempotency-Key`; raises Problem for an invalid one."""
     key = request.headers.get(HEADER)
     if key is None or request.method != hdrs.METH_POST:
         return None
@@ -62,9 +62,9 @@ async def once(
     patient: bool = False,
     lease: timedelta = idempotency.LEASE,
 ) -> web.StreamResponse:
-    """`handler`, once for this caller and key. `patient`: whoever comes second waits for the first; raises Problem.
+    """Run `handler` once for this caller and key. `patient`: a second request waits for the first. Raises Problem.
 
-    `lease`: so long at most it takes, unless its process died.
+    `lease`: how long it may take; after that its process is taken to have died.
     """
     orders = request.app[CONTEXT].orders
     act = idempotency.act_id(orders.keyring, request[CALLER].identity, key)
@@ -81,8 +81,8 @@ async def once(
 
 
 async def once_by_form(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`handler`, once for a page's form as it was filled in: a doubled click, a page sent again; raises Problem."""
-    # Files of a form are told apart by its id: each shown page has one of its own.
+    """Run `handler` once for a filled-in form, which a double click or a reload sends again; raises Problem."""
+    # A form with files is identified by its id: each rendered page has one of its own.
     form_id = (await form_of(request, files=True)).get(FORM_FIELD, "")
     if not form_id or HEADER in request.headers:
         return await handler(request)
@@ -102,7 +102,7 @@ async def _claim(
         async with orders.ledger.transaction() as tx:
             return await idempotency.claim(tx, wanted, asked, orders.time.now(), kept, lease)
     except Exception:
-        # The commit may have been done and not answered: nobody would use the claim.
+        # The commit may have succeeded without an answer: nobody would use the claim.
         await _settle(request, wanted, None)
         raise
 
@@ -125,7 +125,7 @@ def _again(request: web.Request, found: Earlier) -> web.StreamResponse:
 
 
 async def _act(request: web.Request, held: Claim, handler: Handler) -> web.StreamResponse:
-    """Do it, and keep the answer; a refusal frees the key."""
+    """Run the handler and keep its answer; a refusal frees the key."""
     kept: KeptResponse | None = None
     try:
         response = await _answered(request, handler)
@@ -133,7 +133,7 @@ async def _act(request: web.Request, held: Claim, handler: Handler) -> web.Strea
             headers = {str(name): response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
             kept = KeptResponse(response.status, response.body or b"", headers)
     finally:
-        # Also when the caller hangs up: what was done is kept for the next try.
+        # Also when the caller hangs up: the answer is kept for the next try.
         await asyncio.shield(_settle(request, held, kept))
     return response
 

@@ -1,4 +1,4 @@
-"""For operators: alive, ready (and if not, which part), metrics."""
+"""Liveness, readiness (and which part is not ready), and metrics."""
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,7 +12,7 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """200 while this process is of use, `degraded` with the part named when it limps; 503 when it is not, or drains."""
+    """200 while this process works, `degraded` naming the part that does not; 503 when it cannot work, or drains."""
     found = await request.app[CONTEXT].readiness()
     said = {"status": found.status, "parts": {**found.parts, **found.lame}}
     return web.json_response(said, status=200 if found.usable else 503)

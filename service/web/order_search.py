@@ -1,4 +1,4 @@
-"""`/v1/orders`: orders in lists, as JSON and as CSV."""
+"""`/v1/orders`: lists of orders, as JSON and as CSV."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -52,7 +52,7 @@ async def found(request: web.Request, tx: Transaction, wanted: Search) -> tuple[
 
 
 async def escalated_of(request: web.Request, tx: Transaction, page: Sequence[Listed]) -> dict[UUID, int]:
-    """How many open escalations each of these has; whom the company calls is no party's business."""
+    """How many open escalations each of these orders has; none are shown to parties."""
     if viewer_of(request):
         return {}
     return await open_escalations_of(tx, [o.id for o in page], scope=scope_of(request))
@@ -107,14 +107,14 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
 
 
 def _to_do(packs: Sequence[Workflow], viewer: Viewer | None) -> tuple[tuple[str, str], ...]:
-    """Where orders wait for a party's people; raises Rejection for the company's own, for whom all do."""
+    """The statuses in which orders wait for a party's people; raises Rejection for staff, who have no such list."""
     if viewer is None:
         raise Rejection("todo: is for the people of a party, such as a provider; take open=true and sort=due")
     return tuple((w.name, status) for w in packs for status in sorted(to_do_of(w, viewer.role)))
 
 
 def recipient_of(asked: str) -> str:
-    """Who is asked for; raises Rejection for what can be no address."""
+    """The address searched for; raises Rejection for what cannot be one."""
     text = _with_plus(asked)
     is_number = sum(c.isdigit() for c in text) >= FEWEST_DIGITS
     if text and "@" not in text and not is_number and not address_in(text):
@@ -123,7 +123,7 @@ def recipient_of(asked: str) -> str:
 
 
 def countries_of(request: web.Request, asked: str) -> tuple[str, ...]:
-    """Where a number without a country code is looked for: as asked, else where the packs are at home."""
+    """The countries of a number without a country code: the one asked for, else the regions of the packs."""
     if asked:
         country = country_of(asked)
         if country is None:
@@ -134,7 +134,7 @@ def countries_of(request: web.Request, asked: str) -> tuple[str, ...]:
 
 
 def note_search(request: web.Request) -> None:
-    """For the audit log: by what is searched, and for whom."""
+    """Note for the audit log which filters are used, and which people they name."""
     q = request.query
     asked = (_with_plus(q.get("recipient", "")), _with_plus(q.get("q", "")).strip())
     countries = (None, *countries_of(request, q.get("country", "")))
@@ -144,7 +144,7 @@ def note_search(request: web.Request) -> None:
 
 
 def _with_plus(text: str) -> str:
-    """A phone number whose plus sign a query string has turned into a blank."""
+    """A phone number with its plus sign, which query-string decoding turns into a blank."""
     return f"+{text.strip()}" if text.startswith(" ") else text
 
 

@@ -1,4 +1,4 @@
-"""`/v1/orders/...`: one order whole, manual notices, reported issues, its tracking link."""
+"""`/v1/orders/...`: one order in full, manual notices, reported issues, its tracking link."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ async def get_order(request: web.Request) -> web.StreamResponse:
 
 
 async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
-    """The order named in the path, and what is shown of it with what an agent may say and send; raises Problem."""
+    """The order named in the path, and its document with what an agent may do now; raises Problem."""
     context = request.app[CONTEXT]
     name, order_id = request.match_info["workflow"], request.match_info["order_id"]
     pack = context.orders.packs.find(name)
@@ -84,7 +84,7 @@ def _with_help(
 
 
 def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> list[Asked]:
-    """What an agent fills in for this notice, with what stands in now while they do not."""
+    """What an agent fills in for this notice, with the defaults that the order has now."""
     found = []
     for name, ask in notice.asks.items():
         default = asking.default_of(ask, order, workflow.timezone, now)
@@ -94,7 +94,7 @@ def asks_of(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> 
 
 
 def order_ref(request: web.Request) -> OrderRef:
-    """The order that the path names; raises NoSuchOrder for what no order can be called."""
+    """The reference of the order that the path names; raises NoSuchOrder for an impossible one."""
     ref = OrderRef(request.match_info["workflow"], request.match_info["order_id"])
     is_known = request.app[CONTEXT].orders.packs.find(ref.workflow) and scope_of(request).has_workflow(ref.workflow)
     if "\x00" in "".join(ref) or not is_known:
@@ -126,9 +126,9 @@ async def _send(request: web.Request, cause: SendNotice) -> web.StreamResponse:
 
 
 async def send_once(request: web.Request, cause: SendNotice, send: Send) -> web.StreamResponse:
-    """A doubled click tells once: the same notice by the same caller within 10 s, unless keys tell them apart.
+    """Send once for a double click: the same notice by the same caller within 10 s, unless idempotency keys differ.
 
-    Whoever comes second gets the answer of the first; raises Problem.
+    The second request gets the answer of the first. Raises Problem.
     """
 
     async def sent(request: web.Request) -> web.StreamResponse:
@@ -149,7 +149,7 @@ async def post_issue(request: web.Request) -> web.StreamResponse:
     line = audit_line(request, f"issue.reported {issue.reason}", *ref)
     result = await request.app[CONTEXT].orders.act(ref, cause, [line], scope=scope_of(request))
     assert result.decision is not None
-    # Clocks that were due in the same breath may have raised others: ours is the last.
+    # Clocks that were due at the same time may have raised others: ours is the last.
     e = result.decision.escalations[-1].escalation
     return answer(Escalated(str(e.id), e.team, e.reason, e.severity, e.state), 201)
 

@@ -1,4 +1,4 @@
-"""What people do here, as events of our own: the same envelope as every publisher's."""
+"""Acts of people as events from us: in the same envelope as those of publishers."""
 
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from service.web.context import CONTEXT
 def event_by(
     request: web.Request, ref: OrderRef, kind: EventType, data: JsonObject, source: str, event_id: str = ""
 ) -> bytes:
-    """What somebody does to an order, as an event of our own; `data` says by whom. `event_id`: where one is given."""
+    """An act on an order as an event; `data` names the actor. `event_id`: the id to use, where there is one."""
     event: JsonObject = {
         "specversion": "1.0",
         "id": event_id or str(uuid4()),

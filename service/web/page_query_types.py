@@ -1,4 +1,4 @@
-"""What may stand in the query of pages that people open; read and checked by `queries`."""
+"""The query parameters of pages that people open; parsed by `queries`."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Between HTTP and types: bodies in, answers out; a mistake names the field."""
+"""Converts between HTTP and types: bodies, forms, answers; an error names the field."""
 
 from typing import Any, TypeVar
 from uuid import UUID
@@ -32,16 +32,16 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
 
 
 async def form_of(request: web.Request, *, files: bool = False) -> Form:
-    """A form's fields, in which a name may stand more than once; raises Problem for what is not one.
+    """A form's fields, in which a name may occur more than once; raises Problem for what is not a form.
 
-    `files`: it may carry files, which are left to whoever wants them.
+    `files`: it may carry files, which are left unread.
     """
     try:
         fields = list((await request.post()).items())
     except (web.HTTPException, Problem, OSError, TimeoutError):
         raise
     except Exception as error:
-        # Broken multipart, an unknown charset: aiohttp has no error of its own for them. What was sent is not logged.
+        # Broken multipart, an unknown charset: aiohttp has no error class for these. The body is not logged.
         log.info("http.form_unreadable", error=type(error).__name__)
         raise Problem(400, "Not readable", "the body is not a form") from None
     form: Form = MultiDict()
@@ -57,7 +57,7 @@ async def form_of(request: web.Request, *, files: bool = False) -> Form:
 
 
 def _is_odd(text: str) -> bool:
-    """Half of a surrogate pair, which some charsets let through, is no text: it can be neither signed nor stored."""
+    """Whether there is a lone surrogate, which some charsets let through: it can be neither signed nor stored."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -81,7 +81,7 @@ def uuid_of(text: str, what: str) -> UUID:
 
 
 def whole_number(text: str, least: int, most: int) -> int | None:
-    """A whole number within bounds, in plain digits; None for anything else, however long it is."""
+    """A whole number within bounds, in ASCII digits; None for anything else, however long it is."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(most)):
         return None
     number = int(text)

@@ -1,4 +1,4 @@
-"""Orders as the people of a party see them: the same documents, with what is not theirs left out or masked."""
+"""Orders as parties see them: the same documents, with what is not theirs left out or masked."""
 
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -26,20 +26,20 @@ P = TypeVar("P", bound=Person)
 
 
 class Viewer(Struct, frozen=True):
-    """The people of a party: their audience, and whose orders they see."""
+    """A caller who belongs to a party: their audience, and the scope of orders that they see."""
 
     role: str
     scope: Scope
 
 
 def viewer_of(request: web.Request) -> Viewer | None:
-    """As whose people the caller looks; None for the company's own."""
+    """The party for which the caller looks; None for staff."""
     caller = request[CALLER]
     return Viewer(caller.role, scope_of(request)) if is_party(caller.role) else None
 
 
 def order_seen(document: OrderDocument, order: Order, workflow: Workflow, viewer: Viewer) -> OrderDocument:
-    """One order, as they see it."""
+    """One order as the viewer sees it."""
     rules, ids = seeing.rules_of(workflow, viewer.role), seeing.own_ids(order, viewer.role, viewer.scope)
     people = [_person(p, p.audience, rules, ids, viewer.role) for p in document.people]
     recipients = {
@@ -72,25 +72,25 @@ def order_seen(document: OrderDocument, order: Order, workflow: Workflow, viewer
 def lines_seen(
     lines: Collection[JsonObject], role: str, ids: Collection[str], messages: Collection[str] = ()
 ) -> list[JsonObject]:
-    """Those lines of a timeline that they see."""
+    """The lines of a timeline that the viewer sees."""
     return [seen for line in lines if (seen := seeing.line_seen(line, role, ids, messages)) is not None]
 
 
 def lists_for(request: web.Request, workflow: Workflow) -> dict[str, ListSpec]:
-    """The lists of orders that they see: the people of a party those that they may change."""
+    """The order's lists that the caller sees: parties only those that they may change."""
     viewer = viewer_of(request)
     return {n: spec for n, spec in workflow.lists.items() if viewer is None or viewer.role in spec.roles}
 
 
 def listed_seen(o: Listed, workflow: Workflow | None, viewer: Viewer) -> Listed:
-    """An order in a list, as they see it."""
+    """An order in a list, as the viewer sees it."""
     shown = seeing.attributes_of(workflow, viewer.role) if workflow else frozenset[str]()
     own = o.assignee if o.assignee in viewer.scope.ids_of(viewer.role) else ""
     return structs.replace(o, assignee=own, shown={n: v for n, v in o.shown.items() if n in shown})
 
 
 def actor_of(request: web.Request, order: Order | None) -> JsonObject:
-    """Who acts, for the event: whoever belongs to a party acts as it, by the id that others know."""
+    """The event's actor: a caller who belongs to a party acts as that party, by its id."""
     caller, viewer = request[CALLER], viewer_of(request)
     name = {"name": caller.name, "role": caller.role}
     if viewer is None:
@@ -100,7 +100,7 @@ def actor_of(request: web.Request, order: Order | None) -> JsonObject:
 
 
 def with_own(recipients: object, viewer: Viewer) -> JsonObject:
-    """The people of a new order, whose maker takes part in it: else they would not see it again."""
+    """The recipients of a new order, with the party that creates it: else it could not see its own order."""
     known: JsonObject = msgspec.to_builtins(recipients) if recipients else {}
     ids, said = sorted(viewer.scope.ids_of(viewer.role)), known.get(viewer.role)
     people = said if isinstance(said, list) and said else [said or {}]
@@ -122,7 +122,7 @@ def _person(p: P, audience: str, rules: PartyRules, ids: Collection[str], role: 
 def _assignee(
     a: Assignee | None, is_shown: bool, rules: PartyRules, ids: Collection[str], role: str
 ) -> Assignee | None:
-    """Whoever handles it; that somebody does is known from where the company's people know it, too."""
+    """The assignee as the viewer sees them; shown from the same status on as to staff."""
     if a is None or (a.role == role and a.id in ids):
         return structs.replace(a, former=()) if a else None
     if not is_shown:
@@ -133,7 +133,7 @@ def _assignee(
 
 
 def _addresses(order: Order, workflow: Workflow, role: str, ids: Collection[str]) -> frozenset[str]:
-    """Wherever they were ever told something of this order."""
+    """The addresses that the party ever had in this order."""
     mine = [p for p in order.recipients.get(role, ()) if p.id in ids]
     a = order.assignee
     if a is not None and a.role == role and a.id in ids:

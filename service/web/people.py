@@ -1,4 +1,4 @@
-"""`/v1/people/{address}`: a person's data for the person, their orders for a publisher's app, and forgetting them."""
+"""`/v1/people/{address}`: a person's data (for the person), their orders (for a publisher's app), and their erasure."""
 
 from collections import Counter
 from typing import Final
@@ -33,7 +33,7 @@ MOST_LETTERS: Final = 320
 
 
 def address_of(request: web.Request) -> tuple[str, ...]:
-    """What the path's address is known as, its canonical form last; a national number needs `?country=`.
+    """The forms in which the path's address is known, the canonical one last; a national number needs `?country=`.
 
     Raises Problem.
     """
@@ -54,12 +54,12 @@ def address_of(request: web.Request) -> tuple[str, ...]:
 
 
 async def forget_person(request: web.Request) -> web.StreamResponse:
-    """Forget the person everywhere, and say what was erased and what was kept and why."""
+    """Erase the person everywhere; the answer says what was erased, and what was kept and why."""
     return answer(await erase(request))
 
 
 async def erase(request: web.Request) -> Erasure:
-    """Forget whom the path names; raises Problem."""
+    """Erase the person whom the path names; raises Problem."""
     orders, letters = request.app[CONTEXT].orders, dead_letters_of(request)
     known_as = address_of(request)
 
@@ -79,7 +79,7 @@ async def get_person(request: web.Request) -> web.StreamResponse:
 
 
 async def data_of_person(request: web.Request) -> PersonData:
-    """The same, of whom the path names; raises Problem."""
+    """The data of the person whom the path names; raises Problem."""
     context = request.app[CONTEXT]
     orders, known_as = context.orders, address_of(request)
     found = Gathered(known_as)
@@ -93,7 +93,7 @@ async def data_of_person(request: web.Request) -> PersonData:
 
 
 def _kept_for(days: int) -> str:
-    """How long, in words."""
+    """How long it is kept, in words."""
     return f"{days} days after the end of each order" if days else "until it is erased"
 
 

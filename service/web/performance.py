@@ -1,4 +1,4 @@
-"""`GET /v1/metrics/performance`: promises this week and last, who handles orders how well, how fast teams answer."""
+"""`GET /v1/metrics/performance`: promises kept this week and last, assignees' figures, and teams' response times."""
 
 from datetime import timedelta
 from typing import Final
@@ -21,7 +21,7 @@ USUAL: Final = timedelta(days=30)
 
 
 async def get_performance(request: web.Request) -> web.StreamResponse:
-    """Of one workflow, over the last 30 days or `since=90d`; `format=csv` gives those who handle orders as a table."""
+    """The figures of one workflow, over the last 30 days or `since=90d`; `format=csv`: the assignees as a table."""
     m = await performance_of(request)
     if query_of(request, PerformanceQuery).format:
         headers = {"Content-Disposition": f'attachment; filename="performance-{m.workflow}.csv"'}
@@ -30,7 +30,7 @@ async def get_performance(request: web.Request) -> web.StreamResponse:
 
 
 async def performance_of(request: web.Request, workflow: Workflow | None = None) -> PerformanceMetrics:
-    """What the query asks for, or of this workflow; raises Rejection."""
+    """The figures that the query asks for, or those of this workflow; raises Rejection."""
     orders, q = request.app[CONTEXT].orders, query_of(request, PerformanceQuery)
     of, since, scope = workflow or chosen(request, q.workflow), q.since or USUAL, scope_of(request)
 

@@ -1,4 +1,4 @@
-"""`/t/{token}/preferences`: what a customer wants to be sent, where and when. A link shows, a POST acts."""
+"""`/t/{token}/preferences`: what a customer wants to be sent, where and when. GET only shows; a POST acts."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class Choice(Struct, frozen=True):
-    """One box to tick, or one entry of a list; `ended`: they ended it where only they can begin it again (STOP)."""
+    """A checkbox or a list entry; `ended`: the person opted out by STOP, and only they can opt in again."""
 
     value: str
     title: str
@@ -37,7 +37,7 @@ class Choice(Struct, frozen=True):
 
 
 async def get_preferences(request: web.Request) -> web.StreamResponse:
-    """What is chosen now; changes nothing."""
+    """Show the current choices."""
     try:
         order, workflow = await linked_order(request)
         person = _person(order)
@@ -56,7 +56,7 @@ async def _page(
     *,
     wrong: bool = False,
 ) -> web.Response:
-    """The form as the person has it; `wrong`: the quiet hours that they gave are none."""
+    """The form with the person's choices; `wrong`: their quiet hours are not valid."""
     locale = nearest_locale(workflow, wanted_languages(request, order))
     spoken = workflow.locale_for(person.language)
     ended = await _ended(request, workflow, person)
@@ -78,7 +78,7 @@ async def _page(
 
 
 async def post_preferences(request: web.Request) -> web.StreamResponse:
-    """Keep what was chosen, for the person, whichever order they came from; and show the order again."""
+    """Store the choices for the person, on all their orders, and show the order again."""
     try:
         order, workflow = await linked_order(request)
         person = _person(order)
@@ -98,7 +98,7 @@ async def post_preferences(request: web.Request) -> web.StreamResponse:
 
 
 async def _ended(request: web.Request, workflow: Workflow, person: Person) -> dict[str, str]:
-    """The channels on which nothing is sent to them any more, and why."""
+    """The channels on which the person is suppressed, and why."""
     offered = {c: workflow.channel(c) for c in _channels(workflow, person)}
     asked = [spec.known_as(a) for spec in offered.values() for a in spec.addresses(person)]
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
@@ -106,7 +106,7 @@ async def _ended(request: web.Request, workflow: Workflow, person: Person) -> di
 
 
 def _person(order: Order) -> Person:
-    """Whose page it is; raises Problem where nobody is known any more."""
+    """The person whose page it is; raises Problem where they were erased."""
     people = order.people(AUDIENCE)
     if not people:
         raise Problem(404, "No such page", "nobody is known whom this page could be about")
@@ -120,7 +120,7 @@ def _channels(workflow: Workflow, person: Person) -> list[str]:
 
 
 def _kinds(workflow: Workflow, locale: str) -> dict[str, str]:
-    """The notices that may be done without, by the stage that they tell of."""
+    """The notices that are not mandatory, by the stage that they tell of."""
     found: dict[str, str] = {}
     for status in workflow.statuses.values():
         for name in status.notices:
@@ -131,7 +131,7 @@ def _kinds(workflow: Workflow, locale: str) -> dict[str, str]:
 
 
 def _wishes(form: Form, workflow: Workflow, person: Person, ended: Mapping[str, str]) -> Wishes:
-    """The form as wishes; what it does not offer is left out, and of quiet hours both ends are needed."""
+    """The form as wishes; what it does not offer is left out, and quiet hours need both ends."""
     offered = [c for c in _channels(workflow, person) if ended.get(c, BY_PAGE) == BY_PAGE]
     others = [c for c in registry.channels() if c not in offered]
     kinds = _kinds(workflow, workflow.default_locale)

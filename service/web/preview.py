@@ -1,4 +1,4 @@
-"""The exact words of a manual notice, per channel, before or after it is sent. Decided the same way, not committed."""
+"""The exact text of a manual notice, per channel: decided the same way as a real one, and not committed."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,7 +25,7 @@ from service.web.schemas.notices import NoticeMessage
 from service.workflows.templates import UNRENDERABLE
 
 SHOWN_DIGITS: Final = 4
-# More than a ladder has for all whom a notice tells.
+# More than any ladder has rungs.
 MOST_RUNGS: Final = 200
 
 
@@ -34,7 +34,7 @@ async def preview(
 ) -> list[NoticeMessage]:
     """Each message that `cause` leads to (or `decision` led to); raises Rejection, NoSuchOrder.
 
-    Of a ladder that is still to be told, each rung, as it would go if nothing of those before it arrives.
+    Of a ladder: each rung, as it would go if nothing on the rungs before it arrived.
     """
     orders, later = context.orders, decision is None
     if decision is None:
@@ -59,7 +59,7 @@ async def preview(
 
 
 def _later_rungs(workflow: Workflow, order: Order, notice: PlannedNotice) -> Iterator[tuple[datetime, Message]]:
-    """What the order's clocks would tell of this notice next, and when: decided as they would, and never written."""
+    """What later rungs of this notice would tell, and when: decided as the clocks would, and never written."""
     for _ in range(MOST_RUNGS):
         due = min((c.due for c in order.clocks.values() if c.climb and c.notice_id == notice.id), default=None)
         if due is None:

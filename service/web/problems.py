@@ -14,7 +14,7 @@ from service.telemetry.logs import frames
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
-# Seconds after which to ask again for what is away: a restart or a switchover takes a few.
+# Seconds after which to retry when a part is unavailable: a restart or a switchover takes a few.
 AGAIN_AFTER_S = "2"
 
 
@@ -48,7 +48,7 @@ def problem_response(
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what handlers raise into problem details; never show what broke inside."""
+    """Turn what handlers raise into problem details, without internal details."""
     try:
         return await handler(request)
     except Problem as problem:
@@ -75,6 +75,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         log.error("http.unreadable_row", method=request.method, where=frames(error), hint=UNREADABLE_HINT)
         return problem_response(500, "Not readable", f"what the ledger holds of this does not open: {UNREADABLE_HINT}")
     except Exception as error:
-        # Where, not in which words: an error may repeat what it could not work with.
+        # The place, not the message: an error's message may repeat the data that it failed on.
         log.error("http.failed", method=request.method, error=type(error).__name__, where=frames(error))
         return problem_response(500, "Internal error", "this is a fault of Stagebell; its log says more")

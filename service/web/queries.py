@@ -1,4 +1,4 @@
-"""Query parameters: an address takes those that its route declares; any other is a mistake, told with the nearest.
+"""Query parameters: a route takes those that it declares; any other is refused, with the nearest known name.
 
 They are read into the route's own Struct before its handler runs, which finds them with `query_of`.
 """
@@ -23,7 +23,7 @@ from service.workflows.durations import parse_duration
 
 Q = TypeVar("Q", bound=Struct)
 MOST_LETTERS: Final = 500
-# Which names may follow is for packs to say (`service.web.attribute_filters`).
+# The names that may follow are declared by packs (`service.web.attribute_filters`).
 ATTRIBUTES: Final = "attributes."
 _DAY: Final = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 _QUERY: Final = web.RequestKey("query", Struct)
@@ -52,7 +52,7 @@ class Parameter(Struct, frozen=True):
 
 @lru_cache
 def parameters_of(kind: type[Struct]) -> tuple[Parameter, ...]:
-    """What a query of this kind may hold."""
+    """The parameters of a query of this kind."""
     return tuple(_parameter(f) for f in structs.fields(kind))
 
 
@@ -99,21 +99,21 @@ def read_query(request: web.Request, kind: type[Struct]) -> None:
 
 
 def query_of(request: web.Request, kind: type[Q]) -> Q:
-    """What the query says; `kind` is the one that the route declares, or one that it is made from."""
+    """The parsed query; `kind` is the type that the route declares, or a base of it."""
     found = request[_QUERY]
     assert isinstance(found, kind)
     return found
 
 
 def _zone(name: str) -> str:
-    """Of days; raises Rejection for what is no zone."""
+    """The time zone in which days are meant; raises Rejection for an unknown zone."""
     if name and not is_zone(name):
         raise Rejection(f"zone: a time zone such as Asia/Kolkata is expected, not {name!r:.40}")
     return name
 
 
 def _read(p: Parameter, text: str, zone: str = "") -> Any:
-    """A value; what is left empty is as if it was left out."""
+    """A parsed value; an empty one counts as missing."""
     if isinstance(p.kind, inspect.StrType):
         return _text(p.name, text, p.kind.max_length or MOST_LETTERS)
     if isinstance(p.kind, inspect.LiteralType):
@@ -163,7 +163,7 @@ def _duration(name: str, text: str) -> timedelta:
 
 
 def _moment(name: str, text: str) -> datetime:
-    """ISO 8601; a plus sign that the query string turned into a blank is one again."""
+    """A moment in ISO 8601; a blank in place of the plus sign, which query-string decoding makes of it, is accepted."""
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
@@ -174,9 +174,9 @@ def _moment(name: str, text: str) -> datetime:
 
 
 def day_in(name: str, text: str, zone: str, *, last: bool = False) -> datetime | None:
-    """A day's beginning in this zone, or in UTC without one; None for what is no day.
+    """The start of a day in this zone, or in UTC without one; None for what is no day.
 
-    Who says a zone reads days as people do: the last one is taken in, up to its end.
+    With a zone, a range of days includes its last day up to its end.
     """
     if not _DAY.fullmatch(text):
         return None
@@ -197,7 +197,7 @@ _READERS: Final[Mapping[type[inspect.Type], Callable[[str, str], Any]]] = {
 def in_order(
     start: tuple[str, datetime | None], end: tuple[str, datetime | None]
 ) -> tuple[datetime | None, datetime | None]:
-    """Both moments, each given with its name; raises Rejection where nothing can lie between them."""
+    """Both moments, each given with its parameter's name; raises Rejection where the first is not before the second."""
     (first, since), (last, until) = start, end
     if since and until and until <= since:
         raise Rejection(f"{last}: lies not after {first}, so that nothing can be found")

@@ -1,6 +1,6 @@
-"""What may stand in the query of an address of the API; `queries` reads and checks it, the OpenAPI document shows it.
+"""The query parameters of the API's routes; `queries` parses them, the OpenAPI document lists them.
 
-Lists are paged in one way: `limit`, and the `cursor` that the page before gave. Pages' own are in `page_query_types`.
+Lists are paged in one way: `limit`, and the `cursor` of the page before. Those of pages are in `page_query_types`.
 """
 
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a route is: everything that is true of an address. `enforcing` keeps to it, `openapi` writes it down."""
+"""A route: everything that is declared about an address. `enforcing` enforces it, `openapi` documents it."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,23 +16,23 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Open(Struct, frozen=True):
-    """Of a route that anybody may call without a key: why that is so."""
+    """Marks a route that anybody may call without a key, and says why."""
 
     why: str
 
 
-# Whom of those that are limited a route serves: nobody; who sees whole workflows; everybody, each their own orders;
-# and with them the people of parties, whose role is an audience.
+# Which scoped callers a route serves: none; those limited to whole workflows; all, each for their own orders;
+# and the people of parties besides, whose role is an audience.
 Reach = Literal["all", "workflows", "orders", "parties"]
 REACHES: Final[tuple[Reach, ...]] = ("all", "workflows", "orders", "parties")
 
 
 class NoQuery(Struct, frozen=True):
-    """The query of an address that takes none."""
+    """The query of a route without parameters."""
 
 
 class Answer(Struct, frozen=True):
-    """One more answer than the usual one. `type`: None where it has no fixed shape, or no body."""
+    """An answer besides the usual one. `type`: None where it has no fixed shape, or no body."""
 
     meaning: str
     type: Any = None
@@ -81,10 +81,10 @@ class Route(Struct, frozen=True):
 
     @property
     def role(self) -> Role | None:
-        """The role that is needed; None: nobody has to say who they are."""
+        """The required role; None where no authentication is needed."""
         return None if isinstance(self.access, Open) else self.access
 
     @property
     def in_path(self) -> list[str]:
-        """The names of the path's parts that callers fill in."""
+        """The names of the path parameters."""
         return re.findall(r"{(\w+)", self.path)

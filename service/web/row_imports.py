@@ -1,4 +1,4 @@
-"""Rows on their way into a list: checked whole, stored first, some at a time, and taken by an event of our own."""
+"""Importing rows into a list: checked as a whole, stored in portions, then taken by one event."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ from service.web.uploads import Upload
 
 log = structlog.get_logger(__name__)
 STORED_AT_ONCE: Final = 1000
-# Files that are read and stored at a time, each of which keeps a thread busy; others wait.
+# How many files are read and stored at the same time, each by a thread; others wait.
 AT_ONCE: Final = 2
 TABS: Final = ("text/tab-separated-values", "text/plain")
 _beside: Final[set[asyncio.Task[None]]] = set()
@@ -57,7 +57,7 @@ class OfOrder(Struct, frozen=True):
 
     @property
     def place(self) -> Place:
-        """For the ledger."""
+        """The list's place in the ledger."""
         return Place(self.order.id, self.order.ref, self.spec)
 
 
@@ -77,7 +77,7 @@ async def list_of(request: web.Request, name: str = "") -> OfOrder:
 
 
 def require_may_change(request: web.Request, of: OfOrder) -> None:
-    """Raises Problem, NotNow for whoever may not change this list, or not now."""
+    """Raises Problem, NotNow where the caller may not change this list, or not now."""
     if not of.spec.roles & roles_of(request[CALLER]):
         raise Problem(403, "Not allowed", f"{of.spec.name} is changed by {' and '.join(sorted(of.spec.roles))}")
     if of.order.status not in of.spec.statuses:
@@ -85,7 +85,7 @@ def require_may_change(request: web.Request, of: OfOrder) -> None:
 
 
 async def checked_file(request: web.Request, of: OfOrder, upload: Upload, said: Mapping[str, str]) -> FileRead:
-    """What a file says, and all that is wrong with it."""
+    """The rows of a file, and all that is wrong with it."""
     ledger = request.app[CONTEXT].orders.ledger
     tabs = upload.type in TABS or upload.name.lower().endswith((".txt", ".tsv", ".tab"))
     async with request.app[TURNS]:
@@ -118,7 +118,7 @@ async def checked_rows(request: web.Request, of: OfOrder, rows: Sequence[JsonObj
 async def _find_doubles(
     request: web.Request, of: OfOrder, rows: CheckedRows, mistakes: Mistakes, mapping: Mapping[str, str]
 ) -> None:
-    """Rows with a value that must be unique, and that the list has already."""
+    """Find rows whose unique values the list has already."""
     if not of.spec.unique:
         return
     named = {column: name for name, column in mapping.items()}
@@ -138,7 +138,7 @@ def _digested(batches: Any, keyring: Any, of: OfOrder) -> list[tuple[int, dict[s
 
 
 def refuse(read: FileRead) -> None:
-    """Raises Problem where anything is wrong: then nothing is taken."""
+    """Raises Problem if anything is wrong; then nothing is taken."""
     count = read.mistakes.count
     if not count:
         return
@@ -151,7 +151,7 @@ def refuse(read: FileRead) -> None:
 
 
 async def store(request: web.Request, of: OfOrder, rows: CheckedRows, batch_id: UUID) -> None:
-    """Keep the rows, some at a time, so that whoever waits for the database comes in between; nobody sees them yet."""
+    """Store the rows in portions, so that others can use the database in between; they are not visible yet."""
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:
         now = orders.time.now()
@@ -168,13 +168,13 @@ async def store(request: web.Request, of: OfOrder, rows: CheckedRows, batch_id: 
 
 
 async def take(request: web.Request, of: OfOrder, batch_id: UUID, rows: CheckedRows) -> Verdict:
-    """The event by which stored rows are rows of their list; raises Problem."""
+    """Take the event that makes stored rows part of their list; raises Problem."""
     given = {"id": str(batch_id), "digest": rows.digest.hex(), "count": rows.count}
     return await _taken(request, of, given, Acted(None))
 
 
 async def edit(request: web.Request, of: OfOrder, row_id: UUID, values: JsonObject | None) -> Verdict:
-    """The event by which a row says something else, or is gone; raises Problem."""
+    """Take the event that changes or removes a row; raises Problem."""
     change = "removed" if values is None else "changed"
     digest = "" if values is None else digest_of(values)
     given = {"id": str(row_id), "digest": digest, "count": 1, "change": change}
@@ -200,7 +200,7 @@ async def _taken(request: web.Request, of: OfOrder, given: JsonObject, acted: Ac
 
 
 async def store_and_take(request: web.Request, of: OfOrder, read: FileRead, batch_id: UUID) -> None:
-    """Both; raises Problem, and then nothing of it stays."""
+    """Store rows and take them; raises Problem, and then nothing of them stays."""
     try:
         await store(request, of, read.rows, batch_id)
         await take(request, of, batch_id, read.rows)
@@ -210,7 +210,7 @@ async def store_and_take(request: web.Request, of: OfOrder, read: FileRead, batc
 
 
 def add_beside(request: web.Request, of: OfOrder, read: FileRead, batch_id: UUID) -> None:
-    """Store and take rows while nobody waits for it; how far they are is asked by their id."""
+    """Store and take rows in the background; their progress is found by the import's id."""
 
     async def add() -> None:
         try:
@@ -219,7 +219,7 @@ def add_beside(request: web.Request, of: OfOrder, read: FileRead, batch_id: UUID
             said = {"order_id": of.order.reference, "list": of.spec.name, "batch": str(batch_id)}
             log.warning("rows.refused", **said, why=problem.title)
         except Exception as error:
-            # Nobody waits for it: whoever asks how far it is hears that there is no such import.
+            # Nobody waits for this: a question about its progress is answered with "no such import".
             log_failure("rows", error)
         finally:
             read.rows.close()
@@ -237,7 +237,7 @@ async def _drop(request: web.Request, batch_id: UUID) -> None:
 
 
 async def remember(request: web.Request, of: OfOrder, read: FileRead, said: Mapping[str, str]) -> None:
-    """The next file with this header is mapped as this one was, where somebody had to say how."""
+    """Remember a mapping that somebody had to give, for the next file with the same header."""
     if not said:
         return
     orders = request.app[CONTEXT].orders
@@ -246,9 +246,9 @@ async def remember(request: web.Request, of: OfOrder, read: FileRead, said: Mapp
 
 
 def _kept_for(request: web.Request, of: OfOrder) -> tuple[str, ...]:
-    """Whose mappings are remembered together: the company's, and those of each party by itself."""
+    """Whose mappings are shared: those of all staff, and those of each party."""
     viewer = viewer_of(request)
-    # One part, with line ends in it, as no name of a header has.
+    # Joined with line ends, which no header name contains.
     whose = ["\n".join((viewer.role, *sorted(viewer.scope.ids_of(viewer.role))))] if viewer else []
     return (of.workflow.name, of.spec.name, *whose)
 

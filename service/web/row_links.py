@@ -1,4 +1,4 @@
-"""`/l/{token}`: rows that a mail links to, as a download, for as long as the link holds."""
+"""`/l/{token}`: rows that a mail links to, as a download, while the link is valid."""
 
 from functools import partial
 from typing import IO
@@ -17,7 +17,7 @@ from service.web.problems import Problem
 
 
 async def get_linked_rows(request: web.Request) -> web.StreamResponse:
-    """The rows, as long as their order has them."""
+    """Download the rows that the order has now."""
     orders = request.app[CONTEXT].orders
     rows = read_rows_token(orders.keyring, request.match_info["token"], orders.time.now())
     order = None

@@ -1,6 +1,6 @@
-"""The HTTP server below the application: what aiohttp leaves open is closed here.
+"""The HTTP server below the application, hardened where aiohttp is lenient.
 
-It inflates no bodies, lets nobody dawdle over the head of a request, and says of what is no HTTP one line without
+It inflates no bodies, limits how long a request's head may take, and logs malformed requests as one line without
 content: aiohttp would log the bytes, and with them keys and codes.
 """
 
@@ -34,12 +34,12 @@ class GuardedHandler(web.RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the clock of the first request's head."""
+        """Start the time limit of the first request's head."""
         super().connection_made(transport)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Stop the clock when a head is whole; start it when another one begins."""
+        """End the time limit when a head is complete; start it when another one begins."""
         seen = self._request_count
         super().data_received(data)
         if self._request_count != seen:
@@ -48,7 +48,7 @@ class GuardedHandler(web.RequestHandler):
             self._expect_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the clock."""
+        """Drop the time limit."""
         self._stop_clock()
         super().connection_lost(exc)
 
@@ -75,7 +75,7 @@ class GuardedHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, or what broke outside of every handler, and close; raises ConnectionError."""
+        """Answer a malformed request, or an error outside of all handlers, and close; raises ConnectionError."""
         self.log_exception(exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer is sent already")
@@ -87,12 +87,12 @@ class GuardedHandler(web.RequestHandler):
         return answer
 
     def log_exception(self, *_: Any, **more: Any) -> None:
-        """One line: what kind of error; never its words, which hold what was sent."""
+        """Log one line with the kind of error; never its message, which repeats what was sent."""
         log.warning("http.not_understood", error=type(more.get("exc_info")).__name__)
 
 
 class GuardedServer(web.Server):
-    """Makes guarded connections."""
+    """Creates guarded connections."""
 
     def __init__(self, server: web.Server, head_within_s: float) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory)

@@ -1,4 +1,4 @@
-"""Who is signed in at the desk: a signed cookie, and a token that other sites cannot know."""
+"""Desk sessions: a signed cookie, and a CSRF token."""
 
 import hmac
 import secrets
@@ -31,19 +31,19 @@ class Session(Struct, frozen=True):
 
 
 def new_session_id() -> str:
-    """One that nobody can guess (RFC 4086)."""
+    """An unguessable id (RFC 4086)."""
     return secrets.token_urlsafe(16)
 
 
 class Sessions:
-    """Makes and reads cookies."""
+    """Creates and verifies session cookies."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
     @property
     def _serializer(self) -> URLSafeTimedSerializer:
-        """Made anew each time: which key signs may have changed."""
+        """The signer; built anew each time, as the signing key may have changed."""
         return URLSafeTimedSerializer(self._keyring.session_keys("session"), salt="desk")
 
     def issue(self, s: Session) -> str:
@@ -52,7 +52,7 @@ class Sessions:
         return str(self._serializer.dumps(said))
 
     def read(self, cookie: str) -> Session | None:
-        """The session, if we made the cookie and it is not too old."""
+        """The session, if the cookie is ours and has not expired."""
         try:
             said = self._serializer.loads(cookie, max_age=LIFE_S)
             return Session(said["i"], said["n"], said["r"], UUID(said["k"]) if said["k"] else None)
@@ -60,11 +60,11 @@ class Sessions:
             return None
 
     def csrf_token(self, session_id: str) -> str:
-        """What forms and scripts of our own pages send along."""
+        """The token that forms and scripts of our pages send along."""
         return _csrf_token(self._keyring.session_keys("csrf")[-1], session_id)
 
     def csrf_fits(self, session_id: str, token: str) -> bool:
-        """Whether a request comes from our own pages."""
+        """Whether the token is this session's."""
         said = token.encode(errors="surrogateescape")
         keys = self._keyring.session_keys("csrf")
         return any(hmac.compare_digest(_csrf_token(k, session_id).encode(), said) for k in keys)
@@ -74,7 +74,7 @@ class Sessions:
         return str(self._serializer.dumps(value, salt=purpose))
 
     def unsign(self, text: str, purpose: str, max_age_s: int) -> object | None:
-        """What was signed, or None."""
+        """The signed value; None for a wrong or an expired signature."""
         try:
             value: object = self._serializer.loads(text, salt=purpose, max_age=max_age_s)
         except (BadSignature, ValueError):

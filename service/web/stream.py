@@ -1,4 +1,4 @@
-"""`/v1/escalations/stream`: server-sent events; after a lost connection, from where it broke off."""
+"""`/v1/escalations/stream`: server-sent events, resumable after a lost connection."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ SEND_BUFFER: Final = 64 * 1024
 async def stream_escalations(request: web.Request) -> web.StreamResponse:
     """Server-sent events; with `Last-Event-ID`, from there on, nothing missed.
 
-    Where that id is none of this stream's (after a restore, or days later), `missed` says so, and it goes on from now.
+    Where that id is unknown (after a restore, or days later), the event `missed` says so, and the stream starts anew.
 
     Catches up from the ledger, then follows live, until the other side goes or cannot keep up.
     """
@@ -39,7 +39,7 @@ async def stream_escalations(request: web.Request) -> web.StreamResponse:
 async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamResponse:
     asked, scope, keyring = query_of(request, StreamQuery), scope_of(request), request.app[CONTEXT].orders.keyring
     last = request.headers.get("Last-Event-ID", asked.last_event_id)
-    # Nothing else would tell that the other side has gone, until the next line.
+    # Without this, a client that has gone would be noticed only with the next line.
     listener = broadcaster.join(asked.team, asked.workflow, stream_right_of(request), lambda: _is_gone(request))
     try:
         known = await broadcaster.place_of(stream_places.read(keyring, last, scope)) if last else None
@@ -78,7 +78,7 @@ def _keep_buffer_small(request: web.Request) -> None:
 
 
 class Reader(Struct, frozen=True):
-    """A listener, and what its lines look like to whoever reads them. `brief`: without the orders of incidents."""
+    """A listener, and how lines are written for it. `brief`: without the orders of incidents."""
 
     broadcaster: Broadcaster
     listener: Listener
@@ -86,7 +86,7 @@ class Reader(Struct, frozen=True):
     brief: bool = False
 
     async def wires(self, lines: list[Line]) -> list[bytes]:
-        """Those of these lines that may be seen."""
+        """The lines that the reader may see, as bytes."""
         scope = self.listener.scope
         if scope.is_everything:
             return [line.wire_at(str(line.place), brief=True) if self.brief else line.wire for line in lines]
@@ -106,7 +106,7 @@ async def _follow(response: EventSourceResponse, reader: Reader, seq: int) -> No
 
 
 async def _send(response: EventSourceResponse, wires: list[bytes]) -> None:
-    """All lines in one write; raises TimeoutError when the other side does not take them."""
+    """Send all lines in one write; raises TimeoutError when the client does not read them."""
     if wires:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await response.write(b"".join(wires))

@@ -1,6 +1,6 @@
-"""What places of the stream are called: plainly, or, for who is limited, so that they tell nothing of what others do.
+"""Event ids of the stream: plain, or encrypted for scoped readers, so that they reveal nothing of what others do.
 
-Places are numbered through: from two of them anybody could tell how much happened in between.
+Places are consecutive numbers: two of them would tell how much happened in between.
 """
 
 import struct
@@ -17,7 +17,7 @@ _FORM: Final = struct.Struct(">QQ")
 
 
 def written(keyring: Keyring, place: StreamPlace, scope: Scope) -> str:
-    """What this reader is told that the place is called."""
+    """The place as this reader is told it."""
     if scope.is_everything:
         return str(place)
     plain = _FORM.pack(place.seq, place.mark)
@@ -25,7 +25,7 @@ def written(keyring: Keyring, place: StreamPlace, scope: Scope) -> str:
 
 
 def read(keyring: Keyring, text: str, scope: Scope) -> str:
-    """The plain name of a place that this reader was told of; empty for what is none."""
+    """The plain place behind an id that this reader was told; empty for an unknown one."""
     if scope.is_everything:
         return text
     try:

@@ -1,4 +1,4 @@
-"""`/v1/subscriptions`: who gets which report by mail, and when."""
+"""`/v1/subscriptions`: which reports are mailed to whom, and when."""
 
 from datetime import time
 from email.utils import parseaddr
@@ -29,12 +29,12 @@ SUNDAY: Final = 6
 
 
 async def list_subscriptions(request: web.Request) -> web.StreamResponse:
-    """Everybody who gets a report."""
+    """All subscriptions."""
     return answer(Subscriptions(await subscription_lines(request)))
 
 
 async def subscription_lines(request: web.Request) -> list[SubscriptionLine]:
-    """The same as lines."""
+    """All subscriptions as lines."""
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         return [_line(s) for s in await schedules.listed(tx) if scope_of(request).has_workflow(s.workflow)]
 
@@ -87,7 +87,7 @@ async def subscribe(request: web.Request, wanted: SubscriptionOrder) -> Subscrip
 
 
 def _day(wanted: SubscriptionOrder) -> int:
-    """On which day it comes: the first one where none is named; raises Rejection for what this rhythm cannot heed."""
+    """The day on which it is sent, by default the first; raises Rejection for a day that the interval does not have."""
     if wanted.every == "now":
         for field in ("at", "timezone", "day"):
             if getattr(wanted, field):
@@ -103,13 +103,13 @@ def _day(wanted: SubscriptionOrder) -> int:
 
 
 async def end_subscription(request: web.Request) -> web.StreamResponse:
-    """End one."""
+    """End a subscription."""
     await unsubscribe(request)
     return web.Response(status=204)
 
 
 async def unsubscribe(request: web.Request) -> None:
-    """End the one that the path names; raises Problem."""
+    """End the subscription that the path names; raises Problem."""
     orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "subscription")
     async with orders.ledger.transaction() as tx:
@@ -121,7 +121,7 @@ async def unsubscribe(request: web.Request) -> None:
 
 
 def _is_outside(request: web.Request, email: str) -> bool | None:
-    """Whether a report goes to another domain than the one that our mails come from; None where that is not known."""
+    """Whether a report goes to another domain than that of our own mails; None where that is not known."""
     ours = parseaddr(request.app[CONTEXT].settings.email_from)[1].rpartition("@")[2].lower()
     return email.rpartition("@")[2].lower() != ours if ours else None
 

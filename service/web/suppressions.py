@@ -1,4 +1,4 @@
-"""`/v1/suppressions`: to which addresses nothing is sent, and why; an agent may lift what was wrong."""
+"""`/v1/suppressions`: addresses to which nothing is sent, and why; an agent may lift a wrong one."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ MOST_LETTERS: Final = 320
 
 
 async def list_suppressions(request: web.Request) -> web.StreamResponse:
-    """Of one person's address; it is never listed whose addresses there are."""
+    """The suppressions of one address; there is no list of all addresses."""
     orders = request.app[CONTEXT].orders
     q = query_of(request, SuppressionsQuery)
     known_as = _recipient(request, q.recipient, q.country)
@@ -36,13 +36,13 @@ async def list_suppressions(request: web.Request) -> web.StreamResponse:
 
 
 async def lift_suppression(request: web.Request) -> web.StreamResponse:
-    """Allow messages again; that somebody did is kept."""
+    """Allow messages again; the audit log says who did."""
     asked = query_of(request, SuppressionQuery)
     return answer(Count(await lift_as_asked(request, asked.channel, asked.recipient)))
 
 
 async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:
-    """Lift the suppression of one channel and address, with a line of audit; raises Rejection."""
+    """Lift the suppression of one channel and address, with an audit line; raises Rejection."""
     orders = request.app[CONTEXT].orders
     known_as = _recipient(request, recipient, request.query.get("country", ""))
     if len(known_as) > 1:
@@ -59,9 +59,9 @@ async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> i
 
 
 def _recipient(request: web.Request, text: str, country: str) -> tuple[str, ...]:
-    """What this person's address may be, in canonical form: a number of each country in which it can be one.
+    """The canonical forms that the address may have: for a national number, one for each possible country.
 
-    A plus sign that a query string turned into a blank is one again; an app's token stays as it is. Raises Rejection.
+    A plus sign that query-string decoding made a blank is restored; push tokens stay as they are. Raises Rejection.
     """
     address = f"+{text.strip()}" if text.startswith(" ") else text.strip()
     if not address or len(address) > MOST_LETTERS or "\x00" in address:

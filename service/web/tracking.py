@@ -1,4 +1,4 @@
-"""`/t/{token}`: what a customer sees of an order; no sign-in, nothing personal beyond who comes."""
+"""`/t/{token}`: what a customer sees of an order; no sign-in, and nothing personal except who is coming."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -32,7 +32,7 @@ from service.web.tracking_link import (
 from service.web.tracking_replies import AUDIENCE, as_data, buttons
 from service.workflows import cldr, filters
 
-# What the page says after a tap; any other word in the address says nothing.
+# The notices that the page shows after a tap; any other word in the address shows none.
 SAYINGS: Final = ("taken", "again", "too_late", "saved")
 ANSWERS_SHOWN: Final = 5
 
@@ -46,7 +46,7 @@ async def get_tracking_data(request: web.Request) -> web.StreamResponse:
 
 
 async def get_tracking_page(request: web.Request) -> web.StreamResponse:
-    """The tracking page; one that says so where the link is wrong or has ended."""
+    """Show the tracking page, or that the link is wrong or has expired."""
     try:
         order, workflow = await linked_order(request)
         await lead_to_whole(request, order)
@@ -75,7 +75,7 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
 
 
 async def _answers(request: web.Request, order: Order, workflow: Workflow) -> Sequence[Said]:
-    """What agents answered the customer, the newest last."""
+    """Agents' answers to the customer, the newest last."""
     if order.conversation is None:
         return ()
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
@@ -94,7 +94,7 @@ def _tracking(request: web.Request, order: Order, workflow: Workflow, locale: st
     def title(name: str) -> str:
         return workflow.title_in(workflow.stages[name].titles, locale, name)
 
-    # The unhappy end is a stage only for orders that got there; then the happy ones ahead of it are not.
+    # A failed stage is shown only for orders that reached it; then the stages ahead are not.
     shown = [s for s in workflow.stages.values() if not s.failed or s.name == order.stage]
     stages = []
     for s in shown:
@@ -131,7 +131,7 @@ def _tracking(request: web.Request, order: Order, workflow: Workflow, locale: st
 
 
 def _parts(request: web.Request, order: Order, workflow: Workflow, locale: str) -> list[TrackingPart]:
-    """Its parts; what customers may not see of any order of a status, they do not see of a part."""
+    """The order's parts, without those in statuses that customers may not see."""
     context = request.app[CONTEXT]
     known, now = {**context.orders.packs.workflows, workflow.name: workflow}, context.orders.time.now()
     return [
@@ -147,7 +147,7 @@ def _is_tracked(workflow: Workflow, status: str) -> bool:
 
 
 def _awaits_eta(order: Order, workflow: Workflow) -> bool:
-    """Whether somebody is still to come: where the pack's clocks wait for the ETA; without any, until the end."""
+    """Whether an arrival is still expected: while a clock of the pack waits for the ETA; without one, until the end."""
     waits = [c.statuses for c in workflow.clocks.values() if c.kind == "deadline" and c.date == "eta" and c.statuses]
     if workflow.is_final(order.status):
         return False

@@ -1,4 +1,4 @@
-"""The order behind a tracking link, in the reader's language; a wrong link is a page of its own."""
+"""The order behind a tracking link, in the reader's language; a wrong link gets a page of its own."""
 
 from datetime import timedelta
 from functools import lru_cache
@@ -25,7 +25,7 @@ from service.web.problems import Problem
 from service.workflows import cldr
 
 WORDS: Final = Path(__file__).parent / "pages" / "tracking.words.yaml"
-# Accept-Language may name any number, of any length.
+# Accept-Language may list any number of languages, of any length.
 MOST_LANGUAGES: Final = 10
 LONGEST_TAG: Final = 35
 CSP: Final = (
@@ -48,7 +48,7 @@ def words() -> dict[str, dict[str, str]]:
 
 
 async def linked_order(request: web.Request) -> tuple[Order, Workflow]:
-    """The order behind a token; every kind of wrong token looks the same from outside. Raises Problem."""
+    """The order behind a token; every wrong token gets the same Problem."""
     context = request.app[CONTEXT]
     token = request.match_info["token"]
     order_id = context.orders.keyring.subject_of(token)
@@ -72,7 +72,7 @@ def _is_good(request: web.Request, token: str, order: Order) -> bool:
 
 
 async def lead_to_whole(request: web.Request, part: Order, ending: str = "") -> None:
-    """A part's link leads to the one page of its whole: to whoever is told of the whole, too. Raises HTTPSeeOther."""
+    """Redirect a part's link to the page of its whole, if all its readers may see that. Raises HTTPSeeOther."""
     if part.parent is None:
         return
     context = request.app[CONTEXT]
@@ -89,7 +89,7 @@ async def lead_to_whole(request: web.Request, part: Order, ending: str = "") -> 
 
 
 def _are_told_of(whole: Order, part: Order) -> bool:
-    """Whether everybody who is told of the part is told of the whole: its link is for no one else."""
+    """Whether everybody who is told of the part is told of the whole."""
     known = frozenset[str]().union(*(addresses_of(p) for people in whole.recipients.values() for p in people))
     theirs = [addresses_of(p) for people in part.recipients.values() for p in people]
     return all(not known.isdisjoint(addresses) for addresses in theirs)
@@ -107,13 +107,13 @@ def wanted_languages(request: web.Request, order: Order | None = None) -> list[s
 
 
 def nearest_locale(workflow: Workflow, wanted: list[str]) -> str:
-    """The pack's language for the first of these that it has one near to."""
+    """The pack's locale nearest to the first of these languages that it has one for."""
     found = (nearest(workflow.locales, tag, workflow.locale_fallback) for tag in wanted)
     return next(filter(None, found), workflow.default_locale)
 
 
 def words_in(locale: str) -> dict[str, str]:
-    """The page's own words in the nearest language that has them."""
+    """The page's own texts in the nearest language that has them."""
     return words()[pick_locale(tuple(words()), locale, cldr.kinship())]
 
 
@@ -126,7 +126,7 @@ def page(
     status: int = 200,
     brand: PageBrand | None = None,
 ) -> web.Response:
-    """One of the customer's pages; `brand`: the order's, else the service's own name."""
+    """Render a customer's page; `brand`: the order's brand, else the service's own name."""
     brand = brand or PageBrand(request.app[CONTEXT].settings.brand)
     shared = {
         "w": words_in(locale),
@@ -140,7 +140,7 @@ def page(
 
 
 def gone(request: web.Request, problem: Problem) -> web.Response:
-    """What whoever has a wrong or an old link sees, in their browser's language."""
+    """The page for a wrong or an expired link, in the browser's language."""
     available = tuple(words())
     found = (nearest(available, tag, cldr.kinship()) for tag in wanted_languages(request))
     locale = next(filter(None, found), available[0])

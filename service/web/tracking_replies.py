@@ -1,4 +1,4 @@
-"""`/t/{token}/replies/{reply}`: what a customer may tap. A link shows, a POST acts, an act counts once."""
+"""`/t/{token}/replies/{reply}`: replies that a customer may tap. GET only shows; a POST acts, once."""
 
 from datetime import datetime
 from typing import Final
@@ -22,14 +22,14 @@ from service.web.problems import Problem
 from service.web.schemas.tracking import TrackingReply
 from service.web.tracking_link import gone, linked_order, nearest_locale, page, wanted_languages
 
-# Of each form that the page shows, so that a doubled tap counts once.
+# Sent with each form that the page shows, so that a double tap counts once.
 FORM: Final = "reply"
-# The page is the customer's: only replies of theirs stand on it.
+# The page is the customer's: it has only replies of that audience.
 AUDIENCE: Final = "customer"
 
 
 class Button(Struct, frozen=True):
-    """One reply that may be given now. `form`: names this showing of it."""
+    """One reply that may be given now. `form`: identifies this rendering of it."""
 
     name: str
     title: str
@@ -37,7 +37,7 @@ class Button(Struct, frozen=True):
 
 
 def offered(order: Order, workflow: Workflow, now: datetime) -> list[Reply]:
-    """The replies that count now."""
+    """The replies that the order's status accepts now."""
     situation = Situation(order, now, workflow.timezone)
     return [
         r
@@ -53,7 +53,7 @@ def _is_given(order: Order, reply: Reply) -> bool:
 
 
 def buttons(keyring: Keyring, order: Order, workflow: Workflow, locale: str, now: datetime) -> list[Button]:
-    """The same, to be shown."""
+    """The same, as buttons."""
     return [
         Button(r.name, workflow.title_in(r.titles, locale, r.name), keyring.token(FORM, uuid4(), whole=True))
         for r in offered(order, workflow, now)
@@ -66,7 +66,7 @@ def as_data(order: Order, workflow: Workflow, locale: str, now: datetime) -> lis
 
 
 async def get_reply_page(request: web.Request) -> web.StreamResponse:
-    """Asks whether; does nothing, as mail scanners and link previews open every link."""
+    """Ask for confirmation; a GET changes nothing, as mail scanners and link previews open every link."""
     try:
         order, workflow = await linked_order(request)
     except Problem as problem:
@@ -83,7 +83,7 @@ async def get_reply_page(request: web.Request) -> web.StreamResponse:
 
 
 async def post_reply(request: web.Request) -> web.StreamResponse:
-    """The customer's answer, and their page again, which says what became of it."""
+    """Take the customer's reply, and show their page again with its result."""
     try:
         order, workflow = await linked_order(request)
     except Problem as problem:
@@ -101,7 +101,7 @@ async def post_reply(request: web.Request) -> web.StreamResponse:
 
 
 def _again(order: Order, reply: Reply) -> str:
-    """What became of a tap that comes a second time: it counted, or was too late the first time already."""
+    """The result of a repeated tap: it has counted, or was too late the first time."""
     counted = order.conversation.counted if order.conversation else {}
     return "again" if reply.counts_as in counted or order.status in reply.statuses else "too_late"
 

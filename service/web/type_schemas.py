@@ -1,4 +1,4 @@
-"""JSON Schemas of the types that handlers and events are made of, as readers of OpenAPI documents take them."""
+"""JSON Schemas of handlers' and events' types, in the form that OpenAPI tools accept."""
 
 from collections.abc import Iterable
 from typing import Any, Final

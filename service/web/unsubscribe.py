@@ -1,4 +1,4 @@
-"""`/u/{token}`: one click ends mails of the kind that may be ended (RFC 8058). A link shows, a POST acts."""
+"""`/u/{token}`: one-click unsubscribe from mails that are not mandatory (RFC 8058). GET only shows; a POST acts."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from service.workflows import cldr
 
 log = structlog.get_logger(__name__)
 WORDS: Final = Path(__file__).parent / "pages" / "unsubscribe.words.yaml"
-# Why nothing goes to somebody who ended it on a page of ours, where they may begin it again.
+# The reason kept for an address that unsubscribed on a page of ours, where they may subscribe again.
 BY_PAGE: Final = "unsubscribed"
 _HEADERS: Final = {
     "X-Robots-Tag": "noindex, nofollow",
@@ -45,7 +45,7 @@ def words() -> dict[str, dict[str, str]]:
 
 
 async def get_page(request: web.Request) -> web.StreamResponse:
-    """Asks whether; changes nothing, as mail scanners open every link."""
+    """Ask for confirmation; a GET changes nothing, as mail scanners open every link."""
     try:
         stored = await _message(request)
     except Problem as problem:
@@ -54,7 +54,7 @@ async def get_page(request: web.Request) -> web.StreamResponse:
 
 
 async def unsubscribe(request: web.Request) -> web.StreamResponse:
-    """No more mail to this reader. What the form says does not matter: the signed address is the proof."""
+    """Stop mail to this reader. The body is ignored: the signed address is the proof."""
     stored = await _message(request)
     context = request.app[CONTEXT]
     n, now = stored.message, context.orders.time.now()
@@ -69,7 +69,7 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
 
 
 async def _message(request: web.Request) -> StoredMessage:
-    """The mail that the link came with; every kind of wrong link looks the same from outside. Raises Problem."""
+    """The mail that the link came with; every wrong link gets the same Problem."""
     context = request.app[CONTEXT]
     keyring = context.orders.keyring
     message = read_mail_token(keyring, "unsubscribe", request.match_info["token"])

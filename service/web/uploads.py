@@ -1,4 +1,4 @@
-"""Files that are posted: kept in a file without a name while they are looked at, counted once by what is in them."""
+"""Uploaded files: held in an unnamed temporary file while they are processed, idempotent by their content."""
 
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,14 +15,14 @@ from service.web.once import key_of, once
 from service.web.params import form_of
 from service.web.problems import Problem
 
-# Longer than any file takes that is within what is taken.
+# Longer than reading any file within the size limit takes.
 LEASE: Final = timedelta(minutes=15)
 _CHUNK: Final = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Upload(Struct, frozen=True):
-    """A file as it came. `digest`: SHA-256; `name`, `type` and `charset` are what its sender says."""
+    """An uploaded file. `digest`: SHA-256; `name`, `type` and `charset` are as its sender declared them."""
 
     file: BinaryIO
     size: int
@@ -34,7 +34,7 @@ class Upload(Struct, frozen=True):
 
 @asynccontextmanager
 async def body_file(request: web.Request) -> AsyncIterator[Upload]:
-    """The request's body; raises HTTPRequestEntityTooLarge for more than its route takes."""
+    """The request's body as a file; raises HTTPRequestEntityTooLarge above the route's limit."""
     most, size, digest = request._client_max_size, 0, sha256()
     with tempfile.TemporaryFile() as file:
         async for chunk in request.content.iter_chunked(_CHUNK):
@@ -49,7 +49,7 @@ async def body_file(request: web.Request) -> AsyncIterator[Upload]:
 
 
 async def form_file(request: web.Request, field: str) -> Upload:
-    """The file of a page's form; raises Problem where none was chosen."""
+    """The file of a form; raises Problem where none was chosen."""
     await form_of(request, files=True)
     found = (await request.post()).get(field)
     if not isinstance(found, FileField) or not found.filename:
@@ -63,7 +63,7 @@ async def form_file(request: web.Request, field: str) -> Upload:
 
 
 async def once_by_file(request: web.Request, upload: Upload, handler: Handler) -> web.StreamResponse:
-    """`handler`, once for the `Idempotency-Key` that came with this file; raises Problem."""
+    """Run `handler` once for the `Idempotency-Key` that came with this file; raises Problem."""
     key = key_of(request)
     if key is None:
         return await handler(request)

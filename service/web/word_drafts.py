@@ -1,4 +1,4 @@
-"""`/v1/word-drafts`: drafts of notices' words, approved by somebody else, made live, dropped, taken back."""
+"""`/v1/word-drafts`: drafts of notices' texts, approved by a second person, published, dropped, rolled back."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ PATCH: Final = "text/x-diff"
 
 @asynccontextmanager
 async def told() -> AsyncIterator[None]:
-    """What the editor refuses, as answers."""
+    """The editor's refusals as problems."""
     try:
         yield
     except NoSuchDraft:
@@ -43,7 +43,7 @@ async def told() -> AsyncIterator[None]:
 
 
 def shown_draft(draft: Draft) -> WordDraft:
-    """A draft as it is answered; names without the kind of a key's."""
+    """A draft as the API shows it; names without the kind that the audit log adds."""
     said = draft.said
     return WordDraft(
         draft.id,
@@ -65,12 +65,12 @@ def shown_draft(draft: Draft) -> WordDraft:
 
 
 def called(name: str) -> str:
-    """Somebody's name, without the kind that it has in the audit log."""
+    """A name without the kind that the audit log adds."""
     return name.removeprefix("key:").removeprefix("demo:")
 
 
 async def list_drafts(request: web.Request) -> web.StreamResponse:
-    """Drafts and what became of them: also the history of what was published."""
+    """Drafts and their results, which is also the history of what was published."""
     query = query_of(request, DraftsQuery)
     states = (query.state,) if query.state else ()
     before = uuid_of(query.cursor, "page") if query.cursor else None
@@ -103,7 +103,7 @@ async def draft_asked(request: web.Request, draft_id: UUID | None = None) -> Dra
 
 
 async def backtest_draft(request: web.Request) -> web.StreamResponse:
-    """What a draft would have said to recorded orders, in the place of what was said."""
+    """Back-test a draft: what it would have said on recorded orders."""
     draft, context = await draft_asked(request), request.app[CONTEXT]
     pack = with_texts(context.orders.packs.get(draft.workflow), draft.texts)
     done, _ = await backtested(context, pack, query_of(request, BackTestQuery).since or USUAL)
@@ -111,13 +111,13 @@ async def backtest_draft(request: web.Request) -> web.StreamResponse:
 
 
 async def approve_draft(request: web.Request) -> web.StreamResponse:
-    """Say that a draft may go live, as somebody who did not write in it; with `publish` it does at once."""
+    """Approve a draft, as somebody who did not write in it; with `publish` it goes live at once."""
     asked = await body_of(request, DraftApproval)
     return answer(shown_draft(await approve(request, asked.version, publish=asked.publish)))
 
 
 async def approve(request: web.Request, version: int, *, publish: bool) -> Draft:
-    """Approve the draft that the path names, and make it live if so asked; raises Problem."""
+    """Approve the draft that the path names, and publish it if asked to; raises Problem."""
     editor, by = request.app[CONTEXT].editor, name_of(request[CALLER])
     key = (await draft_asked(request)).id
     async with told():
@@ -128,7 +128,7 @@ async def approve(request: web.Request, version: int, *, publish: bool) -> Draft
 
 
 async def publish_draft(request: web.Request) -> web.StreamResponse:
-    """Make an approved draft live, in all processes."""
+    """Publish an approved draft, in all processes."""
     return answer(shown_draft(await publish(request, (await body_of(request, DraftAct)).version)))
 
 
@@ -140,7 +140,7 @@ async def publish(request: web.Request, version: int) -> Draft:
 
 
 async def drop_draft(request: web.Request) -> web.StreamResponse:
-    """Go on without a draft; it stays in the history."""
+    """Drop a draft; it stays in the history."""
     return answer(shown_draft(await drop(request, (await body_of(request, DraftAct)).version)))
 
 
@@ -152,7 +152,7 @@ async def drop(request: web.Request, version: int) -> Draft:
 
 
 async def roll_back_draft(request: web.Request) -> web.StreamResponse:
-    """Make live again what a published draft replaced."""
+    """Restore the texts that a published draft replaced."""
     return answer(shown_draft(await roll_back(request, (await body_of(request, RollBack)).why)))
 
 
@@ -164,7 +164,7 @@ async def roll_back(request: web.Request, why: str) -> Draft:
 
 
 def audit_line_of(request: web.Request, act: str) -> Line:
-    """The audit line of an act, once it is known to which draft it is done."""
+    """The audit line of an act on a draft."""
 
     def line(draft: Draft) -> AuditLine:
         return audit_line(
@@ -181,7 +181,7 @@ def audit_line_of(request: web.Request, act: str) -> Line:
 
 
 def in_repository(request: web.Request, pack: Pack) -> str:
-    """The pack's folder as a patch names it: below the folder of packs, as that is set."""
+    """The pack's folder as a patch names it: below the configured folder of packs."""
     root, folder = request.app[CONTEXT].settings.workflows, pack.templates.folder
     if root.is_absolute() or ".." in root.parts:
         root = type(root)(root.name)

@@ -1,4 +1,4 @@
-"""`/v1/words`: the words of notices, read by agents and written by supervisors into drafts."""
+"""`/v1/words`: the texts of notices, read by agents and edited by supervisors in drafts."""
 
 from collections.abc import Mapping
 
@@ -98,7 +98,7 @@ def _line(titles: Titles, pack: Pack, notice: str, draft: Draft | None) -> Notic
 
 
 async def get_words(request: web.Request) -> web.StreamResponse:
-    """One notice: its texts in all languages and channels, as they look, and its open draft."""
+    """One notice: its texts in all languages and channels, rendered, and its open draft."""
     query = query_of(request, NoticeWordsQuery)
     return answer(await notice_words(request, query.order_id))
 
@@ -106,7 +106,7 @@ async def get_words(request: web.Request) -> web.StreamResponse:
 async def notice_words(
     request: web.Request, order_id: str = "", instead: Mapping[str, str | None] | None = None
 ) -> NoticeWords:
-    """The notice that the path names. `instead`: texts that somebody writes, for the draft's; raises Problem."""
+    """The notice that the path names. `instead`: texts that replace the draft's. Raises Problem."""
     context = request.app[CONTEXT]
     workflow, notice = request.match_info["workflow"], request.match_info["notice"]
     async with told():
@@ -133,7 +133,7 @@ async def notice_words(
 
 
 async def reading_of(request: web.Request, workflow: str, order_id: str) -> Reading:
-    """For whom texts are shown: a sample, or the order of this id; raises Problem."""
+    """The data that texts are rendered with: a sample, or the order of this id; raises Problem."""
     context = request.app[CONTEXT]
     prices = current(context.settings.prices, registry.channels())
     if not order_id:
@@ -168,12 +168,12 @@ def _text(
 
 
 def flat(problems: Mapping[str, list[TextProblem]]) -> list[WordProblem]:
-    """In one row."""
+    """Flattened."""
     return [WordProblem(file, p.line, p.problem) for file, found in problems.items() for p in found]
 
 
 async def save_words(request: web.Request) -> web.StreamResponse:
-    """Keep texts in the notice's draft, beginning one if there is none, and show what is wrong with them."""
+    """Save texts in the notice's draft, creating one if there is none, and show what is wrong with them."""
     asked = await body_of(request, WordsOrder)
     texts = {file: cleaned(w.text) for file, w in asked.texts.items()}
     if asked.dry_run:
@@ -185,7 +185,7 @@ async def save_words(request: web.Request) -> web.StreamResponse:
 
 
 async def write(request: web.Request, written: Mapping[str, Written], why: str) -> Draft:
-    """Keep these in the draft of the notice that the path names; raises Problem, Rejection."""
+    """Save texts in the draft of the notice that the path names; raises Problem, Rejection."""
     workflow, notice = request.match_info["workflow"], request.match_info["notice"]
     editor = request.app[CONTEXT].editor
     async with told():
@@ -198,11 +198,11 @@ async def write(request: web.Request, written: Mapping[str, Written], why: str) 
 
 
 def cleaned(text: str | None) -> str | None:
-    """With line ends as templates have them: forms send two characters for each (HTML, form submission)."""
+    """The texts with the line ends of templates: forms send CRLF (HTML, "Form submission")."""
     return None if text is None else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def published_over(request: web.Request, pack: Pack) -> list[FileChange]:
-    """What is live and stands otherwise in the pack's folder."""
+    """The live texts that differ from the pack's folder."""
     where, folder = in_repository(request, pack), pack.templates.folder
     return [FileChange(f"{where}/{file}", file_text(folder, file), text) for file, text in pack.over.items()]

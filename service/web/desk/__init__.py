@@ -1,1 +1,1 @@
-"""The pages that people keep open all day: they read views and act through the same causes as the API."""
+"""The desk: pages for agents and supervisors. They read the same views and raise the same causes as the API."""

@@ -1,4 +1,4 @@
-"""The forms by which people work on an order at the desk: those of the acts that they may do now, and no others."""
+"""The forms by which people act on an order at the desk: one for each act that they may do now."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ _BUTTONS: Final = {"assign": "Assign", "set_dates": "Set dates", "quote": "Quote
 
 
 class ActForm(Struct, frozen=True):
-    """One form. `key`: its name on the page; `problem`: what was wrong with it as a whole."""
+    """One form. `key`: its name on the page; `problem`: a problem of the form as a whole."""
 
     key: str
     act: str
@@ -39,7 +39,7 @@ class ActForm(Struct, frozen=True):
 
 
 class Changed(Struct, frozen=True):
-    """Something that happened while somebody filled in a form."""
+    """Something that happened to the order while somebody filled in a form."""
 
     at: datetime
     text: str
@@ -47,7 +47,7 @@ class Changed(Struct, frozen=True):
 
 
 class Work(Struct, frozen=True):
-    """What may be done to an order now.
+    """The acts that may be done to an order now.
 
     `codes`: titles of what follows with a one-time code, which nobody types here. `sides`: whom a comment may be for.
     `problem`, `changed`, `kept`: why the last act was not done, what happened meanwhile, and the words that were typed.
@@ -107,12 +107,12 @@ def refused(shown: Work, form: Form, problem: str, changed: Sequence[Changed]) -
     inputs = retyped(found.inputs, form, problem)
     there = structs.replace(found, inputs=inputs, is_open=True, problem="" if names_one(inputs) else problem)
     forms = [there if f is found else f for f in shown.forms]
-    # What happened meanwhile is told first; a field's own problem stands beside it.
+    # Changes of the order are shown first; a field's own problem is shown beside it.
     return structs.replace(shown, forms=forms, changed=changed)
 
 
 def happened(titles: Titles, workflow: str, lines: Iterable[Mapping[str, Any]]) -> list[Changed]:
-    """What matters of the lines that the order's timeline has grown by."""
+    """The relevant ones of the lines that were added to the order's timeline."""
     return [_changed(titles, workflow, line) for line in lines if line["kind"] in MATTERS]
 
 

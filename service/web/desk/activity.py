@@ -1,6 +1,6 @@
-"""Who did what, for supervisors: acts on orders, escalations, messages and words.
+"""Who did what, for supervisors: acts on orders, escalations, messages and texts.
 
-Not who looked at what, where somebody was when they did it, or what admins do: that is the audit log, for admins.
+Reads, network addresses and what admins do are in the audit log, which is for admins.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ from service.web.params import whole_number
 from service.web.queries import in_order, query_of
 from service.web.word_drafts import called
 
-# Each by what it is called in the log, and as people say it.
+# The acts by their names in the log, with their names on the page.
 KINDS: Final = {
     "escalation": "Escalations, one",
     "escalations.handled": "Escalations, many at once",
@@ -44,12 +44,12 @@ KINDS: Final = {
     "words.rolled_back": "Words taken back",
     "subscription": "Reports by mail",
 }
-# Of what else a line says, what tells of the act and of nobody.
+# The details of a line that describe the act and name nobody.
 _TOLD: Final = ("notice", "channel", "act", "reason", "to", "texts", "matched", "planned", "count", "report", "every")
 
 
 class Done(Struct, frozen=True):
-    """One act. `what`: in words; `more`: what else there is to it."""
+    """One act. `what`: in words; `more`: further details."""
 
     line: Line
     who: str

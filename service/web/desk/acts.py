@@ -1,4 +1,4 @@
-"""Work on an order at the desk: what its page's forms do, and the page again where something kept them from it."""
+"""Acting on an order at the desk: what its page's forms do, and the page again where an act was refused."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,12 +29,12 @@ from service.web.schemas.acts import ActOrder
 
 TAKING: Final = ("take", "take_over", "back")
 MOST_LINES: Final = 1_000_000
-# Refusals that concern what was asked; a service that is away is told as ever.
+# Refusals of the act itself; an unavailable service is reported as everywhere else.
 ABOUT_IT: Final = frozenset({400, 403, 409, 422})
 
 
 async def work_on(request: web.Request) -> web.StreamResponse:
-    """Do it, and show the order again."""
+    """Perform the act, and show the order again."""
     return await once_by_form(request, _work_on)
 
 
@@ -51,7 +51,7 @@ async def _work_on(request: web.Request) -> web.StreamResponse:
 
 
 def _asked(request: web.Request, form: Form, inputs: Sequence[Input], values: PageValues) -> ActOrder:
-    """What the form asks to be done; raises Rejection for a field that cannot be read."""
+    """The act that the form describes; raises Rejection for a field that cannot be read."""
     name, _, status = form.get("form", "").partition(".")
     version = whole_number(form.get("version", ""), 0, MOST_LINES)
     workflow = values["workflow"]
@@ -79,7 +79,7 @@ async def _take(request: web.Request) -> web.StreamResponse:
 
 
 def myself(request: web.Request, form: Form) -> AssigneeGiven:
-    """Whoever is signed in, as somebody who handles an order."""
+    """The caller, as an assignee."""
     role = form.get("assignee.role", "")
     if not role:
         raise Rejection("assignee.role: choose what you are")
@@ -87,7 +87,7 @@ def myself(request: web.Request, form: Form) -> AssigneeGiven:
 
 
 async def shown_again(request: web.Request, form: Form, problem: Problem | Rejection) -> web.StreamResponse:
-    """The order's page with what was typed, why it was not done, and what happened meanwhile; raises the rest."""
+    """The order's page with what was typed, why it was refused, and what has changed; raises any other problem."""
     status, why, members = said_of(problem)
     if status not in ABOUT_IT:
         raise problem
@@ -101,7 +101,7 @@ async def shown_again(request: web.Request, form: Form, problem: Problem | Rejec
 
 
 def said_of(problem: Problem | Rejection) -> tuple[int, str, JsonObject]:
-    """Status, words and members of a refusal."""
+    """Status, text and members of a refusal."""
     if isinstance(problem, Problem):
         return problem.status, problem.detail, dict(problem.members)
     return 422, problem.reason, {}

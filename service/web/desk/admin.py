@@ -1,4 +1,4 @@
-"""The admin's page: keys, people and their erasure, dead letters, what is held, versions of packs, providers."""
+"""The admin page: keys, people and their erasure, dead letters, holds, versions of packs, providers."""
 
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -32,7 +32,7 @@ LONGEST_NAME: Final = 200
 
 
 async def admin(request: web.Request) -> web.StreamResponse:
-    """All of it."""
+    """Show the page."""
     return await _page(request, {})
 
 
@@ -59,7 +59,7 @@ async def _page(request: web.Request, more: PageValues, status: int = 200) -> we
 
 
 async def make_key(request: web.Request) -> web.StreamResponse:
-    """A new key, shown this once."""
+    """Create a key, and show it this once."""
     form, orders = await form_of(request), request.app[CONTEXT].orders
     name, asked = form.get("name", "").strip()[:LONGEST_NAME], form.get("role", "")
     if not name:
@@ -75,13 +75,13 @@ async def make_key(request: web.Request) -> web.StreamResponse:
 
 
 def _audiences(request: web.Request) -> frozenset[str]:
-    """Whose people may have keys: each sees the orders of somebody in that audience."""
+    """The audiences whose people may have keys: such a key sees the orders of one party."""
     found = {a for p in request.app[CONTEXT].orders.packs for a in audiences_of(p.workflow)}
     return frozenset(found - set(api_keys.ROLES))
 
 
 async def revoke_key(request: web.Request) -> web.StreamResponse:
-    """End the keys of a name, and what stands on them."""
+    """Revoke the keys of a name, with their sessions and streams."""
     name, orders = (await form_of(request)).get("name", ""), request.app[CONTEXT].orders
     now = orders.time.now()
     async with orders.ledger.transaction() as tx:
@@ -101,13 +101,13 @@ async def find_person(request: web.Request) -> web.StreamResponse:
 
 
 async def person(request: web.Request) -> web.StreamResponse:
-    """What is known of them, how much of it, and the way to forget it."""
+    """Show what is known of a person, with the form that erases it."""
     data = await data_of_person(request)
     return await render(request, "person.html.j2", _of_person(request) | {"data": data}, here="/desk/admin")
 
 
 async def forget(request: web.Request) -> web.StreamResponse:
-    """Erase them everywhere, once that was confirmed by typing the word."""
+    """Erase the person everywhere, once that was confirmed by typing the word."""
     if (await form_of(request)).get("sure", "").strip().lower() != "erase":
         raise Problem(422, "Not confirmed", "write the word erase to confirm; it cannot be taken back")
     return await once_by_form(request, _forget)
@@ -129,7 +129,7 @@ def _of_person(request: web.Request) -> PageValues:
 
 
 async def act_on_all_letters(request: web.Request) -> web.StreamResponse:
-    """Replay or drop all dead letters, or the oldest where there are many: a page answers within seconds."""
+    """Replay or drop all dead letters, or the oldest ones where there are many, so that the page answers in seconds."""
     letters, act = dead_letters_of(request), request.match_info["act"]
     try:
         count = await (letters.replay_all if act == "replay" else letters.drop_all)(WINDOW)

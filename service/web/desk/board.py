@@ -1,4 +1,4 @@
-"""The board: what is open beside what is about to break, both the most urgent first."""
+"""The board: open escalations beside clocks that are about to breach, both most urgent first."""
 
 from datetime import timedelta
 from hashlib import blake2b
@@ -37,21 +37,21 @@ from service.web.queries import query_of
 NEAR: Final = timedelta(hours=1)
 NEAR_SHOWN: Final = 40
 MOST_INSIDE: Final = 500
-# How many lines are asked for one by one; when more changed, the page asks for all.
+# How many lines the page requests by id; when more have changed, it requests all.
 MOST_IDS: Final = 50
-# Which team this browser looked at last.
+# The cookie with the team that this browser showed last.
 TEAM_COOKIE: Final = "stagebell_team"
 TEAM_KEPT_S: Final = 365 * 86_400
 _FILTERS: Final = ("state", "team", "workflow", "severity", "owner", "older_than", "incident", "limit")
 
 
 async def go_to_desk(request: web.Request) -> web.StreamResponse:
-    """From the bare address to the front door."""
+    """Redirect `/desk` to its start page."""
     raise web.HTTPFound("/desk")
 
 
 async def board(request: web.Request) -> web.StreamResponse:
-    """The whole page; it opens with the team that was looked at last."""
+    """The whole page; it opens with the team that was shown last."""
     page = await render(request, "board.html.j2", await values_of(request), here="/desk")
     if "team" in request.query:
         secure = request.app[CONTEXT].settings.public_url.startswith("https://")
@@ -63,7 +63,7 @@ async def board(request: web.Request) -> web.StreamResponse:
 
 
 async def board_rows(request: web.Request) -> web.StreamResponse:
-    """The lines alone; with `ids`, only those that changed: of these, what is not among them has left the list."""
+    """The lines alone; with `ids`, only these: one that is missing in the answer has left the list."""
     ids = query_of(request, BoardQuery).ids
     if not ids:
         return await render(request, "board_rows.html.j2", await values_of(request))
@@ -75,7 +75,7 @@ async def board_rows(request: web.Request) -> web.StreamResponse:
 
 
 async def soon(request: web.Request) -> web.StreamResponse:
-    """What is about to break, as the page asks for it now and then; nothing where it is as it was."""
+    """The clocks that are about to breach, for the page's refresh; 204 where nothing has changed."""
     values = await _soon(request, await _wanted(request))
     if request.headers.get("X-Seen") == values["seen"]:
         return web.Response(status=204)
@@ -99,7 +99,7 @@ def _ids(text: str) -> tuple[UUID, ...]:
 
 
 async def _wanted(request: web.Request) -> Wanted:
-    """As the query asks; where it says no team, the remembered one. An incident has its own."""
+    """The query's filters; the remembered team where it names none, except for an incident."""
     wanted = await wanted_of(request)
     teams = teams_of(request)
     remembered = request.cookies.get(TEAM_COOKIE, "")
@@ -109,7 +109,7 @@ async def _wanted(request: web.Request) -> Wanted:
 
 
 async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, str]:
-    """Lines in one order, how many there are in all, and the next page's cursor.
+    """A page of lines, the total, and the cursor of the next page.
 
     Incidents are few and stand on the page where they belong by urgency.
     """
@@ -140,7 +140,7 @@ async def _soon(request: web.Request, wanted: Wanted) -> PageValues:
 
 
 async def _place(request: web.Request) -> str:
-    """Where the live stream stands; of who is limited it would tell how much others do, so that they are told none."""
+    """The stream's current place; none for scoped callers, to whom it would reveal how much others do."""
     if not scope_of(request).is_everything:
         return ""
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
@@ -150,7 +150,7 @@ async def _place(request: web.Request) -> str:
 async def values_of(request: web.Request) -> PageValues:
     """What the page shows."""
     wanted = await _wanted(request)
-    # Before the rows are read: the page goes on from here, so that nothing is missed between the two.
+    # Read before the rows: the page listens from here on, so that nothing is missed in between.
     place = await _place(request)
     rows, total, cursor = await _page(request, wanted)
     kept = {k: v for k, v in request.query.items() if k in _FILTERS and (v or k == "team")} | {"team": wanted.team}

@@ -1,4 +1,4 @@
-"""What supervisors do on the board by forms, with or without a script: one act on many, and handing all over."""
+"""Forms of the board, which work without scripts, too: one act on many escalations, and the handover."""
 
 from datetime import datetime, timedelta
 from typing import Final, cast, get_args
@@ -23,7 +23,7 @@ from service.web.page_values import PageValues
 from service.web.params import Form, form_of
 from service.web.problems import Problem
 
-# Giving it to nobody.
+# The act that removes the owner.
 PUT_BACK: Final = "back"
 MORNING: Final = 9
 LONGEST_MINUTES: Final = 5
@@ -32,14 +32,14 @@ MINE: Final = 1000
 
 
 class Refused(Struct, frozen=True):
-    """One that was not done, and why."""
+    """An act that was refused, and why."""
 
     id: str
     why: str
 
 
 async def act_on_many(request: web.Request) -> web.StreamResponse:
-    """One act on all that were chosen, and back to the board; what was refused is said there."""
+    """Perform one act on all chosen escalations, and return to the board, which shows what was refused."""
     form = await form_of(request)
     single, _, one = form.get("one", "").partition(":")
     asked, ids = (single, [one]) if single else (form.get("act", ""), form.getall("ids", []))
@@ -66,7 +66,7 @@ async def _each(request: web.Request, ids: list[str], act: EscalationAct, said: 
 
 
 def _said(request: web.Request, act: str, form: Form) -> Said:
-    """What the form says besides; raises Rejection, Problem."""
+    """The rest of the form: comment, snooze, new owner; raises Rejection, Problem."""
     comment, me = form.get("comment", "")[:2000], request[CALLER].name
     if act == "snooze":
         return Said(comment, _until(request, form))
@@ -93,12 +93,12 @@ def _until(request: web.Request, form: Form) -> datetime:
 
 
 async def show_handover(request: web.Request) -> web.StreamResponse:
-    """The sheet: everything that whoever looks has, to be given to somebody with a note."""
+    """The handover sheet: everything that the caller owns, to be assigned to somebody with a note."""
     return await _sheet(request, {})
 
 
 async def hand_over(request: web.Request) -> web.StreamResponse:
-    """Give all of it, or what is chosen of it, to one person."""
+    """Assign all of it, or the chosen part, to one person."""
     form = await form_of(request)
     to, ids = form.get("to", "").strip(), form.getall("ids", [])
     if not to:
@@ -126,7 +126,7 @@ async def _mine(request: web.Request) -> list[Row]:
 
 
 async def _people(request: web.Request) -> list[str]:
-    """Who can be given something: the names of keys that may see the board; who is limited is not told of others."""
+    """Possible owners: the names of keys that may see the board; scoped callers are shown none."""
     if not scope_of(request).is_everything:
         return []
     async with request.app[CONTEXT].orders.ledger.reading() as tx:

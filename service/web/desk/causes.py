@@ -1,4 +1,4 @@
-"""Why a message reached nobody, in words, and what to do about it.
+"""Why a message was not delivered, in words, and what to do about it.
 
 Codes of Twilio by their class (`service.channels.twilio.codes`), the usual ones more exactly (Twilio, Error and Warning
 Dictionary); what mail servers say by its reply and status code (RFC 5321, §4.2.3; RFC 3463, §3).
@@ -15,7 +15,7 @@ _LONGEST: Final = 6
 
 
 class Cause(Struct, frozen=True):
-    """What happened, and what helps; both are sentences without a full stop."""
+    """What happened, and the remedy; both are sentences without a full stop."""
 
     words: str
     help: str = ""
@@ -65,7 +65,7 @@ TROUBLED: Final = frozenset({"failed", "undelivered", "expired", "retrying", "he
 
 
 def cause_of(channel: str, state: str, code: str, error: str) -> Cause | None:
-    """What stands beside a message in trouble; None for any other."""
+    """The explanation of a message that failed; None for any other."""
     if state not in TROUBLED:
         return None
     found = _EXACTLY.get(code) or _by_class(channel, code)

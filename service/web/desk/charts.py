@@ -1,4 +1,4 @@
-"""Charts as plain SVG: coloured by the page's style sheet, readable without scripts."""
+"""Charts as plain SVG, coloured by the page's style sheet; they need no scripts."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Conversations on the desk: the tray of who waits, an order's talk as it goes on, and agents' answers."""
+"""Conversations on the desk: the tray of unanswered ones, an order's conversation live, and agents' answers."""
 
 from aiohttp import web
 
@@ -23,12 +23,12 @@ from service.web.schemas.conversations import CustomerAnswer
 
 
 async def conversations(request: web.Request) -> web.StreamResponse:
-    """Who waits for an answer, longest first, and what is known of no order."""
+    """Conversations that wait for an answer, longest first, and messages that belong to no known order."""
     return await render(request, "conversations.html.j2", await _tray(request), here="/desk/conversations")
 
 
 async def tray_rows(request: web.Request) -> web.StreamResponse:
-    """The rows alone, as soon as they are others than the page shows; nothing where they stay as they are."""
+    """The rows alone, as soon as they differ from what the page shows; 204 where nothing changes in time."""
     found = await news(request, lambda: tray(request))
     if found is None:
         return web.Response(status=204)
@@ -42,7 +42,7 @@ async def _tray(request: web.Request) -> PageValues:
 
 
 async def talk(request: web.Request) -> web.StreamResponse:
-    """An order's conversation alone, as soon as it is another than its page shows; nothing where it stays as it is."""
+    """An order's conversation alone, as soon as it differs from what its page shows; 204 where nothing changes."""
     ref = order_ref(request)
     found = await news(request, lambda: shown(request, ref))
     if found is None:
@@ -52,7 +52,7 @@ async def talk(request: web.Request) -> web.StreamResponse:
 
 
 async def do_what_is_asked(request: web.Request) -> web.StreamResponse:
-    """Do what the customer waits for, and show the order again."""
+    """Perform the act that the customer asks for, and show the order again."""
     return await once_by_form(request, _do)
 
 
@@ -81,13 +81,13 @@ async def _answer(request: web.Request) -> web.StreamResponse:
 
 
 async def post_answering(request: web.Request) -> web.StreamResponse:
-    """The others see that somebody is about to answer."""
+    """Show other agents that the caller is about to answer."""
     await show_answering(request, order_ref(request))
     return web.Response(status=204)
 
 
 async def post_move(request: web.Request) -> web.StreamResponse:
-    """Give a message to the order that it belongs to, and show that order."""
+    """Move a message to the order that it belongs to, and show that order."""
     form = await form_of(request)
     workflow, _, order_id = form.get("order", "").strip().partition("/")
     ref = OrderRef(workflow, order_id) if order_id else _named(request, workflow)
@@ -99,7 +99,7 @@ async def post_move(request: web.Request) -> web.StreamResponse:
 
 
 def _named(request: web.Request, order_id: str) -> OrderRef:
-    """An order by its id alone, where one workflow is installed; raises Rejection."""
+    """The order of this id, where only one workflow is installed; raises Rejection."""
     workflows = [w.name for w in workflows_of(request)]
     if len(workflows) != 1:
         raise Rejection(f"order: write it as WORKFLOW/ORDER, with one of {', '.join(sorted(workflows))}")

@@ -1,4 +1,4 @@
-"""New orders made at the desk, by a form that the pack's attributes make."""
+"""Creating orders at the desk, by a form built from the pack."""
 
 import base64
 import secrets
@@ -42,13 +42,13 @@ _PARTS: Final[tuple[tuple[str, str, Kind], ...]] = (
 
 
 def may_create(request: web.Request) -> list[Workflow]:
-    """The workflows of which the caller may make orders."""
+    """The workflows in which the caller may create orders."""
     roles = roles_of(request[CALLER])
     return [w for w in workflows_of(request) if (found := w.acts.get(CREATE)) and found.roles & roles]
 
 
 async def choose(request: web.Request) -> web.StreamResponse:
-    """Of which workflow it is to be; where there is one, its form."""
+    """Choose the workflow of the new order; where there is only one, show its form."""
     found = may_create(request)
     if len(found) == 1:
         raise web.HTTPSeeOther(f"/desk/new/{found[0].name}")
@@ -64,7 +64,7 @@ async def show_form(request: web.Request) -> web.StreamResponse:
 
 
 async def create(request: web.Request) -> web.StreamResponse:
-    """Make it, and show it."""
+    """Create the order, and show it."""
     return await once_by_form(request, _create)
 
 
@@ -117,7 +117,7 @@ def _inputs(workflow: Workflow, doing: Act) -> list[Input]:
     starts = [s for s in workflow.statuses if s in (doing.to or workflow.starts)]
     starts = [s for s in starts if not code_of(workflow, workflow.statuses[s])]
     shown = tuple((s, s.replace("_", " ").capitalize()) for s in starts)
-    # With one alone there is nothing to choose.
+    # With only one there is nothing to choose.
     status = Input("status", "status", "Status", "choice", True, shown if len(starts) > 1 else (), "".join(starts[:1]))
     asking = Asking(workflow, workflow.default_locale, WORDS)
     people = [i for audience in doing.people for i in _person(workflow, audience)]
@@ -133,7 +133,7 @@ def _person(workflow: Workflow, audience: str) -> Iterator[Input]:
 
 
 def _people(doing: Act, form: Form) -> dict[str, PersonGiven | list[PersonGiven] | None]:
-    """Those of whom anything was filled in."""
+    """The people of whom anything was filled in."""
     parts: Sequence[str] = ("name", "phone", "email", "locale")
     found: dict[str, PersonGiven | list[PersonGiven] | None] = {}
     for audience in doing.people:

@@ -1,4 +1,4 @@
-"""Refusals and faults as pages, for people who follow links and send forms of the desk."""
+"""Refusals and errors as pages, for people who use the desk in a browser."""
 
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What `problems` says in JSON, said on a page where a browser shows it by itself."""
+    """Render as a page what `problems` answers as JSON, where a browser would show that by itself."""
     response = await handler(request)
     body = response.body if isinstance(response, web.Response) else None
     if response.content_type != MEDIA_TYPE or not isinstance(body, bytes) or not _is_page(request):
@@ -25,7 +25,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         page = await render(request, "problem.html.j2", {"p": problem, "back": _back(request)}, status=response.status)
     except Exception as error:
-        # Whatever keeps a page from being made, its reader still learns what was wrong.
+        # Where even the error page fails, answer in plain text.
         log.warning("page.not_shown", error=type(error).__name__)
         return response
     for name in ("Retry-After", "Allow", "WWW-Authenticate"):
@@ -40,7 +40,7 @@ def _is_page(request: web.Request) -> bool:
 
 
 def _back(request: web.Request) -> str:
-    """The page of the desk that they came from; else the one they asked for, else the front door."""
+    """The desk page that the caller came from; else the one they asked for, else the start page."""
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The page that looks ahead: a version of a pack, or a draft of words, tried on recorded orders, texts side by side."""
+"""The back-test page: a version of a pack, or a draft of texts, tried on recorded orders, texts side by side."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ from service.workflows.packs import Pack, PackError, with_texts
 
 
 async def foresight(request: web.Request) -> web.StreamResponse:
-    """Choose a version; with one, or with a draft, what it would have done to the newest orders."""
+    """Choose a version; with one, or with a draft, show what it would have done to the newest orders."""
     context, query = request.app[CONTEXT], query_of(request, ForesightQuery)
     async with context.orders.ledger.reading() as tx:
         versions = await pack_store.versions(tx)

@@ -1,4 +1,4 @@
-"""A list of an order at the desk: its rows, a page at a time, to add, change and remove, and files of them."""
+"""A list of an order at the desk: paging, adding, changing and removing rows, and importing files."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ from service.web.schemas.lists import RowsChecked
 from service.web.uploads import Upload, form_file
 
 SHOWN: Final = 50
-# More rows are added beside the page, which says how far they are.
+# More rows are added in the background, while the page shows the progress.
 AT_ONCE: Final = 5000
 _INPUTS: Final = {"number": "number", "date": "date", "email": "email", "phone": "tel"}
 
@@ -97,7 +97,7 @@ def _first(found: RowsChecked | None) -> list[Any]:
 
 
 def _open_headers(of: OfOrder, found: RowsChecked | None) -> list[str]:
-    """The file's columns that somebody may still have to say something about."""
+    """The file's columns, where some may still have to be mapped by hand."""
     return [name for name in found.header if name] if found and found.error_count else []
 
 
@@ -124,7 +124,7 @@ async def _change(request: web.Request) -> web.StreamResponse:
 
 
 async def upload(request: web.Request) -> web.StreamResponse:
-    """Check a file, or add its rows; what is wrong with it is shown by row and column, and then nothing is taken."""
+    """Check a file, or add its rows; errors are shown by row and column, and then nothing is taken."""
     of = await list_of(request)
     row_imports.require_may_change(request, of)
     form = await form_of(request, files=True)
@@ -137,7 +137,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
         read.rows.close()
         found = checked(read)
         mapping = _open_headers(of, found)
-        # What was said of its columns goes along when its rows are added.
+        # The chosen mapping is sent again when the rows are added.
         values = {"found": found, "first": _first(found), "mapping": mapping, "columns": _choices(of), "said": said}
         return await render(request, "list_checked.html.j2", values)
     return await once_by_form(request, partial(_add_file, of=of, file=file, said=said))
@@ -166,7 +166,7 @@ async def _add_file(request: web.Request, of: OfOrder, file: Upload, said: dict[
 
 
 async def progress(request: web.Request) -> web.StreamResponse:
-    """How far rows are that are being added, as the list's page asks again and again."""
+    """The progress of an import, for the list page's refresh."""
     of, batch_id = await list_of(request), uuid_of(request.match_info["id"], "import")
     try:
         state = await state_of(request, of, batch_id)

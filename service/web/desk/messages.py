@@ -1,4 +1,4 @@
-"""Messages of all orders: filtered, exported, told again after a dry run; and what is held back."""
+"""Messages of all orders: filtered, exported, resent after a dry run; and holds."""
 
 from typing import Final, get_args
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ from service.web.params import Form, form_of, uuid_of
 from service.web.problems import Problem
 from service.web.schemas.messages import HoldOrder
 
-# Several states at once, by what people look for.
+# Groups of states that people look for.
 VIEWS: Final = (
     ("All", ""),
     ("Not delivered", "failed,undelivered,expired"),
@@ -65,12 +65,12 @@ async def messages(request: web.Request) -> web.StreamResponse:
 
 def _kept(request: web.Request) -> dict[str, str]:
     kept = {k: v for k, v in request.query.items() if k in _FILTERS and v}
-    # A zone is of days, and filters nothing by itself.
+    # The zone belongs to the days, and filters nothing by itself.
     return kept if kept.keys() & {"from", "to"} else {k: v for k, v in kept.items() if k != "zone"}
 
 
 async def tell_many_again(request: web.Request) -> web.StreamResponse:
-    """First a count of what would be told and what is left out and why, then, once that is confirmed, the telling."""
+    """First count what would be resent, and what is left out and why; resend once that is confirmed."""
     form = await form_of(request)
     if form.get("sure") == "yes":
         return await once_by_form(request, _tell)
@@ -116,7 +116,7 @@ async def _chosen(request: web.Request, form: Form) -> WantedMessages:
 
 
 async def put_hold(request: web.Request) -> web.StreamResponse:
-    """Hold back a channel, a workflow or a notice, and show what is held."""
+    """Hold a channel, a workflow or a notice, and show the holds."""
     form = await form_of(request)
     said = {name: form.get(name, "")[:2000] for name in ("channel", "workflow", "notice", "why")}
     await put(request, HoldOrder(**said))
@@ -124,6 +124,6 @@ async def put_hold(request: web.Request) -> web.StreamResponse:
 
 
 async def end_hold(request: web.Request) -> web.StreamResponse:
-    """Release it, and show what is held."""
+    """Release a hold, and show the holds."""
     await release(request)
     raise web.HTTPSeeOther("/desk/messages#holds")

@@ -25,12 +25,12 @@ from service.web.schemas.acts import ActOrder
 from service.web.uploads import form_file
 
 MOST_LETTERS: Final = 2000
-# What the form says before the name of the side that a comment is for.
+# The prefix of form values that name the side a comment is for.
 TO: Final = "to "
 
 
 async def add_note(request: web.Request) -> web.StreamResponse:
-    """Add it, and show the order again."""
+    """Add the note, and show the order again."""
     return await once_by_form(request, _add)
 
 

@@ -1,4 +1,4 @@
-"""Lists of orders on the desk: searched, filtered, with how late each is; and the caller's order for telephones."""
+"""Lists of orders on the desk: search, filters, how late each order is; and the order of a phone caller."""
 
 from datetime import UTC, datetime, time, timedelta
 from operator import itemgetter
@@ -26,9 +26,9 @@ from service.web.party_view import viewer_of
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import CallQuery, OrdersQuery
 
-# Enough to tell one order from several.
+# Enough to know whether there is one order or several.
 CALLS_LISTED: Final = 50
-# What the people of a party see first.
+# What parties see first.
 TO_DO: Final = ("To do", urlencode({"todo": "true"}))
 _FILTERS: Final = (
     "workflow", "todo", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
@@ -78,7 +78,7 @@ async def orders(request: web.Request) -> web.StreamResponse:
 
 
 def _late_since(o: Listed, broken: datetime | None, now: datetime) -> datetime | None:
-    """Since when a promise about it is broken."""
+    """The time since when a promise about the order is broken."""
     late = [moment for moment in (broken, o.due) if moment is not None and moment <= now]
     return min(late, default=None)
 
@@ -89,7 +89,7 @@ def _stages(titles: Titles, packs: list[Workflow]) -> list[tuple[str, str]]:
 
 
 async def call(request: web.Request) -> web.StreamResponse:
-    """A telephone system opens the caller's order: the only open one, else the only one, else the list of all."""
+    """For telephone systems: open the caller's only open order, else their only order, else the list of all."""
     context = request.app[CONTEXT]
     asked = query_of(request, CallQuery)
     caller = recipient_of(asked.number)
@@ -119,7 +119,7 @@ def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]
 
 
 def _views(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
-    """Weeks begin where the first pack is at home."""
+    """The usual views; weeks begin as in the first pack's region."""
     today = now.astimezone(zone).date()
     monday = datetime.combine(today - timedelta(days=today.weekday()), time(), zone)
 

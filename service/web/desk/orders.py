@@ -58,7 +58,7 @@ def template_for(request: web.Request) -> str:
 
 
 async def order_now(request: web.Request) -> web.StreamResponse:
-    """What changes of it, as its page asks for it again and again; nothing where it is as it was."""
+    """The changing part of the page, for its refresh; 204 where nothing has changed."""
     values = await page_values(request)
     if request.headers.get("X-Seen") == values["seen"]:
         return web.Response(status=204)
@@ -66,7 +66,7 @@ async def order_now(request: web.Request) -> web.StreamResponse:
 
 
 async def tell_again_and_show(request: web.Request) -> web.StreamResponse:
-    """Tell one message again, by another channel for example, and show its order."""
+    """Resend one message, by another channel for example, and show its order."""
     form = await form_of(request)
     await tell_again(request, form.get("channel", ""))
     raise web.HTTPSeeOther(f"{path_of(form.get('workflow', ''), form.get('order_id', ''))}#messages")
@@ -149,7 +149,7 @@ def _actions(titles: Titles, w: Workflow, stored: Order, view: OrderDocument) ->
 
 
 def _digest(view: OrderDocument) -> str:
-    """Tells whether anything changed since a page was shown."""
+    """A digest of the page's content, by which a change is noticed."""
     return blake2b(msgspec.json.encode(view), digest_size=8).hexdigest()
 
 
@@ -212,7 +212,7 @@ def _field(w: Workflow, reason: str, ask: Asked) -> Field:
 
 
 def given(kind: str, text: str) -> Any:
-    """A field's text as the API takes it; what cannot be read stays as it is, and is refused by its name."""
+    """A field's text as the API takes it; one that cannot be read stays as it is, to be refused by name."""
     if kind == "list":
         return [part.strip() for part in text.split(",") if part.strip()] or None
     if kind == "money" and len(parts := text.split()) == 2:

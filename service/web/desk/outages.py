@@ -1,4 +1,4 @@
-"""What every page says at its top while a provider refuses us, or somebody holds something back."""
+"""The banner on top of every page while a provider refuses us, or messages are held."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ class Outage(Struct, frozen=True):
 
 
 async def outages(orders: Orders, *, scope: Scope) -> list[Outage]:
-    """Those that last now, refusals first; how many wait is counted among what this scope sees."""
+    """Current outages, refusals first; the number of waiting messages counts those that the scope may see."""
     async with orders.ledger.reading() as tx:
         refusals = [r for r in await provider_health.refusing(tx) if r.holds_back]
         active = await holds.active(tx, scope=scope)

@@ -1,4 +1,4 @@
-"""What all pages of the desk share: who looks, where they may go, which scripts may run."""
+"""What all desk pages share: the caller, the navigation, the Content-Security-Policy."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,7 +25,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-# Signing in again happens over the page that was open.
+# A renewed sign-in happens in a dialog over the open page.
 FRAMED: Final = frozenset({"sign_in.html.j2", "signed_in.html.j2"})
 # Where to, what it is called, and for whom: as the routes say.
 LINKS: Final[tuple[tuple[str, str, Role, Reach], ...]] = (
