@@ -1,4 +1,4 @@
-"""The front door: `stagebell ...`."""
+"""The command line: `stagebell ...`."""
 
 from service.cli.main import main
 

@@ -13,18 +13,18 @@ from service.ledger.auditing import reading as audit_reading
 from service.ledger.auditing.reading import Line, Wanted
 
 COLUMNS = Line.__struct_fields__
-# So that a spreadsheet reads no cell as a formula (OWASP, CSV injection).
+# Characters with which a spreadsheet would read a cell as a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def verify(expected: str) -> int:
-    """Say whether the chain is whole; the exit code."""
+    """Say whether the chain is complete and unchanged; the exit code."""
     async with open_ledger() as ledger:
         for _ in range(2):
             async with ledger.reading() as tx:
                 found = await audit_reading.verify(tx, expected)
             if not found.problems:
-                break  # else once more: lines may have been forgotten by retention meanwhile
+                break  # otherwise try again: retention may have deleted lines meanwhile
     for problem in found.problems:
         typer.echo(problem, err=True)
     if found.problems:
@@ -36,7 +36,7 @@ async def verify(expected: str) -> int:
 
 
 def moment(name: str, text: str | None) -> datetime | None:
-    """A day or moment, UTC where it says no zone; leaves the program where it is none."""
+    """A day or moment, in UTC where it has no zone; exits with an error for anything else."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The lines that commands leave in the audit log: who ran them on which machine."""
+"""Audit lines of commands: who ran them, on which machine."""
 
 import getpass
 import os
@@ -11,7 +11,7 @@ from service.ledger.database.transaction import Transaction
 
 
 def user() -> str:
-    """Who runs this command, as the system calls them."""
+    """The system's name of the user who runs this command."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
@@ -26,6 +26,6 @@ async def keep(
     subject: str = "",
     **detail: Any,
 ) -> None:
-    """A line about this command, in the running transaction; `subject`: the key or account that it is about."""
+    """Write a line about this command in the running transaction; `subject`: the key or account that it is about."""
     line = AuditLine(user(), "operator", act, workflow, order_id, socket.gethostname(), subject=subject, detail=detail)
     await write_audit(tx, [line], datetime.now(UTC))

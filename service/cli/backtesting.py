@@ -21,12 +21,12 @@ from service.foresight.fail_on import Condition
 from service.workflows.packs import load
 
 MET: Final = 3
-# Of so many orders the differences are printed; `--json` has all.
+# How many orders' differences are printed; `--json` has all.
 SHOWN: Final = 20
 
 
 async def run_back_test(folder: Path, since: timedelta, conditions: Sequence[Condition], *, as_json: bool) -> int:
-    """Play, and print what would have been other; the exit code: 3 when a condition is met."""
+    """Back-test, and print what would have been different; the exit code: 3 when a condition is met."""
     settings = settings_module.load()
     installed = load(settings.workflows)
     tester = BackTester(installed, packs_to_try(folder, installed), prices_of(settings), settings.brand)
@@ -46,7 +46,7 @@ async def run_back_test(folder: Path, since: timedelta, conditions: Sequence[Con
 
 
 def print_back_test(console: Console, done: BackTest) -> None:
-    """In sum, then by order."""
+    """Print the totals, then the orders."""
     left_out = ", ".join(f"{n} {why}" for why, n in done.left_out.items())
     console.print(
         f"{done.orders} orders, {done.events} events" + (f"; left out: {left_out}" if left_out else ""), markup=False

@@ -37,7 +37,7 @@ def check_packs(directory: Path | None) -> int:
 
 
 def _addressed() -> list[str]:
-    """Whom the settings have addresses of; packs can be checked where no settings are right."""
+    """The names for which the settings have addresses; none if the settings are invalid, which does not matter here."""
     try:
         return list(settings_module.load().team_urls)
     except settings_module.SettingsError:

@@ -1,4 +1,4 @@
-"""`stagebell check --providers`: whether the WhatsApp templates that packs name may be sent by."""
+"""`stagebell check --providers`: whether the WhatsApp templates that packs name are approved."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from service.workflows.packs import inspect
 
 
 def check_templates(directory: Path | None) -> int:
-    """Print the state of each template at each account that sends WhatsApp; 1 where one may not be sent by."""
+    """Print the state of each template at each account that sends WhatsApp; the exit code: 1 if one is not usable."""
     settings = settings_module.load()
     packs, _ = inspect(directory or settings.workflows)
     used: dict[str, str] = {}

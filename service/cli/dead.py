@@ -22,7 +22,7 @@ MOST = 100_000
 
 @asynccontextmanager
 async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
-    """The queue, once that it is looked at or changed stands in the audit log."""
+    """The queue, after an audit line says that it is read or changed."""
     settings = settings_module.load()
     if settings.broker_url.startswith("memory"):
         raise SettingsError(
@@ -31,7 +31,7 @@ async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
     broker = RabbitBroker(settings.broker_url, settings.intake_partitions)
     await broker.connect(())
     try:
-        # The ledger keeps the key that what waits in queues is sealed with.
+        # The ledger knows the key with which dead letters are sealed.
         async with open_ledger(settings) as ledger:
             async with ledger.transaction() as tx:
                 await keep(tx, act, **detail)
@@ -41,7 +41,7 @@ async def _letters(act: str, **detail: Any) -> AsyncIterator[DeadLetters]:
 
 
 async def show_list(limit: int) -> None:
-    """A line each."""
+    """Print a line for each."""
     async with _letters("dead_letters.listed") as letters:
         count = await letters.count()
         found = await letters.look(limit)
@@ -54,7 +54,7 @@ async def show_list(limit: int) -> None:
 
 
 async def show_one(number: int) -> int:
-    """The whole letter, opened."""
+    """Print the whole dead letter, unsealed."""
     async with _letters("dead_letter.seen", number=number) as letters:
         letter = _pick(await letters.look(number), number)
     if letter is None:
@@ -79,7 +79,7 @@ def _pick(found: Sequence[DeadLetter], number: int) -> DeadLetter | None:
 
 
 async def replay(numbers: Sequence[int], *, everything: bool) -> int:
-    """Back to the orders exchange."""
+    """Publish dead letters to the orders exchange again; the exit code."""
     if not _is_said(numbers, everything):
         return 1
     async with _letters("dead_letter.replay", numbers=_named(numbers)) as letters:
@@ -88,7 +88,7 @@ async def replay(numbers: Sequence[int], *, everything: bool) -> int:
 
 
 async def drop(numbers: Sequence[int], *, everything: bool) -> int:
-    """Gone for good."""
+    """Delete dead letters; the exit code."""
     if not _is_said(numbers, everything):
         return 1
     async with _letters("dead_letter.drop", numbers=_named(numbers)) as letters:
@@ -97,7 +97,7 @@ async def drop(numbers: Sequence[int], *, everything: bool) -> int:
 
 
 def _is_said(numbers: Sequence[int], everything: bool) -> bool:
-    """Whether the dead letters are selected in exactly one way."""
+    """Whether exactly one way of selecting dead letters is used."""
     if bool(numbers) != everything and all(n >= 1 for n in numbers):
         return True
     typer.echo("name the letters by their numbers in `dead list`, or say --all", err=True)
@@ -109,7 +109,7 @@ def _named(numbers: Sequence[int]) -> list[int] | str:
 
 
 async def _done(done: str, act: Awaitable[int], numbers: Sequence[int]) -> int:
-    """Do it, and say how many there were; the exit code: 1 when not all of the numbers were there."""
+    """Do it, and print how many were affected; the exit code: 1 when some of the numbers did not exist."""
     try:
         count = await act
     except BrokerLost as lost:

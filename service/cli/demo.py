@@ -1,4 +1,4 @@
-"""`stagebell demo`: the whole service in one process, orders to look at, every message visible as it goes."""
+"""`stagebell demo`: the whole service in one process, with simulated orders and every message shown."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ COLOURS = {"sms": "green", "whatsapp": "bright_green", "push": "magenta", "email
 
 
 async def run_demo(count: int, speed: float, workflow: str, *, leave: bool, allow_public: bool = False) -> int:
-    """Play `count` orders; the exit code. Raises SettingsError where strangers could reach it and need not."""
+    """Play `count` orders; the exit code. Raises SettingsError if the demo would be open to other machines."""
     settings = _demo_settings(allow_public=allow_public)
     logs.configure(settings.log_format, level=logging.ERROR)
     structlog.contextvars.clear_contextvars()
@@ -80,7 +80,7 @@ def _forget() -> None:
 
 
 def _demo_settings(*, allow_public: bool) -> Settings:
-    """Settings on which nothing real can happen: own database, no broker; what would be sent is captured."""
+    """Settings without outside effects: a database of its own, no broker, captured channels."""
     none = SecretStr("")
     settings = settings_module.load(
         database_url=f"sqlite+aiosqlite:///{DATABASE}",
@@ -101,7 +101,7 @@ def _demo_settings(*, allow_public: bool) -> Settings:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
+    """Whether the address can be reached from this machine only."""
     if host == "localhost":
         return True
     with contextlib.suppress(ValueError):
@@ -119,7 +119,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 async def _watch(app: App, play: Coroutine[Any, Any, None], console: Console, *, leave: bool) -> None:
-    """Show messages as they go, until all is played and sent, or until stopped."""
+    """Print messages as they are sent, until everything is played and sent, or until stopped."""
     playing = asyncio.create_task(play)
     failing = asyncio.create_task(app.run())
     seen: dict[str, MessageOfOrder] = {}

@@ -50,7 +50,7 @@ async def explain_order(workflow_name: str, order_id: str) -> int:
     if view is None:
         typer.echo(f"no {workflow_name} order {order_id!r} is known", err=True)
         return 1
-    # Into a file or a pipe the tables go in full width.
+    # Tables have their full width in files and pipes.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(
         Text(plain(order_id), style="bold"),
@@ -121,7 +121,7 @@ def _rung_in_words(clock: str) -> str:
 
 
 def rule_in_words(spec: ClockSpec) -> str:
-    """What a clock promises, in a sentence."""
+    """A clock's rule in a sentence."""
     within = length_in_words(spec) + (" of working time" if spec.calendar or spec.calendar_by else "")
     statuses = ", ".join(sorted(spec.statuses)) or "any open status"
     words = KINDS[spec.kind].in_words(spec, within, statuses)

@@ -37,7 +37,7 @@ def pack_in(folder: Path) -> Pack:
 
 
 def prices_of(settings: settings_module.Settings) -> Prices:
-    """What messages cost by the file of setting PRICES."""
+    """The prices of the file in setting PRICES."""
     return load(settings.prices, registry.channels())
 
 
@@ -51,7 +51,7 @@ def run_simulation(
     *,
     as_json: bool,
 ) -> int:
-    """Play, and print what came of it; the exit code."""
+    """Simulate, and print the results; the exit code."""
     settings = settings_module.load()
     pack = pack_in(folder)
     try:
@@ -71,7 +71,7 @@ def run_simulation(
 
 
 async def _learnt(settings: settings_module.Settings, pack: Pack, span: timedelta) -> Pack:
-    """The pack with scenarios as recorded orders went; over a connection that can write nothing."""
+    """The pack with scenarios learnt from recorded orders, read over a read-only connection."""
     async with reading_ledger(settings) as ledger:
         since = await ledger.now() - span
         async with ledger.reading() as tx:
@@ -79,7 +79,7 @@ async def _learnt(settings: settings_module.Settings, pack: Pack, span: timedelt
 
 
 def print_simulation(console: Console, pack: Pack, done: Simulated) -> None:
-    """As tables, and who is called when as a chart."""
+    """Print the results as tables, and the escalations by hour as a chart."""
     console.print(
         f"{pack.workflow.name} {pack.workflow.version}: {done.orders} orders, {done.events} events,"
         f" {done.messages.total} messages; each customer gets {done.per_customer.p50} of an order"
@@ -124,7 +124,7 @@ def _print_refused(console: Console, refused: Sequence[RefusedCounted]) -> None:
 
 
 def print_ladders(console: Console, ladders: Sequence[RungCounted]) -> None:
-    """What left by each rung, and what was spared; nothing where no notice is on a ladder."""
+    """Print how many messages each rung sent, and how many were saved; nothing without ladders."""
     if not ladders:
         return
     table = Table("notice", "rung", "channel", "messages", "spared", "not spent", title="Ladders", box=None)
@@ -136,7 +136,7 @@ def print_ladders(console: Console, ladders: Sequence[RungCounted]) -> None:
 
 
 def print_hours(console: Console, hours: dict[str, list[int]]) -> None:
-    """Who is called when: a line a team, a column an hour of its day, the tallest bar the busiest hour of all."""
+    """Print escalations by hour: a line per team, a column per hour of its day, scaled to the busiest hour of all."""
     most = max((n for counts in hours.values() for n in counts), default=0)
     if not most:
         return
@@ -149,7 +149,7 @@ def print_hours(console: Console, hours: dict[str, list[int]]) -> None:
 
 
 def print_differences(old: Path, new: Path, *, as_json: bool) -> int:
-    """Print what is other in the new pack, and for whom; the exit code."""
+    """Print what differs in the new pack, and for whom; the exit code."""
     was, would = pack_in(old), pack_in(new)
     if was.workflow.name != would.workflow.name:
         said = f"{was.workflow.name} and {would.workflow.name} are two workflows: name two versions of one"

@@ -1,4 +1,4 @@
-"""Commands that say what a pack would do before it is live."""
+"""Commands that show what a pack would do before it is live."""
 
 import sys
 from pathlib import Path
@@ -76,7 +76,7 @@ def backtest(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Make them commands of `stagebell`."""
+    """Add them to the commands of `stagebell`."""
     app.command()(simulate)
     app.command()(diff)
     app.command()(backtest)

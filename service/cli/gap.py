@@ -1,4 +1,4 @@
-"""`stagebell gap`: what a restored database lacks."""
+"""`stagebell gap`: events that a restored database lacks."""
 
 import sys
 from datetime import datetime
@@ -15,7 +15,7 @@ from service.workflows import packs
 
 
 async def find_gap(since: datetime, *, as_json: bool) -> int:
-    """Print the orders without a beginning; the exit code."""
+    """Print the orders whose first events are missing; the exit code."""
     settings = settings_module.load()
     starts = {pack.workflow.name: pack.workflow.starts for pack in packs.build_all(settings.workflows)}
     async with open_ledger(settings) as ledger:

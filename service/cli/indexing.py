@@ -1,4 +1,4 @@
-"""`stagebell index-attributes`: orders that another release, or other packs, wrote meanwhile are found, too."""
+"""`stagebell index-attributes`: index orders that were written by another release, or with other packs."""
 
 import typer
 
@@ -11,7 +11,7 @@ from service.workflows.packs import Packs
 
 
 async def index_anew() -> int:
-    """Index every order by the packs of this machine; the exit code. Can be broken off and called again."""
+    """Index every order by the packs of this machine; the exit code. It can be interrupted and run again."""
     settings = settings_module.load()
     packs = Packs(packs_in(settings.workflows))
     rules = rules_of(packs.workflows.values())

@@ -1,4 +1,4 @@
-"""All commands, and what their errors look like."""
+"""All commands, and the form of their errors."""
 
 import asyncio
 import sys
@@ -42,12 +42,12 @@ def main() -> None:
 
 
 def _leave(why: str) -> None:
-    errors.print(why, style="red", markup=False, highlight=False, soft_wrap=True)  # a sentence stays a line
+    errors.print(why, style="red", markup=False, highlight=False, soft_wrap=True)  # keep the sentence on one line
     sys.exit(1)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` on uvloop where there is one."""
+    """Run `work` on uvloop where it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -84,7 +84,7 @@ LAYOUTS: Final = shipped.PACKS / "_layouts"
 
 
 def make_pack(name: str, directory: Path | None) -> int:
-    """Write the pack below `directory` (default: where the packs are); the exit code."""
+    """Write the pack below `directory` (default: the folder of packs); the exit code."""
     folder = (directory or _own_packs()) / name
     if not NAME.match(name):
         typer.echo(f"{name!r}: a workflow is named in lower case letters, digits and underscores", err=True)
@@ -111,13 +111,13 @@ def make_pack(name: str, directory: Path | None) -> int:
 
 
 def _own_packs() -> Path:
-    """The folder of the user's packs; those that came with Stagebell are not theirs to add to."""
+    """The folder of the user's packs, which is never that of the packs shipped with Stagebell."""
     packs = settings_module.load().workflows
     return Path("templates") if packs == shipped.PACKS else packs
 
 
 def _copy_layouts(packs: Path) -> None:
-    """A folder of packs needs the shared layouts of mails."""
+    """Copy the shared mail layouts, which every folder of packs needs."""
     there = packs / "_layouts"
     if there.exists() or not LAYOUTS.is_dir():
         return

@@ -18,7 +18,7 @@ AT_ONCE = 500
 
 
 async def publish_file(name: str) -> int:
-    """Publish each line; lines that are no events are named and left out. The exit code."""
+    """Publish each line; lines that are not events are reported and skipped. The exit code."""
     settings = settings_module.load()
     if settings.broker_url.startswith("memory"):
         raise SettingsError(
@@ -45,9 +45,9 @@ async def publish_file(name: str) -> int:
 
 
 async def _in_order(broker: RabbitBroker, messages: Sequence[Message]) -> int:
-    """Publish in the file's order, stopping at what is not confirmed; returns how many were.
+    """Publish in the file's order, stopping at the first unconfirmed message; returns how many were confirmed.
 
-    Messages of one key leave in order together; another key is a line of its own at the broker, so it waits for them.
+    Messages with one routing key are sent together, in order; those with another key wait for their confirms.
     """
     published = 0
     for _, run in groupby(messages, key=lambda message: message.routing_key):
@@ -60,22 +60,22 @@ async def _in_order(broker: RabbitBroker, messages: Sequence[Message]) -> int:
 
 
 def batched(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
-    """Parts of at most that many."""
+    """Split into batches of at most that many."""
     left = iter(messages)
     while part := list(islice(left, size)):
         yield part
 
 
 def _read(name: str) -> str:
-    """The text, whatever the terminal's own encoding is, without the mark that some editors put before it."""
+    """The text as UTF-8, whatever the terminal's encoding is, without a byte order mark."""
     raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _messages(name: str, text: str) -> tuple[list[Message], int]:
-    """The events, and how many lines were none."""
+    """The events, and how many lines were not events."""
     messages, wrong = [], 0
-    # Not splitlines: a line separator of Unicode may stand inside a text.
+    # Not splitlines: a text may contain a Unicode line separator.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""The ledger as commands that only look have it."""
+"""The ledger for commands that only read."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from service.settings import Settings
 
 @asynccontextmanager
 async def reading_ledger(settings: Settings) -> AsyncIterator[Ledger]:
-    """The database, which refuses every write by this; raises SchemaError where it is not at its current schema."""
+    """A read-only connection to the ledger; raises SchemaError where its schema is not current."""
     ledger = ledger_of(settings, read_only=True)
     try:
         await when_available(ledger, lambda: look_at(ledger))

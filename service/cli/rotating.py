@@ -1,4 +1,4 @@
-"""`stagebell keys rotate`: seal everything with SECRET_KEY as it is set now, while the service runs."""
+"""`stagebell keys rotate`: re-encrypt everything with the current SECRET_KEY, while the service runs."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,16 +14,16 @@ from service.ledger.sealing.processes import Process
 from service.ledger.sealing.resealing import reseal
 from service.ledger.sealing.state import UNBOUND, KeyState, begin_bound, begin_key, look, settle
 
-# A process that ended without a word is forgotten by then.
+# By then a process that crashed is no longer counted.
 PATIENCE_S: Final = key_processes.FORGOTTEN_AFTER.total_seconds() + 15
 LOOK_EVERY_S: Final = 1.0
 MAY_GO: Final = "STAGEBELL_SECRET_KEY_PREVIOUS may go"
 
 
 async def rotate_keys(*, alone: bool = False) -> int:
-    """Reseal whatever is not sealed with SECRET_KEY; the exit code. Can be broken off and called again.
+    """Reseal whatever is not sealed with SECRET_KEY; the exit code. It can be interrupted and run again.
 
-    `alone`: whoever calls knows that no older release runs, whatever the database's connections look like.
+    `alone`: the caller states that no older release runs, whatever the database's connections look like.
     """
     async with open_ledger() as ledger:
         state = await _state(ledger)
@@ -68,7 +68,7 @@ async def _begin_bound(ledger: Ledger, *, alone: bool) -> bool:
 
 
 async def _wait_for(ledger: Ledger, verb: str, what: str, is_ready: Callable[[Process], bool]) -> bool:
-    """Whether all processes came to be ready in time."""
+    """Whether all processes became ready in time."""
     is_shown = False
     for _ in range(int(PATIENCE_S / LOOK_EVERY_S)):
         waited_for = await _others(ledger, is_ready)
@@ -93,7 +93,7 @@ async def _others(ledger: Ledger, is_ready: Callable[[Process], bool]) -> Sequen
 
 
 async def _reseal(ledger: Ledger, state: KeyState) -> int:
-    """Passes until one finds nothing; then earlier keys are past."""
+    """Reseal in passes until one finds nothing more to do; then earlier keys are no longer needed."""
     total = 0
     while True:
         done = await reseal(ledger, lambda table, count: typer.echo(f"{table}: {count} resealed") if count else None)

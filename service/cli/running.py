@@ -60,7 +60,7 @@ async def run_service(roles: Sequence[str]) -> int:
 
 
 def stop_on_signals(leave: Callable[[], None]) -> None:
-    """The first signal leaves gently; what a second one does is for `leave` to say."""
+    """Call `leave` on every SIGTERM and SIGINT; what a second signal does is up to it."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)
@@ -68,7 +68,7 @@ def stop_on_signals(leave: Callable[[], None]) -> None:
 
 @asynccontextmanager
 async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]:
-    """The database at its current schema."""
+    """Open the ledger; raises SchemaError where its schema is not current."""
     settings = settings or settings_module.load()
     ledger = ledger_of(settings)
     try:
@@ -79,7 +79,7 @@ async def open_ledger(settings: Settings | None = None) -> AsyncIterator[Ledger]
 
 
 async def migrate_database() -> None:
-    """Bring the schema up to date and say so."""
+    """Migrate the schema, and print that."""
     settings = settings_module.load()
     ledger = ledger_of(settings)
     try:
@@ -90,7 +90,7 @@ async def migrate_database() -> None:
 
 
 async def create_key(role: str, name: str, scopes: Sequence[str] = ()) -> int:
-    """Print a new key, alone on the last line."""
+    """Create a key and print it, alone on the last line."""
     settings = settings_module.load()
     try:
         name = one_line(name.strip())
@@ -116,7 +116,7 @@ async def create_key(role: str, name: str, scopes: Sequence[str] = ()) -> int:
 
 
 async def list_keys() -> None:
-    """One line a key."""
+    """Print a line per key."""
     async with open_ledger() as ledger, ledger.reading() as tx:
         for key in await keys.listed(tx):
             scopes = "".join(f"  {text}" for text in written(key.scope))
@@ -125,7 +125,7 @@ async def list_keys() -> None:
 
 
 async def revoke_keys(name: str) -> int:
-    """The exit code: 1 when there is no such key."""
+    """Revoke the keys with this name; the exit code: 1 when there is none."""
     now = datetime.now(UTC)
     async with open_ledger() as ledger, ledger.transaction() as tx:
         ended = await keys.revoke(tx, name, now)
@@ -141,7 +141,7 @@ async def revoke_keys(name: str) -> int:
 
 
 async def print_webhook_secret(url: str) -> int:
-    """The receiver checks signatures with this; the exit code."""
+    """Print the secret with which the receiver verifies signatures; the exit code."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         typer.echo("URL: write the receiver's address as it is called, such as https://shop.example/hook", err=True)

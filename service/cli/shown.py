@@ -1,6 +1,6 @@
-"""What outsiders wrote, as a terminal may show it.
+"""Makes outsiders' texts safe to print on a terminal.
 
-A name, a note or a forged dead letter may hold control sequences, which move the cursor, rewrite lines above or fill
+A name, a note or a forged dead letter may contain control sequences, which move the cursor, rewrite lines above or fill
 the clipboard (CWE-150), or rich's own markup, which hides text, makes links, or is an error. Both are shown as they
 are written.
 """
@@ -11,14 +11,14 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-# Controls, and what turns the direction of what follows (Unicode, UAX #9).
+# Control characters, and directional formatting characters (Unicode, UAX #9).
 _ACTS: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
-# They join the letters of some scripts and emoji, and do nothing else.
+# Joiners, which only affect letters of some scripts and emoji.
 _JOINERS: Final = "\u200c\u200d"
 
 
 def plain(text: str) -> str:
-    """The text with everything that would act on a terminal spelled out; line ends and tabs stay."""
+    """The text with control characters escaped; line ends and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c in "\n\t" or not _acts(c) else ascii(c)[1:-1] for c in text)
@@ -29,5 +29,5 @@ def _acts(c: str) -> bool:
 
 
 def add_row(table: Table, *cells: str) -> None:
-    """A row whose cells hold no markup."""
+    """Add a row whose cells are not interpreted as markup."""
     table.add_row(*(Text(plain(cell)) for cell in cells))

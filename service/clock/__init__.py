@@ -1,1 +1,1 @@
-"""Promises: orders are woken when one of their clocks or escalations is due."""
+"""The clock loop: decides about orders when one of their clocks or escalations is due."""

@@ -1,4 +1,4 @@
-"""The calendar's part of the clock: digests and reports that are due, incidents that call again or grew."""
+"""Scheduled work of the clock loop: digests, reports, incidents, retention."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -25,17 +25,17 @@ from service.ledger.people.erasing_words import forget_unmatched
 from service.orders import Orders
 
 log = structlog.get_logger(__name__)
-# Publishers and brokers repeat within hours or days, not months.
+# How long inbox rows are kept: publishers and brokers repeat events within hours or days, not months.
 INBOX_KEPT: Final = timedelta(days=45)
-# What nobody gave to an order by then, nobody will.
+# How long messages of unknown orders are kept for an agent to assign.
 UNMATCHED_KEPT: Final = timedelta(days=90)
-# Rows that were stored and never taken: whoever sent them was refused, or their process died.
+# How long rows are kept that were stored and never taken: the import was refused, or its process died.
 STORED_KEPT: Final = timedelta(hours=2)
 RETENTION_BATCH: Final = 200
 
 
 class CalendarDue:
-    """Sends by the calendar; what is sent and the next time are written in one transaction."""
+    """Sends what is scheduled; each sending and its next time are written in one transaction."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class CalendarDue:
         self._audit = audit
 
     async def keep_digests(self) -> None:
-        """Bring the teams' digests, and exports of rows, in line with the packs."""
+        """Create, change or delete the schedules of teams' digests and of list exports, according to the packs."""
         orders = self._orders
         wanted = [t for t in self._teams().values() if orders.team_endpoints.get(t.name)]
         async with orders.ledger.transaction() as tx:
@@ -61,13 +61,13 @@ class CalendarDue:
         return {team.name: team for pack in self._orders.packs for team in pack.workflow.teams.values()}
 
     def _team_of(self, incident: Any) -> Team | None:
-        """By the workflow of its orders; providers' incidents are handled where they are opened."""
+        """The team of an incident, by the workflow of its orders; None for a provider's incident."""
         pack = self._orders.packs.find(incident.workflow)
         known = pack.workflow.teams if pack else self._teams()
         return None if incident.provider else known.get(incident.team)
 
     async def fire_due(self) -> int:
-        """Send what is due now; how many."""
+        """Send what is due now; returns how many."""
         orders, now = self._orders, self._orders.time.now()
         async with orders.ledger.transaction() as tx:
             due = await schedules.claim_due(tx, now)
@@ -83,7 +83,7 @@ class CalendarDue:
         return len(due)
 
     async def forget_old(self) -> int:
-        """Let go of what retention says: people of long-ended orders, old stream lines, inbox rows, answers of acts."""
+        """Apply retention: people of long-ended orders, old stream lines, inbox rows, idempotency keys."""
         orders, now = self._orders, self._orders.time.now()
         names: list[OrderRef] = []
         async with orders.ledger.transaction() as tx:
@@ -100,7 +100,7 @@ class CalendarDue:
         return len(names) + await self._look_after_audit(now)
 
     async def _look_after_audit(self, now: datetime) -> int:
-        """Chain what older replicas wrote, let go of what is too old, and say in the log where the chain ends."""
+        """Chain audit lines of older replicas, delete expired ones, and log where the chain ends."""
         orders = self._orders
         async with orders.ledger.transaction() as tx:
             moved = await audit_lines.take_over(tx, now)

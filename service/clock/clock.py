@@ -29,7 +29,7 @@ OTHERS_HAVE_IT_S: Final = 0.05
 
 
 class ClockLoop:
-    """Wakes orders; any number may run, as due orders are claimed with SKIP LOCKED."""
+    """Decides about due orders. Any number may run, as due orders are claimed with SKIP LOCKED."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class ClockLoop:
         await run_loop("clock", self._round, stopping)
 
     async def _round(self) -> None:
-        """Do what is due; sleep, if that was not more than a batch, until something is."""
+        """Do what is due; if that was less than a batch, sleep until something is."""
         self._wake.clear()
         versions = tuple(p.workflow.version for p in self._orders.packs)
-        if versions != self._digests_of:  # also once packs were reloaded
+        if versions != self._digests_of:  # also after packs were reloaded
             await self._calendar.keep_digests()
             self._digests_of = versions
         now = self._orders.time.now()
@@ -77,7 +77,7 @@ class ClockLoop:
             if not await self.catch_up():
                 await asyncio.sleep(OTHERS_HAVE_IT_S)
         else:
-            # Not without a limit: a notification from another process may have been missed.
+            # With a limit, as a notification from another process may be missed.
             await self._orders.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
 
     async def catch_up(self) -> int:
@@ -104,7 +104,7 @@ class ClockLoop:
         return fired
 
     async def fire_due(self) -> int:
-        """Decide for every order that is due now, up to a batch; how many."""
+        """Decide about every order that is due now, up to a batch; returns how many."""
         async with self._orders.unit_of_work(but=frozenset({"clock"})) as u:
             due = await u.lock_due(BATCH)
             stuck = []

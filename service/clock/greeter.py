@@ -1,4 +1,4 @@
-"""Greets the people of new rows who asked for it: a cause like any other, some people at a time."""
+"""Greets the people of new rows who asked for it, a portion at a time, by a cause like any other."""
 
 import asyncio
 from collections import defaultdict
@@ -30,7 +30,7 @@ POLL: Final = timedelta(seconds=5)
 
 
 class Greeter:
-    """Any number of these may run: the one that holds the order's lock greets its rows, each row once."""
+    """Any number may run: the one that holds an order's lock greets its rows, each row once."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -47,7 +47,7 @@ class Greeter:
             await self._orders.time.wait(self._wake, self._orders.time.now() + POLL)
 
     async def greet(self) -> int:
-        """One round; how many rows."""
+        """Greet one portion; returns how many rows."""
         async with self._orders.ledger.reading() as tx:
             waiting = await reading.orders_asking(tx, ORDERS_AT_ONCE)
         if not waiting:
@@ -74,7 +74,7 @@ class Greeter:
         return len(rows)
 
     async def _with_wishes(self, u: UnitOfWork, people: list[Person]) -> Iterable[Person]:
-        """Each with what they chose on their preference page, if they ever did."""
+        """The people with what they chose on their preference pages."""
         addresses = {a for p in people for a in (p.phone, p.email) if a}
         chosen = await preferences.wishes_of(u.tx, addresses)
 
@@ -86,7 +86,7 @@ class Greeter:
 
 
 def _person(workflow: Workflow, spec: ListSpec, row: RowAnywhere) -> Person | None:
-    """Whom a row is about: reached at its first number and mail address, called as its column `name` says."""
+    """The person of a row: with its first phone number and mail address, named by its column `name`."""
     first = {
         kind: next((row.values[n] for n, c in spec.columns.items() if c.type == kind and n in row.values), None)
         for kind in ("phone", "email")

@@ -19,7 +19,7 @@ from service.workflows.packs import Packs
 
 
 class ListExports:
-    """Sends what packs say under `exports`; a large number of orders is done some at a time."""
+    """Sends the exports that packs declare; many orders are processed in portions."""
 
     def __init__(self, orders: Orders, public_url: str) -> None:
         self._orders = orders

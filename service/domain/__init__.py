@@ -1,1 +1,1 @@
-"""Pure heart: frozen data and functions; takes a time, never reads one; does no I/O."""
+"""The pure core: frozen data and functions that take the time as an argument and do no I/O."""

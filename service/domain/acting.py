@@ -1,6 +1,6 @@
-"""What people do to an order themselves: offered by role and status, made into an event like any publisher's. Pure.
+"""Acts of people on an order: offered by role and status, and turned into an event like a publisher's. Pure.
 
-An act can do nothing that an event could not: the event that it becomes is decided as every other.
+An act can do nothing that an event could not: its event is decided like any other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _EVENTS: Final[Mapping[str, EventType]] = {
 
 
 class StatusOffered(Struct, frozen=True):
-    """A status that may be entered now: what its button says, what entering it needs, and what may come with it."""
+    """A status that may be entered now: its button's title, the values that entering it needs, and optional ones."""
 
     status: str
     needs: list[str]
@@ -50,11 +50,11 @@ class Offer(Struct, frozen=True):
 
 
 class NotAllowed(Rejection):
-    """Their role may not do this, whatever the order's status."""
+    """The caller's role may not do this, whatever the order's status."""
 
 
 def offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> list[Offer]:
-    """What somebody with these roles may do to the order as it is now; nothing where its status has a new name."""
+    """The acts that these roles may do to the order now; none where its status was renamed in the pack."""
     if order.status not in workflow.moves:
         return []
     return [
@@ -65,7 +65,7 @@ def offered(workflow: Workflow, order: Order, roles: frozenset[str]) -> list[Off
 
 
 def is_offered(workflow: Workflow, order: Order, wanted: MatchingAct, roles: frozenset[str]) -> bool:
-    """Whether they may do now what a reply asks for."""
+    """Whether these roles may do now the act that a reply asks for."""
     return any(
         offer.act == wanted.act and (not wanted.status or wanted.status in {s.status for s in offer.to})
         for offer in offered(workflow, order, roles)
@@ -112,12 +112,12 @@ def _is_theirs(workflow: Workflow, act: Act, status: Status, roles: frozenset[st
 
 
 def code_of(workflow: Workflow, status: Status) -> str:
-    """The one-time code that entering this status tells: it comes with an event alone, and never by hand."""
+    """The one-time code that a notice of this status carries, by name; codes come with events only, never by hand."""
     return next((secret for name in status.notices if (secret := workflow.notices[name].secret)), "")
 
 
 def by_events_alone(workflow: Workflow, order: Order) -> list[str]:
-    """Statuses that may follow and that nobody enters by hand, as a code comes with them."""
+    """The following statuses that cannot be entered by hand, as they need a code."""
     following = workflow.moves[order.status]
     return [name for name, s in workflow.statuses.items() if name in following and code_of(workflow, s)]
 
@@ -130,12 +130,12 @@ def sides(workflow: Workflow, order: Order) -> list[str]:
 
 
 def needs_of(status: Status, origin: str) -> list[str]:
-    """What entering it from there needs, by path."""
+    """The paths of the values that entering a status from another one needs."""
     return [n.path for n in status.needs if not n.origins or origin in n.origins]
 
 
 def allowed(workflow: Workflow, order: Order | None, name: str, roles: frozenset[str]) -> Act:
-    """The act, if they may do it to this order now; raises NotAllowed, NotNow."""
+    """The act, if these roles may do it to this order now; raises NotAllowed, NotNow."""
     transitions.require_known("act", name, TAKES, "act")
     act = workflow.acts.get(name)
     if act is None or not act.roles & roles:
@@ -148,7 +148,7 @@ def allowed(workflow: Workflow, order: Order | None, name: str, roles: frozenset
 
 
 class Given(Struct, frozen=True):
-    """What goes with an act, as an event's data says it; UNSET or empty where it is not given."""
+    """The values given with an act, in the form of an event's data; UNSET or empty where not given."""
 
     status: str = ""
     note: Any = UNSET
@@ -164,7 +164,7 @@ class Given(Struct, frozen=True):
 def event_of(
     workflow: Workflow, act: Act, order: Order | None, given: Given, roles: frozenset[str]
 ) -> tuple[EventType, JsonObject]:
-    """The type and data of the event that an act is; raises Rejection for what is missing, or nobody asked for."""
+    """The type and data of an act's event; raises Rejection for a missing value, or one that the act does not take."""
     if act.name == CREATE and not given.status:
         given = structs.replace(given, status=_only_start(workflow, act))
     _require(act, given)
@@ -189,13 +189,13 @@ def event_of(
                 raise Rejection(f"{part}: goes with 'create' alone")
             data[part] = value
     if act.name == "comment" and isinstance(given.note, Note):
-        # What is for nobody else is a note.
+        # A comment to no particular side is a note.
         data["note"] = structs.replace(given.note, public=True)
     return _EVENTS[act.name], data
 
 
 def _only_start(workflow: Workflow, act: Act) -> str:
-    """The status in which an order made by hand begins, where there is but one."""
+    """The status in which orders created by hand start, where there is only one."""
     starts = act.to or tuple(workflow.starts)
     return starts[0] if len(starts) == 1 else ""
 
@@ -220,7 +220,7 @@ def _check_assignee(
     settable: Sequence[str],
     roles: frozenset[str],
 ) -> None:
-    """Those who may assign may do so together with another act; nobody else may."""
+    """Only those who may assign may set an assignee together with another act; raises Rejection."""
     assigning = workflow.acts.get(ASSIGN)
     may = (
         assigning is not None
@@ -238,7 +238,7 @@ def _check_assignee(
 def _check_status(workflow: Workflow, act: Act, order: Order | None, status: str, roles: frozenset[str]) -> None:
     known = workflow.statuses.get(status)
     if known is None:
-        # What is no status at all is told as of any event.
+        # An unknown status is refused as for any event.
         return
     if code := code_of(workflow, known):
         raise NotNow(f"status: {status!r} is never entered by hand: an event brings it with its code (secrets.{code})")

@@ -1,13 +1,13 @@
-"""What people may do to orders themselves, as a pack allows it: at the desk, by the API, and on the assignee's page."""
+"""The acts that a pack allows people to do: at the desk, by the API, and on the assignee's page. Frozen data only."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
-# What may be given with an act besides attributes, and which acts read which keys of the pack.
+# Values that an act may set besides attributes, and the pack's keys that each kind of act reads.
 SETTABLE: Final = ("eta", "appointment", "price")
-# What an act may bring by name; the note and whoever is assigned are parts of the event, not values of the order alone.
+# Values that an act may carry by name; `note` and `assignee` are fields of the event.
 GIVEN: Final = (*SETTABLE, "assignee", "note")
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "change_status": ("to", "sets"), "assign": ("to",), "note": (), "comment": (), "set_dates": ("sets",),
@@ -15,7 +15,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-# Whose people are the company's own; any other role of an act is an audience's.
+# The company's own roles; any other role of an act is an audience.
 STAFF: Final = ("agent", "supervisor", "admin")
 
 
@@ -33,7 +33,7 @@ class Entry(Struct, frozen=True):
 
 
 class Act(Struct, frozen=True):
-    """An act that the pack allows: to whom, in which statuses, to what end, and what may be given with it.
+    """An act that the pack allows: for whom, in which statuses, with which result, and what may be given with it.
 
     `entries`: more of the statuses in `to`. `lines`: the attribute that holds a quote's lines. `people`: the audiences
     that a new order's form asks for; `prefix`: how its id begins.
@@ -51,19 +51,19 @@ class Act(Struct, frozen=True):
     prefix: str = ""
 
     def set_by(self, role: str) -> tuple[str, ...]:
-        """All that somebody in this role alone may give with it."""
+        """Everything that this role may give with the act."""
         if role not in self.roles:
             return ()
         theirs = (e.sets or () for e in self.entries.values() if not e.roles or role in e.roles)
         return (*self.sets, *(path for sets in theirs for path in sets))
 
     def may_set(self, status: str = "") -> tuple[str, ...]:
-        """What may be given with it, and with entering this status by it."""
+        """What may be given with the act when it enters this status."""
         entry = self.entries.get(status)
         return tuple(dict.fromkeys((*self.sets, *((entry and entry.sets) or ()))))
 
     def asks(self, status: str = "") -> tuple[str, ...]:
-        """What its form asks for."""
+        """The values that the act's form asks for."""
         entry = self.entries.get(status)
         return entry.sets if entry and entry.sets is not None else self.sets
 
@@ -78,9 +78,9 @@ class LinkChoice(Struct, frozen=True):
 
 
 class LinkAct(Struct, frozen=True):
-    """A button of the page that whoever handles an order (in this `role`) opens by a link, without an account.
+    """A button of the assignee's page, which an assignee in this `role` opens by a link, without an account.
 
-    `statuses`: where it stands on the page. Of several `choices` they pick one. `needs`: must be given with it.
+    `statuses`: those in which the button is shown. The assignee picks one of `choices`. `needs`: required values.
     """
 
     name: str

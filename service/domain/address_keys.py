@@ -1,4 +1,4 @@
-"""When two addresses are one: the key by which opt-outs, caps, search, erasure and "one message" know a reader.
+"""The key of an address, equal for all its spellings: opt-outs, caps, search, erasure and deduplication go by it.
 
 Works on canonical addresses (see `service.canonical`). Three countries have written the same mobile number in two
 ways, and networks and WhatsApp still use both: Mexico with and without a 1 after +52 (dropped by the IFT's numbering
@@ -20,7 +20,7 @@ _BRAZIL_LONG: Final = re.compile(r"\+55([1-9][0-9])9([6-9][0-9]{7})")
 
 
 def address_key(address: str) -> str:
-    """Equal for all spellings of one reader: the newer of a number's two forms, mail in lower case, no blanks."""
+    """The key: of a number with two forms the newer one, mail in lower case, no blanks."""
     text = "".join(address.split()).lower()
     if not text.startswith(_TWO_FORMS):
         return text
@@ -34,7 +34,7 @@ def address_key(address: str) -> str:
 
 
 def both_forms(address: str) -> tuple[str, ...]:
-    """The key and the other form of the same number: earlier releases kept digests of what was written."""
+    """The key and the number's other form: earlier releases stored digests of addresses as they were written."""
     key = address_key(address)
     if found := _MEXICO_PLAIN.fullmatch(key):
         return key, f"+521{found[1]}"

@@ -1,4 +1,4 @@
-"""Manual notices: of which orders they are offered, and what the agent fills in. Pure."""
+"""Manual notices: for which orders they are offered, and the values that the agent fills in. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ def offered(workflow: Workflow, order: Order, now: datetime) -> tuple[Notice, ..
 
 
 def require_offered(workflow: Workflow, notice: Notice, order: Order, now: datetime) -> None:
-    """Raises NotNow for a manual notice that makes no sense of this order now."""
+    """Raises NotNow for a manual notice that is not offered for this order now."""
     if why := _why_not_now(workflow, notice, order, now):
         raise NotNow(f"reason: {notice.name!r} is not sent {why}")
 
@@ -38,10 +38,9 @@ def _why_not_now(workflow: Workflow, notice: Notice, order: Order, now: datetime
 
 
 def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, now: datetime) -> JsonObject:
-    """What the notice says of `inputs`, checked, with the order's own values where nothing is given; raises Rejection.
+    """The notice's values from `inputs`, checked, with the order's own as defaults; raises Rejection.
 
-    Blank counts as not given. A date that must lie ahead is refused when it does not, and a default of that kind does
-    not count: an ETA that is past says nothing.
+    Blank counts as not given. A date that must lie ahead is refused when it does not; a past default is ignored.
     """
     for name in inputs:
         if name not in notice.asks:
@@ -66,7 +65,7 @@ def answers(notice: Notice, order: Order, inputs: Mapping[str, Any], zone: str, 
 
 
 def default_of(ask: Ask, order: Order, zone: str, now: datetime) -> Any:
-    """The order's own value for what is asked, in the form in which it is kept; None where none counts."""
+    """The order's own value for an input, in stored form; None where there is none, or it does not count."""
     value = to_builtins(order.value(ask.default)) if ask.default else None
     if (
         value is None
@@ -90,7 +89,7 @@ def _is_ahead(value: Any, zone: str, now: datetime) -> bool:
 
 
 def values(notice: Notice | None, asked: Mapping[str, Any]) -> JsonObject:
-    """What was filled in, as templates get it; None for what was erased since."""
+    """The filled-in values for templates; None for those that were erased since."""
     asks = notice.asks if notice else {}
     said = attributes.values(asked, {name: ask.attribute for name, ask in asks.items()})
     return {**dict.fromkeys(asks), **said}

@@ -1,4 +1,4 @@
-"""Files that go with a note: what is said of them; their bytes are kept elsewhere."""
+"""Descriptions of files that go with a note; their content is stored elsewhere."""
 
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ MOST_FILES: Final = 10
 
 
 class Attached(Struct, frozen=True, omit_defaults=True):
-    """A file that is stored for the order. Whoever names one need say no more than its `id`; `digest` is SHA-256."""
+    """A file that is stored for the order; an event names it by its `id` alone. `digest`: SHA-256 of its content."""
 
     id: Annotated[str, Meta(min_length=36, max_length=36)]
     name: Annotated[str, Meta(max_length=200)] = ""

@@ -1,6 +1,6 @@
-"""What equal values of an attribute have in common: by these keys lists of orders are filtered. Pure.
+"""Keys of attribute values, equal for equal values, by which lists of orders are filtered. Pure.
 
-Texts are equal whatever their case, their spaces and their Unicode form (NFKC); numbers by what they amount to, 5 and
+Texts are equal whatever their case, spaces and Unicode form (NFKC); numbers by value, such as 5 and
 5.0; a moment stands under itself and under its day in the pack's zone. Lists have no key.
 """
 
@@ -19,18 +19,18 @@ from service.domain.workflow import Workflow
 _AMOUNT: Final = re.compile(r"(-?\d{1,30}(?:\.\d{1,30})?)\s*([A-Za-z]{3})")
 _WHOLE: Final = re.compile(r"-?\d{1,30}")
 _NUMBER: Final = re.compile(r"-?\d{1,30}\.\d{1,30}")
-# The plus sign of an offset that a query string turned into a blank.
+# The plus sign of an offset, of which query-string decoding makes a blank.
 _LOST_PLUS: Final = re.compile(r"(T.*) (\d\d:?\d\d)$")
 
 
 def filterable(workflow: Workflow) -> dict[str, Attribute]:
-    """The attributes by which its orders can be listed: those that the pack shows, none that is a list or personal."""
+    """The attributes by which orders can be filtered: those that the pack shows, except lists and personal ones."""
     known = {name: workflow.attributes[name] for name in workflow.shows if name in workflow.attributes}
     return {name: a for name, a in known.items() if a.type != "list" and not a.personal}
 
 
 def keys_of(workflow: Workflow, kept: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Name and key of each attribute of an order by which it is found."""
+    """Name and key of each attribute by which the order is indexed."""
     return frozenset(
         (name, key)
         for name, a in filterable(workflow).items()
@@ -43,7 +43,7 @@ def _kept_keys(attribute: Attribute, kept: Any, timezone: str) -> set[str]:
     try:
         value = checked({attribute.name: kept}, {attribute.name: attribute}, timezone)[attribute.name]
     except Rejection:
-        # Kept before the pack said what it is.
+        # Stored before the pack declared its type.
         return set()
     if attribute.type in ("date", "datetime"):
         return {value, day} if (day := _day_of(value, timezone)) else {value}
@@ -51,7 +51,7 @@ def _kept_keys(attribute: Attribute, kept: Any, timezone: str) -> set[str]:
 
 
 def sought(attribute: Attribute, text: str, timezone: str) -> str:
-    """The key of what somebody asks for; raises Rejection for what no value of this type can be."""
+    """The key of a filter's value; raises Rejection for what no value of this type can be."""
     name, given = attribute.name, text.strip()
     value: Any = given
     match attribute.type:
@@ -60,7 +60,7 @@ def sought(attribute: Attribute, text: str, timezone: str) -> str:
                 raise Rejection(f"attributes.{name}: an amount and a currency such as 12.50 EUR is expected")
             value = {"amount": found[1], "currency": found[2].upper()}
         case "any":
-            # It may be kept as a number: written as one, it is found as one.
+            # The stored value may be a number: a text that reads as one finds it.
             value = int(given) if _WHOLE.fullmatch(given) else float(given) if _NUMBER.fullmatch(given) else given
         case "date" | "datetime":
             value = _LOST_PLUS.sub(r"\1+\2", given)
@@ -78,7 +78,7 @@ def _day_of(kept: str, timezone: str) -> str:
 
 
 def key_of(value: Any) -> str:
-    """What equal values have in common; empty for what has none, such as an object."""
+    """The value's key; empty for a value that has none, such as an object."""
     match value:
         case bool():
             return "true" if value else "false"

@@ -1,7 +1,7 @@
-"""Attributes as their pack declares them: checked when an event brings them, and read as what they are. Pure.
+"""Attributes as their pack declares them: checked when an event brings them, and converted for use. Pure.
 
-What is kept is plain JSON: a number, a truth, a list, a text; a day as `2026-12-27`, a moment as ISO 8601 in UTC.
-A time without an offset is in the pack's zone. A day is its end as a deadline, and its start for a reminder.
+They are stored as plain JSON: number, boolean, list, text; a day as `2026-12-27`, a moment as ISO 8601 in UTC.
+A time without an offset is in the pack's zone. A day means its end for a deadline, and its start for a reminder.
 """
 
 import re
@@ -44,9 +44,9 @@ _CURRENCY = re.compile(r"^[A-Z]{3}$")
 
 
 class Attribute(Struct, frozen=True):
-    """What a pack says of an attribute that it uses: its type, its titles, and whether it tells of a person.
+    """An attribute as a pack declares it: its type, its titles, and whether it is personal data.
 
-    `choices`: the usual texts by name, each with its titles; forms offer them, and templates write their titles.
+    `choices`: usual values, each with its titles; forms offer them, and templates show the titles.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Attribute(Struct, frozen=True):
 def checked(
     given: Mapping[str, Any], declared: Mapping[str, Attribute], timezone: str, where: str = "data.attributes"
 ) -> JsonObject:
-    """The attributes in the form in which they are kept; raises Rejection naming the one that is of another type.
+    """The attributes in stored form; raises Rejection naming the first of another type.
 
-    Attributes that the pack does not declare stay as they came; `null` stays, too, and clears.
+    Undeclared attributes stay as they are; so does `null`, which clears.
     """
     kept = dict(given)
     for name in declared.keys() & given.keys():
@@ -76,7 +76,7 @@ def checked(
 
 
 def _as(kind: AttributeType, value: Any, timezone: str) -> Any:
-    """`value` as it is kept, None when it is not of this kind."""
+    """`value` in stored form; None when it is not of this type."""
     match kind:
         case "any":
             return value
@@ -126,7 +126,7 @@ def _moment(value: Any, timezone: str) -> str | None:
         return None
     text, days = _MIDNIGHT.subn("T00:00", text)
     try:
-        # ISO 8601's other ways to write a day are days, too: 20261227, 2026-W52-7.
+        # ISO 8601's other notations of a day count, too: 20261227, 2026-W52-7.
         if ":" not in text and "T" not in text and " " not in text:
             day = date.fromisoformat(text)
             return day.isoformat() if EARLIEST.date() <= day < LATEST.date() else None
@@ -141,7 +141,7 @@ def _moment(value: Any, timezone: str) -> str | None:
 
 
 def moment_of(value: Any, timezone: str, *, start_of_day: bool = False) -> datetime | None:
-    """A kept date as a UTC moment: a day is its end, or its start where it is reminded of."""
+    """A stored date as a UTC moment: a day means its end, or its start with `start_of_day`."""
     if isinstance(value, str):
         try:
             if _DAY.match(value):
@@ -155,7 +155,7 @@ def moment_of(value: Any, timezone: str, *, start_of_day: bool = False) -> datet
 
 
 def values(kept: Mapping[str, Any], declared: Mapping[str, Attribute]) -> JsonObject:
-    """The attributes as templates get them: days and moments as such, numbers exact."""
+    """The attributes for templates: dates and moments as objects, numbers exact."""
     return {name: _value(declared[name].type, v) if name in declared else v for name, v in kept.items()}
 
 

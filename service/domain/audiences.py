@@ -1,4 +1,4 @@
-"""Whom packs know on orders, and whether what somebody is to be limited to is anything that there is. Pure."""
+"""The audiences that packs name, and the check of a new key's role and scope against them. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,7 +13,7 @@ PUBLISHER: Final = "publisher"
 
 
 def audiences_of(workflow: Workflow) -> frozenset[str]:
-    """Whomever the pack tells something, whose address it may show, and who handles its orders or acts on them."""
+    """The audiences of a pack: those it notifies, whose contacts it shows, and who handle its orders or act on them."""
     told = {a for n in workflow.notices.values() for a in n.audiences}
     handle = {role for n in workflow.notices.values() for role in (n.on_assigned, n.on_assignee_change) if role}
     assigned = {role for act in workflow.acts.values() if act.name == "assign" for role in act.to}
@@ -22,9 +22,9 @@ def audiences_of(workflow: Workflow) -> frozenset[str]:
 
 
 def check_fits(role: str, scope: Scope, workflows: Iterable[Workflow], staff: Iterable[str]) -> None:
-    """Raise Rejection for a role that there is not, and for what nobody of this role can be limited to.
+    """Raise Rejection for an unknown role, and for a scope that does not fit the role.
 
-    `staff`: the roles of the company's own people and programs; all others are audiences of packs.
+    `staff`: the company's own roles; all others are audiences of packs.
     """
     packs, staff = list(workflows), list(staff)
     audiences = {a for w in packs for a in audiences_of(w)} - set(staff)

@@ -1,4 +1,4 @@
-"""A brand: under which name, from which senders, in which look and by which channels an order's messages come."""
+"""A brand: the name, senders, look and channels of an order's messages. Frozen data only."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Look(Struct, frozen=True):
-    """How mails and pages look: `colour` and `ink` (what is read upon it) as `#rrggbb`, `logo` an address or empty."""
+    """The look of mails and pages: `colour` and `ink` (the text on it) as `#rrggbb`; `logo`: an address, or empty."""
 
     colour: str = "#14532d"
     ink: str = "#ffffff"
@@ -22,10 +22,10 @@ USUAL_LOOK: Final = Look()
 
 
 class Brand(Struct, frozen=True):
-    """One of the names that a service speaks for.
+    """One of the brands that a service speaks for.
 
     `senders`: by channel, from whom messages come: one for each of the channel's providers, the preferred one first.
-    `notices`, `fallback`, `reply_to`, `tracking` stand in place of the workflow's.
+    `notices`, `fallback`, `reply_to` and `tracking` replace those of the workflow.
     """
 
     name: str

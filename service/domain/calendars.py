@@ -1,7 +1,7 @@
-"""Working time, quiet hours and calendar schedules, in the time zone in which people live. Pure.
+"""Working time, quiet hours and schedules, in local time. Pure.
 
-Instants in and out are UTC. Of a local time that comes twice the first counts; one that daylight saving skips
-counts as much later as the clocks jumped (PEP 495, `fold=0`).
+Instants in and out are UTC. An ambiguous local time is the first of the two; one skipped by daylight saving is
+moved on by the length of the gap (PEP 495, `fold=0`).
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Calendar(Struct, frozen=True):
 
     @property
     def reach(self) -> timedelta:
-        """The longest time that is counted in it: what it works in ten years, less some months for days off."""
+        """The longest working time that is counted: ten years of it, less some months for days off."""
         week = sum(end - begin for spans in self.week for begin, end in spans)
         return timedelta(minutes=week * WEEKS_COUNTED)
 
@@ -51,7 +51,7 @@ class Calendar(Struct, frozen=True):
 
 
 class QuietHours(Struct, frozen=True):
-    """From `start` to `end` local time people are left alone; the span may pass midnight."""
+    """Local times between which people are not disturbed; the span may pass midnight."""
 
     start: time
     end: time
@@ -68,7 +68,7 @@ class Schedule(Struct, frozen=True):
 
 @lru_cache(maxsize=512)
 def zone_of(name: str, fallback: str = "UTC") -> ZoneInfo:
-    """The zone called `name`, or `fallback` when nobody knows that name."""
+    """The zone called `name`, or `fallback` when that is unknown."""
     try:
         return ZoneInfo(name or fallback)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -76,7 +76,7 @@ def zone_of(name: str, fallback: str = "UTC") -> ZoneInfo:
 
 
 def is_zone(name: object) -> bool:
-    """Whether this names a time zone."""
+    """Whether `name` is a known time zone (IANA)."""
     return isinstance(name, str) and bool(name) and (name == "UTC" or zone_of(name).key == name)
 
 
@@ -130,7 +130,7 @@ def working_between(calendar: Calendar, start: datetime, end: datetime) -> timed
 
 
 def _open_on(calendar: Calendar, day: date) -> list[tuple[datetime, datetime]]:
-    """What is open within one local day, in order and without overlaps; the evening before may reach into it.
+    """The open spans of one local day, in order and without overlaps; the day before may extend into it.
 
     It may by a span that ends before 24:00, too: in Nuuk the hour from 23:00 is skipped, and 23:11 is 00:11 then.
     """

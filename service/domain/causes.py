@@ -1,4 +1,4 @@
-"""Everything that can change an order: commands, which somebody gives, and events, which have happened.
+"""The causes that can change an order: commands, which ask for something, and events, which have happened.
 
 `at` is the moment at which the cause is decided about (UTC). A publisher's own time is in its event.
 """
@@ -18,7 +18,7 @@ from service.domain.persons import Person, Wishes
 
 
 class Wave(Struct, frozen=True):
-    """Of a notice that goes to many orders at once: the addresses that it has told already, and when it goes on."""
+    """A notice that goes to many orders at once: the addresses that were told already, and the time of the next one."""
 
     told: frozenset[str]
     not_before: datetime
@@ -66,7 +66,7 @@ class HandleEscalation(Struct, frozen=True):
 
 
 class NoticeThen(Struct, frozen=True):
-    """A notice as it was planned, as far as it says whether it is stale by now."""
+    """What is needed of a planned notice to say whether it is stale."""
 
     id: UUID
     stage_rank: int
@@ -74,9 +74,9 @@ class NoticeThen(Struct, frozen=True):
 
 
 class ResendMessages(Struct, frozen=True):
-    """Command: tell these messages again, by `channel` (empty: each by its own), not before that moment.
+    """Command: resend these messages, by `channel` (empty: each by its own), not before `not_before` (UTC).
 
-    `siblings` are all messages of their notices, `notices` those. `opted_out`: addresses that want none that way.
+    `notices`: the notices that they belong to; `siblings`: all messages of those. `opted_out`: suppressed addresses.
     """
 
     at: datetime
@@ -90,7 +90,7 @@ class ResendMessages(Struct, frozen=True):
 
 
 class ErasePerson(Struct, frozen=True):
-    """Command: forget everybody at one of these addresses, or everybody at all; `names` are theirs."""
+    """Command: erase the people with these addresses, whose names are `names`; or everybody."""
 
     at: datetime
     addresses: frozenset[str] = frozenset()
@@ -99,14 +99,14 @@ class ErasePerson(Struct, frozen=True):
 
 
 class RevokeLinks(Struct, frozen=True):
-    """Command: the order's tracking links so far are void."""
+    """Command: void all tracking links of the order that were made so far."""
 
     at: datetime
     by: str
 
 
 class AnswerCustomer(Struct, frozen=True):
-    """Command of an agent: their own words to whoever said something last; `channel`: another way than they came."""
+    """Command of an agent: answer the person who wrote last; `channel`: another one than they wrote on."""
 
     at: datetime
     text: str
@@ -115,9 +115,9 @@ class AnswerCustomer(Struct, frozen=True):
 
 
 class MoveReply(Struct, frozen=True):
-    """Command of an agent: what was said here belongs to the order that is called `to`.
+    """Command of an agent: a message from a person belongs to another order, `to`.
 
-    `waits_since`: since when somebody waits by what stays here (UTC); None: nobody does.
+    `waits_since`: since when a message that stays here is unanswered (UTC); None: none is.
     """
 
     at: datetime
@@ -127,9 +127,9 @@ class MoveReply(Struct, frozen=True):
 
 
 class EventReceived(Struct, frozen=True):
-    """A publisher's event came in. `wishes`: by comparable address, what its people chose themselves before.
+    """A publisher's event came in. `wishes`: by address key, what its people chose on their preference pages.
 
-    `whole_told`: the notices that the order's whole tells by the same event, and that others of the order give way to.
+    `whole_told`: the notices that the order's whole tells by the same event, in place of some of the order's own.
     """
 
     at: datetime
@@ -139,7 +139,7 @@ class EventReceived(Struct, frozen=True):
 
 
 class PartChanged(Struct, frozen=True):
-    """A part of the order is new, or stands otherwise since it `happened`, by the publisher's `event` of this id."""
+    """A part of the order is new, or has changed when it `happened` (UTC), by the publisher's `event` of this id."""
 
     at: datetime
     happened: datetime
@@ -148,13 +148,13 @@ class PartChanged(Struct, frozen=True):
 
 
 class ClockDue(Struct, frozen=True):
-    """The order's nearest clock or escalation time has come."""
+    """A clock or an escalation of the order is due."""
 
     at: datetime
 
 
 class GreetRows(Struct, frozen=True):
-    """Rows came to a list whose people asked to hear of it: a notice for each of them, and for nobody else."""
+    """Rows were added to a list: a notice for each of the rows' people who asked for it, and for nobody else."""
 
     at: datetime
     notice: str
@@ -171,7 +171,7 @@ class MessageSettled(Struct, frozen=True):
 
 
 class OptOutChanged(Struct, frozen=True):
-    """A person of the order wants no more messages on a channel, or wants them again (`lifted`)."""
+    """A person of the order opted out of a channel, or in again (`lifted`)."""
 
     at: datetime
     channel: str
@@ -181,7 +181,7 @@ class OptOutChanged(Struct, frozen=True):
 
 
 class PreferencesChanged(Struct, frozen=True):
-    """Somebody of the order, who has these addresses (comparably written), chose what they want to be sent."""
+    """A person of the order, known by these address keys, chose what they want to be sent."""
 
     at: datetime
     addresses: frozenset[str]
@@ -189,11 +189,11 @@ class PreferencesChanged(Struct, frozen=True):
 
 
 class ReplyReceived(Struct, frozen=True):
-    """Somebody wrote or tapped. `payload`: the reply that a tap names; `audience`: who it is where no address tells.
+    """A person wrote or tapped. `payload`: the reply named by a tap; `audience`: theirs, where no address tells.
 
-    `is_sure`: whether words may count, as it is known which order they are about. `opted_out`: by the same message, so
-    that nothing can be told there. `moved_by`: the agent who gave it to this order. `only_known`: it
-    counts as said only where it is one of the pack's replies, as it is a word of another kind already.
+    `is_sure`: it is certain which order the message is about, so that its words may count as a reply. `opted_out`: the
+    same message was an opt-out, so that nothing can be sent there. `moved_by`: the agent who moved it to this order.
+    `only_known`: it is kept only where it is one of the pack's replies, as it has another meaning already.
     """
 
     at: datetime

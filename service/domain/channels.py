@@ -1,4 +1,4 @@
-"""What the domain knows of channels: where a person's addresses on each of them stand, and when two are one. Data."""
+"""What the domain knows of channels: where a person's addresses on each are found, and when two are equal. Data."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
@@ -11,12 +11,12 @@ from service.domain.rungs import Reached
 
 AddressField = Literal["phone", "whatsapp", "email", "push_tokens", "webhook", ""]
 NUMBERS: Final = ("phone", "whatsapp")
-# In these, different spellings are one address; in others capital letters and blanks count.
+# Fields in which different spellings are one address; in others case and blanks count.
 SPELLED: Final = (*NUMBERS, "email")
 
 
 class ChannelSpec(Struct, frozen=True):
-    """A channel, as far as decisions go by it.
+    """A channel, as far as decisions depend on it.
 
     `field`: the field of a person that holds their address on it; empty: it has addresses of its own, which stand in
     `Person.addresses` under its name. `joins`: several of its messages to one reader can be one. `tells`: the most that
@@ -30,27 +30,27 @@ class ChannelSpec(Struct, frozen=True):
 
     @property
     def is_dialled(self) -> bool:
-        """Whether its addresses are telephone numbers, which cost by country and have caps."""
+        """Whether its addresses are phone numbers, which are priced by country and have caps."""
         return self.field in NUMBERS
 
     @property
     def has_own_addresses(self) -> bool:
-        """Whether its addresses are no other field of a person."""
+        """Whether its addresses are not in a field of the person."""
         return not self.field
 
     def addresses(self, person: Person | Assignee) -> tuple[str, ...]:
-        """Where `person` can be reached over it."""
+        """The person's addresses on this channel."""
         if not self.field:
             return tuple(person.addresses.get(self.name, ()))
         value = getattr(person, self.field, None)
         return value if isinstance(value, tuple) else (value,) if value else ()
 
     def place(self, address: str) -> tuple[str, str]:
-        """Equal for all spellings of one address on this channel."""
+        """A key for comparison, equal for all spellings of one address on this channel."""
         return self.name, address_key(address) if self.field in SPELLED else address
 
     def known_as(self, address: str) -> str:
-        """By what an address is found, among all channels' addresses; see `own_key`."""
+        """The key of an address among those of all channels; see `own_key`."""
         return own_key(self.name, address) if not self.field else address
 
 

@@ -1,4 +1,4 @@
-"""What an order keeps of the talk with its people, and what came in. Data; texts stand in the ledger alone."""
+"""What an order keeps of the conversation with its people. Frozen data; the texts are in the ledger only."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,29 +7,29 @@ from uuid import UUID
 
 from msgspec import Struct
 
-# The notice by which an agent's own words go out; every pack has it, and none may call one of its own so.
+# The notice by which an agent's own text goes out; every pack has it, and the name is reserved.
 ANSWER: Final = "answer"
-# Where somebody taps who is on no channel at that moment: the order's tracking page.
+# The "channel" of replies given on the order's tracking page.
 PAGE: Final = "page"
 
-# Whoever has an address to write to may write as often as they like: more than this an order does not keep.
+# The most messages that an order keeps, as anybody with an address may write as often as they like.
 MOST_SAID: Final = 500
 
 ReplyOutcome = Literal["counted", "again", "too_late", "text"]
 
 
 class Counted(Struct, frozen=True):
-    """When a reply last counted, and since when the order had been in its status by then (UTC)."""
+    """When a reply last counted, and when the order had entered its status of that time (UTC)."""
 
     at: datetime
     in_status_since: datetime
 
 
 class Conversation(Struct, frozen=True, omit_defaults=True):
-    """Who said something last, and where an answer reaches them.
+    """The state of a conversation: who wrote last, and where an answer reaches them.
 
-    `unanswered_since`: since when they wait for a person (UTC); `counted`: by reply, those that counted;
-    `said`: how many things were said. `asked`: the reply whose act is all that they wait for.
+    `unanswered_since`: since when they wait for a person (UTC); `counted`: the replies that counted, by name;
+    `said`: how many messages came in. `asked`: the only reply that is unanswered, where its act would answer it.
     """
 
     channel: str = ""
@@ -43,9 +43,9 @@ class Conversation(Struct, frozen=True, omit_defaults=True):
 
 
 class ReceivedReply(Struct, frozen=True):
-    """One thing that somebody said. `reply`: what it means in the pack's words; empty: what a person has to read.
+    """One message from a person. `reply`: the pack's reply that it is; empty: a person has to read it.
 
-    `publishes`: the order system is told.
+    `publishes`: it is published to the order system.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""`decide`: what one cause does to one order. Pure: no I/O, no clock, no randomness."""
+"""`decide`: the effect of one cause on one order. Pure: no I/O, no clock, no randomness."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -50,7 +50,7 @@ from service.domain.workflow import Workflow
 
 
 def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) -> Decision:
-    """What `cause` leads to. `new_id` names the order if this is its first event; raises Rejection."""
+    """The decision about `cause`. `new_id`: the order's id, if this is its first event. Raises Rejection."""
     if isinstance(cause, EventReceived):
         return receive(order, cause, workflow, new_id)
     if order is None:
@@ -94,7 +94,7 @@ def _send_notice(draft: Draft, cause: SendNotice) -> None:
     asking.require_offered(draft.workflow, notice, draft.order, draft.now)
     asked = asking.answers(notice, draft.order, cause.inputs, draft.workflow.timezone, draft.now)
     by = cause.by or "an agent"
-    # All of its channels are as the notice says: one rung after the other, where it has any.
+    # All of its channels chosen means the notice as declared: by its ladder, where it has one.
     channels = () if notice.rungs and {*cause.channels} == {*notice.channels} else cause.channels
     options = NoticeOptions(channels=channels, by=by, asked=asked, wave=cause.wave)
     notifying.notify(draft, cause.reason, draft.now, options)
@@ -134,7 +134,7 @@ def _revoke_links(draft: Draft, cause: RevokeLinks) -> None:
 
 
 def _only_what_is_due(_draft: Draft, _cause: ClockDue) -> None:
-    """Every cause does what is due first; a due clock asks for nothing else."""
+    """The handler of `ClockDue`: what is due is done before every cause, so there is nothing left to do."""
 
 
 _HANDLERS: Final[Mapping[type[Cause], Callable[[Draft, Any], None]]] = {

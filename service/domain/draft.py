@@ -1,4 +1,4 @@
-"""A decision in the making: the order as it will be, and everything that goes with it."""
+"""A decision being made: the order as it will be, and everything that goes with it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,12 +26,12 @@ EscalationChangeKind = Literal[
 ]
 
 
-# What a line of the timeline leaves out.
+# Values that a timeline line leaves out.
 _NOTHING: Final[tuple[object, ...]] = (None, "", (), {})
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """One line of the order's timeline: `at` is when it happened, `detail` why, in words and values."""
+    """One line of the order's timeline. `at`: when it happened (UTC); `detail`: reasons and values, by name."""
 
     n: int
     at: datetime
@@ -40,7 +40,7 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class EscalationChange(Struct, frozen=True):
-    """A step in an escalation's life, with the escalation as it is after it."""
+    """A step in an escalation's life, with the escalation after it."""
 
     kind: EscalationChangeKind
     at: datetime
@@ -48,7 +48,7 @@ class EscalationChange(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """The order entered a status: what times and rates are counted from, without anybody's data."""
+    """The order entered a status: the basis of times and rates, without personal data."""
 
     n: int
     status: str
@@ -57,7 +57,7 @@ class Visit(Struct, frozen=True):
 
 
 class ClockEvent(Struct, frozen=True):
-    """What a clock tells the order system at its warning, or when it is due; `values` are plain JSON."""
+    """What a clock publishes for the order system at its warning, or when it is due; `values` are plain JSON."""
 
     id: str
     type: str
@@ -69,9 +69,9 @@ class ClockEvent(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What a cause leads to; committed whole or not at all.
+    """The effect of a cause, committed as a whole or not at all.
 
-    `called_off`: notices that became pointless, and why; what was not sent yet of them is not sent.
+    `called_off`: notices that became pointless, with the reasons; messages of theirs that wait are not sent.
     """
 
     order: Order
@@ -94,7 +94,7 @@ class Decision(Struct, frozen=True):
 
 
 class OrderChanges(TypedDict, total=False):
-    """What a decision may change of its order."""
+    """The fields of an order that a decision may change."""
 
     version: str
     status: str
@@ -127,19 +127,19 @@ class OrderChanges(TypedDict, total=False):
 class Draft:
     """Collects a Decision. `now` is the moment of deciding, `at` the moment the cause counts from (UTC).
 
-    `before`: the order before the event that is looked at, None for its first; UNSET while none is. `whole_told`: what
-    the order's whole tells by the same event.
+    `before`: the order before the event being decided, None for its first one; UNSET where there is no event.
+    `whole_told`: the notices that the order's whole tells by the same event.
     """
 
     def __init__(self, order: Order, workflow: Workflow, now: datetime, at: datetime) -> None:
         self.order = order
         self.before: Order | None | UnsetType = UNSET
         self._pack = workflow
-        # As orders of this one's brand live it.
+        # With the replacements of the order's brand.
         self.workflow = workflow.for_brand(order.brand)
         self.now = now
         self.at = at
-        # Counted here and written with the decision: a copy of the order for each would be most of deciding.
+        # Counted here and written with the decision: copying the order for each would be most of the work.
         self._sequence = order.sequence
         self._lines = order.entries
         self._busy_until = order.busy_until
@@ -148,7 +148,7 @@ class Draft:
         self.more_messages: list[Message] = []
         self.replies: list[ReceivedReply] = []
         self._clocks: dict[UUID, Clock] = {}
-        # Those of `order` as it is changed here: copied once, not for each that changes.
+        # The clocks of `order`, copied once and not for each that changes.
         self._own_clocks: dict[str, Clock] | None = None
         self._escalations: list[EscalationChange] = []
         self._visits: list[Visit] = []
@@ -158,13 +158,13 @@ class Draft:
         self.whole_told = frozenset[str]()
 
     def begin_event(self) -> Order:
-        """The order as it is before what an event says of it, which is kept as it stands now."""
+        """Begin an event: keep the order as it is now in `before`, and return it."""
         self._own_clocks = None
         self.before = self.order
         return self.order
 
     def become(self, order: Order) -> None:
-        """The order with what an event says of it, which may be another brand."""
+        """Take over the order as changed by an event, perhaps with another brand."""
         if order.brand != self.order.brand:
             self.workflow = self._pack.for_brand(order.brand)
         self.order = order
@@ -181,7 +181,7 @@ class Draft:
         return self.order.child(self._sequence)
 
     def next_turn(self) -> timedelta:
-        """How far behind those of other orders the order's next message queues: a flood waits for itself alone."""
+        """How far the order's next message queues behind those of other orders, so that a flood delays only itself."""
         behind = turns.behind_others(self._busy_until, self.now)
         self._busy_until = self.now + behind + turns.APART
         return behind
@@ -193,18 +193,18 @@ class Draft:
         self._entries.append(Entry(self._lines, at or self.at, kind, said))
 
     def situation(self, notice: str = "") -> Situation:
-        """What conditions are judged by now; `notice`: the one that is to be told."""
+        """The data that conditions are evaluated on; `notice`: the one to be told."""
         told = self.order.told_values.get(notice, {})
         return Situation(self.order, self.now, self.workflow.timezone, self.before, told)
 
     def visit(self) -> None:
-        """The order has entered its status."""
+        """Record that the order has entered its status."""
         status = self.order.status
         self.set(entered={**self.order.entered, status: self.order.entered.get(status, 0) + 1})
         self._visits.append(Visit(self._lines, self.order.status, self.order.stage, self.at))
 
     def observe(self, before: Order | None) -> None:
-        """Keep the numbers that the pack measures, when they are new."""
+        """Record the numbers that the pack measures, where they are new."""
         for measure in self.workflow.measures.values():
             if measure.kind != "average":
                 continue
@@ -216,12 +216,12 @@ class Draft:
                     self._observations[measure.name] = number
 
     def put_clock(self, key: str, clock: Clock) -> None:
-        """Keep or change a clock of the order."""
+        """Start or change a clock of the order."""
         self._changing()[key] = clock
         self._clocks[clock.id] = clock
 
     def drop_clock(self, key: str, clock: Clock) -> None:
-        """Write a clock's last state and forget it."""
+        """End a clock: write its last state, and remove it from the order."""
         self._changing().pop(key, None)
         self._clocks[clock.id] = clock
 
@@ -232,11 +232,11 @@ class Draft:
         return self._own_clocks
 
     def call_off(self, notice_id: UUID, why: str) -> None:
-        """Nothing more is sent of this notice."""
+        """Send no more messages of this notice."""
         self._called_off[notice_id] = why
 
     def put_escalation(self, kind: EscalationChangeKind, at: datetime, escalation: Escalation) -> None:
-        """Record a step; a resolved escalation leaves the order's open ones."""
+        """Record a step of an escalation; a resolved one is removed from the order."""
         escalation = structs.replace(escalation, changed=at, changes=escalation.changes + 1)
         key = escalation_key(escalation.team, escalation.reason)
         others = {k: e for k, e in self.order.escalations.items() if k != key}
@@ -246,7 +246,7 @@ class Draft:
         self._escalations.append(EscalationChange(kind, at, escalation))
 
     def decision(self, outcome: Literal["accepted", "late"] = "accepted") -> Decision:
-        """Everything collected, frozen."""
+        """The decision with everything collected so far."""
         self.set(updated=self.now, sequence=self._sequence, entries=self._lines, busy_until=self._busy_until)
         return Decision(
             order=self.order,

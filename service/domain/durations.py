@@ -9,7 +9,7 @@ _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60,
     "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800,
 }  # fmt: skip
-# Nobody waits so long; a moment later than the year 9999 cannot be kept.
+# An upper bound, so that no moment is later than the year 9999, which cannot be stored.
 LONGEST: Final = timedelta(days=36525)
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 

@@ -1,7 +1,7 @@
-"""Forgetting a person: everything that says who and where goes, what is counted and timed stays.
+"""Erasing a person from an order: what identifies them goes, counts and times stay.
 
-Whoever asks names one address. What else the order ever knew of the person hangs on it: the address before a change,
-the mail beside the number, the message that went to both.
+A request names one address. Everything else that the order ever knew of the person is found by it: former addresses,
+the mail address beside the number, messages that went to both.
 """
 
 import re
@@ -28,12 +28,12 @@ from service.domain.order import Order
 from service.domain.persons import Assignee, Person
 from service.domain.workflow import Workflow
 
-# No number that is dialled is shorter, and none longer (ITU-T E.164, §6.2.1); prices and counts rarely are as long.
+# The shortest and the longest phone numbers (ITU-T E.164, §6.2.1); prices and counts are rarely as long.
 FEWEST_DIGITS: Final = 8
 MOST_DIGITS: Final = 15
-# A number written nationally shares its last digits with the one that has a country's code.
+# A number in national form shares its last digits with its international form.
 NATIONAL_DIGITS: Final = 8
-# What a channel calls a person may be as short as 7: words so short say nothing of anybody.
+# A channel's own address may be as short as "7": texts that short identify nobody.
 FEWEST_LETTERS: Final = 4
 # From here on, Unicode has the scripts of China, Japan and Korea.
 _WITHOUT_BLANKS: Final = 0x2E80
@@ -43,7 +43,7 @@ _IDEOGRAPHIC_DOT: Final = "\u3002"
 
 
 class SentTo(Struct, frozen=True):
-    """To whom a message went: the same notice, audience and place in it are the same person on every channel."""
+    """The reader of a message: on every channel, the same notice, audience and index mean the same person."""
 
     notice: str
     audience: str
@@ -53,17 +53,17 @@ class SentTo(Struct, frozen=True):
 
 
 class Traces(Struct, frozen=True):
-    """By what a person is known: comparable addresses, and names."""
+    """What identifies a person: address keys, and names."""
 
     addresses: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
 
     def united(self, other: "Traces") -> "Traces":
-        """What both know."""
+        """The union of both."""
         return Traces(self.addresses | other.addresses, self.names | other.names)
 
     def named_in(self, value: Any, *, exactly: bool = False) -> bool:
-        """Whether a text, number, list or mapping names the person, however an address is written.
+        """Whether a text, number, list or mapping names the person, whatever the spelling of an address.
 
         `exactly`: by a whole name, not by one word of it.
         """
@@ -74,7 +74,7 @@ class Traces(Struct, frozen=True):
         if isinstance(value, bool) or value is None:
             return False
         said = unescape(str(value))
-        # In the address of a page, or a form that was kept as it came, an @ is %40.
+        # In URLs and URL-encoded forms, an @ is %40.
         spelled = {said, unquote(said)} if "%" in said else {said}
         return any(self._in_text(text, exactly=exactly) for text in spelled)
 
@@ -95,7 +95,7 @@ class Traces(Struct, frozen=True):
 
 
 def _mail_forms(address: str) -> set[str]:
-    """A mail address as it is kept, its domain in ASCII, and as people write it (RFC 5890, §2.3.2.1)."""
+    """A mail address as stored, with its domain in ASCII, and in Unicode (RFC 5890, §2.3.2.1)."""
     local, at, domain = address.rpartition("@")
     read = ".".join(_read_label(label) for label in domain.lower().split("."))
     return {"".join(_folded(form).split()) for form in (address, f"{local}{at}{read}")}
@@ -106,7 +106,7 @@ def _mail_stands_in(address: str, text: str) -> bool:
 
 
 def _own_stands_in(address: str, text: str) -> bool:
-    """Whether a text has what a channel calls the person, without the channel's name (see `own_key`)."""
+    """Whether a text contains the person's address on a channel of its own, without the prefix of `own_key`."""
     channel, _, own = address.partition(":")
     is_own = channel.isidentifier() and not own.startswith("//") and len(own) >= FEWEST_LETTERS
     return is_own and _stands_in(_folded(own), text)
@@ -122,9 +122,9 @@ def _read_label(label: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Comparable: one spelling of each letter (Unicode, TR15), ASCII digits for those of all scripts, single blanks.
+    """The text for comparison: normalised letters (Unicode, TR15), ASCII digits, single blanks.
 
-    What does not show (zero width, direction marks, soft hyphens) is nothing.
+    Invisible characters (zero width, direction marks, soft hyphens) are dropped.
     """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).replace(_IDEOGRAPHIC_DOT, ".")
@@ -133,7 +133,7 @@ def _folded(text: str) -> str:
 
 
 def _stands_in(word: str, text: str) -> bool:
-    """Whether it is there as a word of its own, unless its script writes words without blanks between them."""
+    """Whether it occurs as a whole word; in scripts without blanks between words, anywhere."""
     if not word or word not in text:
         return False
     runs_on = any(ord(c) >= _WITHOUT_BLANKS for c in word)
@@ -141,12 +141,12 @@ def _stands_in(word: str, text: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """A name whole, and each of its words, as templates may greet by one of them."""
+    """A name, and each of its words, as templates may use one of them alone."""
     return [w for w in {name, *name.split()} if len(w) > 1 or w == name]
 
 
 def addresses_of(person: Person | Assignee) -> frozenset[str]:
-    """Where a person can be reached now or could be before, comparably written; app tokens and webhooks as they are."""
+    """The keys of a person's current and former addresses; push tokens and webhooks as they are."""
     found = {address_key(a) for a in (person.phone, person.whatsapp, person.email, *person.former) if a}
     found |= {*person.push_tokens, *own_keys(person.addresses)}
     if isinstance(person, Person) and person.webhook:
@@ -155,7 +155,7 @@ def addresses_of(person: Person | Assignee) -> frozenset[str]:
 
 
 def traces_of(order: Order, sent: Sequence[SentTo], addresses: Iterable[str]) -> Traces:
-    """Everything by which the order knows whoever has one of these addresses, or had it before."""
+    """The traces in the order of everybody who has, or had, one of these addresses."""
     addresses_found = {address_key(a) for a in addresses} | set(addresses)
     names: set[str] = set()
     slots: set[tuple[str, str, int]] = set()
@@ -178,13 +178,13 @@ def traces_of(order: Order, sent: Sequence[SentTo], addresses: Iterable[str]) ->
 
 
 def slots_of(sent: Sequence[SentTo], traces: Traces) -> frozenset[tuple[str, str, int]]:
-    """The places in notices that were the person's."""
+    """The person's places (audience and index) in notices."""
     theirs = [t for t in sent if not traces.addresses.isdisjoint({t.address, address_key(t.address)})]
     return frozenset((t.notice, t.audience, t.person) for t in theirs)
 
 
 def erase(draft: Draft, cause: ErasePerson) -> None:
-    """Take these people out of the order, and free text and loose attributes with them."""
+    """Remove these people from the order, with free text and undeclared attributes."""
     order = draft.order
     traces = Traces(cause.addresses, cause.names)
 
@@ -215,7 +215,7 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
 
 
 def _without_writer(order: Order, cause: ErasePerson) -> Conversation | None:
-    """The talk, if it is not theirs; what counted stays, and nobody waits any more."""
+    """The conversation without its writer, if that is the person; counts stay, and nothing is unanswered any more."""
     talk = order.conversation
     if talk is None or not (cause.everybody or {talk.address, address_key(talk.address)} & cause.addresses):
         return talk
@@ -223,7 +223,7 @@ def _without_writer(order: Order, cause: ErasePerson) -> Conversation | None:
 
 
 def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> JsonObject:
-    """Numbers, dates, and what the pack's clocks and measures go by; nothing that tells of a person."""
+    """The attributes that may stay: numbers, dates, and what clocks and measures use, if not personal."""
     needed = {path for condition in conditions_of(workflow) for path in paths(condition)}
     needed |= {measure.path for measure in workflow.measures.values()}
     personal = {name for name, a in workflow.attributes.items() if a.personal}
@@ -246,7 +246,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _may_be_number_to_dial(value: Any) -> bool:
-    """A whole number as long as phone numbers are; whose it is cannot be told, so it goes."""
+    """Whether a number is as long as a phone number; as it may be the person's, it is removed."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value) or int(value) != value:
         return False
     return FEWEST_DIGITS <= len(str(abs(int(value)))) <= MOST_DIGITS

@@ -1,4 +1,4 @@
-"""What the domain refuses, in words for the person who has to act on it."""
+"""The errors of the domain; their texts are for the person who has to act on them."""
 
 
 class Rejection(Exception):
@@ -10,4 +10,4 @@ class Rejection(Exception):
 
 
 class NotNow(Rejection):
-    """It would be right in another status of the order, and is not in this one."""
+    """The cause would be possible in another status of the order, and is not in this one."""

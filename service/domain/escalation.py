@@ -51,7 +51,7 @@ def open_or_join(
 
 
 def _as_it_is_here(draft: Draft, reason: Reason) -> Reason:
-    """The reason with the team and severity that it has for this order."""
+    """The reason, with the team and severity that apply to this order."""
     situation = draft.situation()
     for v in reason.variants:
         if holds(v.when, situation):
@@ -60,12 +60,12 @@ def _as_it_is_here(draft: Draft, reason: Reason) -> Reason:
 
 
 def first_level(team: Team, at: datetime) -> datetime | None:
-    """When what is opened at that moment goes up a level, if nobody takes it."""
+    """When an escalation opened at that moment is raised to the first level, unless acknowledged."""
     return at + team.levels[0].after if team.levels else None
 
 
 def first_reminder(team: Team, at: datetime) -> datetime | None:
-    """When it calls again at its level."""
+    """When its team is reminded at this level."""
     return at + team.remind_every if team.remind_every else None
 
 
@@ -84,7 +84,7 @@ def _join(
 
 
 def clock_ended(draft: Draft, clock_id: UUID, at: datetime, why: str) -> None:
-    """Resolve what this clock alone had raised."""
+    """Resolve an escalation that only this clock had raised."""
     for escalation in list(draft.order.escalations.values()):
         if clock_id not in escalation.clocks:
             continue
@@ -105,7 +105,7 @@ def find(order: Order, escalation_id: UUID) -> Escalation:
 
 
 def acknowledge(draft: Draft, escalation: Escalation, by: str) -> None:
-    """Somebody has it: no more reminders or levels. Raises Rejection when another person has it already."""
+    """Acknowledge: no more reminders or levels. Raises Rejection when another person is its owner."""
     _require_free(escalation, by)
     if escalation.state == "acknowledged" and escalation.owner == by:
         return
@@ -113,9 +113,9 @@ def acknowledge(draft: Draft, escalation: Escalation, by: str) -> None:
 
 
 def assign(draft: Draft, escalation: Escalation, to: str, by: str, *, take_over: bool = False) -> None:
-    """Give it to somebody, take it, or (`to` is empty) put it back; raises Rejection while another person has it.
+    """Set the owner, or (`to` is empty) remove it; raises Rejection while another person is the owner.
 
-    Whoever takes it has acknowledged it; whoever is given it has not, so the calls go on until they do.
+    Taking it acknowledges it; being assigned does not, so the calls go on until the new owner acknowledges.
     """
     if not take_over:
         _require_free(escalation, to, by)
@@ -158,7 +158,7 @@ def _take(draft: Draft, escalation: Escalation, owner: str, by: str) -> None:
 
 
 def _called_from_now(escalation: Escalation, team: Team, at: datetime) -> Escalation:
-    """Open, at its first level, as if it were opened now."""
+    """The escalation open at its first level, as if opened now."""
     return replace(
         escalation,
         state="open",
@@ -171,16 +171,16 @@ def _called_from_now(escalation: Escalation, team: Team, at: datetime) -> Escala
 
 
 def comment(draft: Draft, escalation: Escalation, words: str, by: str) -> None:
-    """Words for whoever looks next; nothing else changes."""
+    """Add a comment; nothing else changes."""
     said = replace(escalation, comment=words, commented_by=by, commented_at=draft.at)
     draft.put_escalation("commented", draft.at, said)
     draft.log("escalation_comment", reason=escalation.reason, team=escalation.team, by=by, comment=words)
 
 
 def reopen(draft: Draft, escalation: Escalation, by: str) -> None:
-    """Take back that it was acknowledged, put off or resolved: it calls its team as if opened now, and is nobody's.
+    """Undo acknowledging, snoozing or resolving: it calls its team as if opened now, and has no owner.
 
-    Raises Rejection where the same reason has opened another one since.
+    Raises Rejection where another one was opened for the same reason since.
     """
     current = draft.order.escalations.get(escalation_key(escalation.team, escalation.reason))
     if current and current.id != escalation.id:
@@ -196,7 +196,7 @@ def reopen(draft: Draft, escalation: Escalation, by: str) -> None:
 
 
 def snooze(draft: Draft, escalation: Escalation, until: datetime, by: str) -> None:
-    """Quiet until then; raises Rejection for a time that is not ahead."""
+    """Snooze it until then (UTC); raises Rejection for a time that is not ahead."""
     if until <= draft.now:
         raise Rejection(f"until: {until.isoformat()} is not in the future")
     draft.put_escalation("snoozed", draft.at, replace(escalation, state="snoozed", snoozed_until=until, by=by))
@@ -204,7 +204,7 @@ def snooze(draft: Draft, escalation: Escalation, until: datetime, by: str) -> No
 
 
 def resolve(draft: Draft, escalation: Escalation, by: str, comment: str) -> None:
-    """A person settled it."""
+    """Resolve it, by a person."""
     _resolve(draft, escalation, draft.at, comment or "resolved by a person", by)
 
 
@@ -223,7 +223,7 @@ def _resolve(draft: Draft, escalation: Escalation, at: datetime, why: str, by: s
 
 
 def next_due(escalation: Escalation) -> datetime | None:
-    """When this escalation next wants attention."""
+    """The next due time of this escalation."""
     if escalation.state == "snoozed":
         return escalation.snoozed_until
     times = [t for t in (escalation.next_level, escalation.next_reminder) if t]
@@ -231,9 +231,9 @@ def next_due(escalation: Escalation) -> datetime | None:
 
 
 def call_again(draft: Draft) -> None:
-    """Each escalation whose time has come calls once, however much came due while nobody looked.
+    """Have each due escalation call its team once, however many calls came due since.
 
-    It calls at the level that is due now, and next from now: what an outage left out is not made up for.
+    It calls at the level that is due now, and the next call counts from now: calls missed in an outage are skipped.
     """
     for escalation in list(draft.order.escalations.values()):
         due = next_due(escalation)
@@ -258,7 +258,7 @@ def _call(draft: Draft, escalation: Escalation, due: datetime) -> None:
 def called_again(
     escalation: Escalation, team: Team, due: datetime, now: datetime
 ) -> tuple[EscalationChangeKind, Escalation, datetime]:
-    """The call that was due then: which kind, the escalation after it, and the moment that it counts from."""
+    """The call that was due then: its kind, the escalation after it, and the moment that it counts from."""
     level, since = escalation.level, escalation.called_since or escalation.opened
     while level < len(team.levels) and since + team.levels[level].after <= now:
         level += 1

@@ -27,7 +27,7 @@ from service.domain.unknown_fields import unknown_fields
 
 T = TypeVar("T")
 
-# msgspec repeats what came in these words.
+# msgspec's message in which the received value is repeated.
 _WRONG_VALUE: Final = "Invalid enum value"
 _NOTHING: Final = msgspec.Raw()
 
@@ -95,7 +95,7 @@ def _data_of(envelope: Envelope) -> bytes | msgspec.Raw:
 
 
 def data_of(data: msgspec.Raw, data_base64: bytes | None) -> bytes | msgspec.Raw:
-    """The one that an envelope has; raises Rejection for none, and for both."""
+    """The data that the envelope has; raises Rejection for none, and for both."""
     if data_base64 is None:
         if not bytes(data):
             raise Rejection("data: is missing")
@@ -106,7 +106,7 @@ def data_of(data: msgspec.Raw, data_base64: bytes | None) -> bytes | msgspec.Raw
 
 
 def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: str) -> T:
-    """Decode one level; a mistake names its field, by its path below `under`."""
+    """Decode one level; raises Rejection that names the field by its path below `under`."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -123,7 +123,7 @@ def _parsed(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, under: s
 
 
 def _checked(envelope: Envelope, data: EventData) -> Event:
-    """The rules that a type cannot say: plain identifiers, sane dates."""
+    """The event, checked by the rules that types cannot express: plain identifiers, plausible dates, a bounded size."""
     names = [("subject", envelope.subject), ("id", envelope.id), ("source", envelope.source)]
     if data.parent:
         names.append(("data.parent.order_id", data.parent.order_id))

@@ -39,7 +39,7 @@ class Actor(Struct, frozen=True, omit_defaults=True):
 class Note(Struct, frozen=True, omit_defaults=True):
     """A remark; only a public one may reach a customer.
 
-    `to`: the one audience that a public one is for, in place of all that hear of it by the pack's rules.
+    `to`: the one audience that a public note is for, instead of all that are told by the pack's rules.
     """
 
     text: Text
@@ -63,7 +63,7 @@ Country = Annotated[str, Meta(max_length=35, description="ISO 3166, for numbers 
 
 
 class PersonGiven(Struct, frozen=True, omit_defaults=True):
-    """Somebody to tell, as an event says it: what it leaves out keeps its last known value, `null` removes it.
+    """A recipient as an event gives it: a field left out keeps its last known value, `null` removes it.
 
     `id` is the publisher's own name for the person; numbers may be written as people write them.
     """
@@ -143,7 +143,7 @@ class ParentGiven(Struct, frozen=True):
 
 
 class Data(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What every event may carry about its order. `parent`: the whole that it is a part of, and stays."""
+    """What every event may carry about its order. `parent`: the order that it is a part of; it cannot change."""
 
     workflow: Name
     actor: Actor | None = None
@@ -219,7 +219,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
 
 
 class EventWarning(Struct, frozen=True):
-    """What of a taken event could not be used, by the path of its field; never the value itself."""
+    """A field of an accepted event that could not be used, by its path; never the value itself."""
 
     field: str
     problem: str

@@ -1,4 +1,4 @@
-"""What an event does to the lists of its order: they grow, and whoever waits for rows is told."""
+"""Rows that an event adds to the lists of its order, and the notices that they call for."""
 
 from typing import Final
 
@@ -11,12 +11,12 @@ from service.domain.lists import ListState, grown
 from service.domain.planning import NoticeOptions
 from service.domain.readers import Reader
 
-# The audience of a row's own person: they take no part in the order otherwise.
+# The audience of the people of rows, who take no other part in the order.
 OF_ROW: Final = "row"
 
 
 def grow(draft: Draft, data: Data) -> list[str]:
-    """Keep how far the order's lists have grown by this event; the notices that new rows call for."""
+    """Count the rows that this event adds to the order's lists; the notices that new rows call for."""
     told: list[str] = []
     for name, given in data.lists.items():
         if not given.size:
@@ -31,9 +31,9 @@ def grow(draft: Draft, data: Data) -> list[str]:
 
 
 def greet(draft: Draft, cause: GreetRows) -> None:
-    """Tell the notice to each of these people, over each of its channels on which they are reached; raises Rejection.
+    """Tell the notice to each of these people, over each of its channels that reaches them. Raises Rejection.
 
-    Wishes, quiet hours, opt-outs and caps are asked as of every message.
+    Wishes, quiet hours, opt-outs and caps apply as to every message.
     """
     notice = draft.workflow.notices.get(cause.notice)
     if notice is None:

@@ -1,4 +1,4 @@
-"""Issues that people or publishers report: each calls the team of its reason."""
+"""Issues reported by people or publishers: each escalates to the team of its reason."""
 
 from service.domain import escalation as escalations
 from service.domain.draft import Draft
@@ -6,6 +6,6 @@ from service.domain.transitions import require_known
 
 
 def report(draft: Draft, reason: str, where: str, detail: str, by: str) -> None:
-    """Escalate for this reason, which stands at `where` in what was said; raises Rejection for an unknown one."""
+    """Escalate for this reason; raises Rejection for an unknown one, naming the field `where`."""
     require_known("reason", reason, draft.workflow.reasons, where)
     escalations.open_or_join(draft, reason, draft.at, detail=detail, by=by)

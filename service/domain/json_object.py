@@ -1,6 +1,6 @@
-"""The name for data that is free by nature, so that it is told from data whose shape nobody wrote down."""
+"""A type for data without a fixed shape, to tell it from data whose shape is known."""
 
 from typing import Any, TypeAlias
 
-# Attributes that a pack declares, a JSON Schema or OpenAPI document, what another company's API answers.
+# Such as attributes that a pack declares, a JSON Schema or OpenAPI document, another company's API answers.
 JsonObject: TypeAlias = dict[str, Any]

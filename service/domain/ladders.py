@@ -1,9 +1,9 @@
-"""A ladder in place of a shower: a notice goes by one rung of channels after the other, as far as it takes.
+"""Ladders: a notice goes by one rung of channels after the other, until it has reached its reader.
 
 The first rung goes at once. The next is a clock of the order, one for each reader, which knows how far the notice has
 come with them (`Clock.climb`): it goes when its time comes, or at once where nothing on the rung before it can be sent
-or has arrived. News of messages move it and end it; so does whatever pulls the notice back. Each rung asks what a first
-message asks; whoever sends it asks the rest.
+or has arrived. Receipts move it on or end it, and calling off the notice ends it. Messages of a rung are subject to
+the same checks as first messages.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,14 +25,14 @@ from service.domain.rungs import NOT_NEEDED, RANKS, Climb, Role, Rung, clock_of
 
 # The message with the time before which it is not sent, where something besides its reader makes it wait.
 Postpone = Callable[[Message], Message]
-# What ends a ladder: the notice is told no more, by any channel.
+# States of a message that end its ladder: the notice is not told any more, by any channel.
 _PULLED_BACK = frozenset({"superseded", "expired"})
 
 
 def readers(draft: Draft, notice: Notice, but: frozenset[str]) -> list[tuple[Role, ...]]:
-    """Whom a notice on a ladder tells, each with all their roles: who shares an address on any rung climbs as one.
+    """The readers of a notice on a ladder, each with all their roles: roles that share an address are one reader.
 
-    `but`: whoever has one of these addresses is left out.
+    `but`: readers with one of these addresses are left out.
     """
     found: list[tuple[set[tuple[str, str]], set[str], tuple[Role, ...]]] = []
     channels = [draft.workflow.channel(name) for name in notice.channels]
@@ -57,7 +57,7 @@ def _places(person: Person, channels: Sequence[ChannelSpec]) -> set[tuple[str, s
 def begin(
     draft: Draft, notice: Notice, planned: PlannedNotice, told: Sequence[tuple[Role, ...]], postponed: Postpone
 ) -> list[Message]:
-    """Tell each of them by the first rung that reaches them. `postponed`: what else a first message waits for."""
+    """Plan the first rung that reaches each of them. `postponed`: applies other reasons to wait."""
     found: list[Message] = []
     for roles in told:
         climb = Climb(
@@ -69,7 +69,7 @@ def begin(
 
 
 def ring(draft: Draft, clock: Clock) -> None:
-    """The time of the next rung has come."""
+    """Go on to the next rung, whose time has come."""
     climb = clock.climb
     assert climb is not None
     notice = draft.workflow.notices.get(climb.notice)
@@ -82,7 +82,7 @@ def ring(draft: Draft, clock: Clock) -> None:
 
 
 def _pulled_back(draft: Draft, climb: Climb) -> str:
-    """Why the notice is stale by now; as `notices.before_sending` asks of what waits."""
+    """Why the notice is stale, by the rules of `notices.before_sending`; empty when it is not."""
     if draft.now >= climb.valid_until:
         return "its time is over"
     passed_by = draft.workflow.stages[draft.order.stage].rank > climb.stage_rank
@@ -92,14 +92,14 @@ def _pulled_back(draft: Draft, climb: Climb) -> str:
 
 
 def heard(draft: Draft, n: Message) -> None:
-    """A message of a ladder reached somebody: what goes only unless it did goes no more."""
+    """A message of a ladder arrived: drop the rungs that go only where it does not."""
     clock, climb = _found(draft, n)
     if clock is None or climb is None or climb.messages[n.id] >= RANKS[n.state]:
         return
     climb = replace(climb, messages={**climb.messages, n.id: RANKS[n.state]})
     notice = draft.workflow.notices.get(n.notice)
     left = notice.rungs[climb.rung :] if notice else ()
-    # What was sent may still come back.
+    # A message that was sent may still turn out undelivered.
     may_fail = climb.reached < RANKS["delivered"]
     if may_fail or any(rung.unless is None or RANKS[rung.unless] > climb.reached for rung in left):
         draft.put_clock(_key(clock), replace(clock, climb=climb))
@@ -111,7 +111,7 @@ def heard(draft: Draft, n: Message) -> None:
 
 
 def fell(draft: Draft, n: Message) -> None:
-    """A message of a ladder ended without reaching anybody: with the last of its rung, the next goes now."""
+    """A message of a ladder ended without arriving: if it was the last of its rung, the next rung goes now."""
     clock, climb = _found(draft, n)
     if clock is None or climb is None:
         return
@@ -136,20 +136,20 @@ def _fate(n: Message) -> str:
 
 
 def is_climbed(draft: Draft, notice_id: UUID) -> bool:
-    """Whether somebody may still be told of this notice by a later rung, or is by one that goes now."""
+    """Whether a later rung of this notice is still to come, or one is planned by this decision."""
     ahead = any(c.climb and c.notice_id == notice_id for c in draft.order.clocks.values())
     return ahead or any(n.notice_id == notice_id for n in draft.more_messages)
 
 
 def end(draft: Draft, notice_id: UUID, why: str) -> None:
-    """The notice is called off: no rung of it goes any more."""
+    """End the ladders of a notice that is called off."""
     for clock in list(draft.order.clocks.values()):
         if clock.climb and clock.notice_id == notice_id:
             _end(draft, clock, "cancelled", why)
 
 
 def forget(draft: Draft, goes: Callable[[Person], bool], names: frozenset[str], *, everybody: bool) -> None:
-    """Somebody is erased: nothing more is told to them, and no ladder knows them."""
+    """End the ladders of people who are erased."""
     for clock in list(draft.order.clocks.values()):
         roles = clock.climb.roles if clock.climb else ()
         if roles and (everybody or any(r.name in names or any(map(goes, _now(draft, r))) for r in roles)):
@@ -173,9 +173,9 @@ def _go_on(
     why: str = "",
     postponed: Postpone = lambda n: n,
 ) -> list[Message]:
-    """Tell by the next rung that there is, now where its time has come or `at_once`; and start what comes after it.
+    """Plan the next possible rung if its time has come, or `at_once`; and start the clock of the one after it.
 
-    One by which nobody can be told is followed at once. One that is left out is as if it were not there.
+    A rung by which nobody can be reached is followed by the next at once. A rung that is left out does not count.
     """
     found: list[Message] = []
     while climb.rung < len(notice.rungs):
@@ -210,7 +210,7 @@ def _overdue(rung: Rung) -> str:
 
 
 def _left_out(draft: Draft, notice: Notice, climb: Climb, rung: Rung) -> tuple[str, Climb, int, Rung, str] | None:
-    """The line that says why this rung is as if it were not there, where it is."""
+    """The timeline line about a rung that is left out; None for one that is not."""
     if rung.unless and RANKS[rung.unless] <= climb.reached:
         return "rung_not_needed", climb, climb.rung, rung, f"it was {rung.unless} before"
     if rung.when and (why := why_not_met(rung.when, draft.situation(notice.name))):
@@ -232,7 +232,7 @@ def _messages(draft: Draft, notice: Notice, clock: Clock, climb: Climb, rung: Ru
 
 
 def _now(draft: Draft, role: Role) -> tuple[Person, ...]:
-    """Who is meant by now, as events may have changed the audience: by name, else the only one of it."""
+    """The person who has the role now, as events may have changed the audience: by name, else its only person."""
     people = people_of(draft, role.audience)
     here = people[role.index : role.index + 1]
     if here and here[0].name == role.name:
@@ -241,7 +241,7 @@ def _now(draft: Draft, role: Role) -> tuple[Person, ...]:
 
 
 def _wait(draft: Draft, clock: Clock, climb: Climb, due: datetime) -> None:
-    """The next rung has its time; one for which none would be left goes never."""
+    """Wait for the next rung, unless the notice expires before that."""
     if due < climb.valid_until:
         draft.put_clock(_key(clock), replace(clock, due=due, climb=climb))
     elif _key(clock) in draft.order.clocks:
@@ -249,7 +249,7 @@ def _wait(draft: Draft, clock: Clock, climb: Climb, due: datetime) -> None:
 
 
 def _end(draft: Draft, clock: Clock, state: ClockState, why: str) -> None:
-    """No rung of it goes any more; one that fell away says so, as the others have their lines."""
+    """End the ladder; a cancelled one gets a timeline line, as its rungs have theirs."""
     if state == "cancelled" and clock.climb:
         draft.log("ladder_ended", notice=clock.climb.notice, why=why)
     draft.drop_clock(_key(clock), replace(clock, state=state, stopped=draft.now, why=why, climb=None))

@@ -1,4 +1,4 @@
-"""Which of a pack's languages a reader gets, and which country's way of writing (BCP 47: RFC 5646, RFC 4647). Pure."""
+"""Chooses a reader's language among a pack's, and their regional conventions (BCP 47: RFC 5646, RFC 4647). Pure."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,9 +10,9 @@ SCRIPT_LETTERS: Final = 4
 
 
 class Kinship(Struct, frozen=True, eq=False):
-    """Where a language goes next, by its tag in lower case, where cutting off its end would lead astray.
+    """The next language to try, by tag in lower case, where truncating the tag would be wrong.
 
-    `said`: what of it a pack says itself.
+    `said`: the part that the pack declares.
     """
 
     following: Mapping[str, tuple[str, ...]] = {}
@@ -44,10 +44,10 @@ def region_of(tag: str | None) -> str:
 
 
 def chain(tag: str, kinship: Kinship) -> list[str]:
-    """The tag and those that stand in for it, nearest first: `es-MX`, `es-419`, `es`.
+    """The tag and its fallbacks, nearest first: `es-MX`, `es-419`, `es`.
 
-    As lookup does (RFC 4647, §3.4): its end is cut off, and a single letter before it. Where `kinship` says what is
-    next, that counts instead.
+    By lookup (RFC 4647, §3.4): the last subtag is removed, and a single letter before it. Where `kinship` names the
+    next one, that counts instead.
     """
     found: dict[str, str] = {}
     waiting = [normal(tag)]
@@ -66,9 +66,9 @@ def _shorter(tag: str) -> str:
 
 
 def pick_locale(available: tuple[str, ...], wanted: str | None, kinship: Kinship = UNRELATED) -> str:
-    """The nearest of `available`, the first of which is for those whom none of them is near.
+    """The nearest of `available`; the first one where none is near.
 
-    After the chain of a language, its sister counts before another language does: who wants `pt-PT` gets `pt-BR`.
+    After the fallbacks, another variant of the same language comes before another language: for `pt-PT`, `pt-BR`.
     """
     return nearest(available, wanted, kinship) or available[0]
 

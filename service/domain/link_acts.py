@@ -1,6 +1,6 @@
-"""What whoever handles an order does on their own page: offered by role and status, made into an event. Pure.
+"""Acts of assignees on their page: offered by role and status, and turned into an event. Pure.
 
-As with every act, the event that a button becomes is decided as every other. One-time codes never come this way.
+The event is decided like any other. One-time codes never come this way.
 """
 
 from msgspec import UNSET, structs
@@ -15,13 +15,13 @@ from service.domain.workflow import Workflow
 
 
 def offered(workflow: Workflow, order: Order) -> list[LinkAct]:
-    """The buttons that whoever handles the order has now, each with the choices that are possible."""
+    """The buttons that the order's assignee has now, each with its possible choices."""
     found = (_possible(workflow, order, act) for act in workflow.link_acts if _is_theirs(workflow, act, order))
     return [act for act in found if act.choices]
 
 
 def has_page(workflow: Workflow, role: str) -> bool:
-    """Whether the pack gives those who handle orders in this role a page."""
+    """Whether assignees in this role have a page."""
     return any(act.role in (role, ASSIGNEE) for act in workflow.link_acts)
 
 
@@ -42,13 +42,13 @@ def _may_be(workflow: Workflow, order: Order, choice: LinkChoice) -> bool:
 
 
 def needed(workflow: Workflow, order: Order, act: LinkAct) -> list[str]:
-    """What must be given with it, by path: as the pack says, and as any of the statuses needs."""
+    """The paths of the values that must be given with it: the pack's, and those that one of its statuses needs."""
     statuses = (workflow.statuses[c.status] for c in act.choices if c.status)
     return list(dict.fromkeys((*act.needs, *(n for s in statuses for n in needs_of(s, order.status)))))
 
 
 def event_of(workflow: Workflow, order: Order, name: str, choice: str, given: Given) -> tuple[EventType, JsonObject]:
-    """The type and data of the event that pressing it is; raises NotNow, and Rejection for what is missing."""
+    """The type and data of the button's event; raises NotNow, and Rejection for a missing value."""
     act = next((a for a in offered(workflow, order) if a.name == name), None)
     if act is None:
         raise NotNow(f"act: {name!r} is not done in {order.status!r}")

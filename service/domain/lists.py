@@ -1,6 +1,6 @@
-"""Lists on an order, such as participants and leads: what a pack says of their columns, and how far they have grown.
+"""Lists on an order, such as participants and leads: their columns as a pack declares them, and their sizes.
 
-Rows are the ledger's: here a list is its columns, and of an order how many rows it has.
+The rows are in the ledger; the domain knows only how many there are.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from service.domain.json_object import JsonObject
 ColumnType = Literal["text", "number", "money", "date", "phone", "email", "boolean", "choice"]
 ExportFormat = Literal["csv", "xlsx"]
 RowsChange = Literal["added", "changed", "removed"]
-# An event is a message, not a file: more rows come as a file, or in several events.
+# Larger numbers of rows are imported as a file, or in several events.
 MOST_ROWS_OF_EVENT: Final = 500
 
 
@@ -35,14 +35,14 @@ class Column(Struct, frozen=True):
 
 
 class Greeting(Struct, frozen=True):
-    """A notice that is told to the person of a new row whose column `when` says yes."""
+    """A notice that is told to the person of a new row, if the row's column `when` is true."""
 
     notice: str
     when: str
 
 
 class ListExport(Struct, frozen=True):
-    """What was added since the last time goes by mail to the people of an audience, if anything was."""
+    """A scheduled mail with the rows added since the last one, to an audience; not sent where there are none."""
 
     every: Every
     at: str
@@ -62,12 +62,12 @@ class ListSpec(Struct, frozen=True):
     exports: tuple[ListExport, ...] = ()
 
     def title_of(self, column: str, locale: str) -> str:
-        """What people call a column."""
+        """A column's title."""
         return self.columns[column].titles.get(locale, column.replace("_", " "))
 
     @property
     def unique(self) -> tuple[str, ...]:
-        """The columns in which no two rows have the same."""
+        """The columns whose values must be unique."""
         return tuple(name for name, c in self.columns.items() if c.unique)
 
 
@@ -79,7 +79,7 @@ class ListState(Struct, frozen=True, omit_defaults=True):
 
 
 class ListGiven(Struct, frozen=True, omit_defaults=True):
-    """What happens to a list of the order: rows that come with the event, or that are stored already.
+    """A change of a list: rows that come with the event, or rows that are stored already.
 
     `id`, `digest`, `count`: of rows that were stored first, as Stagebell's own events name them. Publishers send
     `rows`, each an object of values by column.
@@ -93,12 +93,12 @@ class ListGiven(Struct, frozen=True, omit_defaults=True):
 
     @property
     def size(self) -> int:
-        """How many rows this is about."""
+        """The number of rows that it adds."""
         return len(self.rows) or self.count
 
 
 def grown(state: ListState, given: ListGiven) -> ListState:
-    """The list after that."""
+    """The list's state after adding these rows."""
     if given.change == "changed":
         return state
     if given.change == "removed":

@@ -25,7 +25,7 @@ class Content(Struct, frozen=True):
 
 
 class OnNote(Struct, frozen=True):
-    """Told when a note is added: a public one (or an internal one), by one of these roles or by none of those."""
+    """Calls for a notice when a note is added: a public or an internal one, `by` one of these roles, `not_by` those."""
 
     public: bool = True
     by: frozenset[str] = frozenset()
@@ -34,14 +34,14 @@ class OnNote(Struct, frozen=True):
 
 
 class OnChange(Struct, frozen=True):
-    """Told when an event changes a value at one of `paths` to something, in one of `statuses` (empty: any)."""
+    """Calls for a notice when an event sets or changes a value at one of `paths`, in one of `statuses` (empty: any)."""
 
     paths: tuple[str, ...]
     statuses: frozenset[str] = frozenset()
 
 
 class Ask(Struct, frozen=True):
-    """What an agent fills in: the order's value at `default` stands in; `ahead`: a date that must lie ahead."""
+    """A value that an agent fills in. `default`: the path of its default in the order; `ahead`: it must lie ahead."""
 
     attribute: Attribute
     default: str | None = None
@@ -49,7 +49,7 @@ class Ask(Struct, frozen=True):
 
 
 class Throttle(Struct, frozen=True):
-    """An order is told a notice at most so often within such a time."""
+    """A limit on how often an order is told a notice: `most` times `within` a duration."""
 
     most: int
     within: timedelta

@@ -8,7 +8,7 @@
     ends: failed, expired, superseded, suppressed, bundled (and delivered, read, undelivered)
 
 `settle` is the whole state machine; ends are final (but what was delivered may be read), a receipt's rank never goes
-down, and what may have left never ends as if it had not.
+down, and a message that may have left never ends as if it had not.
 """
 
 from collections.abc import Mapping

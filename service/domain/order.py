@@ -1,4 +1,4 @@
-"""An order as Stagebell knows it: where it stands, who is in it, which clocks run, what is escalated.
+"""An order as Stagebell knows it: its status, people, data, running clocks and open escalations.
 
 `decide` reads this whole record and returns the next one. Ids of everything that belongs to an order are
 the order's id plus a sequence number, so a pure function can name new things and the same cause names
@@ -25,7 +25,7 @@ from service.domain.rungs import Climb
 SEQUENCE_BITS: Final = 16
 MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
 
-# The audience of whoever handles the order, whatever their role.
+# The audience of the assignee, whatever their role.
 ASSIGNEE: Final = "assignee"
 
 ClockState = Literal["running", "paused", "breached", "met", "cancelled"]
@@ -33,9 +33,9 @@ EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
 
 
 class Clock(Struct, frozen=True, gc=False):
-    """A running promise. `due` is the absolute breach time; while paused, `left_s` seconds remain.
+    """A running clock. `due` is the absolute breach time (UTC); while paused, `left_s` seconds remain.
 
-    `told`: the notice that a follow-up led to, for as long as it can still be called off. `climb`: it is the next rung
+    `told`: the notice that a follow-up led to, while it can still be called off. `climb`: the clock is the next rung
     of a ladder, and no promise.
     """
 
@@ -57,10 +57,10 @@ class Clock(Struct, frozen=True, gc=False):
 
 
 class Escalation(Struct, frozen=True):
-    """A team that was called and has not settled it yet. `clocks` are the promises that raised it.
+    """An escalation that is not resolved. `clocks`: those that raised it.
 
-    `by`: who acted on it last; `owner`: who has it, since `owned_since`; empty while it is nobody's.
-    `acknowledged`: when somebody took it first. Levels count from `called_since` where it was opened again or put back.
+    `by`: who acted on it last; `owner`: since `owned_since`; empty while it has none.
+    `acknowledged`: when it first was. Levels count from `called_since` where it was reopened or its owner removed.
     """
 
     id: UUID
@@ -139,12 +139,12 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
 
     @property
     def ref(self) -> OrderRef:
-        """How others name it."""
+        """Its reference: workflow and the publisher's id."""
         return OrderRef(self.workflow, self.reference)
 
     @property
     def visits(self) -> int:
-        """How often its status was entered, this time too."""
+        """How often its status was entered, this time included."""
         return self.entered.get(self.status, 0)
 
     def child(self, sequence: int) -> UUID:
@@ -152,7 +152,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
         return UUID(int=self.id.int + sequence)
 
     def people(self, audience: str) -> tuple[Person, ...]:
-        """Everybody in `audience`; whoever handles the order is the audience of their role and `assignee`."""
+        """Everybody in `audience`; the assignee belongs to the audiences of their role and `assignee`."""
         listed = self.recipients.get(audience, ())
         if listed or self.assignee is None or audience not in (self.assignee.role, ASSIGNEE):
             return listed
@@ -168,25 +168,25 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
         return value
 
     def date(self, path: str, timezone: str, *, start_of_day: bool = False) -> datetime | None:
-        """A date of the order by its dotted path, as a UTC moment; a day without a time is its end, or its start."""
+        """A date of the order by its dotted path, as a UTC moment; a day without a time means its end, or its start."""
         return moment_of(self.value(path), timezone, start_of_day=start_of_day)
 
 
 def order_uuid(raw: UUID) -> UUID:
-    """A time-ordered id with room below it for the ids of the order's children."""
+    """An order's id: time-ordered, with the low bits free for the ids of its children."""
     return UUID(int=raw.int >> SEQUENCE_BITS << SEQUENCE_BITS)
 
 
 DATA_FIELDS: Final = ("recipients", "assignee", "eta", "appointment", "price", "payment", "attributes", "brand")
-# Those that are taken over whole, as an event gives them.
+# The fields that are replaced as a whole by an event.
 _PLAIN: Final = ("eta", "appointment", "price", "payment")
 
 
 def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
-    """The order with what an event that happened `at` says, and whether any of it was new.
+    """The order with the data of an event that happened `at` (UTC), and whether any of it was new.
 
-    Events of several systems overtake each other: what a later event has said already is not said again by an
-    earlier one, which only fills gaps.
+    Events of several systems overtake each other: an earlier event does not override the data of a later one, it
+    only fills gaps.
     """
     carried = [f for f in DATA_FIELDS if getattr(data, f) is not UNSET]
     old = {f: UNSET for f in carried if at < order.data_times.get(f, at)}
@@ -200,7 +200,7 @@ def updated(order: Order, data: Data, at: datetime) -> tuple[Order, bool]:
 
 
 def merged(order: Order, data: Data) -> Order:
-    """The order with what the event says; what it leaves out keeps its last known value."""
+    """The order with the event's data; fields that it leaves out keep their values."""
     changes = {f: value for f in _PLAIN if (value := getattr(data, f)) is not UNSET}
     if data.assignee is not UNSET:
         changes["assignee"] = merged_assignee(order.assignee, data.assignee)
@@ -214,7 +214,7 @@ def merged(order: Order, data: Data) -> Order:
 
 
 def role_of(order: Order, data: Data) -> str:
-    """In which role somebody acts: as the event says, else the assignee's when it is them."""
+    """The actor's role: as the event says, else the assignee's if the actor is the assignee."""
     actor, assignee = data.actor, order.assignee
     if actor is None:
         return ""
@@ -224,7 +224,7 @@ def role_of(order: Order, data: Data) -> str:
 
 
 def filled(order: Order, data: Data) -> Order:
-    """The order with only its gaps filled: what a late event may still add."""
+    """The order with only its gaps filled from the event's data, as late events do."""
     gaps = [f for f in _PLAIN if getattr(order, f) is None]
     changes = {f: value for f in gaps if (value := getattr(data, f)) not in (UNSET, None)}
     if data.assignee is not UNSET and order.assignee is None:

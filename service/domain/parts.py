@@ -1,6 +1,6 @@
-"""Orders with parts: what a whole knows of each of its parts, and the rules by which its status follows from theirs.
+"""Orders with parts: what a whole knows of its parts, and the rules that derive its status from theirs.
 
-A part is an order with a parent. The whole keeps where each of its parts stands, and nothing of their people, so that
+A part is an order with a parent. The whole keeps the status of each part, and nothing of their people, so that
 its status can be derived from its own state alone.
 """
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from service.domain.conditions.tree import Condition
 
-# The whole's state holds them all, and is written with each change of one.
+# The whole's state contains all parts, and is rewritten with each change of one.
 MAX_PARTS: Final = 200
 # `parts.open`, `parts.next_eta`, `parts.last_eta`; any other name after `parts.` counts those in a status or stage.
 OPEN: Final = "open"
@@ -22,14 +22,14 @@ RESERVED: Final = (OPEN, NEXT_ETA, LAST_ETA)
 
 
 class OrderRef(NamedTuple):
-    """How others name an order: `reference` is unique within its workflow."""
+    """The reference of an order: `reference`, the publisher's id, is unique within its workflow."""
 
     workflow: str
     reference: str
 
 
 class Part(Struct, frozen=True, omit_defaults=True):
-    """Where one part stands: `since` when (UTC), `final` once its life has ended, `failed` in an unhappy stage."""
+    """The state of one part, `since` when (UTC); `final`: it has ended; `failed`: in a failed stage."""
 
     workflow: str
     reference: str
@@ -42,16 +42,16 @@ class Part(Struct, frozen=True, omit_defaults=True):
 
     @property
     def ref(self) -> OrderRef:
-        """The part as an order."""
+        """The part's reference."""
         return OrderRef(self.workflow, self.reference)
 
     def is_in(self, names: Iterable[str]) -> bool:
-        """Whether it stands in one of these; a name is a status, or a stage."""
+        """Whether its status or stage is one of these names."""
         return self.status in names or self.stage in names
 
 
 class PartRule(Struct, frozen=True):
-    """The whole enters `to` where all of this holds of its parts; `said`: the rule in the pack's own words.
+    """The whole enters `to` where all of this holds for its parts; `said`: the rule in the pack's own words.
 
     `all`: each part is in one of these, and as many are known as are expected; `any`: at least one is; `none`: no part
     is. `when`: of the whole's own data, counts of its parts included.
@@ -65,7 +65,7 @@ class PartRule(Struct, frozen=True):
     said: str = ""
 
     def fits(self, parts: tuple[Part, ...], expected: int) -> bool:
-        """Whether it holds of these parts; `when` is asked elsewhere."""
+        """Whether the rule holds for these parts, apart from `when`."""
         if self.all and not (len(parts) >= max(expected, 1) and all(p.is_in(self.all) for p in parts)):
             return False
         if self.any and not any(p.is_in(self.any) for p in parts):
@@ -74,7 +74,7 @@ class PartRule(Struct, frozen=True):
 
 
 class PartRules(Struct, frozen=True):
-    """Which orders may be parts of one: those of the workflows `of`; of `rules` the first that holds counts.
+    """The workflows `of` which orders may be parts, and the rules, of which the first that holds applies.
 
     `expected`: the path of how many parts there will be; without it, those that are known are all.
     """
@@ -85,7 +85,7 @@ class PartRules(Struct, frozen=True):
 
 
 def value_of(parts: tuple[Part, ...], name: str) -> Any:
-    """What conditions, dates and templates may ask of all parts together, by the name after `parts.`."""
+    """A value of all parts together, for conditions, dates and templates, by the name after `parts.`."""
     if name == OPEN:
         return sum(not p.final for p in parts)
     if name in (NEXT_ETA, LAST_ETA):
@@ -96,7 +96,7 @@ def value_of(parts: tuple[Part, ...], name: str) -> Any:
 
 
 def with_part(parts: tuple[Part, ...], part: Part) -> tuple[Part, ...]:
-    """These with the part as it stands now, in its place; a new one comes last."""
+    """The parts with this one updated in its place; a new one is added last."""
     if any(p.ref == part.ref for p in parts):
         return tuple(part if p.ref == part.ref else p for p in parts)
     return (*parts, part)

@@ -1,8 +1,8 @@
-"""Who takes part in an order, as events tell it one after the other: matched, filled in, removed.
+"""Merges the people that events name into those of the order: matched, updated, removed.
 
 A person in a later event is the one with the same `id`, else one who shares an address, else the only one of the
-audience. What is left out keeps its value, `null` removes it. A list names everybody of its audience; one person
-alone changes that person, or comes to those who are known, or takes the place of the only one who is somebody else.
+audience. A field left out keeps its value, `null` removes it. A list names everybody of its audience; a single person
+updates the matching one, is added to several, or replaces the only one if that is somebody else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from service.domain.events import AssigneeGiven, PersonGiven
 from service.domain.persons import Assignee, Person, Wishes
 
 P = TypeVar("P", Person, Assignee)
-# An order with more changes of address than this is a mistake of its publisher; the person index still has them all.
+# More changes of address are a publisher's mistake; the person index still has all of them.
 FORMER_KEPT: Final = 20
 People = Mapping[str, tuple[Person, ...]]
 Given = Mapping[str, PersonGiven | tuple[PersonGiven, ...] | None]
@@ -25,7 +25,7 @@ _EMPTY: Final = {"id": "", "name": "", "push_tokens": (), "muted": (), "addresse
 
 
 def merged_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
-    """Everybody who is known after an event that names these."""
+    """The order's people after an event that names these."""
     merged = dict(known)
     for audience, said in given.items():
         before = known.get(audience, ())
@@ -39,7 +39,7 @@ def merged_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
 
 
 def filled_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
-    """As `merged_people` for an event that came late: only what nobody said since is taken from it."""
+    """As `merged_people`, for a late event: it only fills gaps."""
     filled = dict(known)
     for audience, said in given.items():
         listed = as_list(said)
@@ -53,19 +53,19 @@ def filled_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
 
 
 def as_list(said: PersonGiven | tuple[PersonGiven, ...] | None) -> tuple[PersonGiven, ...]:
-    """Those whom an event names in one audience."""
+    """The people that an event names in one audience, as a tuple."""
     if said is None:
         return ()
     return (said,) if isinstance(said, PersonGiven) else said
 
 
 def matched(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[Person | None]:
-    """For each person of an event, whom of those known it is about."""
+    """For each person of an event the known person that it means; None for a new one."""
     return [was for was, _ in _pairs(known, given)]
 
 
 def merged_assignee(known: Assignee | None, given: AssigneeGiven | None) -> Assignee | None:
-    """Who handles the order after an event; another one brings nothing of the one before."""
+    """The assignee after an event; a new one takes over nothing from the previous one."""
     if given is None:
         return None
     same = known if known is not None and (known.role, known.id) == (given.role, given.id) else None
@@ -81,7 +81,7 @@ def _with_one(before: tuple[Person, ...], said: PersonGiven) -> tuple[Person, ..
 
 
 def _pairs(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[tuple[Person | None, PersonGiven]]:
-    """Each named person with the known one it is about; nobody is two of them."""
+    """Each named person with the known one that it means; a known person is matched once at most."""
     if not known:
         return [(None, now) for now in given]
     found: dict[int, Person] = {}
@@ -103,7 +103,7 @@ def _pairs(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[tuple[
 
 
 def places_of(person: Person | PersonGiven) -> frozenset[str]:
-    """The addresses of a person, comparably written: numbers and mail by key, the rest as it is."""
+    """The keys of a person's addresses: numbers and mail normalised, others as they are."""
     keyed = {address_key(a) for a in (person.phone, person.whatsapp, person.email) if a}
     keyed |= set(own_keys(person.addresses or {}))
     return frozenset(keyed | set(person.push_tokens or ()) | ({person.webhook} if person.webhook else set()))
@@ -112,7 +112,7 @@ def places_of(person: Person | PersonGiven) -> frozenset[str]:
 def with_wishes(
     recipients: Mapping[str, tuple[Person, ...]], wishes: Mapping[str, Wishes]
 ) -> Mapping[str, tuple[Person, ...]]:
-    """The people with what they chose themselves, by comparable address."""
+    """The people with the wishes that they chose themselves, by address key."""
 
     def chosen(p: Person) -> Person:
         found = next((wishes[place] for place in sorted(places_of(p)) if place in wishes), None)
@@ -127,7 +127,7 @@ def _updated(was: Person | None, now: PersonGiven) -> Person:
 
 
 def with_former(was: P, now: P) -> P:
-    """`now` with the addresses of `was` that it has no more, the newest last."""
+    """`now`, with the addresses of `was` that it no longer has among `former`, the newest last."""
     here = (now.phone, now.whatsapp, now.email)
     left: tuple[str, ...] = tuple(a for a in (was.phone, was.whatsapp, was.email) if a and a not in here)
     own = set(own_keys(now.addresses))
@@ -138,7 +138,7 @@ def with_former(was: P, now: P) -> P:
 
 
 def _said(now: PersonGiven | AssigneeGiven, known: Person | Assignee) -> dict[str, Any]:
-    """What an event says of a person; `null` as what is known of somebody of whom nothing was ever said."""
+    """The fields that an event gives of a person; `null` as the field's empty value."""
     values = {f: getattr(now, f) for f in now.__struct_fields__}
     said = {f: _EMPTY.get(f) if v is None else v for f, v in values.items() if v is not UNSET}
     if isinstance(now.addresses, Mapping):
@@ -147,7 +147,7 @@ def _said(now: PersonGiven | AssigneeGiven, known: Person | Assignee) -> dict[st
 
 
 def _own_addresses(known: Person | Assignee, now: PersonGiven | AssigneeGiven) -> dict[str, tuple[str, ...]]:
-    """By channel: one that is left out keeps its addresses."""
+    """Addresses by channel; a channel that is left out keeps its addresses."""
     said = {c: (a,) if isinstance(a, str) else a or () for c, a in (now.addresses or {}).items()}
     return {c: a for c, a in {**known.addresses, **said}.items() if a}
 

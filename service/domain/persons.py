@@ -1,4 +1,4 @@
-"""Persons as an order knows them, once everything that events said of them is put together."""
+"""People as an order knows them, merged from all events."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Wishes(Struct, frozen=True, omit_defaults=True):
-    """What somebody chose on their preference page: stronger than what events say, unless a notice is `mandatory`.
+    """What a person chose on their preference page; it overrides events, except for `mandatory` notices.
 
     `channels`: those wanted; `muted`: notices that are not; `quiet`: from and to, "HH:MM", in their own time.
     """
@@ -19,11 +19,11 @@ class Wishes(Struct, frozen=True, omit_defaults=True):
 
 
 class Person(Struct, frozen=True, omit_defaults=True):
-    """Somebody to tell, as the order knows them: where they can be reached, in which language and time zone.
+    """A recipient as the order knows them: their addresses, language and time zone.
 
     Addresses are in canonical form; `channels` are those wanted (None: all), `muted` the notices not wanted;
-    `addresses`: by channel, those of channels that none of the fields is for. `former`: addresses that they had
-    before, so that erasure finds what went there. `wishes`: what they chose on their preference page.
+    `addresses`: by channel, for channels without a field here. `former`: previous addresses, by which erasure finds
+    what went there. `wishes`: what they chose on their preference page.
     """
 
     name: str = ""
@@ -43,7 +43,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     wishes: Wishes | None = None
 
     def wants(self, channel: str) -> bool:
-        """Whether they want messages there: as they chose themselves, else as events say."""
+        """Whether they want messages on this channel: as they chose themselves, else as events say."""
         channels = self.wishes.channels if self.wishes else self.channels
         return channels is None or channel in channels
 
@@ -58,7 +58,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
 
 
 class Assignee(Struct, frozen=True, omit_defaults=True):
-    """Whoever handles the order now, as the order knows them; addresses are in canonical form."""
+    """The assignee, who handles the order now; addresses are in canonical form."""
 
     role: str
     id: str
@@ -73,12 +73,12 @@ class Assignee(Struct, frozen=True, omit_defaults=True):
     former: tuple[str, ...] = ()
 
 
-# What whoever handles an order has in common with a person who is told of it.
+# The fields that an assignee and a recipient have in common.
 _SHARED: Final = tuple(
     f for f in Assignee.__struct_fields__ if f in Person.__struct_fields__ and f not in ("id", "country", "former")
 )
 
 
 def as_person(assignee: Assignee) -> Person:
-    """Whoever handles the order, as somebody to tell: reached wherever they can be."""
+    """The assignee as a recipient."""
     return Person(**{f: getattr(assignee, f) for f in _SHARED})

@@ -1,18 +1,18 @@
-"""What people write, comparably: letters and digits alone, for matching whole messages with words of a list. Pure."""
+"""Normalises what people write to letters and digits, to match whole messages with words of a list. Pure."""
 
 import unicodedata
 from typing import Final
 
-# Combining marks of Latin, Greek and Cyrillic letters; the vowels of Indian scripts are marks too, and stay.
+# Combining marks of Latin, Greek and Cyrillic letters; the vowels of Indic scripts are marks, too, and are kept.
 _ACCENTS: Final = ("\u0300", "\u036f")
-# What only says how the sign before it looks: variation selectors (Unicode, §23.4) and frames around digits.
+# Characters that only change the look of the one before: variation selectors (Unicode, §23.4), enclosing marks.
 _LOOKS: Final = (("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"), ("\u20d0", "\u20f0"))
 
 
 def plain(text: str) -> str:
     """Letters and ASCII digits in one case and width (Unicode, TR15), with single blanks between words.
 
-    Accents of Latin letters, punctuation, emoji and what does not show are nothing.
+    Accents of Latin letters, punctuation, emoji and invisible characters are dropped.
     """
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
     kept = (c for c in folded if not _ACCENTS[0] <= c <= _ACCENTS[1] and unicodedata.category(c) != "Cf")

@@ -1,4 +1,4 @@
-"""From a notice to its messages, with the order as it is at that moment: one per channel and recipient, or a ladder."""
+"""Plans the messages of a notice, with the order as it is at that moment: one per channel and reader, or a ladder."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -149,7 +149,7 @@ def _log(draft: Draft, planned: PlannedNotice, by: str, readers: Sequence[Reader
 
 
 def _bundled(draft: Draft, notice: Notice, n: Message) -> Message:
-    """The message, waiting for others to the same person with which it can leave in one; its own time comes first."""
+    """The message, delayed so that it can be bundled with others to the same person; never beyond its own time."""
     if notice.bundle is None or n.state != "pending" or not draft.workflow.channel(n.channel).joins:
         return n
     leaves = max(n.not_before, draft.now + notice.bundle)
@@ -159,12 +159,12 @@ def _bundled(draft: Draft, notice: Notice, n: Message) -> Message:
 
 
 def bundle_of(workflow: str, brand: str) -> str:
-    """Names those whose messages may leave in one: orders of one workflow and brand."""
+    """The name of the group of orders whose messages may be bundled: those of one workflow and brand."""
     return f"bundle {workflow}/{brand}"
 
 
 def _withheld(draft: Draft, notice: Notice) -> tuple[str, ...]:
-    """Of the replies that the notice offers, those whose own condition does not hold now."""
+    """The replies that the notice offers and whose own condition does not hold now."""
     if not notice.replies:
         return ()
     known = draft.workflow.replies
@@ -173,13 +173,13 @@ def _withheld(draft: Draft, notice: Notice) -> tuple[str, ...]:
 
 
 def _left_to_whole(notice: Notice, draft: Draft) -> str:
-    """Why the order leaves this to its whole; empty when it does not."""
+    """Why the notice is left to the order's whole; empty when it is not."""
     told = sorted(notice.unless_whole_tells & draft.whole_told)
     return f"the whole order tells {' and '.join(told)}" if told else ""
 
 
 def _why_skipped(notice: Notice, order: Order, at: datetime) -> str:
-    """Why an order is not told this of itself, by what it was told before; empty when it is."""
+    """Why the notice is skipped because of earlier ones; empty when it is not."""
     if notice.after and notice.after.isdisjoint(order.notified):
         return f"{' or '.join(sorted(notice.after))} was not told before"
     if notice.throttle:
@@ -190,7 +190,7 @@ def _why_skipped(notice: Notice, order: Order, at: datetime) -> str:
 
 
 def _secret_of(notice: Notice, secrets: Mapping[str, Secret], at: datetime) -> tuple[str | None, datetime]:
-    """The code that the notice carries, if it does and there is one, and until when it may be told."""
+    """The one-time code for the notice, if it carries one that was given; and until when it may be told (UTC)."""
     valid_until = at + notice.valid_for
     if not notice.secret:
         return None, valid_until
@@ -200,14 +200,14 @@ def _secret_of(notice: Notice, secrets: Mapping[str, Secret], at: datetime) -> t
 
 
 def _ends_here(draft: Draft) -> bool:
-    """Whether the order's stage is one in which a life can end: such notices are never superseded."""
+    """Whether the order is in one of its last stages, whose notices are never superseded."""
     return draft.order.stage in draft.workflow.last_stages
 
 
 def fall_back(draft: Draft, failed: Message, siblings: tuple[Message, ...]) -> None:
-    """Tell over the channel that stands in, if nothing of this notice went that way to the same reader.
+    """Tell over the fallback channel, unless a message of this notice went that way to the same reader.
 
-    The same is asked as of a first message. `siblings` are the other messages of the notice.
+    The checks are those of a first message. `siblings`: the other messages of the notice.
     """
     notice = draft.workflow.notices.get(failed.notice)
     channel = draft.workflow.fallback.get(failed.channel)

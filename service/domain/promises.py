@@ -18,7 +18,7 @@ UntilState = Literal["sent", "delivered"]
 
 
 class Escalate(Struct, frozen=True):
-    """What a breach raises, if `when` holds at that moment."""
+    """The escalation that a breach opens, if `when` holds at that moment."""
 
     reason: str
     severity: Severity | None = None
@@ -27,7 +27,7 @@ class Escalate(Struct, frozen=True):
 
 
 class Publish(Struct, frozen=True):
-    """What a clock tells the order system, if `when` holds then: the event's type, and values of the order by name."""
+    """The event that a clock publishes, if `when` holds then: its type, and values of the order by name."""
 
     type: str
     values: Mapping[str, str] = {}
@@ -35,21 +35,21 @@ class Publish(Struct, frozen=True):
 
 
 class Variant(Struct, frozen=True):
-    """Another length for orders that match, such as those of a service track."""
+    """Another length for orders that match `when`, such as those with express service."""
 
     when: Condition
     within: timedelta
 
 
 class CalendarBy(Struct, frozen=True):
-    """Other calendars for orders whose value at `path` is one of these, such as by region."""
+    """Other calendars by the order's value at `path`, such as its region."""
 
     path: str
     calendars: Mapping[str, Calendar]
 
 
 class LengthFrom(Struct, frozen=True):
-    """A length that the order's data says: a number of `unit` at `path`, or a text such as `3 days`.
+    """A length taken from the order's data: a number of `unit` at `path`, or a text such as `3 days`.
 
     `most`: longer ones are taken for a mistake. Without an `otherwise`, there is no clock while the order says none.
     `in_days`: `unit` is a working day, as long as it is in the calendar that counts for the order; `otherwise_days`: so

@@ -1,7 +1,7 @@
-"""What of a publisher's words may be said again: in reasons, logs, traces, and beside a sealed dead letter.
+"""Which publisher's texts may be repeated in reasons, logs, traces, and beside a sealed dead letter.
 
-A mistyped status helps whoever mends it; "call me at +91…" in its place must not travel on. Only what has the form of
-a name is repeated; anything else is told by its size.
+A mistyped status helps to find the mistake; "call me at +91…" in its place must not be passed on. Only what has the
+form of a name is repeated; of anything else, only its length.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Who is told, where, and whether they want it: asked on every way to a message, first, fallback and manual.
+"""The readers of a notice: who is told, and at which addresses. For first, fallback and manual messages alike.
 
 One notice, one channel, one address is one message, however many roles of the order that address has.
 """
@@ -30,9 +30,9 @@ _COUNTRY: Final = re.compile("[A-Z]{2}")
 
 
 class Reader(Struct, frozen=True, gc=False):
-    """One address on one channel: in which role it comes first, and everybody who is reached there.
+    """One address on one channel: the first role that it has, and everybody who is reached there.
 
-    `address` is empty where the channel does not reach this person; `instead_of` names the channel it stands in for.
+    `address` is empty where the person has none on this channel; `instead_of`: the channel for which it stands in.
     """
 
     channel: str
@@ -44,7 +44,7 @@ class Reader(Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """What the first of them is called."""
+        """The name of the first of them."""
         return self.people[0].name if self.people else ""
 
     @property
@@ -65,7 +65,7 @@ class Reader(Struct, frozen=True, gc=False):
 
     @property
     def region(self) -> str:
-        """Whose way of writing numbers and times they are used to: of their language, else of their country."""
+        """The region whose formats of numbers and times they use: that of their language, else their country."""
         if named := region_of(self.locale):
             return named
         countries = (p.country.upper() for p in self.people if p.country)
@@ -87,14 +87,14 @@ class _Role(Struct, frozen=True, gc=False):
 
 
 def people_of(draft: Draft, audience: str) -> tuple[Person, ...]:
-    """Everybody in `audience`; where nobody is known, the audience that stands in for it."""
+    """Everybody in `audience`; where nobody is known, everybody in its fallback audience."""
     people = draft.order.people(audience)
     stand_in = draft.workflow.audience_fallback.get(audience)
     return people or (draft.order.people(stand_in) if stand_in else ())
 
 
 def audiences_at(order: Order, channel: ChannelSpec, address: str) -> str:
-    """In which roles the reader at this address takes part, one after the other."""
+    """The roles of the reader at this address, separated by commas."""
     wanted = channel.place(address)
     roles = dict.fromkeys([*order.recipients, *([order.assignee.role] if order.assignee else [])])
     reached = [a for a in roles if any(wanted in places(p, channel) for p in order.people(a))]
@@ -102,22 +102,22 @@ def audiences_at(order: Order, channel: ChannelSpec, address: str) -> str:
 
 
 def say_opt_out(draft: Draft, said: OptOutChanged) -> None:
-    """The order says it, so that whoever looks at it does not wait for an answer to what never went out."""
+    """Log the opt-out in the order's timeline, so that nobody waits for an answer to a message that never went out."""
     audiences = audiences_at(draft.order, draft.workflow.channel(said.channel), said.address)
     draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
 
 
 def keep_wishes(draft: Draft, chosen: PreferencesChanged) -> None:
-    """Somebody chose on their preference page; it holds for whoever of the order has one of their addresses."""
+    """Apply what somebody chose on their preference page to everybody of the order with one of their addresses."""
     wishes = dict.fromkeys(chosen.addresses, chosen.wishes)
     draft.set(recipients=with_wishes(draft.order.recipients, wishes))
     draft.log("preferences_changed", channel=", ".join(chosen.wishes.channels))
 
 
 def drop_address(draft: Draft, n: Message) -> None:
-    """The app is gone from that device, or the reader from that channel: nothing goes there again.
+    """Remove a push token, or an address of a channel's own, that the provider reported as gone.
 
-    What a person has but one of (a number, a mail address) is the publisher's to change.
+    Phone numbers and mail addresses are changed by the publisher only.
     """
     channel = draft.workflow.channel(n.channel)
     if channel.field not in ("push_tokens", ""):
@@ -139,15 +139,15 @@ def _without(person: Person, channel: ChannelSpec, address: str) -> Person:
 
 
 def places(person: Person, channel: ChannelSpec) -> set[tuple[str, str]]:
-    """Where a channel reaches them, comparably."""
+    """The keys of a person's addresses on a channel."""
     return {channel.place(a) for a in channel.addresses(person)}
 
 
 def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[Reader]:
-    """Whom the notice tells; where a channel does not reach somebody, its fallback is tried at once.
+    """The readers of the notice; where somebody has no address on a channel, its fallback is tried at once.
 
-    `only`: over these channels, as an agent chose them. Audiences and channels whose condition does not hold are left
-    out, which the timeline says.
+    `only`: the channels that an agent chose. Audiences and channels whose condition does not hold are left out, with a
+    line in the timeline.
     """
     found: list[Reader] = []
     workflow = draft.workflow
@@ -166,7 +166,7 @@ def readers_of(draft: Draft, notice: Notice, only: Sequence[str] = ()) -> list[R
 
 
 def is_in(draft: Draft, notice: Notice, when: Condition | None, *, channel: str = "", audience: str = "") -> bool:
-    """Whether this audience or channel is meant now; the timeline says why not."""
+    """Whether the condition of this audience or channel holds now; the timeline says why not."""
     if when is None:
         return True
     why = why_not_met(when, draft.situation(notice.name))
@@ -190,7 +190,7 @@ def _on(workflow: Workflow, channel: str, role: _Role, instead_of: str = "") -> 
 def reached_on(
     workflow: Workflow, channel: str, audience: str, index: int, person: Person, instead_of: str = ""
 ) -> list[Reader]:
-    """Where a channel reaches this person of an audience."""
+    """The addresses at which a channel reaches this person of an audience."""
     return [
         Reader(channel, address, audience, index, (person,), instead_of)
         for address in workflow.channel(channel).addresses(person)
@@ -198,7 +198,7 @@ def reached_on(
 
 
 def next_channel(workflow: Workflow, person: Person, channel: str) -> str | None:
-    """What stands in for a channel: the first of its fallbacks on which the person can be reached."""
+    """The first fallback of a channel on which the person has an address; None where there is none."""
     tried = {channel}
     while (channel := workflow.fallback.get(channel, "")) and channel not in tried:
         if workflow.channel(channel).addresses(person):
@@ -208,7 +208,7 @@ def next_channel(workflow: Workflow, person: Person, channel: str) -> str | None
 
 
 def together(workflow: Workflow, readers: Sequence[Reader]) -> list[Reader]:
-    """One reader for each address of a channel, as the first of its roles, with the people of all."""
+    """One reader for each address of a channel: with the first of its roles, and the people of all of them."""
     if len(readers) == 1:
         return [*readers]
     found: dict[object, Reader] = {}
@@ -221,7 +221,7 @@ def together(workflow: Workflow, readers: Sequence[Reader]) -> list[Reader]:
 
 
 def behind(draft: Draft, notice: Notice, n: Message) -> list[Reader]:
-    """Those who were to read a message that did not arrive, each by their fallback channel; empty: they have none."""
+    """The readers of a message that did not arrive, by their fallback channels; empty where they have none."""
     found: list[Reader] = []
     for role in _readers_before(draft, notice, n):
         if other := next_channel(draft.workflow, role.person, n.channel):
@@ -230,18 +230,18 @@ def behind(draft: Draft, notice: Notice, n: Message) -> list[Reader]:
 
 
 def on_channel(draft: Draft, notice: Notice, n: Message, channel: str) -> list[Reader]:
-    """Those who were to read a message, by this channel; empty: none of them is reached there."""
+    """The readers of a message, by this channel; empty where none of them has an address on it."""
     found = [r for role in _readers_before(draft, notice, n) for r in _on(draft.workflow, channel, role)]
     return together(draft.workflow, found)
 
 
 def _readers_before(draft: Draft, notice: Notice, n: Message) -> list[_Role]:
-    """Who the message was for, as the order knows them now."""
+    """The people whom the message was for, as the order knows them now."""
     channel = draft.workflow.channel(n.channel)
     wanted = channel.place(n.address)
     roles = [_Role(a, i, p) for a in notice.audiences or (n.audience,) for i, p in enumerate(people_of(draft, a))]
     theirs = [r for r in roles if wanted in places(r.person, channel)]
     if not theirs:
-        # Their address was changed or dropped since.
+        # Their address has changed or was removed since.
         theirs = [r for r in roles if (r.audience, r.index, r.person.name) == (n.audience, n.person, n.name)]
     return theirs

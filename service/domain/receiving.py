@@ -1,4 +1,4 @@
-"""What a publisher's event does to its order: the first one makes it, later ones move it or add to it."""
+"""The effect of a publisher's event on its order: the first one creates it, later ones move it or add to it."""
 
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
@@ -29,12 +29,12 @@ MAX_AHEAD: Final = timedelta(minutes=5)
 
 
 def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_id: UUID) -> Decision:
-    """What an event leads to; `new_id` names the order if this is its first. Raises Rejection."""
+    """The decision about an event; `new_id`: the order's id, if this is its first event. Raises Rejection."""
     event, now = cause.event, cause.at
     if event.time > now + MAX_AHEAD:
         ahead = round((event.time - now).total_seconds())
         raise Rejection(f"time: {event.time.isoformat()} is {ahead} s in the future; at most 300 s are taken")
-    # A publisher's clock that runs ahead of ours counts as arrival, for the order of events as for clocks.
+    # A time ahead of ours counts as the time of arrival, for the sequence of events as for clocks.
     at = min(event.time, now)
     data = _typed(event.data, workflow)
     parent = wholes.parent_of(order, event)
@@ -56,7 +56,7 @@ def receive(order: Order | None, cause: EventReceived, workflow: Workflow, new_i
 def _same_status(
     draft: Draft, cause: EventReceived, data: NoteAddedData | IssueReportedData | OrderUpdatedData
 ) -> Decision:
-    """What an event leads to that brings no status: a note, an issue, new data."""
+    """The decision about an event without a status: a note, an issue, new data."""
     event, at = cause.event, draft.at
     notifying.tick(draft, at, plans=False)
     before = draft.begin_event()
@@ -82,7 +82,7 @@ def _same_status(
     return draft.decision()
 
 
-# The lines of a timeline by the events that carry no status.
+# The kinds of timeline lines of events without a status.
 _KINDS: Final = {
     "order.note_added": "note_added",
     "order.issue_reported": "issue_reported",
@@ -91,7 +91,7 @@ _KINDS: Final = {
 
 
 def _of_changes(draft: Draft, before: Order) -> list[str]:
-    """Notices for what is other than before: the assignee, and watched values."""
+    """The notices for changes: of the assignee, and of watched values."""
     return [*triggers.reassigned(draft, before), *triggers.assigned(draft, before), *triggers.changed(draft, before)]
 
 
@@ -110,13 +110,13 @@ def _draft(order: Order, workflow: Workflow, cause: EventReceived, at: datetime)
 
 
 def _wish(draft: Draft, cause: EventReceived) -> None:
-    """What the event's people chose themselves before holds here, too."""
+    """Apply what the event's people chose themselves on their preference pages."""
     if cause.wishes:
         draft.set(recipients=with_wishes(draft.order.recipients, cause.wishes))
 
 
 def _new_order(cause: EventReceived, data: StatusChangedData, workflow: Workflow, at: datetime, new_id: UUID) -> Order:
-    """An order nobody has heard of, as its first event begins it; raises Rejection for a status where none starts."""
+    """The new order of a first event; raises Rejection for a status in which orders do not start."""
     transitions.check_start(workflow, data.status)
     status = workflow.statuses[data.status]
     return Order(
@@ -212,15 +212,15 @@ def _late_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
 
 
 def _warn(draft: Draft, event: Event) -> None:
-    """What of the event could not be used stands beside it; its publisher was told."""
+    """Log the event's warnings in the timeline; its publisher was told."""
     for warning in event.warnings:
         draft.log("warning", field=warning.field, why=warning.problem, event=event.id)
 
 
 def _plan_all(draft: Draft, names: list[str], data: EventData, *, first: bool = False) -> None:
-    """Tell these notices; a note travels with them, and by itself to whoever hears nothing else of this event.
+    """Tell these notices; a note goes with them, and by its own notice to audiences that are told nothing else.
 
-    Not so with the first event: whoever begins an order knows what they wrote.
+    The note of a first event has no notice of its own: whoever creates an order knows what they wrote.
     """
     used, heard = set(), set[str]()
     for name in triggers.without_replaced(draft, names):
@@ -268,7 +268,7 @@ def _said(draft: Draft, event: Event) -> _EventDetail:
         "event": event.id,
         "published_time": event.time.isoformat() if event.time > draft.now else "",
         "part_of": event.data.parent.order_id if event.data.parent else "",
-        # Of what brings no status it is always said.
+        # Always said of events without a status.
         "public": is_public or (None if isinstance(event.data, StatusChangedData) else False),
     }
     if note is None:

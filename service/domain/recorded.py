@@ -1,8 +1,8 @@
-"""Causes as they are kept, so that the past can be played again: all that `decide` goes by, and never a code.
+"""Causes in recorded form, so that the past can be replayed: all that `decide` uses, without one-time codes.
 
-An event stands in its inbox row, what became of a message in the message's history, everything else in a row of its
-own. Each says how long its order's timeline was before it: that puts the causes of an order in their order, whatever
-the clocks of the processes that decided them said, and shows where one is missing.
+An event is kept in its inbox row, the results of a message in its history, every other cause in a row of its own.
+Each has the length of the order's timeline before it: that puts the causes of an order in sequence, whatever the
+clocks of the deciding processes said, and shows where one is missing.
 """
 
 from collections.abc import Mapping
@@ -38,9 +38,9 @@ from service.domain.order import Order
 from service.domain.people import as_list
 from service.domain.persons import Assignee, Person, Wishes
 
-# What stands for a code whose value was not kept.
+# The placeholder of a code, whose value is not kept.
 MASKED: Final = "••••••"
-# Causes that have a row of their own, by the name under which they are kept: never renamed.
+# Causes with rows of their own, by the name under which they are stored: never renamed.
 KINDS: Final[Mapping[str, type[Cause]]] = {
     "clock_due": ClockDue,
     "notice_sent": SendNotice,
@@ -62,7 +62,7 @@ _data_decoders: Final = {name: msgspec.json.Decoder(kind) for name, kind in DATA
 
 
 class RecordedEvent(Struct, frozen=True, omit_defaults=True):
-    """An event as it was decided about, `at` that moment. `codes`: until when each secret that it carried was good."""
+    """An event as it was decided `at` that moment (UTC). `codes`: the expiry of each secret that it carried."""
 
     at: datetime
     id: str
@@ -79,22 +79,22 @@ _event_decoder: Final = msgspec.json.Decoder(RecordedEvent)
 
 
 def kind_of(cause: Cause) -> str:
-    """Under which name a cause has a row of its own; empty: it has none."""
+    """The name under which a cause has a row of its own; empty for one without."""
     return _NAMES.get(type(cause), "")
 
 
 def encoded_cause(cause: Cause) -> bytes:
-    """A cause of `KINDS`, to be sealed."""
+    """A cause of `KINDS`, encoded to be sealed."""
     return _encoder.encode(cause)
 
 
 def decoded_cause(kind: str, plain: bytes) -> Cause:
-    """The cause that was kept under this name; raises msgspec.DecodeError, KeyError."""
+    """The cause that was stored under this name; raises msgspec.DecodeError, KeyError."""
     return msgspec.json.decode(plain, type=KINDS[kind])
 
 
 def encoded_event(cause: EventReceived, decision: Decision) -> bytes:
-    """An event to be sealed: without the values of its codes, and without whoever the order did not take on."""
+    """An event, encoded to be sealed: without its codes' values, and without people that the order did not take."""
     event, data = cause.event, cause.event.data
     codes = {name: secret.expires for name, secret in data.secrets.items()}
     if codes:
@@ -124,9 +124,9 @@ def decoded_event(plain: bytes, reference: str) -> EventReceived:
 
 
 def _as_known(data: EventData, order: Order) -> EventData:
-    """An event that came late tells of people whom the order knows otherwise by now: only what it knows is kept.
+    """A late event may name people in a form that the order has replaced: keep only what the order knows of them.
 
-    Erasure finds a person by what the order ever knew of them. That people were named at all stays: it is decided by.
+    Erasure finds a person by what the order ever knew of them. That people were named is kept: decisions depend on it.
     """
     people: list[Person | Assignee] = [p for group in order.recipients.values() for p in group]
     people += [order.assignee] if order.assignee else []
@@ -147,24 +147,24 @@ def _as_known(data: EventData, order: Order) -> EventData:
 
 
 def _known_of(said: PersonGiven, known: frozenset[str]) -> PersonGiven | None:
-    """What of this person the order has, too; None of somebody whom it knows by no address."""
+    """The fields of this person that the order has, too; None for somebody of whom it knows no address."""
     if places_given(said) <= known:
         return said
     left = structs.replace(said, **{f: UNSET for f in _ADDRESSES if not _places_in(said, f) <= known})
     return left if places_given(left) else None
 
 
-# The parts of a person that say where they are reached.
+# The fields of a person that hold addresses.
 _ADDRESSES: Final = ("phone", "whatsapp", "email", "push_tokens", "webhook", "addresses")
 
 
 def places_given(said: PersonGiven | AssigneeGiven) -> frozenset[str]:
-    """Where an event says that a person is reached, comparably written, as `addresses_of` writes it."""
+    """The keys of the addresses that an event gives of a person, in the form of `addresses_of`."""
     return frozenset[str]().union(*(_places_in(said, field) for field in _ADDRESSES))
 
 
 def _places_in(said: PersonGiven | AssigneeGiven, field: str) -> frozenset[str]:
-    """The addresses in one part of a person, comparably written."""
+    """The keys of the addresses in one field of a person."""
     value = getattr(said, field, None)
     if not value:
         return frozenset()

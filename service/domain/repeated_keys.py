@@ -1,4 +1,4 @@
-"""A key that stands twice in one JSON object and says two things: either of them may be what was meant. Pure.
+"""Refuses JSON objects with a repeated key and different values: either of them may be what was meant. Pure.
 
 RFC 8259, §4: "When the names within an object are not unique, the behavior of software that receives such an object is
 unpredictable"; readers that take the last one take another order, or another code, than readers that take the first.
@@ -13,9 +13,9 @@ from service.domain.quoting import is_name
 
 
 def refuse_repeated_keys(text: bytes) -> None:
-    """Raises Rejection where a key comes twice and differs, and for what is not JSON; the same said twice is said once.
+    """Raises Rejection for a repeated key with different values, and for invalid JSON; equal values are accepted.
 
-    What nobody reads of an event may be no UTF-8, or nested without end, though its fields were read.
+    Fields that nothing reads may be invalid UTF-8, or nested too deeply, even though the event itself was decoded.
     """
     try:
         _decoder.decode(text.decode())
@@ -33,5 +33,5 @@ def _once(pairs: list[tuple[str, Any]]) -> JsonObject:
     return found
 
 
-# Numbers stay text: they are compared, not counted with, and may be longer than Python reads (CVE-2020-10735).
+# Numbers stay text: they are only compared, and may be longer than Python converts (CVE-2020-10735).
 _decoder: Final = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str, strict=False)

@@ -1,7 +1,7 @@
-"""What customers may say that means something: the replies that a pack declares, and which of them a message is. Pure.
+"""The replies that a pack declares, and the matching of customers' messages with them. Pure.
 
-Nothing is guessed: the whole message is one of the words, or the tap names the reply. What is anything else, or asks
-where the words do not, waits for a person.
+Nothing is guessed: the whole message is one of a reply's words, or a tap names the reply. Any other message, and one
+with a question mark where the word has none, waits for a person.
 """
 
 import re
@@ -15,7 +15,7 @@ from msgspec import Struct
 from service.domain.conditions.tree import Condition
 from service.domain.plain_words import plain
 
-# The same reply again so soon is a doubled tap, or one that came by two ways.
+# The same reply within this time is a double tap, or came by two channels.
 SAME_TAP: Final = timedelta(seconds=10)
 LONGEST: Final = 200
 # Question marks of the scripts that have one of their own (Unicode: Greek, Armenian, Arabic, full width, Ethiopic, Vai,
@@ -23,7 +23,7 @@ LONGEST: Final = 200
 _ASKING: Final = frozenset(
     "?\u037e\u055e\u061f\uff1f\u1367\ua60f\u1945\u203d\u2047\u2048\u2049\u2e2e\ufe16\ufe56\xbf\u2753\u2754"
 )
-# Whoever adds one of these to a word of assent does not agree, or not yet.
+# Characters that turn a word of assent into a doubtful one.
 _AGAINST: Final = frozenset(
     "\u274c\u274e\u2716\u2717\u2718\u26d4\U0001f6ab\U0001f44e\U0001f645\U0001f6d1\U0001f914\U0001f937"
 )
@@ -32,7 +32,7 @@ _STRUCK: Final = re.compile("[\u0335-\u0338\u20d2\u20d3\u20d8\u20e0\u20e5\u20e6\
 
 
 class Faq(Struct, frozen=True):
-    """A usual question of customers: what an agent checks, does and says; `says`: by language, where it has several."""
+    """A frequent question of customers: what an agent checks, does and says; `says`: by language, if it has several."""
 
     question: str
     statuses: frozenset[str]
@@ -43,14 +43,14 @@ class Faq(Struct, frozen=True):
 
 
 class Word(Struct, frozen=True):
-    """A whole message in its comparable form. `asks`: it was written with a question mark in the pack."""
+    """A whole message, normalised for comparison. `asks`: it has a question mark in the pack."""
 
     text: str
     asks: bool = False
 
 
 class MatchingAct(Struct, frozen=True):
-    """What an agent does by one click where a reply asks for it: an act of the pack, with all that it takes."""
+    """The act that answers a reply by one click of an agent, with all its values."""
 
     act: str
     status: str = ""
@@ -87,12 +87,12 @@ class Reply(Struct, frozen=True):
 
     @property
     def counts_as(self) -> str:
-        """Under which name it counts once."""
+        """The name under which it counts once."""
         return self.choice or self.name
 
 
 def word_of(text: str) -> Word:
-    """A word of a pack's list, comparably; empty text where nothing of it is a letter or digit."""
+    """A word of a pack's list, normalised; empty where it has no letter or digit."""
     return Word(plain(text), _asks(text))
 
 
@@ -101,7 +101,7 @@ def _asks(text: str) -> bool:
 
 
 def said(text: str, replies: Iterable[Reply]) -> list[Reply]:
-    """The replies of which this whole message is a word."""
+    """The replies that have this whole message among their words."""
     if len(text) > LONGEST or not _AGAINST.isdisjoint(unicodedata.normalize("NFKC", text)) or _STRUCK.search(text):
         return []
     wanted = plain(text)

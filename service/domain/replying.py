@@ -1,7 +1,7 @@
-"""The talk with an order's people: what a reply does, an agent's answer, a reply that belongs to another order.
+"""Conversations with an order's people: replies, agents' answers, and messages that belong to another order.
 
-Stagebell decides nothing for the order system: a reply never moves an order. It is kept, published, told on, answered
-with facts, or it waits for a person.
+A reply never changes an order's status, which is the order system's decision. It is recorded, published, escalated,
+answered with facts, or it waits for a person.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ from service.domain.readers import Reader
 from service.domain.replies import SAME_TAP, Reply, said
 from service.domain.workflow import Workflow
 
-# As long as an SMS may be in all its parts (Twilio, Messages resource, `Body`).
+# The longest SMS in several segments (Twilio, Messages resource, `Body`).
 LONGEST_ANSWER: Final = 1600
 
 
 def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
-    """Somebody wrote or tapped: keep it, and do what it means here."""
+    """A person wrote or tapped: record it, and do what the reply does."""
     reader = _writer(draft, cause.channel, cause.address, cause.audience)
     talk = draft.order.conversation or Conversation()
     found = meant(draft.workflow, draft.order, cause, reader.audience)
@@ -60,7 +60,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
 
 
 def _keep(draft: Draft, cause: ReplyReceived, reader: Reader, found: Reply | None, outcome: ReplyOutcome) -> None:
-    """What was said, and a line of the timeline without its words."""
+    """Record the message, and a timeline line without its text."""
     name = found.name if found else ""
     kept = ReceivedReply(
         id=draft.next_id(),
@@ -80,7 +80,7 @@ def _keep(draft: Draft, cause: ReplyReceived, reader: Reader, found: Reply | Non
 
 
 def _asked(talk: Conversation, found: Reply | None, *, waits: bool) -> str:
-    """The reply that is all they wait for: with anything else beside it, a person has to answer."""
+    """The only reply that is unanswered; none where something else is, too, so that a person has to answer."""
     if not waits:
         return talk.asked
     name = found.name if found and found.act else ""
@@ -88,14 +88,14 @@ def _asked(talk: Conversation, found: Reply | None, *, waits: bool) -> str:
 
 
 def matching_act(workflow: Workflow, order: Order) -> Reply | None:
-    """The reply whose act is all that the order's people wait for."""
+    """The unanswered reply that an act would answer; None where there is none."""
     talk = order.conversation
     reply = workflow.replies.get(talk.asked) if talk and talk.unanswered_since else None
     return reply if reply and reply.act else None
 
 
 def note_done(draft: Draft) -> None:
-    """Somebody did what a reply asked for, here or elsewhere: nobody waits for it any more."""
+    """End the waiting for an answer where the act that the reply asked for was done, here or elsewhere."""
     reply, talk, before = matching_act(draft.workflow, draft.order), draft.order.conversation, draft.before
     if reply is None or reply.act is None or talk is None or not isinstance(before, Order):
         return
@@ -114,23 +114,23 @@ def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str)
     if cause.payload in theirs:
         return theirs[cause.payload]
     found = said(cause.text, theirs.values()) if cause.is_sure else []
-    # A word may mean one thing in one status and another in the next: the one that counts now goes first.
+    # A word may mean different replies in different statuses: the one that counts now goes first.
     now = [r for r in found if order.status in r.statuses]
     if now or not found:
         return now[0] if len(now) == 1 else None
     late = [r for r in found if _is_past(workflow, order, r)]
-    # What was said before its time is no answer to anything that we asked.
+    # A reply before its statuses is no answer to a question of ours.
     return late[0] if len(late) == 1 else None
 
 
 def _may_mean(draft: Draft, cause: ReplyReceived, audience: str) -> bool:
-    """Whether it is a word of a reply, and only nobody knows of which order: a person asks."""
+    """Whether it is a reply's word, but the order that it is about is uncertain, so that a person has to ask."""
     theirs = (r for r in draft.workflow.replies.values() if audience in r.audiences)
     return not cause.is_sure and bool(said(cause.text, theirs))
 
 
 def _is_past(workflow: Workflow, order: Order, reply: Reply) -> bool:
-    """Whether the time in which it counts lies behind the order."""
+    """Whether the order has passed the statuses in which the reply counts."""
     places = {name: (workflow.stages[s.stage].rank, n) for n, (name, s) in enumerate(workflow.statuses.items())}
     last = max((places[s] for s in reply.statuses), default=(-1, -1))
     return workflow.is_final(order.status) or places[order.status] > last
@@ -166,7 +166,7 @@ def _waits(draft: Draft, found: Reply | None, outcome: ReplyOutcome, reader: Rea
 
 
 def _answer(draft: Draft, notice: str | None, reader: Reader, *, can_tell: bool) -> bool:
-    """Tell this notice to whoever replied, there where they did; whether it reaches them. The page shows it itself."""
+    """Tell this notice to the person who replied, on the same channel; whether it reaches them (a page shows it)."""
     if reader.channel == PAGE:
         return True
     if notice is None or not can_tell or reader.channel not in draft.workflow.notices[notice].channels:
@@ -177,7 +177,7 @@ def _answer(draft: Draft, notice: str | None, reader: Reader, *, can_tell: bool)
 
 
 def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
-    """An agent's own words to whoever said something last, there where they said it. Raises Rejection."""
+    """Send an agent's own text to the person who wrote last, on the channel that they used. Raises Rejection."""
     text = cause.text.strip()
     if not text:
         raise Rejection("text: say something")
@@ -196,7 +196,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
 
 
 def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
-    """Where the answer goes: where they wrote, else the first channel on which they are known. Raises Rejection."""
+    """The reader of the answer: where they wrote, else on the first channel with an address. Raises Rejection."""
     channels = draft.workflow.notices[ANSWER].channels
     if wanted and wanted not in channels:
         raise Rejection(f"channel: {wanted!r} is unknown; known: {', '.join(channels)}")
@@ -211,7 +211,7 @@ def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
 
 
 def ways_to_answer(workflow: Workflow, order: Order) -> list[tuple[str, str]]:
-    """Channels and addresses by which an agent's answer can go: the first is where it goes unless another is named."""
+    """The channels and addresses by which an agent's answer can go, the default one first."""
     channels, talk = workflow.notices[ANSWER].channels, order.conversation or Conversation()
     wrote = [(talk.channel, talk.address)] if talk.channel in channels else []
     people = order.people(talk.audience or next(iter(order.recipients), ""))
@@ -221,7 +221,7 @@ def ways_to_answer(workflow: Workflow, order: Order) -> list[tuple[str, str]]:
 
 
 def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message]) -> None:
-    """An agent's answer ended without reaching anybody, and nothing stands in for it: the customer waits again."""
+    """An agent's answer was not delivered, and there is no fallback: the customer is unanswered again."""
     of_notice = [m for m in (*siblings, *draft.more_messages) if m.notice_id == n.notice_id and m.id != n.id]
     if n.notice != ANSWER or any(m.state not in FINAL_STATES - SENT_STATES for m in of_notice):
         return
@@ -232,7 +232,7 @@ def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message])
 
 
 def move_reply(draft: Draft, cause: MoveReply) -> None:
-    """What was said belongs to another order: here nobody waits for an answer to it."""
+    """A message belongs to another order: here it needs no answer."""
     talk = draft.order.conversation or Conversation()
     asked = talk.asked if cause.waits_since else ""
     draft.set(conversation=replace(talk, unanswered_since=cause.waits_since, asked=asked))
@@ -241,7 +241,7 @@ def move_reply(draft: Draft, cause: MoveReply) -> None:
 
 
 def _writer(draft: Draft, channel: str, address: str, audience: str) -> Reader:
-    """Who said it: somebody of the order who has this address, else somebody of this audience, else a stranger."""
+    """The writer: the person of the order with this address, else one of this audience, else an unknown person."""
     found = _roles(draft, channel, address)
     if found:
         return found[0]

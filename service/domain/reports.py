@@ -1,4 +1,4 @@
-"""What people subscribe to, and what the business watches, as a pack declares it. Frozen data only."""
+"""Reports that people subscribe to, and measures, as a pack declares them. Frozen data only."""
 
 from datetime import timedelta
 from typing import Final, Literal
@@ -22,12 +22,12 @@ class Report(Struct, frozen=True):
     at: str = "08:00"
 
 
-# Of every workflow, whatever reports its pack has: promises, who handles orders, teams.
+# The report that every workflow has, besides its pack's: promises, assignees, teams.
 PERFORMANCE: Final = Report("performance", "How promises were kept", every=("week", "month"))
 
 
 class Measure(Struct, frozen=True):
-    """What the business watches.
+    """A figure that the business watches.
 
     *rate*: of the orders that entered `start`, the share that entered `end`. *time*: from first entering
     `start` to first entering `end`, in seconds. *average*: of the number at `path`. *count*: how many of

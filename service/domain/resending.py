@@ -1,6 +1,6 @@
-"""Told again: messages that reached nobody go out anew, by the same channel or another, where that still makes sense.
+"""Resending messages that reached nobody, by the same channel or another, where that is still useful.
 
-One function says what is left out and why, for the count beforehand and for the act itself.
+The same function decides what is left out, and why, for the dry run and for the act itself.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from service.domain.notices import FINAL_STATES, SENT_STATES, WAITING_STATES, Me
 from service.domain.readers import on_channel
 from service.domain.settling import ended_unsent
 
-# Why a message is left out, in one word each; answers and metrics count by them.
+# The reasons for leaving a message out, by which answers and metrics count.
 CODE: Final = "code"
 MONEY: Final = "money"
 SENT: Final = "already_sent"
@@ -31,9 +31,9 @@ PACK: Final = "not_in_pack"
 
 
 def resend(draft: Draft, cause: ResendMessages) -> None:
-    """Plan each message again that may be; the timeline says which, and why the others are not.
+    """Plan the messages that may be resent; the timeline says which, and why the others may not.
 
-    What still waits and goes by another channel now is withdrawn with it (`withdrawn`).
+    A message that still waits is withdrawn where it now goes by another channel (`withdrawn`).
     """
     for n in cause.messages:
         why = _why_not(draft, n, cause)
@@ -68,14 +68,14 @@ def _why_not(draft: Draft, n: Message, cause: ResendMessages) -> str:
 
 
 def _is_stale(draft: Draft, n: Message, cause: ResendMessages) -> bool:
-    """Its time is over, or the order has moved on to a later stage since."""
+    """Whether the message's time is over, or the order has moved on to a later stage since."""
     planned = next((p for p in cause.notices if p.id == n.notice_id), None)
     passed = planned is not None and draft.workflow.stages[draft.order.stage].rank > planned.stage_rank
     return n.valid_until <= draft.now or (passed and planned is not None and planned.supersedable)
 
 
 def _plan(draft: Draft, notice: Notice, n: Message, cause: ResendMessages) -> str:
-    """Plan it; or why it is not planned."""
+    """Plan it; the reason where it is not planned, else empty."""
     channel = cause.channel or n.channel
     readers = on_channel(draft, notice, n, channel)
     if not readers:
@@ -93,7 +93,7 @@ def _plan(draft: Draft, notice: Notice, n: Message, cause: ResendMessages) -> st
 
 
 def withdrawn(messages: Sequence[Message], planned: Sequence[Message], by: str) -> list[Message]:
-    """Those that still wait and that these go out instead of, as they end: nobody is told twice."""
+    """The waiting messages that the resent ones replace, as ended: nobody is told twice."""
     told = {(m.notice_id, m.audience, m.person): m.channel for m in planned}
     found = []
     for n in messages:

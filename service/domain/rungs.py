@@ -10,31 +10,31 @@ from msgspec import Struct
 from service.domain.conditions.tree import Condition
 
 Reached = Literal["sent", "delivered", "read"]
-# How far a message came. What left within another message counts as delivered, as it does for promises.
+# How far a message got. A bundled one counts as delivered, as it does for clocks.
 RANKS: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "bundled": 2, "read": 3}
-# The cause of a message that could not be, so that its reader was told by the next rung at once.
+# The cause of a message that could not be sent, so that the next rung went at once.
 SKIPPED: Final = "rung_skipped"
-# The cause of a message that waited until an earlier rung had come far enough: the rungs after it have their times.
+# The cause of a waiting message that an earlier rung made unnecessary; later rungs keep their times.
 NOT_NEEDED: Final = "rung_not_needed"
-# The kind of clock that a next rung is, and what begins its name: no clock of a pack can be called so.
+# The kind of clock of a next rung, and the prefix of its name, which no clock of a pack can have.
 KIND: Final = "rung"
 _PREFIX: Final = "ladder."
 
 
 def clock_of(notice: str) -> str:
-    """What the clock of a notice's next rung is called."""
+    """The name of the clock of a notice's next rung."""
     return f"{_PREFIX}{notice}"
 
 
 def notice_of(clock: str) -> str:
-    """The notice whose next rung a clock of this name is; empty: it is another clock."""
+    """The notice to which the clock of a next rung belongs; empty for any other clock."""
     return clock.removeprefix(_PREFIX) if clock.startswith(_PREFIX) else ""
 
 
 class Rung(Struct, frozen=True):
-    """One step of a ladder: these channels, so long `after` the step before it.
+    """One step of a ladder: channels, and how long `after` the step before it they are used.
 
-    It is left out where a message of any earlier step came so far as `unless` says, or while `when` does not hold.
+    It is left out where a message of an earlier step has got as far as `unless`, or while `when` does not hold.
     """
 
     channels: tuple[str, ...]
@@ -44,7 +44,7 @@ class Rung(Struct, frozen=True):
 
 
 class Role(Struct, frozen=True, omit_defaults=True):
-    """Who somebody is in the order: one of an audience; `name` finds them again where the audience changes."""
+    """The role of a person in the order: audience and index in it; `name` finds them where the audience changes."""
 
     audience: str
     index: int
@@ -52,11 +52,11 @@ class Role(Struct, frozen=True, omit_defaults=True):
 
 
 class Climb(Struct, frozen=True, omit_defaults=True):
-    """Where one reader stands on the ladder of a notice; they may have several roles of the order.
+    """The progress of one reader on the ladder of a notice; a reader may have several roles.
 
-    `rung`: the last that was tried, from 1; `since`: when what was told last might leave (UTC). `messages`: all of
-    theirs, with how far each came (`RANKS`; 0: nowhere yet); `waits_for`: those of the last rung that may still arrive.
-    `planned`, `valid_until`, `stage_rank`, `supersedable`: of the notice, by which it may be stale.
+    `rung`: the last one tried, from 1; `since`: when its messages could leave (UTC). `messages`: all of the reader's,
+    with how far each got (`RANKS`; 0: not sent); `waits_for`: those of the last rung that may still arrive.
+    `planned`, `valid_until`, `stage_rank`, `supersedable`: the notice's, by which it may become stale.
     """
 
     notice: str
@@ -72,5 +72,5 @@ class Climb(Struct, frozen=True, omit_defaults=True):
 
     @property
     def reached(self) -> int:
-        """How far the best of them came."""
+        """The highest rank among the messages."""
         return max(self.messages.values(), default=0)

@@ -1,7 +1,7 @@
-"""Which part of the ledger somebody sees: some workflows, some teams' business, or the orders of some parties. Pure.
+"""Scopes: the part of the ledger that a caller may see, by workflows, teams or parties. Pure.
 
 A party is somebody on an order, by audience and id, as the pack and its events name them: the provider `v-9`, the
-partner `p-3`, whoever handles the order as its `technician`. Their people are callers whose role is that audience.
+partner `p-3`, the assignee as its `technician`. Their people are callers whose role is that audience.
 """
 
 import re
@@ -18,7 +18,7 @@ from service.domain.people import as_list
 WORKFLOW: Final = "workflow"
 TEAM: Final = "team"
 MOST: Final = 100
-# An id is a publisher's; a name is a pack's.
+# Ids come from publishers, names from packs.
 _TEXT: Final = re.compile(r"(?P<kind>[a-z][a-z0-9_]{0,63}):(?P<value>[^\x00-\x20\x7f]{1,200})")
 
 
@@ -30,10 +30,10 @@ class Party(NamedTuple):
 
 
 class Scope(Struct, frozen=True):
-    """What somebody is limited to: all kinds that are named, and of each kind any of its values.
+    """A caller's limits: an order must match every kind that is named, by any of that kind's values.
 
-    A kind without values limits nothing. A team's orders are those for which it was called, or which have a promise
-    for which it would be.
+    A kind without values limits nothing. A team's orders are those with an escalation to it, or with a clock that
+    would escalate to it.
     """
 
     workflows: frozenset[str] = frozenset()
@@ -42,17 +42,17 @@ class Scope(Struct, frozen=True):
 
     @property
     def is_everything(self) -> bool:
-        """Whether it limits nothing."""
+        """Whether it has no limits."""
         return not (self.workflows or self.teams or self.parties)
 
     @property
     def is_of_workflows(self) -> bool:
-        """Whether whole workflows are seen, with everything in them."""
+        """Whether it is limited by workflows at most, and sees everything in them."""
         return not (self.teams or self.parties)
 
     @property
     def has_incidents(self) -> bool:
-        """Whether incidents are seen, which gather a team's orders of all workflows and parties."""
+        """Whether incidents may be seen, which gather a team's orders of all workflows and parties."""
         return not (self.workflows or self.parties)
 
     def has_workflow(self, name: str) -> bool:
@@ -60,7 +60,7 @@ class Scope(Struct, frozen=True):
         return not self.workflows or name in self.workflows
 
     def has_team(self, name: str) -> bool:
-        """Whether what this team is called for may be seen."""
+        """Whether this team's escalations may be seen."""
         return not self.teams or name in self.teams
 
     def has_people(self, parties: frozenset[Party]) -> bool:
@@ -72,12 +72,12 @@ class Scope(Struct, frozen=True):
         return frozenset(p.id for p in self.parties if p.audience == audience)
 
 
-# Of loops, commands and everybody who is not limited. To be named wherever something is read.
+# The scope of loops, commands and callers without limits. Every query names its scope.
 EVERYTHING: Final = Scope()
 
 
 def read_scope(texts: Iterable[str]) -> Scope:
-    """From `workflow:NAME`, `team:NAME` and `AUDIENCE:ID`; raises Rejection for what is none."""
+    """Parse `workflow:NAME`, `team:NAME` and `AUDIENCE:ID`; raises Rejection for anything else."""
     workflows, teams, parties = set[str](), set[str](), set[Party]()
     texts = list(dict.fromkeys(texts))
     if len(texts) > MOST:
@@ -100,7 +100,7 @@ def read_scope(texts: Iterable[str]) -> Scope:
 
 
 def written(scope: Scope) -> list[str]:
-    """As `read_scope` takes it, in one order."""
+    """The scope in the form of `read_scope`, sorted."""
     return [
         *(f"{WORKFLOW}:{name}" for name in sorted(scope.workflows)),
         *(f"{TEAM}:{name}" for name in sorted(scope.teams)),
@@ -109,7 +109,7 @@ def written(scope: Scope) -> list[str]:
 
 
 def parties_in(data: Data) -> frozenset[Party]:
-    """Everybody with an id whom an event names."""
+    """The parties that an event names: everybody with an id."""
     people = {} if data.recipients is UNSET else data.recipients
     found = {Party(a, p.id) for a, said in people.items() for p in as_list(said) if isinstance(p.id, str) and p.id}
     if data.assignee and data.assignee.id:
@@ -118,7 +118,7 @@ def parties_in(data: Data) -> frozenset[Party]:
 
 
 def parties_of(order: Order) -> frozenset[Party]:
-    """Everybody on the order who has an id, and whoever handles it, by their role."""
+    """The parties of the order: everybody with an id, and the assignee by their role."""
     found = {Party(a, p.id) for a, people in order.recipients.items() for p in people if p.id}
     if order.assignee and order.assignee.role and order.assignee.id:
         found.add(Party(order.assignee.role, order.assignee.id))

@@ -1,8 +1,8 @@
-"""What the people of a party see of an order that is theirs: nothing of others but what the pack shows them. Pure.
+"""What the people of a party see of their orders: of others, only what the pack shows them. Pure.
 
-Always seen: where the order stands and its dates, themselves, public notes that are for all or for them, their own,
-what they were told. Never: internal notes of anybody else, comments to another side, what the company promises and whom
-it calls, what others were told.
+Always: the order's status and dates, their own data, public notes for everybody or for them, their own notes, and the
+messages to them. Never: other people's internal notes, comments to other sides, clocks and escalations, and messages
+to others.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,7 +14,7 @@ from service.domain.party_rules import SEEN_OF_PEOPLE, PartyRules
 from service.domain.scopes import Party, Scope, parties_of
 from service.domain.workflow import Workflow
 
-# A name that is not theirs to know; that there is somebody is.
+# Shown in place of a name that they may not see.
 MASKED: Final = "•••"
 _LINES: Final = frozenset({"status_changed", "status_repeated", "adopted", "data_updated", "note_added"})
 _OF_LINES: Final = ("at", "kind", "was", "to", "stage", "status")
@@ -23,17 +23,17 @@ _ATTRIBUTES: Final = "attributes."
 
 
 def rules_of(workflow: Workflow, role: str) -> PartyRules:
-    """What the pack says of this audience's people."""
+    """The pack's rules for this audience."""
     return workflow.parties.get(role) or PartyRules()
 
 
 def own_ids(order: Order, role: str, scope: Scope) -> frozenset[str]:
-    """As whom the caller takes part in the order."""
+    """The ids by which the caller takes part in the order."""
     return frozenset(p.id for p in parties_of(order) if p.audience == role) & scope.ids_of(role)
 
 
 def attributes_of(workflow: Workflow, role: str) -> frozenset[str]:
-    """The attributes that they see: those of lists, which are nobody's data, named by the pack, or theirs to set."""
+    """The attributes that they see: those of lists (never personal), those that the pack names, and those they set."""
     named = set(rules_of(workflow, role).sees)
     settable = {path for act in workflow.acts.values() for path in act.set_by(role)}
     others = {p.removeprefix(_ATTRIBUTES) for p in named | settable if p.startswith(_ATTRIBUTES)}
@@ -55,18 +55,18 @@ def sees(rules: PartyRules, path: str) -> bool:
 
 
 def fields_seen(rules: PartyRules, audience: str) -> frozenset[str]:
-    """What they see of somebody else in this audience."""
+    """The fields that they see of other people in this audience."""
     return frozenset(f for f in SEEN_OF_PEOPLE if sees(rules, f"{audience}.{f}"))
 
 
 def line_seen(line: Mapping[str, Any], role: str, ids: Collection[str], messages: Collection[str]) -> JsonObject | None:
-    """A line of the timeline as they see it; None for one that is not theirs. `messages`: ids of those that are."""
+    """A timeline line as they see it; None for one that they may not see. `messages`: the ids of messages to them."""
     if str(line["kind"]).startswith("message_"):
         return {k: line[k] for k in _OF_MESSAGES if k in line} if line.get("message") in messages else None
     if line["kind"] not in _LINES:
         return None
     is_own = line.get("side") == role and line.get("side_id") in ids
-    # A comment to one side is no other's.
+    # A comment to one side is hidden from the others.
     is_told = bool(line.get("public")) and line.get("audience") in (None, "", role)
     found = {k: line[k] for k in _OF_LINES if k in line}
     if line.get("note") and (is_own or is_told):

@@ -1,4 +1,4 @@
-"""What an attempt or a receipt makes of its message: `settle` is the whole state machine that `notices` draws."""
+"""The state machine of messages, drawn in `notices`: `settle` applies the result of an attempt, or a receipt."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ SETTLE_UNKNOWN_AFTER: Final = timedelta(minutes=2)
 FRESH_ENOUGH: Final = timedelta(seconds=60)
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=5)
-# So long before its deadline what waits for a provider is tried a last time.
+# How long before its deadline a message that waits for a provider is tried a last time.
 LAST_TRY: Final = timedelta(seconds=10)
 MAX_BACKOFF_DOUBLINGS: Final = 12
 # Codes of our own: it may have left by a process that died, and its provider did not have it, so that it is to be sent;
@@ -37,7 +37,7 @@ NOT_AGAIN: Final = "not_again"
 
 
 def settle(n: Message, answer: ProviderResult, now: datetime, jitter: float) -> Message:
-    """The message after `answer`; the same one when the answer changes nothing.
+    """The message after `answer`; the same object when the answer changes nothing.
 
     `jitter` is in [0, 1): full jitter for the retry delay.
     """
@@ -63,7 +63,7 @@ def settle(n: Message, answer: ProviderResult, now: datetime, jitter: float) -> 
         case Transient(provider, code, error, at_least):
             return _retry(n, answer, now + retry_delay(n.attempts, jitter, at_least))
         case Refused(at_least=at_least):
-            # The provider's breaker holds it back; once that closes, nothing else should.
+            # Only the provider's circuit breaker delays it.
             return _retry(n, answer, _in_time(n, now, at_least))
         case Deferred(provider, error, at_least):
             kept = replace(n, attempts=max(0, n.attempts - 1), provider=provider or n.provider)
@@ -73,9 +73,9 @@ def settle(n: Message, answer: ProviderResult, now: datetime, jitter: float) -> 
 
 
 def _in_time(n: Message, now: datetime, at_least: float) -> datetime:
-    """When to try again what only waits for a provider: within its own deadline once more, if there is time for that.
+    """When to retry a message that only waits for a provider: once more within its own deadline, if there is time.
 
-    The provider may be mended, or found to be by another process, before its rest is over here.
+    The provider may work again, or another process may notice that it does, before the breaker here half-opens.
     """
     at = now + max(FIRST_RETRY, timedelta(seconds=at_least))
     last = n.valid_until - LAST_TRY
@@ -83,7 +83,7 @@ def _in_time(n: Message, now: datetime, at_least: float) -> datetime:
 
 
 def _retry(n: Message, answer: Transient | Refused, at: datetime) -> Message:
-    """Another try at that moment, or the end of the message where its time is over by then."""
+    """The message with a retry at that moment, or expired where its time is over by then."""
     provider, code, error = answer.provider, answer.code, answer.error
     if at >= n.valid_until:
         return replace(ended_unsent(n, "expired", error, code), provider=provider)
@@ -91,7 +91,7 @@ def _retry(n: Message, answer: Transient | Refused, at: datetime) -> Message:
 
 
 def _give_up_waiting(n: Message, missing: bool, now: datetime) -> Message:
-    """By the notice's policy; if the order has moved on meanwhile, it is superseded when it comes to be sent.
+    """An unknown message after its wait, by the notice's policy; if the order has moved on, sending will supersede it.
 
     Where the process died in the send (nobody wrote a provider down) and the message is `missing`, nothing was sent
     and nothing counts as sent again. A provider that keeps silent is not believed so: it might be slow.
@@ -108,7 +108,7 @@ def _give_up_waiting(n: Message, missing: bool, now: datetime) -> Message:
 
 
 def ended_unsent(n: Message, state: State, why: str, code: str = "") -> Message:
-    """The message ended without being sent (again).
+    """The message, ended without being sent (again).
 
     Where an earlier send got no answer it may have arrived: then it stays `unknown`, for the provider to settle. So it
     does where a process died in its send, even if its provider did not have it when it was asked soon after.
@@ -123,7 +123,7 @@ def ended_unsent(n: Message, state: State, why: str, code: str = "") -> Message:
 
 
 def gives_place_back(before: Message, after: Message) -> bool:
-    """Whether the place that a send had taken under the caps is free again: certainly nothing left by it."""
+    """Whether the send's place under the caps is given back, as certainly nothing was sent."""
     sent_again = after.state == "pending" and after.resent > before.resent
     return not sent_again and after.state not in MAY_HAVE_LEFT
 

@@ -1,4 +1,4 @@
-"""Teams and why they are called, as a pack declares them. Frozen data only; `service.domain.escalation` acts on it."""
+"""Teams and the reasons for escalations, as a pack declares them. Frozen data only; used by `domain.escalation`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 
 
 class ReasonVariant(Struct, frozen=True):
-    """Another team or severity (None: the reason's own) for orders of which `when` holds."""
+    """Another team or severity (None: the reason's own) for orders for which `when` holds."""
 
     when: Condition
     team: str | None = None
@@ -22,9 +22,9 @@ class ReasonVariant(Struct, frozen=True):
 
 
 class Reason(Struct, frozen=True):
-    """Why a team is called; of `variants` the first that fits counts.
+    """A reason to escalate to a team; of `variants` the first that matches applies.
 
-    Clocks raise it only `when` that holds; what people report counts whatever it says.
+    Clocks escalate only while `when` holds; reports by people always do.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Reason(Struct, frozen=True):
 
 
 class Level(Struct, frozen=True):
-    """Who is called next when nobody acknowledged for so long after opening."""
+    """A level: called when nobody has acknowledged for `after` since the escalation was opened."""
 
     after: timedelta
     to: str
@@ -45,8 +45,8 @@ class Level(Struct, frozen=True):
 class Team(Struct, frozen=True):
     """People who act on escalations.
 
-    More than `incident_over` clocks of one reason within `incident_within` become one incident. Calls that
-    are not critical wait for the end of `quiet`; `digest_at` is when the daily digest comes ("HH:MM").
+    More than `incident_over` clocks of one reason within `incident_within` become one incident. Calls that are not
+    critical wait for the end of `quiet`; `digest_at`: the local time of the daily digest ("HH:MM").
     """
 
     name: str

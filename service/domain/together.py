@@ -1,7 +1,7 @@
-"""A part and its whole, decided together: what changes where the part stands is a cause for the whole. Pure.
+"""Decides a part together with its whole: a change of the part's state is a cause for the whole. Pure.
 
-First the part, then the whole. Where the whole tells something that the part's pack leaves to it, the part is decided
-once more, knowing that: nobody hears the same thing twice.
+First the part, then the whole. Where the whole tells a notice in place of one of the part's, the part is decided once
+more with that knowledge, so that nobody is told twice.
 """
 
 from uuid import UUID
@@ -18,14 +18,14 @@ from service.domain.workflow import Workflow
 
 
 class OfWhole(Struct, frozen=True):
-    """What follows for the whole, and by which cause."""
+    """The decision about the whole, and its cause."""
 
     cause: PartChanged
     decision: Decision
 
 
 class Together(Struct, frozen=True):
-    """What follows for a part by its cause, as it is to be recorded, and for its whole, where that hears of it."""
+    """The decisions about a part and, where it is affected, its whole; with the part's cause as it is recorded."""
 
     cause: Cause
     decision: Decision
@@ -41,7 +41,7 @@ def decide_with_whole(
     whole: Order,
     whole_workflow: Workflow,
 ) -> Together:
-    """`decision`: what the cause leads to for the part alone. Raises Rejection where it can be no part of `whole`."""
+    """`decision`: the one about the part alone. Raises Rejection where it can be no part of `whole`."""
     part = as_part(decision.order, workflow)
     if part in whole.parts:
         return Together(cause, decision)

@@ -1,4 +1,4 @@
-"""Which status may follow which, and in what words a forbidden move is refused."""
+"""The allowed transitions between statuses, and the texts that refuse others."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -24,7 +24,7 @@ def require_known(kind: str, name: str, known: Collection[str], where: str) -> N
 
 
 def check_start(workflow: Workflow, status: str) -> None:
-    """May an order be first heard of in `status`? An adopting workflow takes any."""
+    """Raises Rejection if a new order may not begin in `status`; an adopting workflow takes any status."""
     if workflow.adopts or status in workflow.starts:
         return
     raise Rejection(f"data.status: a new {workflow.name} order starts as {_listed(workflow.starts)}, not {status!r}")
@@ -33,7 +33,7 @@ def check_start(workflow: Workflow, status: str) -> None:
 def check_move(workflow: Workflow, current: str, status: str) -> Move:
     """The kind of move from `current` to `status`; raises Rejection naming what would be allowed.
 
-    *again*: it is entered once more, and tells once more; *repeat*: it only brings new data.
+    *again*: the status is entered once more, with its notices; *repeat*: the event only brings new data.
     """
     if status == current:
         on_repeat = workflow.statuses[status].on_repeat or ("update" if workflow.repeat_updates else "reject")
@@ -50,9 +50,9 @@ def check_move(workflow: Workflow, current: str, status: str) -> Move:
 
 
 def check_needs(workflow: Workflow, order: Order, data: Data, origin: str) -> None:
-    """Does the event, or the order with its data, have what entering its status needs? Raises Rejection naming it.
+    """Raises Rejection naming a value that entering the status needs, and that neither event nor order has.
 
-    `origin`: the status that is left, empty for an order's first event.
+    `origin`: the previous status; empty for an order's first event.
     """
     for need in workflow.statuses[order.status].needs:
         if need.origins and origin not in need.origins:

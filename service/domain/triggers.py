@@ -1,4 +1,4 @@
-"""Which notices something tells: a status, another assignee, a note, a changed value; and whether they are meant."""
+"""Which notices an event calls for: by a status, a new assignee, a note, a changed value; and their conditions."""
 
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ def reassigned(draft: Draft, before: Order) -> list[str]:
 
 
 def assigned(draft: Draft, before: Order | None) -> list[str]:
-    """Notices for somebody who got the order, while it is open: nobody had it before, or somebody else."""
+    """Notices for a new assignee, the first one or another one, while the order is open."""
     old, new = before.assignee if before else None, draft.order.assignee
     if new is None or (old is not None and (old.role, old.id) == (new.role, new.id)):
         return []
@@ -57,7 +57,7 @@ def noted(draft: Draft, data: Data) -> list[str]:
 
 
 def require_side(workflow: Workflow, note: Note | None) -> None:
-    """Raise a Rejection for a note that is for an audience which no public note reaches."""
+    """Raise a Rejection for a note to an audience that no notice of public notes has."""
     if note is None or not note.to:
         return
     if not note.public:
@@ -70,13 +70,13 @@ def _is_for(rule: OnNote, audiences: tuple[str, ...], note: Note, role: str, sta
     if rule.public != note.public or (rule.statuses and status not in rule.statuses):
         return False
     if note.to:
-        # Whoever names the side has chosen: whose words reach whom otherwise is the pack's rule where nobody does.
+        # The author has chosen the audience; the rule's roles apply only where none is named.
         return note.to in audiences
     return (not rule.by or role in rule.by) and role not in rule.not_by
 
 
 def changed(draft: Draft, before: Order) -> list[str]:
-    """Notices for values that are new or other than before."""
+    """Notices for new or changed values."""
     return [
         n.name for n in draft.workflow.told_of_changes if n.on_change and _has_changed(n.on_change, before, draft.order)
     ]
@@ -89,13 +89,13 @@ def _has_changed(rule: OnChange, before: Order, after: Order) -> bool:
 
 
 def _is_new(old: Any, new: Any) -> bool:
-    """Whether it has a value that it had not before: none that goes or becomes false, but a number that falls to 0."""
+    """Whether the value is new or changed; removing it or turning false does not count, falling to 0 does."""
     fell_to_nought = new == 0 and not isinstance(new, bool) and old is not None
     return bool(new != old and (new or fell_to_nought))
 
 
 def is_meant(draft: Draft, name: str, when: Condition | None = None, at: datetime | None = None) -> bool:
-    """Whether the notice is told of the order as it is, by its own condition and by `when`, of the place that names it.
+    """Whether the notice's own condition holds, and `when`, that of the place that names the notice.
 
     Where it is not, the timeline says why.
     """
@@ -111,7 +111,7 @@ def is_meant(draft: Draft, name: str, when: Condition | None = None, at: datetim
 
 
 def remember(draft: Draft, name: str, *, told: bool) -> None:
-    """Keep the values from whose change the notice is told: as it told them, or else as they were first."""
+    """Store the notice's watched values: those that it tells now, else those of before the event."""
     known = draft.order.told_values.get(name, {})
     source = draft.order if told else draft.before
     if source is None or isinstance(source, UnsetType):
@@ -126,7 +126,7 @@ def remember(draft: Draft, name: str, *, told: bool) -> None:
 
 
 def without_replaced(draft: Draft, names: list[str]) -> list[str]:
-    """Each notice that the order calls for once, without those that another one of them stands in for."""
+    """The notices without repetitions, without those whose condition fails, and without those that another replaces."""
     notices = draft.workflow.notices
     meant = [n for n in dict.fromkeys(names) if is_meant(draft, n)]
     replaced = {old for name in meant for old in notices[name].replaces}

@@ -1,4 +1,4 @@
-"""What an event says that its pack cannot heed: told to its publisher, not simply ignored. Pure."""
+"""Warns a publisher of values in an event that its pack cannot use, instead of ignoring them silently. Pure."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -17,12 +17,12 @@ from service.domain.workflow import Workflow
 
 # RFC 5646, "Tags for Identifying Languages", §2.1, and the underscore that many systems write.
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*([.@][A-Za-z0-9-]+)?")
-# Attributes may be called anything; only what is nearly one that the pack declares is taken for a slip.
+# Attributes may have any name; only one that nearly matches a declared one counts as a misspelling.
 _SLIP: Final = 0.8
 
 
 def unheeded(data: Data, workflow: Workflow, known: Order | None, now: datetime) -> Iterator[EventWarning]:
-    """Names that this pack does not know where it knows their like, and values that nothing can be done with."""
+    """Warnings about names that this pack does not know, and about unusable values."""
     yield from _of_persons(data, workflow, known)
     yield from _of_assignee(data, workflow)
     yield from _of_attributes(data, workflow)
@@ -43,9 +43,9 @@ def unheeded(data: Data, workflow: Workflow, known: Order | None, now: datetime)
 
 
 def _of_persons(data: Data, workflow: Workflow, known: Order | None) -> Iterator[EventWarning]:
-    """Channels, notices and languages that there are not; audiences that are misspelt ones of the pack.
+    """Unknown channels, notices and languages; audiences that look like misspelt ones of the pack.
 
-    An audience that this pack tells nothing and resembles none is no mistake: publishers name whoever takes part.
+    An audience that resembles none of the pack's is no mistake: publishers may name everybody who takes part.
     """
     if data.recipients is UNSET:
         return
@@ -72,7 +72,7 @@ def _of_person(person: PersonGiven, workflow: Workflow, where: str) -> Iterator[
 
 
 def _of_assignee(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
-    """A role that is nearly one that the pack knows; any other is the publisher's own word for who comes."""
+    """A role that looks like a misspelt one of the pack; any other is the publisher's own."""
     if not data.assignee:
         return
     named = {role for n in workflow.notices.values() for role in (n.on_assigned, n.on_assignee_change) if role}
@@ -82,7 +82,7 @@ def _of_assignee(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
 
 
 def _of_attributes(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
-    """Attributes that are nearly declared ones, which the event does not have."""
+    """Attributes that look like misspelt declared ones, if the event lacks those."""
     given = data.attributes or {}
     missing = tuple(name for name in workflow.attributes if name not in given)
     found = 0
@@ -96,7 +96,7 @@ def _of_attributes(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
 
 
 def _of_lists(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
-    """Rows that still come as an attribute, where the pack has a list of that name."""
+    """Rows that still come as an attribute, although the pack has a list of that name."""
     for name in (data.attributes or {}).keys() & workflow.lists.keys():
         said = f"is read as before; {workflow.name} has a list {name!r} by now: send data.lists.{name}.rows"
         yield EventWarning(f"data.attributes.{name}", said)

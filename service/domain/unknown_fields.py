@@ -1,4 +1,4 @@
-"""What an event says that nothing here reads: told to its publisher, so that a misspelt field is not lost. Pure."""
+"""Warns a publisher of fields in an event that nothing reads, so that a misspelling is noticed. Pure."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -15,11 +15,11 @@ _NESTED: Final = (dict, list)
 
 
 def unknown_fields(raw: bytes | msgspec.Raw, decoded: Struct, under: str) -> list[tuple[str, str]]:
-    """Path and remark of each field of `raw` that `decoded` has no place for, the first `MOST` of them."""
+    """Path and remark of each field of `raw` that `decoded` does not have, at most `MOST` of them."""
     try:
         said = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # A number beyond all bounds inside of what nobody reads.
+        # A number too large to decode, in a field that nothing reads.
         return []
     found: list[tuple[str, str]] = []
     _of_struct(said, decoded, under, found)
@@ -56,5 +56,5 @@ def _within(said: Any, decoded: Any, path: str, found: list[tuple[str, str]]) ->
 
 
 def step(path: str, name: str) -> str:
-    """The path one level on; what has not the form of a name may be anything, a telephone number too."""
+    """The path one level deeper; a key without the form of a name is not repeated, as it may be a phone number."""
     return f"{path}.{name}" if is_name(name) else f"{path}[...]"

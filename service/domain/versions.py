@@ -1,4 +1,4 @@
-"""Orders under way go on by another version of their pack, where that pack says so."""
+"""Moves running orders to another version of their pack, where the pack says so."""
 
 from service.domain.clocks import running
 from service.domain.draft import Draft
@@ -6,7 +6,7 @@ from service.domain.errors import Rejection
 
 
 def move(draft: Draft) -> None:
-    """Bring the order to the version at hand; raises Rejection when it has no place for the order's status."""
+    """Move the order to the given version; raises Rejection when that lacks the order's status."""
     order, workflow = draft.order, draft.workflow
     if order.version == workflow.version:
         return

@@ -1,6 +1,6 @@
-"""What a change of a part does to its whole: kept there, and the whole's status derived by its pack's rules. Pure.
+"""Effects of a part's change on its whole: recorded there, and the whole's status derived by its pack's rules. Pure.
 
-A derived status is entered like any other: by the moves that the pack allows, with its notices, clocks and visit.
+A derived status is entered like any other: by an allowed transition, with its notices, clocks and visit.
 """
 
 from datetime import datetime
@@ -24,13 +24,13 @@ PARENT: Final = "data.parent"
 
 
 def parent_given(data: EventData) -> OrderRef | None:
-    """The whole that an event names; None where it names none."""
+    """The parent that an event names; None where it names none."""
     given = data.parent or None
     return OrderRef(given.workflow, given.order_id) if given else None
 
 
 def parent_of(order: Order | None, event: Event) -> OrderRef | None:
-    """The whole that the event's order is a part of from now on; raises Rejection for what it cannot be."""
+    """The parent of the event's order from now on; raises Rejection for an impossible one."""
     given = parent_given(event.data)
     if given is None:
         return order.parent if order else None
@@ -44,7 +44,7 @@ def parent_of(order: Order | None, event: Event) -> OrderRef | None:
 
 
 def require_whole(parent: OrderRef, workflow: Workflow | None, part: OrderRef) -> None:
-    """May orders of this workflow have such a part? `workflow`: the parent's; None: not installed. Raises Rejection."""
+    """Raises Rejection if orders of `workflow` (the parent's; None: not installed) cannot have such a part."""
     if parent == part:
         raise Rejection(f"{PARENT}: an order is no part of itself")
     if workflow is None:
@@ -57,7 +57,7 @@ def require_whole(parent: OrderRef, workflow: Workflow | None, part: OrderRef) -
 
 
 def as_part(order: Order, workflow: Workflow) -> Part:
-    """What its whole knows of an order."""
+    """An order as its whole knows it."""
     return Part(
         workflow=order.workflow,
         reference=order.reference,
@@ -71,7 +71,7 @@ def as_part(order: Order, workflow: Workflow) -> Part:
 
 
 def receive_part(order: Order, cause: PartChanged, workflow: Workflow) -> Decision:
-    """What the whole does about it; raises Rejection where it can have no such part."""
+    """Record the part's state in the whole, and derive its status; raises Rejection where it can have no such part."""
     at = max(min(cause.happened, cause.at), order.event_time)
     draft = Draft(order, workflow, cause.at, at)
     versions.move(draft)
@@ -98,7 +98,7 @@ def receive_part(order: Order, cause: PartChanged, workflow: Workflow) -> Decisi
 
 
 def derive_anew(draft: Draft, before: Order) -> list[str]:
-    """What follows where the whole's own event says another number of parts than before; which notices to tell."""
+    """Derive the status anew where the whole's own event changed the expected number of parts; the notices to tell."""
     rules = draft.workflow.parts
     if rules is None or not rules.expected or not draft.order.parts:
         return []
@@ -119,7 +119,7 @@ def _require_room(draft: Draft, part: Part) -> None:
 
 
 def derive(draft: Draft, part: str) -> list[str]:
-    """Enter the status that the rules give now that `part` has changed; which notices to tell."""
+    """Enter the status that the rules give after the change of `part`; the notices to tell."""
     rule = _rule_of(draft)
     if rule is None or rule.to == draft.order.status:
         return []
@@ -159,7 +159,7 @@ def _rule_of(draft: Draft) -> PartRule | None:
 
 
 def _number(value: object) -> int:
-    """How many parts are expected: a number, as long as a list, or what a text writes; 0 for what is none."""
+    """A number of expected parts: of a number, a list's length, or a numeric text; 0 for anything else."""
     if isinstance(value, (list, tuple)):
         return len(value)
     try:
@@ -169,17 +169,17 @@ def _number(value: object) -> int:
 
 
 def tell(draft: Draft, names: list[str]) -> None:
-    """Tell these notices of the whole."""
+    """Tell these notices of the whole order."""
     for name in triggers.without_replaced(draft, names):
         notifying.notify(draft, name, draft.at)
 
 
 def told_by(decision: Decision) -> frozenset[str]:
-    """The notices that reach somebody by this decision."""
+    """The notices that this decision tells to anybody."""
     return frozenset(n.name for n in decision.notices if any(m.state != "suppressed" for m in n.messages))
 
 
 def happened_at(cause: object, now: datetime) -> tuple[datetime, str]:
-    """When a cause of a part happened, and by which event."""
+    """When the cause of a part's change happened (UTC), and the id of its event."""
     event = getattr(cause, "event", None)
     return (min(event.time, now), event.id) if isinstance(event, Event) else (now, "")

@@ -1,4 +1,4 @@
-"""The model of a business: statuses, stages and notices, with its promises and teams, as its pack declares them.
+"""The model of a workflow as its pack declares it: statuses, stages, notices, clocks, teams and everything else.
 
 Frozen data only. Nothing here knows a workflow by name; the pack's YAML is read in `service.workflows`.
 Durations are timedeltas, or working time where the pack says so.
@@ -31,7 +31,7 @@ OnRepeat = Literal["notify", "update", "reject"]
 
 
 class Stage(Struct, frozen=True):
-    """What the customer understands; `rank` orders stages, `failed` marks the unhappy end."""
+    """A stage, which customers see; `rank` orders stages, `failed` marks an unhappy end."""
 
     name: str
     rank: int
@@ -40,9 +40,9 @@ class Stage(Struct, frozen=True):
 
 
 class Need(Struct, frozen=True):
-    """Entering a status needs this of the event, or of the order: `note`, or a value by its dotted path.
+    """A value that entering a status needs, of the event or the order: `note`, or a dotted path.
 
-    Coming from one of `origins` only, where any are named.
+    Only when coming from one of `origins`, where any are named.
     """
 
     path: str
@@ -50,10 +50,10 @@ class Need(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """An internal state of the order and what entering it tells: `notices`, each only `when` its condition holds.
+    """An internal state of orders. Entering it tells `notices`, each only `when` its condition holds.
 
-    `on_repeat`: what an event does that brings the status the order is in; None: as all statuses of the pack.
-    `tracked`: customers may open the tracking page of an order in it. `listed`: lists show such orders unasked.
+    `on_repeat`: the effect of an event with the order's current status; None: the pack's default.
+    `tracked`: customers may open the tracking page. `listed`: lists show such orders by default.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Status(Struct, frozen=True):
 
 
 class TrackingRules(Struct, frozen=True):
-    """What the customer's page shows: whom to ask for help, how much of whoever comes, what a status means to them."""
+    """What the tracking page shows: contacts for help, how much of the assignee, and texts for statuses."""
 
     phone: str = ""
     email: str = ""
@@ -78,11 +78,11 @@ class TrackingRules(Struct, frozen=True):
 
 
 class Workflow(Struct, frozen=True, dict=True):
-    """A whole business. `moves[a]` are the statuses that may follow `a`; `version` names this exact text.
+    """A workflow. `moves[a]` are the statuses that may follow `a`; `version` identifies this exact text of the pack.
 
-    `stand_ins[a]` is told where nobody is known as audience `a`. Orders under way are moved to this version
-    when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known counts.
-    `promised`: the notices of which a clock waits for news. `contacts`: audiences whose phone and mail may be shown.
+    `audience_fallback[a]` is told where nobody is known as audience `a`. Running orders are moved to this version
+    when `moves_running`, their statuses by `renamed`. `expected_end`: paths of dates, the first known one counts.
+    `promised`: the notices whose results a clock waits for. `contacts`: audiences whose phone and mail may be shown.
     `region`: whose numbers are written nationally (ISO 3166). `reply_to`: where answers to its mails go, if not to us.
     `opt_out_words`: what ends messages, beside the usual words. `shows`: attributes that lists of orders show.
     `brands`: the names that orders may be told under, beside the service's own.
@@ -137,12 +137,12 @@ class Workflow(Struct, frozen=True, dict=True):
     link_acts: tuple[LinkAct, ...] = ()
 
     def channel(self, name: str) -> ChannelSpec:
-        """A channel by name; one that is not installed any more has nothing but its name."""
+        """A channel by name; one that is no longer installed has only its name."""
         return self.channels.get(name) or ChannelSpec(name)
 
     @property
     def all_reports(self) -> Mapping[str, Report]:
-        """The pack's, and those that every workflow has; its own come first."""
+        """The reports of the pack, and those that every workflow has."""
         return {PERFORMANCE.name: PERFORMANCE, **self.reports}
 
     @property
@@ -151,10 +151,10 @@ class Workflow(Struct, frozen=True, dict=True):
         return self.locales[0]
 
     def for_brand(self, name: str) -> "Workflow":
-        """As orders of this brand live it; of one that the pack does not know, as all others do."""
+        """The workflow with the replacements of this brand; unchanged for an unknown brand."""
         return self._branded.get(name, self)
 
-    # Looked up in every decision, and so found once.
+    # Used in every decision, and so computed once.
 
     @cached_property
     def _branded(self) -> Mapping[str, "Workflow"]:
@@ -163,12 +163,12 @@ class Workflow(Struct, frozen=True, dict=True):
 
     @cached_property
     def told_of_changes(self) -> tuple[Notice, ...]:
-        """The notices that are told when a value changes."""
+        """The notices with `on_change`."""
         return tuple(n for n in self.notices.values() if n.on_change)
 
     @cached_property
     def last_stages(self) -> frozenset[str]:
-        """The stages in which an order's life can end."""
+        """The stages in which an order can end."""
         return frozenset(s.stage for s in self.statuses.values() if s.final)
 
     @cached_property
@@ -177,27 +177,27 @@ class Workflow(Struct, frozen=True, dict=True):
         return {n: tuple(c for c in self.clocks.values() if c.notice == n) for n in self.notices}
 
     def locale_for(self, wanted: str | None) -> str:
-        """The language of this pack that is nearest to the one wanted."""
+        """The pack's locale that is nearest to the one wanted."""
         return pick_locale(self.locales, wanted, self.locale_fallback)
 
     def locales_behind(self, locale: str) -> tuple[str, ...]:
-        """The pack's languages that may speak for this one of its languages, itself first."""
+        """The pack's locales to try for this one, itself first."""
         known = {normal(each).lower(): each for each in self.locales}
         return tuple(known[t.lower()] for t in chain(locale, self.locale_fallback) if t.lower() in known)
 
     def content_in(self, notice: Notice, locale: str) -> Content | None:
-        """The approved template of a notice in this language, or one that speaks for it."""
+        """The approved template of a notice in this locale or a fallback of it; None where there is none."""
         return next((notice.content[each] for each in self.locales_behind(locale) if each in notice.content), None)
 
     def title_in(self, titles: Mapping[str, str], locale: str, otherwise: str) -> str:
-        """A title in this language, or one that speaks for it."""
+        """The title in this locale or a fallback of it; else `otherwise`."""
         return next((titles[each] for each in self.locales_behind(locale) if each in titles), otherwise)
 
     @property
     def unlisted(self) -> tuple[tuple[str, str], ...]:
-        """This workflow's statuses that lists leave out unless asked for, each with the workflow's name."""
+        """The statuses that lists leave out by default, each as (workflow, status)."""
         return tuple((self.name, s.name) for s in self.statuses.values() if not s.listed)
 
     def is_final(self, status: str) -> bool:
-        """Whether the order's life ends in `status`."""
+        """Whether an order has ended in `status`."""
         return self.statuses[status].final

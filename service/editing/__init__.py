@@ -1,1 +1,1 @@
-"""Words changed by people at the desk: drafts, their check, publishing, and what is live over the folder's."""
+"""Editing texts at the desk: drafts, their checks, publishing, and the published texts over those of the folder."""

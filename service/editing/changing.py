@@ -1,6 +1,6 @@
-"""What people do with drafts: write, approve, publish, drop, take back. Each is one transaction, with its audit line.
+"""Acts on drafts: write, approve, publish, drop, roll back. Each is one transaction, with its audit line.
 
-Nobody approves what they have written in: an approval is of a draft as it stands, and ends with the next change.
+Nobody approves a draft that they have written in. An approval ends with the next change of the draft.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,11 +34,11 @@ class Conflict(Exception):
 
 
 class NotYours(Exception):
-    """The same person may not do both."""
+    """The author of a draft may not approve it."""
 
 
 class NoSuchDraft(Exception):
-    """There is none with this id."""
+    """There is no draft with this id."""
 
 
 class Written(Struct, frozen=True):
@@ -49,19 +49,19 @@ class Written(Struct, frozen=True):
 
 
 def mark_of(text: str | None) -> str:
-    """Tells one text from another; empty where there is none."""
+    """A mark that identifies a text; empty where there is none."""
     return "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 class Editor:
-    """Acts on drafts. `publisher` makes words live."""
+    """Acts on drafts. `publisher`: makes texts live."""
 
     def __init__(self, orders: Orders, publisher: Publisher) -> None:
         self._orders = orders
         self._publisher = publisher
 
     def pack(self, workflow: str, notice: str) -> Pack:
-        """The pack in use, which has this notice with words; raises Rejection, NoSuchDraft."""
+        """The pack in use, if it has this notice with editable texts; raises Rejection, NoSuchDraft."""
         pack = self._orders.packs.get(workflow)
         if next(places_of(pack.workflow, notice), None) is None:
             raise NoSuchDraft
@@ -70,7 +70,7 @@ class Editor:
     async def write(
         self, workflow: str, notice: str, written: Mapping[str, Written], by: str, why: str, line: Line
     ) -> Draft:
-        """Keep these texts in the notice's draft, which begins with them if there is none; raises Conflict."""
+        """Save texts in the notice's draft, creating it if there is none; raises Conflict."""
         pack, now = self.pack(workflow, notice), self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
             before = await drafts.open_of(tx, workflow, notice, lock=True)
@@ -89,7 +89,7 @@ class Editor:
         return draft
 
     async def approve(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
-        """Say that it may go live; raises Conflict, NotYours for who wrote in it, NoSuchDraft."""
+        """Approve a draft; raises Conflict, NotYours for one of its authors, NoSuchDraft."""
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
             if _same(by, draft.said.authors):
@@ -99,7 +99,7 @@ class Editor:
             return await self._keep(tx, structs.replace(draft, state="approved", said=said), line)
 
     async def publish(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
-        """Make an approved draft live; raises Conflict, NoSuchDraft."""
+        """Publish an approved draft; raises Conflict, NoSuchDraft."""
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
@@ -114,7 +114,7 @@ class Editor:
         return done
 
     async def drop(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
-        """Go on without it; it stays in the history. Raises Conflict, NoSuchDraft."""
+        """Drop a draft; it stays in the history. Raises Conflict, NoSuchDraft."""
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
@@ -122,9 +122,9 @@ class Editor:
             return await self._keep(tx, structs.replace(draft, state="dropped", ended_at=now, said=said), line)
 
     async def roll_back(self, draft_id: UUID, by: str, why: str, line: Line) -> Draft:
-        """Make live again what a published draft replaced, which was live before; raises Conflict, NoSuchDraft.
+        """Restore the texts that a published draft replaced; raises Conflict, NoSuchDraft.
 
-        It takes one person: what comes back was approved once, and wrong words should not wait for a second one.
+        This takes only one person: the restored texts were approved once, and wrong ones should be replaced quickly.
         """
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
@@ -159,7 +159,7 @@ class Editor:
         return draft
 
     async def _must_fit(self, draft: Draft) -> Pack:
-        """The pack that it changes; raises Conflict where words were changed meanwhile, or something is wrong."""
+        """The pack that it changes; raises Conflict where texts were changed meanwhile, or have mistakes."""
         pack = self.pack(draft.workflow, draft.notice)
         if not draft.said.texts:
             raise Conflict("it changes nothing")
@@ -190,7 +190,7 @@ def _same(name: str, others: tuple[str, ...]) -> bool:
 def _merged(
     pack: Pack, draft: Draft, written: Mapping[str, Written], by: str
 ) -> tuple[dict[str, TextChange], list[str]]:
-    """The draft's texts including these, and which of them changed; raises Conflict."""
+    """The draft's texts including these, and the changed ones; raises Conflict."""
     texts, changed, theirs = dict(draft.said.texts), [], {}
     for file, wanted in written.items():
         live = pack.templates.text_of(file)

@@ -1,4 +1,4 @@
-"""The words in use: those of the packs' folder, and over them what was published at the desk.
+"""The texts in use: those of the packs' folder, overlaid with those published at the desk.
 
 A published text stands over the folder's for as long as the folder has the text that it was published over. Once it has
 another one, the same by the patch that the desk gives out or one that somebody else wrote, the folder's counts. So that
@@ -27,7 +27,7 @@ DEPLOYED_WITHIN: Final = timedelta(hours=1)
 
 
 class LiveWords:
-    """Lays what was published over the packs of the folder. `refused`: what of it cannot be used, and why."""
+    """Overlays published texts on the packs of the folder. `refused`: texts that cannot be used, with reasons."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -35,7 +35,7 @@ class LiveWords:
         self.refused: list[Finding] = []
 
     async def laid_over(self, folder_packs: Iterable[Pack]) -> list[Pack]:
-        """The packs as they are to be used."""
+        """The packs with published texts."""
         now = self._orders.time.now()
         async with self._orders.ledger.reading() as tx:
             known = await live_texts(tx)
@@ -58,7 +58,7 @@ class LiveWords:
         ]
 
     async def is_news(self) -> bool:
-        """Whether something was published since the packs were laid out last."""
+        """Whether texts were published since the packs were last built."""
         async with self._orders.ledger.reading() as tx:
             return await live_texts(tx) != self._known
 
@@ -70,7 +70,7 @@ class LiveWords:
         log.info("words.in_folder", files=[f"{t.workflow}/{t.file}" for t in texts])
 
     async def _over(self, pack: Pack, texts: dict[str, str | None], checked: set[tuple[str, str]]) -> Pack:
-        """The pack with these texts; without those that do not fit what the folder has by now."""
+        """The pack with these texts, without those that no longer fit the folder's."""
         made = with_texts(pack, texts)
         if (made.workflow.name, made.workflow.version) in checked:
             return made

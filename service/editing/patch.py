@@ -12,7 +12,7 @@ _NO_END: Final = "\\ No newline at end of file\n"
 
 
 class FileChange(Struct, frozen=True):
-    """A file before and after; None: it is not there. `path`: with slashes, from where the patch is to be applied."""
+    """A file before and after; None: it does not exist. `path`: with slashes, from where the patch is applied."""
 
     path: str
     was: str | None
@@ -20,7 +20,7 @@ class FileChange(Struct, frozen=True):
 
 
 def patch(changes: Iterable[FileChange]) -> str:
-    """One patch of all; what is the same on both sides is left out."""
+    """One patch of all changes; unchanged files are left out."""
     return "".join(line for change in changes if change.was != change.now for line in _file(change))
 
 
@@ -38,12 +38,12 @@ def _file(change: FileChange) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """With their ends. Git knows no line's end but this; `splitlines` would cut at others, too."""
+    """The lines with their ends. Git knows only LF; `splitlines` would split at other characters, too."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _quoted(path: str) -> str:
-    """As Git quotes names (Git, core.quotePath)."""
+    """A name quoted like Git does (Git, core.quotePath)."""
     if _PLAIN.fullmatch(path):
         return path
     escaped = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b'"\\' else f"\\{b:03o}" for b in path.encode())

@@ -1,4 +1,4 @@
-"""Where the words of a notice stand: each language and channel, and those that brands have of their own."""
+"""The files of a notice's texts: for each language and channel, and those of brands."""
 
 from collections.abc import Iterator
 
@@ -21,12 +21,12 @@ class TextPlace(Struct, frozen=True):
 
 
 def worded_notices(workflow: Workflow) -> list[Notice]:
-    """Those whose words stand in templates; what agents write themselves does not."""
+    """The notices whose texts are in templates, which those of agents' own answers are not."""
     return [n for n in workflow.notices.values() if not n.free_text and told_over(workflow, n)]
 
 
 def places_of(workflow: Workflow, notice: str) -> Iterator[TextPlace]:
-    """Every place that a text of the notice may have, whether there is one or not."""
+    """Every place where the notice may have a text, whether there is one or not."""
     for brand in ("", *workflow.brands):
         lived = workflow.for_brand(brand)
         told = lived.notices.get(notice)
@@ -39,7 +39,7 @@ def places_of(workflow: Workflow, notice: str) -> Iterator[TextPlace]:
 
 
 def shown_places(pack: Pack, notice: str, written: Iterator[str] | tuple[str, ...] = ()) -> list[TextPlace]:
-    """Those to show: all of the pack's own, and of brands those that have words, or for which somebody `written`s."""
+    """The places to show: all of the pack's own, and those of brands with a text, or with one being `written`."""
     also = frozenset(written)
     return [
         place

@@ -1,4 +1,4 @@
-"""Where published words go: into the ledger, over the folder's, or into the folder itself (setting WORDS)."""
+"""Publishing texts: into the ledger, over those of the folder, or into the folder itself (setting WORDS)."""
 
 import os
 import tempfile
@@ -26,7 +26,7 @@ class Publisher:
         self._take_over = take_over
 
     async def put(self, tx: Transaction, pack: Pack, texts: Mapping[str, str | None]) -> tuple[str, str]:
-        """These count once this commits; the pack's versions before and after. Raises NotNow: it cannot be written."""
+        """Publish texts in the transaction; the pack's versions before and after. Raises NotNow on write errors."""
         if self._kept == "folder":
             await aside(lambda: write_texts(pack.templates.folder, texts))
         else:
@@ -37,7 +37,7 @@ class Publisher:
         return pack.workflow.version, with_texts(pack, texts).workflow.version
 
     async def make_known(self) -> None:
-        """After the commit; raises NotNow where it is in a folder with other mistakes, so that what was live stays."""
+        """Use the texts, after the commit; raises NotNow if the folder has other mistakes, and the old ones stay."""
         if not await self._take_over() and self._kept == "folder":
             raise NotNow("it is kept, but not live: the packs' folder has mistakes, which the log names; mend them")
 
@@ -49,7 +49,7 @@ def file_text(folder: Path, file: str) -> str | None:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str | None]) -> None:
-    """Write each whole, never half, or take it away; raises NotNow with the reason."""
+    """Write each file atomically, or delete it; raises NotNow with the reason."""
     try:
         for file, text in texts.items():
             if text is None:

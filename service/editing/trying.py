@@ -1,4 +1,4 @@
-"""What a draft would say, and what is wrong with it: checked as `stagebell check` does, within bounds of time."""
+"""Previews and checks a draft, as `stagebell check` does, with a time limit."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -22,9 +22,9 @@ from service.workflows.packs import Pack, problems_of, with_texts
 from service.workflows.templates import UNRENDERABLE
 from service.workflows.values import MASK, Links, TextReader, template_values
 
-# The longest that comes along has 824; a mail may be long, what a text message is made of never is.
+# The longest template of the shipped packs has 824 characters; only mails may be long.
 MOST_LETTERS: Final = 10_000
-# At work, for all texts of a notice in all forms; those that come along take a tenth of a second.
+# CPU time for all texts of a notice; those of the shipped packs take a tenth of a second.
 WITHIN_S: Final = 3.0
 # As long as a tracking link is.
 _LINK: Final = "https://track.example/t/" + "x" * 30
@@ -49,9 +49,9 @@ class Seen(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """For whom texts are shown: a sample of the pack's, or an order. `prices`: what each would cost.
+    """The data that texts are rendered with: a sample, or an order. `prices`: to show what each would cost.
 
-    `asked`: what whoever sends it fills in; a sample of that, too, where nothing is given.
+    `asked`: the agent's input; sample values where none is given.
     """
 
     brand: str
@@ -61,7 +61,7 @@ class Reading(Struct, frozen=True):
 
 
 def problems_in(pack: Pack, notice: str, texts: Mapping[str, str | None]) -> dict[str, list[TextProblem]]:
-    """What is wrong with the notice's words, were these texts its own; by file, empty for what has none."""
+    """The mistakes in the notice's texts with these changes, by file; the notice's own under the empty name."""
     found: dict[str, list[TextProblem]] = {
         file: [TextProblem(1, f"is longer than {MOST_LETTERS:,} characters")]
         for file, text in texts.items()
@@ -74,13 +74,13 @@ def problems_in(pack: Pack, notice: str, texts: Mapping[str, str | None]) -> dic
             inside = finding.file.is_relative_to(pack.templates.folder)
             file = finding.file.relative_to(pack.templates.folder).as_posix() if inside else ""
             told = TextProblem(finding.line, finding.message)
-            # A text that is missing is told of the notice.
+            # A missing text is a problem of the notice.
             found.setdefault("" if file == "workflow.yaml" else file, []).append(told)
     return found
 
 
 def seen(pack: Pack, notice: str, places: Iterable[TextPlace], reading: Reading) -> dict[str, Seen]:
-    """How each of these texts looks to its reader; missing ones are left out."""
+    """Each of these texts as rendered; missing ones are left out."""
     there = [place for place in places if pack.templates.text_of(place.file) is not None]
     with within_time(WITHIN_S):
         return {place.file: _seen(pack, notice, place, reading) for place in there}
@@ -89,7 +89,7 @@ def seen(pack: Pack, notice: str, places: Iterable[TextPlace], reading: Reading)
 async def look(
     pack: Pack, notice: str, places: Iterable[TextPlace], texts: Mapping[str, str | None], reading: Reading
 ) -> tuple[dict[str, list[TextProblem]], dict[str, Seen]]:
-    """Both, for these texts in the places of the pack's own, in a thread beside everything else."""
+    """Check and render these texts in a thread."""
 
     def work() -> tuple[dict[str, list[TextProblem]], dict[str, Seen]]:
         problems = problems_in(pack, notice, texts)
@@ -122,7 +122,7 @@ def _seen(pack: Pack, notice: str, place: TextPlace, reading: Reading) -> Seen:
 
 
 def _remark(dear: str, rendered: Rendered) -> str:
-    """What else the author should know."""
+    """Further remarks for the author."""
     approved = (
         f"outside a conversation WhatsApp says its approved template {rendered.content_sid}, whatever stands here"
         if rendered.content_sid
@@ -136,7 +136,7 @@ def _price(prices: Prices, amount: Decimal) -> str:
 
 
 def _values(workflow: Workflow, notice: str, place: TextPlace, reading: Reading) -> tuple[JsonObject, str]:
-    """What the template gets, and the address that it would go to; codes and links are masked."""
+    """The template's values, and the address that the message would go to; codes and links are masked."""
     told = workflow.notices[notice]
     if reading.order is None:
         _, sample = next(samples(workflow, told, place.locale, place.brand))

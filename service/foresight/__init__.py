@@ -1,1 +1,1 @@
-"""What a pack would do, seen before it is live: orders played in memory by the same `decide`, and nothing sent."""
+"""Previews of a pack's effects: orders simulated or replayed in memory by the same `decide`; nothing is sent."""

@@ -1,6 +1,6 @@
-"""Recorded orders under the packs as they were and as they would be: what a change would have done.
+"""Back-tests: replays recorded orders under their packs and under changed ones, and compares.
 
-Nothing is sent and nothing is written: lives are decided on copies in memory, and the ledger is one that only reads.
+Nothing is sent or written: orders are decided on copies in memory, and the ledger is read-only.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ AT_ONCE: Final = 200
 
 
 class PromiseCompared(Struct):
-    """How often a promise was broken, and would be; `kept` likewise."""
+    """How often a clock breached, and would breach; `kept` likewise."""
 
     clock: str
     was: int
@@ -46,7 +46,7 @@ class PromiseCompared(Struct):
 
 
 class CallsCompared(Struct):
-    """How often a team was called for a reason, and would be."""
+    """How often a team was called for a reason, and would be called."""
 
     team: str
     reason: str
@@ -70,7 +70,7 @@ class CostCompared(Struct):
 
 
 class OrderChanged(Struct):
-    """An order that would have gone otherwise, and in what."""
+    """An order that would have gone differently, with the differences."""
 
     workflow: str
     order_id: str
@@ -78,9 +78,9 @@ class OrderChanged(Struct):
 
 
 class BackTest(Struct):
-    """What a change would have done to recorded orders. `left_out`: orders that cannot be played, by why.
+    """The result of a back-test. `left_out`: orders that cannot be replayed, by reason.
 
-    `ladders`: by rung of the packs that are tried, what would leave and what would be spared.
+    `ladders`: by rung of the changed packs, the messages that would be sent and saved.
     """
 
     orders: int
@@ -96,7 +96,7 @@ class BackTest(Struct):
     events_per_second: int
 
     def change(self, name: str) -> tuple[Decimal, Decimal]:
-        """What `--fail-on` compares: how much there was of it, and would be."""
+        """The numbers that `--fail-on` compares: as it was, and as it would be."""
         if name == "messages":
             told = self.messages.same + self.messages.changed
             return Decimal(told + self.messages.removed), Decimal(told + self.messages.added)
@@ -108,12 +108,12 @@ class BackTest(Struct):
 
 
 def packs_to_try(folder: Path, installed: Packs) -> dict[str, Pack]:
-    """The packs of a folder, or the one that it is, with their teams as all packs declare them. Raises PackError."""
+    """The packs of a folder, or the pack that it is, with merged declarations of teams. Raises PackError."""
     return {pack.workflow.name: beside_others(pack, installed.find(pack.workflow.name)) for pack in load_all(folder)}
 
 
 def beside_others(pack: Pack, current: Pack | None) -> Pack:
-    """A pack loaded alone has its teams as it declares them; beside the others they may have levels of theirs."""
+    """The pack with its teams as merged with the other packs' declarations."""
     if current is None or current.workflow.version == pack.workflow.version:
         return current or pack
     (alone,) = build_all(current.templates.folder)
@@ -125,7 +125,7 @@ def beside_others(pack: Pack, current: Pack | None) -> Pack:
 
 
 class Example(Struct, frozen=True):
-    """One message of a real order that comes otherwise, in both lives."""
+    """One message of a real order that would differ, in both versions."""
 
     order_id: str
     was_pack: Pack
@@ -136,7 +136,7 @@ class Example(Struct, frozen=True):
     new: Message
 
     def in_all_languages(self, brand: str) -> list[tuple[str, str, str]]:
-        """(locale, the text as it was, as it would be): as this reader would see it in each language of the packs."""
+        """(locale, old text, new text): as this reader would see it, in each language of the packs."""
         locales = dict.fromkeys((*self.would_pack.workflow.locales, *self.was_pack.workflow.locales))
         return [
             (
@@ -149,10 +149,10 @@ class Example(Struct, frozen=True):
 
 
 class BackTester:
-    """Plays orders and adds up what would be other."""
+    """Replays orders and sums up the differences."""
 
     def __init__(self, installed: Packs, new: Mapping[str, Pack], prices: Prices, brand: str) -> None:
-        """`installed`: the packs as the service has them; `new`: those to be tried, by workflow."""
+        """`installed`: the packs of the service; `new`: the changed ones, by workflow."""
         self._installed = installed
         self._new = new
         self._prices = prices
@@ -168,7 +168,7 @@ class BackTester:
         self._seconds = 0.0
 
     async def run(self, ledger: Ledger, since: datetime, until: datetime, at_most: int | None = None) -> BackTest:
-        """Every order to which an event came since then, or the newest of them, played up to `until`."""
+        """Replay every order with an event since then, or the newest of them, up to `until` (UTC)."""
         async with ledger.reading() as tx:
             ids = await orders_since(tx, since, [*self._new], at_most)
             for first in range(0, len(ids), AT_ONCE):
@@ -176,11 +176,11 @@ class BackTester:
                 await self._recall(tx, pasts)
                 for past in pasts:
                     self.add(past, until)
-                    await asyncio.sleep(0)  # others may be served by this process
+                    await asyncio.sleep(0)  # let other tasks of this process run
         return self.result()
 
     async def _recall(self, tx: Transaction, pasts: Sequence[Past]) -> None:
-        """Fetch the packs by which these orders went."""
+        """Load the packs that these orders used."""
         wanted = {
             (p.workflow, v) for p in pasts for v in (p.version, *(m.was for m in p.moved), *(m.to for m in p.moved))
         }
@@ -197,7 +197,7 @@ class BackTester:
                 self._known[workflow, version] = None
 
     def add(self, past: Past, until: datetime) -> None:
-        """Play one order, under both."""
+        """Replay one order under both versions."""
         began = time.process_time()
         try:
             if past.left_out:
@@ -211,7 +211,7 @@ class BackTester:
             would = WouldLife(would_pack.workflow, was)
             would.play(until)
         except Exception:
-            # One order that cannot be played is no reason to know nothing of the others.
+            # An order that cannot be replayed is left out, and the others are compared.
             log.exception("backtest.order_failed", order_id=past.reference)
             self._left_out["failed"] += 1
             return
@@ -244,7 +244,7 @@ class BackTester:
             self._changed.append(OrderChanged(past.workflow, past.reference, compared.differences))
 
     def result(self) -> BackTest:
-        """All that was added up."""
+        """The sum of all orders."""
         was, would = [*self._was.values()], [*self._would.values()]
         before, after = _calls(was), _calls(would)
         return BackTest(

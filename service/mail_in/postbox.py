@@ -1,4 +1,4 @@
-"""What becomes of mail that came in: a bounce settles its message, a complaint is an opt-out, a reply is noted.
+"""Processes incoming mail: a bounce settles its message, a complaint is an opt-out, a reply goes to its order.
 
 Only the signed name in the recipient's address proves which message a mail is about. Complaints of mailbox providers
 come to an address of their own, and hold the mail they are about, with that name in it.
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 CHANNEL: Final = "email"
 # RFC 2142: where people and feedback loops write; RFC 5321, §4.5.1 wants a postmaster everywhere.
 COMPLAINTS: Final = frozenset({"complaints", "abuse", "postmaster"})
-# A complaint holds a few: who sends thousands wants to keep us busy.
+# A complaint contains a few addresses: thousands would be an attempt to keep us busy.
 MOST_NAMES: Final = 1000
 # RFC 5321, §4.5.3.1.3: no address is longer.
 LONGEST_SENDER: Final = 254
@@ -46,14 +46,14 @@ _SIGNED: Final = re.compile(rb"(?i)\b(?:(bounce|reply)\+|(u)/)([a-z2-7]{%d})\b" 
 
 
 class Addressee(Struct, frozen=True):
-    """Whom a mail is for. `message`: the one of ours that it is about; None for complaints, which name it inside."""
+    """The recipient of a mail. `message`: our message that it is about; None for complaints, which contain that."""
 
     purpose: str
     message: UUID | None = None
 
 
 class Postbox:
-    """Takes mails in; what it has taken is in the ledger."""
+    """Takes mails in; once taken, they are in the ledger."""
 
     def __init__(self, orders: Orders, settler: Settler, routes: dict[str, ChannelRoute], domain: str) -> None:
         self._orders = orders
@@ -62,9 +62,9 @@ class Postbox:
         self._domain = domain
 
     def addressee(self, address: str) -> Addressee | None:
-        """What this recipient address refers to, in any case; None: nothing here."""
+        """What this recipient address refers to, ignoring case; None for an unknown one."""
         local, at, domain = address.strip("<>").rpartition("@")
-        # RFC 5321, §4.5.1: the postmaster is here without a domain, too.
+        # RFC 5321, §4.5.1: `postmaster` is valid without a domain, too.
         if not at and domain.lower() == "postmaster":
             return Addressee("complaint")
         if not address.isascii() or domain.lower().removesuffix(".") != self._domain:
@@ -79,8 +79,8 @@ class Postbox:
         return Addressee(purpose, message) if message else None
 
     async def take(self, addressee: Addressee, content: bytes) -> None:
-        """Do what the mail asks for; raises what the database raises, so that the sender tries again."""
-        # In a thread: a mail may be made to be read slowly, and pages are served from here.
+        """Process the mail; raises what the database raises, so that the sender tries again."""
+        # In a thread: a malicious mail may be slow to parse, and the event loop serves pages.
         message = addressee.message or await asyncio.to_thread(self._named_in, content)
         stored = await self._find(message) if message else None
         reader = stored.message.address if stored else ""
@@ -102,7 +102,7 @@ class Postbox:
                  order_id=stored.reference, message_id=str(stored.message.id))  # fmt: skip
 
     def _named_in(self, content: bytes) -> UUID | None:
-        """The first of our signed names in a complaint: in the bounce address, or in the unsubscribe link."""
+        """The first signed id of ours in a complaint: in the bounce address, or in the unsubscribe link."""
         for text in as_written(content):
             for found in islice(_SIGNED.finditer(text), MOST_NAMES):
                 purpose: Purpose = "unsubscribe" if found[2] else "bounce" if found[1].lower() == b"bounce" else "reply"
@@ -126,7 +126,7 @@ class Postbox:
         if report.kind == "delivered":
             status = Receipt("delivered", "")
         else:
-            # The receiving server's word: it holds for its readers, and not for all that the relay takes.
+            # A refusal by the receiving server: it holds for that server's readers, not for everything the relay takes.
             about_us: RefusedScope | None = "destination" if report.is_about_us else None
             said = " ".join(filter(None, (report.status, report.words)))
             status = Receipt("undelivered", "", report.status, f"the mail came back: {said}", about_us)
@@ -134,9 +134,9 @@ class Postbox:
         metrics.receipts.labels(CHANNEL, status.status).inc()
 
     async def _replied(self, stored: StoredMessage | None, letter: Letter, content: bytes, now: datetime) -> None:
-        """A person's own words go to the order; what a program writes by itself is dropped, and never answered.
+        """Pass a person's text to the order; automatic mail is dropped, and never answered.
 
-        `stored`: the message that they answer; None where it is forgotten by now: their words wait for a person.
+        `stored`: the message that they answer; None where it was deleted: their text then waits for a person.
         """
         if letter.is_automatic:
             log.info("mail_in.dropped", kind="automatic", why="no person wrote it (RFC 3834)")
@@ -149,7 +149,7 @@ class Postbox:
             await conversations.take(self._orders, words)
             return
         n = stored.message
-        # Whoever it was passed on to is somebody else.
+        # The sender is somebody else, to whom the mail was forwarded.
         is_theirs = address_key(_canonical(letter.sender)) == address_key(n.address)
         reply = IncomingReply(
             # One mail may answer messages of several orders.
@@ -195,7 +195,7 @@ def _said(letter: Letter) -> str:
 
 
 def _canonical(address: str) -> str:
-    """One form for all spellings; empty for what is no address."""
+    """The canonical form of an address; empty for what is none."""
     try:
         return canonical_mail(address)
     except ValueError:

@@ -1,7 +1,7 @@
-"""The port where mail comes in, SMTP (RFC 5321) or LMTP (RFC 2033), behind the mail server that is the domain's MX.
+"""The server for incoming mail, SMTP (RFC 5321) or LMTP (RFC 2033), behind the mail server that is the domain's MX.
 
-One recipient a mail, so that each has one answer; who is not of ours is refused before anything is sent. Bounded in
-connections, size and time; what could not be written down yet is asked for again (451).
+One recipient per mail, so that each gets an answer; unknown ones are refused before the mail is sent. Connections,
+size and time are bounded; a mail that cannot be stored yet is refused temporarily (451).
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class _Handler:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any
     ) -> str:
-        """Only addresses that we signed, and those that every domain has."""
+        """Accept only addresses that we signed, and those that every domain has."""
         if envelope.rcpt_tos:
             return "452 4.5.3 one recipient a mail; send the others in mails of their own"
         addressee = self._postbox.addressee(address)
@@ -51,7 +51,7 @@ class _Handler:
         return "250 2.1.5 Ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Taken once it is in the ledger."""
+        """Accept the mail once it is in the ledger."""
         addressee: Addressee = envelope.addressee  # type: ignore[attr-defined]
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
@@ -62,13 +62,13 @@ class _Handler:
         return "250 2.0.0 Ok"
 
     async def handle_exception(self, error: Exception) -> str:
-        """What a client made aiosmtpd stumble over; never its text."""
+        """Log the kind of an error in aiosmtpd; never its text."""
         log.warning("mail_in.session_failed", error=type(error).__name__)
         return "451 4.3.0 not now; try again"
 
 
 class _Bounded(SMTP):
-    """Beside aiosmtpd's own idle limit: how many may be connected, and how long any of them may stay."""
+    """Adds to aiosmtpd's idle limit bounds on the number and the duration of connections."""
 
     line_length_limit = LONGEST_LINE
 
@@ -78,7 +78,7 @@ class _Bounded(SMTP):
         super().__init__(handler, **options)
 
     def connection_made(self, transport: Any) -> None:
-        """Let in, or turn away at once."""
+        """Accept the connection, or refuse it at once."""
         if len(self._handler.open) >= MOST_CONNECTIONS:
             transport.write(b"421 4.3.2 too many connections; try again\r\n")
             transport.close()
@@ -87,7 +87,7 @@ class _Bounded(SMTP):
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Its place is free."""
+        """Free its place."""
         self._handler.open.discard(self)
         if self._end:
             self._end.cancel()

@@ -1,4 +1,4 @@
-"""HTML of a mail as the text that is seen, with what it quotes marked as in plain mails. Pure.
+"""The visible text of an HTML mail, with quotes marked as in plain mails. Pure.
 
 Read in one pass: Python's own HTMLParser takes minutes for 200 KB of `<!--`, and whoever was written to may send it.
 """
@@ -8,24 +8,24 @@ from collections.abc import Iterator
 from html import unescape
 from typing import Final
 
-# How a line that is quoted begins (RFC 3676, §4.5), and after which line all is.
+# The mark of a quoted line (RFC 3676, §4.5), and the line after which everything is quoted.
 QUOTED: Final = ">"
 ALL_QUOTED: Final = "-----Original Message-----"
 _MARKUP: Final = re.compile(r"<!--|<[!?][^<>]*>|<(/?)([A-Za-z][A-Za-z0-9:-]*)([^<>]*)>")
 _NAMES: Final = re.compile(r"""(?i)\b(?:class|id)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _LEFT_OUT: Final = frozenset({"style", "script", "head", "title", "template"})
 _BREAKS: Final = frozenset({"br", "p", "div", "li", "tr", "h1", "h2", "h3", "blockquote"})
-# HTML, "Void elements": they have no end.
+# HTML, "Void elements": elements without end tags.
 _VOID: Final = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
-# No mail that is meant to be read is deeper, and the search for the tag that ends takes this long at most.
+# No legitimate mail is nested deeper, and the search for an element to close is bounded by this.
 _DEEPEST: Final = 150
 _QUOTES: Final = ("gmail_quote", "yahoo_quoted")
 
 
 class _Page:
-    """What is open at some place of the mail, and what was shown so far."""
+    """The open elements at a place in the mail, and the text so far."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -60,7 +60,7 @@ class _Page:
 
 
 def _markup(html: str) -> Iterator[tuple[str, re.Match[str] | None]]:
-    """Each text, and what follows it; a comment without an end goes on to the end."""
+    """Each text with the markup after it; an unterminated comment extends to the end."""
     begin = 0
     while found := _MARKUP.search(html, begin):
         yield html[begin : found.start()], found

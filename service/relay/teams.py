@@ -1,4 +1,4 @@
-"""Calls to teams where they work: Apprise for chat, mail and pagers, signed webhooks for machines."""
+"""Sends calls to teams: through Apprise to chat, mail and pagers, and as signed webhooks."""
 
 import asyncio
 import difflib
@@ -18,13 +18,13 @@ from service.timekeeping import TimeSource
 from service.webhooks import NOT_ALLOWED, WebhookClient
 
 log = structlog.get_logger(__name__)
-logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it prints addresses with their tokens
+logging.getLogger("apprise").setLevel(logging.CRITICAL)  # Apprise logs addresses with their tokens
 _TYPES: Final = {"critical": "failure", "high": "failure"}
 _NEWS: Final = {"acknowledged": "info", "resolved": "success"}
 
 
 class TeamTransport:
-    """One message to one of a team's ways; the routing key is `<team or level>.<way>`."""
+    """Sends to one of a team's endpoints; the routing key is `<team or level>.<endpoint>`."""
 
     def __init__(self, urls: Mapping[str, Sequence[str]], webhooks: WebhookClient, desk: str, time: TimeSource) -> None:
         self._urls = urls
@@ -33,7 +33,7 @@ class TeamTransport:
         self._time = time
 
     async def send(self, message: OutboxMessage) -> bool:
-        """Whether the team's way took it; a way that is not configured any more counts as taken."""
+        """Whether the endpoint accepted it; one that is no longer configured counts as accepting."""
         team, _, endpoint = message.routing_key.rpartition(".")
         endpoints = self._urls.get(team, ())
         if int(endpoint) >= len(endpoints):
@@ -54,7 +54,7 @@ class TeamTransport:
                 hint = "its network must be named in STAGEBELL_WEBHOOK_ALLOW"
                 log.error("team.webhook_not_allowed", team=message.routing_key, hint=hint)
             return posted.outcome == "taken"
-        import apprise  # a hundred plugins: loaded when the first call goes out that way
+        import apprise  # a hundred plugins: loaded when the first call is sent through it
 
         body = msgspec.json.decode(message.body)
         caller = apprise.Apprise()
@@ -67,7 +67,7 @@ class TeamTransport:
 
 
 def in_words(body: Mapping[str, Any], desk: str, now: datetime) -> tuple[str, str]:
-    """Title and text of an escalation or a digest, for people: what, how late, whose, who did it, what to do next."""
+    """Title and text of an escalation or a digest: what, how late, whose, who acted, what to do next."""
     data = body["data"]
     if "text" in data:
         return str(data["title"]), str(data["text"])
@@ -100,7 +100,7 @@ def _incident_in_words(step: str, reason: str, level: str, data: Mapping[str, An
 
 
 def _lateness(data: Mapping[str, Any], now: datetime) -> str:
-    """How late, in words; nothing where no promise was broken."""
+    """How late, in words; empty where no clock has breached."""
     if not data.get("due"):
         return ""
     due = datetime.fromisoformat(str(data["due"]))
@@ -125,7 +125,7 @@ def _next_step(step: str, data: Mapping[str, Any]) -> str:
 
 
 def _notify_type(body: Mapping[str, Any]) -> str:
-    """Apprise's kind: a call for help is a failure or a warning by its severity; news about it are neither."""
+    """Apprise's type: failure or warning for a call, by its severity; info for later news."""
     step = str(body["type"]).partition(".")[2]
     if step in _NEWS:
         return _NEWS[step]
@@ -133,7 +133,7 @@ def _notify_type(body: Mapping[str, Any]) -> str:
 
 
 def unheard(workflows: Iterable[Workflow], names: Iterable[str]) -> list[str]:
-    """What is odd about the settings' addresses: names that nobody has, and levels that fall back to their team's."""
+    """Warnings about configured addresses: unknown names, and levels that use their team's endpoints."""
     known = set(names)
     if not known:
         return []

@@ -1,1 +1,1 @@
-"""Plays orders of any pack, as its `demo` section tells them."""
+"""Simulates orders of any pack by its `demo` section."""

@@ -1,7 +1,7 @@
-"""Plays events against a running service, as fast as asked, without ever outrunning it.
+"""Plays events against a running service at a given speed, without outrunning it.
 
-The clock is the player's: it moves on only when everything that was due has been done, so that a fast demo
-tells the same story as a slow one.
+The player controls the time: it advances only when everything that was due has been done, so that a fast demo has
+the same results as a slow one.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ IDLE_PATIENCE_S: Final = 30.0
 
 
 class Player:
-    """Publishes what is played at its time; `speed` is how many times faster than life."""
+    """Publishes events at their times; `speed`: how many times faster than real time."""
 
     def __init__(self, orders: Orders, broker: MemoryBroker, clock: ManualTime, speed: float) -> None:
         self._orders = orders
@@ -40,7 +40,7 @@ class Player:
             await self.idle()
 
     async def _move_to(self, moment: datetime, stopping: asyncio.Event) -> None:
-        """Let time pass up to `moment`, stopping at everything that is due on the way."""
+        """Advance the time to `moment`, stopping at everything that is due on the way."""
         while self._clock.now() < moment and not stopping.is_set():
             step = min(moment, self._clock.now() + timedelta(seconds=FRAME_S * self._speed))
             due = await self._next_due()
@@ -55,7 +55,7 @@ class Player:
             return await next_moment(tx, self._clock.now())
 
     async def idle(self) -> None:
-        """Return when nothing is left to do at this moment of the clock, or it takes suspiciously long."""
+        """Return when nothing is left to do at this time, or after a time limit."""
         async with asyncio.timeout(IDLE_PATIENCE_S):
             while not await self._is_idle():  # noqa: ASYNC110 - a database sets no event
                 await asyncio.sleep(LOOK_S)

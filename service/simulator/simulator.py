@@ -1,4 +1,4 @@
-"""Events of imagined orders: each follows a scenario of its pack; some come twice or out of order."""
+"""Generates events of simulated orders: each follows a scenario of its pack; some come twice or out of order."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from service.workflows.durations import parse_duration
 
 STARTED_EVERY = timedelta(seconds=45)
 LATEST_STEP = timedelta(seconds=20)
-# Numbers of made-up addresses; customers count from 0.
+# Generated addresses are numbered: customers from 0, assignees from here.
 ASSIGNEES_FROM = 1_000_000
 
 
@@ -28,7 +28,7 @@ class Played(msgspec.Struct, frozen=True):
 
 
 class Invented(msgspec.Struct, frozen=True):
-    """An event as its publisher would say it: `published` at that moment, and what it says of its own time (UTC)."""
+    """An event of a simulated publisher: when it is `published`, and its own time (UTC)."""
 
     published: datetime
     id: str
@@ -38,7 +38,7 @@ class Invented(msgspec.Struct, frozen=True):
     data: JsonObject
 
     def message(self) -> Message:
-        """As it comes to the broker."""
+        """The event as a message for the broker."""
         event = {
             "specversion": "1.0",
             "id": self.id,
@@ -53,7 +53,7 @@ class Invented(msgspec.Struct, frozen=True):
 
 
 class Simulator:
-    """The same seed plays the same orders."""
+    """Deterministic: the same seed generates the same orders."""
 
     def __init__(self, workflow: Workflow, seed: int = 7) -> None:
         self._workflow = workflow
@@ -70,12 +70,12 @@ class Simulator:
         return sorted(played, key=lambda p: p.at)
 
     def order(self, number: int, start: datetime) -> Iterator[Invented]:
-        """The events of one order that begins then, and of its parts; one may be published later than the next.
+        """The events of one order that begins then, and of its parts; they may be published out of order.
 
         Of each order the oldest first.
         """
         scenarios = self._demo["scenarios"]
-        # One of each first, so that a short demo shows everything.
+        # One of each scenario first, so that a short demo shows everything.
         if number < len(scenarios):
             scenario = scenarios[number]
         else:
@@ -94,7 +94,7 @@ class Simulator:
     def _steps(
         self, steps: Sequence[Mapping[str, Any]], order_id: str, at: datetime, begins: JsonObject
     ) -> Iterator[Invented]:
-        """The events of one order; `begins`: what its first one says besides."""
+        """The events of one order; `begins`: additional data of its first one."""
         price = self._price() if "price" in self._demo else {}
         workflow = begins.get("workflow", self._workflow.name)
         for i, step in enumerate(steps):
@@ -154,7 +154,7 @@ class Simulator:
     def _assignee(self) -> JsonObject:
         names = self._demo["assignees"]
         index = self._random.randrange(len(names))
-        # The same name may come for somebody else, so the id has a number of its own.
+        # Two people may have the same name, so the id has a number of its own.
         return {
             "role": self._demo["role"],
             "id": f"v-{index}-{self._random.randrange(1000)}",
@@ -170,7 +170,7 @@ class Simulator:
 
 
 def _own_addresses(number: int) -> JsonObject:
-    """Where they are on channels that no field of a person is for: examples, which are nobody's."""
+    """Sample addresses on channels that have no field of a person."""
     found = {c.name: c.example(number) for c in registry.channels().values() if not c.address}
     return {"addresses": found} if found else {}
 

@@ -1,7 +1,7 @@
-"""Texts in which two directions meet: pieces of the other one are isolated, so that none draws its neighbours along.
+"""Bidirectional texts: pieces in the other direction are isolated, so that they do not reorder their neighbours.
 
-Unicode Standard Annex 9, §2.4: what stands between FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE is put in order by
-itself. Only what needs it gets them: they cost an SMS two characters, and what people copy (codes, links) stays bare.
+Unicode Standard Annex 9, §2.4: text between FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE is ordered by itself.
+Only values that need it get them: they cost an SMS two characters, and values to be copied (codes, links) stay bare.
 """
 
 import re
@@ -11,20 +11,20 @@ from typing import Final
 FSI: Final = "\u2068"
 PDI: Final = "\u2069"
 RLM: Final = "\u200f"
-# Numbers as they stand in texts (UAX 9, W4 keeps one separator between digits in its place), and codes.
+# Numbers in texts (by UAX 9, W4, a single separator between digits keeps its place), and codes.
 _NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 _LINK: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+|\S+@\S+\.\S+", re.IGNORECASE)
 _STRONG: Final = {"L": "ltr", "R": "rtl", "AL": "rtl"}
 
 
 class Bare(str):
-    """A text that stands where no marks may: within a tag of HTML."""
+    """A text in a place where no directional marks are allowed: within an HTML tag."""
 
     __slots__ = ()
 
 
 def isolated(value: object, direction: str) -> object:
-    """The value, isolated where it would not stand right in a text of this direction (`ltr`, `rtl`; empty: any)."""
+    """The value, isolated if it would be displayed wrongly in a text of this direction (`ltr`, `rtl`; empty: any)."""
     if not direction or isinstance(value, Bare) or hasattr(value, "__html__") or not isinstance(value, str | int):
         return value
     text = str(value)
@@ -39,12 +39,12 @@ def _needs(text: str, direction: str) -> bool:
     ways = {_STRONG[kind] for c in text if (kind := unicodedata.bidirectional(c)) in _STRONG}
     if direction == "ltr":
         return "rtl" in ways
-    # Digits without letters: +966 50 and 12-34 would be turned around.
+    # Digits without letters: +966 50 and 12-34 would be reversed.
     return "ltr" in ways or (not ways and any(c.isdigit() for c in text))
 
 
 def led(text: str) -> str:
-    """A right-to-left text, each line of which shows as one: where it begins with other letters, a mark leads it.
+    """A right-to-left text; a line that begins with left-to-right letters gets a directional mark in front.
 
     Programs take a line's direction from its first letter (UAX 9, P2 and P3), many from an isolated one, too.
     """

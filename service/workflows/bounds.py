@@ -1,4 +1,4 @@
-"""Templates within bounds: whatever a template's text says, rendering it ends soon and in little memory.
+"""Bounds on templates: rendering ends soon and in little memory, whatever a template contains.
 
 Jinja's sandbox keeps templates from the host, but not from its time and memory: `{{ 'a' * 10**9 }}`, a loop in a loop
 in a loop, a text that doubles itself thirty times. So operators and filters that make something big out of something
@@ -20,12 +20,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from service.workflows.bidi import Bare, isolated
 
-MAX_CHARS: Final = 200_000  # of a message, and of any text or list on the way to it
-MAX_STEPS: Final = 20_000  # turns of loops, and calls
-MAX_BITS: Final = 512  # of a whole number
+MAX_CHARS: Final = 200_000  # the longest message, and any text or list on the way to it
+MAX_STEPS: Final = 20_000  # iterations of loops, and calls
+MAX_BITS: Final = 512  # digits of a whole number
 MAX_PLACES: Final = 20
 
-# Filters and methods that pad to any width that they are told; nothing that people read needs them.
+# Filters and methods that pad to any width; messages do not need them.
 UNBOUNDED_FILTERS: Final = ("batch", "center", "format", "indent", "pprint", "random", "slice", "wordwrap", "xmlattr")
 UNBOUNDED_METHODS: Final = frozenset(
     ["center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "to_bytes", "translate",
@@ -35,7 +35,7 @@ _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 class _Budget:
-    """What one rendering may still use, and which way its text runs (`ltr`, `rtl`; empty: nothing is isolated)."""
+    """What one rendering may still use, and the direction of its text (`ltr`, `rtl`; empty: nothing is isolated)."""
 
     def __init__(self, direction: str) -> None:
         self.direction = direction
@@ -76,9 +76,9 @@ def within_time(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def within_bounds(direction: str = "") -> Iterator[None]:
-    """What is rendered inside shares one budget; more than it holds raises jinja2's SecurityError.
+    """Renderings inside share one budget; exceeding it raises jinja2's SecurityError.
 
-    `direction`: which way the text runs; pieces of the other one are isolated. Empty: none are.
+    `direction`: that of the text; pieces in the other one are isolated. Empty: none are.
     """
     token = _budget.set(_Budget(direction))
     try:
@@ -89,7 +89,7 @@ def within_bounds(direction: str = "") -> Iterator[None]:
 
 @contextmanager
 def nothing_isolated() -> Iterator[None]:
-    """What is rendered inside holds its values as they are."""
+    """Renderings inside contain their values as they are, without isolates."""
     budget = _budget.get()
     before = budget.direction if budget is not None else ""
     try:
@@ -102,7 +102,7 @@ def nothing_isolated() -> Iterator[None]:
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """The sandbox whose templates cannot run away."""
+    """A sandbox with bounds on the time and memory of its templates."""
 
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
@@ -132,7 +132,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """`left operator right`, unless that would be big."""
+        """`left operator right`; raises SecurityError for a result that would be too large."""
         if operator == "*":
             _refuse_long(_size(left) * right if isinstance(right, int) else 0)
             _refuse_long(_size(right) * left if isinstance(left, int) else 0)
@@ -146,13 +146,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Every call of a macro or method, counted."""
+        """Count every call of a macro or method."""
         if (budget := _budget.get()) is not None:
             budget.step()
         return super().call(context, obj, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Without the methods that pad or multiply texts: the filters of the same names are bounded."""
+        """Exclude the methods that pad or multiply texts: the filters of the same names are bounded."""
         if attr in UNBOUNDED_METHODS and isinstance(obj, str | bytes | int):
             return False
         return super().is_safe_attribute(obj, attr, value)
@@ -200,7 +200,7 @@ def _refuse_big(bits: int) -> None:
 
 
 def _leave_tags_bare(tree: nodes.Template) -> None:
-    """What stands within a tag of HTML, such as an address, or in its styles, gets no marks of direction."""
+    """Values within an HTML tag, such as links, or in styles get no directional marks."""
     in_tag = in_style = False
     for output in tree.find_all(nodes.Output):
         for at, node in enumerate(output.nodes):
@@ -212,16 +212,16 @@ def _leave_tags_bare(tree: nodes.Template) -> None:
 
 
 def _is_left_open(text: str, opening: str, closing: str, before: bool) -> bool:
-    """Whether after this text something is open that `opening` begins and `closing` ends."""
+    """Whether this text leaves an `opening` without its `closing`."""
     opened, closed = text.rfind(opening), text.rfind(closing)
     return opened > closed if max(opened, closed) >= 0 else before
 
 
 def _said(value: Any) -> Any:
-    """Every `{{ }}` on its way out."""
+    """Finalize the value of each `{{ }}`."""
     budget = _budget.get()
     direction = budget.direction if budget is not None else ""
-    # Most of all there is: nothing in it runs the other way.
+    # The usual case: nothing in it is in the other direction.
     if direction and not (direction == "ltr" and type(value) is str and value.isascii()):
         value = isolated(value, direction)
     return _counted(value)
@@ -283,7 +283,7 @@ def _bounded_round(round_: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _timed(made: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of Jinja's, before which the time is looked at where it is bounded: some walk through long lists."""
+    """A filter of Jinja's that checks the time limit first, as some iterate over long lists."""
 
     @wraps(made)
     def timed(*args: Any, **kwargs: Any) -> Any:

@@ -30,7 +30,7 @@ from service.workflows.schema_teams import ReasonYaml, TeamYaml
 
 
 def build(yaml: WorkflowYaml, version: str) -> Workflow:
-    """The model that `decide` works with; names are taken to be checked already."""
+    """Build the domain's model; names must have been checked already."""
     scope = scope_of(yaml)
     finals = frozenset(name for name, s in yaml.statuses.items() if s.final)
     workflow = Workflow(
@@ -97,39 +97,39 @@ def _with_parties(workflow: Workflow, yaml: WorkflowYaml, scope: Scope) -> Workf
 
 
 def _awaited(yaml: WorkflowYaml) -> frozenset[str]:
-    """Notices of which orders want news: a promise waits for it, or the next rung of a ladder."""
+    """The notices whose results orders need: those that a clock waits for, and those on ladders."""
     promised = {c.notice for c in yaml.clocks.values() if c.kind == "notify" and c.notice}
     own = {name for brand in yaml.brands.values() for name, n in brand.notices.items() if rungs_of(n.channels)}
     return frozenset(promised | own | {name for name, n in yaml.notices.items() if rungs_of(n.channels)})
 
 
 def locale_fallback(yaml: WorkflowYaml) -> Kinship:
-    """As the pack says, else as languages are akin."""
+    """The fallbacks of languages: the pack's, else those of CLDR."""
     said = {normal(tag).lower(): tuple(map(normal, after)) for tag, after in yaml.locale_fallback.items()}
     return _kinship(tuple(sorted(said.items()))) if said else cldr.kinship()
 
 
 @lru_cache(maxsize=64)
 def _kinship(said: tuple[tuple[str, tuple[str, ...]], ...]) -> Kinship:
-    """One for all packs that say the same: it is known by what it is, not by what it holds."""
+    """One object for all packs with the same fallbacks, as it is compared by identity."""
     return Kinship({**cldr.kinship().following, **dict(said)}, dict(said))
 
 
 def untitled(yaml: WorkflowYaml, titles: Mapping[str, str]) -> list[str]:
-    """The pack's languages in which there is no title, and none in a language that speaks for them."""
+    """The pack's languages without a title, in themselves or in a fallback."""
     kinship = locale_fallback(yaml)
     there = {normal(locale).lower() for locale in titles}
     return [locale for locale in yaml.locales if there.isdisjoint(tag.lower() for tag in chain(locale, kinship))]
 
 
 def _attributes(yaml: WorkflowYaml) -> dict[str, Attribute]:
-    """As declared; what a clock or the expected end counts from is a date, even where nobody says so."""
+    """The declared attributes, and as dates those that clocks or the expected end count from."""
     said = {n: Attribute(n, a.type, a.title, a.personal, a.choices) for n, a in yaml.attributes.items()}
     return {**{name: Attribute(name, "date") for name in dates(yaml)}, **said}
 
 
 def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
-    """The attributes that are used as dates, and where in the pack each is."""
+    """The attributes that are used as dates, with the place in the pack where each is."""
     used: list[tuple[str, tuple[str, ...]]] = [(path, ("expected_end",)) for path in yaml.expected_end]
     used += [(clock.date, ("clocks", name, "date")) for name, clock in yaml.clocks.items() if clock.date]
     named = [(path.split("."), where) for path, where in used]
@@ -137,7 +137,7 @@ def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
 
 
 def scope_of(yaml: WorkflowYaml) -> Scope:
-    """What conditions of this pack can speak of."""
+    """What conditions of this pack can refer to."""
     names = {"status": tuple(yaml.statuses), "stage": tuple(yaml.stages)}
     if (of_parts := build_parts.names_of_parts(yaml)) is not None:
         names["status or stage of a part"] = of_parts
@@ -158,7 +158,7 @@ def _status(name: str, yaml: StatusYaml, scope: Scope) -> Status:
 
 
 def build_team(name: str, team: TeamYaml, pack: WorkflowYaml) -> Team:
-    """A team as it is called about the orders of this pack."""
+    """A team, with the levels and reminders that apply to orders of this pack."""
     calls = pack.calls.get(name, team)
     return Team(
         name,
@@ -174,12 +174,12 @@ def build_team(name: str, team: TeamYaml, pack: WorkflowYaml) -> Team:
 
 
 def starts(yaml: WorkflowYaml) -> frozenset[str]:
-    """Where lives begin: as said, else the first status of the path, else the first status."""
+    """The statuses in which orders start: as declared, else the first one of the path, else the first one."""
     return frozenset(yaml.starts or yaml.transitions.path[:1] or list(yaml.statuses)[:1])
 
 
 def moves(rules: TransitionsYaml, statuses: list[str], finals: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Every allowed step, worked out once: `result[a]` are the statuses that may follow `a`."""
+    """Every allowed transition: `result[a]` are the statuses that may follow `a`."""
     allowed: dict[str, set[str]] = defaultdict(set)
     for i, status in enumerate(rules.path):
         allowed[status] |= _ahead(rules, i)
@@ -212,7 +212,7 @@ def _behind(rules: TransitionsYaml, i: int) -> set[str]:
 
 
 def _until_required(run: list[str], rules: TransitionsYaml) -> set[str]:
-    """The next status of `run`, and past those that may be passed over."""
+    """The statuses of `run` up to the first one that must not be skipped."""
     reachable = set()
     for status in run:
         reachable.add(status)

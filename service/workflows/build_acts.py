@@ -11,7 +11,7 @@ PREFIX_LETTERS = 3
 
 
 def acts(yaml: WorkflowYaml) -> dict[str, Act]:
-    """As declared; where nothing is said of statuses, in every one that is not the end."""
+    """The acts as declared; without statuses, in every one that is not final."""
     return {name: _act(name, a, yaml) for name, a in acts_of(yaml.acts)}
 
 
@@ -31,18 +31,18 @@ def _act(name: str, a: ActYaml, yaml: WorkflowYaml) -> Act:
 
 
 def _lines(a: ActYaml) -> tuple[str, ...]:
-    """The lines of a quote are given with it, whether the pack repeats that or not."""
+    """The values of a quote, with its lines even where the pack does not list them."""
     path = f"attributes.{a.lines}"
     return (path,) if a.lines and path not in a.sets else ()
 
 
 def open_statuses(yaml: WorkflowYaml) -> frozenset[str]:
-    """Those that are not the end."""
+    """The statuses that are not final."""
     return frozenset(n for n, s in yaml.statuses.items() if not s.final)
 
 
 def prefix_of(workflow: str) -> str:
-    """How ids of orders begin that are made by hand: the first letters of its words, or of its only one."""
+    """The prefix of ids of orders created by hand: the initials of the workflow's words, or letters of its only one."""
     words = [w for w in workflow.split("_") if w]
     return "".join(w[0] for w in words).upper() if len(words) > 1 else workflow[:PREFIX_LETTERS].upper()
 
@@ -64,7 +64,7 @@ def link_acts(yaml: WorkflowYaml) -> tuple[LinkAct, ...]:
 
 
 def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
-    """Every name that acts use: where, what it is, and what is known."""
+    """Every name that acts use: where, of what kind, and the known names."""
     for name, act in acts_of(y.acts):
         for status in act.in_:
             yield ("acts", name, "in"), "status", status, list(y.statuses)

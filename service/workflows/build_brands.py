@@ -20,7 +20,7 @@ _BLACK: Final = "#000000"
 
 
 def with_brands(workflow: Workflow, yaml: Mapping[str, BrandYaml], scope: Scope) -> Workflow:
-    """The workflow that knows its brands."""
+    """The workflow with its brands."""
     return replace(workflow, brands={name: _brand(name, brand, workflow, scope) for name, brand in yaml.items()})
 
 
@@ -52,7 +52,7 @@ def _canonical(channel: str, sender: str) -> str:
 
 def _told(notice: Notice, brand: BrandYaml, scope: Scope) -> Notice:
     if notice.free_text:
-        return notice  # goes wherever the customer wrote
+        return notice  # sent on the channel on which the customer wrote
     own = brand.notices.get(notice.name)
     content = {locale: Content(c.sid, c.variables) for locale, c in own.whatsapp_content.items()} if own else {}
     notice = replace(notice, content={**notice.content, **content})
@@ -66,19 +66,19 @@ def _told(notice: Notice, brand: BrandYaml, scope: Scope) -> Notice:
     kept = tuple(channel for channel in brand.channels if channel in notice.channels)
     if not kept:
         return notice
-    # A rung of which nothing is left is none.
+    # A rung without channels is dropped.
     left = ((rung, tuple(c for c in brand.channels if c in rung.channels)) for rung in notice.rungs)
     return replace(notice, channels=kept, rungs=tuple(replace(r, channels=names) for r, names in left if names))
 
 
 def ink_on(colour: str) -> str:
-    """Black or white: what is read best upon a colour (WCAG 2.2, contrast ratio)."""
+    """Black or white, whichever has more contrast on a colour (WCAG 2.2, contrast ratio)."""
     light = luminance(colour)
     return _WHITE if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else _BLACK
 
 
 def luminance(colour: str) -> float:
-    """Of `#rrggbb`, from 0 to 1 (WCAG 2.2, relative luminance)."""
+    """The relative luminance of `#rrggbb`, from 0 to 1 (WCAG 2.2)."""
     parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

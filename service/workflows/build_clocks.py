@@ -24,7 +24,7 @@ from service.workflows.schema_times import (
 )
 
 _WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# Longer promises that an order's data names are mistakes, and a calendar does not count further than its `reach`.
+# A longer length in an order's data is a mistake, and a calendar does not count beyond its `reach`.
 _MOST: Final = timedelta(days=3660)
 _MOST_WORKING_DAYS: Final = 1000
 _YEARS_AHEAD: Final = 6
@@ -32,15 +32,15 @@ _YEARS_BACK: Final = 2
 
 
 def local_time(text: str) -> time:
-    """`HH:MM`."""
+    """Parse `HH:MM`."""
     return time.fromisoformat(text)
 
 
 def calendar(yaml: CalendarYaml) -> Calendar:
-    """A working calendar with the holidays of the years around now; raises NotImplementedError for no such place."""
+    """A calendar with the holidays of the years around now; raises NotImplementedError for an unknown region."""
     special: dict[date, Spans] = {}
     if yaml.holidays:
-        import holidays  # loaded for the packs that name a place
+        import holidays  # loaded only for packs with holidays
 
         this_year = date.today().year  # noqa: DTZ011 - a year either way does not matter
         years = range(this_year - _YEARS_BACK, this_year + _YEARS_AHEAD)
@@ -93,7 +93,7 @@ def reports(yaml: WorkflowYaml) -> dict[str, Report]:
 
 
 def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
-    """A promise; working time becomes plain time of its calendar."""
+    """A clock; working days become working time of its calendar."""
     warning = yaml.at_warning.notify if yaml.at_warning else None
     keeps, chosen = _calendars(yaml, pack)
     share, after = _warning(yaml.warn_at)
@@ -142,7 +142,7 @@ def _escalate(yaml: EscalateYaml | None, scope: Scope) -> Escalate | None:
 
 
 def _calendars(yaml: ClockYaml | FollowUpYaml, pack: WorkflowYaml) -> tuple[Calendar | None, CalendarBy | None]:
-    """The usual calendar of a clock, and those that a value of the order chooses."""
+    """The default calendar of a clock, and those chosen by a value of the order."""
     if yaml.calendar is None:
         return None, None
     if isinstance(yaml.calendar, str):
@@ -160,7 +160,7 @@ def plain_length(length: timedelta | WorkingTime, keeps: Calendar | None) -> tim
 
 
 def _usual(length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None) -> timedelta:
-    """The length where the order says none."""
+    """The length where the order's data has none."""
     if isinstance(length, LengthFromYaml):
         return plain_length(length.else_, keeps) if length.else_ is not None else timedelta(0)
     return plain_length(length, keeps)
@@ -180,14 +180,14 @@ def _length_from(
 
 
 def unit_of(length: LengthFromYaml) -> str:
-    """As said, else the one by which the attribute is called, as `attributes.days` is; empty: none."""
+    """The unit as declared, else the one in the attribute's name, such as `attributes.days`; empty: none."""
     called = length.from_.rpartition(".")[2].replace("_", " ")
     known: tuple[str, ...] = get_args(LengthUnit)
     return length.unit or next((u for u in known[::-1] if called == u or called.endswith(f" {u}")), "")
 
 
 def counts_working_time(length: timedelta | WorkingTime | LengthFromYaml) -> bool:
-    """Whether it is counted by a calendar."""
+    """Whether the length is in working time."""
     if isinstance(length, LengthFromYaml):
         return unit_of(length).startswith("working") or isinstance(length.else_, WorkingTime)
     return isinstance(length, WorkingTime)
@@ -199,7 +199,7 @@ def counts_working_days(length: timedelta | WorkingTime | LengthFromYaml | None)
 
 
 def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
-    """A plan that tells some time after entering a status."""
+    """A follow-up: a plan to tell a notice some time after entering a status."""
     keeps, chosen = _calendars(yaml, pack)
     return ClockSpec(
         name=name,
@@ -229,7 +229,7 @@ def _warning(text: str | None) -> tuple[float | None, timedelta | None]:
 
 
 def measure(name: str, yaml: MeasureYaml) -> Measure:
-    """What is watched; a goal of a time is a duration."""
+    """A measure; the goal of a time is a duration."""
     at_least = yaml.at_least is not None
     goal = yaml.at_least if at_least else yaml.at_most
     number: float | None = None

@@ -9,7 +9,7 @@ from service.workflows.yaml_lines import YamlPath
 
 
 def lists(yaml: WorkflowYaml) -> dict[str, ListSpec]:
-    """As declared; where nothing is said of statuses, in every one that is not the end."""
+    """The lists as declared; without statuses, changeable in every one that is not final."""
     open_ones = frozenset(n for n, s in yaml.statuses.items() if not s.final)
     return {name: _list(name, y, open_ones) for name, y in yaml.lists.items()}
 
@@ -30,7 +30,7 @@ def _list(name: str, yaml: ListYaml, open_ones: frozenset[str]) -> ListSpec:
 
 
 def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
-    """Every name that lists use, and that uses lists: where, what it is, and what is known."""
+    """Every name that lists use, and every use of a list: where, of what kind, and the known names."""
     for name, declared in y.lists.items():
         for role in declared.roles:
             yield ("lists", name, "roles"), "role", role, ["agent", "supervisor", "admin", *y.parties]

@@ -13,7 +13,7 @@ from service.workflows.schema_conditions import AudienceYaml
 
 
 def _quiet(name: str, yaml: NoticeYaml, pack: WorkflowYaml) -> WhenQuiet:
-    """What follow-ups alone tell can wait until somebody is awake, unless the pack says otherwise."""
+    """What quiet hours do to the notice: one told only by follow-ups waits, unless the pack says otherwise."""
     if "quiet" in yaml.model_fields_set or yaml.manual:
         return yaml.quiet
     by_others = {n.notice for s in pack.statuses.values() for n in s.notify}
@@ -29,7 +29,7 @@ def channel_when(channels: Channels, scope: Scope) -> dict[str, Condition]:
 
 
 def rungs(channels: Channels, scope: Scope) -> tuple[Rung, ...]:
-    """The ladder that they make; none where all go at once."""
+    """The rungs of the channels' ladder; empty where all are used at once."""
     return tuple(
         Rung(
             tuple(c.channel if isinstance(c, ChannelYaml) else c for c in step.channels),
@@ -47,7 +47,7 @@ def notices(yaml: WorkflowYaml, scope: Scope) -> dict[str, Notice]:
 
 
 def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Notice:
-    """A notice with its conditions; those of the places that name it are theirs."""
+    """A notice with its own conditions; conditions of the places that name it stay with those."""
     when = condition(yaml.when, scope)
     audiences = {a.audience: c for a in yaml.audience if isinstance(a, AudienceYaml) if (c := condition(a.when, scope))}
     channels = channel_when(yaml.channels, scope)

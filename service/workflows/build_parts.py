@@ -7,7 +7,7 @@ from service.workflows.schema_parts import PartRuleYaml
 
 
 def parts(yaml: WorkflowYaml, scope: Scope) -> PartRules | None:
-    """As declared; parts are orders of the same workflow unless it says otherwise."""
+    """The rules of parts as declared; parts are orders of the same workflow by default."""
     if yaml.parts is None:
         return None
     rules = tuple(_rule(rule, scope) for rule in yaml.parts.rules)
@@ -20,7 +20,7 @@ def of(yaml: WorkflowYaml) -> frozenset[str]:
 
 
 def names_of_parts(yaml: WorkflowYaml) -> tuple[str, ...] | None:
-    """What may follow `parts.` in a path; None where only another pack knows."""
+    """The names that may follow `parts.` in a path; None where they are another pack's."""
     if yaml.parts is None:
         return ()
     return (*yaml.statuses, *yaml.stages, *RESERVED) if of(yaml) == {yaml.workflow} else None

@@ -1,4 +1,4 @@
-"""From a pack's `replies` and `faqs` to the domain's; and the notice by which agents' own words go out."""
+"""From a pack's `replies` and `faqs` to the domain's; and the notice for agents' own answers."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,7 +20,7 @@ NOTICES: Final = ("notify", "answer", "too_late")
 
 
 def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
-    """Every name that replies use: where, what it is, and what is known."""
+    """Every name that replies use: where, of what kind, and the known names."""
     for name, notice in y.notices.items():
         for offered in notice.replies:
             yield ("notices", name, "replies"), "reply", offered, list(y.replies)
@@ -39,12 +39,12 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
 
 
 def replies(yaml: WorkflowYaml, scope: Scope) -> dict[str, Reply]:
-    """As declared; where nothing is said of statuses, it counts until the order has ended."""
+    """The replies as declared; without statuses, a reply counts until the order has ended."""
     return {name: _reply(name, r, yaml, scope) for name, r in yaml.replies.items()}
 
 
 def statuses_of(yaml: WorkflowYaml, reply: ReplyYaml) -> frozenset[str]:
-    """Where a reply counts."""
+    """The statuses in which a reply counts."""
     if reply.in_ == ANY:
         return frozenset(yaml.statuses)
     return frozenset(reply.in_ or (n for n, s in yaml.statuses.items() if not s.final))
@@ -72,14 +72,14 @@ def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml, scope: Scope) -> Reply:
 
 
 def answer_notice() -> Notice:
-    """What an agent writes themselves, on every channel that people read."""
+    """The notice of agents' own answers, on every channel that people read."""
     channels = tuple(c.name for c in registry.channels().values() if c.medium.has_templates)
     text = Ask(Attribute("text", "text"))
     return Notice(ANSWER, (), channels, mandatory=False, asks={"text": text}, free_text=True)
 
 
 def tracking(yaml: TrackingYaml) -> TrackingRules:
-    """What the customer's page shows."""
+    """The rules of the tracking page."""
     return TrackingRules(yaml.support.phone, yaml.support.email, yaml.support.hours, yaml.assignee, yaml.says)
 
 

@@ -1,4 +1,4 @@
-"""Compiled templates, kept by their text: within the process, and for the next one in a folder of this user's own.
+"""A cache of compiled templates by their text: in the process, and in a folder of this user for the next one.
 
 Compiling is most of what loading packs costs (0.9 ms a template, where reading what was compiled takes 0.02). The
 folder is Jinja's own choice below the system's temporary one; Jinja refuses it unless it is ours alone (its `bccache`,
@@ -16,7 +16,7 @@ from typing import Final
 import jinja2
 from jinja2.bccache import Bucket, BytecodeCache, FileSystemBytecodeCache
 
-# In memory, and in the folder: of more files there the oldest half goes.
+# The most in memory, and in the folder, where the older half of the files is deleted beyond that.
 MOST_KEPT: Final = 10_000
 
 _Key = tuple[str, str, str]
@@ -24,9 +24,9 @@ _kept: OrderedDict[_Key, CodeType] = OrderedDict()
 
 
 class CompiledTemplates(BytecodeCache):
-    """For environments of one kind: the same text makes the same code in all of them.
+    """For environments of one kind, in which the same text compiles to the same code.
 
-    `kind`: what else the code hangs on, such as escaping; `made_by`: modules of ours that change what is compiled.
+    `kind`: what else the code depends on, such as escaping; `made_by`: modules of ours that affect compilation.
     """
 
     def __init__(self, kind: str, *made_by: ModuleType) -> None:
@@ -40,7 +40,7 @@ class CompiledTemplates(BytecodeCache):
             self._folder = None
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Put the code into the bucket, if it is known."""
+        """Put the code into the bucket, if it is cached."""
         key = self._key(bucket)
         if key in _kept:
             bucket.code = _kept[key]
@@ -50,17 +50,17 @@ class CompiledTemplates(BytecodeCache):
             if self._folder is not None:
                 self._folder.load_bytecode(bucket)
         except (OSError, ValueError, EOFError, TypeError):
-            bucket.reset()  # half a file, or none that may be read
+            bucket.reset()  # an incomplete or unreadable file
         self._keep(key, bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was just compiled."""
+        """Cache the compiled code."""
         self._keep(self._key(bucket), bucket)
         try:
             if self._folder is not None:
                 self._folder.dump_bytecode(bucket)
         except OSError:
-            self._folder = None  # full, or read-only by now
+            self._folder = None  # the disk is full or read-only
 
     def _key(self, bucket: Bucket) -> _Key:
         return self._kind, bucket.key, bucket.checksum

@@ -1,4 +1,4 @@
-"""What the Unicode CLDR knows of languages, by way of Babel: ways of writing, direction, plural forms, kinship."""
+"""Data of the Unicode CLDR, through Babel: formats, direction, plural forms and fallbacks of languages."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,17 +11,17 @@ from babel.plural import PluralRule
 from service.domain.languages import SCRIPT_LETTERS, Kinship, normal, region_of
 
 Direction = Literal["ltr", "rtl"]
-# Every form that a count may take is taken by one of these. Multiples of a million are left out: that French, Italian,
-# Portuguese and Spanish have a form for those alone (`many`) would burden every text with it.
+# Numbers that cover every plural form. Multiples of a million are left out: French, Italian, Portuguese and Spanish
+# have a form only for those (`many`), and every text would have to have it.
 _COUNTS: Final = (*range(201), 1000, 10_000, 100_000, 0.1, 0.5, 1.1, 1.5, 2.5, 10.1)
 _DEPRECATED: Final = ("iw", "in", "ji", "mo", "tl", "sh")
 
 
 @lru_cache(maxsize=1)
 def kinship() -> Kinship:
-    """Where a language goes next other than by cutting off its end: `es-MX` to `es-419`, `zh-TW` to `zh-Hant`.
+    """Fallbacks of languages other than by truncating the tag: `es-MX` to `es-419`, `zh-TW` to `zh-Hant`.
 
-    CLDR's parent locales (Unicode TR 35, part 1, §4.1), likely scripts, and names that ISO 639 gave up.
+    CLDR's parent locales (Unicode TR 35, part 1, §4.1), likely scripts, and codes withdrawn from ISO 639.
     """
     parents: Mapping[str, str] = get_global("parent_exceptions")
     likely: Mapping[str, str] = get_global("likely_subtags")
@@ -38,7 +38,7 @@ def kinship() -> Kinship:
 
 @lru_cache(maxsize=512)
 def writing(locale: str, region: str = "") -> Locale:
-    """How numbers, money and dates are written in this language, as in the reader's country where CLDR knows that.
+    """The locale for formatting numbers, money and dates: the language in the reader's country, if CLDR has that.
 
     Raises ValueError for a language that CLDR does not know.
     """
@@ -46,7 +46,7 @@ def writing(locale: str, region: str = "") -> Locale:
     script = next((subtag for subtag in more if len(subtag) == SCRIPT_LETTERS and subtag.isalpha()), "")
     for country in (*filter(None, (region, region_of(locale))), ""):
         found = _parsed("_".join(part for part in (language, script, country) if part))
-        # A country may have another script by itself (sr-ME), which the words of the templates are not in.
+        # A country may imply another script (sr-ME) than that of the templates.
         if found and found.script in (None, script or _usual_script(language)):
             return found
     raise ValueError(f"{locale!r} is no language that the Unicode CLDR knows")
@@ -75,7 +75,7 @@ def is_known(locale: str) -> bool:
 
 @lru_cache(maxsize=256)
 def direction(locale: str) -> Direction:
-    """Which way the language is written."""
+    """The direction in which the language is written: `ltr` or `rtl`."""
     try:
         return "rtl" if writing(locale).text_direction == "rtl" else "ltr"
     except ValueError:
@@ -83,7 +83,7 @@ def direction(locale: str) -> Direction:
 
 
 def rule(locale: Locale, *, ordinal: bool) -> PluralRule:
-    """Which form a count takes, or a place in a row."""
+    """The rule that gives the plural form of a number, or its ordinal form."""
     return locale.ordinal_form if ordinal else locale.plural_form
 
 
@@ -96,7 +96,7 @@ def forms(locale: str, *, ordinal: bool = False) -> tuple[str, ...]:
 
 
 def rare(locale: str, *, ordinal: bool = False) -> tuple[str, ...]:
-    """The forms that it may have beside those: Spanish `many`, of whole millions."""
+    """Forms that it may have besides: Spanish `many`, for whole millions."""
     tags: frozenset[str] = rule(writing(locale), ordinal=ordinal).tags
     return tuple(sorted(tags - set(forms(locale, ordinal=ordinal)), key=_in_order))
 

@@ -1,6 +1,6 @@
-"""From a pack's `when:` to a condition, typed by what the pack declares; a test that cannot be right raises ValueError.
+"""From a pack's `when:` to a condition, typed by the pack's declarations; an impossible test raises ValueError.
 
-A condition that compares what cannot be compared would never hold, and nobody would hear of it.
+A condition that compares incomparable values would never hold, without anybody noticing.
 """
 
 import difflib
@@ -39,7 +39,7 @@ _OPS: Final[Mapping[str, Op]] = {
     "after": "after", "contains": "contains", "starts_with": "begins", "changed": "changed",
     "changed_by": "changed_by", "first": "first",
 }  # fmt: skip
-# Which types each can be asked of; what is not here can be asked of all.
+# The types to which each test applies; tests that are not listed apply to all types.
 _FITTING: Final[Mapping[Op, tuple[AttributeType, ...]]] = {
     **dict.fromkeys(("over", "at_least", "under", "at_most"), ("number", "money", "list")),
     **dict.fromkeys(("before", "after"), ("datetime", "date")),
@@ -55,7 +55,7 @@ _SHIFTED: Final = re.compile(r"(.+?)\s+([+-])\s+(\S.*)")
 
 
 class Scope(Struct, frozen=True):
-    """What a pack declares, and what can be known where the condition stands: an event, and the time of day."""
+    """What a pack declares, and what is known where the condition is used: an event, and the time."""
 
     attributes: Mapping[str, Attribute]
     names: Mapping[str, tuple[str, ...]]
@@ -65,7 +65,7 @@ class Scope(Struct, frozen=True):
 
 
 def condition(yaml: WhenYaml | None, scope: Scope) -> Condition | None:
-    """The condition that is written there; raises ValueError for one that `problems` has found wrong."""
+    """The condition; raises ValueError for one in which `problems` finds mistakes."""
     if yaml is None:
         return None
     parts: list[Condition] = [_test(yaml, key, scope) for key in _asked(yaml)]
@@ -79,7 +79,7 @@ def condition(yaml: WhenYaml | None, scope: Scope) -> Condition | None:
 
 
 def problems(yaml: WhenYaml, scope: Scope, path: YamlPath) -> Iterator[tuple[YamlPath, str]]:
-    """What is wrong with it, and where."""
+    """The mistakes in the condition, with their places."""
     asked = list(_asked(yaml))
     if yaml.path is None and (loose := [k for k in asked if k in _OPS or k == "known"]):
         yield path, f"{' and '.join(k.removesuffix('_') for k in loose)}: nothing to compare with; add 'path'"
@@ -97,7 +97,7 @@ def problems(yaml: WhenYaml, scope: Scope, path: YamlPath) -> Iterator[tuple[Yam
 
 
 def _asked(yaml: WhenYaml) -> Iterator[str]:
-    """The keys that each make a test; `path` where nothing else is asked of the value there."""
+    """The keys that make tests; `path` where the value itself is tested."""
     asked = [key for key in (*_OPS, "known") if getattr(yaml, key) not in (None, [])]
     yield from asked
     if yaml.path is not None and not asked:
@@ -128,7 +128,7 @@ def _test(yaml: WhenYaml, key: str, scope: Scope) -> Condition:
 
 
 def _counted(yaml: WhenYaml) -> Condition:
-    """How often a status was entered: that of `in`, else the one that the order is in."""
+    """How often a status was entered: the one of `in`, else the order's current one."""
     if len(yaml.in_) > 1:
         raise ValueError("entered: counts one status; write an 'any' of two conditions")
     path = f"entered.{yaml.in_[0]}" if yaml.in_ else "visits"
@@ -182,7 +182,7 @@ def _written(given: Any) -> str:
 
 
 def _key(path: str, op: Op, kind: AttributeType, given: Any, scope: Scope) -> str:
-    """What the value is compared with, in the form in which values are compared."""
+    """The operand of a comparison, as a key."""
     text = _written(given)
     if path in ("status", "stage") and op == "is":
         _require_name(path, text, scope)

@@ -19,7 +19,7 @@ _WORKING = re.compile(r"^(\d+(?:\.\d+)?)\s*working\s+(day|days|hour|hours|h)$")
 
 
 class WorkingTime(NamedTuple):
-    """Working time of a clock's calendar; a working day is as long as the calendar's."""
+    """Working time; a working day is as long as the clock's calendar has it."""
 
     days: float = 0.0
     hours: float = 0.0
@@ -42,12 +42,12 @@ _WORDS: Final = ((604800, "week"), (86400, "day"), (3600, "hour"), (60, "minute"
 
 
 def in_words(length: timedelta | WorkingTime) -> str:
-    """`2 days 4 hours`, `3 working days`: as a person would say it; what is below a second is left out."""
+    """A duration in words, such as `2 days 4 hours` or `3 working days`; fractions of a second are left out."""
     if isinstance(length, WorkingTime):
         parts = [_counted(n, f"working {unit}") for n, unit in ((length.days, "day"), (length.hours, "hour")) if n]
         return " ".join(parts) or "no time"
     left, parts = int(abs(length).total_seconds()), []
-    # Weeks alone: "1 week 3 days" is harder to compare than "10 days".
+    # Weeks only where nothing else is left: "1 week 3 days" is harder to compare than "10 days".
     for size, unit in _WORDS[0 if left % _WORDS[0][0] == 0 else 1 :]:
         count, left = divmod(left, size)
         parts += [_counted(count, unit)] if count else []
@@ -55,7 +55,7 @@ def in_words(length: timedelta | WorkingTime) -> str:
 
 
 def length_in_words(spec: ClockSpec) -> str:
-    """How long it may take; where the order's data says it, by which value."""
+    """The length in words; where it comes from the order's data, with the value's path."""
     rule = spec.length_from
     if rule is None:
         return in_words(spec.within)

@@ -1,6 +1,6 @@
-"""How values stand in messages: numbers, money, times and counts, as the reader's language and country write them.
+"""Template filters that format numbers, money, times and counts for the reader's language and country.
 
-Digits are 0 to 9 in every language, as in order numbers and codes, so that one message has one kind.
+Digits are ASCII in every language, like those of order numbers and codes.
 """
 
 import re
@@ -23,15 +23,15 @@ from markupsafe import Markup, escape
 from service.domain.attribute_keys import key_of
 from service.workflows import cldr
 
-# Weekday, day and month in the order of most of the world's languages, without the marks between them.
+# The usual order of weekday, day and month, without punctuation.
 DAY_FIRST: Final = "EEE d MMM"
 _BY_SKELETON: Final = "MMMEd"
 _ALL_INDIAN: Final = "INR"
-# So many places a number is written with (CLDR's pattern #,##0.###).
+# The most decimal places of a number (CLDR's pattern #,##0.###).
 _PLACES: Final = 3
-# As many digits as the largest number of JSON has, and its places; Python's own 28 end in an error.
+# Precision for the largest JSON number and its decimal places; Python's default of 28 raises an error.
 _ALL_DIGITS: Final = DecimalContext(prec=400)
-# English of no country is read by all the world.
+# English without a country is international.
 NO_COUNTRYS: Final = "en"
 
 
@@ -46,7 +46,7 @@ def _writing(context: Context) -> Locale:
 
 @lru_cache(maxsize=256)
 def _is_day_first(locale: Locale) -> bool:
-    """Whether weekday, day and month follow each other so."""
+    """Whether the language writes weekday, day and month in that order."""
     skeleton = locale.datetime_skeletons.get(_BY_SKELETON)
     if skeleton is None or str(locale) == NO_COUNTRYS:
         return True
@@ -55,7 +55,7 @@ def _is_day_first(locale: Locale) -> bool:
 
 
 def day(value: date, locale: Locale) -> str:
-    """A day without its year, as `Mon 23 Nov`; in other order where the language has another."""
+    """A day without its year, such as `Mon 23 Nov`; in the language's own order."""
     if not _is_day_first(locale):
         return format_skeleton(_BY_SKELETON, value, locale=locale)
     is_moment = isinstance(value, datetime)
@@ -63,7 +63,7 @@ def day(value: date, locale: Locale) -> str:
 
 
 def clock(value: datetime, locale: Locale) -> str:
-    """The time of day, by 12 or 24 hours."""
+    """The time of day, in 12 or 24 hours."""
     return format_time(value, "short", locale=locale)
 
 
@@ -107,7 +107,7 @@ def _money(context: Context, value: Mapping[str, str]) -> str:
 def _of_currency(amount: Decimal, currency: str, locale: Locale) -> str:
     if currency != _ALL_INDIAN or amount != amount.to_integral_value():
         return format_currency(amount, currency, locale=locale)
-    # Whole rupees are written whole, and in English of no country in lakhs.
+    # Whole rupees have no decimals, and in English without a country they are grouped in lakhs.
     pattern = locale.currency_formats["standard"].pattern.replace(".00", "")
     pattern = pattern.replace("#,##0", "#,##,##0") if str(locale) == NO_COUNTRYS else pattern
     return format_currency(amount, currency, format=pattern, locale=locale, currency_digits=False)
@@ -115,13 +115,13 @@ def _of_currency(amount: Decimal, currency: str, locale: Locale) -> str:
 
 @pass_context
 def _plural(context: Context, value: Any, **forms: str) -> str:
-    """The form that the language has for so many, such as `one="# parcel", other="# parcels"`; `#` is the number."""
+    """The text in the plural form for a number, such as `one="# parcel", other="# parcels"`; `#` is the number."""
     return _counted(context, value, forms, ordinal=False)
 
 
 @pass_context
 def _ordinal(context: Context, value: Any, **forms: str) -> str:
-    """The form of a place in a row: `one="#st", two="#nd", few="#rd", other="#th"`."""
+    """The text in the language's ordinal form for a number: `one="#st", two="#nd", few="#rd", other="#th"`."""
     return _counted(context, value, forms, ordinal=True)
 
 
@@ -137,7 +137,7 @@ def _counted(context: Context, value: Any, forms: Mapping[str, str], *, ordinal:
 
 
 def _as_written(value: float | Decimal) -> int | Decimal:
-    """The number that is to be read: its form is that of what stands there, 1 for 1.0 (UTS 35, part 3, §5.1.1)."""
+    """The number as displayed, which decides the plural form: 1 for 1.0 (UTS 35, part 3, §5.1.1)."""
     with localcontext(_ALL_DIGITS):
         number = round(Decimal(str(value)), _PLACES)
         return int(number) if number == number.to_integral_value() else number.normalize()
@@ -149,7 +149,7 @@ def _written(number: float | Decimal, locale: Locale) -> str:
 
 
 def _choose(value: object, **forms: str) -> str:
-    """The form for this value, such as a gender, whatever its case; `other` for any that is not named, and for none."""
+    """The text for this value, such as a gender, ignoring case; `other` for an unlisted value or none."""
     chosen = {key_of(name): form for name, form in forms.items()}.get(key_of(value)) or forms.get("other")
     if chosen is None:
         raise TemplateRuntimeError("its forms lack `other`")

@@ -1,4 +1,4 @@
-"""Settings of a pack that do nothing or contradict each other, and statuses that cannot be reached or left."""
+"""Finds settings of a pack without effect or in contradiction, and statuses that cannot be reached or left."""
 
 import re
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _lengths(source: Source) -> Iterator[Finding]:
 
 
 def _day_lengths(source: Source, path: YamlPath, clock: ClockYaml | FollowUpYaml) -> Iterator[Finding]:
-    """Working days of calendars of different lengths would be different promises under one name."""
+    """Refuse working days for calendars with days of different lengths: one clock would mean different promises."""
     known = [source.yaml.calendars[c] for c in calendars_of(clock) if c in source.yaml.calendars]
     try:
         lengths = {build_clocks.calendar(c).day_length for c in known}

@@ -1,4 +1,4 @@
-"""What may be wrong with acts: what nobody could give, or would be ignored, and words that are missing."""
+"""Finds mistakes in acts: values that nobody could give or that would be ignored, and missing titles."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -68,13 +68,13 @@ def _paths(source: Source, where: YamlPath, name: str, paths: Iterable[str]) -> 
 
 
 def _titles(source: Source, where: YamlPath, name: str, titles: Titles) -> Iterator[Finding]:
-    """Whoever has a title in one of the pack's languages has one in all."""
+    """Titles must be given in all of the pack's languages, or in none."""
     for locale in untitled(source.yaml, titles) if titles else ():
         yield source.problem(where, f"{name}: no title in {locale!r}")
 
 
 def _code(source: Source, where: YamlPath, status: str) -> Iterator[Finding]:
-    """A one-time code is never typed by people."""
+    """Refuse statuses whose notices carry a one-time code: people never type codes."""
     y = source.yaml
     told = y.statuses[status].notify if status in y.statuses else ()
     if any(n.notice in y.notices and y.notices[n.notice].secret for n in told):

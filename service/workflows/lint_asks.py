@@ -1,4 +1,4 @@
-"""What may be wrong with manual notices: keys that nothing would read, values that nobody would be there to fill in."""
+"""Finds mistakes in manual notices: keys that nothing reads, and values that nobody could fill in."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""A pack's brands: that their senders can be, and their words are for them."""
+"""Finds mistakes in brands: impossible senders, and templates for unknown brands."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from service.workflows.templates import BRANDS
 
 
 def check(source: Source) -> Iterator[Finding]:
-    """Senders that can be none, and words for brands that there are not."""
+    """All problems of senders, and of templates of brands."""
     y = source.yaml
     for name, brand in y.brands.items():
         for channel, senders in brand.senders.items():

@@ -1,4 +1,4 @@
-"""What may be wrong with notices that wait for others: codes, what is mandatory, and what is promised soon do not."""
+"""Finds mistakes in bundling: codes, mandatory notices and those with short clocks cannot wait."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What may be wrong with a pack's conditions, wherever it has one: by file and line, with what to write instead."""
+"""Finds mistakes in all conditions of a pack, with file and line, and what to write instead."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from service.workflows.yaml_lines import YamlPath
 
 
 class Place(NamedTuple):
-    """A condition and where it stands; whether an event is looked at there, and the time of day."""
+    """A condition and its place; whether an event and the time are known there."""
 
     path: YamlPath
     when: WhenYaml | None
@@ -35,7 +35,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def _never_told(source: Source) -> Iterator[Finding]:
-    """Notices that ask what an event changed, and that no event tells."""
+    """Notices with conditions on an event's changes that no event tells."""
     y = source.yaml
     by_events = {n.notice for status in y.statuses.values() for n in status.notify}
     for name, notice in y.notices.items():
@@ -84,7 +84,7 @@ def _places(y: WorkflowYaml) -> Iterator[Place]:
 
 
 def _of_notice(name: str, notice: NoticeYaml) -> Iterator[Place]:
-    """An agent sends a manual one: no event is looked at then."""
+    """A manual notice is sent by an agent, without an event."""
     by_event = not notice.manual
     yield Place(("notices", name, "when"), notice.when, by_event)
     for i, audience in enumerate(notice.audience):
@@ -94,7 +94,7 @@ def _of_notice(name: str, notice: NoticeYaml) -> Iterator[Place]:
 
 
 def _of_channels(path: YamlPath, channels: Channels, by_event: bool) -> Iterator[Place]:
-    """Rungs but the first go when their time comes: no event is looked at then."""
+    """Rungs after the first one go at their time, without an event."""
     for i, said in enumerate(channels):
         if isinstance(said, ChannelYaml):
             yield Place((*path, i, "when"), said.when, by_event)

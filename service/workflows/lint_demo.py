@@ -1,4 +1,4 @@
-"""What may be wrong with the demo: names that the pack does not know, and parts that its steps need."""
+"""Finds mistakes in the demo: unknown names, and values that its steps lack."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -46,7 +46,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def _no_person(person: JsonObject) -> str:
-    """Why an event could not bring such a person; empty for one that it could."""
+    """Why an event could not have such a person; empty for a valid one."""
     try:
         msgspec.convert(person, PersonGiven)
     except msgspec.ValidationError as error:

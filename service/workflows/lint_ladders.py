@@ -1,4 +1,4 @@
-"""What may be wrong with ladders: rungs that do nothing, that can never be reached, or that always go."""
+"""Finds mistakes in ladders: rungs without effect, that can never be reached, or that always go."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ from service.workflows.yaml_lines import YamlPath
 
 
 class _Ladder(NamedTuple):
-    """A notice's, where it stands, and what stands in for its channels there."""
+    """The ladder of a notice, its place, and the fallbacks of its channels there."""
 
     name: str
     path: YamlPath

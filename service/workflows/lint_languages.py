@@ -1,4 +1,4 @@
-"""A pack's languages: that they are known, speak for each other as the pack says, and have what their words need."""
+"""Finds mistakes in a pack's languages: unknown ones, wrong fallbacks, and missing plural forms."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ _COUNTING = ("plural", "ordinal")
 
 
 def check(source: Source) -> Iterator[Finding]:
-    """Languages that nobody knows, or that are named twice; words that stand in no language of the pack."""
+    """All problems of languages: unknown or repeated ones, and templates in languages that the pack lacks."""
     y = source.yaml
     seen: dict[str, str] = {}
     for locale in y.locales:

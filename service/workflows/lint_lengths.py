@@ -1,4 +1,4 @@
-"""What may be wrong with lengths and time zones that an order's data says."""
+"""Finds mistakes in lengths and time zones that come from an order's data."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -37,7 +37,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def _reach(source: Source) -> Iterator[Finding]:
-    """A calendar of few hours counts no further than some years."""
+    """A calendar with few hours counts only some years ahead."""
     y = source.yaml
     said: list[tuple[YamlPath, ClockYaml | FollowUpYaml, list[LengthOrFrom]]] = [
         (("clocks", n, "within"), c, [c.within, *(v.within for v in c.variants), *_warning(c)])
@@ -61,7 +61,7 @@ def _warning(clock: ClockYaml) -> list[LengthOrFrom]:
 
 
 def _built(yaml: CalendarYaml | None) -> Calendar | None:
-    """What is wrong with it is told elsewhere."""
+    """The calendar; None for one with mistakes, which are reported elsewhere."""
     try:
         return build_calendar(yaml) if yaml else None
     except (NotImplementedError, KeyError):

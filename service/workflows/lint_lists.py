@@ -1,4 +1,4 @@
-"""What may be wrong with lists: columns that nothing fits, greetings that reach nobody."""
+"""Finds mistakes in lists: columns that no value fits, greetings that reach nobody."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""Every name that a pack uses and must declare, such as a status in a clock's `in`."""
+"""The names that a pack uses and must declare, such as a status in a clock's `in`."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def unknown(source: Source, path: YamlPath, kind: str, name: str, known: Iterable[str]) -> Iterator[Finding]:
-    """A name that is none of these, with the nearest that is."""
+    """The message about an unknown name, with the nearest known one."""
     if name not in (known := list(known)):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
@@ -28,7 +28,7 @@ def unknown(source: Source, path: YamlPath, kind: str, name: str, known: Iterabl
 
 
 def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
-    """Every name that must be declared elsewhere: where it is used, what it is, and what is known."""
+    """Every name that must be declared elsewhere: where it is used, of what kind, and the known names."""
     stages, statuses, notices = list(y.stages), list(y.statuses), list(y.notices)
     teams = list(y.teams)
     for name, status in y.statuses.items():
@@ -48,7 +48,7 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
     for name in y.calls:
         yield ("calls", name), "team", name, teams
     for name in y.shows:
-        # Lists are seen by many, and are not opened for one person: what tells of somebody stays on the order's page.
+        # Lists are seen by many people, so personal data is shown only on the order's page.
         open_ = [n for n, a in y.attributes.items() if not a.personal]
         yield ("shows",), "attribute that is not personal", name, open_
     yield from build_replies.references(y)
@@ -90,7 +90,7 @@ def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, lis
 
 
 def calendars_of(clock: ClockYaml | FollowUpYaml) -> list[str]:
-    """The names of all calendars that may count for a clock."""
+    """The names of all calendars that a clock may use."""
     if isinstance(clock.calendar, CalendarByYaml):
         return [*clock.calendar.is_.values(), clock.calendar.else_]
     return [clock.calendar] if clock.calendar else []

@@ -1,4 +1,4 @@
-"""What may be wrong with parties: roles of acts that nobody has, and what would show nothing."""
+"""Finds mistakes in parties: roles of acts that nobody has, and paths that would show nothing."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,7 +10,7 @@ from service.workflows.schema_acts import acts_of
 from service.workflows.source import Finding, Source
 
 ATTRIBUTES: Final = "attributes."
-# Of the order itself; where it stands and its dates are seen in any case.
+# Fields of the order that can be shown; status and dates are shown in any case.
 OF_ORDER: Final = ("price", "payment")
 
 

@@ -1,4 +1,4 @@
-"""What may be wrong with the rules by which a whole's status follows from its parts; across packs, too."""
+"""Finds mistakes in the rules that derive a whole's status from its parts, across packs, too."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from service.workflows.schema_parts import PartRuleYaml
 from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
-# A rule's demands, each as the statuses that it names.
+# The demands of a rule, as sets of statuses.
 _KEYS = ("all", "any", "none")
 
 
@@ -68,7 +68,7 @@ def _expected(source: Source) -> Iterator[Finding]:
 
 
 def across(sources: Sequence[Source]) -> Iterator[Finding]:
-    """Problems that show where the packs of a folder are looked at together."""
+    """Problems that show only when all packs of a folder are checked together."""
     known = {s.yaml.workflow: s.yaml for s in sources}
     for source in sources:
         yield from _of_rules(source, known, alone=len(sources) == 1)

@@ -1,4 +1,4 @@
-"""What may be wrong with the events that clocks publish: values that no order has, or that tell of a person."""
+"""Finds mistakes in the events that clocks publish: unknown values, and personal ones."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,7 +10,7 @@ from service.workflows.schema_clocks import PublishYaml
 from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
-# Types that have a meaning of their own in what comes in and goes out.
+# Event types with a fixed meaning.
 _TAKEN: Final = ("order.", "escalation.", "notification.", "customer.", "digest.")
 _OF_PERSONS: Final = (
     "assignee.name",

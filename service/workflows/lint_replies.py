@@ -1,4 +1,4 @@
-"""What may be wrong with replies: words that mean two things, or nothing; notices that nobody could fill in."""
+"""Finds mistakes in replies: ambiguous or meaningless words, and notices that need an agent's input."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from service.workflows.source import Finding, Source
 
 
 def check(source: Source) -> Iterator[Finding]:
-    """All problems of `replies`, and of the name that is kept for agents' answers."""
+    """All problems of `replies`, and of the name that is reserved for agents' answers."""
     y = source.yaml
     if ANSWER in y.notices:
         said = f"{ANSWER}: this name is reserved for what agents write themselves; rename the notice"
@@ -44,7 +44,7 @@ def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
 
 
 def _act(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
-    """Whether people may do by hand what the reply asks for."""
+    """Problems of the act that would answer the reply."""
     wanted, path = reply.act, ("replies", name, "act")
     if wanted is None:
         return
@@ -65,7 +65,7 @@ def _act(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
 
 
 def _doubles(source: Source) -> Iterator[Finding]:
-    """Words that would mean two things in one status: which of them, nobody could tell."""
+    """Words of two replies that count in the same status: their meaning would be ambiguous."""
     y = source.yaml
     meant: dict[str, dict[str, str]] = defaultdict(dict)
     for name, reply in y.replies.items():

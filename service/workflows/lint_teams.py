@@ -1,4 +1,4 @@
-"""One name is one team in all packs: what one of them says of it holds in every other, and they must not differ."""
+"""Teams across packs: one name is one team, so its declarations must not differ."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -27,7 +27,7 @@ def differences(sources: Sequence[Source]) -> list[Finding]:
 
 
 def _said(source: Source, team: TeamYaml) -> dict[str, object]:
-    """What this pack says of a team; the zone counts where a time of day does, and is the pack's own if not said."""
+    """A pack's declaration of a team; where it has times of day, with the time zone, by default the pack's."""
     said: dict[str, object] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
     if team.digest_at or team.quiet_hours:
         said["timezone"] = team.timezone or source.yaml.timezone
@@ -35,7 +35,7 @@ def _said(source: Source, team: TeamYaml) -> dict[str, object]:
 
 
 def united(sources: Sequence[Source]) -> dict[str, TeamYaml]:
-    """Each team as all packs together declare it."""
+    """Each team with the declarations of all packs merged."""
     said: dict[str, dict[str, object]] = {}
     for source in sources:
         for name, team in source.yaml.teams.items():

@@ -1,4 +1,4 @@
-"""Templates against their pack: each is there, compiles, renders with much and with little data, and fits."""
+"""Checks templates against their pack: each exists, compiles, renders with full and with minimal data, and fits."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -53,9 +53,9 @@ class _Told(NamedTuple):
 
 
 def told_over(workflow: Workflow, notice: Notice) -> list[str]:
-    """The channels that need templates of the notice: its own, and those that carry it when one of them fails."""
+    """The channels that need templates of the notice: its own, and their fallbacks."""
     told = list(notice.channels)
-    for channel in told:  # it grows on the way: what stands in for a channel may itself have a stand-in
+    for channel in told:  # the list grows while it is walked: a fallback may have a fallback itself
         other = workflow.fallback.get(channel)
         if other and other not in told:
             told.append(other)
@@ -95,7 +95,7 @@ def _one(
 
 
 def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Finding]:
-    # Most templates use known names alone, and only the others are worth the dear analysis.
+    # Most templates use only known names; the expensive analysis is for the others.
     if {name.name for name in names} <= _PROVIDED:
         return
     for name in sorted(meta.find_undeclared_variables(parsed) - _PROVIDED):
@@ -130,7 +130,7 @@ _FITTING: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def _untyped(file: Path, parsed: nodes.Template, workflow: Workflow) -> Iterator[Finding]:
-    """Attributes that a filter formats without the pack's word that they are what it takes."""
+    """Attributes that a filter formats, although the pack does not declare a fitting type."""
     for use in parsed.find_all(nodes.Filter):
         fitting = _FITTING.get(use.name)
         name = _attribute_of(use.node) if use.node else None
@@ -205,16 +205,16 @@ def _blamed_line(error: BaseException, file: Path) -> int:
 
 
 def sample_asked(notice: Notice) -> JsonObject:
-    """What an agent may have filled in for it."""
+    """Sample values for what an agent fills in."""
     return {name: _SAMPLES[ask.attribute.type] for name, ask in notice.asks.items()}
 
 
 def samples(
     workflow: Workflow, notice: Notice, locale: str, brand: str = ""
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Values as full and as bare as an order can be."""
+    """Template values of an order with full and with minimal data, each with a label."""
     full = _full(workflow, notice, brand)
-    # What an agent fills in is there, however little the order has.
+    # An agent's input is there in both cases.
     bare = Snapshot(order_id=full.order_id, status=full.status, stage=full.stage, asked=full.asked, brand=brand)
     secrets = {notice.secret: "481920"} if notice.secret else {}
     audience, files = notice.audiences[0], {_SAMPLE_FILE: _SAMPLE_LINK}
@@ -230,7 +230,7 @@ def samples(
 
 
 def _full(workflow: Workflow, notice: Notice, brand: str) -> Snapshot:
-    """An order of which everything is known, in the first status of its workflow."""
+    """An order with full data, in the first status of its workflow."""
     now = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
     first = next(iter(workflow.statuses.values()))
     return Snapshot(

@@ -1,6 +1,6 @@
-"""What would be ignored where it stands: meant for another kind, never reached, or missing what it would act on.
+"""Finds keys that would be ignored: of another kind, never reached, or without what they act on.
 
-What can only be a mistake is a problem; what has no effect yet, as nothing uses it, is a remark.
+A certain mistake is a problem; a key without effect so far, as nothing uses it, is a remark.
 """
 
 import difflib
@@ -58,7 +58,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def remarks(source: Source) -> Iterator[Finding]:
-    """What has no effect as the pack stands."""
+    """Keys that have no effect in the pack as it is."""
     y = source.yaml
     told = _told(y)
     for name, notice in y.notices.items():
@@ -81,7 +81,7 @@ def _clocks(source: Source) -> Iterator[Finding]:
         for key in sorted((clock.model_fields_set & _OF_SOME_CLOCKS) - KINDS[clock.kind].takes):
             said = f"{name}: a {clock.kind} clock takes no {key!r}; it would be ignored"
             yield source.problem(("clocks", name, key), said)
-        # One that counts from a date has begun when that became known, at any time before.
+        # A clock that counts back from a date starts when the date becomes known, at any time before.
         after = _length(clock.warn_at) if "date" not in KINDS[clock.kind].takes else None
         if after is not None and isinstance(clock.within, timedelta) and after >= clock.within:
             said = f"{name}: 'warn_at' is counted from the start, and this promise is broken by then"
@@ -89,7 +89,7 @@ def _clocks(source: Source) -> Iterator[Finding]:
 
 
 def _length(text: str | None) -> timedelta | None:
-    """Of a warning that is no share; None for what cannot be read, which is told elsewhere."""
+    """The length of a warning that is not a percentage; None for an unreadable one, which is reported elsewhere."""
     try:
         return parse_duration(text) if text and not text.endswith("%") else None
     except ValueError:
@@ -119,7 +119,7 @@ def _is_goal(kind: str, goal: str) -> bool:
 
 
 def _paths(source: Source) -> Iterator[Finding]:
-    """Values that no order has, where nothing but their form was asked."""
+    """Unknown values in places where only their form was checked."""
     y = source.yaml
     for path, value in _values(y):
         if not is_known(value):
@@ -152,7 +152,7 @@ def _values(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str]]:
 
 
 def _nearly_declared(source: Source) -> Iterator[Finding]:
-    """Most often a letter: a value of this name never comes, and the declared one is not looked at."""
+    """Names that look like misspelt declared ones: such a value never comes."""
     declared = source.yaml.attributes
     for path, value in _values(source.yaml):
         head, _, name = value.partition(".")

@@ -1,4 +1,4 @@
-"""The text of a pack, the version that names it, and the name of the rules that it was checked by."""
+"""The text of a pack, its version, and the version of the rules that it was checked by."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ def is_text(file: Path) -> bool:
 
 
 def version_of(folder: Path, over: Mapping[str, str | None] = {}) -> str:
-    """Names this exact text of the pack: a digest of its files and the shared layouts. `over`: as a pack has it."""
+    """The version of this exact text: a digest of the pack's files and the shared layouts. `over`: see `Pack`."""
     digest = hashlib.sha256()
     beside = len(folder.parent.as_posix().rstrip("/")) + 1 if folder.parent.parts else 0
     for file, text in with_over(folder, over):
@@ -37,7 +37,7 @@ def version_of(folder: Path, over: Mapping[str, str | None] = {}) -> str:
 
 
 def with_over(folder: Path, over: Mapping[str, str | None]) -> Iterator[tuple[Path, str | None]]:
-    """Each file in its order, and the text that stands over it, if there is one; without those that are left out."""
+    """Each file with its text, or the published text that replaces it; without those that are left out."""
     if not over:
         yield from ((file, None) for file in files_of(folder))
         return
@@ -49,7 +49,7 @@ def with_over(folder: Path, over: Mapping[str, str | None]) -> Iterator[tuple[Pa
 
 @lru_cache(maxsize=1)
 def rules() -> str:
-    """Names the rules that packs are checked by: a digest of this release's checker, and of the channels."""
+    """The version of the rules: a digest of this release's checker, and of the channels."""
     digest = hashlib.sha256(jinja2.__version__.encode())
     for room in (Path(__file__).parent, Path(registry.__file__).parent):
         for file in sorted(room.rglob("*.py")):

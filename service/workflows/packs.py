@@ -1,4 +1,4 @@
-"""All packs of a folder, checked and ready to use, and the earlier versions that orders under way go on by."""
+"""All packs of a folder, checked and ready to use, and the earlier versions that running orders use."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ from service.workflows.schema_teams import TeamYaml
 from service.workflows.source import Finding, Source, read
 from service.workflows.templates import PackTemplates
 
-# Of a pack's YAML, each by itself.
+# Checks of one pack's YAML.
 _CHECKS: Final = (
     lint_names.check,
     lint.check,
@@ -66,7 +66,7 @@ _NEARLY: Final = re.compile(r"workflows?\.ya?ml", re.IGNORECASE)
 class Pack(Struct, frozen=True):
     """One workflow with its templates.
 
-    `over`: texts that stand in the places of the folder's own, by file below the folder; None: of one that is left out.
+    `over`: published texts that replace the folder's, by file below the folder; None: the file is left out.
     """
 
     workflow: Workflow
@@ -83,7 +83,7 @@ class PackError(Exception):
 
 
 class Packs:
-    """The packs in use, by workflow name; earlier versions are kept for the orders that began on them."""
+    """The packs in use, by workflow name, and earlier versions for the orders that started with them."""
 
     def __init__(self, packs: Iterable[Pack]) -> None:
         self._packs: dict[str, Pack] = {}
@@ -99,7 +99,7 @@ class Packs:
         return {name: pack.workflow for name, pack in self._packs.items()}
 
     def replace(self, packs: Iterable[Pack]) -> None:
-        """Use these from now on."""
+        """Replace the packs in use."""
         for pack in self._packs.values():
             self.remember(pack)
         self._packs = {pack.workflow.name: pack for pack in packs}
@@ -121,7 +121,7 @@ class Packs:
         return self._earlier.get((workflow, version), current)
 
     def for_order(self, workflow: str, version: str) -> Pack:
-        """The pack by which an order goes on; raises Rejection when its workflow is not installed."""
+        """The pack for an order of this version; raises Rejection when its workflow is not installed."""
         return self.find(workflow, version) or self.get(workflow)
 
     @property
@@ -154,7 +154,7 @@ def load_all(folder: Path) -> list[Pack]:
 
 
 def build_all(folder: Path) -> list[Pack]:
-    """Every pack below `folder`; raises PackError. Whoever uses them sees to `check_templates`."""
+    """Every pack below `folder`; raises PackError. Call `check_templates` before using them."""
     packs, problems = _built_all(folder)
     if problems:
         raise PackError(problems)
@@ -173,13 +173,13 @@ def problems_of(pack: Pack, notice: str = "") -> list[Finding]:
     file = pack.templates.folder / "workflow.yaml"
     if not (pack.over or notice):
         return list(_template_problems(pack.templates.folder, pack.workflow.version))
-    # What stands over templates changes nothing in the YAML, which was read with the folder.
+    # Published texts do not affect the YAML, which was read with the folder.
     source, _ = _read(file, version_of(pack.templates.folder))
     return lint_templates.check(pack.workflow, pack.templates, source, notice) if source else []
 
 
 def with_texts(pack: Pack, texts: Mapping[str, str | None]) -> Pack:
-    """The pack with these texts in the places of its own, by file below its folder; None: without it.
+    """The pack with these texts in place of its own, by file below its folder; None: without that file.
 
     Its version is the one that a folder with these texts would have.
     """
@@ -197,7 +197,7 @@ def inspect(folder: Path) -> tuple[list[Pack], list[Finding]]:
 
 
 def old_keys(folder: Path) -> Iterator[str]:
-    """Keys of these packs that were called otherwise, with what to write."""
+    """Keys of these packs that have been renamed, with their new names."""
     for source in _sources(folder):
         for key in source.old_keys:
             said = f"{key.old!r} is called {key.new!r} now; the old name ends with the next release"
@@ -205,7 +205,7 @@ def old_keys(folder: Path) -> Iterator[str]:
 
 
 def idle(folder: Path) -> Iterator[Finding]:
-    """What of these packs has no effect, though nothing is wrong with it."""
+    """Parts of these packs that have no effect, without being mistakes."""
     for source in _sources(folder):
         yield from lint_unheeded.remarks(source)
 
@@ -218,7 +218,7 @@ def _sources(folder: Path) -> Iterator[Source]:
 
 
 def _yamls(folder: Path) -> list[Path]:
-    """Of a folder of packs, or of one pack."""
+    """The `workflow.yaml` files of a folder of packs, or of one pack."""
     found = sorted(folder.glob("*/workflow.yaml"))
     return found or [file for file in (folder / "workflow.yaml",) if file.is_file()]
 
@@ -245,7 +245,7 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
 
 
 def _misnamed(folder: Path) -> Iterator[Finding]:
-    """Packs that nobody would look at: their file is called otherwise."""
+    """Packs that would be overlooked, as their file has another name."""
     for place in sorted(folder.glob("*/")):
         named = [f for f in sorted(place.iterdir()) if _NEARLY.fullmatch(f.name)]
         if named and not (place / "workflow.yaml").is_file():
@@ -253,7 +253,7 @@ def _misnamed(folder: Path) -> Iterator[Finding]:
 
 
 def _with_teams(pack: Pack, source: Source, teams: Mapping[str, TeamYaml]) -> Pack:
-    """The pack with its teams as all packs declare them."""
+    """The pack with the merged declarations of its teams."""
     shared = {name: build_team(name, teams[name], source.yaml) for name in source.yaml.teams}
     if shared == pack.workflow.teams:
         return pack

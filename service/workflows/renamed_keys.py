@@ -1,6 +1,6 @@
-"""Keys of packs that were called otherwise: the old names are taken for one release, and `check` says what to write.
+"""Renamed keys of packs: the old names are accepted for one release, and `check` names the new ones.
 
-Packs that the ledger keeps for orders under way were written with the old names, too.
+Packs that the ledger keeps for running orders may have the old names, too.
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ class OldKey(NamedTuple):
 
 
 def with_new_names(document: Any, lines: dict[YamlPath, int]) -> list[OldKey]:
-    """Put the new names in place of the old ones, in the document and its lines; what was found.
+    """Replace old names by the new ones, in the document and its lines; the ones that were found.
 
-    Where both stand, the old one stays, so that it is told as an unknown key.
+    Where both are present, the old one stays, to be reported as an unknown key.
     """
     found = []
     for pattern, new in RENAMED.items():

@@ -1,4 +1,4 @@
-"""Running clocks: started, moved, paused and stopped by what happens to the order; they breach exactly once.
+"""Running clocks: started, moved, paused and stopped by what happens to the order. Each breaches at most once.
 
 A clock lives as long as its condition holds, and its state stands in the order (`Order.clocks`) alone: rows of the
 ledger are written from it. `sync` brings the clocks in line with the order after every event; `promise` starts those of
@@ -25,7 +25,7 @@ def sync(draft: Draft, *, by_event: bool) -> None:
     """Start, move, pause, resume and stop the clocks that follow the order's status and dates."""
     status, running = draft.order.status, draft.order.clocks
     for spec in draft.workflow.clocks.values():
-        # The order's status rules most clocks out, of most orders.
+        # For most orders the status alone excludes most clocks.
         meant = not spec.statuses or status in spec.statuses or spec.name in running
         if meant and KINDS[spec.kind].follows_order:
             _sync_one(draft, spec, by_event)
@@ -53,7 +53,7 @@ def _sync_one(draft: Draft, spec: ClockSpec, by_event: bool) -> None:
 
 
 def _relengthened(draft: Draft, spec: ClockSpec, clock: Clock) -> Clock:
-    """The clock with another end, when the order turns out to be of another variant."""
+    """The clock with a new due time, when another length applies to the order by now."""
     if not _may_be_relengthened(spec) or clock.basis is None or clock.state != "running" or clock.left_s:
         return clock
     due = KINDS[spec.kind].due(spec, draft.order, clock.basis)
@@ -77,7 +77,7 @@ def _applies(draft: Draft, spec: ClockSpec) -> bool:
 
 
 def _is_meant(draft: Draft, spec: ClockSpec) -> bool:
-    """Whether the order, as it stands, is one that the clock is for."""
+    """Whether the clock applies to the order now."""
     if (spec.statuses and draft.order.status not in spec.statuses) or not has_length(spec, draft.order):
         return False
     if spec.when is None and spec.unless is None:
@@ -136,7 +136,7 @@ def _pause_or_resume(draft: Draft, spec: ClockSpec, clock: Clock) -> None:
 
 
 def _moved_warning(spec: ClockSpec, draft: Draft, clock: Clock) -> datetime | None:
-    """When a clock that goes on warns: as much of its own time before the breach as it would have before."""
+    """When a resumed clock warns: the same working time before its breach as before."""
     if clock.warn is None or clock.warned:
         return clock.warn
     ahead = timedelta(seconds=clock.left_s) - left(spec, draft.order, clock.warn, clock.due)
@@ -144,7 +144,7 @@ def _moved_warning(spec: ClockSpec, draft: Draft, clock: Clock) -> datetime | No
 
 
 def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
-    """Start the promises that this notice reaches its reader in time; it was called for `at` that moment."""
+    """Start the clocks that wait for this notice to reach its reader; it was called for at `at` (UTC)."""
     for spec in draft.workflow.clocks_of[notice]:
         kind = KINDS[spec.kind]
         if not kind.follows_order and _is_meant(draft, spec):
@@ -153,21 +153,21 @@ def promise(draft: Draft, notice: str, notice_id: UUID, at: datetime) -> None:
 
 
 def fell_away(draft: Draft, notice_id: UUID, why: str) -> None:
-    """Nobody is to be told of this notice any more: its promise is void, and what it raised is settled."""
+    """The notice was called off: cancel its clock, and resolve the escalation that it raised."""
     for key, clock in list(draft.order.clocks.items()):
         if clock.notice_id == notice_id and clock.climb is None:
             stop(draft, key, clock, draft.at, why, moved=True)
 
 
 def held_up(draft: Draft, notice_id: UUID, why: str) -> None:
-    """A person holds this notice back: its promise runs on, and says so should it break."""
+    """The notice is held: its clock runs on, and its breach will say so."""
     for key, clock in list(draft.order.clocks.items()):
         if clock.notice_id == notice_id and clock.state == "running" and clock.climb is None:
             draft.put_clock(key, replace(clock, why=why))
 
 
 def notified(draft: Draft, notice_id: UUID, how: str) -> None:
-    """A message of this notice was sent or delivered: the promise to tell is kept."""
+    """A message of this notice was sent or delivered: its clock is met."""
     for key, clock in list(draft.order.clocks.items()):
         if clock.notice_id != notice_id or clock.climb:
             continue
@@ -177,9 +177,9 @@ def notified(draft: Draft, notice_id: UUID, how: str) -> None:
 
 
 def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved: bool = False) -> None:
-    """End a clock: met when it had not breached, cancelled when it was moved or a reminder fell away.
+    """End a clock: `met` when it had not breached, `cancelled` when it was moved or is no longer wanted.
 
-    What this clock alone had raised is resolved.
+    An escalation that only this clock had raised is resolved.
     """
     state: ClockState = clock.state if clock.state in ("breached", "met", "cancelled") else "met"
     spec = draft.workflow.clocks.get(clock.spec)
@@ -194,7 +194,7 @@ def stop(draft: Draft, key: str, clock: Clock, at: datetime, why: str, *, moved:
 
 
 def begin_again(draft: Draft) -> None:
-    """The status was entered again: what counts from entering it alone counts from now."""
+    """The status was entered again: restart the clocks that count from entering it."""
     for spec in draft.workflow.clocks.values():
         clock = draft.order.clocks.get(spec.name)
         if clock and KINDS[spec.kind].begins_again and spec.statuses == {draft.order.status}:
@@ -202,14 +202,14 @@ def begin_again(draft: Draft) -> None:
 
 
 def next_due(clock: Clock) -> datetime | None:
-    """When this clock next wants attention: its warning, then its breach."""
+    """The next due time of this clock: its warning, then its breach."""
     if clock.state != "running":
         return None
     return clock.warn if clock.warn and not clock.warned and clock.warn < clock.due else clock.due
 
 
 def wake_at(order: Order) -> datetime | None:
-    """The nearest moment at which `tick` would do something to this order."""
+    """The next moment (UTC) at which `tick` would do something to this order."""
     first: datetime | None = None
     for clock in order.clocks.values():
         due = next_due(clock)
@@ -223,9 +223,9 @@ def wake_at(order: Order) -> datetime | None:
 
 
 def tick(draft: Draft, notify: Notify, until: datetime, *, plans: bool = True) -> None:
-    """Do everything that is due by `until`: the clocks in the order in which they were due, then the calls.
+    """Do everything that is due by `until` (UTC): the clocks in due order, then the calls of escalations.
 
-    Without `plans`, promises alone. Calls are for people now: an event of the past, out of a backlog, makes none up.
+    Without `plans`, promises only. Calls are for people now: an old event out of a backlog does not repeat them.
     """
     while (first := _first_due(draft, until, plans)) is not None:
         key, clock, due = first

@@ -1,4 +1,4 @@
-"""How long a clock runs for an order, and when that is over: plain time, or working time of a calendar."""
+"""How long a clock runs for an order, and when it ends: in plain time, or in working time of a calendar."""
 
 import re
 from datetime import datetime, timedelta
@@ -17,9 +17,9 @@ _NUMBER: Final = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 
 def within(spec: ClockSpec, order: Order) -> timedelta:
-    """The length of the promise for this order."""
+    """The clock's length for this order."""
     if spec.variants:
-        # Of the order as it stands: what happens, and when, is not asked here (`check` sees to it).
+        # Conditions on events and on time are not allowed here (`check` refuses them).
         situation = Situation(order, order.updated, spec.timezone)
         for variant in spec.variants:
             if holds(variant.when, situation):
@@ -32,13 +32,13 @@ def within(spec: ClockSpec, order: Order) -> timedelta:
 
 
 def has_length(spec: ClockSpec, order: Order) -> bool:
-    """Whether the promise has a length for this order, where only its data says one."""
+    """Whether the clock has a length for this order, where that comes from the order's data."""
     rule = spec.length_from
     return rule is None or rule.otherwise or _said(spec, rule, order) is not None
 
 
 def _said(spec: ClockSpec, rule: LengthFrom, order: Order) -> timedelta | None:
-    """The length that the order's data says; None for what is none, or is beyond reason."""
+    """The length in the order's data; None for an unreadable or unreasonable one."""
     value = order.value(rule.path)
     try:
         if isinstance(value, str) and not _NUMBER.fullmatch(value):
@@ -54,7 +54,7 @@ def _said(spec: ClockSpec, rule: LengthFrom, order: Order) -> timedelta | None:
 
 
 def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:
-    """The calendar that counts for this order, in the zone that counts for it."""
+    """The calendar for this order, in the order's zone."""
     chosen = spec.calendar_by
     value = order.value(chosen.path) if chosen else None
     found = chosen.calendars.get(key_of(value)) if chosen else None
@@ -66,19 +66,19 @@ def calendar_of(spec: ClockSpec, order: Order) -> Calendar | None:
 
 
 def later(spec: ClockSpec, order: Order, start: datetime, amount: timedelta) -> datetime:
-    """When this much of the clock's time has gone by since `start`."""
+    """The moment at which this much of the clock's time has passed since `start`."""
     calendar = calendar_of(spec, order)
     return add_working(calendar, start, amount) if calendar else start + amount
 
 
 def earlier(spec: ClockSpec, order: Order, end: datetime, amount: timedelta) -> datetime:
-    """From when this much of the clock's time goes by until `end`."""
+    """The moment from which this much of the clock's time is left until `end`."""
     calendar = calendar_of(spec, order)
     return subtract_working(calendar, end, amount) if calendar else end - amount
 
 
 def left(spec: ClockSpec, order: Order, start: datetime, end: datetime) -> timedelta:
-    """How much of the clock's time lies between these moments."""
+    """How much of the clock's time is between these moments."""
     calendar = calendar_of(spec, order)
     return working_between(calendar, start, end) if calendar else end - start
 

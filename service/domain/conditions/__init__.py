@@ -1,1 +1,1 @@
-"""Conditions on an order's data: `tree` says what they are, `judging` whether one holds, `fields` what can be asked."""
+"""Conditions on an order's data: `tree` defines them, `judging` evaluates them, `fields` lists what they can ask."""

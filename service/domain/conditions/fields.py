@@ -1,4 +1,4 @@
-"""What every order has that a condition can ask for, and of which type it is; attributes are the pack's to declare."""
+"""The fields of every order that conditions can use, with their types; attributes are declared by the pack."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -45,12 +45,12 @@ OPEN: Final[Mapping[str, AttributeType]] = {
     "parts": "number",
     "attributes": "any",
 }
-# Of a list, how many rows it has, and how many came with the last event that brought any.
+# Of a list: its number of rows, and how many came with the last event that added any.
 OF_LISTS: Final = ("count", "added")
 
 
 def type_at(path: str, declared: Mapping[str, Attribute]) -> AttributeType | None:
-    """The type of the value at `path`; None where no order has one there. Below an attribute it may be anything."""
+    """The type of the value at `path`; None for an unknown path. Below an attribute it may be anything."""
     if path in FIELDS:
         return FIELDS[path]
     first, _, rest = path.partition(".")
@@ -65,7 +65,7 @@ def type_at(path: str, declared: Mapping[str, Attribute]) -> AttributeType | Non
 
 
 def is_known(path: str) -> bool:
-    """Whether an order may have a value there; what is below an attribute or a list is its own to say."""
+    """Whether an order may have a value at `path`; below an attribute or a list any path is allowed."""
     head, _, rest = path.partition(".")
     return (
         type_at(path, {}) is not None or (head == "assignee" and rest in Assignee.__struct_fields__) or head == "lists"

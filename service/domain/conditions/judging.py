@@ -1,4 +1,4 @@
-"""Whether a condition holds of an order, and why it does not. Pure.
+"""Evaluates conditions on an order, and explains why one does not hold. Pure.
 
 A comparison with a value that is missing, or is of no kind to compare, is neither true nor false, whatever `all`,
 `any` and `not` stand around it (the three values of SQL: ISO/IEC 9075-2, §8.1 *predicates*); in the end that counts as
@@ -23,7 +23,7 @@ _ISO_TIME_AT: Final = 10
 
 
 class Valued(Protocol):
-    """What has values by dotted paths: an order."""
+    """Something with values at dotted paths, such as an order."""
 
     def value(self, path: str) -> Any:
         """The value at `path`; None where there is none."""
@@ -31,9 +31,9 @@ class Valued(Protocol):
 
 
 class Situation(Struct, frozen=True):
-    """An order at a moment (UTC) in its pack's time zone, and as it was before the event that is looked at.
+    """An order at a moment (UTC), its pack's time zone, and the order as it was before the event being decided.
 
-    `before` is UNSET where no event is looked at, and None for an order's first. `told` are the values from which
+    `before` is UNSET where there is no event, and None for an order's first one. `told` are the values from which
     *changed_by* counts, by path, as plain JSON.
     """
 
@@ -45,7 +45,7 @@ class Situation(Struct, frozen=True):
 
 
 class Unclear(NamedTuple):
-    """It cannot be said, because of this."""
+    """The condition cannot be evaluated; the text says why."""
 
     why: str
 
@@ -54,12 +54,12 @@ Verdict = bool | Unclear
 
 
 def holds(condition: Condition | None, situation: Situation) -> bool:
-    """Whether the condition is met; no condition always is."""
+    """Whether the condition holds; no condition always does."""
     return condition is None or judge(condition, situation) is True
 
 
 def judge(condition: Condition, situation: Situation) -> Verdict:
-    """True, false, or why it cannot be said."""
+    """True, false, or why it cannot be evaluated."""
     match condition:
         case Predicate():
             return _test(condition, situation)
@@ -73,7 +73,7 @@ def judge(condition: Condition, situation: Situation) -> Verdict:
 
 
 def _first_of(decisive: bool, parts: tuple[Condition, ...], situation: Situation) -> Verdict:
-    """The decisive verdict where one of the parts gives it, else an unclear one, else the other."""
+    """The deciding verdict if one of the parts has it, else an unclear one, else the opposite."""
     unclear: Unclear | None = None
     for part in parts:
         verdict = judge(part, situation)
@@ -85,7 +85,7 @@ def _first_of(decisive: bool, parts: tuple[Condition, ...], situation: Situation
 
 
 def why_not(condition: Condition | None, situation: Situation) -> str:
-    """In words, what the condition lacks; empty when it holds. It names no value of the order: some are personal."""
+    """Why the condition does not hold, in words; empty when it does. It names no values, as some are personal."""
     if condition is None:
         return ""
     verdict = judge(condition, situation)
@@ -137,7 +137,7 @@ _WORDS: Final[Mapping[Op, tuple[str, str]]] = {
 
 
 def in_words(test: Predicate, *, so: bool) -> str:
-    """What is asked, as it is, or as it is not, such as `price is not over 500 EUR`."""
+    """The predicate in words, affirmed or negated, such as `price is not over 500 EUR`."""
     return f"{test.path} {_WORDS[test.op][0 if so else 1].format(test.said)}"
 
 
@@ -169,7 +169,7 @@ def _items(value: Any) -> tuple[Any, ...]:
 
 
 def _keys(value: Any, timezone: str) -> set[str]:
-    """By what a value is found; a moment by its day in the pack's zone, too."""
+    """The keys of a value; of a moment also that of its day in the pack's zone."""
     found = set()
     for item in to_builtins(_items(value)):
         found.add(key_of(item))
@@ -180,7 +180,7 @@ def _keys(value: Any, timezone: str) -> set[str]:
 
 
 def _contains(value: Any, keys: tuple[str, ...]) -> bool:
-    """A list has one of them as an item, a text has one of them somewhere."""
+    """Whether a list has one of the keys as an item, or a text contains one of them."""
     if isinstance(value, (list, tuple)):
         return any(key_of(item) in keys for item in value)
     return any(key in key_of(value) for key in keys)
@@ -222,7 +222,7 @@ def _amount(operand: Operand | None) -> tuple[Decimal, str] | None:
 
 
 def _size(value: Any) -> tuple[Decimal, str] | None:
-    """A number, money, or the length of a list, as an amount and its currency."""
+    """The amount of a number, of money (with its currency), or of a list (its length)."""
     if isinstance(value, (list, tuple)):
         return Decimal(len(value)), ""
     currency = value.get("currency") if isinstance(value, Mapping) else getattr(value, "currency", "")
@@ -237,7 +237,7 @@ def _size(value: Any) -> tuple[Decimal, str] | None:
 
 
 def _dated(test: Predicate, value: Any, s: Situation) -> Verdict:
-    """A day is its end; what lies before a day lies before its start."""
+    """The moment of a date: a day means its end; for *before*, its start."""
     mine = moment_of(value, s.timezone)
     theirs = _moment(test.operand, s, start_of_day=test.op == "before")
     if mine is None:

@@ -1,6 +1,6 @@
-"""What a condition is: predicates of single values, and `all`, `any` and `not` of conditions. Frozen data only.
+"""Conditions: predicates on single values, and `all`, `any` and `not` of conditions. Frozen data only.
 
-A pack's `when:` is read into this by `service.workflows`; whether it holds is `judging`'s to say.
+`service.workflows` reads a pack's `when:` into this; `judging` evaluates it.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ Op = Literal[
     "given", "known", "is", "contains", "begins", "over", "at_least", "under", "at_most", "before", "after",
     "changed", "changed_by", "first",
 ]  # fmt: skip
-# What can be said only while an event is looked at: by comparing the order after it with the order before.
+# Predicates that compare the order after an event with the order before it.
 OF_EVENTS: Final[frozenset[Op]] = frozenset({"changed", "changed_by", "first"})
 NOW: Final = "now"
 
 
 class Sum(Struct, frozen=True):
-    """An amount of money; one of another currency cannot be compared with it."""
+    """An amount of money, comparable only with amounts of the same currency."""
 
     amount: Decimal
     currency: str
@@ -33,7 +33,7 @@ class ValueAt(Struct, frozen=True):
 
 
 class Moment(Struct, frozen=True):
-    """`now`, a date in ISO 8601 as orders keep it, or a date of the order, so much earlier or later."""
+    """`now`, a date in ISO 8601 as stored, or a date of the order, moved by an offset."""
 
     base: str | ValueAt
     shift: timedelta = timedelta(0)
@@ -43,7 +43,7 @@ Operand: TypeAlias = Decimal | Sum | ValueAt | Moment | timedelta
 
 
 class Predicate(Struct, frozen=True):
-    """One value of the order, and what is asked of it.
+    """A test of one value of the order.
 
     *given*: it is there, and neither false, zero nor empty. *known*: it is there. *is*, *contains*, *begins*: as one
     of `keys`, which are written as `attribute_keys` writes them. *over* to *at_most*: a number, money, or how many
@@ -60,7 +60,7 @@ class Predicate(Struct, frozen=True):
 
 
 class All(Struct, frozen=True):
-    """Each of them holds."""
+    """All of them hold."""
 
     of: tuple["Condition", ...]
 

@@ -1,4 +1,4 @@
-"""How a workflow did: promises, people and teams the worst first; measures and time in each stage as charts."""
+"""The performance of a workflow: promises, assignees and teams, worst first; measures and stage times as charts."""
 
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -24,11 +24,11 @@ DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday
 
 
 async def performance(request: web.Request) -> web.StreamResponse:
-    """This week beside the last one, who handles orders, and how fast teams answer."""
+    """This week compared with the last one, assignees' figures, and teams' response times."""
     orders = request.app[CONTEXT].orders
     m = await performance_of(request, await at_work(request, query_of(request, PerformanceQuery).workflow))
     pack = orders.packs.find(m.workflow)
-    # Who gets it is the business of those who see the whole workflow.
+    # Only callers who see the whole workflow see who gets the report.
     mails = await subscription_lines(request) if scope_of(request).is_of_workflows else None
     values = {
         "m": m,
@@ -44,7 +44,7 @@ async def performance(request: web.Request) -> web.StreamResponse:
 
 
 async def mail_weekly(request: web.Request) -> web.StreamResponse:
-    """Have it sent to an address every week, and show the page again."""
+    """Mail the report to an address every week, and show the page again."""
     form = await form_of(request)
     day = whole_number(form.get("day", "0"), 0, SUNDAY)
     if day is None:
@@ -56,14 +56,14 @@ async def mail_weekly(request: web.Request) -> web.StreamResponse:
 
 
 async def end_mail(request: web.Request) -> web.StreamResponse:
-    """Send it there no more, and show the page again."""
+    """End that subscription, and show the page again."""
     workflow = (await form_of(request)).get("workflow", "")
     await unsubscribe(request)
     raise web.HTTPSeeOther(f"/desk/performance?{urlencode({'workflow': workflow})}#mail")
 
 
 async def lifecycle(request: web.Request) -> web.StreamResponse:
-    """One workflow."""
+    """The measures of one workflow."""
     workflow = workflow_of(request)
     m = await measures_of(request, workflow)
     values = {

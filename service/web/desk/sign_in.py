@@ -1,4 +1,4 @@
-"""Signing in at the desk with an API key, and out again."""
+"""Signing in to the desk with an API key, and out."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,16 +19,16 @@ from service.web.problems import Problem
 from service.web.queries import query_of
 from service.web.session import COOKIE, new_session_id
 
-# Ties the form to the browser that asked for it.
+# The cookie that ties the form to the browser.
 FORM_COOKIE: Final = "stagebell_form"
 FORM: Final = "sign-in "
 
 
 def safe_next(text: str) -> str:
-    """A path of our own to go on to; anything else becomes the board."""
+    """The path to continue with, if it is one of ours; otherwise the board."""
     try:
         parts = urlsplit(text)
-    except ValueError:  # such as half an IPv6 address
+    except ValueError:  # such as an incomplete IPv6 address
         return HOME
     ours = not parts.scheme and not parts.netloc and parts.path.startswith("/desk") and "\\" not in text
     return text if ours else HOME
@@ -40,7 +40,7 @@ async def show_sign_in(request: web.Request) -> web.StreamResponse:
 
 
 async def show_signed_in(request: web.Request) -> web.StreamResponse:
-    """For scripts of open pages: whether the session lasts, and their forms' token; told to the page around it."""
+    """For scripts of open pages: whether the session is valid, with the CSRF token, posted to the surrounding page."""
     return await render(request, "signed_in.html.j2", {})
 
 
@@ -62,8 +62,8 @@ async def _page(request: web.Request, after: str, problem: str, status: int = 20
 def _require_own_form(request: web.Request, token: str) -> None:
     """Another site's form must not sign a visitor in under the attacker's name; raises Problem.
 
-    Browsers say with every such request where it comes from (Fetch standard, "append a request Origin header"), so
-    what says nothing is a program, which has no visitor.
+    Browsers send their origin with every such request (Fetch standard, "append a request Origin header"), so a request
+    without one comes from a program.
     """
     if not any(name in request.headers for name in ("Origin", "Sec-Fetch-Site")):
         return
@@ -75,7 +75,7 @@ def _require_own_form(request: web.Request, token: str) -> None:
 
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
-    """A key becomes a session, if its role has anything to do here."""
+    """Begin a session for an API key whose role may use the desk."""
     context = request.app[CONTEXT]
     form = await form_of(request)
     _require_own_form(request, form.get(CSRF_FIELD, ""))
@@ -100,7 +100,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
-    """End the session, for whoever has its cookie."""
+    """End the session, for everybody who has its cookie."""
     session = await session_of(request)
     token = (await form_of(request)).get(CSRF_FIELD, "")
     if session is not None and not request.app[CONTEXT].sessions.csrf_fits(session.id, token):

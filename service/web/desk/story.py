@@ -1,4 +1,4 @@
-"""One order as people tell it: a line a notice with what became of it, notes, and what happened; no machine's steps."""
+"""An order's history for people: a line per notice with its result, notes, and what happened, without internals."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from service.web.desk.causes import Cause, cause_of
 from service.web.desk.titles import Titles, plain
 
 _WAITING: Final = frozenset({"pending", "sending", "retrying", "held", "unknown"})
-# What a person did, or what happened to them; the rest are steps of the machine.
+# Lines about what people did or experienced; the others are internal steps.
 _PEOPLE: Final = frozenset({
     "status_changed", "note_added", "reassigned", "data_updated", "escalation_opened", "escalation_acknowledged",
     "escalation_assigned", "escalation_comment", "escalation_resolved", "escalation_reopened", "escalation_snoozed",
@@ -23,14 +23,14 @@ _PEOPLE: Final = frozenset({
 
 
 class ChannelState(Struct, frozen=True):
-    """One channel of a notice: its state in a word, and why where it is in trouble."""
+    """One channel of a notice: its state in a word, and the reason of a failure."""
 
     message: MessageShown
     cause: Cause | None
 
 
 class Told(Struct, frozen=True):
-    """A notice to one person, over all its channels. `verdict`: what a caller needs to know, in a few words."""
+    """A notice to one person, over all its channels. `verdict`: the result in a few words."""
 
     title: str
     name: str
@@ -42,7 +42,7 @@ class Told(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """What somebody wrote down. `public`: the customer may see it."""
+    """A note. `public`: the customer may see it."""
 
     at: datetime
     text: str
@@ -60,10 +60,10 @@ class Line(Struct, frozen=True):
 
 
 def told(titles: Titles, workflow: str, messages: Iterable[MessageShown]) -> list[Told]:
-    """The newest first; what was told again is a line of its own."""
+    """The notices that were told, the newest first; a repeated one is a line of its own."""
     groups: dict[tuple[str, str, str, str], list[MessageShown]] = {}
     for m in messages:
-        # One wave of a notice is planned within a minute; the later rungs of a ladder belong to it.
+        # The messages of a notice are planned within a minute; later rungs of its ladder belong to them.
         whom = (m.notice, m.audience, m.name)
         wave = next((key for key in reversed(groups) if key[:3] == whom), None) if m.rung > 1 else None
         groups.setdefault(wave or (*whom, m.created.strftime("%Y%m%d%H%M")), []).append(m)
@@ -89,7 +89,7 @@ def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
 
 
 def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
-    """The newest first."""
+    """The notes, the newest first."""
     found = [
         Note(
             t["at"],
@@ -109,7 +109,7 @@ def _files(t: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
 
 
 def story(titles: Titles, workflow: str, timeline: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """What people would tell of it, the newest first."""
+    """The sentences of the story, the newest first."""
     lines = [_line(titles, workflow, t) for t in timeline if t["kind"] in _PEOPLE]
     return list(reversed(lines))
 

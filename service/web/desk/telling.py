@@ -1,4 +1,4 @@
-"""All who are affected told at once: whom, in which words, counted first, each person once."""
+"""Broadcasts on the desk: whom to tell, with which notice; counted first, and each person told once."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ _TOLD_FIELD: Final = "told "
 
 
 class Input(Struct, frozen=True):
-    """What a notice asks. `type`: as HTML names kinds of inputs."""
+    """An input of a notice. `type`: as HTML names kinds of inputs."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ class Input(Struct, frozen=True):
 
 
 async def form(request: web.Request) -> web.StreamResponse:
-    """Whom, and in which words."""
+    """Show the form."""
     said = {name: request.query.get(name, "") for name in _ORDERS}
     said |= {f"{_TOLD_FIELD}{name}": request.query.get(name, "") for name in _TOLD}
     said["zone"] = request.query.get("zone", "")
@@ -58,7 +58,7 @@ async def form(request: web.Request) -> web.StreamResponse:
 
 
 async def tell_all(request: web.Request) -> web.StreamResponse:
-    """First a count, with the words as they will be read; then, once that is confirmed, the telling."""
+    """Count first, with a preview of the texts; send once that is confirmed."""
     form = await form_of(request)
     if form.get("sure") == "yes":
         return await once_by_form(request, _tell)
@@ -100,7 +100,7 @@ def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder
 
 
 def _told(said: dict[str, str], zone: str) -> MessageFilter:
-    """Days as moments: from the first one's beginning to the last one's end, as whoever asks has them."""
+    """A range of days as moments: from the start of the first to the end of the last, in the browser's zone."""
     days = {part: day_in(part, said[part], zone_of(zone).key, last=part == "to") for part in _DAYS if said[part]}
     try:
         found: MessageFilter = convert({k: v for k, v in {**said, **days}.items() if v}, MessageFilter)
@@ -110,7 +110,7 @@ def _told(said: dict[str, str], zone: str) -> MessageFilter:
 
 
 async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: BroadcastAnswer) -> PageValues:
-    """The answer, and the words."""
+    """The values for the page: the answer, and a preview."""
     context = request.app[CONTEXT]
     pack = context.orders.packs.get(asked.workflow)
     prices = current(context.settings.prices, registry.channels())
@@ -156,7 +156,7 @@ def _manual(w: Workflow) -> list[Notice]:
 
 
 def _inputs(w: Workflow, notice: Notice) -> list[Input]:
-    """What is filled in once, for all."""
+    """The inputs that are filled in once, for all orders."""
     zone = f" ({w.timezone})"
     return [
         Input(

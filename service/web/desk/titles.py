@@ -1,4 +1,4 @@
-"""What the packs call things, in their first language: people read titles, never names with underscores."""
+"""Titles of the things that packs declare, in their first language, in place of names with underscores."""
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ from service.workflows.packs import Packs
 
 
 def plain(name: str) -> str:
-    """A name for which no pack has a title, as words."""
+    """A name without a title, as words."""
     return name.replace("_", " ").strip().capitalize()
 
 
@@ -33,38 +33,38 @@ class Titles(Struct, frozen=True):
         return pack.workflow if pack else None
 
     def channel(self, name: str) -> str:
-        """As the channel heads itself; of one that is not installed any more, its name as words."""
+        """A channel's title; of one that is no longer installed, its name as words."""
         found = registry.channels().get(name)
         return found.title if found else plain(name)
 
     def workflow(self, name: str) -> str:
-        """A workflow's."""
+        """A workflow's title."""
         w = self._of(name)
         return w.title if w else plain(name)
 
     def reason(self, workflow: str, name: str) -> str:
-        """Why a team is called."""
+        """The title of a reason."""
         w = self._of(workflow)
         reason = w.reasons.get(name) if w else None
         return reason.titles.get(w.default_locale, plain(name)) if w and reason else plain(name)
 
     def team(self, name: str, workflow: str = "") -> str:
-        """A team's, in this workflow or in any."""
+        """A team's title, in this workflow or in any."""
         some = [self._of(workflow)] if workflow else [p.workflow for p in self.packs]
         return next((w.teams[name].title for w in some if w and name in w.teams), plain(name))
 
     def stage(self, workflow: str, name: str) -> str:
-        """What the customer understands."""
+        """The title of a stage."""
         w = self._of(workflow)
         stage = w.stages.get(name) if w else None
         return stage.titles.get(w.default_locale, plain(name)) if w and stage else plain(name)
 
     def status(self, workflow: str, name: str) -> str:
-        """A status: its name as words, for packs title stages alone."""
+        """A status' name as words, as packs have titles for stages only."""
         return plain(name)
 
     def notice(self, workflow: str, name: str) -> str:
-        """A notice: the title under which agents send it, else that of the stage whose entering it tells."""
+        """A notice's title: the one under which agents send it, else that of the stage that it tells of."""
         w = self._of(workflow)
         if w is None:
             return plain(name)
@@ -77,7 +77,7 @@ class Titles(Struct, frozen=True):
         return self.stage(workflow, told_in.pop()) if len(told_in) == 1 else plain(name)
 
     def clock(self, workflow: str, name: str) -> str:
-        """A promise: what is wrong once it is broken, or what it tells."""
+        """A clock's title: that of the reason of its escalation, or of the notice that it tells."""
         if notice := notice_of(name):
             return f"Next rung: {self.notice(workflow, notice)}"
         w = self._of(workflow)

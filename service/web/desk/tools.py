@@ -1,4 +1,4 @@
-"""Mails as they look, dead letters, health."""
+"""Rendered mails, dead letters, health."""
 
 from typing import Any, Final
 
@@ -18,12 +18,12 @@ from service.web.page_values import PageValues
 from service.web.params import uuid_of
 
 LETTERS: Final = 100
-# Mails come from templates and data: no scripts, nothing from elsewhere, its own styles only.
+# The policy for a mail's HTML: no scripts, no external content, only its own styles.
 MAIL_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 
 
 async def mail(request: web.Request) -> web.StreamResponse:
-    """One mail's HTML, in a box of its own."""
+    """One mail's HTML, sandboxed."""
     orders = request.app[CONTEXT].orders
     key = uuid_of(request.match_info["id"], "message")
     async with orders.ledger.reading() as tx:
@@ -35,7 +35,7 @@ async def mail(request: web.Request) -> web.StreamResponse:
 
 
 async def dead(request: web.Request) -> web.StreamResponse:
-    """What was refused and why."""
+    """The dead letters, with reasons."""
     queue = dead_letters_of(request)
     values: PageValues = {"letters": [], "count": 0, "most": WINDOW, "problem": ""}
     try:
@@ -46,13 +46,13 @@ async def dead(request: web.Request) -> web.StreamResponse:
 
 
 async def act_on_dead(request: web.Request) -> web.StreamResponse:
-    """Replay or drop one letter, and show the rest."""
+    """Replay or drop one dead letter, and show the others."""
     await change_dead_letter(request, request.match_info["act"])
     raise web.HTTPSeeOther("/desk/dead")
 
 
 async def health(request: web.Request) -> web.StreamResponse:
-    """Queues, lag, providers, breakers."""
+    """The state of queues, lag, providers and circuit breakers."""
     context = request.app[CONTEXT]
     orders, now = context.orders, context.orders.time.now()
     async with orders.ledger.reading() as tx:

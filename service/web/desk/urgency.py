@@ -1,4 +1,4 @@
-"""The board's one order: escalations that stand alone and incidents, by severity and then by how long they are open."""
+"""The sorting of the board: single escalations and incidents, by severity and then by how long they are open."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ _LAST: Final = 4
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One line. `since`: what its figure counts from; `late`: that is the end of a promise.
+    """One line. `since`: the start of the time that it shows; `late`: that is a clock's due time.
 
-    `orders`: how many an incident gathers; 0 of a single one. `key`: its place among the others, as text that sorts.
+    `orders`: how many an incident gathers; 0 for a single escalation. `key`: a sortable text for its place.
     """
 
     id: str
@@ -43,19 +43,19 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 def rows_of(titles: Titles, found: Sequence[EscalationLine], incidents: Sequence[IncidentShown]) -> list[Row]:
-    """All of them, the most urgent first."""
+    """The rows of all of them, the most urgent first."""
     return sorted(
         [*(_single(titles, e) for e in found), *(_gathered(titles, e) for e in incidents)], key=lambda r: r.key
     )
 
 
 def key_of(severity: str, opened: datetime, identity: str) -> str:
-    """As `listed` sorts."""
+    """A text that sorts as the ledger's query does: by severity, then by age."""
     return f"{_RANKS.get(severity, _LAST)} {opened.timestamp():017.6f} {identity}"
 
 
 def urgency_of(e: EscalationShown) -> str:
-    """As the board sorts."""
+    """An escalation's place on the board."""
     return key_of(e.severity, e.opened, e.id)
 
 

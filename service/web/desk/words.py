@@ -1,4 +1,4 @@
-"""The words of notices at the desk: all languages and channels side by side, written, tried, approved, taken back."""
+"""The editor of notices' texts: all languages and channels side by side, with drafts, approval and roll-back."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ SEEN: Final = "seen "
 
 
 class Editable(Struct, frozen=True):
-    """A text with its field. `theirs`: what somebody else wrote meanwhile, where it is contested."""
+    """A text with its form field. `theirs`: somebody else's conflicting change."""
 
     text: WordsText
     written: str
@@ -50,7 +50,7 @@ class Editable(Struct, frozen=True):
 
 
 async def words(request: web.Request) -> web.StreamResponse:
-    """The notices of one pack; what waits for somebody to approve it comes first."""
+    """The notices of one pack, those that wait for approval first."""
     query, orders = query_of(request, WordsQuery), request.app[CONTEXT].orders
     chosen, among = await at_work(request, query.workflow), scope_of(request).workflows
     packs = packs_asked(request, chosen.name)
@@ -74,7 +74,7 @@ async def words(request: web.Request) -> web.StreamResponse:
 
 
 def path_of(workflow: str, notice: str) -> str:
-    """Where a notice's words stand at the desk."""
+    """The address of a notice's texts on the desk."""
     return f"/desk/words/{quote(workflow, safe='')}/{quote(notice, safe='')}"
 
 
@@ -90,7 +90,7 @@ async def _page(
     more: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> web.StreamResponse:
-    """`written`: what stands in the fields of a form that was not kept."""
+    """Render the page; `written`: the contents of a form that was not saved."""
     orders = request.app[CONTEXT].orders
     pack = orders.packs.get(shown.workflow)
     async with orders.ledger.reading() as tx:
@@ -141,7 +141,7 @@ def _editable(
 
 
 async def save(request: web.Request) -> web.StreamResponse:
-    """Keep what was written, or only check and show it."""
+    """Save the texts, or only check and show them."""
     form = await form_of(request)
     if form.get("act") == "check":
         return await _checked(request, form)
@@ -171,7 +171,7 @@ async def _save(request: web.Request) -> web.StreamResponse:
 
 
 def _written(form: Form) -> dict[str, Written]:
-    """Texts that stand in the form; an empty one where there was none stays none."""
+    """The texts in the form; an empty one where there was no text counts as none."""
     found = {}
     for name, value in form.items():
         if name.startswith(FIELD):
@@ -183,7 +183,7 @@ def _written(form: Form) -> dict[str, Written]:
 
 
 async def look(request: web.Request) -> web.StreamResponse:
-    """How one text looks while somebody writes it, and what is wrong with it; nothing is kept."""
+    """Preview and check one text while it is being written; nothing is saved."""
     form = await form_of(request)
     file = form.get("only", "")
     noted(request, "words.tried")
@@ -195,7 +195,7 @@ async def look(request: web.Request) -> web.StreamResponse:
 
 
 async def act(request: web.Request) -> web.StreamResponse:
-    """Approve a draft, make it live, drop it, or take back what was published; and show the notice again."""
+    """Approve, publish or drop a draft, or roll back a published one; and show the notice again."""
     return await once_by_form(request, _act)
 
 
