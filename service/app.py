@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import time as wall
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -31,14 +30,13 @@ from service.key_watch import KeyWatch
 from service.ledger.database.availability import when_available
 from service.ledger.database.schema import migrate
 from service.ledger.escalations.writing import TEAMS
-from service.mail_in import server as mail_in
-from service.mail_in.postbox import Postbox
 from service.parts import Parts
 from service.providers import build_routes, report_mail_sender
 from service.relay.mail import MailTransport
 from service.relay.relay import Relay
 from service.relay.teams import TeamTransport, unheard
 from service.report_mail import MAIL
+from service.runtime.memory import settle
 from service.runtime.supervision import closed_within
 from service.starting import (
     FIRST_CONNECT_S,
@@ -62,7 +60,6 @@ log = structlog.get_logger(__name__)
 
 # With the parts' own seconds in `close`, 20 s in all.
 STOP_WITHIN_S: Final = 9.0
-GC_THRESHOLD: Final = 20_000
 ALIGN_EVERY_S: Final = 15.0
 # To compile all templates takes seconds; a code that comes meanwhile meets few of these turns, each of some 10 ms.
 WARM_PAUSES: Final = 4
@@ -80,11 +77,7 @@ class App(Parts):
         await self._serve()
         await self._take_mail()
         self.supervisor.background("warm", self._warm())
-        # What was loaded stays: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
-        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        settle()
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
 
     async def _connect(self) -> None:
@@ -163,7 +156,7 @@ class App(Parts):
         for templates in [pack.templates for pack in self.packs]:
             for name in templates.names():
                 began = wall.monotonic()
-                templates.compiled(name)
+                templates.prepare(name)
                 await asyncio.sleep(WARM_PAUSES * (wall.monotonic() - began))
 
     def _relay(self) -> Relay:
@@ -260,6 +253,9 @@ class App(Parts):
         """Listen for bounces, complaints and replies, where a port for them is set."""
         if not self.settings.mail_in or "web" not in self.roles:
             return
+        from service.mail_in import server as mail_in  # loaded only for those who take mail
+        from service.mail_in.postbox import Postbox
+
         postbox = Postbox(self.orders, self.settler, self.routes, self.settings.mail_domain)
         try:
             self.supervisor.closers.append(await mail_in.serve(self.settings.mail_in, postbox))

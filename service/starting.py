@@ -13,7 +13,6 @@ import structlog
 from service import shipped
 from service.broker.memory import MemoryBroker
 from service.broker.port import Broker, BrokerLost, BrokerRefused
-from service.broker.rabbitmq import RabbitBroker
 from service.setting_values import WEBHOOK
 from service.settings import Settings, SettingsError
 from service.workflows.packs import Pack, build_all
@@ -27,6 +26,8 @@ def broker_of(settings: Settings) -> Broker:
     """The broker that the settings name."""
     if settings.broker_url.startswith("memory"):
         return MemoryBroker()
+    from service.broker.rabbitmq import RabbitBroker  # loaded only where there is one, as its client is large
+
     return RabbitBroker(settings.broker_url, settings.intake_partitions)
 
 

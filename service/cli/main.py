@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
 from service import __version__
 from service.broker.port import BrokerLost
@@ -25,8 +24,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
-errors = Console(stderr=True)
 
 
 def main() -> None:
@@ -42,7 +39,7 @@ def main() -> None:
 
 
 def _leave(why: str) -> None:
-    errors.print(why, style="red", markup=False, highlight=False, soft_wrap=True)  # keep the sentence on one line
+    typer.secho(why, fg="red", err=True)
     sys.exit(1)
 
 
@@ -58,7 +55,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 @app.command()
 def version() -> None:
     """Print the version."""
-    console.print(__version__)
+    typer.echo(__version__)
 
 
 @app.command()

@@ -14,9 +14,6 @@ from urllib.parse import urlencode
 import msgspec
 import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from msgspec import Struct
 
 from service.domain.audiences import audiences_of, check_fits
@@ -127,6 +124,10 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
 
 
 async def _claims(request: web.Request, said: dict[str, str]) -> JsonObject:
+    from joserfc import jwt  # loaded for the first who signs in so, as most installations have no such way
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
     settings = request.app[CONTEXT].settings
     found = await _provider(settings.oidc_issuer)
     form = {

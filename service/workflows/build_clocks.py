@@ -10,6 +10,7 @@ from service.domain.promises import CalendarBy, ClockSpec, Escalate, LengthFrom,
 from service.domain.reports import Measure, Report
 from service.workflows.conditions import Scope, condition
 from service.workflows.durations import WorkingTime, parse_duration, parse_length
+from service.workflows.public_holidays import public_holidays
 from service.workflows.schema import MeasureYaml, WorkflowYaml
 from service.workflows.schema_clocks import ClockYaml, EscalateYaml, FollowUpYaml, PublishYaml
 from service.workflows.schema_times import (
@@ -40,11 +41,9 @@ def calendar(yaml: CalendarYaml) -> Calendar:
     """A calendar with the holidays of the years around now; raises NotImplementedError for an unknown region."""
     special: dict[date, Spans] = {}
     if yaml.holidays:
-        import holidays  # loaded only for packs with holidays
-
         this_year = date.today().year  # noqa: DTZ011 - a year either way does not matter
         years = range(this_year - _YEARS_BACK, this_year + _YEARS_AHEAD)
-        special |= dict.fromkeys(holidays.country_holidays(yaml.holidays, subdiv=yaml.region, years=years), ())
+        special |= dict.fromkeys(public_holidays(yaml.holidays, yaml.region, years), ())
     special |= dict.fromkeys(yaml.closed, ())
     special |= {day: spans(texts) for day, texts in yaml.special.items()}
     zone_from = yaml.timezone.from_ if isinstance(yaml.timezone, ZoneFromYaml) else ""

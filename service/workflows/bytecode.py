@@ -8,13 +8,14 @@ folder is Jinja's own choice below the system's temporary one; Jinja refuses it 
 import hashlib
 import inspect
 import os
+import pickle  # nosec B403 - nothing is unpickled here
 from collections import OrderedDict
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
 
 import jinja2
-from jinja2.bccache import Bucket, BytecodeCache, FileSystemBytecodeCache
+from jinja2.bccache import Bucket, BytecodeCache, FileSystemBytecodeCache, bc_magic
 
 # The most in memory, and in the folder, where the older half of the files is deleted beyond that.
 MOST_KEPT: Final = 10_000
@@ -61,6 +62,20 @@ class CompiledTemplates(BytecodeCache):
                 self._folder.dump_bytecode(bucket)
         except OSError:
             self._folder = None  # the disk is full or read-only
+
+    def is_at_hand(self, name: str, path: str | None, text: str) -> bool:
+        """Whether the bytecode of this template is kept, in memory or on disk; does not load it."""
+        key, checksum = self.get_cache_key(name, path), self.get_source_checksum(text)
+        if (self._kind, key, checksum) in _kept:
+            return True
+        if self._folder is None:
+            return False
+        head = bc_magic + pickle.dumps(checksum, 2)
+        try:
+            with Path(self._folder.directory, self._folder.pattern % (key,)).open("rb") as file:
+                return file.read(len(head)) == head
+        except OSError:
+            return False
 
     def _key(self, bucket: Bucket) -> _Key:
         return self._kind, bucket.key, bucket.checksum

@@ -31,6 +31,7 @@ from service.workflows import (
     lint_teams,
     lint_templates,
     lint_unheeded,
+    public_holidays,
 )
 from service.workflows.build import build, build_team
 from service.workflows.pack_text import files_of, is_text, version_of
@@ -241,6 +242,7 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
     for source in sources:
         pack = _built(source.file, versions[source.file])
         packs += [_with_teams(pack, source, teams)] if pack else []
+    public_holidays.done()
     return packs, problems
 
 

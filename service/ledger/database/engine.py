@@ -12,7 +12,7 @@ from uuid import UUID
 import uuid_utils.compat
 from sqlalchemy import ARRAY, ColumnElement, any_, event, literal, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from service.keyring import Keyring

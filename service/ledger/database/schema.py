@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection, insert, inspect, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from service.ledger.database import upgrading
 from service.ledger.database.engine import Ledger

@@ -1,7 +1,7 @@
 """What everything that reads or writes the ledger is handed: a connection, and the keys of its sealed columns."""
 
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio.engine import AsyncConnection
 
 from service.keyring import Keyring
 

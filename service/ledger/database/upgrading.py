@@ -17,7 +17,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine
 
 from service.ledger.database.tables import meta
 

@@ -1,0 +1,33 @@
+"""Public holidays of a country or region. `holidays` is a large package: load one country, and unload it after use."""
+
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from threading import Lock
+from typing import Final
+
+from service.postponed import let_go, postpone
+
+# `dateutil` is used by `holidays` only.
+_PACKAGES: Final = ("holidays", "dateutil")
+# Packs may be built in several threads.
+_loading: Final = Lock()
+
+
+@lru_cache(maxsize=256)
+def public_holidays(country: str, region: str | None, years: Iterable[int]) -> tuple[date, ...]:
+    """Of a country (ISO 3166-1 alpha-2) or one of its regions; raises NotImplementedError for no such place.
+
+    Loading the package takes 0.1 s, so call `done` once after the last place, not after each.
+    """
+    with _loading:
+        postpone("holidays.countries")
+        import holidays
+
+        return tuple(holidays.country_holidays(country, subdiv=region, years=years))
+
+
+def done() -> None:
+    """Unload the package (7 MB) until the next place is asked for."""
+    with _loading:
+        let_go(*_PACKAGES)
