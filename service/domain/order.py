@@ -27,6 +27,8 @@ MAX_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
 
 # The audience of the assignee, whatever their role.
 ASSIGNEE: Final = "assignee"
+# Whom an order is for, as events call them; packs name whom else it concerns.
+CUSTOMER: Final = "customer"
 
 ClockState = Literal["running", "paused", "breached", "met", "cancelled"]
 EscalationState = Literal["open", "acknowledged", "snoozed", "resolved"]
@@ -157,6 +159,12 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
         if listed or self.assignee is None or audience not in (self.assignee.role, ASSIGNEE):
             return listed
         return (as_person(self.assignee),)
+
+    @property
+    def customer(self) -> Person | None:
+        """Whom it is for: the audience of that name before all others; of these the first that has a name."""
+        people = [*self.recipients.get(CUSTOMER, ()), *(p for ps in self.recipients.values() for p in ps)]
+        return next((p for p in people if p.name), people[0] if people else None)
 
     def value(self, path: str) -> Any:
         """A value of the order by its dotted path, such as `eta`, `appointment.start`, `attributes.x.y`."""

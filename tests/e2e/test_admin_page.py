@@ -19,7 +19,9 @@ async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Bro
     key = await page.get_by_role("status").locator("code").inner_text()
     caller = Client(desk, key)
     assert (await caller.get("/v1/escalations"))[0] == 200
-    await page.get_by_role("button", name="Revoke night shift").click()
+    # It cannot be taken back, so it is asked for.
+    await page.get_by_label("Revoke night shift", exact=True).click()
+    await page.get_by_role("button", name="Revoke night shift for good").click()
     await expect(page.get_by_text("revoked")).to_be_visible()
     assert (await caller.get("/v1/escalations"))[0] == 401
     await caller.close()

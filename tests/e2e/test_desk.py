@@ -110,6 +110,8 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     await hand.press("u")
     await expect(first.locator("[data-escalation]")).to_have_count(1)
     hand.done(keys=1)
+    # Whose it was, it is again.
+    await expect(first.locator("[data-escalation]")).to_have_attribute("data-owner", OWNER)
 
 
 LATE_IN_S = (2, 3, 4, 5, 6, 7)

@@ -49,9 +49,13 @@ async def test_an_agent_sees_who_was_told_why_not_and_what_to_do(desk: World, br
     await expect(page.locator(".notes li").first).to_contain_text("Customer waits at the back door")
     hand.done(clicks=2)
     await expect(page.get_by_label("Note", exact=True)).to_have_value("")
+    await page.get_by_text("All technical steps").click()
     await told.locator("summary").focus()
     await happen(desk, order(desk, "at_location"))
     await expect(page.locator(".summary")).to_contain_text("Partner has arrived")
+    # So does the story, which stands below what one can do.
+    await expect(page.locator("#story")).to_contain_text("Partner has arrived")
+    await expect(page.locator("#steps")).to_have_attribute("open", "")
     await expect(told.locator("summary")).to_be_focused()
     assert (await Axe().run(page, options=RULES)).response["violations"] == []
 

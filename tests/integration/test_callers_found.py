@@ -47,6 +47,14 @@ async def test_by_any_spelling_a_caller_uses(world: World, caller: Caller) -> No
     assert wrong == {}
 
 
+# As telephone systems say who calls: RFC 3966 §3, RFC 3261 §19.1 and §20.10.
+NUMBERS = (
+    "09812300000", "919812300000", "00919812300000", "+91-98123-00000", "(+91) 98123.00000", "९८१२३०००००",
+    "tel:+919812300000", "tel:+91-98123-00000;ext=5", "sip:+919812300000@pbx.example.com", "SIPS:9812300000@10.0.0.1;user=phone",
+    '"Asha" <sip:%2B919812300000@pbx>;tag=1', "+919812300000;ext=5",
+)  # fmt: skip
+
+
 async def test_a_call_opens_the_caller_s_open_order(world: World, caller: Caller) -> None:
     await three_orders(world)
     agent = await caller("agent")
@@ -57,7 +65,12 @@ async def test_a_call_opens_the_caller_s_open_order(world: World, caller: Caller
             assert answer.status == 302
             return answer.headers["Location"]
 
-    assert await opened("09812300000") == "/desk/orders/device_pickup/ORD-1001"
+    for number in NUMBERS:
+        assert await opened(number) == "/desk/orders/device_pickup/ORD-1001", number
+    for withheld in ("", "anonymous", "Restricted", "sip:anonymous@anonymous.invalid", "205"):
+        url = f"{world.http}/desk/call?from={quote(withheld)}"
+        async with agent.session.get(url, headers=agent._headers, allow_redirects=False) as answer:
+            assert (answer.status, "Number withheld" in await answer.text()) == (200, True), withheld
     await world.accept(event("ORD-3000", "created", minutes(4), recipients={"customer": ASHA}))
     assert (await opened("+919812300000")).startswith("/desk/orders?q=")
     await world.accept(event("ORD-3000", "customer_rejected", minutes(5)))

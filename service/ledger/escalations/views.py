@@ -120,8 +120,8 @@ def _people(keyring: Keyring, row: Any) -> tuple[str, str]:
         order = state_of(keyring, row.sealed_state, row.order_id)
     except UNREADABLE:
         return "", ""
-    named = (p.name for people in order.recipients.values() for p in people if p.name)
-    return next(named, ""), order.assignee.name if order.assignee else ""
+    customer = order.customer
+    return customer.name if customer else "", order.assignee.name if order.assignee else ""
 
 
 def _after(urgency: ColumnElement[int], rank: int, opened: datetime, last: UUID) -> ColumnElement[bool]:

@@ -223,9 +223,9 @@ def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Sc
     if scope.parties and not (order and scope.has_people(parties_of(order))):
         return None
     said = order.attributes if order else {}
-    people = [p.name for some in order.recipients.values() for p in some] if order and wanted.named else []
+    customer = order.customer if order and wanted.named else None
     return Listed(
-        customer=next(filter(None, people), ""),
+        customer=customer.name if customer else "",
         handler=order.assignee.name if order and wanted.named and order.assignee else "",
         shown={name: said.get(name) for name in names},
         id=row.id,

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -10,7 +10,9 @@ from markupsafe import Markup, escape
 from service.ledger.orders.performance_models import PromiseWeek, StageTimes
 
 WIDTH: Final = 900
-LABEL: Final = 190
+LABEL: Final = 230
+# Characters of 13 px that fit there.
+LONGEST_LABEL: Final = 32
 ROW: Final = 34
 TICKS_S: Final = (1, 10, 60, 600, 3600, 21600, 86400, 604800, 2592000)
 
@@ -39,13 +41,13 @@ def stages_chart(stages: Sequence[StageTimes]) -> Markup:
         )
 
     height = ROW * len(rows) + 40
-    parts = [_svg(height, "Time in each stage: median, 90th and 99th percentile")]
+    parts = [_svg(height, "Time in each stage: half, nine of ten and 99 of 100 orders are through within")]
     for t in ticks:
         parts.append(f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="10" y2="{height - 26}"/>')
         parts.append(f'<text class="faint" x="{x(t):.1f}" y="{height - 8}" text-anchor="middle">{duration(t)}</text>')
     for i, (title, p50, p90, p99) in enumerate(rows):
         y = 26 + ROW * i
-        parts.append(f'<text x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{escape(title)}</text>')
+        parts.append(_label(title, y + 4))
         parts.append(f'<line class="whisker" x1="{x(p50):.1f}" x2="{x(p99):.1f}" y1="{y}" y2="{y}" stroke-width="2"/>')
         wide = max(2.0, x(p90) - x(p50))
         parts.append(f'<rect class="band" x="{x(p50):.1f}" y="{y - 8}" width="{wide:.1f}" height="16" rx="4"/>')
@@ -54,8 +56,8 @@ def stages_chart(stages: Sequence[StageTimes]) -> Markup:
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers of ours and escaped titles
 
 
-def promises_chart(promises: Sequence[PromiseWeek]) -> Markup:
-    """A row a promise, a bar a week: how many were kept, and how many broken."""
+def promises_chart(promises: Sequence[PromiseWeek], titled: Callable[[str], str]) -> Markup:
+    """A row a promise by its title, the worst first, a bar a week: how many were kept, and how many broken."""
     weeks = sorted({p.week for p in promises})[-12:]
     by_clock: dict[str, dict[str, PromiseWeek]] = defaultdict(dict)
     for p in promises:
@@ -71,18 +73,28 @@ def promises_chart(promises: Sequence[PromiseWeek]) -> Markup:
         parts.append(
             f'<text class="faint" x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{escape(week[5:])}</text>'
         )
-    for i, (clock, found) in enumerate(sorted(by_clock.items())):
+    for i, (clock, found) in enumerate(sorted(by_clock.items(), key=lambda pair: _kept_of(pair[1].values()))):
         bottom = 12 + (ROW + 6) * (i + 1) - 8
-        label = escape(clock.replace("_", " "))
-        parts.append(f'<text x="{LABEL - 12}" y="{bottom - 8}" text-anchor="end">{label}</text>')
+        parts.append(_label(titled(clock), bottom - 8))
         parts.append(f'<line class="grid" x1="{LABEL}" x2="{WIDTH - 90}" y1="{bottom}" y2="{bottom}"/>')
         for j, week in enumerate(weeks):
             if week in found:
                 parts.append(_bar(found[week], LABEL + step * j + step * 0.2, bottom, step * 0.6))
-        kept = sum(p.kept for p in found.values())
-        total = kept + sum(p.broken for p in found.values())
-        parts.append(f'<text class="faint" x="{WIDTH - 80}" y="{bottom - 8}">{100 * kept / total:.1f} %</text>')
+        share = 100 * _kept_of(found.values())
+        parts.append(f'<text class="faint" x="{WIDTH - 80}" y="{bottom - 8}">{share:.1f} %</text>')
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers of ours and escaped names
+
+
+def _kept_of(weeks: Iterable[PromiseWeek]) -> float:
+    """The share that was kept in all of them, of 1."""
+    ended = [(p.kept, p.broken) for p in weeks]
+    return sum(kept for kept, _ in ended) / sum(kept + broken for kept, broken in ended)
+
+
+def _label(title: str, y: float) -> str:
+    """A row's title, cut where it would leave the picture; whole on pointing at it."""
+    short = title if len(title) <= LONGEST_LABEL else f"{title[: LONGEST_LABEL - 1].rstrip()}…"
+    return f'<text x="{LABEL - 12}" y="{y:.0f}" text-anchor="end">{escape(short)}<title>{escape(title)}</title></text>'
 
 
 def _bar(p: PromiseWeek, x: float, bottom: float, width: float) -> str:

@@ -1,17 +1,22 @@
 """Conversations on the desk: the tray of unanswered ones, an order's conversation live, and agents' answers."""
 
+from typing import Final
+
 from aiohttp import web
 
 from service.domain.errors import Rejection
 from service.domain.events import Note
 from service.domain.order import OrderRef
 from service.intake.acts import DESK
+from service.ledger.orders.search import Search, search
 from service.orders import NoSuchOrder
 from service.web.acts import act
+from service.web.auth import scope_of
+from service.web.context import CONTEXT
 from service.web.conversations import answer_customer, move, show_answering, shown, tray
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
-from service.web.known import teams_of, workflows_of
+from service.web.known import teams_of
 from service.web.news import mark_of, news
 from service.web.once import once_by_form
 from service.web.orders import order_ref
@@ -20,6 +25,9 @@ from service.web.params import form_of
 from service.web.problems import Problem
 from service.web.schemas.acts import ActOrder
 from service.web.schemas.conversations import CustomerAnswer
+
+# Enough to tell one order from several.
+MOST_NAMED: Final = 50
 
 
 async def conversations(request: web.Request) -> web.StreamResponse:
@@ -90,7 +98,7 @@ async def post_move(request: web.Request) -> web.StreamResponse:
     """Move a message to the order that it belongs to, and show that order."""
     form = await form_of(request)
     workflow, _, order_id = form.get("order", "").strip().partition("/")
-    ref = OrderRef(workflow, order_id) if order_id else _named(request, workflow)
+    ref = OrderRef(workflow, order_id) if order_id else await _named(request, workflow)
     try:
         await move(request, request.match_info["id"], ref)
     except NoSuchOrder:
@@ -98,9 +106,15 @@ async def post_move(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
 
 
-def _named(request: web.Request, order_id: str) -> OrderRef:
-    """The order of this id, where only one workflow is installed; raises Rejection."""
-    workflows = [w.name for w in workflows_of(request)]
-    if len(workflows) != 1:
-        raise Rejection(f"order: write it as WORKFLOW/ORDER, with one of {', '.join(sorted(workflows))}")
-    return OrderRef(workflows[0], order_id)
+async def _named(request: web.Request, said: str) -> OrderRef:
+    """The order that goes by this id, or by any spelling that finds but one; raises Rejection."""
+    orders = request.app[CONTEXT].orders
+    async with orders.ledger.reading() as tx:
+        found, _ = await search(tx, Search(q=said, limit=MOST_NAMED), orders.time.now(), scope=scope_of(request))
+    some = [o for o in found if o.order_id.casefold() == said.casefold()] or found
+    if len(some) == 1:
+        return OrderRef(some[0].workflow, some[0].order_id)
+    if not some or not said:
+        raise Rejection(f"order: there is no order {said[:60]!r}")
+    named = ", ".join(f"{o.workflow}/{o.order_id}" for o in some[:3])
+    raise Rejection(f"order: several go by that, such as {named}; write one as it stands here")

@@ -1,9 +1,11 @@
 """Lists of orders on the desk: search, filters, how late each order is; and the order of a phone caller."""
 
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from operator import itemgetter
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -21,15 +23,39 @@ from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.known import workflows_of
-from service.web.order_search import countries_of, csv_answer, escalated_of, found, line_of, recipient_of, search_of
+from service.web.order_search import (
+    FEWEST_DIGITS,
+    countries_of,
+    csv_answer,
+    escalated_of,
+    found,
+    line_of,
+    recipient_of,
+    search_of,
+)
 from service.web.party_view import viewer_of
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import CallQuery, OrdersQuery
 
 # Enough to know whether there is one order or several.
 CALLS_LISTED: Final = 50
+# What stands around the address of a caller with a name, and what it may begin with.
+_BETWEEN: Final = re.compile("<([^<>]*)>")
+_SCHEMES: Final = frozenset({"tel", "sip", "sips"})
+_WITHHELD: Final = {
+    "p": {
+        "title": "Number withheld",
+        "detail": "No number came with the call. Ask for the order, the phone number or the name, and enter it above.",
+        "status": 200,
+    },
+    "back": "/desk/orders",
+}
 # What parties see first.
-TO_DO: Final = ("To do", urlencode({"todo": "true"}))
+TO_DO: Final = ("To do", {"todo": "true"})
+# What the views of the list set; all else that is filtered by stays when another is chosen.
+_OF_VIEWS: Final = ("todo", "open", "overdue", "stuck_for", "ends_from", "ends_before", "sort")
+# Filters for which the form has no field.
+_HIDDEN: Final = (*(name for name in _OF_VIEWS if name != "sort"), "archived", "recipient", "country")
 _FILTERS: Final = (
     "workflow", "todo", "status", "stage", "assignee", "recipient", "q", "overdue", "open", "stuck_for", "ends_from",
     "ends_before", "sort", "archived", "country",
@@ -56,19 +82,23 @@ async def orders(request: web.Request) -> web.StreamResponse:
     known = workflows_of(request)
     packs = [w for w in known if wanted.workflow in ("", w.name)]
     titles = Titles(all_orders.packs)
+    columns = _columns(packs, page)
+    views = [*([TO_DO] if viewer else []), *_views(now, zone_of(known[0].timezone if known else "UTC"))]
+    is_mixed = len({o.workflow for o in page if wanted.shows.get(o.workflow)}) > 1
     kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
         "s": wanted,
         "orders": [
             (line_of(context, o, escalated.get(o.id, 0)), _late_since(o, broken.get(o.id), now), o) for o in page
         ],
-        "columns": _columns(packs, page),
+        "columns": [] if is_mixed else columns,
+        "details": columns if is_mixed else [],
         "fields": attribute_filters.fields(request),
         "warnings": warnings,
         "cursor": cursor,
         "query": urlencode(kept),
-        "view": urlencode(kept),
-        "views": [*([TO_DO] if viewer else []), *_views(now, zone_of(known[0].timezone if known else "UTC"))],
+        "views": _with(kept, views),
+        "hidden": [(k, v) for k, v in kept.items() if k in _HIDDEN],
         "workflows": sorted(((w.name, w.title) for w in known), key=itemgetter(1)),
         "statuses": sorted({(s, titles.status(w.name, s)) for w in packs for s in w.statuses}, key=itemgetter(1)),
         "stages": _stages(titles, packs),
@@ -92,7 +122,10 @@ async def call(request: web.Request) -> web.StreamResponse:
     """For telephone systems: open the caller's only open order, else their only order, else the list of all."""
     context = request.app[CONTEXT]
     asked = query_of(request, CallQuery)
-    caller = recipient_of(asked.number)
+    said = caller_in(asked.number)
+    if not said:
+        return await render(request, "problem.html.j2", _WITHHELD, here="/desk/orders")
+    caller = recipient_of(said)
     noted(request, people=address_in(caller, asked.country or None))
     wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
     async with context.orders.ledger.reading() as tx:
@@ -101,8 +134,25 @@ async def call(request: web.Request) -> web.StreamResponse:
     for some in (open_ones, theirs):
         if len(some) == 1:
             raise web.HTTPFound(path_of(some[0].workflow, some[0].order_id))
-    said = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
-    raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in said.items() if v})}")
+    query = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
+    raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in query.items() if v})}")
+
+
+def caller_in(said: str) -> str:
+    """The number or mail address in what a telephone system says of a caller; empty where it is withheld.
+
+    Bare, as a `tel` URI (RFC 3966, §3), or as a `sip` one, a name beside it or not (RFC 3261, §19.1 and §20.10).
+    """
+    uri = _BETWEEN.search(said)
+    text = (uri[1] if uri else said).strip()
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in _SCHEMES:
+        text = unquote(re.split("[;?]", rest, maxsplit=1)[0])
+        if scheme.lower() != "tel":
+            text = text.partition("@")[0]
+    elif "@" not in text:
+        text = text.partition(";")[0]
+    return text if "@" in text or sum(c.isdigit() for c in text) >= FEWEST_DIGITS else ""
 
 
 def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]:
@@ -118,22 +168,29 @@ def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]
     )
 
 
-def _views(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
+def _with(kept: Mapping[str, str], views: Sequence[tuple[str, dict[str, str]]]) -> list[tuple[str, str, bool]]:
+    """Each with what else is filtered by, and whether it is the one that is shown."""
+    rest = {k: v for k, v in kept.items() if k not in _OF_VIEWS}
+    own = {k: v for k, v in kept.items() if k in _OF_VIEWS and (k, v) != ("sort", "activity")}
+    return [(label, urlencode({**rest, **view}), view == own) for label, view in views]
+
+
+def _views(now: datetime, zone: ZoneInfo) -> list[tuple[str, dict[str, str]]]:
     """The usual views; weeks begin as in the first pack's region."""
     today = now.astimezone(zone).date()
     monday = datetime.combine(today - timedelta(days=today.weekday()), time(), zone)
 
-    def week(start: datetime) -> str:
+    def week(start: datetime) -> dict[str, str]:
         ends = (start, start + timedelta(days=7))
         span = dict(zip(("ends_from", "ends_before"), (at.astimezone(UTC).isoformat() for at in ends), strict=True))
-        return urlencode({**span, "sort": "expected_end"})
+        return {**span, "sort": "expected_end"}
 
     return [
-        ("All", ""),
-        ("Open", urlencode({"open": "true"})),
+        ("All", {}),
+        ("Open", {"open": "true"}),
         ("This week", week(monday)),
         ("Next week", week(monday + timedelta(days=7))),
-        ("Overdue", urlencode({"overdue": "true", "sort": "late"})),
-        ("Stuck", urlencode({"stuck_for": "3d", "sort": "submitted"})),
-        ("Nearest promise", urlencode({"open": "true", "sort": "due"})),
+        ("Overdue", {"overdue": "true", "sort": "late"}),
+        ("Stuck", {"stuck_for": "3d", "sort": "submitted"}),
+        ("Nearest promise", {"open": "true", "sort": "due"}),
     ]

@@ -14,7 +14,7 @@ from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
 from service.domain.errors import Rejection
 from service.domain.json_object import JsonObject
-from service.domain.order import Order
+from service.domain.order import CUSTOMER, Order
 from service.domain.replying import ways_to_answer
 from service.domain.workflow import Workflow
 from service.orders import NoSuchOrder
@@ -62,7 +62,7 @@ async def order_now(request: web.Request) -> web.StreamResponse:
     values = await page_values(request)
     if request.headers.get("X-Seen") == values["seen"]:
         return web.Response(status=204)
-    return await render(request, "order_live.html.j2", values)
+    return await render(request, "order_live.html.j2", values | {"live": True})
 
 
 async def tell_again_and_show(request: web.Request) -> web.StreamResponse:
@@ -106,7 +106,7 @@ def _state(w: Workflow, view: OrderDocument) -> PageValues:
     rank = w.stages[view.stage].rank
     ahead = [s for s in w.stages.values() if s.rank > rank and not s.failed]
     running = sorted((c for c in view.clocks if c.state == "running"), key=lambda c: c.due)
-    customer = next(iter(view.people), None)
+    customer = min(view.people, key=lambda p: (p.audience != CUSTOMER, not p.name), default=None)
     return {
         "next_stage": ahead[0].titles.get(w.default_locale, ahead[0].name) if ahead and not view.final else "",
         "promise": running[0] if running else None,

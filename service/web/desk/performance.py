@@ -11,6 +11,7 @@ from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
+from service.web.desk.titles import Titles
 from service.web.known import workflows_of
 from service.web.lifecycle import at_work, measures_of, workflow_of
 from service.web.params import form_of, whole_number
@@ -65,14 +66,16 @@ async def end_mail(request: web.Request) -> web.StreamResponse:
 async def lifecycle(request: web.Request) -> web.StreamResponse:
     """The measures of one workflow."""
     workflow = workflow_of(request)
-    m = await measures_of(request, workflow)
+    m, titles = await measures_of(request, workflow), Titles(request.app[CONTEXT].orders.packs)
+    by_status = {s: m.by_status[s] for s in [*workflow.statuses, *m.by_status] if s in m.by_status}
     values = {
         "m": m,
         "title": workflow.title,
+        "by_status": by_status,
         "since": request.query.get("since", "90d"),
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
         "stages_chart": stages_chart(m.stages),
-        "promises_chart": promises_chart(m.promises),
+        "promises_chart": promises_chart(m.promises, lambda clock: titles.clock(workflow.name, clock)),
         "shown": _shown,
     }
     return await render(request, "lifecycle.html.j2", values, here="/desk/performance")

@@ -22,6 +22,10 @@ _PEOPLE: Final = frozenset({
 })  # fmt: skip
 
 
+# Where events say how people are reached.
+_OF_PEOPLE: Final = ("data.recipients", "data.assignee")
+
+
 class ChannelState(Struct, frozen=True):
     """One channel of a notice: its state in a word, and the reason of a failure."""
 
@@ -89,7 +93,7 @@ def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
 
 
 def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
-    """The notes, the newest first."""
+    """Those added by themselves, and those that came with a change; the newest first."""
     found = [
         Note(
             t["at"],
@@ -99,7 +103,7 @@ def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
             _files(t),
         )
         for t in timeline
-        if t["kind"] == "note_added"
+        if t["kind"] == "note_added" or t.get("note")
     ]
     return list(reversed(found))
 
@@ -109,17 +113,27 @@ def _files(t: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
 
 
 def story(titles: Titles, workflow: str, timeline: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """The sentences of the story, the newest first."""
-    lines = [_line(titles, workflow, t) for t in timeline if t["kind"] in _PEOPLE]
+    """What people would tell of it, the newest first."""
+    lines = [_line(titles, workflow, t) for t in timeline if t["kind"] in _PEOPLE and not _is_for_publishers(t)]
     return list(reversed(lines))
+
+
+def _is_for_publishers(t: Mapping[str, Any]) -> bool:
+    """A warning about how an event is written; one about somebody's address concerns whoever wants to reach them."""
+    return t["kind"] == "warning" and not str(t.get("field", "")).startswith(_OF_PEOPLE)
 
 
 def _line(titles: Titles, workflow: str, t: Mapping[str, Any]) -> Line:
     kind, by = str(t["kind"]), str(t.get("by") or "")
     if kind == "status_changed":
         stage = titles.stage(workflow, str(t.get("stage", "")))
-        derived = f", as {t['rule']}" if t.get("rule") else ""
+        derived = ", as its parts stand" if t.get("rule") else f", by {by}" if by else ""
         return Line(t["at"], stage, titles.status(workflow, str(t.get("to", ""))) + derived)
+    if kind == "data_updated":
+        return Line(t["at"], "Details updated", f"by {by}" if by else "")
+    if kind == "warning":
+        about = str(t.get("field", "")).removeprefix("data.").removeprefix("recipients.")
+        return Line(t["at"], f"Mistake in {about.replace('.', ' ').replace('_', ' ')}", str(t.get("why") or ""))
     if kind == "part_changed":
         of = str(t.get("workflow", workflow))
         return Line(t["at"], f"Part {t.get('part', '')}: {titles.stage(of, str(t.get('stage', '')))}")

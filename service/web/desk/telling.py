@@ -1,6 +1,6 @@
 """Broadcasts on the desk: whom to tell, with which notice; counted first, and each person told once."""
 
-from typing import Final
+from typing import Final, get_args
 
 from aiohttp import web
 from msgspec import Struct, ValidationError, convert
@@ -10,6 +10,7 @@ from service.domain.calendars import zone_of
 from service.domain.conversation import ANSWER
 from service.domain.errors import Rejection
 from service.domain.notice_rules import Notice
+from service.domain.notices import State
 from service.domain.workflow import Workflow
 from service.editing.places import shown_places
 from service.editing.trying import Reading, seen
@@ -138,6 +139,7 @@ async def _page(
         "w": w,
         "said": said,
         "workflows": [(each.name, each.title) for each in seen_ones],
+        "states": get_args(State),
         "statuses": [(s, titles.status(w.name, s)) for s in w.statuses],
         "stages": [(s, titles.stage(w.name, s)) for s in w.stages],
         "manual": [(n.name, titles.notice(w.name, n.name), _inputs(w, n)) for n in _manual(w)],

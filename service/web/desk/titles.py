@@ -1,5 +1,7 @@
 """Titles of the things that packs declare, in their first language, in place of names with underscores."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from service.channels import registry
@@ -7,6 +9,16 @@ from service.domain.rungs import notice_of
 from service.domain.workflow import Workflow
 from service.workflows import cldr
 from service.workflows.packs import Packs
+
+# What became of a message, for people; what is not here is called the same by machines.
+_STATES: Final = {
+    "pending": "waits",
+    "sending": "being sent",
+    "retrying": "tried again",
+    "undelivered": "not delivered",
+    "superseded": "overtaken",
+    "suppressed": "not sent",
+}
 
 
 def plain(name: str) -> str:
@@ -36,6 +48,10 @@ class Titles(Struct, frozen=True):
         """A channel's title; of one that is no longer installed, its name as words."""
         found = registry.channels().get(name)
         return found.title if found else plain(name)
+
+    def state(self, name: str) -> str:
+        """What became of a message; of several, parted by commas, each."""
+        return ", ".join(_STATES.get(one, one) for one in name.split(","))
 
     def workflow(self, name: str) -> str:
         """A workflow's title."""

@@ -1,5 +1,7 @@
 """Rendered mails, dead letters, health."""
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,6 +15,7 @@ from service.ledger.orders.views import mail_html
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.dead import change_dead_letter, dead_letters_of
+from service.web.desk.charts import duration
 from service.web.desk.page import render
 from service.web.page_values import PageValues
 from service.web.params import uuid_of
@@ -37,12 +40,19 @@ async def mail(request: web.Request) -> web.StreamResponse:
 async def dead(request: web.Request) -> web.StreamResponse:
     """The dead letters, with reasons."""
     queue = dead_letters_of(request)
-    values: PageValues = {"letters": [], "count": 0, "most": WINDOW, "problem": ""}
+    values: PageValues = {"letters": [], "count": 0, "most": WINDOW, "problem": "", "moment": _moment}
     try:
         values |= {"count": await queue.count(), "letters": await queue.look(LETTERS)}
     except BrokerLost:
         values["problem"] = "The broker does not answer; the letters are safe there."
     return await render(request, "dead.html.j2", values, here="/desk/dead")
+
+
+def _moment(text: str) -> datetime | None:
+    """When a letter was refused, as its header says it; None for what is no time."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).astimezone(UTC)
+    return None
 
 
 async def act_on_dead(request: web.Request) -> web.StreamResponse:
@@ -60,13 +70,16 @@ async def health(request: web.Request) -> web.StreamResponse:
         leaving = await outbox.oldest(tx, now)
         waiting = await messages_waiting(tx)
         refusals = await provider_health.refusing(tx)
-    numbers: list[tuple[str, Any]] = [("messages waiting", waiting)]
-    numbers.append(("oldest for the broker", _age(now, leaving)))
-    for queue in (*map(intake_queue, range(context.settings.intake_partitions)), DEAD):
+    numbers: list[tuple[str, Any]] = [("messages that wait", waiting)]
+    numbers.append(("oldest news for other systems", _age(now, leaving)))
+    queues = [(f"events that wait, part {n + 1}", intake_queue(n)) for n in range(context.settings.intake_partitions)]
+    if len(queues) == 1:
+        queues = [("events that wait", intake_queue(0))]
+    for title, queue in (*queues, ("dead letters", DEAD)):
         try:
-            numbers.append((queue, await context.broker.depth(queue)))
+            numbers.append((title, await context.broker.depth(queue)))
         except BrokerLost:
-            numbers.append((queue, "?"))
+            numbers.append((title, "?"))
     ready = await context.readiness()
     told_below = {f"provider.{r.channel}.{r.provider}" for r in refusals}
     values = {
@@ -85,4 +98,4 @@ async def health(request: web.Request) -> web.StreamResponse:
 
 
 def _age(now: Any, since: Any) -> str:
-    return f"{max(0.0, (now - since).total_seconds()):.0f} s" if since else "nothing waits"
+    return duration(max(0.0, (now - since).total_seconds())) if since else "nothing waits"

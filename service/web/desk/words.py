@@ -1,5 +1,6 @@
 """The editor of notices' texts: all languages and channels side by side, with drafts, approval and roll-back."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
@@ -103,7 +104,7 @@ async def _page(
         channels[text.channel].append(_editable(text, shown.problems, written or {}, theirs))
     values = {
         "w": shown,
-        "rule": notice_rule(pack.workflow.notices[shown.notice], pack.workflow.statuses),
+        "rule": _rule(notice_rule(pack.workflow.notices[shown.notice], pack.workflow.statuses)),
         "channels": [(c.title, channels[c.name]) for c in registry.channels().values() if channels[c.name]],
         "loose": [p for p in shown.problems if p.file not in {t.file for t in shown.texts}],
         "past": [shown_draft(d) for d in past],
@@ -118,6 +119,12 @@ async def _page(
         **(more or {}),
     }
     return await render(request, "words_notice.html.j2", values, here="/desk/words", status=status)
+
+
+def _rule(words: str) -> str:
+    """With the channels' titles in the place of their names."""
+    titles = {c.name: c.title for c in registry.channels().values()}
+    return re.sub(r"\b[a-z_]+\b", lambda found: titles.get(found[0], found[0]), words)
 
 
 def _is_author(request: web.Request, shown: NoticeWords) -> bool:

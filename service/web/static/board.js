@@ -268,10 +268,11 @@ const act = async (name, ids, more) => {
   // Shown at once; what is refused comes back.
   const fade = (opacity) => { for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = opacity; };
   if (chosen === "resolve") fade(".4");
+  const were = ids.map((id) => rowOf(id)?.dataset.owner || "");
   const answers = [];
   for (let from = 0; from < ids.length; from += AT_ONCE) {
     const some = ids.slice(from, from + AT_ONCE);
-    const answer = await desk.call("POST", "/v1/escalations/bulk", { ids: some, act: chosen, ...said }, { refused: () => fade("") });
+    const answer = await desk.call("POST", "/v1/escalations/bulk", { ids: some, act: chosen, ...said, undoes: undefined }, { refused: () => fade("") });
     if (!answer) return;
     answers.push(answer);
     if (!answer.ok) break;
@@ -291,19 +292,27 @@ const act = async (name, ids, more) => {
   const refused = results.filter((r) => r.problem);
   const done = results.filter((r) => !r.problem).map((r) => r.id);
   for (const r of refused) if (rowOf(r.id)) rowOf(r.id).style.opacity = "";
-  if (done.length && ["resolve", "acknowledge", "snooze"].includes(chosen)) {
-    last = { ids: done };
-    const words = { resolve: "resolved", acknowledge: "taken", snooze: "snoozed" }[chosen];
+  const words = { resolve: "resolved", acknowledge: "taken", snooze: "snoozed", assign: said.to === "" ? "put back" : said.to ? `given to ${said.to}` : "taken over" }[chosen];
+  if (done.length && words && !said.undoes) {
+    last = { ids: done, act: chosen, owners: new Map(ids.map((id, n) => [id, were[n]]).filter(([id]) => done.includes(id))) };
     desk.toast(`${done.length} ${words}${refused.length ? `, ${refused.length} not: ${refused[0].problem}` : ""}.`, "Undo", undo, 10000);
     setTimeout(() => { if (last?.ids === done) last = null; }, 10000);
   } else if (refused.length) desk.toast(refused[0].problem);
   for (const id of ids) changed(id);
 };
+// As it was: whose it was before, it is again.
 const undo = async () => {
   if (!last) return;
-  const { ids } = last;
+  const { ids, act: done, owners } = last;
   last = null;
-  await act("reopen", ids, {});
+  document.getElementById("toast").replaceChildren();
+  if (done !== "assign") await act("reopen", ids, {});
+  for (const owner of new Set(owners.values())) {
+    const theirs = ids.filter((id) => owners.get(id) === owner);
+    if (owner === me) await act("assign", theirs, { take_over: true, undoes: true });
+    else if (owner || done === "assign") await act("assign", theirs, { to: owner, take_over: true, undoes: true });
+  }
+  if (!document.getElementById("toast").hasChildNodes()) desk.toast("Taken back.");
 };
 holder.addEventListener("click", (e) => {
   const button = e.target.closest("[data-act]");

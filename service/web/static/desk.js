@@ -269,13 +269,13 @@ for (const list of document.querySelectorAll("select[data-fills]")) {
 // Whoever is at something by the keyboard is still at it when it comes anew.
 const stops = "a[href], button, summary, input:not([type=hidden]), select, textarea, [tabindex]";
 const stopsIn = (target) => [...(document.getElementById(target.id) || target).querySelectorAll(stops)];
-document.addEventListener("htmx:beforeSwap", (e) => {
+for (const before of ["htmx:beforeSwap", "htmx:oobBeforeSwap"]) document.addEventListener(before, (e) => {
   const at = document.activeElement, target = e.detail.target;
   if (!e.detail.shouldSwap || !target?.contains?.(at) || at === target) return;
   const all = stopsIn(target), same = all.filter((one) => one.textContent === at.textContent);
   target.at = { place: all.indexOf(at), text: at.textContent, nth: same.indexOf(at) };
 });
-document.addEventListener("htmx:afterSettle", (e) => {
+for (const after of ["htmx:afterSettle", "htmx:oobAfterSwap"]) document.addEventListener(after, (e) => {
   const target = e.detail.target, was = target?.at;
   if (!was || (document.activeElement && document.activeElement !== document.body)) return;
   delete target.at;
@@ -284,11 +284,11 @@ document.addEventListener("htmx:afterSettle", (e) => {
 });
 
 // What somebody has opened stays open when it comes anew.
-document.addEventListener("htmx:beforeSwap", (e) => {
-  if (e.target.hasAttribute?.("data-keep")) e.target.opened = [...e.target.querySelectorAll("details[open][id]")].map((d) => d.id);
+for (const before of ["htmx:beforeSwap", "htmx:oobBeforeSwap"]) document.addEventListener(before, ({ detail: { target } }) => {
+  if (target?.hasAttribute?.("data-keep")) target.opened = [...target.querySelectorAll("details[open][id]")].map((d) => d.id);
 });
-document.addEventListener("htmx:afterSwap", (e) => {
-  for (const id of e.target.opened || []) document.getElementById(id)?.setAttribute("open", "");
+for (const after of ["htmx:afterSwap", "htmx:oobAfterSwap"]) document.addEventListener(after, ({ detail: { target } }) => {
+  for (const id of target?.opened || []) document.getElementById(id)?.setAttribute("open", "");
 });
 
 // Of what messages ask, only the fields of the chosen one.
