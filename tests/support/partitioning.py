@@ -26,7 +26,7 @@ ASKED_OF_ALL: Final = {
     r"messages\.state IN \('sending'\) AND messages\.lease_until": "expired leases",
     r"messages\.state IN \('unknown'\) AND messages\.not_before": "sends without a response",
     r"messages\.state IN \('held'\)": "held messages",
-    r"messages WHERE messages\.lane IN|UPDATE messages SET turn .* lane": "the next message of a lane",
+    r"messages WHERE messages\.lane (IN|= ANY)|UPDATE messages SET turn .* lane": "the next message of a lane",
     r"UPDATE notices SET sealed_secret=.* notices\.valid_until <=": "expired codes",
     r"orders\.wake_at": "orders whose clocks are due",
     r"FROM orders WHERE orders\.id > .* LIMIT|FROM order_(attributes|parties) WHERE order_(attributes|parties)\.order_id >": "orders to be indexed again",

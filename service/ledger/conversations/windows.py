@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 
@@ -9,6 +10,7 @@ from service.keyring import Keyring
 from service.ledger.conversations.tables import heard
 from service.ledger.conversations.writing import heard_as
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
 
@@ -18,13 +20,16 @@ def _mark(keyring: Keyring, channel: str) -> bytes:
     return keyring.digest("window holds", channel)
 
 
+_HEARD: Final = select(heard).where(listed(heard.c.digest, "digests"))
+
+
 async def heard_at(
     tx: Transaction, channel: str, asked: Collection[tuple[str, str]]
 ) -> tuple[dict[tuple[str, str], datetime], bool]:
     """By address and sender of ours, when they last wrote; and whether a message was ever refused for the window."""
     by_digest = {heard_as(tx.keyring, channel, address, sender): (address, sender) for address, sender in asked}
     mark = _mark(tx.keyring, channel)
-    rows = (await tx.execute(select(heard).where(heard.c.digest.in_(padded(sorted([*by_digest, mark])))))).all()
+    rows = (await tx.execute(_HEARD, {"digests": padded(sorted([*by_digest, mark]))})).all()
     return {by_digest[r.digest]: r.at for r in rows if r.digest != mark}, any(r.digest == mark for r in rows)
 
 

@@ -15,6 +15,7 @@ from service.domain.turns import last_turn
 from service.keyring import Keyring
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.states import WAITING
 from service.ledger.messages.suppressions import opted_out
@@ -156,7 +157,7 @@ async def claim_beside(tx: Transaction, claimed: Mapping[UUID, bytes], until: da
 _BESIDE: Final = (
     _composable()
     .where(
-        messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        listed(messages.c.lane, "lanes"),
         literal_in(messages.c.state, *WAITING),
         messages.c.not_before <= bindparam("until", type_=messages.c.not_before.type),
         ~messages.c.id.in_(bindparam("but", expanding=True)),

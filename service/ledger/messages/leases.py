@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.caps import Reservation, encode
@@ -56,19 +57,23 @@ async def begin(
     await writes.run(tx)
 
 
-_LEASE: Final = update(messages).values(
-    state="sending",
-    fencing_token=messages.c.fencing_token + 1,
-    lease_until=bindparam("until"),
-    lease_owner=bindparam("owner"),
-    send_begun=False,
+_LEASE: Final = (
+    update(messages)
+    .where(listed(messages.c.id, "ids"))
+    .values(
+        state="sending",
+        fencing_token=messages.c.fencing_token + 1,
+        lease_until=bindparam("until"),
+        lease_owner=bindparam("owner"),
+        send_begun=False,
+    )
 )
 
 
 async def lease(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
     """Hold claimed messages until then, without anything being sent."""
     if ids:
-        await tx.execute(_LEASE.where(messages.c.id.in_(padded(ids))), {"until": until, "owner": tx.owner})
+        await tx.execute(_LEASE, {"ids": padded(ids), "until": until, "owner": tx.owner})
 
 
 async def rest(tx: Transaction, ids: Sequence[tuple[UUID, datetime]], now: datetime) -> None:

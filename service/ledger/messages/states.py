@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from msgspec import Struct
-from sqlalchemy import BindParameter, Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from service.domain.notices import ACTIVE_STATES, Message
 from service.domain.settling import gives_place_back
@@ -15,6 +15,7 @@ from service.domain.turns import HEAD_START_MS, last_turn, turn_of
 from service.keyring import Keyring
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import NewRow, OtherWrite, Writes
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages import caps
@@ -59,11 +60,10 @@ def _stored() -> Select[Any]:
     )
 
 
-_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
-_FIND: Final = _stored().where(messages.c.id.in_(_IDS))
+_FIND: Final = _stored().where(listed(messages.c.id, "ids"))
 _LOCK: Final = _FIND.with_for_update(of=messages)
 # By way of the order, of whose messages there is an index.
-_OF_NOTICES: Final = _stored().where(notices.c.id.in_(_IDS), notices.c.order_id == messages.c.order_id)
+_OF_NOTICES: Final = _stored().where(listed(notices.c.id, "ids"), notices.c.order_id == messages.c.order_id)
 
 
 async def lock(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, StoredMessage]:
@@ -126,7 +126,7 @@ async def waiting_in(tx: Transaction, lanes: Iterable[bytes]) -> set[str]:
 _WAITING_IN: Final = (
     select(messages.c.channel)
     .where(
-        messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        listed(messages.c.lane, "lanes"),
         # In two parts, so that it is looked up by lane: the index of what waits is short only while nothing does.
         literal_in(messages.c.state, *ACTIVE_STATES),
         ~literal_in(messages.c.state, "sending"),
@@ -143,7 +143,7 @@ async def busy_lanes(tx: Transaction, lanes: Iterable[bytes]) -> set[bytes]:
 
 _BUSY_LANES: Final = (
     select(messages.c.lane)
-    .where(messages.c.lane.in_(bindparam("lanes", expanding=True)), literal_in(messages.c.state, *ACTIVE_STATES))
+    .where(listed(messages.c.lane, "lanes"), literal_in(messages.c.state, *ACTIVE_STATES))
     .distinct()
 )
 
@@ -166,7 +166,7 @@ def ahead_of_code(row: NewRow, now: datetime) -> NewRow:
 _LET_AHEAD: Final = (
     update(messages)
     .where(
-        messages.c.lane.in_(bindparam("lanes", expanding=True)),
+        listed(messages.c.lane, "lanes"),
         literal_in(messages.c.state, *WAITING),
         messages.c.turn > bindparam("last_code", type_=messages.c.turn.type),
     )

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from service.channels import registry
 from service.channels.registry import spec_of
 from service.domain.address_keys import address_key, both_forms
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import dialect_insert
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import suppressions
@@ -37,8 +38,8 @@ class Suppressed(Struct, frozen=True):
 _FIND: Final = (
     select(suppressions.c.channel, suppressions.c.digest, suppressions.c.why, suppressions.c.at)
     # With every channel named, so that the key serves, which begins with it.
-    .where(suppressions.c.channel.in_(bindparam("every_channel", expanding=True)))
-    .where(suppressions.c.digest.in_(bindparam("digests", expanding=True)))
+    .where(listed(suppressions.c.channel, "every_channel"))
+    .where(listed(suppressions.c.digest, "digests"))
     .order_by(suppressions.c.at)
 )
 
@@ -107,8 +108,8 @@ async def opted_out_of(tx: Transaction, asked: Mapping[str, Collection[str]]) ->
 
 
 _SUPPRESSED: Final = select(suppressions.c.channel, suppressions.c.digest).where(
-    suppressions.c.channel.in_(bindparam("of_channels", expanding=True)),
-    suppressions.c.digest.in_(bindparam("digests", expanding=True)),
+    listed(suppressions.c.channel, "of_channels"),
+    listed(suppressions.c.digest, "digests"),
 )
 
 

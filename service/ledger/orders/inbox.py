@@ -8,11 +8,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 from msgspec.structs import replace
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from service.domain.events import Event
 from service.keyring import Keyring
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import NewRow, Rows, Writes, dialect_insert
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import inbox
@@ -50,7 +51,7 @@ class Seen(Struct, frozen=True):
 
 
 _OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.c.content).where(
-    inbox.c.key.in_(bindparam("keys", expanding=True))
+    listed(inbox.c.key, "keys")
 )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Integer, bindparam, literal_column, select
 from service.domain.order import Order, OrderRef
 from service.domain.scopes import Scope, parties_of
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.inbox import Seen, outcomes
 from service.ledger.orders.records import UNREADABLE_RETRY, order_of, readable_order, state_of
@@ -23,9 +24,7 @@ _LOCK_NAMED: Final = (
     .order_by(orders.c.id)
     .with_for_update()
 )
-_LOCK_BY_ID: Final = (
-    _STATE.where(orders.c.id.in_(bindparam("ids", expanding=True))).order_by(orders.c.id).with_for_update()
-)
+_LOCK_BY_ID: Final = _STATE.where(listed(orders.c.id, "ids")).order_by(orders.c.id).with_for_update()
 _LOCK_DUE: Final = (
     _STATE.where(orders.c.wake_at.is_not(None), orders.c.wake_at <= bindparam("now", type_=orders.c.wake_at.type))
     .order_by(orders.c.wake_at)

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 
 from service.domain.order import OrderRef
 from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import insert_missing, upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import order_partitions
 
 KEYS_AT_ONCE: Final = 512
-_MET: Final = select(order_partitions).where(order_partitions.c.key.in_(bindparam("keys", expanding=True)))
+_MET: Final = select(order_partitions).where(listed(order_partitions.c.key, "keys"))
 
 
 async def met(tx: Transaction, here: Mapping[OrderRef, int], partitions: int, now: datetime) -> dict[OrderRef, int]:
