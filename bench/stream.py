@@ -1,5 +1,7 @@
 """2,000 readers of the escalation stream in one process: a burst of 100 breaches, and readers who do not read.
 
+Teams are called for each order: with the pack's own limit the burst would be one incident, and one line.
+
 `python -m bench.stream` runs this part alone.
 """
 
@@ -22,7 +24,7 @@ from service.timekeeping import SteadyTime
 from tests.support.events import encoded, event
 from tests.support.nodes import Postgres
 from tests.support.ports import free_port
-from tests.support.process import Process
+from tests.support.process import Process, without_incidents
 
 BREACHES = 100
 FLOOD = 2500  # more than a reader's backlog and buffers hold
@@ -71,11 +73,15 @@ def _issue(n: int) -> Incoming:
 async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: int = 5) -> dict[str, Any]:
     """Seconds from the breaches to the last reader's last line; what was missed; whether slow readers are let go."""
     url = await postgres.create("stream")
-    app = await new_app(url, SteadyTime())
+    # As one incident the breaches would be one line of the stream, and not a hundred.
+    packs = without_incidents(folder / "packs")
+    app = await new_app(url, SteadyTime(), packs)
     async with app.ledger.transaction() as tx:
         key = await keys.create(tx, "supervisor", "bench", datetime.now(UTC))
     port = free_port()
-    env = environment(folder, url, "memory://", port, CALLS_PER_MINUTE="1000000", STREAMS_PER_KEY="0")
+    env = environment(
+        folder, url, "memory://", port, CALLS_PER_MINUTE="1000000", STREAMS_PER_KEY="0", WORKFLOWS=str(packs)
+    )
     process = Process(folder, env)
     people = [Reader() for _ in range(readers)]
     try:

@@ -2,20 +2,17 @@
 
 import asyncio
 import json
-import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aio_pika
-import yaml
 
 from tests.support.events import encoded, event
 from tests.support.nodes import connect
 from tests.support.ports import free_port
-from tests.support.process import Process, environment
+from tests.support.process import Process, environment, without_incidents
 from tests.support.providers import Mailbox, Providers
-from tests.support.world import ROOT
 
 # Status, how long an order may stay in it, and the reason that is then raised.
 PROMISES = (
@@ -50,18 +47,6 @@ class Rounds:
         )
 
 
-def _without_incidents(folder: Path) -> Path:
-    """The pack with teams that are called for each order, however many break their word at once."""
-    for part in ("_layouts", "device_pickup"):
-        shutil.copytree(ROOT / "templates" / part, folder / part)
-    file = folder / "device_pickup" / "workflow.yaml"
-    pack = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for team in pack["teams"].values():
-        team["incident"] = {"over": 100_000}
-    file.write_text(yaml.safe_dump(pack, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    return folder
-
-
 async def _publish(broker: str, seconds: float) -> set[tuple[str, str]]:
     """Orders whose promises run out evenly over the coming `seconds`; what must be escalated."""
     expected: set[tuple[str, str]] = set()
@@ -94,7 +79,7 @@ async def run(
 ) -> Rounds:
     """Kill and start again for `rounds` rounds; `seconds`: over how long the promises run out."""
 
-    packs = _without_incidents(folder / "packs")
+    packs = without_incidents(folder / "packs")
 
     def launch(roles: str) -> Process:
         port = str(free_port())
