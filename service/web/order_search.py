@@ -11,6 +11,7 @@ from service.domain.errors import Rejection
 from service.domain.seeing import to_do_of
 from service.domain.workflow import Workflow
 from service.ledger.database.transaction import Transaction
+from service.ledger.orders.read_models import OrderSummary
 from service.ledger.orders.search import Listed, Search, open_escalations_of, search
 from service.ledger.orders.search_csv import as_csv
 from service.phone_numbers import country_of
@@ -153,20 +154,5 @@ def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
     pack = context.orders.packs.find(o.workflow)
     stage = pack.workflow.stages.get(o.stage) if pack else None
     title = stage.titles.get(pack.workflow.default_locale, o.stage) if pack and stage else o.stage
-    return OrderLine(
-        workflow=o.workflow,
-        order_id=o.order_id,
-        status=o.status,
-        stage=o.stage,
-        stage_title=title,
-        final=o.final,
-        assignee=o.assignee,
-        status_since=o.status_since,
-        created=o.created,
-        updated=o.updated,
-        due=o.due,
-        expected_end=o.expected_end,
-        overdue=o.overdue,
-        open_escalations=escalated,
-        attributes=dict(o.shown),
-    )
+    summary = {name: getattr(o, name) for name in OrderSummary.__struct_fields__}
+    return OrderLine(**summary, stage_title=title, open_escalations=escalated, attributes=dict(o.shown))

@@ -84,12 +84,8 @@ class Comment(Struct, frozen=True):
     at: datetime
 
 
-class EscalationShown(Struct, frozen=True):
-    """A call of a team. `causes`: how many reasons there were to call; `by`: who acted on it last.
-
-    `incident_id`: the incident that stands for it, if there is one. `owner`: who has it, empty if nobody.
-    `late_s`: seconds since the promise was broken, up to its end; null where no promise raised it.
-    """
+class CallShown(Struct, frozen=True):
+    """A call of a team, by an escalation or an incident. `owner`: who has it, empty if nobody."""
 
     id: str
     workflow: str
@@ -99,15 +95,24 @@ class EscalationShown(Struct, frozen=True):
     severity: str
     state: str
     level: int
-    causes: int
     opened: datetime
+    snoozed_until: datetime | None
+    detail: str
+    owner: str
+
+
+class EscalationShown(CallShown, frozen=True):
+    """An escalation. `causes`: how many clocks and reports called; `by`: who acted on it last.
+
+    `incident_id`: the incident that stands for it, if there is one. `late_s`: seconds since the clock's breach, up to
+    the escalation's end; null where no clock raised it.
+    """
+
+    causes: int
     due: datetime | None
     changed: datetime | None
-    snoozed_until: datetime | None
     incident_id: str | None
-    detail: str
     by: str
-    owner: str
     owned_since: datetime | None
     comment: Comment | None
     late_s: float | None
@@ -120,24 +125,12 @@ class EscalationLine(EscalationShown, frozen=True, kw_only=True):
     assignee: str
 
 
-class IncidentShown(Struct, frozen=True):
-    """Many escalations as one, or a provider's trouble. `order_id`: the first order; `open_orders`: how many."""
+class IncidentShown(CallShown, frozen=True):
+    """Many escalations as one, or a provider's refusal. `order_id`: the first order; `open_orders`: how many."""
 
-    id: str
-    workflow: str
-    order_id: str
-    team: str
-    reason: str
-    severity: str
-    state: str
-    level: int
-    snoozed_until: datetime | None
     open_orders: int
     provider: str
-    detail: str
-    opened: datetime
     changed: datetime
-    owner: str
     incident: Literal[True] = True
 
 
@@ -171,6 +164,23 @@ class PartShown(OrderNamed, frozen=True, kw_only=True):
     failed: bool
     since: datetime
     eta: datetime | None
+
+
+class OrderSummary(Struct, frozen=True):
+    """An order in lists. `overdue`: a clock about it has breached, or its due time is past."""
+
+    workflow: str
+    order_id: str
+    status: str
+    stage: str
+    final: bool
+    assignee: str
+    status_since: datetime
+    created: datetime
+    updated: datetime
+    due: datetime | None
+    expected_end: datetime | None
+    overdue: bool
 
 
 class OrderShown(Struct, frozen=True):

@@ -18,6 +18,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.orders.attributes import with_any_of
 from service.ledger.orders.person_digests import assignee_digest, person_digests
+from service.ledger.orders.read_models import OrderSummary
 from service.ledger.orders.records import readable_order
 from service.ledger.orders.scoping import of_order, of_team
 from service.ledger.orders.tables import order_people, orders
@@ -68,22 +69,10 @@ class Search(Struct, frozen=True):
     limit: int = 50
 
 
-class Listed(Struct, frozen=True):
-    """One order in a list. `overdue`: a promise about it is broken or late."""
+class Listed(OrderSummary, frozen=True, kw_only=True):
+    """An order that a search found. `shown`: attributes that its pack shows in lists."""
 
     id: UUID
-    workflow: str
-    order_id: str
-    status: str
-    stage: str
-    final: bool
-    assignee: str
-    status_since: datetime
-    created: datetime
-    updated: datetime
-    due: datetime | None
-    expected_end: datetime | None
-    overdue: bool
     shown: Mapping[str, Any] = {}
     customer: str = ""
     handler: str = ""

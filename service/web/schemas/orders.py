@@ -1,35 +1,22 @@
 """Orders in lists and as a whole."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from service.domain.acting import Offer
 from service.domain.json_object import JsonObject
-from service.ledger.orders.read_models import OrderShown
+from service.ledger.orders.read_models import OrderShown, OrderSummary
 from service.web.schemas.fields import Name, Words
 
 
-class OrderLine(Struct):
+class OrderLine(OrderSummary, frozen=True, kw_only=True):
     """An order in a list."""
 
-    workflow: str
-    order_id: str
-    status: str
-    stage: str
     stage_title: str
-    final: bool
-    assignee: str
-    status_since: datetime
-    created: datetime
-    updated: datetime
-    due: datetime | None
-    expected_end: datetime | None
-    overdue: bool
     open_escalations: int
-    attributes: JsonObject = {}
+    attributes: JsonObject = field(default_factory=dict)
 
 
 class OrderPage(Struct, omit_defaults=True):
