@@ -44,7 +44,7 @@ async def desk(providers: Providers, mailbox: Mailbox, sqlite_url: str) -> Async
 @pytest.fixture
 async def browser(chromium_url: str) -> AsyncIterator[Browser]:
     async with async_playwright() as p:
-        b = await p.chromium.connect_over_cdp(chromium_url)
+        b = await p.chromium.connect_over_cdp(chromium_url, timeout=120_000)  # on a busy machine
         yield b
         await b.close()  # with the contexts that were made; Chromium goes on
 

@@ -1,8 +1,8 @@
 """Two brands in one service, from the event to what providers are asked to send, and back."""
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.integration.conftest import Caller
 from tests.integration.test_opt_outs import say
 from tests.integration.test_receipts import receipt
 from tests.support.events import NOON, event
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import ROOT, World, settings_for
 
@@ -20,15 +21,17 @@ ADA = {"name": "Ada", "phone": "+447400123456", "whatsapp": "+447400123456", "em
 SERVICE = "MG0123456789abcdef0123456789abcdef"
 
 
+@cache
+def bakery() -> Path:
+    return copied(ROOT / "tests/data/packs/bakery")
+
+
 @pytest.fixture
 async def world(
-    request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path, providers: Providers, mailbox: Mailbox
+    request: pytest.FixtureRequest, sqlite_url: str, providers: Providers, mailbox: Mailbox
 ) -> AsyncIterator[World]:
     """The service with the pack of two brands."""
-    folder = tmp_path / "packs"
-    shutil.copytree(ROOT / "tests/data/packs/bakery", folder / "bakery")
-    shutil.copytree(ROOT / "templates/_layouts", folder / "_layouts")
-    more: dict[str, Any] = {"database_url": sqlite_url, "workflows": folder, **getattr(request, "param", {})}
+    more: dict[str, Any] = {"database_url": sqlite_url, "workflows": bakery(), **getattr(request, "param", {})}
     w = World(settings_for(providers, mailbox, **more), providers, mailbox)
     await w.start()
     yield w

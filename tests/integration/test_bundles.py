@@ -1,9 +1,9 @@
 """Several notices to one person within minutes leave as one message on each channel, whichever orders they are about."""
 
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,26 @@ import pytest
 from aiohttp import web
 
 from tests.support.events import CUSTOMER, NOON, event
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers, Sent
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 
 ORDERS = [f"B-{n}" for n in range(4)]
 
 
-@pytest.fixture
-async def bundling(
-    parts: dict[str, Any], providers: Providers, mailbox: Mailbox, tmp_path: Path
-) -> AsyncIterator[World]:
-    packs = tmp_path / "templates"
-    for name in ("_layouts", "device_pickup"):
-        shutil.copytree(ROOT / "templates" / name, packs / name)
+@cache
+def bundling_packs() -> Path:
+    packs = copied("device_pickup")
     file = packs / "device_pickup" / "workflow.yaml"
     plain = "order_created: {channels: [sms, whatsapp, push, email]}"
     assert plain in file.read_text()
     file.write_text(file.read_text().replace(plain, plain[:-1] + ", bundle: {within: 5m, by: person}}"))
-    world = World(settings_for(providers, mailbox, workflows=packs, **parts), providers, mailbox)
+    return packs
+
+
+@pytest.fixture
+async def bundling(parts: dict[str, Any], providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    world = World(settings_for(providers, mailbox, workflows=bundling_packs(), **parts), providers, mailbox)
     await world.start()
     yield world
     await world.close()

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,16 +20,18 @@ from service.ledger.messages import tables
 from tests.integration.channels.whatsapp.test_whatsapp_window import SID, whatsapp
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import say, told
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 
 LADDER = "[{channels: [whatsapp]}, {channels: [sms], after: 2m, unless: delivered}]"
 
 
-def packs(folder: Path) -> Path:
-    """The packs, with one notice of `device_pickup` on a ladder, and a template on another: windows hold."""
-    shutil.copytree(ROOT / "templates", folder / "packs")
-    file = folder / "packs/device_pickup/workflow.yaml"
+@cache
+def packs() -> Path:
+    """The pack, with notices on a ladder, and a template on another: windows hold."""
+    folder = copied("device_pickup")
+    file = folder / "device_pickup/workflow.yaml"
     content = f'whatsapp_content: {{en: {{sid: {SID}, variables: {{"1": "{{{{ order.id }}}}"}}}}}}'
     text = file.read_text().replace("fallback: {whatsapp: sms}", "fallback: {}")
     text = text.replace(
@@ -42,7 +44,7 @@ def packs(folder: Path) -> Path:
     assert text.count(LADDER) == 2
     assert SID in text
     file.write_text(text)
-    return folder / "packs"
+    return folder
 
 
 async def started(url: str, providers: Providers, mailbox: Mailbox, folder: Path) -> World:
@@ -52,8 +54,8 @@ async def started(url: str, providers: Providers, mailbox: Mailbox, folder: Path
 
 
 @pytest.fixture
-async def world(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[World]:
-    world = await started(sqlite_url, providers, mailbox, packs(tmp_path))
+async def world(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    world = await started(sqlite_url, providers, mailbox, packs())
     yield world
     await world.close()
 
@@ -145,9 +147,9 @@ async def test_what_waited_while_a_later_rung_went_is_not_sent_after_it(world: W
 
 
 async def test_the_next_rung_survives_a_restart_and_goes_once(
-    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
+    sqlite_url: str, providers: Providers, mailbox: Mailbox
 ) -> None:
-    folder, late, soon = packs(tmp_path), "+919812345604", "+919812345605"
+    folder, late, soon = packs(), "+919812345604", "+919812345605"
     first = await started(sqlite_url, providers, mailbox, folder)
     await on_the_way(first, "O-1", late)
     await on_the_way(first, "O-2", soon)
@@ -186,9 +188,9 @@ async def test_a_rung_that_waits_goes_no_more_once_an_earlier_one_has_arrived(wo
 
 
 async def test_clocks_of_several_processes_and_a_receipt_at_one_moment_tell_once(
-    postgres_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
+    postgres_url: str, providers: Providers, mailbox: Mailbox
 ) -> None:
-    world = await started(postgres_url, providers, mailbox, packs(tmp_path))
+    world = await started(postgres_url, providers, mailbox, packs())
     people = [f"+9198123457{n:02d}" for n in range(12)]
     for n, phone in enumerate(people):
         await on_the_way(world, f"O-{n}", phone)

@@ -4,9 +4,9 @@ import asyncio
 import base64
 import contextlib
 import re
-import shutil
 import smtplib
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +23,26 @@ from service.ledger.messages.tables import messages
 from service.ledger.orders.records import history_line
 from tests.integration.conftest import Caller
 from tests.support.events import NOON, event
+from tests.support.packs import copied
 from tests.support.ports import free_port
 from tests.support.providers import Mail, Mailbox, Providers
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 from tests.unit.test_mail_reports import arf, dsn, plain
 
 HOME = "in.stagebell.example"
 CUSTOMER = {"name": "Asha", "email": "asha@example.com", "phone": "+919812345678"}
 
 
-def pack_with(folder: Path, order_created: str) -> Path:
-    """The packs, with another say of how `order_created` is told, and texts where a mail was not delivered."""
-    shutil.copytree(ROOT / "templates", folder / "packs")
-    file = folder / "packs/device_pickup/workflow.yaml"
+@cache
+def pack_with(order_created: str) -> Path:
+    """The pack, with another say of how `order_created` is told, and texts where a mail was not delivered."""
+    folder = copied("device_pickup")
+    file = folder / "device_pickup/workflow.yaml"
     text = file.read_text()
     text, changed = re.subn(r"(?m)^  order_created: \{channels: .*$", f"  order_created: {order_created}", text)
     assert changed == 1
     file.write_text(text.replace("fallback: {whatsapp: sms}", "reply_to: help@cedar.example\nfallback: {email: sms}"))
-    return folder / "packs"
+    return folder
 
 
 @pytest.fixture
@@ -50,12 +52,10 @@ def protocol() -> str:
 
 
 @pytest.fixture
-async def mail_world(
-    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path, protocol: str
-) -> AsyncIterator[World]:
+async def mail_world(sqlite_url: str, providers: Providers, mailbox: Mailbox, protocol: str) -> AsyncIterator[World]:
     """The service with a port for mail; `order_created` goes out by email alone."""
     more = {"mail_in": f"{protocol}://127.0.0.1:{free_port()}", "mail_domain": HOME}
-    more |= {"database_url": sqlite_url, "workflows": str(pack_with(tmp_path, "{channels: [email]}"))}
+    more |= {"database_url": sqlite_url, "workflows": str(pack_with("{channels: [email]}"))}
     world = World(settings_for(providers, mailbox, **more), providers, mailbox)
     await world.start()
     yield world
@@ -105,9 +105,9 @@ async def test_a_mail_says_where_bounces_and_replies_go_and_how_to_unsubscribe(m
 
 
 async def test_without_a_port_replies_go_to_the_packs_address_and_what_must_be_told_cannot_be_ended(
-    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path
+    sqlite_url: str, providers: Providers, mailbox: Mailbox
 ) -> None:
-    packs = pack_with(tmp_path, "{channels: [email], mandatory: true}")
+    packs = pack_with("{channels: [email], mandatory: true}")
     world = World(settings_for(providers, mailbox, database_url=sqlite_url, workflows=str(packs)), providers, mailbox)
     await world.start()
     mail = await mailed(world)

@@ -1,8 +1,8 @@
 """Orders of other scripts, from the event to what their readers, and an agent at the desk, see."""
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.conftest import Caller
 from tests.support.events import NOON, event
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers
 from tests.support.world import ROOT, World, settings_for
 
@@ -17,14 +18,16 @@ CUSTOMER = {"name": "محمد", "phone": "+201001234567", "email": "m@example.co
 DRIVER = {"role": "driver", "id": "d-1", "name": "Ravi (VIP)", "phone": "+20 100 765 4321"}
 
 
+@cache
+def regional() -> Path:
+    return copied(*(ROOT / "tests/data/packs").iterdir())
+
+
 @pytest.fixture
-async def world(sqlite_url: str, tmp_path: Path, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
     """The service with the packs of other scripts, and the usual layouts."""
-    folder = tmp_path / "packs"
-    shutil.copytree(ROOT / "tests/data/packs", folder)
-    shutil.copytree(ROOT / "templates/_layouts", folder / "_layouts")
     w = World(
-        settings_for(providers, mailbox, database_url=sqlite_url, workflows=folder, brand="Cedar & Co."),
+        settings_for(providers, mailbox, database_url=sqlite_url, workflows=regional(), brand="Cedar & Co."),
         providers,
         mailbox,
     )

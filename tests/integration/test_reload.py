@@ -1,6 +1,5 @@
 """Packs reload while the service runs: refused whole or taken whole; orders keep the version they began on."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.events import event, minutes, person
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 
 pytestmark = pytest.mark.any_database
 
@@ -17,11 +17,8 @@ SMS = "device_pickup/en/vendor_en_route.sms.j2"
 
 
 @pytest.fixture
-async def editable(
-    parts: dict[str, Any], providers: Providers, mailbox: Mailbox, tmp_path: Path
-) -> AsyncIterator[tuple[World, Path]]:
-    folder = tmp_path / "packs"
-    shutil.copytree(ROOT / "templates", folder)
+async def editable(parts: dict[str, Any], providers: Providers, mailbox: Mailbox) -> AsyncIterator[tuple[World, Path]]:
+    folder = copied("device_pickup")
     w = World(settings_for(providers, mailbox, workflows=folder, **parts), providers, mailbox)
     await w.start()
     yield w, folder

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from service.ledger.messages.tables import outbox
 from service.ledger.orders.locking import find
 from tests.integration.conftest import Caller
 from tests.support.events import VENDOR, event
+from tests.support.packs import copied
 from tests.support.providers import TOKEN, Mailbox, Providers
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 
 pytestmark = pytest.mark.any_database
 
@@ -182,16 +183,21 @@ async def test_who_is_erased_has_said_nothing(world: World, caller: Caller) -> N
     assert (order.conversation.address, order.conversation.unanswered_since) == ("", None)
 
 
-@pytest.fixture
-async def bundling(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[World]:
+@cache
+def bundling_packs() -> Path:
     """Prices wait half a minute, to leave in one message with others to the same person."""
-    shutil.copytree(ROOT / "templates", tmp_path / "packs")
-    file = tmp_path / "packs/device_pickup/workflow.yaml"
+    folder = copied("device_pickup")
+    file = folder / "device_pickup/workflow.yaml"
     price = "final_price_ready: {channels: [sms], bundle: {within: 30s, by: person}, replies: [confirm_price]}"
     text, n = re.subn(r"(?m)^  final_price_ready: \{channels.*$", f"  {price}", file.read_text())
     assert n == 1
     file.write_text(text)
-    more = {"database_url": sqlite_url, "workflows": tmp_path / "packs"}
+    return folder
+
+
+@pytest.fixture
+async def bundling(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    more = {"database_url": sqlite_url, "workflows": bundling_packs()}
     world = World(settings_for(providers, mailbox, **more), providers, mailbox)
     await world.start()
     yield world

@@ -1,6 +1,5 @@
 """Words changed at the desk: a draft by one, approved by another, live everywhere at once, taken back, given to Git."""
 
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,8 +10,9 @@ import pytest
 from service.app import App
 from tests.support.client import Client, key_for
 from tests.support.events import event, minutes, person
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 
 pytestmark = pytest.mark.any_database
 
@@ -23,11 +23,8 @@ NEW = "{{ brand }}: NEW WORDS for {{ order.id }} {{ link }}\n"
 
 
 @pytest.fixture
-async def editable(
-    parts: dict[str, Any], providers: Providers, mailbox: Mailbox, tmp_path: Path
-) -> AsyncIterator[tuple[World, Path]]:
-    folder = tmp_path / "packs"
-    shutil.copytree(ROOT / "templates", folder)
+async def editable(parts: dict[str, Any], providers: Providers, mailbox: Mailbox) -> AsyncIterator[tuple[World, Path]]:
+    folder = copied("device_pickup")
     w = World(settings_for(providers, mailbox, workflows=folder, **parts), providers, mailbox)
     await w.start()
     yield w, folder
@@ -220,10 +217,9 @@ async def test_what_was_published_outlives_a_restart_reaches_other_processes_and
 
 
 async def test_words_can_be_written_into_the_folder(
-    parts: dict[str, Any], providers: Providers, mailbox: Mailbox, tmp_path: Path
+    parts: dict[str, Any], providers: Providers, mailbox: Mailbox
 ) -> None:
-    folder = tmp_path / "packs"
-    shutil.copytree(ROOT / "templates", folder)
+    folder = copied("device_pickup")
     world = World(settings_for(providers, mailbox, workflows=folder, words="folder", **parts), providers, mailbox)
     await world.start()
     kim, lee = [Client(world, await key_for(world, "supervisor", name)) for name in ("Kim", "Lee")]

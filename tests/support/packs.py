@@ -1,8 +1,9 @@
 """The packs of the repository, and small ones that tests write themselves."""
 
 import re
+import shutil
 import tempfile
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from service.workflows import packs
@@ -21,6 +22,23 @@ def all_packs() -> Packs:
 def device_pickup() -> Pack:
     """The main workflow."""
     return all_packs().get("device_pickup")
+
+
+def copied(*packs: str | Path) -> Path:
+    """A new folder with copies of these packs, by name or folder, and of what all share; it goes with this process.
+
+    To read and check a pack takes half a second and more: who edits it in one way makes it once (`functools.cache`).
+    """
+    folder = Path(tempfile.mkdtemp(dir=_copies().name))
+    for pack in ("_layouts", *packs):
+        source = ROOT / "templates" / pack
+        shutil.copytree(source, folder / source.name)
+    return folder
+
+
+@cache
+def _copies() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="stagebell-packs-")
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,11 +42,11 @@ def trusted(postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def world(
-    sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path, postfix: Postfix, lmtp_port: int
+    sqlite_url: str, providers: Providers, mailbox: Mailbox, postfix: Postfix, lmtp_port: int
 ) -> AsyncIterator[World]:
     """The service with that relay, and the port for what comes back."""
     more: dict[str, Any] = {"mail_in": f"lmtp://127.0.0.1:{lmtp_port}", "mail_domain": HOME, "smtp_url": postfix.url()}
-    more |= {"database_url": sqlite_url, "workflows": str(pack_with(tmp_path, "{channels: [email]}"))}
+    more |= {"database_url": sqlite_url, "workflows": str(pack_with("{channels: [email]}"))}
     running = World(settings_for(providers, mailbox, **more), providers, mailbox)
     await running.start()
     yield running

@@ -1,6 +1,5 @@
 """Two mail relays, and the first is refused, hangs, recovers and is refused again: nothing is lost, doubled or late."""
 
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,9 +13,10 @@ from service.telemetry import metrics
 from tests.integration.channels.twilio.test_two_accounts import announced, counted, is_resolved
 from tests.integration.conftest import Caller
 from tests.support.events import event
+from tests.support.packs import copied
 from tests.support.providers import Mailbox, Providers
 from tests.support.relay import CLOSE, HANG, Relay
-from tests.support.world import ROOT, World, settings_for
+from tests.support.world import World, settings_for
 
 pytestmark = pytest.mark.any_database
 
@@ -33,12 +33,10 @@ ALL_MOODS = (*REFUSALS, *SILENCES, *WELL, *REFUSALS)
 SOME_MOODS = (REFUSALS[0], REFUSALS[3], SILENCES[0], SILENCES[3], WELL[0], REFUSALS[1], REFUSALS[2])
 
 
-@pytest.fixture
-def codes_by_mail(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def codes_by_mail() -> Path:
     """A pack in which a code may go by mail."""
-    packs = tmp_path / "packs"
-    for name in ("device_pickup", "_layouts"):
-        shutil.copytree(ROOT / "templates" / name, packs / name)
+    packs = copied("device_pickup")
     pack = packs / "device_pickup" / "workflow.yaml"
     before = "payment_otp_sent:\n    channels: [sms, whatsapp, push]"
     text = pack.read_text()

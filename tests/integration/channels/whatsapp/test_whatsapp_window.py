@@ -3,9 +3,8 @@
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import AsyncIterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from aiohttp import web
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import ASHA, say, told
 from tests.support.events import VENDOR, event
+from tests.support.packs import copied
 from tests.support.process import stagebell
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import ROOT, World, settings_for
@@ -22,11 +22,11 @@ from tests.support.world import ROOT, World, settings_for
 SID = "HX0123456789abcdef0123456789abcdef"
 
 
-@pytest.fixture
-async def strict(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[World]:
-    """A pack of which one notice has a template, and a provider that refuses what stands outside the window."""
-    shutil.copytree(ROOT / "templates", tmp_path / "packs")
-    file = tmp_path / "packs/device_pickup/workflow.yaml"
+@cache
+def packs() -> Path:
+    """A pack of which one notice has a template."""
+    folder = copied("device_pickup")
+    file = folder / "device_pickup/workflow.yaml"
     content = f'whatsapp_content: {{en: {{sid: {SID}, variables: {{"1": "{{{{ order.id }}}}"}}}}}}'
     text, n = re.subn(
         r"(?m)^  vendor_arrived: \{channels: (\[.*?\]),",
@@ -35,7 +35,13 @@ async def strict(sqlite_url: str, providers: Providers, mailbox: Mailbox, tmp_pa
     )
     assert n == 1
     file.write_text(text)
-    more = {"database_url": sqlite_url, "workflows": str(tmp_path / "packs")}
+    return folder
+
+
+@pytest.fixture
+async def strict(sqlite_url: str, providers: Providers, mailbox: Mailbox) -> AsyncIterator[World]:
+    """The service with it, and a provider that refuses what stands outside the window."""
+    more = {"database_url": sqlite_url, "workflows": str(packs())}
     world = World(settings_for(providers, mailbox, **more), providers, mailbox)
     await world.start()
     yield world
