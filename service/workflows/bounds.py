@@ -123,12 +123,17 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for loop in list(tree.find_all(nodes.For)):
-            loop.iter = _filtered(loop.iter, "_turns")
-        for joined in list(tree.find_all(nodes.Concat)):
-            joined.nodes = [_filtered(node, "_text") for node in joined.nodes]
+        # One walk for all, as walking takes longer than what is done on the way.
+        outputs: list[nodes.Output] = []
+        for node in list(tree.find_all((nodes.For, nodes.Concat, nodes.Output))):
+            if isinstance(node, nodes.For):
+                node.iter = _filtered(node.iter, "_turns")
+            elif isinstance(node, nodes.Concat):
+                node.nodes = [_filtered(part, "_text") for part in node.nodes]
+            elif isinstance(node, nodes.Output):
+                outputs.append(node)
         if self.autoescape:
-            _leave_tags_bare(tree)
+            _leave_tags_bare(outputs)
         return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -199,10 +204,10 @@ def _refuse_big(bits: int) -> None:
         raise SecurityError(f"makes a number of more than {MAX_BITS} bits")
 
 
-def _leave_tags_bare(tree: nodes.Template) -> None:
+def _leave_tags_bare(outputs: Iterable[nodes.Output]) -> None:
     """Values within an HTML tag, such as links, or in styles get no directional marks."""
     in_tag = in_style = False
-    for output in tree.find_all(nodes.Output):
+    for output in outputs:
         for at, node in enumerate(output.nodes):
             if isinstance(node, nodes.TemplateData):
                 in_tag = _is_left_open(node.data, "<", ">", in_tag)

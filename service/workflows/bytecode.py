@@ -1,5 +1,7 @@
 """A cache of compiled templates by their text: in the process, and in a folder of this user for the next one.
 
+The same text is compiled once wherever it stands, as in copies of a pack; what is run says where it was loaded from.
+
 Compiling is most of what loading packs costs (0.9 ms a template, where reading what was compiled takes 0.02). The
 folder is Jinja's own choice below the system's temporary one; Jinja refuses it unless it is ours alone (its `bccache`,
 "unsafe directory"). Where there is none, as on a read-only system, templates are compiled anew after each start.
@@ -15,6 +17,7 @@ from types import CodeType, ModuleType
 from typing import Final
 
 import jinja2
+from jinja2 import Environment
 from jinja2.bccache import Bucket, BytecodeCache, FileSystemBytecodeCache, bc_magic
 
 # The most in memory, and in the folder, where the older half of the files is deleted beyond that.
@@ -40,6 +43,15 @@ class CompiledTemplates(BytecodeCache):
         except (OSError, RuntimeError):
             self._folder = None
 
+    def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
+        """What is known of this text under this name, as if it had been compiled from `filename`."""
+        checksum = self.get_source_checksum(source)
+        bucket = Bucket(environment, self.get_cache_key(name, checksum), checksum)
+        self.load_bytecode(bucket)
+        if bucket.code is not None:
+            bucket.code = _from_file(bucket.code, filename or "<template>")
+        return bucket
+
     def load_bytecode(self, bucket: Bucket) -> None:
         """Put the code into the bucket, if it is cached."""
         key = self._key(bucket)
@@ -63,9 +75,10 @@ class CompiledTemplates(BytecodeCache):
         except OSError:
             self._folder = None  # the disk is full or read-only
 
-    def is_at_hand(self, name: str, path: str | None, text: str) -> bool:
+    def is_at_hand(self, name: str, text: str) -> bool:
         """Whether the bytecode of this template is kept, in memory or on disk; does not load it."""
-        key, checksum = self.get_cache_key(name, path), self.get_source_checksum(text)
+        checksum = self.get_source_checksum(text)
+        key = self.get_cache_key(name, checksum)
         if (self._kind, key, checksum) in _kept:
             return True
         if self._folder is None:
@@ -86,6 +99,13 @@ class CompiledTemplates(BytecodeCache):
         _kept[key] = bucket.code
         if len(_kept) > MOST_KEPT:
             _kept.popitem(last=False)
+
+
+def _from_file(code: CodeType, file: str) -> CodeType:
+    if code.co_filename == file:
+        return code
+    inner = tuple(_from_file(c, file) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=file, co_consts=inner)
 
 
 def _make_room(folder: Path) -> None:

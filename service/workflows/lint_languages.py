@@ -1,6 +1,6 @@
 """Finds mistakes in a pack's languages: unknown ones, wrong fallbacks, and missing plural forms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jinja2 import nodes
@@ -29,9 +29,9 @@ def check(source: Source) -> Iterator[Finding]:
             )
 
 
-def counted(file: Path, parsed: nodes.Template, locale: str) -> Iterator[Finding]:
+def counted(file: Path, filters: Iterable[nodes.Filter], locale: str) -> Iterator[Finding]:
     """Forms that the language has and a text lacks, or that a text has and the language never uses."""
-    for use in parsed.find_all(nodes.Filter):
+    for use in filters:
         given = [str(pair.key) for pair in use.kwargs]
         if use.name == "choose" and "other" not in given:
             yield Finding(file, use.lineno, "choose: needs 'other', for when none of the others fits")

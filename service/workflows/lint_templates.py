@@ -1,7 +1,7 @@
 """Checks templates against their pack: each exists, compiles, renders with full and with minimal data, and fits."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -82,12 +82,15 @@ def _one(
         yield Finding(file, 1, "template: parts of it are nested too deeply")
         return
     parsed = templates.parse(text)
-    names = list(parsed.find_all(nodes.Name))
+    # One walk for all, as walking takes longer than what is looked at on the way.
+    used = list(parsed.find_all((nodes.Name, nodes.Getattr, nodes.Filter)))
+    names = [node for node in used if isinstance(node, nodes.Name)]
+    filters = [node for node in used if isinstance(node, nodes.Filter)]
     broken = [
         *_unknown_names(file, text, parsed, names),
-        *_misused_secret(file, parsed, names, notice),
-        *_untyped(file, parsed, workflow),
-        *lint_languages.counted(file, parsed, found.locale),
+        *_misused_secret(file, used, names, notice),
+        *_untyped(file, filters, workflow),
+        *lint_languages.counted(file, filters, found.locale),
     ]
     yield from broken
     if not broken:
@@ -102,13 +105,15 @@ def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[no
         yield Finding(file, _line_of(text, name), f"undefined variable {name!r}; known: {', '.join(sorted(NAMES))}")
 
 
-def _misused_secret(file: Path, parsed: nodes.Template, names: list[nodes.Name], notice: Notice) -> Iterator[Finding]:
+def _misused_secret(
+    file: Path, used: Iterable[nodes.Node], names: Iterable[nodes.Name], notice: Notice
+) -> Iterator[Finding]:
     uses = [name for name in names if name.name == "secrets"]
     if not uses:
         return
     if notice.secret is None:
         yield from (Finding(file, n.lineno, f"uses a secret, but notice {notice.name!r} carries none") for n in uses)
-    for get in parsed.find_all(nodes.Getattr):
+    for get in (node for node in used if isinstance(node, nodes.Getattr)):
         inner = get.node
         used_other = notice.secret and get.attr != notice.secret
         if isinstance(inner, nodes.Name) and inner.name == "secrets" and used_other:
@@ -129,9 +134,9 @@ _FITTING: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def _untyped(file: Path, parsed: nodes.Template, workflow: Workflow) -> Iterator[Finding]:
+def _untyped(file: Path, filters: Iterable[nodes.Filter], workflow: Workflow) -> Iterator[Finding]:
     """Attributes that a filter formats, although the pack does not declare a fitting type."""
-    for use in parsed.find_all(nodes.Filter):
+    for use in filters:
         fitting = _FITTING.get(use.name)
         name = _attribute_of(use.node) if use.node else None
         if not fitting or name is None:

@@ -155,9 +155,9 @@ class PackTemplates:
 
     def prepare(self, name: str) -> None:
         """Compile this template unless its bytecode is kept; reading that on first use takes 0.2 ms."""
-        text, path = self._texts[name]
+        text, _ = self._texts[name]
         kinds = (True, False) if name.endswith(".email.j2") else (False,)
-        if not all(_COMPILED[html].is_at_hand(name, path, keep_line_ends(text)) for html in kinds):
+        if not all(_COMPILED[html].is_at_hand(name, keep_line_ends(text)) for html in kinds):
             self.compiled(name)
 
 

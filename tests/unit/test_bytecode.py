@@ -2,12 +2,13 @@
 
 import os
 import tempfile
+import traceback
 from collections import OrderedDict
 from pathlib import Path
 from types import CodeType
 
 import pytest
-from jinja2 import BaseLoader, DictLoader, Environment
+from jinja2 import BaseLoader, DictLoader, Environment, FunctionLoader, UndefinedError
 
 from service.workflows import bounds, bytecode
 from service.workflows.bytecode import CompiledTemplates
@@ -53,11 +54,26 @@ def test_compiled_once_for_all(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_at_hand_is_known_without_loading_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = CompiledTemplates("plain", bounds)
-    assert not cache.is_at_hand("a", "", "5 {{ x }}"), "never compiled"
+    assert not cache.is_at_hand("a", "5 {{ x }}"), "never compiled"
     rendered("5 {{ x }}")
     _forget(monkeypatch)
-    assert [cache.is_at_hand("a", None, text) for text in ("5 {{ x }}", "6 {{ x }}")] == [True, False]
+    assert [cache.is_at_hand("a", text) for text in ("5 {{ x }}", "6 {{ x }}")] == [True, False]
     assert not bytecode._kept
+
+
+def test_the_same_text_elsewhere_is_not_compiled_again_and_says_where_it_stands(folder: Path) -> None:
+    def at(file: str) -> BaseLoader:
+        return FunctionLoader(lambda _name: ("\n{% block b %}{{ missing.x }}{% endblock %}", file, None))
+
+    for file, compiled in (("/one/a.j2", 1), ("/two/a.j2", 0), ("/one/a.j2", 0)):
+        environment = _Counting(loader=at(file), bytecode_cache=CompiledTemplates("plain", bounds))
+        template = environment.get_template("a")
+        assert (environment.compiled, template.filename) == (compiled, file)
+        with pytest.raises(UndefinedError) as caught:
+            template.render()
+        frames = [(f.filename, f.lineno) for f in traceback.extract_tb(caught.value.__traceback__)]
+        assert (file, 2) in frames
+        assert template.blocks["b"].__code__.co_filename == file
 
 
 @pytest.mark.parametrize("damage", [b"", b"j2", b"something else altogether"])
