@@ -32,7 +32,7 @@ SAID: tuple[tuple[str, set[str]], ...] = (
     ("87451", set()), ("ORD-", {"ORD-1001", "ORD-2055", "ORD-77451"}), ("asha", {"ORD-1001"}),
     ("ASHA RAO", {"ORD-1001"}), ("rao", {"ORD-1001", "ORD-2055"}), ("Rao, Meera", {"ORD-2055"}),
     ("iyer", {"ORD-1001", "ORD-77451"}), ("ravi kumar", {"ORD-1001"}), ("9800000777", {"ORD-1001"}),
-    ("asha@example.com", {"ORD-1001"}), ("nobody", set()), ("%", set()), ("_", set()), ("a", set()),
+    ("asha@example.com", {"ORD-1001"}), ("ord-10", {"ORD-1001"}), ("ORD-2", {"ORD-2055"}), ("nobody", set()), ("%", set()), ("_", set()), ("a", set()),
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.web.counted import FAST_S, KEPT_S, MOST, Counted
+from service.web.counted import FAST_S, KEPT_S, LONGEST_S, MOST, SHARE, Counted
 
 
 class Clock:
@@ -39,6 +39,19 @@ async def test_what_takes_long_is_counted_once_a_minute_and_what_does_not_each_t
     assert await counted.get("slow", slow) == 1
     clock.s += 0.02
     assert await counted.get("slow", slow) == 2
+
+
+async def test_what_takes_very_long_is_kept_longer_but_not_for_ever() -> None:
+    clock = Clock()
+    counted, longer, longest = Counted(clock.now), Count(clock, 2.0), Count(clock, 60.0)
+    assert await counted.get("longer", longer) == 1
+    clock.s += SHARE * 2.0 - 0.01
+    assert await counted.get("longer", longer) == 1
+    clock.s += 0.02
+    assert await counted.get("longer", longer) == 2
+    assert await counted.get("longest", longest) == 1
+    clock.s += LONGEST_S + 0.01
+    assert await counted.get("longest", longest) == 2
 
 
 async def test_a_count_that_fails_is_counted_again_and_only_so_many_are_kept() -> None:

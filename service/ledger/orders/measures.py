@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
+from operator import attrgetter
 from statistics import fmean, quantiles
 from typing import Final
 from uuid import UUID
@@ -47,7 +48,8 @@ AT_ONCE: Final = 500
 FENCE: Final = 1.5
 
 
-class _Visit(Struct, frozen=True):
+class _Visit(Struct, frozen=True, gc=False):
+    n: int
     status: str
     stage: str
     at: datetime
@@ -81,26 +83,35 @@ async def lifecycle_measures(
 
 
 async def _lives(tx: Transaction, workflow: str, since: datetime, scope: Scope) -> dict[UUID, list[_Visit]]:
-    """By order; read in parts, between which others have their turn."""
+    """By order; read in parts along the index of time, the newest first, between which others have their turn."""
+    place = (visits.c.at, visits.c.order_id, visits.c.n)
     query = (
         select(visits.c.order_id, visits.c.n, visits.c.status, visits.c.stage, visits.c.at)
         .where(visits.c.workflow == workflow, visits.c.at >= since)
         .where(*of_order(tx, scope, visits.c.order_id, visits.c.workflow))
-        .order_by(visits.c.order_id, visits.c.n)
+        .order_by(*(column.desc() for column in place))
         .limit(VISITS_AT_ONCE)
     )
     lives: dict[UUID, list[_Visit]] = defaultdict(list)
     part = (await tx.execute(query)).all()
     count = len(part)
     while part:
-        for order_id, _, status, stage, at in part:
-            lives[order_id].append(_Visit(status, stage, at))
+        for order_id, n, status, stage, at in part:
+            lives[order_id].append(_Visit(n, status, stage, at))
         if len(part) < VISITS_AT_ONCE or count >= MOST_VISITS:
             break
-        beyond = tuple_(visits.c.order_id, visits.c.n) > tuple_(part[-1].order_id, part[-1].n)
-        part = (await tx.execute(query.where(beyond))).all()
+        last = part[-1]
+        beyond = tuple_(*place) < tuple_(last.at, last.order_id, last.n)
+        part = (await tx.execute(query.where(visits.c.at <= last.at, beyond))).all()
         count += len(part)
+    await aside(partial(_in_turn, lives))
     return lives
+
+
+def _in_turn(lives: Mapping[UUID, list[_Visit]]) -> None:
+    """Each life as it went."""
+    for life in lives.values():
+        life.sort(key=attrgetter("n"))
 
 
 async def _averages(tx: Transaction, workflow: str, since: datetime, scope: Scope) -> dict[str, tuple[float, int]]:
