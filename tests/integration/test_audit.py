@@ -142,7 +142,7 @@ async def test_supervisors_see_who_did_what_and_nothing_of_what_is_for_admins(wo
     await admin.call("DELETE", "/v1/people/%2B919812345678")
     status, page = await supervisor.get("/desk/activity")
     assert status == 200
-    for there in ("Escalation acknowledge", "Reported Error in the app", "A-1"):
+    for there in ("Took an escalation", "Reported Error in the app", "A-1"):
         assert there in page, there
     for kept in ("127.0.0.1", "Order seen", "Person", "key:", "Orders listed"):
         assert kept not in page.partition("<main")[2], kept

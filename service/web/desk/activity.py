@@ -44,6 +44,15 @@ KINDS: Final = {
     "words.rolled_back": "Words taken back",
     "subscription": "Reports by mail",
 }
+# What was done with an escalation, as people say it.
+_DONE: Final = {
+    "escalation.acknowledge": "Took an escalation",
+    "escalation.assign": "Gave an escalation, or took it over",
+    "escalation.comment": "Commented on an escalation",
+    "escalation.reopen": "Opened an escalation again",
+    "escalation.resolve": "Resolved an escalation",
+    "escalation.snooze": "Snoozed an escalation",
+}
 # The details of a line that describe the act and name nobody.
 _TOLD: Final = ("notice", "channel", "act", "reason", "to", "texts", "matched", "planned", "count", "report", "every")
 
@@ -88,7 +97,7 @@ def _done(titles: Titles, line: Line) -> Done:
     elif act == "issue.reported" and name:
         what = f"Reported {titles.reason(line.workflow, name)}"
     else:
-        what = plain(act.replace(".", " "))
+        what = _DONE.get(act) or plain(act.replace(".", " "))
     more = [f"{plain(k).lower()}: {_said(titles, line, k)}" for k in _TOLD if line.detail.get(k)]
     return Done(line, called(line.who), what, "; ".join(more))
 
@@ -97,4 +106,6 @@ def _said(titles: Titles, line: Line, key: str) -> str:
     value = line.detail[key]
     if key == "notice":
         return titles.notice(line.workflow, str(value))
+    if key == "channel":
+        return titles.channel(str(value))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -11,6 +11,7 @@ from aiohttp import web
 from msgspec import structs
 
 from service.domain.errors import Rejection
+from service.ledger.access import api_keys
 from service.ledger.escalations.stream_lines import stream_end
 from service.ledger.escalations.views import (
     Wanted,
@@ -22,7 +23,7 @@ from service.ledger.escalations.views import (
     near_breach_count,
     place_in,
 )
-from service.web.auth import scope_of
+from service.web.auth import INCLUDES, scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
@@ -52,7 +53,8 @@ async def go_to_desk(request: web.Request) -> web.StreamResponse:
 
 async def board(request: web.Request) -> web.StreamResponse:
     """The whole page; it opens with the team that was shown last."""
-    page = await render(request, "board.html.j2", await values_of(request), here="/desk")
+    values = {**await values_of(request), "people": await people_of(request)}
+    page = await render(request, "board.html.j2", values, here="/desk")
     if "team" in request.query:
         secure = request.app[CONTEXT].settings.public_url.startswith("https://")
         team = request.query["team"]
@@ -60,6 +62,16 @@ async def board(request: web.Request) -> web.StreamResponse:
             TEAM_COOKIE, team, max_age=TEAM_KEPT_S, path="/desk", samesite="Lax", httponly=True, secure=secure
         )
     return page
+
+
+async def people_of(request: web.Request) -> list[str]:
+    """Possible owners: the names of keys that may see the board; scoped callers are shown none."""
+    if not scope_of(request).is_everything:
+        return []
+    async with request.app[CONTEXT].orders.ledger.reading() as tx:
+        keys = await api_keys.listed(tx)
+    names = {k.name for k in keys if k.revoked is None and "supervisor" in INCLUDES.get(k.role, ())}
+    return sorted(names - {request[CALLER].name})
 
 
 async def board_rows(request: web.Request) -> web.StreamResponse:

@@ -10,11 +10,11 @@ from service.domain.calendars import zone_of
 from service.domain.causes import EscalationAct
 from service.domain.errors import Rejection
 from service.domain.transitions import require_known
-from service.ledger.access import api_keys
 from service.ledger.escalations.views import Wanted, listed, listed_incidents
-from service.web.auth import INCLUDES, scope_of
+from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
-from service.web.desk.board import values_of
+from service.web.desk.board import people_of, values_of
+from service.web.desk.errors import back_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.desk.urgency import Row, rows_of
@@ -50,8 +50,9 @@ async def act_on_many(request: web.Request) -> web.StreamResponse:
     said = Said() if asked == PUT_BACK else _said(request, act, form)
     refused = await _each(request, ids[:MOST], act, said)
     if not refused:
-        raise web.HTTPSeeOther("/desk")
-    values = {**await values_of(request), "refused": refused}
+        back = back_of(request)
+        raise web.HTTPSeeOther(back if back.startswith("/desk?") else "/desk")
+    values = {**await values_of(request), "refused": refused, "people": await people_of(request)}
     return await render(request, "board.html.j2", values, here="/desk", status=409)
 
 
@@ -111,7 +112,7 @@ async def hand_over(request: web.Request) -> web.StreamResponse:
 
 
 async def _sheet(request: web.Request, more: PageValues) -> web.StreamResponse:
-    values = {"rows": await _mine(request), "people": await _people(request), **more}
+    values = {"rows": await _mine(request), "people": await people_of(request), **more}
     return await render(request, "handover.html.j2", values, here="/desk")
 
 
@@ -123,13 +124,3 @@ async def _mine(request: web.Request) -> list[Row]:
         found, _, _ = await listed(tx, wanted, now, scope=scope)
         gathered = await listed_incidents(tx, wanted, now, scope=scope)
     return rows_of(Titles(orders.packs), found, gathered)
-
-
-async def _people(request: web.Request) -> list[str]:
-    """Possible owners: the names of keys that may see the board; scoped callers are shown none."""
-    if not scope_of(request).is_everything:
-        return []
-    async with request.app[CONTEXT].orders.ledger.reading() as tx:
-        keys = await api_keys.listed(tx)
-    names = {k.name for k in keys if k.revoked is None and "supervisor" in INCLUDES.get(k.role, ())}
-    return sorted(names - {request[CALLER].name})

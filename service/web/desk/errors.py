@@ -23,7 +23,9 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return response
     problem = msgspec.json.decode(body, type=ProblemDetails)
     try:
-        page = await render(request, "problem.html.j2", {"p": problem, "back": _back(request)}, status=response.status)
+        page = await render(
+            request, "problem.html.j2", {"p": problem, "back": back_of(request)}, status=response.status
+        )
     except Exception as error:
         # Where even the error page fails, answer in plain text.
         log.warning("page.not_shown", error=type(error).__name__)
@@ -39,7 +41,7 @@ def _is_page(request: web.Request) -> bool:
     return asks and "text/html" in request.headers.get("Accept", "") and "HX-Request" not in request.headers
 
 
-def _back(request: web.Request) -> str:
+def back_of(request: web.Request) -> str:
     """The desk page that the caller came from; else the one they asked for, else the start page."""
     try:
         parts = urlsplit(request.headers.get("Referer", ""))

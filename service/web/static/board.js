@@ -191,6 +191,8 @@ const alarm = (data) => {
 let reached = document.body.dataset.place;
 let broken = !reached;
 const listen = () => {
+  const end = () => { source.close(); listen(); };
+  addEventListener("online", end, { once: true });
   const source = new EventSource(`/v1/escalations/stream?brief=true&last_event_id=${encodeURIComponent(reached)}`);
   source.addEventListener("ready", () => { say("live", "live"); if (broken) all(); broken = false; });
   source.addEventListener("missed", all);
@@ -198,6 +200,7 @@ const listen = () => {
     say("lost", "connection lost, trying again");
     broken = true;
     if (source.readyState !== EventSource.CLOSED) return;
+    removeEventListener("online", end);
     if (await desk.lost().catch(() => false)) await desk.signIn();
     setTimeout(listen, 2000);
   };
@@ -212,6 +215,8 @@ const listen = () => {
   }
 };
 listen();
+// What the machine knows at once, the stream finds out late.
+addEventListener("offline", () => { say("lost", "no connection"); broken = true; });
 // Without a swap where nothing changed.
 setInterval(() => {
   if (document.hidden) return;

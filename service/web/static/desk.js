@@ -45,6 +45,7 @@ desk.span = (ms) => {
 // Browsers still say some zones by their old names.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone.replace("Asia/Calcutta", "Asia/Kolkata");
 const local = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
+const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 const tock = (t, now) => {
   const since = now - Date.parse(t.dateTime);
@@ -66,7 +67,10 @@ desk.tick = (root = document) => {
 };
 desk.localize = (root = document) => {
   for (const other of root.querySelectorAll("[data-zone]")) other.hidden = other.dataset.zone === zone;
-  for (const t of root.querySelectorAll("time[data-at]")) write(t, local.format(new Date(t.dateTime)).replace(",", ""));
+  for (const t of root.querySelectorAll("time[data-at]")) {
+    const at = new Date(t.dateTime), isNear = t.hasAttribute("data-near") && at.toDateString() === new Date().toDateString();
+    write(t, isNear ? hour.format(at) : local.format(at).replace(",", ""));
+  }
 };
 // Moments are typed in the viewer's zone, which is sent along.
 desk.zone = (root = document) => {
