@@ -1,5 +1,6 @@
 """One commit for several decisions: orders, timeline, notices, messages, clocks, escalations, outbox."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -30,7 +31,7 @@ from service.ledger.orders import words
 from service.ledger.orders.attributes import digests_of, replace_digests, replace_parties
 from service.ledger.orders.person_digests import assignee_digest, person_digest
 from service.ledger.orders.recording import cause_row
-from service.ledger.orders.records import clock_row, notice_row, order_row, seal_json
+from service.ledger.orders.records import clock_changes, clock_row, notice_row, order_row, seal_json
 from service.ledger.orders.scoping import party_digests
 from service.ledger.orders.tables import (
     TIMELINE_DETAIL,
@@ -74,6 +75,7 @@ class Changes:
         self._notices: Rows = []
         self.planned = PlannedMessages(keyring, now)
         self._clocks: dict[UUID, NewRow] = {}
+        self._changed_clocks: dict[UUID, NewRow] = {}
         self._escalations: list[Change] = []
         self._visits: Rows = []
         self._observations: dict[tuple[UUID, str], NewRow] = {}
@@ -110,8 +112,7 @@ class Changes:
             self._notices.append(notice_row(self._keyring, order.id, notice, traceparent))
             self._add_messages(order, notice.messages, notice, traceparent)
         self._add_messages(order, decision.more_messages)
-        for clock in decision.clocks:
-            self._clocks[clock.id] = clock_row(workflow, order, clock)
+        self._keep_clocks(workflow, before, decision)
         for change in decision.escalations:
             self._escalations.append(Change(workflow, order, change, traceparent))
         self._talk(before, decision)
@@ -120,6 +121,15 @@ class Changes:
         self._measure(order, decision)
         self.woken |= {"clock"} if decision.clocks or decision.escalations else set()
         self.woken |= {"stream"} if decision.escalations else set()
+
+    def _keep_clocks(self, workflow: Workflow, before: Order | None, decision: Decision) -> None:
+        """New clocks as whole rows; of those that the order had before, the columns that can change."""
+        known = {clock.id for clock in before.clocks.values()} if before else frozenset()
+        for clock in decision.clocks:
+            if clock.id in known and clock.id not in self._clocks:
+                self._changed_clocks[clock.id] = clock_changes(clock)
+            else:
+                self._clocks[clock.id] = clock_row(workflow, decision.order, clock)
 
     def _index(self, workflow: Workflow, before: Order | None, order: Order) -> None:
         """By what an order is found: where that has changed."""
@@ -228,11 +238,11 @@ class Changes:
 
     def count(self) -> None:
         """Add what this batch did to the metrics; once it is committed."""
-        for workflow, clock in self._broken:
-            metrics.clock_breaches.labels(workflow, clock).inc()
-        for change in self._escalations:
-            e = change.step.escalation
-            metrics.escalations.labels(e.team, e.reason, change.step.kind).inc()
+        for labels, broken in Counter(self._broken).items():
+            metrics.clock_breaches.labels(*labels).inc(broken)
+        steps = ((c.step.escalation.team, c.step.escalation.reason, c.step.kind) for c in self._escalations)
+        for called, count in Counter(steps).items():
+            metrics.escalations.labels(*called).inc(count)
 
     async def write(self, tx: Transaction, origin: str) -> None:
         """All of it, and the word of it to other processes, as from `origin`: in one round trip, most often."""
@@ -254,6 +264,7 @@ class Changes:
         measured = list(self._observations.values())
         writes.upsert(measurements, measured, ("value", "at"), ("order_id", "measure"))
         writes.upsert(clocks, list(self._clocks.values()), _CLOCK_CHANGES)
+        writes.update(clocks, list(self._changed_clocks.values()))
         writes.update(notices, [{"id": i, "called_off": why} for i, why in self.called_off.items()])
         conversation_rows.write(writes, self._said, list(self._talks.values()))
         if self._escalations:

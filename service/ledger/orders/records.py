@@ -246,7 +246,6 @@ def clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
     spec = workflow.clocks.get(clock.spec)
     reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
     return {
-        "id": clock.id,
         "order_id": order.id,
         "workflow": order.workflow,
         "name": clock.spec,
@@ -254,6 +253,14 @@ def clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
         "notice": (spec and spec.notice) or notice_of(clock.spec),
         "team": reason.team if reason else "",
         "started_at": clock.started,
+        **clock_changes(clock),
+    }
+
+
+def clock_changes(clock: Clock) -> NewRow:
+    """The columns of a clock that can change after it was started, with its id."""
+    return {
+        "id": clock.id,
         "warn_at": clock.warn,
         "due_at": clock.due,
         "state": clock.state,
