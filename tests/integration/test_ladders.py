@@ -126,7 +126,7 @@ async def test_a_rung_that_cannot_be_is_skipped_without_a_request_and_the_next_g
     (line,) = [e for e in (await world.view("O-3"))["timeline"] if e["kind"] == "rung_planned"]
     assert (line["rung"], line["channel"]) == (2, "sms")
     _, shown = await supervisor.get("/desk/orders/device_pickup/O-3")
-    assert "rung 2" in str(shown)
+    assert "step 2" in str(shown)
 
 
 async def test_what_waited_while_a_later_rung_went_is_not_sent_after_it(world: World, caller: Caller) -> None:
