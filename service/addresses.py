@@ -81,7 +81,7 @@ def database_url(value: str) -> str:
 def _sqlite_address(rest: str) -> None:
     """Raises ValueError for words that nothing reads."""
     if "?" in rest or "#" in rest:
-        raise ValueError("nothing is read behind the file's name; write sqlite+aiosqlite:///file, without ? and #")
+        raise ValueError("nothing may follow the file's name; write sqlite+aiosqlite:///file, without ? and #")
 
 
 def postgres_address(url: str) -> PostgresAddress:
@@ -95,7 +95,7 @@ def postgres_address(url: str) -> PostgresAddress:
     )
     if cut or "@" in parts.path:
         # Nothing of it is shown: what looks like a host or a port is half a password.
-        raise ValueError(f"the @ stands behind a / or a ?: {_ESCAPES}")
+        raise ValueError(f"the @ comes after a / or a ?: {_ESCAPES}")
     query = _query(parts.query)
     login, _, where = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
@@ -244,7 +244,7 @@ def broker_urls(value: str) -> tuple[str, ...]:
     if not urls or not schemes <= {"memory", "amqp", "amqps"}:
         raise ValueError("write amqp://user:password@host:5672/ or amqps://..., or memory:// for none")
     if "memory" in schemes and len(urls) > 1:
-        raise ValueError("memory:// stands alone; write amqp:// addresses, comma separated")
+        raise ValueError("memory:// cannot be combined; write amqp:// addresses, comma separated")
     for url in urls:
         if not url.startswith("memory"):
             _check_broker(url)

@@ -38,9 +38,9 @@ def canonical_mail(text: str) -> str:
     if not at:
         raise ValueError("not a mail address: it has no @")
     if not _LOCAL.fullmatch(local) or any(unicodedata.category(c) in _UNSEEN for c in local):
-        raise ValueError("not a mail address: what stands before the @ is empty or has characters that cannot be there")
+        raise ValueError("not a mail address: the part before the @ is empty or has invalid characters")
     if len(local.encode()) > LOCAL_OCTETS:
-        raise ValueError(f"not a mail address: more than {LOCAL_OCTETS} bytes stand before the @")
+        raise ValueError(f"not a mail address: more than {LOCAL_OCTETS} bytes before the @")
     canonical = f"{local}@{canonical_domain(domain)}"
     if len(canonical.encode()) > ADDRESS_OCTETS:
         raise ValueError(f"not a mail address: it is longer than {ADDRESS_OCTETS} bytes")
@@ -59,7 +59,7 @@ def canonical_domain(text: str) -> str:
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("not a mail address: its domain cannot be a domain name")
     if labels[-1].isdigit():
-        raise ValueError("not a mail address: an IP address stands where a domain name is expected")
+        raise ValueError("not a mail address: a domain name is expected, not an IP address")
     if len(labels) == 1 and domain != "localhost":
         raise ValueError("not a mail address: its domain has no dot, so no mailbox can be there")
     return domain
@@ -76,7 +76,7 @@ def sender_of(text: str) -> tuple[str, str]:
     Raises ValueError with the reason in words.
     """
     if any(unicodedata.category(c) in {"Cc", "Zl", "Zp"} for c in text):
-        raise ValueError("a line end or control character stands in it")
+        raise ValueError("it has a line end or control character")
     header = SMTP_POLICY.header_factory("From", text)
     found = header.addresses
     if len(found) != 1 or not found[0].domain:

@@ -72,7 +72,7 @@ def canonical_number(text: str, country: str | None = None) -> str:
     """
     number, problem = number_or_problem(text, country)
     if problem:
-        raise ValueError(f"can be no phone number: {problem}")
+        raise ValueError(f"not a phone number: {problem}")
     return number
 
 

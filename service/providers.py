@@ -45,7 +45,7 @@ def keyring_of(settings: Settings) -> Keyring:
         kept = f"; the one used so far is in {KEY_FILE.absolute()}" if KEY_FILE.exists() else ""
         raise SettingsError(
             "STAGEBELL_SECRET_KEY: must be set with PostgreSQL, the same for every process. Make one with"
-            f" `openssl rand -base64 48` and keep it: without it nothing can be read{kept}"
+            f" `openssl rand -base64 48` and keep it: without it the stored data cannot be read{kept}"
         )
     with contextlib.suppress(FileExistsError), open(KEY_FILE, "x", encoding="utf-8", opener=_private) as file:
         file.write(secrets.token_urlsafe(48))

@@ -141,7 +141,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
         codes = tuple(v.upper() for v in value)
         if unknown := [code for code in codes if code not in phonenumbers.SUPPORTED_REGIONS]:
             raise ValueError(
-                f"{unknown[0]!r} is no country of ISO 3166 that has numbers; write two letters, such as IN,GB"
+                f"{unknown[0]!r} is no ISO 3166 country with phone numbers; write two letters, such as IN,GB"
             )
         return codes
 
@@ -151,7 +151,7 @@ class Settings(BaseSettings, TwilioSettings, MailSettings, PushSettings):
         secret = value.get_secret_value()
         if secret and len(secret.strip()) < SHORTEST_SECRET:
             raise ValueError(
-                f"at least {SHORTEST_SECRET} characters are taken, made by chance, as by `openssl rand -base64 48`. If"
+                f"at least {SHORTEST_SECRET} characters are needed, random as those of `openssl rand -base64 48`. If"
                 f" the database was written with the short one, set that as {PREFIX}SECRET_KEY_PREVIOUS"
             )
         return value

@@ -46,7 +46,7 @@ async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
             if time.monotonic() > deadline:
                 raise SettingsError(
                     f"STAGEBELL_BROKER_URL: no broker answered within {FIRST_CONNECT_S:.0f} s: {lost}:"
-                    " does it run there, and may it be reached from here?"
+                    " is it running there, and reachable from here?"
                 ) from lost
             if str(lost) != logged:
                 logged = str(lost)
@@ -77,7 +77,7 @@ def check_team_addresses(endpoints: Mapping[str, Sequence[str]]) -> None:
     for team, url in named:
         if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
             raise SettingsError(
-                f"STAGEBELL_TEAM_URLS.{team}: Apprise can use no address of this form: {url.partition('://')[0]}://…;"
+                f"STAGEBELL_TEAM_URLS.{team}: Apprise does not know addresses of this form: {url.partition('://')[0]}://…;"
                 " how each is written: https://github.com/caronc/apprise/wiki"
             )
 
@@ -87,7 +87,7 @@ def packs_in(folder: Path) -> list[Pack]:
     if folder == shipped.PACKS:
         log.warning("packs.shipped", folder=str(folder), hint="STAGEBELL_WORKFLOWS names your own")
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-        raise SettingsError(f"STAGEBELL_WORKFLOWS: no folder that can be read at {folder}; name the one with the packs")
+        raise SettingsError(f"STAGEBELL_WORKFLOWS: no readable folder at {folder}; name the one with the packs")
     if not any(folder.glob("*/workflow.yaml")) and not (folder / "workflow.yaml").is_file():
         raise SettingsError(
             f"STAGEBELL_WORKFLOWS: no pack in {folder}; a pack is a folder with a workflow.yaml (stagebell new NAME)"

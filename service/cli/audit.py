@@ -30,7 +30,7 @@ async def verify(expected: str) -> int:
     if found.problems:
         return 1
     typer.echo(f"{found.lines} lines, whole; {found.names_erased} names erased")
-    typer.echo("Note this where nobody of the database can write; `audit verify --expect` finds it again later:")
+    typer.echo("Keep this where nobody with access to the database can change it, for `audit verify --expect`:")
     typer.echo(found.head or "0:")
     return 0
 
@@ -50,7 +50,7 @@ def moment(name: str, text: str | None) -> datetime | None:
 async def export(since: datetime | None, until: datetime | None, *, as_csv: bool) -> int:
     """Print all lines, oldest first, as JSON lines or CSV; the exit code."""
     if since and until and until <= since:
-        typer.echo("--until: lies not after --since, so that nothing can be found", err=True)
+        typer.echo("--until: must be after --since", err=True)
         return 1
     async with open_ledger() as ledger:
         async with ledger.transaction() as tx:

@@ -24,7 +24,7 @@ def check_templates(directory: Path | None) -> int:
         typer.echo("whatsapp: no pack names a template")
         return 0
     if not accounts:
-        typer.echo("whatsapp: templates are named, and no account sends WhatsApp (TWILIO_WHATSAPP_FROM): not asked")
+        typer.echo("whatsapp: packs name templates, but no account sends WhatsApp (TWILIO_WHATSAPP_FROM): not checked")
         return 1
     bad = 0
     for account in accounts:
@@ -33,5 +33,5 @@ def check_templates(directory: Path | None) -> int:
             typer.echo(f"twilio:{account.account_sid[-6:]} {found.sid} {used[found.sid]}: {found.status}{why}")
             bad += not found.is_good
     if bad:
-        typer.echo(f"{bad} of them cannot be sent by: outside of the 24 hours their notices take the fallback")
+        typer.echo(f"{bad} of them cannot be used: outside of the 24 hours their notices use the fallback")
     return 1 if bad else 0

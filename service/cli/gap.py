@@ -28,13 +28,13 @@ async def find_gap(since: datetime, *, as_json: bool) -> int:
         return 0
     for order in found:
         first = f"first known event at {order.at:%Y-%m-%dT%H:%M:%SZ}"
-        typer.echo(f"{order.workflow} {plain(order.order_id)}: beginning missing, {first}, now {order.status}")
+        typer.echo(f"{order.workflow} {plain(order.order_id)}: first event missing, {first}, now {order.status}")
     if found:
         typer.echo(
-            f"{len(found)} orders without a beginning: have their publishers send again everything since"
+            f"{len(found)} orders lack their first events: ask their publishers to send again everything since"
             f" {since:%Y-%m-%dT%H:%M:%SZ}, with the same source and id",
             err=True,
         )
     else:
-        typer.echo(f"no order that came since {since:%Y-%m-%dT%H:%M:%SZ} lacks its beginning", err=True)
+        typer.echo(f"no order that came since {since:%Y-%m-%dT%H:%M:%SZ} lacks its first event", err=True)
     return 0

@@ -22,7 +22,7 @@ async def index_anew() -> int:
         async with ledger.reading() as tx:
             if not await is_indexed(tx, rules):
                 typer.echo(
-                    "a process with other packs has begun anew: give all the same packs, then run this", err=True
+                    "a process with other packs indexes again: give all the same packs, then run this again", err=True
                 )
                 return 1
     typer.echo(f"{looked_into} orders of workflows that show attributes were looked into here; all are found by them.")

@@ -90,7 +90,7 @@ def make_pack(name: str, directory: Path | None) -> int:
         typer.echo(f"{name!r}: a workflow is named in lower case letters, digits and underscores", err=True)
         return 1
     if folder.exists():
-        typer.echo(f"{folder} is there already", err=True)
+        typer.echo(f"{folder} exists already", err=True)
         return 1
     (folder / "en").mkdir(parents=True)
     title = name.replace("_", " ").capitalize()

@@ -36,7 +36,7 @@ def check_fits(role: str, scope: Scope, workflows: Iterable[Workflow], staff: It
     for party in sorted(scope.parties):
         require_known("audience", party.audience, audiences, "scope")
     if role == PUBLISHER and not scope.is_of_workflows:
-        raise Rejection("scope: a publisher is limited to workflows alone, as workflow:NAME")
+        raise Rejection("scope: a publisher can be limited to workflows only, as workflow:NAME")
     if role not in staff:
         others = sorted({p.audience for p in scope.parties} - {role})
         if not scope.ids_of(role) or others or scope.teams:

@@ -177,7 +177,7 @@ class Draft:
         """A new id below the order's own; raises Rejection when the order has used them all."""
         self._sequence += 1
         if self._sequence > MAX_SEQUENCE:
-            raise Rejection(f"the order has more than {MAX_SEQUENCE} messages and clocks; it is closed to more")
+            raise Rejection(f"the order has more than {MAX_SEQUENCE} messages and clocks, the most that are possible")
         return self.order.child(self._sequence)
 
     def next_turn(self) -> timedelta:

@@ -135,7 +135,7 @@ def assign(draft: Draft, escalation: Escalation, to: str, by: str, *, take_over:
 def _require_free(escalation: Escalation, *allowed: str) -> None:
     if escalation.owner and escalation.owner not in allowed:
         since = f" since {escalation.owned_since:%Y-%m-%d %H:%M} UTC" if escalation.owned_since else ""
-        raise Rejection(f"{escalation.owner} has it{since}; taking it over is an act of its own (take_over)")
+        raise Rejection(f"{escalation.owner} has it{since}; take it over explicitly (take_over)")
 
 
 def _take(draft: Draft, escalation: Escalation, owner: str, by: str) -> None:

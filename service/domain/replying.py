@@ -180,7 +180,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
     """Send an agent's own text to the person who wrote last, on the channel that they used. Raises Rejection."""
     text = cause.text.strip()
     if not text:
-        raise Rejection("text: say something")
+        raise Rejection("text: is empty")
     if len(text) > LONGEST_ANSWER:
         raise Rejection(f"text: at most {LONGEST_ANSWER} characters are taken")
     talk = draft.order.conversation or Conversation()
@@ -207,7 +207,7 @@ def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
     for channel in [wanted] if wanted else channels:
         for address in draft.workflow.channel(channel).addresses(people[0]) if people else ():
             return Reader(channel, address, audience, 0, people[:1])
-    raise Rejection(f"channel: no {wanted or 'address'} is known of anybody who could be told")
+    raise Rejection(f"channel: no {wanted or 'address'} is known of anybody on the order")
 
 
 def ways_to_answer(workflow: Workflow, order: Order) -> list[tuple[str, str]]:

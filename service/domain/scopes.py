@@ -86,7 +86,7 @@ def read_scope(texts: Iterable[str]) -> Scope:
         found = _TEXT.fullmatch(text)
         if found is None:
             raise Rejection(
-                f"scope: {text!r:.80} is none; write workflow:NAME, team:NAME, or an audience and an id such as "
+                f"scope: {text!r:.80} is no scope; write workflow:NAME, team:NAME, or an audience and an id such as "
                 "provider:v-9"
             )
         kind, value = found["kind"], found["value"]

@@ -61,7 +61,7 @@ def require_side(workflow: Workflow, note: Note | None) -> None:
     if note is None or not note.to:
         return
     if not note.public:
-        raise Rejection("data.note.to: goes with a public note; an internal one reaches none of those it names")
+        raise Rejection("data.note.to: is only for a public note; an internal one reaches nobody")
     told = (n for n in workflow.notices.values() if n.on_note and n.on_note.public)
     require_known("audience", note.to, {a for n in told for a in n.audiences}, "data.note.to")
 

@@ -35,18 +35,18 @@ def parent_of(order: Order | None, event: Event) -> OrderRef | None:
     if given is None:
         return order.parent if order else None
     if given == OrderRef(event.data.workflow, event.reference):
-        raise Rejection(f"{PARENT}: an order is no part of itself")
+        raise Rejection(f"{PARENT}: an order cannot be a part of itself")
     if order is not None and order.parent not in (None, given):
-        raise Rejection(f"{PARENT}: the order is a part of another one already, and stays it")
+        raise Rejection(f"{PARENT}: the order is a part of another one already, which cannot change")
     if order is not None and order.parts:
-        raise Rejection(f"{PARENT}: the order has parts itself; a part has none")
+        raise Rejection(f"{PARENT}: the order has parts itself; a part cannot have parts")
     return given
 
 
 def require_whole(parent: OrderRef, workflow: Workflow | None, part: OrderRef) -> None:
     """Raises Rejection if orders of `workflow` (the parent's; None: not installed) cannot have such a part."""
     if parent == part:
-        raise Rejection(f"{PARENT}: an order is no part of itself")
+        raise Rejection(f"{PARENT}: an order cannot be a part of itself")
     if workflow is None:
         raise Rejection(f"{PARENT}.workflow: unknown workflow {quoted(parent.workflow)}")
     if workflow.parts is None:
@@ -113,9 +113,9 @@ def _require_room(draft: Draft, part: Part) -> None:
     order = draft.order
     require_whole(order.ref, draft.workflow, part.ref)
     if order.parent is not None:
-        raise Rejection(f"{PARENT}: order {reference(order.reference)} is a part itself; a part has no parts")
+        raise Rejection(f"{PARENT}: order {reference(order.reference)} is a part itself; a part cannot have parts")
     if len(order.parts) >= MAX_PARTS:
-        raise Rejection(f"{PARENT}: order {reference(order.reference)} has {MAX_PARTS} parts; it takes no more")
+        raise Rejection(f"{PARENT}: order {reference(order.reference)} has {MAX_PARTS} parts, the most possible")
 
 
 def derive(draft: Draft, part: str) -> list[str]:

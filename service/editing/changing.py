@@ -93,7 +93,7 @@ class Editor:
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
             if _same(by, draft.said.authors):
-                raise NotYours("who wrote in a draft cannot approve it; somebody else has to read it")
+                raise NotYours("an author of a draft cannot approve it; somebody else has to")
             await self._must_fit(draft)
             said = structs.replace(draft.said, approved_by=by)
             return await self._keep(tx, structs.replace(draft, state="approved", said=said), line)
@@ -104,7 +104,7 @@ class Editor:
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
             if draft.state != "approved":
-                raise Conflict("nobody has approved it as it stands")
+                raise Conflict("its current text is not approved")
             pack = await self._must_fit(draft)
             packs = await self._publisher.put(tx, pack, draft.texts)
             said = structs.replace(draft.said, ended_by=by, packs=packs)
@@ -132,7 +132,7 @@ class Editor:
             if old is None:
                 raise NoSuchDraft
             if old.state != "published":
-                raise Conflict("it is not live; only what was published can be taken back")
+                raise Conflict("it is not live; only a published draft can be rolled back")
             pack = self.pack(old.workflow, old.notice)
             since = {f: t for f, t in old.said.texts.items() if pack.templates.text_of(f) != t.now}
             if since:
@@ -165,7 +165,7 @@ class Editor:
             raise Conflict("it changes nothing")
         since = {f: t for f, t in draft.said.texts.items() if pack.templates.text_of(f) not in (t.was, t.now)}
         if since:
-            raise Conflict("the words in use were changed since they were written; look and save it again", since)
+            raise Conflict("the texts in use have changed since; check and save the draft again", since)
         await self._must_pass(pack, draft.notice, draft.texts)
         return pack
 

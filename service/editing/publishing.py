@@ -39,7 +39,7 @@ class Publisher:
     async def make_known(self) -> None:
         """Use the texts, after the commit; raises NotNow if the folder has other mistakes, and the old ones stay."""
         if not await self._take_over() and self._kept == "folder":
-            raise NotNow("it is kept, but not live: the packs' folder has mistakes, which the log names; mend them")
+            raise NotNow("it is saved, but not live: the packs' folder has mistakes, listed in the log; correct them")
 
 
 def file_text(folder: Path, file: str) -> str | None:

@@ -130,9 +130,7 @@ class ListRows:
         if stored is None or known is None or (stored.order_id, stored.list) != (known.id, spec.name) or stored.taken:
             raise Rejection(f"{where}: its rows are not stored any more; send them again")
         if spec.unique and await writing.clashes(u.tx, stored):
-            raise Rejection(
-                f"{where}: rows that are the same came meanwhile by another way; send them again to see which"
-            )
+            raise Rejection(f"{where}: the same rows were added meanwhile; send these again to see which")
         return stored
 
     async def _edit(

@@ -185,7 +185,7 @@ def _column_of(reference: str) -> int:
     """Of `AB12` 28; raises ValueError for what names no cell."""
     found = _REFERENCE.match(reference)
     if found is None:
-        raise ValueError("a cell is not named as cells are")
+        raise ValueError("a cell has an invalid name")
     column = 0
     for letter in found[1]:
         column = column * 26 + ord(letter) - 64

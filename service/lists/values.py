@@ -66,7 +66,7 @@ def _text(raw: Any) -> str:
     if len(text) > MOST_LETTERS:
         raise ValueError(f"has {len(text)} characters; at most {MOST_LETTERS} are taken")
     if _NO_TEXT.search(text):
-        raise ValueError("holds characters that are no text (control characters)")
+        raise ValueError("has control characters")
     return text
 
 
@@ -121,7 +121,7 @@ def _date(raw: Any) -> str:
         try:
             raw = date.fromisoformat(raw)
         except ValueError:
-            raise ValueError("is no day that there is") from None
+            raise ValueError("is no day of the calendar") from None
     if not isinstance(raw, date) or not EARLIEST.date() <= raw < LATEST.date():
         years = f"from {EARLIEST:%Y} to {LATEST:%Y}"
         raise ValueError(f"is no day, such as 2026-12-27 (year, month, day), {years}")

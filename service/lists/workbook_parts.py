@@ -48,7 +48,7 @@ class Strings:
 
     def __getitem__(self, n: int) -> str:
         if not 0 <= n < len(self._ends) - 1:
-            raise ValueError("a cell names a text that the workbook has not")
+            raise ValueError("a cell refers to a text that the workbook does not have")
         first, end = self._ends[n], self._ends[n + 1]
         if first == end:
             return ""

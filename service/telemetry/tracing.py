@@ -29,7 +29,7 @@ def configure() -> None:
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if exporter != "otlp" or protocol not in (None, "", "http/protobuf"):
         raise ValueError(
-            "OTEL_EXPORTER_OTLP_PROTOCOL: traces leave as http/protobuf alone; write that and a collector's port 4318,"
+            "OTEL_EXPORTER_OTLP_PROTOCOL: traces go over http/protobuf only; write that and a collector's port 4318,"
             " or OTEL_TRACES_EXPORTER=none"
         )
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -211,7 +211,7 @@ def moment(said: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime:
 
 def _appointment(said: Mapping[str, str], zone: ZoneInfo) -> Appointment:
     if "appointment.start" not in said:
-        raise Rejection("appointment.start: when it begins is needed, too")
+        raise Rejection("appointment.start: the start is needed, too")
     start = moment(said, "appointment.start", zone)
     end = moment(said, "appointment.end", zone) if "appointment.end" in said else None
     if end is not None and end <= start:
@@ -242,7 +242,7 @@ def _assignee(said: Mapping[str, str]) -> AssigneeGiven:
     part = {p: said[f"assignee.{p}"] for p in ("email", "phone", "name") if f"assignee.{p}" in said}
     role = said.get("assignee.role")
     if not role:
-        raise Rejection("assignee.role: choose what they are")
+        raise Rejection("assignee.role: choose a role")
     known_by = said.get("assignee.id") or next(iter(part.values()))
     return msgspec.convert({**part, "role": role, "id": known_by}, AssigneeGiven)
 
@@ -286,7 +286,7 @@ def _quote_lines(said: Mapping[str, str], inputs: Iterable[Input]) -> tuple[str,
         if i.name not in said and cost not in said:
             continue
         if i.name not in said:
-            raise Rejection(f"{i.name}: what does this cost stand for?")
+            raise Rejection(f"{i.name}: say what this cost is for")
         row: JsonObject = {"what": said[i.name]}
         if cost in said:
             amount = _amount(said, cost)

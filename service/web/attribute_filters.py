@@ -65,7 +65,7 @@ def _require_filterable(name: str, packs: Iterable[Workflow]) -> None:
     known = {n for w in packs for n in filterable(w)}
     if name not in known and any(name in w.attributes for w in packs):
         by = f"those are {', '.join(sorted(known))}" if known else "there is none"
-        raise Rejection(f"attributes.{name}: lists are filtered by what packs list under `shows`, no lists; {by}")
+        raise Rejection(f"attributes.{name}: filters are attributes that packs list under `shows`, except lists; {by}")
     require_known("attribute", name, known, f"attributes.{name}"[:80])
 
 

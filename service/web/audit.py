@@ -28,7 +28,7 @@ def wanted_of(request: web.Request) -> Wanted:
     noted(request, people=found, by=sorted(name for name, value in request.query.items() if value and name != "zone"))
     before = whole_number(q.cursor, 1, LAST) if q.cursor else 0
     if before is None:
-        raise Rejection("cursor: write the one of the page before")
+        raise Rejection("cursor: is not from a page of the audit log")
     since, until = in_order(("from", q.since), ("to", q.until))
     return Wanted(
         who=q.who,

@@ -106,7 +106,7 @@ def _state_after(request: web.Request, act: EscalationAct, said: Said) -> str:
 def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, said: Said) -> None:
     state, owner = incident
     if act in ("acknowledge", "assign") and not said.take_over and owner not in ("", request[CALLER].name, said.to):
-        raise Problem(409, "Somebody has it", f"{owner} has it; taking it over is an act of its own (take_over)")
+        raise Problem(409, "Somebody has it", f"{owner} has it; take it over explicitly (take_over)")
     if state == "resolved" and act not in ("comment", "reopen"):
         raise Problem(409, "Not possible any more", "the incident is not open any more")
 

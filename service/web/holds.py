@@ -52,7 +52,7 @@ async def put(request: web.Request, asked: HoldOrder) -> HoldLine:
     if asked.workflow:
         require_known("workflow", asked.workflow, [w.name for w in workflows_of(request)], "workflow")
     elif not scope_of(request).is_everything:
-        raise Rejection("workflow: is needed, as you are limited to some; a hold of all is not yours to put")
+        raise Rejection("workflow: is needed, as your key is limited to some workflows")
     packs = [w for w in workflows_of(request) if asked.workflow in ("", w.name)]
     if asked.notice:
         require_known("notice", asked.notice, {n for workflow in packs for n in workflow.notices}, "notice")
@@ -79,7 +79,7 @@ async def release(request: web.Request) -> None:
     async with orders.ledger.transaction() as tx:
         hold = await holds.release(tx, hold_id, now, scope=scope_of(request))
         if hold is None:
-            raise Problem(404, "No such hold", "there is none with this id, or it was released")
+            raise Problem(404, "No such hold", "there is no hold with this id, or it was released")
         await announce(tx, {HOLDS_TOPIC}, orders.wakeups.origin)
         line = audit_line(request, "hold.released", hold.workflow, channel=hold.channel, notice=hold.notice)
         await write_audit(tx, [line], now)

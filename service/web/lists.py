@@ -73,7 +73,7 @@ def after_of(cursor: str) -> UUID | None:
     try:
         return UUID(cursor) if cursor else None
     except ValueError:
-        raise Rejection("cursor: is not one that a page of rows gave; leave it out to begin again") from None
+        raise Rejection("cursor: is not from a page of rows; leave it out to start again") from None
 
 
 def page_of(of: OfOrder, rows: list[StoredRow], count: int, cursor: str) -> ListPage:
@@ -208,7 +208,7 @@ async def state_of(request: web.Request, of: OfOrder, batch_id: UUID) -> RowsTak
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         stored = await writing.batch(tx, batch_id)
         if stored is None or (stored.order_id, stored.list) != (of.order.id, of.spec.name):
-            raise Problem(404, "No such import", "there is none with this id: it was refused, or never begun")
+            raise Problem(404, "No such import", "there is no import with this id: it was refused, or never started")
         rows = stored.count if stored.taken else await reading.stored_of(tx, of.order.id, of.spec.name, batch_id)
         count = await reading.count(tx, of.order.id, of.spec.name)
     return RowsTaken(

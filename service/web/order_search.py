@@ -82,7 +82,7 @@ async def search_of(request: web.Request, *, apart: bool = False) -> Search:
     ends_from, ends_before = in_order(("ends_from", q.ends_from), ("ends_before", q.ends_before))
     viewer = viewer_of(request)
     if viewer and (q.assignee or q.recipient):
-        raise Rejection("recipient, assignee: who else is on an order is not asked with your key; take `q` for its id")
+        raise Rejection("recipient, assignee: your key may not search for people; search for the order's id with `q`")
     return Search(
         workflow=q.workflow,
         statuses=statuses,

@@ -109,7 +109,7 @@ def _person(order: Order) -> Person:
     """The person whose page it is; raises Problem where they were erased."""
     people = order.people(AUDIENCE)
     if not people:
-        raise Problem(404, "No such page", "nobody is known whom this page could be about")
+        raise Problem(404, "No such page", "the person of this page is no longer known")
     return people[0]
 
 

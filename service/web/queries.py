@@ -200,7 +200,7 @@ def in_order(
     """Both moments, each given with its parameter's name; raises Rejection where the first is not before the second."""
     (first, since), (last, until) = start, end
     if since and until and until <= since:
-        raise Rejection(f"{last}: lies not after {first}, so that nothing can be found")
+        raise Rejection(f"{last}: must be after {first}")
     return since, until
 
 

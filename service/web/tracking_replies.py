@@ -92,7 +92,7 @@ async def post_reply(request: web.Request) -> web.StreamResponse:
     name = request.match_info["reply"]
     reply = workflow.replies.get(name)
     if reply is None or AUDIENCE not in reply.audiences:
-        raise Problem(404, "No such reply", f"this order's customer cannot say {name[:60]!r}")
+        raise Problem(404, "No such reply", f"this order takes no reply {name[:60]!r}")
     shown = _keyring(request).read_token(FORM, form.get("form", ""))
     kept = await conversations.take(request.app[CONTEXT].orders, _said(order, reply, shown))
     outcome = kept.outcome if kept else _again(order, reply)

@@ -122,7 +122,7 @@ async def test_keys(tmp_path: Path, env: dict[str, str]) -> None:
         ("REQUIRE_CHANNELS", "sms,fax", "unknown channel 'fax'"),
         ("SMTP_URL", "http://x", "STAGEBELL_SMTP_URL: write smtp://"),
         ("FCM_CREDENTIALS", "/nowhere.json", "STAGEBELL_FCM_CREDENTIALS: no file"),
-        ("WORKFLOWS", "/nowhere", "STAGEBELL_WORKFLOWS: no folder that can be read"),
+        ("WORKFLOWS", "/nowhere", "STAGEBELL_WORKFLOWS: no readable folder"),
     ],
 )
 def test_a_wrong_setting_is_named_at_the_start(tmp_path: Path, name: str, value: str, words: str) -> None:

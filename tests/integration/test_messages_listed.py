@@ -80,7 +80,7 @@ async def test_the_table_holds_no_formula_and_says_why(world: World, caller: Cal
 
 REFUSED = (
     ("state=faild", "did you mean 'failed'"), ("channel=smss", "did you mean 'sms'"), ("cursor=x", "cursor"),
-     ("from=2026-11-24&to=2026-11-23", "to: lies not after from"), ("recipient=x", "recipient"),
+     ("from=2026-11-24&to=2026-11-23", "to: must be after from"), ("recipient=x", "recipient"),
 )  # fmt: skip
 
 

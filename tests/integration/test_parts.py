@@ -122,7 +122,7 @@ async def test_after_an_hour_all_of_the_part_are_dead_letters_and_can_be_replaye
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (part_of("X", "X"), "no part of itself"),
+        (part_of("X", "X"), "cannot be a part of itself"),
         (part_of("W", "P1", parent={"workflow": "nowhere", "order_id": "W"}), "unknown workflow 'nowhere'"),
         (part_of("P0", "P1"), "order P0 is a part itself"),
         (part_of("W", "P1", parent={"workflow": "parcel", "order_id": " "}), "data.parent.order_id: is blank"),

@@ -101,7 +101,7 @@ def test_a_comment_is_public_and_reaches_the_side_it_names() -> None:
                                          workflow="marketing_services"))  # fmt: skip
     inside = {"text": "x", "to": "partner"}
     said = event("O-1", kind="order.note_added", note=inside, workflow="marketing_services")
-    assert "goes with a public note" in life.refusal(said)
+    assert "is only for a public note" in life.refusal(said)
 
 
 def test_the_next_offer_of_a_status_that_tells_again_is_an_act_too() -> None:

@@ -184,7 +184,7 @@ def test_whoever_acknowledges_has_it_and_nobody_else_takes_it_unawares() -> None
     assert steps(life) == before, "a second click says nothing new"
     acts: tuple[EscalationAct, ...] = ("acknowledge", "assign")
     for act in acts:
-        with pytest.raises(Rejection, match=r"Kim has it since 2\d{3}-\d\d-\d\d \d\d:\d\d UTC; taking it over"):
+        with pytest.raises(Rejection, match=r"Kim has it since 2\d{3}-\d\d-\d\d \d\d:\d\d UTC; take it over"):
             handle(life, act, by="Lee", to="Lee")
     handle(life, "assign", by="Lee", to="Lee", take_over=True)
     assert (the_one(life).owner, the_one(life).state) == ("Lee", "acknowledged")

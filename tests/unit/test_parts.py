@@ -224,10 +224,10 @@ def test_late_events_of_a_part_move_nothing() -> None:
 @pytest.mark.parametrize(
     ("order_id", "parent", "why"),
     [
-        ("W", "W", "data.parent: an order is no part of itself"),
-        ("B1", "V", "data.parent: the order is a part of another one already, and stays it"),
-        ("W", "V", "data.parent: the order has parts itself; a part has none"),
-        ("C1", "B1", "data.parent: order B1 is a part itself; a part has no parts"),
+        ("W", "W", "data.parent: an order cannot be a part of itself"),
+        ("B1", "V", "data.parent: the order is a part of another one already, which cannot change"),
+        ("W", "V", "data.parent: the order has parts itself; a part cannot have parts"),
+        ("C1", "B1", "data.parent: order B1 is a part itself; a part cannot have parts"),
     ],
 )
 def test_what_cannot_be_a_part(order_id: str, parent: str, why: str) -> None:
@@ -240,7 +240,7 @@ def test_a_whole_has_only_so_many_parts() -> None:
     family = whole()
     for n in range(MAX_PARTS):
         family.take(said(f"B{n}", "placed"))
-    assert family.refusal(said("B-more", "placed")) == f"data.parent: order W has {MAX_PARTS} parts; it takes no more"
+    assert family.refusal(said("B-more", "placed")) == f"data.parent: order W has {MAX_PARTS} parts, the most possible"
     assert family.refusal(said("B7", "sent")) == "", "those that it has go on"
 
 

@@ -175,7 +175,7 @@ def test_an_order_keeps_so_many_words_and_no_more() -> None:
     assert say(one, "yes").replies == ()
 
 
-@pytest.mark.parametrize(("text", "why"), [("  ", "say something"), ("x" * 2000, "at most")])
+@pytest.mark.parametrize(("text", "why"), [("  ", "is empty"), ("x" * 2000, "at most")])
 def test_an_answer_has_words(text: str, why: str) -> None:
     one = life()
     say(one, "hello")

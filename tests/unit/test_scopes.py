@@ -64,7 +64,7 @@ def test_an_event_names_parties_by_audience_and_by_who_handles_it() -> None:
     [
         ("agent", ["workflow:repair", "team:finance", "provider:v-9"], ""),
         ("publisher", ["workflow:repair"], ""),
-        ("publisher", ["provider:v-9"], "workflows alone"),
+        ("publisher", ["provider:v-9"], "workflows only"),
         ("provider", ["provider:v-9", "workflow:home_service"], ""),
         ("provider", [], "provider:ID"),
         ("provider", ["reseller:r-1"], "provider:ID"),

@@ -26,11 +26,11 @@ from service.starting import check_team_addresses
         ({"public_url": "https://us:secret@track.example"}, "nothing but a path"),
         ({"public_url": "https://track .example"}, "nothing but a path"),
         ({"smtp_url": "smtp://relay.example:587?starttls=true"}, "host:port, and nothing behind it"),
-        ({"allowed_countries": "IN,UK"}, "STAGEBELL_ALLOWED_COUNTRIES: 'UK' is no country"),
+        ({"allowed_countries": "IN,UK"}, "STAGEBELL_ALLOWED_COUNTRIES: 'UK' is no ISO 3166 country"),
         ({"brand": "Cedar\nBcc: all@example.com"}, "STAGEBELL_BRAND: write a name of one line"),
         ({"link_days": 40_000}, "STAGEBELL_LINK_DAYS"),
         ({"secret_key": " " * 40}, "STAGEBELL_SECRET_KEY: at least 32"),
-        ({"database_url": "sqlite:///a.db?timout=3"}, "STAGEBELL_DATABASE_URL: nothing is read behind the file's name"),
+        ({"database_url": "sqlite:///a.db?timout=3"}, "STAGEBELL_DATABASE_URL: nothing may follow the file's name"),
         ({"database_listen_url": "postgresql://a/b"}, "STAGEBELL_DATABASE_LISTEN_URL does nothing beside SQLite"),
         ({"oidc_client_id": "stagebell"}, "STAGEBELL_OIDC_CLIENT_ID: does nothing without STAGEBELL_OIDC_ISSUER"),
         ({"mail_domain": "in.cedar.example"}, "STAGEBELL_MAIL_DOMAIN: does nothing without STAGEBELL_MAIL_IN"),
@@ -109,5 +109,5 @@ def test_an_address_that_apprise_cannot_use_is_told_at_the_start_without_its_tok
     check_team_addresses({"finance": ["json://hooks.example/x", "webhook+https://hooks.example"]})
     with pytest.raises(SettingsError) as told:
         check_team_addresses({"finance": ["slak://tokenA/tokenB"]})
-    assert "STAGEBELL_TEAM_URLS.finance: Apprise can use no address of this form: slak://…" in str(told.value)
+    assert "STAGEBELL_TEAM_URLS.finance: Apprise does not know addresses of this form: slak://…" in str(told.value)
     assert "token" not in str(told.value)

@@ -140,7 +140,7 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
             raise ValueError(opened)
         return rank, opened, UUID(last)
     except ValueError:
-        raise Rejection("cursor: is not one that a page of escalations gave; leave it out to begin again") from None
+        raise Rejection("cursor: is not from a page of escalations; leave it out to start again") from None
 
 
 async def listed_incidents(tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope) -> list[IncidentShown]:

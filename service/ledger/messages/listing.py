@@ -140,7 +140,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError(created)
         return created, UUID(last)
     except ValueError:
-        raise Rejection("cursor: is not one that a page of messages gave; leave it out to begin again") from None
+        raise Rejection("cursor: is not from a page of messages; leave it out to start again") from None
 
 
 def as_table(found: Sequence[MessageOfOrder]) -> str:

@@ -259,7 +259,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError(value)
         return value, UUID(last)
     except ValueError:
-        raise Rejection("cursor: is not one that a page of orders gave; leave it out to begin again") from None
+        raise Rejection("cursor: is not from a page of orders; leave it out to start again") from None
 
 
 async def open_escalations_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope) -> dict[UUID, int]:

@@ -73,7 +73,7 @@ async def activity(request: web.Request) -> web.StreamResponse:
         require_known("act", q.act, KINDS, "act")
     before = whole_number(q.cursor, 1, LAST) if q.cursor else 0
     if before is None:
-        raise Rejection("cursor: write the one of the page before")
+        raise Rejection("cursor: is not from a page of this list")
     since, until = in_order(("from", q.since), ("to", q.until))
     acts = (q.act,) if q.act else tuple(KINDS)
     wanted = Wanted(q.who, "", q.order, "", since, until, before, q.limit, acts)

@@ -82,7 +82,7 @@ def myself(request: web.Request, form: Form) -> AssigneeGiven:
     """The caller, as an assignee."""
     role = form.get("assignee.role", "")
     if not role:
-        raise Rejection("assignee.role: choose what you are")
+        raise Rejection("assignee.role: choose your role")
     return AssigneeGiven(role, str(actor_of(request, None)["id"]), name=request[CALLER].name)
 
 

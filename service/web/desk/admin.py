@@ -88,7 +88,7 @@ async def revoke_key(request: web.Request) -> web.StreamResponse:
         ended = await api_keys.revoke(tx, name, now)
         out = await sessions.end_named(tx, name, now)
         if not ended and not out:
-            raise Problem(404, "No such key", "there is none of this name that is not revoked")
+            raise Problem(404, "No such key", "there is no active key with this name")
         await write_audit(tx, [audit_line(request, "key.revoked", name=name, keys=ended, sessions=out)], now)
     raise web.HTTPSeeOther("/desk/admin#keys")
 
@@ -109,7 +109,7 @@ async def person(request: web.Request) -> web.StreamResponse:
 async def forget(request: web.Request) -> web.StreamResponse:
     """Erase the person everywhere, once that was confirmed by typing the word."""
     if (await form_of(request)).get("sure", "").strip().lower() != "erase":
-        raise Problem(422, "Not confirmed", "write the word erase to confirm; it cannot be taken back")
+        raise Problem(422, "Not confirmed", "write the word erase to confirm; it cannot be undone")
     return await once_by_form(request, _forget)
 
 
@@ -134,6 +134,6 @@ async def act_on_all_letters(request: web.Request) -> web.StreamResponse:
     try:
         count = await (letters.replay_all if act == "replay" else letters.drop_all)(WINDOW)
     except BrokerLost as lost:
-        raise Problem(503, "Unavailable", "the broker did not answer; what was left is still there") from lost
+        raise Problem(503, "Unavailable", "the broker did not answer; the other dead letters are still there") from lost
     noted(request, count=count)
     raise web.HTTPSeeOther("/desk/dead")

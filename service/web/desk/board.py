@@ -104,7 +104,7 @@ def _ids(text: str) -> tuple[UUID, ...]:
     try:
         found = tuple(UUID(one) for one in text.split(","))
     except ValueError:
-        raise Rejection("ids: ids of escalations, parted by commas, are expected") from None
+        raise Rejection("ids: ids of escalations, separated by commas, are expected") from None
     if len(found) > MOST_IDS:
         raise Rejection(f"ids: at most {MOST_IDS} at once")
     return found

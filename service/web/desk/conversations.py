@@ -68,7 +68,7 @@ async def _do(request: web.Request) -> web.StreamResponse:
     ref = order_ref(request)
     offered = (await shown(request, ref)).act
     if offered is None or offered.reply != (await form_of(request)).get("reply"):
-        raise Problem(409, "Not possible now", "this is not what the customer waits for any more; look again")
+        raise Problem(409, "Not possible now", "the customer no longer waits for this; reload the order")
     note = Note(f"{offered.title}: as the customer asked", public=False)
     asked = ActOrder(offered.act, status=offered.status, attributes=offered.attributes, note=note)
     await act(request, ref, asked, DESK)

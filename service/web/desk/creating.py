@@ -104,7 +104,7 @@ def _found(request: web.Request) -> tuple[Workflow, Act]:
         raise Problem(404, "No such workflow", "there is no workflow of this name")
     workflow = next((w for w in may_create(request) if w.name == name), None)
     if workflow is None:
-        raise Problem(403, "Not allowed", f"you make no {name} orders here; its pack says who does (acts: create)")
+        raise Problem(403, "Not allowed", f"your role may not create {name} orders; see the pack's acts: create")
     return workflow, workflow.acts[CREATE]
 
 

@@ -111,7 +111,7 @@ async def _chosen(request: web.Request, form: Form) -> WantedMessages:
         return await wanted_messages(request)
     ids: tuple[UUID, ...] = tuple(uuid_of(one, "message") for one in form.getall("ids", []))
     if not ids:
-        raise Problem(422, "Nothing chosen", "tick the messages to tell again, or take all that the filter finds")
+        raise Problem(422, "Nothing chosen", "select the messages to resend, or all that the filter finds")
     return WantedMessages(ids=ids)
 
 

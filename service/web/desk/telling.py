@@ -133,7 +133,7 @@ async def _page(
     seen_ones = [w for w in workflows_of(request) if _manual(w)]
     w = next((w for w in seen_ones if w.name == workflow), seen_ones[0] if seen_ones else None)
     if w is None:
-        raise Problem(404, "Nothing to tell", "no workflow has a notice that people send")
+        raise Problem(404, "Nothing to tell", "no workflow has a manual notice")
     titles = Titles(orders.packs)
     values: PageValues = {
         "w": w,
