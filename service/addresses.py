@@ -1,7 +1,7 @@
-"""Addresses of databases and brokers, as people write them: every usual spelling, and no word of them ignored.
+"""Parses addresses of databases and brokers: every usual spelling is accepted, and no parameter is ignored.
 
 Query parameters are those of libpq (PostgreSQL documentation, "Parameter Key Words"), of asyncpg and of SQLAlchemy's
-URL. One that the driver could not honour is refused: an address that looks safe must not be less than it says.
+URL. One that the driver does not support is refused, so that a connection is never less secure than its address says.
 """
 
 import difflib
@@ -23,7 +23,7 @@ POSTGRES: Final = "postgresql+asyncpg://"
 Role = Literal["any", "primary", "read-write"]
 TLS_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-# The service writes: a standby is of no use to it.
+# The service has to write, so a standby is useless.
 _ROLES: Final[Mapping[str, Role]] = {"any": "any", "primary": "primary", "read-write": "read-write"}
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _TLS: Final = (*_TLS_FILES, "sslpassword", "sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
@@ -62,12 +62,12 @@ class PostgresAddress(Struct, frozen=True):
 
     @property
     def places(self) -> str:
-        """The hosts, to be shown."""
+        """The hosts, for messages."""
         return ", ".join(f"{host}:{port}" for host, port in self.hosts)
 
 
 def database_url(value: str) -> str:
-    """`value` in the form that names its driver; raises ValueError that says what to write instead."""
+    """`value` with its driver named; raises ValueError that says what to write instead."""
     scheme, _, rest = value.partition("://")
     if scheme in ("sqlite", "sqlite+aiosqlite") and value.startswith(f"{scheme}://"):
         _sqlite_address(rest)
@@ -79,13 +79,13 @@ def database_url(value: str) -> str:
 
 
 def _sqlite_address(rest: str) -> None:
-    """Raises ValueError for words that nothing reads."""
+    """Raises ValueError for parameters that nothing reads."""
     if "?" in rest or "#" in rest:
         raise ValueError("nothing may follow the file's name; write sqlite+aiosqlite:///file, without ? and #")
 
 
 def postgres_address(url: str) -> PostgresAddress:
-    """What a URL says; raises ValueError naming the word that is wrong, never the password.
+    """The address in a URL; raises ValueError naming the wrong part, never the password.
 
     Of several hosts the primary is meant, unless `target_session_attrs` says otherwise: the service has to write.
     """
@@ -94,7 +94,7 @@ def postgres_address(url: str) -> PostgresAddress:
         "@" not in parts.netloc and "@" in url and not parts.netloc.rpartition(":")[2].isdigit() and ":" in parts.netloc
     )
     if cut or "@" in parts.path:
-        # Nothing of it is shown: what looks like a host or a port is half a password.
+        # The message repeats nothing: what looks like a host or a port may be part of a password.
         raise ValueError(f"the @ comes after a / or a ?: {_ESCAPES}")
     query = _query(parts.query)
     login, _, where = parts.netloc.rpartition("@")

@@ -1,4 +1,4 @@
-"""A process of the service: connects its parts, runs the loops of its roles, and ends them in time."""
+"""A process of the service: connects its parts, runs the loops of its roles, and shuts down in time."""
 
 import asyncio
 import contextlib
@@ -69,7 +69,7 @@ class App(Parts):
     """A process of the service with the roles it was given."""
 
     async def start(self) -> None:
-        """Connect, bring the schema up to date, start the loops; raises what makes starting pointless."""
+        """Connect, migrate the schema, start the loops; raises what makes starting impossible."""
         began = wall.monotonic()
         await self._connect()
         self._run_roles()
@@ -81,7 +81,7 @@ class App(Parts):
         log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
 
     async def _connect(self) -> None:
-        """To the database and the broker, with what the database has for this process."""
+        """Connect to the database and the broker, and load the ledger's state for this process."""
         for odd in unheard((p.workflow for p in self.packs), self.settings.team_urls):
             log.warning("team.addresses_incomplete", problem=odd)
         if "relay" in self.roles:
@@ -105,7 +105,7 @@ class App(Parts):
         await connect_broker(self.broker, self.teams)
 
     def _run_roles(self) -> None:
-        """The loops without which a role is not there: the process ends when one of them does."""
+        """Start the loops of the roles; the process ends when one of them does."""
         loops: dict[str, list[Coroutine[Any, Any, None]]] = {
             "intake": [self._intake_loop(), self._waiting_events()] if "intake" in self.roles else [],
             "dispatch": self._dispatch_loops() if "dispatch" in self.roles else [],
@@ -117,7 +117,7 @@ class App(Parts):
                 self.supervisor.loop(role, coroutine)
 
     def _run_in_background(self) -> None:
-        """What every process does beside its roles."""
+        """Start the tasks that every process has, whatever its roles."""
         background = self.supervisor.background
         background("align", self._keep_aligned())
         watch = KeyWatch(self.ledger, reseals="clock" in self.roles)
@@ -152,7 +152,7 @@ class App(Parts):
         return [self._clock().run(self.stopping), Greeter(self.orders).run(self.stopping)]
 
     async def _warm(self) -> None:
-        """Compile what no check has compiled, so that the first message of its kind is not the slow one."""
+        """Compile templates that no check has compiled, so that the first message is not slow."""
         for templates in [pack.templates for pack in self.packs]:
             for name in templates.names():
                 began = wall.monotonic()
@@ -250,7 +250,7 @@ class App(Parts):
         self.port = addresses[0][1] if (addresses := self._runner.addresses) else self.settings.http_port
 
     async def _take_mail(self) -> None:
-        """Listen for bounces, complaints and replies, where a port for them is set."""
+        """Listen for bounces, complaints and replies, where a port is configured."""
         if not self.settings.mail_in or "web" not in self.roles:
             return
         from service.mail_in import server as mail_in  # loaded only for those who take mail
@@ -270,7 +270,7 @@ class App(Parts):
         return broadcaster
 
     def leave(self) -> None:
-        """Say at `/readyz` that this process goes, serve on for DRAIN_S seconds, then stop; called again, at once."""
+        """Drain: report it at `/readyz`, serve for DRAIN_S more seconds, then stop; a second call stops at once."""
         if self.watch.draining or not self.settings.drain_s:
             self.stopping.set()
         else:
@@ -279,7 +279,7 @@ class App(Parts):
         self.watch.draining = True
 
     async def run(self) -> None:
-        """Until `stopping` is set, or a loop ends on its own; raises what ended it."""
+        """Run until `stopping` is set, or a loop ends by itself; raises what ended it."""
         await self.supervisor.until(self.stopping)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Indexes existing orders by attribute, in the background, when the packs in use show other attributes."""
+"""Indexes existing orders by attribute, in the background, when packs begin to show other attributes."""
 
 import asyncio
 from typing import Final
@@ -22,7 +22,7 @@ class AttributeIndex:
         self._begun = self._done = ""
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Run until cancelled."""
         while True:
             try:
                 await self.catch_up()
@@ -31,7 +31,7 @@ class AttributeIndex:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def catch_up(self) -> None:
-        """Index what is not indexed as the packs in use say now."""
+        """Index what is not indexed yet by the packs in use."""
         rules = rules_of(self._packs.workflows.values())
         if rules == self._done:
             return

@@ -1,4 +1,4 @@
-"""One notice to all who are affected: found by a filter, each person once, counted beforehand or sent."""
+"""Broadcasts: one notice to the people of all orders that a filter finds, each person once; counted or sent."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,14 +42,14 @@ class Broadcast(Struct, frozen=True):
 async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine | None) -> Told:
     """Tell the people of these orders, the newest order of each person first. `line` is for the audit log."""
     wave = _Wave(orders, asked)
-    # Once at least: that somebody asked is kept, even where nothing is found.
+    # At least once, so that the request is audited even where nothing is found.
     for start in range(0, max(1, len(ids)), ORDERS_AT_ONCE):
         await wave.run(ids[start : start + ORDERS_AT_ONCE], [line] if line and start == 0 else [])
     return Told(len(ids), wave.planned, wave.messages, dict(wave.excluded.most_common()), wave.until)
 
 
 class _Wave:
-    """Goes through the orders, and remembers whom it has notified."""
+    """Processes the orders, and remembers who was told."""
 
     def __init__(self, orders: Orders, asked: Broadcast) -> None:
         self._orders = orders
@@ -61,7 +61,7 @@ class _Wave:
         self.until: datetime | None = None
 
     async def run(self, ids: Sequence[UUID], lines: Sequence[AuditLine]) -> None:
-        """The next of them, in one transaction; kept unless it is a dry run."""
+        """Process the next orders in one transaction, which is undone for a dry run."""
         keep = not self._asked.dry_run
         async with self._orders.unit_of_work(keep=keep) as u:
             await self._decide(u, ids)

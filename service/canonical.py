@@ -1,4 +1,4 @@
-"""Addresses as people write them, given their one canonical form before anything else looks at them.
+"""Converts addresses to their canonical form, before anything else uses them.
 
 Numbers are read by `service.phone_numbers`, with the country of their person or pack where they are written nationally;
 mail by `service.mail_address`; app tokens are trimmed. What can be no address is told in words that never hold it.
@@ -36,7 +36,7 @@ def canonical_address(text: str, country: str | None = None) -> str:
 
 
 def _own_address(text: str, country: str | None) -> str:
-    """How an address that only one channel knows is found (see `domain.channels`); empty for any other."""
+    """The key of an address of a channel's own (see `domain.channels`); empty for any other."""
     name, colon, address = text.strip().partition(":")
     channel = registry.channels().get(name.lower()) if colon else None
     if channel is None or channel.address:
@@ -45,7 +45,7 @@ def _own_address(text: str, country: str | None) -> str:
 
 
 def spellings(text: str, countries: Iterable[str] = ()) -> tuple[str, ...]:
-    """What a typed address may be known as: as it stands, and in its canonical form in each of these countries."""
+    """The forms that a typed address may have: as it is, and canonical in each of these countries."""
     found = [text]
     for country in (None, *countries):
         with suppress(ValueError):
@@ -54,7 +54,7 @@ def spellings(text: str, countries: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def canonical_event(event: Event, region: str, known: Order | None) -> Event:
-    """The event with every address in canonical form; what can be none is taken out and warned of.
+    """The event with every address in canonical form; invalid ones are removed, with a warning.
 
     `region`: the pack's; `known`: the order as it is, whose people may have said their country before.
     """
@@ -95,7 +95,7 @@ def _audience(
 
 
 def _as_known(p: PersonGiven, known: Sequence[Person]) -> PersonGiven:
-    """A national number without a country matches people who are known by it in their own country."""
+    """Resolve national numbers without a country by the known people of the order."""
     changes: dict[str, str] = {}
     for field in ("phone", "whatsapp"):
         text = getattr(p, field)
@@ -170,12 +170,12 @@ def _own_addresses(
 
 @lru_cache(maxsize=1)
 def _zones() -> Mapping[str, str]:
-    """The names of the IANA's database, by how people may write them."""
+    """The IANA time zone names, by their usual spellings."""
     return {name.lower(): name for name in available_timezones()}
 
 
 def _address(field: str, text: str, country: str | None) -> tuple[str | None, str]:
-    """The canonical form, or None and what is wrong; nothing at all is no address and no mistake."""
+    """The canonical form, or None and the problem; an empty address is neither."""
     if not text.strip():
         return None, ""
     try:
@@ -185,7 +185,7 @@ def _address(field: str, text: str, country: str | None) -> tuple[str | None, st
 
 
 def canonical_order(order: Order, region: str) -> Order:
-    """An order of an earlier release, whose addresses were kept as they came; what can be none stays as it is."""
+    """An order of an earlier release with its addresses made canonical; invalid ones stay as they are."""
     people = {a: tuple(_kept(p, region) for p in ps) for a, ps in order.recipients.items()}
     assignee = _kept(order.assignee, region) if order.assignee else None
     changed = assignee is not order.assignee or any(

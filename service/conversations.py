@@ -28,9 +28,9 @@ from service.unit_of_work import UnitOfWork
 log = structlog.get_logger(__name__)
 
 
-# What stands for a message in which nothing can be read.
+# Shown in place of a message without readable text.
 WITHOUT_WORDS: Final = "[without words]"
-# Texts as they came, but for what no eye sees.
+# Control characters and lone surrogates, which are removed from texts.
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -46,7 +46,7 @@ def with_files(words: str, count: int) -> str:
 
 
 class IncomingReply(Struct, frozen=True):
-    """One thing that somebody said.
+    """A message from a person.
 
     `key`: what its sender calls it, by which a redelivery counts once. `senders`: those of ours that they wrote to.
     `order_id`: of the order whose message they answered, where that is known; `thread`: the provider's name of that
@@ -77,7 +77,7 @@ async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
         if found is None and said.address:
             found = await find_order(u.tx, said.channel, said.address, said.thread)
         refs = await u.lock_ids([found.order_id]) if found else {}
-        # After the order's lock, so that of two deliveries of one reply the second sees the first.
+        # After locking the order, so that the second delivery of one reply sees the first.
         if not await inbox.take_first(u.tx, key, u.now):
             return None
         await writing.note_heard(u.tx, said.channel, said.address, said.senders, u.now)
@@ -112,7 +112,7 @@ def _cause(said: IncomingReply, now: datetime, found: Found) -> ReplyReceived:
 
 
 async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
-    """No order is known for it: it waits in the tray."""
+    """Store a message without a known order: it waits in the tray."""
     kept = ReceivedReply(new_uuid(), u.now, said.channel, said.address, "", "", said.text or said.payload, "", "text")
     await writing.keep_unmatched(u.tx, kept)
     u.changes.woken.add(TALK_TOPIC)

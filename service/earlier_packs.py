@@ -1,4 +1,4 @@
-"""Earlier versions of packs, loaded from the ledger when an order that began on one continues."""
+"""Loads earlier versions of packs from the ledger, for orders that use them."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 async def recall(tx: Transaction, packs: Packs, versions: Iterable[tuple[str, str]]) -> None:
-    """Fetch the earlier packs that orders of these (workflow, version) go on by."""
+    """Load the packs of these (workflow, version) pairs, unless they are in memory."""
     for workflow, version in {v for v in versions if not packs.knows(*v)}:
         bundled = await pack_store.find(tx, workflow, version)
         pack = packs.get(workflow)

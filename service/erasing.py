@@ -1,4 +1,4 @@
-"""Forgetting, the one way through: decided like every other change, and sealed columns scrubbed with its commit."""
+"""Erasure of a person: decided per order like every other change, with sealed columns rewritten in the same commit."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ from service.orders import Orders
 
 
 class Kept(Struct):
-    """What is not forgotten, and why."""
+    """Data that is kept, and why."""
 
     kind: str
     count: int
@@ -40,9 +40,9 @@ class Erasure(Struct):
 
 
 class DeadLetterErasure(Struct, frozen=True):
-    """How the broker's dead letters are reached from here. `forget` drops those that name the person.
+    """Access to the broker's dead letters. `forget`: drops those that name the person.
 
-    `names`: whether one that waits to leave does; `waits`: whether an event does that waits for its whole.
+    `names`: whether one in the outbox does; `waits`: whether an event that waits for its whole does.
     """
 
     forget: Callable[[Traces], Awaitable[int]]
@@ -60,9 +60,9 @@ class _Known(Struct, frozen=True):
 async def erase_person(
     orders: Orders, known_as: Sequence[str], letters: DeadLetterErasure, audit: Callable[[Counter[str]], AuditLine]
 ) -> Erasure:
-    """Forget whoever has this address, in any of its spellings, everywhere; raises BrokerLost before anything changed.
+    """Erase the person with this address, in any spelling, everywhere; raises BrokerLost before anything has changed.
 
-    Broken off, it can be called again: what leads to the person, their place in orders, goes last.
+    After an interruption it can be repeated: the person's place in orders, by which they are found, is erased last.
     """
     known = await _look(orders, known_as)
     done: Counter[str] = Counter({"dead letters": await letters.forget(known.traces)})
@@ -80,7 +80,7 @@ async def erase_person(
 
 
 async def _look(orders: Orders, known_as: Sequence[str]) -> _Known:
-    """Where the person is known, and under which other addresses; changes nothing."""
+    """Find where the person is known, and their other addresses."""
     traces = Traces(frozenset(known_as))
     async with orders.ledger.reading() as tx:
         names = await orders_of_people(tx, known_as)
@@ -96,7 +96,7 @@ async def _look(orders: Orders, known_as: Sequence[str]) -> _Known:
 
 
 async def _traces(orders: Orders, tx: Transaction, order: Order, known_as: Iterable[str]) -> Traces:
-    """By what the order knows the person."""
+    """The person's traces in the order."""
     region = _region(orders, order)
     sent_to = await sent_in(tx, order.id, region)
     return traces_of(canonical_order(order, region), sent_to, known_as).united(
@@ -105,7 +105,7 @@ async def _traces(orders: Orders, tx: Transaction, order: Order, known_as: Itera
 
 
 def _as_written(order: Order, region: str, sent_to: Sequence[SentTo], known_as: Iterable[str]) -> Traces:
-    """The same people's addresses as an earlier release kept them: the index has digests of these."""
+    """The addresses as earlier releases stored them, of which the index has digests."""
     addresses_found = traces_of(canonical_order(order, region), sent_to, known_as).addresses
     kept = {a for people in order.recipients.values() for p in people for a in addresses_of(p)}
     kept |= addresses_of(order.assignee) if order.assignee else set()

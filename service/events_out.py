@@ -1,4 +1,4 @@
-"""Events that leave Stagebell: a Struct for the data of each, and the one writer of their envelope (CloudEvents 1.0).
+"""Outgoing events: a Struct for the data of each, and the writer of their envelope (CloudEvents 1.0).
 
 AsyncAPI and JSON Schema are made from these types. Ids are stable: the same step is published under the same id however
 often. Times are UTC.
@@ -17,8 +17,8 @@ from service.domain.order import Order
 
 SOURCE: Final = "/stagebell"
 EscalationStep = Literal["opened", "acknowledged", "reminded", "resolved"]
-# Four types are published; a step that only adds to an open escalation is a reminder to its readers. What nobody is
-# called for is news of the live stream alone.
+# Four types are published; a step that only adds to an open escalation is published as a reminder. Steps for which
+# nobody is called are only in the live stream.
 _STEPS: Final[dict[EscalationChangeKind, EscalationStep]] = {
     "opened": "opened",
     "acknowledged": "acknowledged",
@@ -37,7 +37,7 @@ class OrderOfIncident(Struct, frozen=True):
 
 
 class EscalationData(Struct, frozen=True, kw_only=True):
-    """Of `escalation.*`: who is called for what. `due` and `breached` where a clock raised it.
+    """Data of `escalation.*`: which team is called, and why. `due` and `breached`: where a clock raised it.
 
     Of an incident, `order_id` is what it is about, and `orders` are those that are in it.
     """
@@ -74,7 +74,7 @@ class TeamCall(EscalationData, frozen=True, kw_only=True):
 
 
 class MessageData(Struct, frozen=True, kw_only=True):
-    """Of `notification.*`: a message reached a state. Never its text or address.
+    """Data of `notification.*`: a message reached a state. Without its text and address.
 
     `rung`: which step of its notice's ladder it is, from 1; 0: of none. One that could not be, so that its reader was
     told by the next at once, is `suppressed` with the `error_code` `rung_skipped`.
@@ -95,7 +95,7 @@ class MessageData(Struct, frozen=True, kw_only=True):
 
 
 class ReplyData(Struct, frozen=True, kw_only=True):
-    """Of `customer.replied`: somebody said something, never in which words.
+    """Data of `customer.replied`: a message from a person came in. Without its text.
 
     `reply`: what it means, by the workflow's name for it; null where a person has to read it. `channel`: `page` is the
     tracking page. `message_id`: of what came in.
@@ -110,7 +110,7 @@ class ReplyData(Struct, frozen=True, kw_only=True):
 
 
 class ClockEventData(Struct, frozen=True, kw_only=True):
-    """Of an event that a clock of a pack publishes, under the pack's own type: what the order's data was then.
+    """Data of an event that a clock publishes, under the pack's own type: values of the order at that moment.
 
     `moment`: whether the clock warned, or was due (at `due`). `values`: as the pack names them; null where the order
     has none.
@@ -125,7 +125,7 @@ class ClockEventData(Struct, frozen=True, kw_only=True):
 
 
 class DigestData(Struct, frozen=True, kw_only=True):
-    """Of `digest.team`: what a team has open, in words."""
+    """Data of `digest.team`: a team's open escalations, in words."""
 
     team: str
     title: str
@@ -151,7 +151,7 @@ class CloudEvent(Struct, Generic[D], frozen=True, kw_only=True):
 
 
 def is_published(kind: EscalationChangeKind) -> bool:
-    """Whether teams and the exchange hear of such a step."""
+    """Whether such a step is published to teams and the exchange."""
     return kind in _STEPS
 
 
@@ -224,7 +224,7 @@ def of_reply(said: ReceivedReply, order: Order) -> CloudEvent[ReplyData]:
 
 
 def of_clock(event: ClockEvent, order: Order) -> CloudEvent[ClockEventData]:
-    """The event by which a clock acts."""
+    """The event that a clock publishes."""
     return CloudEvent(
         id=event.id,
         type=event.type,

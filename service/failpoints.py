@@ -1,6 +1,6 @@
-"""Named points between two steps, at which a test may end the process: `STAGEBELL_FAILPOINT=name` or `name:7`.
+"""Failpoints: named points at which a test can kill the process, by `STAGEBELL_FAILPOINT=name` or `name:7`.
 
-Off, which is always but in fault tests, a point is a call that finds nothing asked for. `name:7` ends at the seventh.
+Outside of fault tests they do nothing. `name:7` kills at the seventh time.
 """
 
 import os
@@ -17,7 +17,7 @@ POINTS: Final = (
 
 
 class _Asked:
-    """The point at which this process is to end, and how many passings from now."""
+    """The point at which to kill the process, and after how many passes."""
 
     def __init__(self, setting: str) -> None:
         self._point, _, count = setting.partition(":")
@@ -26,7 +26,7 @@ class _Asked:
         self._left = int(count or 1)
 
     def passed(self, point: str) -> None:
-        """Ends the process when its time has come."""
+        """Count a pass, and kill the process at the last one."""
         if point == self._point:
             self._left -= 1
             if self._left == 0:
@@ -35,12 +35,12 @@ class _Asked:
 
 @cache
 def asked() -> _Asked | None:
-    """What the environment asks for, looked up once; raises ValueError for a point that is not there."""
+    """The failpoint of the environment, read once; raises ValueError for an unknown one."""
     setting = os.environ.get("STAGEBELL_FAILPOINT", "")
     return _Asked(setting) if setting else None
 
 
 def failpoint(name: str) -> None:
-    """End the process here, if that was asked for."""
+    """Kill the process here, if this failpoint is set."""
     if (point := asked()) is not None:
         point.passed(name)

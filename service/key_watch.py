@@ -1,4 +1,4 @@
-"""What every process does about its keys: say that it runs, do as the ledger says, and help to reseal."""
+"""Key handling of every process: announces itself, follows the ledger's choice of key, and reseals."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from service.ledger.sealing.state import UNBOUND, begin_bound, look, settle
 from service.runtime.loops import log_failure
 
 log = structlog.get_logger(__name__)
-# An older replica that lost its listening connection has it again by then.
+# By then an older replica has reconnected its listening connection.
 NONE_SEEN_FOR_S: Final = 15.0
 
 
 class KeyWatch:
-    """`reseals`: whether this process does the work, too, when something is sealed as it should no longer be."""
+    """Runs in every process. `reseals`: whether this process also reseals outdated rows."""
 
     def __init__(self, ledger: Ledger, *, reseals: bool) -> None:
         self._ledger = ledger
@@ -30,7 +30,7 @@ class KeyWatch:
         self._no_older_since: float | None = None
 
     async def run(self) -> None:
-        """Watch until cancelled. Resealing, which may take hours, holds up no word of this process."""
+        """Run until cancelled. Resealing may take hours, and does not delay the announcements."""
         await asyncio.gather(self._again(self.say), *([self._again(self.carry_on)] if self._reseals else []))
 
     async def _again(self, do: Callable[[], Awaitable[None]]) -> None:
@@ -42,14 +42,14 @@ class KeyWatch:
             await asyncio.sleep(key_processes.SAID_EVERY_S)
 
     async def say(self) -> None:
-        """This process runs, and does as the ledger says."""
+        """Announce this process, and use the key that the ledger names."""
         now = await self._ledger.now()
         async with self._ledger.transaction() as tx:
             await look(tx)
             await key_processes.say(tx, self._name, now, reseals=self._reseals)
 
     async def carry_on(self) -> None:
-        """One round of what is not as it should be for good: the form of seals, and what they are sealed with."""
+        """One pass of resealing: rows with an outdated form or key."""
         now = await self._ledger.now()
         async with self._ledger.reading() as tx:
             state = await look(tx)
@@ -71,7 +71,7 @@ class KeyWatch:
                 log.info("keys.rotation_finished", previous_may_go=True)
 
     async def _bind_when_alone(self, older: int) -> None:
-        """Bound seals are written once no older release was seen for a while."""
+        """Switch to bound seals once no older release has been seen for a while."""
         if older:
             if older != self._older:
                 log.warning("keys.older_release_runs", connections=older, hint="if none does: keys rotate --alone")

@@ -1,4 +1,4 @@
-"""Keys derived from SECRET_KEY, each for one purpose: sealing, looking up, and signing links and callbacks.
+"""Keys derived from SECRET_KEY, one per purpose: sealing, lookup digests, and signing of links and callbacks.
 
 Personal data and codes are sealed (AES-256-GCM) before they are written, bound to the place where they stand, so
 that no row's bytes open in another. People are found again by a keyed digest of their address. HKDF per RFC 5869;
@@ -28,7 +28,7 @@ _KEY_ID: Final = 4
 _NONCE: Final = 12
 _TAG_BYTES: Final = 8
 _PAYLOADS: Final = (14, 16)
-_LOW_ZERO_BYTES: Final = 2  # an order id ends in zeros: they need not travel
+_LOW_ZERO_BYTES: Final = 2  # an order id ends in zeros, which tokens leave out
 
 
 class SealBroken(Exception):
@@ -36,19 +36,19 @@ class SealBroken(Exception):
 
 
 class Place(Struct, frozen=True):
-    """Where sealed bytes stand; they open nowhere else."""
+    """The place of sealed bytes, to which they are bound."""
 
     bound_to: bytes
 
 
 class Label(Struct, frozen=True):
-    """The name of one kind of place, such as a column. Never renamed: what is sealed for it would not open again."""
+    """The name of one kind of place, such as a column. Never renamed, as existing seals are bound to it."""
 
     name: str
 
     def of(self, *key: UUID | bytes | int | str) -> Place:
         """The place in the row (or message) with this key."""
-        # With their lengths, so that no two lists of parts read alike.
+        # With lengths, so that different lists of parts have different encodings.
         said = f"{len(self.name)}:{self.name}"
         for k in key:
             plain = k.hex if isinstance(k, UUID) else _plain(k)
@@ -61,7 +61,7 @@ def _plain(key: bytes | int | str) -> str:
 
 
 class _SealKey:
-    """A secret and what is derived from it; `use` keeps the keys of rows apart from those of what is on its way."""
+    """A secret and its derived keys; `use` separates the keys of rows from those of messages in transit."""
 
     def __init__(self, secret: bytes, use: str) -> None:
         self.secret = secret
@@ -93,7 +93,7 @@ class Keyring:
         self._use_root(self._newest.secret)
 
     def use(self, *, fingerprint: str, root: bytes | None, writes_bound: bool, refuses_unbound: bool) -> None:
-        """Do as the ledger says: seal with the key of this fingerprint, in this form, and hang the rest on `root`.
+        """Follow the ledger: seal with the key of this fingerprint, in this form, and derive other keys from `root`.
 
         `root` None: on the SECRET_KEY itself, as releases before the root key did.
         """
@@ -109,12 +109,12 @@ class Keyring:
             self._sign = derive(root, "sign")
 
     def make_root(self) -> None:
-        """A root key made by chance, for a ledger that is new."""
+        """A random root key, for a new ledger."""
         self._use_root(os.urandom(32))
 
     @property
     def root(self) -> bytes:
-        """For the ledger, which keeps it sealed."""
+        """The root key, which the ledger stores sealed."""
         return self._root
 
     def seal(self, plain: bytes, place: Place) -> bytes:
@@ -125,14 +125,14 @@ class Keyring:
         return _UNBOUND + nonce + self._writing.unbound.encrypt(nonce, plain, None)
 
     def seal_in_transit(self, plain: bytes, place: Place) -> bytes:
-        """As `seal`, for what waits in a queue, where nothing can be resealed: opens after SECRET_KEY changed.
+        """As `seal`, for messages in queues, which cannot be resealed: they open even after SECRET_KEY has changed.
 
         Always in the bound form.
         """
         return self._bound(self._lasting, plain, place)
 
     def seal_bound(self, plain: bytes, place: Place) -> bytes:
-        """As `seal`, in the bound form whatever the ledger says: for what older releases never read."""
+        """As `seal`, always in the bound form: for data that older releases never read."""
         return self._bound(self._writing, plain, place)
 
     def _bound(self, key: _SealKey, plain: bytes, place: Place) -> bytes:
@@ -140,13 +140,13 @@ class Keyring:
         return _BOUND + key.id + nonce + key.bound.encrypt(nonce, plain, place.bound_to)
 
     def unseal(self, sealed: bytes, place: Place) -> bytes:
-        """What was sealed for this place; raises SealBroken."""
+        """Open what was sealed for this place; raises SealBroken."""
         if sealed[:1] != _BOUND and not self.refuses_unbound:
             return self.unseal_unbound(sealed)
         return self.unseal_bound(sealed, place)
 
     def unseal_bound(self, sealed: bytes, place: Place) -> bytes:
-        """As `unseal`, and never what earlier releases sealed for no place."""
+        """As `unseal`, without accepting unbound seals of earlier releases."""
         if sealed[:1] != _BOUND:
             raise SealBroken("not sealed for any place")
         key_id, at = sealed[1 : 1 + _KEY_ID], 1 + _KEY_ID
@@ -159,7 +159,7 @@ class Keyring:
             raise SealBroken("not sealed for this place, or changed") from None
 
     def unseal_unbound(self, sealed: bytes) -> bytes:
-        """What a release before bound seals sealed; only for what is known to be ours. Raises SealBroken."""
+        """Open an unbound seal of an earlier release; only for data that is known to be ours. Raises SealBroken."""
         if sealed[:1] == _UNBOUND:
             for key in (*self._keys.values(), self._lasting):
                 try:
@@ -170,16 +170,16 @@ class Keyring:
 
     @staticmethod
     def is_bound(sealed: bytes) -> bool:
-        """Whether these bytes are sealed for one place."""
+        """Whether these bytes are a bound seal."""
         return sealed.startswith(_BOUND)
 
     def is_current(self, sealed: bytes) -> bool:
-        """Whether these bytes are sealed as they would be sealed now; others want resealing."""
+        """Whether these bytes are sealed with the current key and form; others are to be resealed."""
         head = _BOUND + self._writing.id if self.writes_bound else _UNBOUND
         return sealed.startswith(head)
 
     def digest(self, *parts: str) -> bytes:
-        """Finds equal values again without showing them (16 bytes)."""
+        """A keyed digest (16 bytes), by which equal values are found without storing them."""
         return blake2b("\x00".join(parts).encode(), key=self._lookup, digest_size=16).digest()
 
     @property

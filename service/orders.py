@@ -1,4 +1,4 @@
-"""The one way through: every loop and page comes here for a unit of work, with the parts that it needs."""
+"""Units of work for all loops and pages: the only way to change an order."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,11 +26,11 @@ class NoSuchOrder(Exception):
 
 
 class _NotKept(Exception):
-    """Undoes a unit that was only tried."""
+    """Raised to undo a unit of work that was a dry run."""
 
 
 class Orders:
-    """The parts that a decision needs, put together once per process."""
+    """The parts that decisions need, built once per process."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Orders:
         return self.ledger.keyring
 
     async def adopt_packs(self) -> None:
-        """Check the templates of packs that were never checked by these rules, and keep all; raises PackError."""
+        """Check the templates of packs that these rules have not checked yet, and store all packs; raises PackError."""
         async with self.ledger.reading() as tx:
             checked = await pack_store.checked(tx, rules())
         new = [p for p in self.packs if (p.workflow.name, p.workflow.version) not in checked]
@@ -61,16 +61,16 @@ class Orders:
             await self.keep_packs()
 
     async def keep_packs(self) -> None:
-        """Keep the packs in use, which were checked, for the orders that begin on them."""
+        """Store the packs in use in the ledger, for the orders that start with them."""
         bundles = {(p.workflow.name, p.workflow.version): bundle(p) for p in self.packs}
         async with self.ledger.transaction() as tx:
             await pack_store.keep(tx, bundles, rules(), self.time.now())
 
     @asynccontextmanager
     async def unit_of_work(self, *, but: frozenset[str] = frozenset(), keep: bool = True) -> AsyncIterator[UnitOfWork]:
-        """What is decided inside is committed on leaving; `but`: topics whose loops look by themselves after it.
+        """Decisions inside are committed on leaving; `but`: topics whose loops need no waking, as they look anyway.
 
-        Without `keep` it is only decided, as it would be: nothing is written, and nobody hears of it.
+        Without `keep` it is a dry run: nothing is written, and nobody is notified.
         """
         now = self.time.now()
         changes = Changes(self.keyring, now, self.team_endpoints, self.packs.workflows)
@@ -84,7 +84,7 @@ class Orders:
             unit.committed(but)
 
     async def act(self, ref: OrderRef, cause: Cause, audit: Sequence[AuditLine] = (), *, scope: Scope) -> Result:
-        """Decide one cause of a person about one order and commit it; raises Rejection, NoSuchOrder."""
+        """Decide a person's command about one order, and commit it; raises Rejection, NoSuchOrder."""
         async with self.unit_of_work() as u:
             await u.lock([ref])
             if not await u.sees(ref, scope):

@@ -1,4 +1,4 @@
-"""Whoever can wait gives way: a busy process stays quick for what cannot, such as a one-time code.
+"""Cooperative scheduling: long work yields in slices, so that urgent work, such as one-time codes, stays fast.
 
 One event loop runs everything, and each turn of it lasts as long as all that is ready. A code's way takes some eighty
 turns (two for each round trip to the database, HTTP), so what counts is how long a turn lasts, not how much waits.
@@ -20,18 +20,18 @@ from time import perf_counter
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
-# About one event with three messages, or one send.
+# The length of a slice: about one event with three messages, or one send.
 SLICE_S: Final = 0.001
-# Three quarters of the time, then, are left to what is urgent, and the rest goes on.
+# The pause during urgent work, which leaves three quarters of the time to that.
 PAUSE_S: Final = 0.003
-# Longer than that nobody is kept back by one thing that is urgent: a provider may take its time.
+# The longest time for which urgent work slows others down, as a provider may be slow.
 URGENT_AT_MOST_S: Final = 0.25
 # So soon a thread hands the interpreter over that works beside the loop (Python, `sys.setswitchinterval`).
 SWITCH_S: Final = 0.0005
 
 
 class _Turns:
-    """The turns of one event loop, each given to the first in line."""
+    """The turns of one event loop, given in first-come order."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -40,7 +40,7 @@ class _Turns:
         self.urgent = 0
 
     async def one(self) -> None:
-        """Wait until it is this task's turn."""
+        """Wait for a turn."""
         if not self._is_given:
             self._give()
             return
@@ -66,7 +66,7 @@ class _Turns:
 
 
 class _Slices:
-    """How long a task has been at work, and whose turns it takes; of a task that gives way to nobody none."""
+    """The time that a task has used in its slice, and the turns it waits for; none for a task that never yields."""
 
     def __init__(self, turns: _Turns | None) -> None:
         self.turns = turns
@@ -90,18 +90,18 @@ def _turns_here() -> _Turns:
 
 
 def give_way() -> None:
-    """From here on this task works in slices, as its turn comes."""
+    """Make the current task yield: it works in slices from here on, one per turn."""
     _slices.set(_Slices(_turns_here()))
 
 
 def stay_prompt() -> None:
-    """From here on this task waits for nobody's turn; only what else is ready runs between its slices."""
+    """Let the current task wait for no turns; other ready tasks still run between its slices."""
     _slices.set(_Slices(None))
 
 
 @contextmanager
 def urgent() -> Iterator[None]:
-    """Who gives way pauses after each slice for as long as this lasts, and not longer than `URGENT_AT_MOST_S`."""
+    """While this lasts (at most `URGENT_AT_MOST_S`), yielding tasks pause after each slice."""
     turns = _turns_here()
     turns.urgent += 1
     counts = [True]
@@ -120,7 +120,7 @@ def urgent() -> Iterator[None]:
 
 
 class _Aside:
-    """How many stretches of work are under way beside their loops, and how threads took turns before."""
+    """The number of work items in threads, and the interpreter's switch interval before them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -142,7 +142,7 @@ _beside: Final = _Aside()
 
 
 async def aside(work: Callable[[], T]) -> T:
-    """Do a long stretch of work, which cannot be cut into slices, beside the loop, which goes on meanwhile.
+    """Run long work that cannot be sliced in a thread, while the event loop goes on.
 
     In a thread, which hands the interpreter over every half a millisecond to whoever else is ready.
     """
@@ -151,6 +151,6 @@ async def aside(work: Callable[[], T]) -> T:
 
 
 async def breathe() -> None:
-    """To be called often in long work: others run when this slice is over. Nothing in a task that never said so."""
+    """Call often in long work: other tasks run when this slice is over. Does nothing in a task that does not yield."""
     if (mine := _slices.get()) is not None:
         await mine.breathe()

@@ -53,7 +53,7 @@ class Parts:
         open_to: Role | None = None,
         captured: bool = False,
     ) -> None:
-        """`captured`: nothing is sent anywhere, whatever is set."""
+        """`captured`: all channels are captured, whatever the settings."""
         self.settings = settings
         self.roles = tuple(roles)
         check_roles(self.roles, ROLES, settings.broker_url if broker is None else "")
@@ -120,7 +120,7 @@ class Parts:
         await self.broker.connect(self.teams)
 
     def _lame_parts(self) -> dict[str, str]:
-        """What goes on, only slower or later."""
+        """The parts that are degraded, without which the process still works."""
         parts = {"listen": self._listener.trouble or "ok"} if self._listener else {}
         for channel, route in self.routes.items():
             alone = [p.name for p in route.providers if route.is_left_alone(p)]

@@ -1,4 +1,4 @@
-"""Phone numbers as people write them, in E.164: nationally, with words and signs, or as links."""
+"""Converts phone numbers as people write them to E.164: in national form, with words and signs, or as links."""
 
 import re
 import unicodedata
@@ -26,12 +26,12 @@ E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _PARAMETER: Final = re.compile(r";\s*(?!ext)[a-z][a-z-]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
 # What nearly all numbers are, of which nothing has to be taken away first.
 _SIMPLE: Final = re.compile(r"(?:\+[1-9]|[0-9])[0-9 -]{3,20}[0-9]")
-# Two plus signs, or one before a way to call abroad: fields that add what was there already.
+# Two plus signs, or one before an international prefix, as some systems add them twice.
 _PLUSES: Final = re.compile(r"^[\s('\"=]*\+[\s(]*(?:\++|0\s*0)[\s(]*(?=[1-9])")
 _NO_DIGITS: Final = re.compile(r"[^0-9+]")
 # A spreadsheet's idea of a number.
 _DECIMAL: Final = re.compile(r"^(\+?[0-9]{7,15})\.0+$")
-# Two numbers in one, the second by its last digits (`98123 45678/79`): read as one it would be somebody else's.
+# Two numbers in one, the second by its last digits (`98123 45678/79`): read as one, it would be another person's.
 _TWO: Final = re.compile(r"(?:[0-9][\s.()-]*){7}/\s*[0-9]{1,2}$")
 # Mexico's form with a 1 after the country's code, that phonenumbers takes for too long since it was dropped; and 01,
 # 044 and 045, with which numbers were called nationally before.
@@ -49,7 +49,7 @@ _ABROAD: Final = ("00", "011")
 
 
 def country_of(text: str | None) -> str | None:
-    """A country as phonenumbers knows it (ISO 3166, two letters), in whichever case; None for none."""
+    """The country (ISO 3166, two letters, in any case) as phonenumbers knows it; None for an unknown one."""
     code = (text or "").strip().upper()
     code = _ALIASES.get(code, code)
     return code if code in phonenumbers.SUPPORTED_REGIONS else None
@@ -57,7 +57,7 @@ def country_of(text: str | None) -> str | None:
 
 @lru_cache(maxsize=4096)
 def number_or_problem(text: str, country: str | None) -> tuple[str, str]:
-    """The number in E.164 and "", or "" and why it can be none."""
+    """The number in E.164 and "", or "" and the problem."""
     try:
         return _read_number(text, country), ""
     except ValueError as error:
@@ -103,7 +103,7 @@ def _read_number(text: str, country: str | None) -> str:
 
 
 def _worded(text: str) -> str:
-    """What remains of a number with words and signs; raises ValueError for what would be read as another's."""
+    """The digits of a number with words and signs; raises ValueError for an ambiguous one."""
     plain = _plain(text)
     if _EXTENSION.search(plain):
         raise ValueError("it has an extension, which no message can reach")
@@ -115,7 +115,7 @@ def _worded(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what does not show and what says that it is a number; digits of all scripts are ASCII's."""
+    """The text without invisible characters and prefixes such as `tel:`, with ASCII digits."""
     folded = unicodedata.normalize("NFKC", text)
     # Format characters (zero width, direction marks) are nothing; line ends and other blanks are blanks.
     seen = "".join(" " if unicodedata.category(c)[0] in "ZC" else c for c in folded if unicodedata.category(c) != "Cf")
@@ -128,7 +128,7 @@ def _plain(text: str) -> str:
 
 
 def _parsed(text: str, country: str | None) -> tuple[PhoneNumber | None, str]:
-    """The number if it can be one, else why not."""
+    """The parsed number, or the problem."""
     try:
         number = phonenumbers.parse(text, country)
     except NumberParseException as error:

@@ -1,4 +1,4 @@
-"""What a message costs, by channel, by the country it goes to, and by segment; read from the file of setting PRICES.
+"""Prices of messages, by channel, destination country and segment; read from the file of setting PRICES.
 
     currency: USD
     sms: {IN: 0.0832, US: 0.0083, other: 0.06}     # each segment
@@ -36,7 +36,7 @@ class Cost(Struct, frozen=True):
 
 
 class PricesError(Exception):
-    """The file of prices cannot be used; the text says what is wrong, and where."""
+    """The file of prices has mistakes; the text says which, and where."""
 
 
 class Prices(Struct, frozen=True):
@@ -50,7 +50,7 @@ class Prices(Struct, frozen=True):
     budgets: Mapping[str, Decimal] = {}
 
     def of(self, channel: str, address: str, segments: int = 1) -> Decimal:
-        """What this message costs; 0 where no price is known."""
+        """The cost of this message; 0 where no price is known."""
         return self.per_part(channel, country_of(address)) * segments if channel in self.by_channel else Decimal(0)
 
     def per_part(self, channel: str, country: str) -> Decimal:

@@ -1,4 +1,4 @@
-"""From settings to the ways out: keys, providers, a route for each channel, the sender of report mails."""
+"""Builds from the settings: keys, ledger, providers, a route for each channel, the sender of report mails."""
 
 import contextlib
 import os
@@ -93,7 +93,7 @@ def build_routes(
 ) -> dict[str, ChannelRoute]:
     """A route for each channel; one without credentials is captured, and a line says what it needs.
 
-    `captured`: all of them are, whatever is set: nothing leaves.
+    `captured`: all channels are captured, whatever the settings.
     """
     webhooks = WebhookClient(keyring, settings.provider_timeout, settings.webhook_allow)
     around = Surroundings(settings.provider_timeout, settings.concurrent_sends, webhooks, closers)

@@ -1,4 +1,4 @@
-"""Whether this process can do its work: what it cannot do without, and what it limps along without.
+"""Readiness: whether this process can work, and which parts are degraded.
 
 Not ready is only who has no database that takes a write, or no broker: sending such a process no more work helps.
 A provider that is left alone, or news of other processes that come late, are no reason to take anybody out.
@@ -20,7 +20,7 @@ from service.ledger.database.proving import prove_writing
 
 log = structlog.get_logger(__name__)
 ANSWER_WITHIN_S: Final = 3.0
-# Anybody may ask; the database is not to work for each of them.
+# The answer is cached, as anybody may ask, and each check uses the database.
 ASK_EVERY_S: Final = 1.0
 OK: Final = "ok"
 
@@ -34,7 +34,7 @@ class Readiness(Struct, frozen=True):
 
     @property
     def status(self) -> Literal["ok", "degraded", "draining", "not ready"]:
-        """In a word."""
+        """The status in a word."""
         if self.draining:
             return "draining"
         if any(state != OK for state in self.parts.values()):
@@ -67,7 +67,7 @@ class Watch:
         self._asking = asyncio.Lock()
 
     async def look(self) -> Readiness:
-        """How it stands now."""
+        """The readiness now."""
         parts = {"database": await self._ask(), "broker": OK if self._broker.connected else "not connected"}
         parts |= dict.fromkeys(self._ended(), "ended")
         if self.draining:

@@ -1,6 +1,6 @@
-"""Packs reload while the service runs: checked first, taken whole, or refused whole with the reasons.
+"""Reloads packs while the service runs: a change is checked first, and taken or refused as a whole.
 
-They do when their folder changes, and when words were published at the desk, by this process or another one.
+Triggered by changes of the folder, and by texts published at the desk, in this process or another one.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Reloader:
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Run until cancelled."""
         async for _ in awatch(self._folder, debounce=SETTLE_MS, stop_event=None, raise_interrupt=False):
             try:
                 await self.reload()

@@ -8,7 +8,7 @@ MAIL: Final = "mail"
 
 
 class ReportMail(Struct, frozen=True):
-    """To one address; sealed while it waits."""
+    """A mail to one address; sealed while it waits."""
 
     address: str
     subject: str

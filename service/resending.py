@@ -55,7 +55,7 @@ class Request(Struct, frozen=True):
 
 
 async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) -> Resent:
-    """Find them and tell them again; raises Rejection for too many. `line` is for the audit log."""
+    """Find and resend messages; raises Rejection for too many. `line` is for the audit log."""
     async with orders.ledger.reading() as tx:
         wanted = structs.replace(asked.wanted, limit=MOST + 1, cursor="")
         found = await found_messages(tx, wanted, scope=asked.scope)
@@ -68,7 +68,7 @@ async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) 
     until: datetime | None = None
     lines = [line] if line else []
     everything = list(by_order.items())
-    # Once at least: that somebody asked is kept, even where nothing is found.
+    # At least once, so that the request is audited even where nothing is found.
     for start in range(0, max(1, len(everything)), ORDERS_AT_ONCE):
         batch = _Batch(orders, asked, planned, dict(everything[start : start + ORDERS_AT_ONCE]))
         await batch.run(lines)
@@ -131,7 +131,7 @@ class _Batch:
         self._withdrawn, self._stored = changed, stored
 
     def _turn(self, now: datetime) -> datetime:
-        """When the next of them may leave."""
+        """When the next order's messages may be sent."""
         return now + timedelta(minutes=(self._first + self.planned) / self._asked.per_minute)
 
     async def _unwilling(self, u: UnitOfWork, ref: OrderRef, mine: Sequence[Message]) -> frozenset[str]:

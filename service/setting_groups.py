@@ -1,4 +1,4 @@
-"""Settings that do nothing without another: one that is set alone is refused at the start, with what it lacks."""
+"""Settings that need another one: a setting without effect is refused at start-up, naming what is missing."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -23,7 +23,7 @@ _NEED: Final[Sequence[tuple[Sequence[str], str]]] = (
 
 
 def set_alone(settings: BaseModel) -> Iterator[str]:
-    """A line for each of them."""
+    """A line for each setting that lacks another one."""
     given = {name for name in settings.model_fields_set if getattr(settings, name)}
     for names, needed in _NEED:
         for name in names:

@@ -1,4 +1,4 @@
-"""The packs that come with Stagebell: beside the code in a checkout, inside the package where it was installed."""
+"""The packs that are shipped with Stagebell: beside the code in a checkout, inside the package when installed."""
 
 from pathlib import Path
 from typing import Final

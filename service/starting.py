@@ -1,4 +1,4 @@
-"""The first steps of a process: waits for what is starting itself, names at once what says no or could not work."""
+"""Start-up: waits for services that are still starting, and reports refusals and impossible settings at once."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ def broker_of(settings: Settings) -> Broker:
 
 
 async def connect_broker(broker: Broker, teams: Iterable[str]) -> None:
-    """Connect and declare; raises SettingsError when the broker says no, or none answered in time."""
+    """Connect and declare; raises SettingsError when the broker refuses, or none answers in time."""
     teams = tuple(teams)
     deadline = time.monotonic() + FIRST_CONNECT_S
     logged = ""

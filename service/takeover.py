@@ -1,4 +1,4 @@
-"""Takes over what dead processes had claimed: noticed by the sign of life, not waited for; leases are the backstop."""
+"""Takes over the claims of dead processes, which are detected by their sign of life; leases are the fallback."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ LOOK_EVERY_S: Final = 0.5
 
 
 class Takeover:
-    """Runs in every process: a surviving one takes over from each dead one, once."""
+    """Runs in every process: a surviving one takes over from each dead one."""
 
     def __init__(self, orders: Orders, channels: Collection[str]) -> None:
         self._orders = orders
@@ -26,7 +26,7 @@ class Takeover:
         self._silent_since: dict[int, float] = {}
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Check repeatedly, until cancelled."""
         while True:
             try:
                 await self.look()
@@ -36,7 +36,7 @@ class Takeover:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """One look around, and what follows from it."""
+        """Check once, and take over from dead processes."""
         ledger = self._orders.ledger
         if ledger.life.owner is None:
             # Who shows no sign himself may be the one that is cut off: when he is back, everybody has time to be, too.

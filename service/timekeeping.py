@@ -1,4 +1,4 @@
-"""Time as a part that is handed in: the database's, a faster one for the demo, a movable one for tests."""
+"""Time sources, passed in where time is needed: the database's, a faster one for the demo, a manual one for tests."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ class TimeSource(Protocol):
 
 
 class SteadyTime:
-    """Wall time at `origin`, then monotonic: a jump of the system clock moves nothing.
+    """Wall time at `origin`, then monotonic: jumps of the system clock have no effect.
 
     `speed` makes it run faster (the demo); `align` sets it to the database's clock.
     """
@@ -48,7 +48,7 @@ class SteadyTime:
 
 
 class ManualTime:
-    """Stands still until it is moved: for tests, and for trying a pack against the clock."""
+    """Stands still until it is moved: for tests and simulations."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start

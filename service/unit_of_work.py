@@ -28,7 +28,7 @@ from service.workflows.packs import Packs
 
 
 class Result(Struct, frozen=True):
-    """What became of one cause; `cause`: as it was decided about, and is to be recorded."""
+    """The result of one cause; `cause`: in the form in which it was decided, and is to be recorded."""
 
     outcome: Literal["accepted", "late", "rejected"]
     reason: str = ""
@@ -38,7 +38,7 @@ class Result(Struct, frozen=True):
 
 
 class BecamePart(Exception):
-    """An order became a part of another one while its lock was waited for: the other is to be locked, too."""
+    """An order became a part of another one while its lock was awaited: the other one has to be locked, too."""
 
 
 class UnitOfWork:
@@ -58,7 +58,7 @@ class UnitOfWork:
         self._is_written = False
 
     async def lock(self, refs: Iterable[OrderRef]) -> None:
-        """Lock these orders; those that do not exist yet may be made by a cause."""
+        """Lock these orders; those that do not exist yet may be created by a cause."""
         await self._hold((await lock_named(self.tx, refs)).values())
 
     async def lock_for_events(self, keys: Iterable[bytes], refs: Iterable[OrderRef]) -> dict[bytes, Seen]:
@@ -79,7 +79,7 @@ class UnitOfWork:
         return seen
 
     async def lock_ids(self, ids: Iterable[UUID]) -> dict[UUID, OrderRef]:
-        """Lock the orders with these ids; which of them there are."""
+        """Lock the orders with these ids; returns those that exist."""
         found = await lock_by_id(self.tx, ids)
         await self._hold(found.values())
         return {order.id: order.ref for order in found.values()}
@@ -96,11 +96,11 @@ class UnitOfWork:
         self._orders |= held
 
     def order(self, ref: OrderRef) -> Order | None:
-        """The order as it stands after what was decided so far."""
+        """The order after the decisions so far."""
         return self._orders.get(ref)
 
     async def sees(self, ref: OrderRef, scope: Scope) -> bool:
-        """Whether there is such an order, which is locked, and it may be seen."""
+        """Whether the order is locked, exists, and may be seen in this scope."""
         order = self._orders.get(ref)
         return order is not None and await sees(self.tx, order, scope)
 
@@ -115,11 +115,11 @@ class UnitOfWork:
         return frozenset(a for channel in known for p in people for a in channel.addresses(p))
 
     def put(self, order: Order) -> None:
-        """Go on from this form of a locked order."""
+        """Replace the state of a locked order."""
         self._orders[order.ref] = order
 
     def decide(self, ref: OrderRef, cause: Cause, traceparent: str = "") -> Result:
-        """What follows from the cause; a refusal is an answer here, and writes nothing."""
+        """Decide a cause; a rejection is returned as a result, and writes nothing."""
         before = self._orders.get(ref)
         try:
             pack = self._packs.for_order(ref.workflow, before.version if before else "")
@@ -152,7 +152,7 @@ class UnitOfWork:
         return found
 
     def _keep_whole(self, whole: OfWhole, traceparent: str) -> None:
-        """What the change of a part led to for its whole is committed with it."""
+        """Commit the decision about the whole together with that about its part."""
         ref = whole.decision.order.ref
         before = self._orders[ref]
         workflow = self._packs.for_order(ref.workflow, before.version).workflow
@@ -170,11 +170,11 @@ class UnitOfWork:
         await self._changes.write(self.tx, self._wakeups.origin)
 
     async def finish(self) -> None:
-        """Before the commit: write what was not written yet."""
+        """Write what is not written yet, before the commit."""
         if not self._is_written:
             await self.write()
 
     def committed(self, but: frozenset[str]) -> None:
-        """After the commit: count what was done, and wake the loops that have work."""
+        """Update metrics, and wake the loops that have work, after the commit."""
         self._changes.count()
         self._wakeups.wake(self._changes.woken - but)

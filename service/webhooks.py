@@ -1,4 +1,4 @@
-"""Signed webhooks out, as the Standard Webhooks specification 1.0 wants them: for providers and for teams."""
+"""Outgoing webhooks, signed by the Standard Webhooks specification 1.0: for the webhook channel and for teams."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from service.webhook_targets import Network, TargetNotAllowed, guarded_sockets
 SUCCESS: Final = range(200, 300)
 GONE: Final = 410
 TOO_MANY: Final = 429
-# 4xx that may heal: timeout, conflict, too early, too many.
+# 4xx statuses that may succeed later: timeout, conflict, too early, too many.
 MAY_HEAL: Final = (408, 409, 425, TOO_MANY)
 MAX_WAIT_S: Final = 3600.0
 NOT_ALLOWED: Final = "not_allowed"
 
 
 class Posted(Struct, frozen=True):
-    """What became of a request. `wait_s`: how long the receiver asked to be left alone."""
+    """The result of a request. `wait_s`: how long the receiver asked us to wait."""
 
     outcome: Literal["taken", "later", "refused", "gone"]
     code: str

@@ -1,1 +1,1 @@
-"""The outbox's way to the broker."""
+"""The relay, which sends what is in the outbox."""

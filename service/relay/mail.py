@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class MailTransport:
-    """Sends letters from the outbox; they are sealed there, since they hold addresses."""
+    """Sends report mails from the outbox, where they are sealed, as they contain addresses."""
 
     def __init__(self, keyring: Keyring, post: Callable[[ReportMail, str], Awaitable[bool]] | None) -> None:
         self._keyring = keyring
@@ -26,7 +26,7 @@ class MailTransport:
         return msgspec.json.decode(plain, type=ReportMail)
 
     async def send(self, message: OutboxMessage) -> bool:
-        """Whether it needs no more tries: a mail relay took it, or its reader takes none."""
+        """Whether it is done: a mail server accepted it, or refused it for good."""
         try:
             mail = self._mail(message)
         except (SealBroken, msgspec.DecodeError):

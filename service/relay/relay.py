@@ -1,6 +1,6 @@
-"""The relay loop: send what the outbox holds, wait for the yes, then forget it. At least once, stable ids.
+"""The relay loop: send what is in the outbox, wait for the confirm, then delete it. At least once, with stable ids.
 
-The broker takes what is addressed to an exchange; teams and report mails have transports of their own.
+Messages to an exchange go to the broker; calls to teams and report mails have transports of their own.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from service.telemetry import metrics
 log = structlog.get_logger(__name__)
 BATCH: Final = 200
 POLL: Final = timedelta(seconds=1)
-# News comes in bursts; a moment's worth leaves together.
+# Outbox messages come in bursts, which are gathered for a moment.
 GATHER_S: Final = 0.02
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=5)
@@ -35,15 +35,15 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 
 class Transport(Protocol):
-    """A way out that is not the broker."""
+    """A transport other than the broker."""
 
     async def send(self, message: OutboxMessage) -> bool:
-        """Whether it arrived; raises nothing for what the other side does."""
+        """Whether it was delivered; raises nothing for failures of the other side."""
         ...
 
 
 class Relay:
-    """Empties the outbox, each way out by itself: one that takes nothing holds up no other.
+    """Empties the outbox, each transport by itself, so that a blocked one delays no other.
 
     Several relays may run, each with its own lease on what it sends.
     """
@@ -56,7 +56,7 @@ class Relay:
         self._busy: dict[Destination, asyncio.Task[int]] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Send until `stopping`, then once more, so that nothing stays that can go."""
+        """Send until `stopping`, then once more, so that as little as possible is left."""
         give_way()
         await run_loop("relay", self._turn, stopping)
         await asyncio.gather(*self._busy.values())
@@ -69,7 +69,7 @@ class Relay:
             await asyncio.sleep(GATHER_S)
 
     async def publish_waiting(self) -> int:
-        """Send what is not on its way yet, and wait for the answers; how many arrived."""
+        """Send what is not being sent yet, and wait for the results; returns how many were delivered."""
         return sum(await asyncio.gather(*await self._begin()))
 
     async def _begin(self) -> list[asyncio.Task[int]]:
@@ -130,7 +130,7 @@ class Relay:
 
     async def _settle(self, done: Sequence[OutboxMessage], left: Sequence[OutboxMessage]) -> None:
         now = self._orders.time.now()
-        # Of one parcel some may have arrived and others not.
+        # Of one batch some may have been delivered and others not.
         kept = {m.id for m in left}
         broken = kept & {m.id for m in done}
         finished = list(dict.fromkeys(m.id for m in done if m.id and m.id not in kept))

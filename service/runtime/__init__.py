@@ -1,1 +1,1 @@
-"""How loops run, wait after trouble, and are started and ended together."""
+"""Running loops: with back-off after errors, started and ended together."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 FIRST_S: Final = 0.2
-# What is away is asked for about once a second: whoever waits for it notices its return, and it notices nothing of us.
+# An unavailable service is tried about once a second: often enough to notice its return, and no load for it.
 LONGEST_S: Final = 1.0
 
 
@@ -17,10 +17,10 @@ class Backoff:
         self.pause_s = first_s
 
     async def wait(self) -> None:
-        """Sleep for the pause of this failure."""
+        """Sleep after a failure."""
         pause_s, self.pause_s = self.pause_s, min(self.pause_s * 2, self._longest_s)
         await asyncio.sleep(pause_s)
 
     def reset(self) -> None:
-        """The next failure is the first again."""
+        """Start again from the first pause."""
         self.pause_s = self._first_s

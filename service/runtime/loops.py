@@ -1,4 +1,4 @@
-"""What every loop of a process does alike: one round after the other, and outlive what goes wrong in one."""
+"""The common form of all loops: one round after the other, surviving errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The loops of a process, started and ended together, and its parts, closed in the opposite order of their making."""
+"""Starts and ends the loops of a process together, and closes its parts in reverse order of creation."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ Closer = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Supervisor:
-    """Runs loops that the process lives by (`<role>.<number>`), tasks in the background, and closes parts."""
+    """Runs the essential loops (`<role>.<number>`) and background tasks of a process, and closes its parts."""
 
     def __init__(self) -> None:
         self.closers: list[Closer] = []
@@ -45,7 +45,7 @@ class Supervisor:
         return [name.partition(".")[0] for name, task in self._loops.items() if task.done()]
 
     async def until(self, stopping: asyncio.Event) -> None:
-        """Until `stopping` is set, or a loop ends on its own; raises what ended it."""
+        """Wait until `stopping` is set, or a loop ends by itself; raises what ended it."""
         waiting = asyncio.create_task(stopping.wait())
         done, _ = await asyncio.wait([waiting, *self._loops.values()], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -68,14 +68,14 @@ class Supervisor:
             await asyncio.wait(running, timeout=CANCEL_WITHIN_S)
 
     async def close_parts(self) -> None:
-        """Close what was opened, last first; one that fails to close hinders no other."""
+        """Close all parts, last opened first; a failure does not keep others from being closed."""
         for closer in reversed(self.closers):
             with contextlib.suppress(Exception):
                 await closer()
 
 
 async def closed_within(part: str, closing: Coroutine[Any, Any, None], within_s: float) -> None:
-    """Close a part, without waiting for one that keeps silent: the system closes its connections."""
+    """Close a part, with a time limit; the system closes the connections of one that hangs."""
     try:
         async with asyncio.timeout(within_s):
             await closing
