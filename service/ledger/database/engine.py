@@ -10,7 +10,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import ARRAY, ColumnElement, any_, event, literal, text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
@@ -161,14 +161,3 @@ def padded(values: Iterable[T]) -> Sequence[T]:
         return items
     size = 1 << (len(items) - 1).bit_length()
     return items + [items[-1]] * (size - len(items))
-
-
-def among(tx: Transaction, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """`column IN (...)` for many values, which PostgreSQL takes as one array.
-
-    A parameter for each costs more than finding the rows: SQLAlchemy writes the statement's text anew every time.
-    """
-    items = list(values)
-    if tx.dialect.name != "postgresql":
-        return column.in_(padded(items))
-    return column == any_(literal(items, ARRAY(column.type)))

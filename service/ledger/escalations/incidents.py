@@ -15,7 +15,8 @@ from service.domain.order import Escalation, Order
 from service.domain.teams import Team
 from service.domain.workflow import Workflow
 from service.events_out import CloudEvent, EscalationData, OrderOfIncident
-from service.ledger.database.engine import among, new_uuid
+from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations, incidents
@@ -27,6 +28,16 @@ MOST_LISTED: Final = 10_000
 PROVIDER_REFUSED: Final = "provider_refused"
 # Whom a row of `incidents` calls, and how fast: packs may differ in that.
 TeamOf = Callable[[Any], Team | None]
+
+_OF_ORDERS: Final = (
+    select(escalations.c.order_id, escalations.c.team, escalations.c.incident_id)
+    .join(incidents, incidents.c.id == escalations.c.incident_id)
+    .where(
+        listed(escalations.c.order_id, "orders"),
+        escalations.c.state != "resolved",
+        incidents.c.state != "resolved",
+    )
+)
 
 
 class Announced(Struct, frozen=True):
@@ -78,16 +89,8 @@ async def find_open(tx: Transaction, team: str, reason: str, since: datetime) ->
 
 async def of_orders(tx: Transaction, order_ids: Collection[UUID]) -> dict[tuple[UUID, str], UUID]:
     """By order and team, the open incident that one of the order's open escalations belongs to."""
-    query = (
-        select(escalations.c.order_id, escalations.c.team, escalations.c.incident_id)
-        .join(incidents, incidents.c.id == escalations.c.incident_id)
-        .where(
-            among(tx, escalations.c.order_id, order_ids),
-            escalations.c.state != "resolved",
-            incidents.c.state != "resolved",
-        )
-    )
-    return {(row.order_id, row.team): row.incident_id for row in await tx.execute(query)}
+    rows = await tx.execute(_OF_ORDERS, {"orders": padded(order_ids)})
+    return {(row.order_id, row.team): row.incident_id for row in rows}
 
 
 async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, since: datetime) -> None:

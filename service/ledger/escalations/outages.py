@@ -3,17 +3,23 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
 
 from service.domain.notices import ACTIVE_STATES
-from service.ledger.database.engine import among
+from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.incidents import PROVIDER_REFUSED, Change
 from service.ledger.escalations.tables import incidents, provider_health
 from service.ledger.messages.tables import messages
+
+_m = messages.c
+_UNFINISHED: Final = select(_m.notice_id, _m.state, _m.channel, _m.provider, _m.not_before).where(
+    listed(_m.notice_id, "notices"), _m.state.in_((*ACTIVE_STATES, "unknown"))
+)
 
 
 async def of_promises(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
@@ -25,12 +31,8 @@ async def of_promises(tx: Transaction, changes: Sequence[Change], now: datetime)
     if not promised or not (opened := await _open(tx)):
         return {}
     refused = await _refused(tx, {provider for provider, _ in opened})
-    n = messages.c
-    query = select(n.notice_id, n.state, n.channel, n.provider, n.not_before).where(
-        among(tx, n.notice_id, set(promised.values())), n.state.in_((*ACTIVE_STATES, "unknown"))
-    )
     waiting: dict[UUID, list[str]] = defaultdict(list)
-    for row in await tx.execute(query):
+    for row in await tx.execute(_UNFINISHED, {"notices": padded(set(promised.values()))}):
         waiting[row.notice_id].append(_waits_for(row, refused, now))
     found = {}
     for c in changes:

@@ -18,7 +18,8 @@ from service.domain.calendars import quiet_until
 from service.domain.teams import Team
 from service.events_out import CloudEvent, EscalationData, TeamCall, is_published, of_escalation
 from service.keyring import Keyring
-from service.ledger.database.engine import among
+from service.ledger.database.engine import padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import NewRow, Rows, insert_rows, upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, outages
@@ -36,6 +37,15 @@ _CHANGES: Final = (
     "severity", "state", "level", "causes", "due_at", "changed_at", "snoozed_until", "incident_id", "owner_digest",
     "acknowledged_at", "sealed_detail",
 )  # fmt: skip
+_TRACES: Final = (
+    select(messages.c.order_id, notices.c.traceparent)
+    .join(notices, notices.c.id == messages.c.notice_id)
+    .where(listed(messages.c.order_id, "orders"), notices.c.traceparent != "")
+    .order_by(notices.c.id)
+)
+_MEMBERS: Final = select(escalations.c.id, escalations.c.incident_id).where(
+    listed(escalations.c.id, "ids"), escalations.c.incident_id.is_not(None)
+)
 
 
 async def write(
@@ -71,13 +81,7 @@ async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change
     without = {c.order.id for c in changes if not c.traceparent and c.step.escalation.clocks}
     if not without:
         return changes
-    query = (
-        select(messages.c.order_id, notices.c.traceparent)
-        .join(notices, notices.c.id == messages.c.notice_id)
-        .where(among(tx, messages.c.order_id, without), notices.c.traceparent != "")
-        .order_by(notices.c.id)
-    )
-    known = {row.order_id: row.traceparent for row in await tx.execute(query)}
+    known = {row.order_id: row.traceparent for row in await tx.execute(_TRACES, {"orders": padded(without)})}
     return [c if c.traceparent else structs.replace(c, traceparent=known.get(c.order.id, "")) for c in changes]
 
 
@@ -136,10 +140,7 @@ async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[C
 async def _known_members(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, UUID]:
     if not ids:
         return {}
-    query = select(escalations.c.id, escalations.c.incident_id).where(
-        among(tx, escalations.c.id, ids), escalations.c.incident_id.is_not(None)
-    )
-    return {row.id: row.incident_id for row in await tx.execute(query)}
+    return {row.id: row.incident_id for row in await tx.execute(_MEMBERS, {"ids": padded(ids)})}
 
 
 async def _opened_since(tx: Transaction, team: str, reason: str, since: datetime) -> int:
