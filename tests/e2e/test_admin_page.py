@@ -1,5 +1,7 @@
 """The admin's page in a real browser: a key made, used and revoked; a person looked up and erased."""
 
+import contextlib
+
 from playwright.async_api import Browser, expect
 
 from tests.e2e.test_desk import browser, desk, happen, order, signed_in
@@ -25,6 +27,15 @@ async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Bro
     await expect(page.get_by_text("revoked")).to_be_visible()
     assert (await caller.get("/v1/escalations"))[0] == 401
     await caller.close()
+    # So it is with a dead letter, whose time is the viewer's.
+    with contextlib.suppress(AssertionError):
+        await happen(desk, order(desk, "no_such_status", "ORD-3"))
+    await page.get_by_role("link", name="Dead letters").click()
+    await expect(page.locator("td time[data-at]")).to_have_count(1)
+    await page.get_by_label("Drop ORD-3", exact=True).click()
+    await page.get_by_role("button", name="Drop ORD-3 for good").click()
+    await expect(page.get_by_text("No events were rejected")).to_be_visible()
+    await page.get_by_role("navigation", name="Elsewhere").get_by_role("link", name="Admin").click()
     await page.get_by_label("Phone or email").fill("+91 98123 45678")
     await page.get_by_role("button", name="Show their data").click()
     await expect(page.get_by_text("Asha", exact=True)).to_be_visible()

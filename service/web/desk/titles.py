@@ -95,7 +95,7 @@ class Titles(Struct, frozen=True):
     def clock(self, workflow: str, name: str) -> str:
         """A clock's title: that of the reason of its escalation, or of the notice that it tells."""
         if notice := notice_of(name):
-            return f"Next rung: {self.notice(workflow, notice)}"
+            return f"By the next channel: {self.notice(workflow, notice)}"
         w = self._of(workflow)
         spec = w.clocks.get(name) if w else None
         if spec and spec.notice:

@@ -307,6 +307,6 @@ if (reason) {
 document.addEventListener("keydown", (e) => {
   if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, dialog")) return;
   e.preventDefault();
-  document.getElementById("find").focus();
+  document.getElementById("find")?.focus();
 });
 desk.look(document);
