@@ -5,7 +5,6 @@ in a loop, a text that doubles itself thirty times. So operators and filters tha
 small are looked at before they run, and loops, calls and output are counted for each message.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,7 +30,6 @@ UNBOUNDED_METHODS: Final = frozenset(
     ["center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "to_bytes", "translate",
      "zfill"]
 )  # fmt: skip
-_TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 class _Budget:
@@ -161,25 +159,6 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if attr in UNBOUNDED_METHODS and isinstance(obj, str | bytes | int):
             return False
         return super().is_safe_attribute(obj, attr, value)
-
-
-def keep_line_ends(source: str) -> str:
-    """`source` in which a line's end after a tag is kept, unless the line holds nothing but tags.
-
-    Jinja's `trim_blocks` takes the line's end after every tag, so that `{% endif %}` at the end of a line of text would
-    glue the next line to it; its `+%}` keeps it. The numbers of lines stay.
-    """
-    done, at = [], 0
-    for tag in _TAG.finditer(source):
-        done.append(source[at : tag.start()])
-        at = tag.end()
-        ends_line = source.startswith(("\n", "\r\n"), at)
-        line = source[source.rfind("\n", 0, tag.start()) + 1 : tag.start()]
-        if ends_line and tag[0][-3] not in "+-" and _TAG.sub("", line).strip():
-            done.append(tag[0][:-2] + "+" + tag[0][-2:])
-        else:
-            done.append(tag[0])
-    return "".join(done) + source[at:]
 
 
 def _filtered(node: Any, name: str) -> nodes.Expr:

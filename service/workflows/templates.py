@@ -20,9 +20,10 @@ from service.domain.brands import USUAL_LOOK
 from service.domain.json_object import JsonObject
 from service.domain.notice_rules import Content
 from service.workflows import bidi, bounds, cldr
-from service.workflows.bounds import BoundedEnvironment, keep_line_ends, nothing_isolated, within_bounds
+from service.workflows.bounds import BoundedEnvironment, nothing_isolated, within_bounds
 from service.workflows.bytecode import CompiledTemplates
 from service.workflows.filters import FILTERS
+from service.workflows.line_ends import keep_line_ends
 
 LAYOUTS = "_layouts"
 BRANDS = "brands"

@@ -11,8 +11,8 @@ import pytest
 from jinja2 import TemplateError
 
 from service.cli.explaining import rule_in_words
-from service.workflows.bounds import keep_line_ends
 from service.workflows.durations import WorkingTime, in_words, parse_duration
+from service.workflows.line_ends import keep_line_ends
 from service.workflows.templates import UNRENDERABLE, PackTemplates
 from service.workflows.yaml_lines import MAX_VALUES, YamlError, load
 from tests.support.packs import all_packs

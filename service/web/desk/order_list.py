@@ -33,6 +33,7 @@ from service.web.order_search import (
     recipient_of,
     search_of,
 )
+from service.web.page_values import PageValues
 from service.web.party_view import viewer_of
 from service.web.queries import ATTRIBUTES, query_of
 from service.web.query_types import CallQuery, OrdersQuery
@@ -79,13 +80,9 @@ async def orders(request: web.Request) -> web.StreamResponse:
         warnings = await attribute_filters.warnings(tx, context, wanted, scope=scope)
     if wanted.q and len(page) == 1 and not cursor:
         raise web.HTTPFound(path_of(page[0].workflow, page[0].order_id))
-    known = workflows_of(request)
-    packs = [w for w in known if wanted.workflow in ("", w.name)]
-    titles = Titles(all_orders.packs)
+    packs = [w for w in workflows_of(request) if wanted.workflow in ("", w.name)]
     columns = _columns(packs, page)
-    views = [*([TO_DO] if viewer else []), *_views(now, zone_of(known[0].timezone if known else "UTC"))]
     is_mixed = len({o.workflow for o in page if wanted.shows.get(o.workflow)}) > 1
-    kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
     values = {
         "s": wanted,
         "orders": [
@@ -93,18 +90,28 @@ async def orders(request: web.Request) -> web.StreamResponse:
         ],
         "columns": [] if is_mixed else columns,
         "details": columns if is_mixed else [],
-        "fields": attribute_filters.fields(request),
         "warnings": warnings,
         "cursor": cursor,
+        "may_create": bool(may_create(request)),
+        **_filter_form(request, packs, now),
+    }
+    return await render(request, "orders.html.j2", values, here="/desk/orders")
+
+
+def _filter_form(request: web.Request, packs: list[Workflow], now: datetime) -> PageValues:
+    """The usual views, and the fields of the filter form with their choices. `packs`: those that are listed."""
+    known, titles = workflows_of(request), Titles(request.app[CONTEXT].orders.packs)
+    views = _views(now, zone_of(known[0].timezone if known else "UTC"))
+    kept = {k: v for k, v in request.query.items() if v and (k in _FILTERS or k.startswith(ATTRIBUTES))}
+    return {
+        "views": _with(kept, [TO_DO, *views] if viewer_of(request) else views),
         "query": urlencode(kept),
-        "views": _with(kept, views),
         "hidden": [(k, v) for k, v in kept.items() if k in _HIDDEN],
+        "fields": attribute_filters.fields(request),
         "workflows": sorted(((w.name, w.title) for w in known), key=itemgetter(1)),
         "statuses": sorted({(s, titles.status(w.name, s)) for w in packs for s in w.statuses}, key=itemgetter(1)),
         "stages": _stages(titles, packs),
-        "may_create": bool(may_create(request)),
     }
-    return await render(request, "orders.html.j2", values, here="/desk/orders")
 
 
 def _late_since(o: Listed, broken: datetime | None, now: datetime) -> datetime | None:
