@@ -1,1 +1,1 @@
-"""Messages out: claimed, rendered, sent, and their answers written back."""
+"""The dispatcher: claims, renders and sends messages, and writes the results."""

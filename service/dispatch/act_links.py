@@ -1,7 +1,7 @@
-"""Links to the page of whoever handles an order: each is made for one order, one assignee and one day.
+"""Links to the assignee's page: each is for one order, one assignee and one day.
 
 A token is the order's id with the day in its last bits, which an order's own id leaves free, signed for the assignee
-(role and id) and the order's generation of links: it fits nobody who comes after them.
+(role and id) and the order's generation of links, so that it is invalid for a later assignee.
 """
 
 from base64 import urlsafe_b64encode
@@ -21,21 +21,21 @@ _DIGEST_BYTES: Final = 9
 
 
 class Named(Struct, frozen=True):
-    """What a token names, not yet believed: the order, and on which day it was made (UTC)."""
+    """The content of a token, not verified yet: the order, and the day on which it was made (UTC)."""
 
     order_id: UUID
     made: date
 
 
 def act_token(keyring: Keyring, order_id: UUID, role: str, assignee: str, links: int, made: datetime) -> str:
-    """32 characters for the address of the page."""
+    """The token for the page's address: 32 characters."""
     day = (made.astimezone(UTC).date() - FIRST_DAY).days
     named = UUID(int=order_id.int + min(max(day, 0), MAX_SEQUENCE))
     return keyring.token(_purpose(keyring, role, assignee, links), named, whole=True)
 
 
 def named_by(keyring: Keyring, token: str) -> Named | None:
-    """What it would be for, if it is good."""
+    """The content of a token, not verified yet; None for an impossible one."""
     subject = keyring.subject_of(token)
     if subject is None:
         return None
@@ -43,7 +43,7 @@ def named_by(keyring: Keyring, token: str) -> Named | None:
 
 
 def is_of_assignee(keyring: Keyring, token: str, order: Order) -> bool:
-    """Whether it was made for whoever handles this order now."""
+    """Whether the token was made for the order's current assignee."""
     a = order.assignee
     return a is not None and keyring.read_token(_purpose(keyring, a.role, a.id, order.links), token) is not None
 

@@ -1,6 +1,6 @@
-"""A circuit breaker: leaves a provider alone that is down or refuses us, but for one probe, until that is answered.
+"""A circuit breaker: stops sending to a provider that is down or refuses us, except for one probe at a time.
 
-Ours, because the libraries at hand let every caller through while half open; see docs/architecture.md.
+Our own, because libraries let every caller through while half open; see docs/adr.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from typing import Final, Self
 OPENS_AFTER: Final = 5
 FIRST_REST: Final = timedelta(seconds=5)
 LONGEST_REST: Final = timedelta(seconds=60)
-# Whoever refuses us has to be talked to by people: it is asked seldom.
+# A refusal has to be resolved by people, so probes are rare.
 FIRST_REFUSED_REST: Final = timedelta(seconds=30)
 LONGEST_REFUSED_REST: Final = timedelta(minutes=5)
 
 
 class Breaker:
-    """Counts trouble in a row. `now` is passed in (UTC)."""
+    """Counts consecutive failures. `now` is passed in (UTC)."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -30,16 +30,16 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the provider is left alone."""
+        """Whether the breaker is open."""
         return not self._closed
 
     @property
     def is_refused(self) -> bool:
-        """Whether that is because it refuses us."""
+        """Whether it is open because the provider refuses us."""
         return self._refused
 
     def permits(self, now: datetime, wanted: int) -> int:
-        """How many sends may begin now: all, none while resting, one as a probe after it."""
+        """How many sends may begin now: all when closed, none when open, one probe when half open."""
         until = self.rest_until()
         if until is not None and now < until:
             return 0
@@ -48,7 +48,7 @@ class Breaker:
         return 0 if self._probes else min(1, wanted)
 
     def attempt(self, now: Callable[[], datetime]) -> "Attempt":
-        """A send, entered and left as a scope: what leaves it without an answer is trouble."""
+        """A send, as a context manager: leaving it without a result counts as a failure."""
         return Attempt(self, now)
 
     def begin(self) -> bool:
@@ -57,15 +57,15 @@ class Breaker:
         return self.is_open
 
     def end_probe(self) -> None:
-        """The probe's place is free again, however it ended."""
+        """Allow the next probe, however this one ended."""
         self._probes = max(0, self._probes - 1)
 
     def rest_until(self) -> datetime | None:
-        """When to ask again."""
+        """When the next probe is allowed."""
         return max((t for t in (self._rest_until, self._paused_until) if t), default=None)
 
     def ask_now(self) -> None:
-        """It is said to work again: the next send may find out."""
+        """Allow a probe at once, as the provider is reported to work again."""
         self._rest_until = None
 
     def succeeded(self) -> None:
@@ -76,7 +76,7 @@ class Breaker:
         self._rest_until = None
 
     def pause(self, until: datetime) -> None:
-        """The provider asked to be left alone until then (429 with Retry-After)."""
+        """Open until then, as the provider asked (429 with Retry-After)."""
         self._paused_until = max(self._paused_until or until, until)
 
     def troubled(self, now: datetime) -> None:
@@ -87,7 +87,7 @@ class Breaker:
         self._open(now, FIRST_REST, LONGEST_REST)
 
     def refused(self, now: datetime) -> None:
-        """It refuses us: once is enough. Answers to what was sent before it opened do not lengthen the rest."""
+        """Open at the first refusal. Results of sends that began before do not extend the time."""
         if self._refused and self._rest_until is not None and now < self._rest_until:
             return
         if not self._refused:
@@ -102,7 +102,7 @@ class Breaker:
 
 
 class Attempt:
-    """One send through a breaker. Say what came of it; what is raised instead, cancelling included, is trouble."""
+    """One send through a breaker. Report its result; an exception instead, cancellation included, is a failure."""
 
     def __init__(self, breaker: Breaker, now: Callable[[], datetime]) -> None:
         self._breaker = breaker
@@ -126,12 +126,12 @@ class Attempt:
             self._breaker.troubled(self._now())
 
     def works(self) -> None:
-        """An answer, whatever it says of the message."""
+        """The provider answered, whatever about the message."""
         self._is_told = True
         self._breaker.succeeded()
 
     def pauses(self, seconds: float) -> None:
-        """It wants to be left alone so long."""
+        """The provider asked for a pause."""
         self._is_told = True
         self._breaker.pause(self._now() + timedelta(seconds=seconds))
 

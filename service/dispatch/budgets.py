@@ -1,4 +1,4 @@
-"""Budgets of the price list: four fifths spent is told to people; all spent, what need not be told is held.
+"""Budgets of the price list: people are told at four fifths; once spent, notices that are not mandatory are held.
 
 What was planned in hours that are over is added up once in a process; the last two hours are asked for again.
 """
@@ -24,7 +24,7 @@ from service.prices import Prices, PricesError, current, in_words
 log = structlog.get_logger(__name__)
 EVERY: Final = timedelta(seconds=30)
 HOUR: Final = timedelta(hours=1)
-# Of a message that was planned so long ago it is settled whether it left.
+# After this time it is known of every message whether it was sent.
 SETTLED_AFTER: Final = timedelta(hours=2)
 NEAR: Final = Decimal("0.8")
 _NOBODY: Final = UUID(int=0)
@@ -41,7 +41,7 @@ class Budget(Struct, frozen=True):
 
     @property
     def channel(self) -> str:
-        """It is about every channel."""
+        """A budget covers every channel."""
         return ""
 
     @property
@@ -59,7 +59,7 @@ class Budget(Struct, frozen=True):
 
 
 class Budgets:
-    """What is spent, as every process of dispatch knows it within half a minute."""
+    """The spending, known to every dispatch process within half a minute."""
 
     def __init__(self, orders: Orders, path: Path | None) -> None:
         self._orders = orders
@@ -81,7 +81,7 @@ class Budgets:
         return [b for b in self._known if b.spent >= b.amount * NEAR]
 
     async def look(self, tx: Transaction) -> list[Hold]:
-        """What is held because a budget is spent."""
+        """The holds that follow from spent budgets."""
         now = self._orders.time.now()
         if self._path is None or now < self._look_at:
             return self._holds
@@ -118,7 +118,7 @@ class Budgets:
         return total
 
     def _held_by(self, budget: Budget) -> Iterator[Hold]:
-        """A hold for each notice that need not be told, on each channel that costs something."""
+        """A hold for each notice that is not mandatory, on each channel with a price."""
         by = f"the budget of {in_words(budget.amount)} {budget.currency} a {budget.period}"
         why = "it is spent; what is mandatory is sent"
         for pack in self._orders.packs:

@@ -1,8 +1,8 @@
-"""Several messages to one person as one: what may leave together, and in how many pieces.
+"""Bundling: several messages to one person sent as one.
 
-Each of them is claimed, begun and settled as any other; one of them, the carrier, is sent with the words of all. What
-the provider says of it is said of all of them: taken, the others end `bundled`; else each goes on by itself, and
-joins others again when it is tried again.
+Each of them is claimed, begun and settled like any other; one of them, the carrier, is sent with the texts of all. The
+provider's result applies to all of them: if accepted, the others end as `bundled`; else each is retried by itself, and
+may be bundled again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ Said = tuple[ClaimedMessage, Composed]
 async def beside(
     tx: Transaction, claimed: Sequence[ClaimedMessage], packs: Packs, keyring: Keyring, now: datetime
 ) -> list[ClaimedMessage]:
-    """What else waits to leave in one message with one of these."""
+    """Further messages that wait and may be bundled with one of these."""
     waits = {}
     for c in claimed:
         pack = packs.find(c.workflow, c.version)
@@ -47,9 +47,9 @@ async def beside(
 
 
 def together(ready: Sequence[Said], others: Iterable[ClaimedMessage]) -> list[Said]:
-    """One to send for each message that leaves: with the words of those that leave with it, its `companions`.
+    """The messages to send, each with the texts of those bundled with it, its `companions`.
 
-    `others`: what was claimed beside; only in their lanes is anything joined.
+    `others`: the further ones that were claimed; only messages in their lanes are bundled.
     """
     lanes = {c.lane for c in others}
     found = [said for said in ready if said[0].lane not in lanes or _is_alone(said)]
@@ -64,7 +64,7 @@ def together(ready: Sequence[Said], others: Iterable[ClaimedMessage]) -> list[Sa
 
 
 def _is_alone(said: Said) -> bool:
-    """A code, and a template that the provider has approved as it stands, are no part of anything."""
+    """Codes and approved templates are never bundled."""
     return said[0].message.secret or bool(said[1].outgoing.rendered.content_sid)
 
 
@@ -83,12 +83,12 @@ def _joined(group: Sequence[Said]) -> Said:
 
 
 def all_of(c: ClaimedMessage, x: Composed) -> list[ClaimedMessage]:
-    """The message and those that leave within it."""
+    """The message and its companions."""
     return [c, *(n for n, _ in x.companions)]
 
 
 def outcomes(c: ClaimedMessage, x: Composed, answer: SendResult, sender: str) -> Iterator[Outcome]:
-    """What the provider's answer to the carrier means for those that were to leave within it."""
+    """The outcomes of the companions, by the provider's answer to the carrier."""
     left = Ended("bundled", f"left in one message with {c.message.notice}")
     for other, _ in x.companions:
         n = other.message

@@ -18,7 +18,7 @@ from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 EVERY: Final = timedelta(seconds=1)
-# Calls to teams and mails have ways of their own: what a dead address waits for is no trouble of the broker.
+# Calls to teams and mails have transports of their own, and say nothing of the broker.
 _NOT_THE_BROKERS: Final = (TEAMS, MAIL)
 
 

@@ -1,4 +1,4 @@
-"""From a claimed message to the message that leaves, and to what is kept of it: codes only masked."""
+"""Composes the outgoing message from a claimed one, and the text that is stored, with codes masked."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -23,9 +23,9 @@ LINK_PURPOSE = "link"
 
 
 class Composed(Struct, frozen=True):
-    """The message for the provider, and its words as everybody else may see them.
+    """The message for the provider, and its text as it may be shown.
 
-    `companions` leave within it, each with its own words.
+    `companions`: messages bundled with it, each with its own text.
     """
 
     outgoing: OutgoingMessage
@@ -34,7 +34,7 @@ class Composed(Struct, frozen=True):
 
 
 class Composer:
-    """Renders messages in the words of their pack."""
+    """Renders messages by their packs."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Composer:
         self._link_life = link_life
 
     def compose(self, claimed: ClaimedMessage, ttl_s: int, window: ReplyWindow | None = None) -> Composed:
-        """Raises Rejection, jinja2.TemplateError or ValueError when the pack cannot say it."""
+        """Compose the message; raises Rejection, jinja2.TemplateError or ValueError where it cannot be rendered."""
         n = claimed.message
         brand = self._pack_of(claimed).workflow.brands.get(claimed.snapshot.brand)
         rendered = self.render(claimed, claimed.secret)
@@ -74,7 +74,7 @@ class Composer:
         return Composed(outgoing, shown)
 
     def _mail(self, claimed: ClaimedMessage) -> MailHeaders:
-        """Bounces and replies come to us where mail comes in; from what must be told nobody can unsubscribe."""
+        """The mail headers: for bounces and replies, and unsubscribing, except from mandatory notices."""
         n = claimed.message
         workflow = self._pack_of(claimed).workflow.for_brand(claimed.snapshot.brand)
         brand = workflow.brands.get(claimed.snapshot.brand)
@@ -92,13 +92,13 @@ class Composer:
         return self._packs.for_order(claimed.workflow, claimed.version)
 
     def link(self, claimed: ClaimedMessage) -> str:
-        """The order's tracking page; empty for the people of its lists' rows, who take no part in it."""
+        """The link to the order's tracking page; empty for people of rows, who take no part in the order."""
         if claimed.message.audience == OF_ROW:
             return ""
         return f"{self._public_url}/t/{self.link_token(claimed.message.order_id, claimed.links)}"
 
     def act_link(self, claimed: ClaimedMessage) -> str:
-        """The page of whoever handles the order, where the message is for them alone; else empty."""
+        """The link to the assignee's page, in messages for the assignee only; else empty."""
         n, snapshot = claimed.message, claimed.snapshot
         assignee = snapshot.handlers.get(n.audience)
         if assignee is None or snapshot.assignee is None:
@@ -108,17 +108,17 @@ class Composer:
         return f"{self._public_url}/a/{token}"
 
     def link_token(self, order_id: UUID, generation: int) -> str:
-        """Names an order's tracking page; a new generation makes all earlier ones void."""
+        """The token of an order's tracking page; a new generation invalidates all earlier ones."""
         return self._keyring.token(f"{LINK_PURPOSE}{generation}", order_id)
 
     def _file_links(self, claimed: ClaimedMessage) -> dict[str, str]:
-        """Where the files of a public note are got, for as long as tracking links hold."""
+        """The links to the files of a public note, valid as long as tracking links."""
         until = claimed.notice_at + self._link_life
         files = (UUID(a.id) for a in claimed.snapshot.attachments)
         return {str(i): f"{self._public_url}/f/{file_token(self._keyring, i, until)}" for i in files}
 
     def render(self, claimed: ClaimedMessage, secret: str | None) -> Rendered:
-        """The words, with `secret` where the code belongs."""
+        """The text, with `secret` in place of the code."""
         return worded(
             self._pack_of(claimed),
             claimed.message,

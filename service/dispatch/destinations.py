@@ -1,4 +1,4 @@
-"""Where an address lies: what a provider may refuse us as a whole, while it takes everything else."""
+"""Destinations: countries and mail domains, which a provider may refuse us as a whole."""
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 

@@ -1,4 +1,4 @@
-"""One provider asked for one message: whatever it does, there is an answer, and in time."""
+"""Calls a provider for one message so that there is always a result, in time."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ _logged: Final[set[str]] = set()
 async def asked(channel: str, provider: Provider, message: OutgoingMessage, within_s: float) -> SendResult:
     """The provider's answer, `NoAnswer` after `within_s` seconds or where it raises.
 
-    In a task of its own, which is let go when its time is over: code that swallows its cancelling holds up nobody.
+    In a task of its own, which is abandoned after that time: code that ignores cancellation blocks nobody.
     """
     task = asyncio.create_task(provider.send(message))
     try:

@@ -1,4 +1,4 @@
-"""Guards against toll fraud: which countries may be written to, and how often a number, a prefix, anybody."""
+"""Guards against toll fraud: allowed countries, and caps per number, per prefix and in all."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class SendLimits(Struct, frozen=True):
-    """0 and an empty tuple mean: no limit. Caps count a day in UTC."""
+    """The limits; 0 and an empty tuple mean none. Caps are per day (UTC)."""
 
     countries: tuple[str, ...] = ()
     per_number: int = 0
@@ -42,7 +42,7 @@ class SendLimits(Struct, frozen=True):
 
 
 def refuse_address(address: str, limits: SendLimits) -> str:
-    """Why this number is never written to; empty when it may be."""
+    """Why nothing may be sent to this number; empty when it may."""
     if not _E164.fullmatch(address):
         return "not a phone number in international form (+ and digits)"
     if not limits.countries:
@@ -57,7 +57,7 @@ def refuse_address(address: str, limits: SendLimits) -> str:
 
 
 class Places(Struct, frozen=True):
-    """What these sends may take under the caps; those that are over one, and which; those that wait for a place."""
+    """The places that sends get under the caps; those over a cap, and which; those that wait for a place."""
 
     taken: Mapping[UUID, Reservation] = {}
     over: Mapping[UUID, str] = {}
@@ -116,7 +116,7 @@ def _over(cap: Cap, *, is_code: bool) -> str:
 
 
 async def _warn(tx: Transaction, channel: str, cap: Cap, now: datetime) -> None:
-    """Once a day for each cap of a channel, whichever number or prefix comes near it first."""
+    """Warn once a day for each cap of a channel that is nearly used up."""
     if await caps.is_first_today(tx, _near_mark(tx.keyring, channel, cap.name), now):
         log.warning("cap.near", channel=channel, cap=cap.name, a_day=cap.most, used="four fifths")
         metrics.caps_near.labels(channel, cap.name).inc()

@@ -1,4 +1,4 @@
-"""Which providers refuse us: told by the routes, kept in the ledger, an incident for whoever can mend it.
+"""Providers that refuse us: reported by the routes, kept in the ledger, with an incident for the responsible team.
 
 A message that a provider takes ends it. All processes share the ledger's word: whichever finds out first tells the
 others, which then ask anew, and the desk and `/readyz` of a process that sends nothing show it too.
@@ -59,7 +59,7 @@ class Seen(Struct, frozen=True):
 
 
 class Health(Protocol):
-    """What routes tell, and may ask."""
+    """What routes report and ask."""
 
     def refused(self, seen: Seen) -> None:
         """This provider refuses us."""
@@ -68,14 +68,14 @@ class Health(Protocol):
         """It took a message that goes there; `alone`: one that it had refused."""
 
     def words_of(self, channel: str, provider: str, where: str) -> str:
-        """Why it is left alone, for people; empty where it does not refuse us."""
+        """Why the provider refuses us, in words; empty where it does not."""
 
     def fails_later(self, channel: str, provider: str, where: str) -> bool:
-        """Whether it takes messages that go there and does not deliver them, because of us."""
+        """Whether it accepts messages to this destination, and then does not deliver them because of us."""
 
 
 class Silent:
-    """Nobody listens."""
+    """Ignores all reports."""
 
     def refused(self, seen: Seen) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""What is held back, as every process of dispatch knows it within a second; and what is released goes on."""
+"""Active holds, known to every dispatch process within a second; and the release of messages that no hold covers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ class Holds:
     """The active holds. A message that one covers is not sent, and waits as `held`."""
 
     def __init__(self, orders: Orders, budgets: Budgets | None = None) -> None:
-        """`budgets`: whose end holds what need not be told."""
+        """`budgets`: once spent, they hold notices that are not mandatory."""
         self._orders = orders
         self._budgets = budgets
         self._wake = orders.wakeups.subscribe(HOLDS_TOPIC)
@@ -36,7 +36,7 @@ class Holds:
         self._sweep_at = orders.time.now()
 
     def on(self, channel: str, workflow: str, notice: str) -> Hold | None:
-        """The hold that keeps such a message back, if there is one."""
+        """The hold that covers such a message, if there is one."""
         return next((h for h in self._active if h.covers(channel, workflow, notice)), None)
 
     @property
@@ -45,7 +45,7 @@ class Holds:
         return not self._active
 
     async def look(self) -> None:
-        """Learn what is held by now; must be done before the first send."""
+        """Load the active holds; required before the first send."""
         async with self._orders.ledger.reading() as tx:
             self._active = await holds.active(tx, scope=EVERYTHING)
             self._active += await self._budgets.look(tx) if self._budgets else []

@@ -1,4 +1,4 @@
-"""Writes down what became of sends: all channels together, what a moment brings in one transaction."""
+"""Writes the outcomes of sends: of all channels together, those of a moment in one transaction."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ LAST_CHANCE_S: Final = 5.0
 
 
 class OutcomeWriter:
-    """A line of outcomes, and the loop that empties it."""
+    """A queue of outcomes, and the loop that writes them."""
 
     def __init__(self, settler: Settler) -> None:
         self._settler = settler
@@ -32,16 +32,16 @@ class OutcomeWriter:
         self._unwritten: set[UUID] = set()
 
     def put(self, outcome: Outcome) -> None:
-        """Have this written."""
+        """Queue an outcome."""
         self._unwritten.add(outcome.message_id)
         self._line.put_nowait(outcome)
 
     def holds(self, message_id: UUID) -> bool:
-        """Whether the answer is here and only the database does not know it yet: nobody need ask, or send again."""
+        """Whether an outcome of this message is queued, so that nobody need look it up or send again."""
         return message_id in self._unwritten
 
     async def run(self) -> None:
-        """Until cancelled; `finish` first, so that nothing is left in the line."""
+        """Run until cancelled; call `finish` first, so that the queue is empty."""
         give_way()
         while True:
             outcomes = [await self._line.get()]
@@ -55,7 +55,7 @@ class OutcomeWriter:
                 self._line.task_done()
 
     async def _write(self, outcomes: Sequence[Outcome]) -> None:
-        """Until the database takes them. One that can never be written holds up none but itself."""
+        """Write outcomes, waiting for the database. One that can never be written does not block others."""
         backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Messages of a ladder that waited while others of it went on: whose reader was told meanwhile is told once.
+"""Messages of a ladder that waited while another rung told the reader, and need not be sent any more.
 
 Of earlier rungs, by a later one; of later ones, by an earlier one that came as far as its `unless` says.
 """
@@ -23,7 +23,7 @@ SOON: Final = timedelta(seconds=1)
 async def overtaken(
     tx: Transaction, claimed: Sequence[ClaimedMessage], packs: Packs, now: datetime
 ) -> dict[UUID, Ended]:
-    """Those of these messages that need not be sent any more, and why."""
+    """The messages that need not be sent any more, with the reasons."""
     late = [c for c in claimed if c.message.rung > 1 or (c.message.rung and now - c.planned > SOON)]
     if not late:
         return {}

@@ -1,4 +1,4 @@
-"""The places of one channel: how many of its messages may be on their way at once, and for whom they are."""
+"""The concurrency limit of one channel: how many of its messages may be in flight, shared between codes and others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from typing import Final
 from msgspec import Struct
 
 CLAIM_AT_ONCE: Final = 100
-# A process that dies in its sends leaves all of them unanswered: a new one begins a few, and more as answers come.
+# A process that dies leaves its sends unanswered: a new process begins with few, and adds one with each answer.
 FIRST_AT_ONCE: Final = 4
-# One in so many places of a channel is for codes alone.
+# One in this many places is reserved for codes.
 CODES_SHARE: Final = 10
 
 
 class Line(Struct):
-    """One of the two lines of a channel: of codes, or of everything else.
+    """One of the two queues of a channel: of codes, or of everything else.
 
     `claiming`: places taken while it claims; `held`: by transactions whose messages come the straight way. `is_clear`:
     when it last looked nothing was left to be claimed.
@@ -31,18 +31,18 @@ class Line(Struct):
 
     @property
     def may_hide_some(self) -> bool:
-        """Whether something may wait in it."""
+        """Whether there may be waiting messages in it."""
         return not self.is_clear or self.claiming > 0 or self.wake.is_set()
 
 
 class Places:
-    """Those that are taken by sends, by claims and by whoever holds some; lines that found none hear of new ones.
+    """Places taken by sends, by claims and by transactions; lines that found none are woken when some are free.
 
     `sending`: how many sends are on their way.
     """
 
     def __init__(self, most: int, lines: Sequence[Line]) -> None:
-        """`most`: how many there are in the end."""
+        """`most`: the final number of places."""
         self.lines = lines
         self.sending = 0
         self._most = most
@@ -50,7 +50,7 @@ class Places:
         self._freed: asyncio.Event | None = None
 
     def tell(self, freed: asyncio.Event) -> None:
-        """Set this, too, whenever there may be more."""
+        """Also set this event whenever places become free."""
         self._freed = freed
 
     def line(self, *, codes: bool) -> Line:
@@ -68,7 +68,7 @@ class Places:
         return sum(line.held for line in self.lines)
 
     def left(self, line: Line) -> int:
-        """How many may be sent now: a few places stay those of codes, however much else there is."""
+        """How many more may be sent now; a few places are always reserved for codes."""
         for_codes = -(-self._most // CODES_SHARE) if self._most > 1 else 0
         taken = self.sending + self.held + sum(other.claiming for other in self.lines)
         if line.codes:

@@ -1,4 +1,4 @@
-"""What is asked of a message before it is sent, claimed or begun the straight way; and how it is put into words."""
+"""Checks and renders messages before they are sent, whether claimed or begun by the straight way."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class Ready(Struct, frozen=True):
-    """What a message will say, as everybody may see it; whole, but of one with a secret; its parts, as paid."""
+    """A message that may be sent: its text as shown, the composed message (None with a secret), its paid parts."""
 
     shown: Rendered
     composed: Composed | None
@@ -41,24 +41,24 @@ class Ready(Struct, frozen=True):
 
 
 class Resting(Struct, frozen=True):
-    """Its reader is not to be disturbed until then (UTC)."""
+    """The message waits for the end of quiet hours (UTC)."""
 
     until: datetime
 
 
 def over(places: Places, c: ClaimedMessage) -> Ended:
-    """It is over a cap, and which."""
+    """The end of a message over a cap."""
     return Ended("suppressed", f"over {places.over[c.message.id]}", "cap")
 
 
 def unsaid(c: ClaimedMessage, error: Exception) -> Ended:
-    """Its pack cannot put it into words."""
+    """The end of a message that cannot be rendered."""
     log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
     return Ended("failed", f"its template does not render: {type(error).__name__}", "template")
 
 
 def _outside(c: ClaimedMessage) -> Ended:
-    """No words may go to its reader now; on a ladder, the next rung goes."""
+    """The end of a message outside of the reply window; on a ladder, the next rung goes."""
     return Ended("suppressed", WHY_CLOSED, SKIPPED) if c.message.rung else Ended("failed", WHY_CLOSED, OUTSIDE)
 
 
@@ -67,7 +67,7 @@ def _ttl_s(c: ClaimedMessage, now: datetime) -> int:
 
 
 class Prepared(Struct, frozen=True):
-    """Of what was claimed: to be sent, not to be sent after all, and not before a moment (UTC)."""
+    """Claimed messages: those to be sent, those to be ended unsent, and those that wait until a moment (UTC)."""
 
     ready: list[tuple[ClaimedMessage, Composed]]
     ended: list[tuple[ClaimedMessage, Ended]]
@@ -75,7 +75,7 @@ class Prepared(Struct, frozen=True):
 
 
 class Preparer:
-    """Of one channel: which messages may be sent, and what they say."""
+    """Checks and renders the messages of one channel."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Preparer:
     async def prepare(
         self, claimed: Sequence[ClaimedMessage], now: datetime, windows: Mapping[UUID, ReplyWindow]
     ) -> Prepared:
-        """What can be sent, rendered; what must not or cannot, with why; and what waits for its reader's morning."""
+        """Check and render messages: those to be sent, those to be ended with the reasons, and those in quiet hours."""
         ready: list[tuple[ClaimedMessage, Composed]] = []
         ended: list[tuple[ClaimedMessage, Ended]] = []
         resting: list[tuple[ClaimedMessage, datetime]] = []
@@ -171,12 +171,12 @@ class Preparer:
         """What it says, if it may be sent; None for what is to be claimed, and then ended with its reason."""
         if self._unfit(c):
             return None
-        # What stands in the secret's place is as long, and may be seen.
+        # The placeholder is as long as the secret, and may be shown.
         seen = replace(c, secret="0" * len(c.secret)) if c.secret else c
         try:
             composed = self.compose(seen, now, window)
         except Exception:
-            # Whatever it is, the event that planned it is none the worse for it.
+            # An error here must not affect the event that planned the message.
             return None
         if is_closed(composed.outgoing, self._route.providers, self._templates):
             return None
@@ -184,5 +184,5 @@ class Preparer:
         return Ready(composed.shown, None if c.message.secret else composed, parts, window)
 
     def compose(self, c: ClaimedMessage, now: datetime, window: ReplyWindow | None = None) -> Composed:
-        """All of it; raises Rejection or one of UNRENDERABLE where the pack cannot say it."""
+        """Compose the message; raises Rejection or one of UNRENDERABLE."""
         return self._composer.compose(c, _ttl_s(c, now), window)

@@ -1,4 +1,4 @@
-"""What providers say that messages cost, asked for a day later, when they know; for whoever keeps a price list."""
+"""Reads the actual prices of messages from providers, a day later, when they are known."""
 
 import asyncio
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What became of messages: provider results and receipts, applied to them and, through `decide`, to orders."""
+"""Settling: applies provider results and receipts to messages and, through `decide`, to their orders."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -45,13 +45,13 @@ from service.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 HTTP_OK: Final = 200
-# In which states of a message its order has something to decide.
+# The states of a message about which its order decides.
 DECIDED: Final = FINAL_STATES | SENT_STATES | {"held"}
 NEEDS_SIBLINGS: Final = frozenset({"failed", "undelivered"}) | NOT_SENT_ON_PURPOSE
 
 
 class Ended(Struct, frozen=True):
-    """Not sent after all, and why."""
+    """The message ended without being sent, with the reason."""
 
     state: State
     why: str
@@ -59,9 +59,9 @@ class Ended(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """News of one message. `fencing_token`: whose send it was; None for a receipt, which is anybody's.
+    """The outcome of one message. `fencing_token`: that of the send; None for a receipt.
 
-    `concerns_order` is false where the order has nothing to decide: taken, and no promise hangs on it.
+    `concerns_order` is false where the order has nothing to decide: it was accepted, and no clock waits for it.
     """
 
     message_id: UUID
@@ -80,7 +80,7 @@ class Settler:
         self._health = health or Silent()
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Apply these; the orders' locks come first, as everywhere."""
+        """Apply outcomes; orders are locked first, as everywhere."""
         await self._learn(outcomes)
         async with self._orders.unit_of_work() as u:
             refs = await u.lock_ids(o.order_id for o in outcomes if o.concerns_order)

@@ -1,4 +1,4 @@
-"""Which of the WhatsApp templates that packs name may be sent by, looked up now and then."""
+"""The approval states of the WhatsApp templates that packs use, looked up regularly."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Settles unanswered sends: asks the provider whether it has the message, after a receipt had its time to come."""
+"""Settles unanswered sends: asks the provider whether it has the message, if no receipt has come in time."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""WhatsApp's 24 hours: within them after a person's own message words of ours go out, else approved templates alone.
+"""WhatsApp's reply window: free text only within 24 hours after a person's message, else approved templates.
 
 Source: Twilio, "WhatsApp customer service window", and error 63016 ("outside the allowed window"). The window is of one
 person and one sender of ours. While nothing shows that the rule holds here, free words are tried: a sandbox or another
@@ -24,12 +24,12 @@ from service.workflows.packs import Packs
 
 OUTSIDE: Final = "63016"
 WHY_CLOSED: Final = "they wrote to us more than 24 hours ago, or never, and the notice has no approved template for it"
-# What would close while the message is on its way is closed.
+# A window that would close while the message is in flight counts as closed.
 MARGIN: Final = timedelta(minutes=1)
 
 
 class FreeWords(Struct, frozen=True):
-    """How long words of ours reach one person on one channel. `until`: None where they never wrote there (UTC)."""
+    """The reply window of a person on one channel. `until` (UTC): None where they never wrote there."""
 
     is_open: bool
     until: datetime | None
@@ -43,7 +43,7 @@ async def free_words(
     senders: frozenset[str],
     now: datetime,
 ) -> FreeWords | None:
-    """As whoever sends will see it; None where nothing holds us to a window."""
+    """The window as it will be at sending; None where no window applies."""
     declared = registry.channels().get(channel)
     if declared is None or declared.reply_window is None:
         return None
@@ -100,7 +100,7 @@ def _has_templates(workflow: Workflow) -> bool:
 
 
 def is_closed(message: OutgoingMessage, providers: Sequence[Provider], templates: TemplateStates) -> bool:
-    """Whether no provider could send this but to be refused."""
+    """Whether every provider would refuse this message."""
     sid = message.rendered.content_sid
     if message.window is None or not message.window.holds or not providers or (sid and not templates.is_bad(sid)):
         return False

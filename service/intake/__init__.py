@@ -1,1 +1,1 @@
-"""Events in: read, decided and committed in batches, then acknowledged; what is refused keeps its reason."""
+"""Intake: events are read, decided and committed in batches, then acknowledged."""

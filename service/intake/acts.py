@@ -1,4 +1,4 @@
-"""Acts among the events: told to the systems that want to know, and nobody else's to send in their name."""
+"""Acts among the events: published to other systems, and accepted only from our own desk, API and links."""
 
 from typing import Final
 
@@ -20,7 +20,10 @@ STALE: Final = "version: the order has changed since; look at it again"
 
 
 def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
-    """Why it is not even decided: another's act or order, or an act on an order as it is no more; empty if it is."""
+    """Why an event is refused before it is decided; empty where it is not.
+
+    It forges an act of ours, is about an order outside of its sender's scope, or has a stale version.
+    """
     if not _is_theirs(incoming.scope, event, known):
         return OUTSIDE
     if incoming.acted is None:
@@ -32,7 +35,7 @@ def refused_act(incoming: Incoming, event: Event, known: Order | None) -> str:
 
 
 def _is_theirs(scope: Scope, event: Event, known: Order | None) -> bool:
-    """Whether its sender may tell of this order, or make it. Whom a team's scope leaves out was asked before."""
+    """Whether the sender's scope includes this order. Scopes by team were checked before."""
     data = event.data
     if data.parent and not (scope.is_of_workflows and scope.has_workflow(data.parent.workflow)):
         return False
@@ -40,5 +43,5 @@ def _is_theirs(scope: Scope, event: Event, known: Order | None) -> bool:
 
 
 def act_out(incoming: Incoming, event: Event) -> OutboxMessage:
-    """The event as it was taken in; acts carry no secrets."""
+    """The outgoing message of an act: the event as taken in; acts carry no secrets."""
     return OutboxMessage(ACTS, event.type, event.id, incoming.body, STRUCTURED)

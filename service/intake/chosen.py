@@ -1,4 +1,4 @@
-"""What the people of events chose on their preference page: looked up for a batch, and only once anybody ever chose."""
+"""The preferences of the people of events, looked up per batch once any preferences exist."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""CloudEvents as they come over the wires: structured or binary mode, AMQP or HTTP, as one structured JSON document.
+"""Converts CloudEvents in structured or binary mode, from AMQP or HTTP, to one structured JSON document.
 
 Sources: CloudEvents 1.0.2, its JSON format, its HTTP protocol binding and its AMQP protocol binding.
 """
@@ -70,7 +70,7 @@ def from_http(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _once(found: JsonObject, key: str, value: Any, header: str) -> None:
-    """Keep it; raises Rejection when something else is there already: either of them may be what was meant."""
+    """Store an attribute; raises Rejection when it is there with another value, as either may be meant."""
     if found.setdefault(key, value) != value:
         raise Rejection(f"{quoted(header)}: comes twice, and differs")
 

@@ -1,4 +1,4 @@
-"""The dead letters: what was refused, why, and another try after the mend."""
+"""The queue of dead letters: listing, replaying and dropping them."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What becomes of each event of a batch, within the unit of work that holds their orders."""
+"""Decides the events of a batch, within the unit of work that holds their orders."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -35,9 +35,9 @@ from service.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
-# Planned in one transaction, and one event's more: a hundred of the usual events, with three messages each, fit.
+# The most messages planned in one transaction, and those of one event more: a hundred usual events, with three each.
 MOST_MESSAGES: Final = 300
-# With more readers one decision takes longer than a slice.
+# With more readers than this, a decision takes longer than a slice.
 MANY_PEOPLE: Final = 8
 
 
@@ -74,7 +74,7 @@ class EventDecider:
             if earlier and _is_repeat(earlier.outcome, r):
                 verdicts.append(repeated(r.event, r.content, earlier))
                 continue
-            # What waits for its whole comes in later by itself: not what its sender may not say at all.
+            # An event that waits for its whole is taken in later without its sender, whose rights are checked now.
             may_wait = parking and r.event and not r.incoming.acted and not self._refused(u, r)
             verdict = _parked(r, parking) if parking and may_wait else None
             if verdict is None:
@@ -87,7 +87,7 @@ class EventDecider:
         return verdicts
 
     async def _with_rows(self, u: UnitOfWork, r: ReadMessage, wishes: Mapping[str, Wishes], rows: ListRows) -> Verdict:
-        """What becomes of one, and of the rows and files that it brings to its order: all, or nothing."""
+        """Decide one event with the rows and files that it brings: all, or nothing."""
         listed: Listed | None = None
         files: Sequence[StoredFile] = ()
         if r.event is not None and r.event.data.lists and not self._refused(u, r):
@@ -112,7 +112,7 @@ class EventDecider:
         return verdict
 
     def _refused(self, u: UnitOfWork, r: ReadMessage) -> bool:
-        """Whether it is not its sender's to say: then nothing is looked up for it either."""
+        """Whether the sender may not send this event; then nothing is looked up for it."""
         assert r.event is not None
         known = u.order(OrderRef(r.event.data.workflow, r.event.reference))
         return bool(refused_act(r.incoming, r.event, known))
@@ -140,7 +140,7 @@ class EventDecider:
         return Verdict(result.outcome, result.reason, event, carried, recorded=kept)
 
     def _canonical(self, event: Event, known: Order | None, now: datetime) -> Event:
-        """The event as everything else sees it: every address in its one form, or taken out and warned of."""
+        """The event with canonical addresses, and warnings about everything that cannot be used."""
         pack = self._orders.packs.find(event.data.workflow)
         event = canonical_event(event, pack.workflow.region if pack else "", known)
         unheeded = [*unheeded_people.unheeded(event.data, pack.workflow, known, now)] if pack else []
@@ -166,14 +166,14 @@ def _parked(r: ReadMessage, parking: Parking) -> Verdict | None:
 
 
 def _is_big(u: UnitOfWork, event: Event) -> bool:
-    """Whether it may be told to many: one decision then takes as long as many others."""
+    """Whether the event may be told to many people, so that deciding it takes long."""
     known = u.order(OrderRef(event.data.workflow, event.reference))
     readers = sum(len(people) for people in known.recipients.values()) if known else 0
     return max(readers, people_in(event.data)) > MANY_PEOPLE
 
 
 def _is_repeat(earlier: str, r: ReadMessage) -> bool:
-    """A taken event never counts again; a refused one only when somebody sends it anew."""
+    """Whether it is a duplicate: of an accepted event always, of a rejected one only as a redelivery by the broker."""
     if earlier == inbox.TRYING:
         return False
     if earlier == "rejected":

@@ -1,4 +1,4 @@
-"""From a message, however it is dressed, to an Event: structured or binary mode."""
+"""Decodes a message, in structured or binary mode, to an Event."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,7 +19,7 @@ SEALED: Final = "sealed"
 
 
 class RowEdit(Struct, frozen=True):
-    """What a row of a list is to say; None: it is to be gone."""
+    """A change of a row; `values` None: it is removed."""
 
     list: str
     row_id: UUID
@@ -27,9 +27,9 @@ class RowEdit(Struct, frozen=True):
 
 
 class Acted(Struct, frozen=True):
-    """Of an event that somebody made here, by hand. `version`: how long the order's timeline was when they looked.
+    """Marks an event as an act. `version`: the length of the order's timeline when the caller looked; None: any.
 
-    Without one it does not matter what happened since. `edits`: of rows, which no event carries.
+    `edits`: changes of rows, which are not in the event.
     """
 
     version: int | None
@@ -37,9 +37,9 @@ class Acted(Struct, frozen=True):
 
 
 class Incoming(Struct, frozen=True):
-    """A message before it is understood. `redelivered`: the broker handed it out before; `acted`: it is an act.
+    """A message before decoding. `redelivered`: the broker has delivered it before; `acted`: it is an act.
 
-    `scope`: of which orders its sender may tell.
+    `scope`: that of its sender.
     """
 
     body: bytes
@@ -54,7 +54,7 @@ class Incoming(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What decides when an event's turn is: its order, its source, and whether it carries a code."""
+    """What an event's place in the queue depends on: its order, its source, and whether it carries a code."""
 
     ref: OrderRef
     source: str
@@ -78,7 +78,7 @@ _data_decoder: Final = msgspec.json.Decoder(_Data)
 
 
 def standing(incoming: Incoming) -> Standing | None:
-    """Of any event that `read` reads, and perhaps of one that it does not; a twentieth of what reading it all costs."""
+    """The standing of an event, at a twentieth of the cost of `read`; also of some that `read` rejects."""
     try:
         envelope = _envelope_decoder.decode(_document(incoming))
         data = _data_decoder.decode(data_of(envelope.data, envelope.data_base64))
@@ -106,7 +106,7 @@ def read(incoming: Incoming) -> Event:
 
 
 def _refuse_sealed(body: bytes) -> None:
-    """What is sealed comes in by our own replay only, never from a publisher."""
+    """Raises Rejection for sealed data, which only our own replay may send."""
     try:
         data = msgspec.json.decode(body)["data"]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Files that an event's note names: they must be stored for its order, and are taken with it."""
+"""Files that an event's note names: they must be stored for the order, and then belong to the note."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,7 +14,7 @@ from service.unit_of_work import UnitOfWork
 
 
 async def with_files(u: UnitOfWork, event: Event) -> tuple[Event, Sequence[StoredFile]]:
-    """The event with what is known of its note's files; raises Rejection for one that is not stored for the order."""
+    """The event with the details of its note's files; raises Rejection for one that is not stored for the order."""
     note = event.data.note
     if note is None or not note.attachments:
         return event, ()
@@ -36,7 +36,7 @@ async def with_files(u: UnitOfWork, event: Event) -> tuple[Event, Sequence[Store
 
 
 def take_files(u: UnitOfWork, files: Sequence[StoredFile]) -> None:
-    """They go with a note from now on: with the last one of their order."""
+    """Assign the files to the order's latest note."""
     for file in files:
         storing.take(u.changes.writes, [file.id], u.now, public=file.public)
 

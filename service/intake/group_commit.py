@@ -1,4 +1,4 @@
-"""Posts that come while one is being committed are committed together, next: the disk is waited for once for all.
+"""Group commit: events posted while another commit runs are committed together, with one wait for the disk.
 
 For SQLite, which has one writer at a time. PostgreSQL does the same by itself for writers that come together (its
 manual, 20.5.1, `commit_delay`).
@@ -24,7 +24,7 @@ class GroupCommit:
         self._committing: asyncio.Task[None] | None = None
 
     async def take(self, messages: Sequence[Incoming], *, dead_letter: bool) -> list[Verdict]:
-        """As `Intake.take`; an outage is everybody's who was in the group."""
+        """As `Intake.take`; an outage fails all callers of the group."""
         if dead_letter:
             return await self._intake.take(messages, dead_letter=True)
         verdicts: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,7 @@
-"""What waits at intake, and what of it is taken next: codes first, then sources and orders in turn. No I/O.
+"""The queue within intake: codes first, then sources and orders in turn. No I/O.
 
-Events of one order never overtake each other; those of different orders do. Somebody with a flood waits for themselves
-alone: fair queuing (RFC 970, §5: a line for each source, served in turn), by the source of CloudEvents.
+Events of one order never overtake each other; those of different orders do. A flood delays only its own source: fair
+queuing (RFC 970, §5: a queue for each source, served in turn), by the `source` of CloudEvents.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -18,7 +18,7 @@ MOST_BYTES: Final = 128 * 1024
 
 
 class Waiting(Struct, frozen=True):
-    """A delivery and where it stands. `order`: what it must keep its place within. `is_code`: it carries a secret."""
+    """A queued delivery. `order`: the key within which the sequence is kept. `is_code`: it carries a secret."""
 
     delivery: Delivery
     order: Hashable
@@ -78,7 +78,7 @@ class Line:
         return len(self._orders)
 
     def put(self, waiting: Waiting) -> None:
-        """At the end of its order's line."""
+        """Queue it behind the others of its order."""
         self._orders.setdefault(waiting.order, deque()).append(waiting)
         self._codes[waiting.order] += waiting.is_code
         if waiting.order not in self._busy:

@@ -1,4 +1,4 @@
-"""Rows that come to lists of orders: checked and stored with the event that brings them, or taken where they wait.
+"""Rows for lists of orders: checked and stored with their event, or taken from those stored before.
 
 What is decided, recorded and published says how many rows there were and by which digest they are known, never what is
 in them.
@@ -32,7 +32,7 @@ from service.unit_of_work import UnitOfWork
 
 # So many mistakes of an event are told; all are counted.
 MOST_TOLD: Final = 5
-# Who greets the people of new rows is woken by it.
+# The topic that wakes the greeter of new rows' people.
 ROWS: Final = "rows"
 
 
@@ -70,7 +70,7 @@ class ListRows:
         self._claimed: set[bytes] = set()
 
     async def listed(self, u: UnitOfWork, incoming: Incoming, event: Event) -> Listed:
-        """Check everything; raises Rejection that names what is wrong, and then nothing of it is taken."""
+        """Check all rows of an event; raises Rejection that names the mistakes, and then nothing is taken."""
         ref = OrderRef(event.data.workflow, event.reference)
         known = u.order(ref)
         pack = self._orders.packs.find(ref.workflow, known.version if known else "")

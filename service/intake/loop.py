@@ -1,4 +1,4 @@
-"""The intake loop of a queue: what is next in line, as one batch; commit; acknowledge."""
+"""The intake loop of a queue: take a batch, commit, acknowledge."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from service.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
-# As far as intake sees: a code waits for nothing of others within this, and in the broker for all that is before it.
+# The prefetch: within it a code overtakes everything else; in the broker it waits for all before it.
 PREFETCH: Final = 6000
 MOST_HELD_BYTES: Final = 32 * 1024 * 1024
 # While events are so large that as many are too much to hold: at 256 KiB each, 50 MiB.
@@ -30,7 +30,7 @@ WATCHDOG_S: Final = 600.0
 
 
 class ConsumingLost(Exception):
-    """Consuming did not come back in time: better to end and be started anew than to look alive."""
+    """Consuming could not be restored in time: the process ends, to be restarted, rather than look alive."""
 
 
 class Consumer:
@@ -73,7 +73,7 @@ class Consumer:
         return self._now is not None and not self._now.is_idle
 
     def let_go(self) -> None:
-        """Have another process that stands by consume this queue; stand by in its place."""
+        """Hand the queue over to another process, and stand by."""
         self._let_go.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -115,7 +115,7 @@ class Consumer:
 
 
 class _Consuming:
-    """One subscription: deliveries come into line; codes and everything else are taken from it side by side.
+    """One subscription: deliveries are queued, and codes and everything else are processed concurrently.
 
     So a code waits for no transaction of others. `narrow`: ends when nothing waits any more.
     """

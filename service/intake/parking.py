@@ -1,4 +1,4 @@
-"""Which events of a batch wait, being of parts whose whole is not known yet, and what need not wait any longer."""
+"""Parks events of parts whose whole is not known yet, until it is."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -34,7 +34,7 @@ _decoder: Final = msgspec.msgpack.Decoder(Kept)
 
 
 def kept(plain: bytes) -> Kept:
-    """What stands in a row; raises msgspec.DecodeError."""
+    """The event in a stored row; raises msgspec.DecodeError."""
     return _decoder.decode(plain)
 
 
@@ -44,7 +44,7 @@ def order_of(event: Event) -> OrderRef:
 
 
 class Parking:
-    """Of one unit of work, whose orders are locked. `behind`: by order, the whole for which events of it wait.
+    """The parking of one unit of work, whose orders are locked. `behind`: by order, the whole that its events wait for.
 
     `new`: orders that may be wholes and do not exist yet.
     """

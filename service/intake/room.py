@@ -1,4 +1,4 @@
-"""How many events to take at once: what is sent right after its commit needs no claim, so a moment is waited for that.
+"""How many events to take at once: intake waits a moment for free send places, as messages then need no claim.
 
 A moment only, and less and less often to any use: a channel that is slow, or hangs, must not hold up the others.
 """

@@ -1,4 +1,4 @@
-"""What intake knows of whoever sends in the same process: that what it plans may go out as soon as it is committed."""
+"""The interface through which intake has messages sent by the same process, as soon as they are committed."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -33,7 +33,7 @@ class Sooner(Protocol):
 
 
 class Later:
-    """Everything waits to be claimed."""
+    """Sends nothing: all messages wait to be claimed."""
 
     def __init__(self) -> None:
         self.freed = asyncio.Event()

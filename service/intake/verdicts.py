@@ -1,4 +1,4 @@
-"""What became of an event, and how that is told: to its publisher, and in the log."""
+"""The verdict on an event, for its publisher and for the log."""
 
 from datetime import datetime
 from typing import Final, Literal
@@ -34,7 +34,7 @@ class Verdict(Struct, frozen=True):
 
 
 def repeated(event: Event | None, content: bytes | None, earlier: inbox.Seen) -> Verdict:
-    """A repeat counts once, whatever it says; that it says something else is told to its publisher."""
+    """The verdict on a duplicate; with a warning to its publisher where its content differs."""
     if event is None or earlier.content is None or earlier.content == content:
         return Verdict("duplicate", event=event)
     warning = EventWarning("id", DIFFERS)
@@ -47,7 +47,7 @@ def log_verdict(verdict: Verdict, now: datetime) -> None:
     if event is None:
         log.info("event.rejected", reason=verdict.reason)
         return
-    # The id of an order that is none may be anything, a telephone number too.
+    # The id of an unknown order may be anything, such as a phone number.
     known = verdict.outcome not in ("rejected", "waiting")
     order_id = event.reference if known else reference(event.reference)
     log.info(

@@ -1,4 +1,4 @@
-"""The incident that warns people of a cap near its end, before it bites: one for each cap and day (UTC).
+"""Incidents that warn of a cap that is nearly used up: one for each cap and day (UTC).
 
 It stands in the ledger beside the counters, so it is opened once, whichever process came near the cap, and also after a
 restart; it is resolved when the counters begin anew.
@@ -22,7 +22,7 @@ CAP_NEAR: Final = "cap_near"
 
 
 class Near(Protocol):
-    """Something that is near its end today: a cap, or a budget."""
+    """A cap or a budget that is nearly used up."""
 
     @property
     def channel(self) -> str:
@@ -73,7 +73,7 @@ async def keep(
     endpoints: Mapping[str, int],
     now: datetime,
 ) -> bool:
-    """Open the incidents of caps that are near their end today, resolve those of other days; whether any changed."""
+    """Open the incidents of caps that are nearly used up today, resolve those of other days; whether any changed."""
     team, severity = called
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if team is None or not await _is_due(tx, near, midnight):

@@ -1,6 +1,6 @@
-"""Places under the caps of a day: taken before a send, kept when it may have arrived, given back otherwise.
+"""Reservations under daily caps: taken before a send, kept when it may have arrived, released otherwise.
 
-What a send has taken stands on its message's row, so whoever settles it gives back or keeps exactly that, in the
+A send's reservation is stored in its message's row, so that settling releases or keeps exactly that, in the
 same transaction, whatever crashed in between; and on the day on which it was taken (UTC).
 """
 
@@ -58,7 +58,7 @@ _decoder: Final = msgspec.msgpack.Decoder(Reservation)
 
 
 def encode(reservation: Reservation | None) -> bytes | None:
-    """As it stands on the message's row; digests only, nothing personal."""
+    """For the message's row; digests only, nothing personal."""
     return _encoder.encode(reservation) if reservation else None
 
 
@@ -77,7 +77,7 @@ def codes_own(most: int) -> int:
 
 
 def place(most: int, used: Used, *, is_code: bool) -> Place:
-    """Whether one more may be sent now: `later` while unsettled sends hold what may yet come free."""
+    """Whether one more may be sent now: `later` while unsettled sends hold places that may become free."""
     if _fits(most, used.taken, used.codes, is_code=is_code):
         return "free"
     settled, codes = used.taken - used.unsettled, used.codes - used.codes_unsettled
@@ -92,7 +92,7 @@ def _fits(most: int, taken: int, codes: int, *, is_code: bool) -> bool:
 
 
 def is_near(most: int, taken: int) -> bool:
-    """Whether 80 % is used: time to warn, before the cap stops messages."""
+    """Whether 80 % is used, which is warned of before the cap stops messages."""
     return taken * CODES_SHARE >= most * (CODES_SHARE - 1)
 
 
@@ -121,7 +121,7 @@ async def take(tx: Transaction, reservations: Iterable[Reservation]) -> None:
 
 
 class Settled(Struct, frozen=True):
-    """What became of a reservation. `was_kept`: its send had been unanswered before, which counts as accepted."""
+    """The end of a reservation. `was_kept`: its send had been unanswered before, which counts as accepted."""
 
     reservation: Reservation
     is_free: bool

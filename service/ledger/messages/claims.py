@@ -26,7 +26,7 @@ from service.pacing import breathe
 
 log = structlog.get_logger(__name__)
 
-# So many messages leave within one at most.
+# The most messages that are bundled into one.
 MOST_BESIDE: Final = 50
 
 
@@ -54,8 +54,8 @@ class ClaimedMessage(Struct, frozen=True):
 async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, codes: bool) -> list[ClaimedMessage]:
     """Lock what is due on `channel`, one at a time in each lane; `begin` or `lease` each of them.
 
-    Codes, with what goes before them in their lanes, or everything else, of which the orders take turns: nobody waits
-    until the many messages of another order are out.
+    Either codes, with the messages before them in their lanes, or everything else, with orders in turn, so that none
+    waits for the many messages of another one.
     """
     last_code = last_turn(now, codes_only=True)
     turns = (
@@ -71,7 +71,7 @@ async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, cod
 
 
 async def _readable(tx: Transaction, rows: Sequence[Any], now: datetime) -> list[ClaimedMessage]:
-    """Those that open; the others wait, so that they keep no other message from being sent."""
+    """The messages that can be unsealed; the others are put off, so that they do not block the rest."""
     found, unreadable = [], []
     for row in rows:
         await breathe()
@@ -85,7 +85,7 @@ async def _readable(tx: Transaction, rows: Sequence[Any], now: datetime) -> list
 
 
 def _composable() -> Select[Any]:
-    """A message with what is needed to say it."""
+    """A message with what is needed to compose it."""
     return (
         select(
             messages,
@@ -143,7 +143,7 @@ _DUE: Final = _due()
 
 
 async def claim_beside(tx: Transaction, claimed: Mapping[UUID, bytes], until: datetime) -> list[ClaimedMessage]:
-    """Lock what else waits in these lanes and would go by then, to leave in one message with what was claimed there."""
+    """Lock further messages in these lanes that are due by then, to be bundled with the claimed ones."""
     lanes = padded(sorted(set(claimed.values())))
     if not lanes:
         return []
@@ -169,7 +169,7 @@ _BESIDE: Final = (
 
 
 async def find_composable(tx: Transaction, message_id: UUID) -> ClaimedMessage | None:
-    """One message with what is needed to say it again, not leased; None where that does not open."""
+    """One message with what is needed to compose it again, not leased; None where it cannot be unsealed."""
     row = (await tx.execute(_composable().where(messages.c.id == message_id))).one_or_none()
     try:
         return _claimed(tx.keyring, row) if row else None
@@ -205,7 +205,7 @@ def _secret(keyring: Keyring, row: Any) -> str | None:
 
 
 async def next_due(tx: Transaction, channel: str, now: datetime) -> datetime | None:
-    """When the next message of this channel may be sent, if none may now."""
+    """When the next message of this channel is due, if none is now."""
     values = {"of_channel": channel, "now": now}
     moment: datetime | None = (await tx.execute(_NEXT_DUE, values)).scalar_one()
     return moment

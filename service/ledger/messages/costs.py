@@ -1,4 +1,4 @@
-"""What messages cost: how many parts went where, and what their providers say that they were paid."""
+"""Costs of messages: paid parts by destination, and the prices that providers reported."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

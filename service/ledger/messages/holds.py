@@ -1,4 +1,4 @@
-"""What people hold back from being sent: a channel, a workflow, a notice, or what is all of these."""
+"""Holds: messages of a channel, a workflow, a notice, or a combination of these are not sent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ RELEASED_AT_ONCE: Final = 500
 
 
 class Hold(Struct, frozen=True):
-    """What is held back since `at` (UTC), by whom and why; an empty part means all of its kind."""
+    """A hold since `at` (UTC), by whom and why; an empty part means all of its kind."""
 
     id: UUID
     channel: str
@@ -33,7 +33,7 @@ class Hold(Struct, frozen=True):
     why: str
 
     def covers(self, channel: str, workflow: str, notice: str) -> bool:
-        """Whether a message of these is held back by it."""
+        """Whether it covers a message of these."""
         asked = ((self.channel, channel), (self.workflow, workflow), (self.notice, notice))
         return all(wanted in ("", said) for wanted, said in asked)
 
@@ -49,7 +49,7 @@ class _Words(Struct, frozen=True):
 
 
 async def active(tx: Transaction, *, scope: Scope) -> list[Hold]:
-    """All that are not released and hold back anything of this scope, the oldest first."""
+    """The active holds that concern this scope, the oldest first."""
     query = select(holds).where(holds.c.released_at.is_(None)).order_by(holds.c.at, holds.c.id)
     if scope.workflows:
         query = query.where(holds.c.workflow.in_(["", *sorted(scope.workflows)]))
@@ -57,7 +57,7 @@ async def active(tx: Transaction, *, scope: Scope) -> list[Hold]:
 
 
 def _hold(tx: Transaction, row: Any) -> Hold:
-    """The hold; one whose words do not open holds all the same."""
+    """The hold of a row; effective even if its texts cannot be unsealed."""
     try:
         words = msgspec.json.decode(tx.keyring.unseal(row.sealed_words, HOLD_WORDS.of(row.id)), type=_Words)
     except UNREADABLE:
@@ -90,15 +90,15 @@ async def release(tx: Transaction, hold_id: UUID, now: datetime, *, scope: Scope
 
 
 async def let_go_released(tx: Transaction, still: Sequence[Hold], now: datetime) -> tuple[int, set[str]]:
-    """Some of the messages that nothing holds any more may go: how many, and on which channels.
+    """Release some of the messages that no hold covers any more; how many, and on which channels.
 
-    Whoever sends them asks everything anew: whether it is stale, opted out, over a cap.
+    All checks are repeated before they are sent.
     """
     return await _let_go(tx, ~or_(false(), *(_covered(h) for h in still)), now)
 
 
 async def let_go_expired(tx: Transaction, now: datetime) -> tuple[int, set[str]]:
-    """Some of the held messages whose time is over may go, to end as such things do."""
+    """Release some of the held messages whose time is over, so that they expire."""
     return await _let_go(tx, messages.c.valid_until <= now, now)
 
 

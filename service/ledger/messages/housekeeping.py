@@ -1,4 +1,4 @@
-"""Housekeeping of messages: lapsed leases, unanswered sends, spent codes, and since when the oldest waits."""
+"""Housekeeping of messages: lapsed leases, unanswered sends, expired codes, and the age of the oldest waiting one."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ SETTLED_WITHIN: Final = timedelta(seconds=60)
 
 
 async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> None:
-    """Forget the secrets of these notices, where no message may still need them."""
+    """Erase the secrets of these notices, where no message needs them any more."""
     wanted = padded(set(notice_ids))
     if wanted:
         # By way of the order, of whose messages there is an index.
@@ -33,7 +33,7 @@ async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> 
 
 
 async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
-    """Forget every secret whose time is over; returns how many."""
+    """Erase every expired secret; returns how many."""
     result = await tx.execute(
         update(notices)
         .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= now)
@@ -45,13 +45,13 @@ async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
 async def recover_lapsed(tx: Transaction, now: datetime) -> int:
     """Leases that ran out: back to pending before the send began, unknown after it; returns how many.
 
-    Their processes may live, and be slow: receipts have their time to come before a provider is asked.
+    Their processes may be alive and slow, so providers are asked only after receipts had time to come.
     """
     return await _give_back(tx, messages.c.lease_until <= now, now, ask_at=now + SETTLE_UNKNOWN_AFTER)
 
 
 async def take_over(tx: Transaction, owners: Collection[int], now: datetime) -> int:
-    """What dead processes were sending, or asking providers about: settled at once; returns how many."""
+    """Settle at once what dead processes were sending, or asking providers about; returns how many."""
     theirs = messages.c.lease_owner.in_(sorted(owners))
     count = await _give_back(tx, theirs, now, ask_at=now)
     # Only those that somebody asks about: the index has them in one place, and what stays unknown for good in another.
@@ -119,7 +119,7 @@ async def claim_unknown(tx: Transaction, now: datetime, limit: int) -> list[Unkn
 
 
 async def stop_waiting(tx: Transaction, message_id: UUID) -> None:
-    """It stays unknown: only a receipt can settle it now."""
+    """Leave it unknown: only a receipt can settle it now."""
     is_unknown = and_(messages.c.id == message_id, messages.c.state == "unknown")
     await tx.execute(update(messages).where(is_unknown).values(not_before=None))
 

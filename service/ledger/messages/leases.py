@@ -1,4 +1,4 @@
-"""What becomes of claimed messages: begun, leased under a fencing token, or left waiting."""
+"""Leases of claimed messages: begun, leased under a fencing token, or left waiting."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -71,7 +71,7 @@ _LEASE: Final = (
 
 
 async def lease(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
-    """Hold claimed messages until then, without anything being sent."""
+    """Lease claimed messages until then, without beginning to send."""
     if ids:
         await tx.execute(_LEASE, {"ids": padded(ids), "until": until, "owner": tx.owner})
 

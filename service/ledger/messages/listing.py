@@ -120,12 +120,12 @@ def _conditions(tx: Transaction, wanted: WantedMessages, scope: Scope) -> list[C
 
 
 def _is_theirs(m: MessageOfOrder, wanted: WantedMessages) -> bool:
-    """An order tells others, too."""
+    """Whether the message is to one of the wanted people, as an order has others, too."""
     return not wanted.recipient or address_key(m.address) in {address_key(form) for form in wanted.recipient}
 
 
 def _shown(tx: Transaction, row: Any) -> MessageOfOrder | None:
-    """The message with its order; None for one that does not open."""
+    """The message with its order; None where it cannot be unsealed."""
     try:
         view = message_view(tx.keyring, row)
     except UNREADABLE:

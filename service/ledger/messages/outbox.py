@@ -1,4 +1,4 @@
-"""The outbox: messages that must leave, written with what caused them, deleted once the broker has them."""
+"""The outbox: outgoing messages, written with their cause, deleted once they are confirmed."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from service.ledger.messages import parcels
 from service.ledger.messages.tables import outbox
 
 LEASE: Final = timedelta(seconds=30)
-# What is not sent within this is let go: after its lease another process would send it too.
+# A send that takes longer is abandoned, as after its lease another process may send the message, too.
 SEND_WITHIN_S: Final = LEASE.total_seconds() - 5
 
 
@@ -55,7 +55,7 @@ async def put(tx: Transaction, messages: Iterable[OutboxMessage], now: datetime)
 
 
 async def add(tx: Transaction, writes: Writes, messages: Iterable[OutboxMessage], now: datetime) -> None:
-    """The same, together with what else is to be written."""
+    """As `put`, with the other writes of the unit of work."""
     messages = _last_held(messages)
     for m in messages:
         if m.about:
@@ -100,7 +100,7 @@ def _packed(messages: Iterable[OutboxMessage]) -> bytes:
 
 
 def opened(message: OutboxMessage) -> list[OutboxMessage]:
-    """What is to be published of a row: each bears the row's id."""
+    """The messages of a row, each with the row's id."""
     if message.content_type != _PARCEL:
         return [message]
     return [
@@ -222,14 +222,14 @@ async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) ->
 
 
 async def done(tx: Transaction, ids: Iterable[UUID]) -> None:
-    """The broker has confirmed these."""
+    """Delete these messages, which were confirmed."""
     wanted = padded(ids)
     if wanted:
         await tx.execute(delete(outbox).where(outbox.c.id.in_(wanted)))
 
 
 async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
-    """These could not be published; any process may try again after `until`."""
+    """Release messages that could not be sent; any process may retry after `until` (UTC)."""
     wanted = padded(ids)
     if wanted:
         leased = {**_leased(until), "lease_owner": None, "attempts": outbox.c.attempts + 1}

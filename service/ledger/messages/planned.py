@@ -84,11 +84,11 @@ class PlannedMessages:
         self.all.append(Planned(message, lane, notice, traceparent))
 
     def begin(self, c: ClaimedMessage, until: datetime, shown: Any, parts: int) -> None:
-        """It is sent right after the commit: leased until then, and `shown` is what it says, without any secret."""
+        """Mark a message as begun, to be sent right after the commit; `shown`: its text without secrets."""
         self._begun[c.message.id] = _Begun(c.fencing_token, until, shown, parts)
 
     def topics(self) -> set[str]:
-        """Whom to wake: the loops of what waits."""
+        """The topics of the loops that have to send what waits."""
         waiting = (p.message for p in self.all if p.waits and p.message.id not in self._begun)
         return {dispatch_topic(n.channel, codes=n.secret) for n in waiting}
 
@@ -111,7 +111,7 @@ class PlannedMessages:
         writes.insert(messages, sending)
 
     def _as_begun(self, n: Message, begun: _Begun, owner: int | None) -> NewRow:
-        """What `leases.begin` makes of a row that waits."""
+        """The row of a begun message, as `leases.begin` would update it."""
         return {
             "state": "sending",
             "fencing_token": begun.fencing_token,

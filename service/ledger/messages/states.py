@@ -82,7 +82,7 @@ async def find(tx: Transaction, message_id: UUID) -> StoredMessage | None:
 
 
 async def _read(tx: Transaction, query: Select[Any], ids: Iterable[UUID]) -> dict[UUID, StoredMessage]:
-    """Those that open: what became of the others cannot be written, and holds up no other."""
+    """The messages that can be unsealed; outcomes of the others cannot be written, and do not block the rest."""
     wanted = padded(sorted(set(ids)))
     found = {}
     for row in await tx.execute(query, {"ids": wanted}) if wanted else ():
@@ -108,7 +108,7 @@ def _stored_of(keyring: Keyring, row: Any) -> StoredMessage:
 
 
 async def provider_ids(tx: Transaction, order_id: UUID, *, but: UUID) -> frozenset[str]:
-    """What the providers call the messages of this order, but for one."""
+    """The provider ids of this order's messages, except one."""
     query = select(messages.c.provider_id).where(
         messages.c.order_id == order_id, messages.c.id != but, messages.c.provider_id != ""
     )
@@ -234,7 +234,7 @@ def _line(n: Message, now: datetime, heard: Heard | None) -> str:
 
 
 async def note(tx: Transaction, message_id: UUID, line: str) -> None:
-    """Add to the history what changes no state: a receipt that came too late, a reply.
+    """Add a line to the history without a change of state: a receipt that came too late, a reply.
 
     Whoever has the address of a mail may write to it as often as they like: a long history takes no more of these.
     """

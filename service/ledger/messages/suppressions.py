@@ -22,7 +22,7 @@ from service.ledger.database.sets import dialect_insert
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.tables import suppressions
 
-# How a reason begins that the reader did not say: their mailbox gave the mail back.
+# The prefix of reasons that are not the reader's own: their mailbox bounced.
 BOUNCED: Final = "bounced"
 
 
@@ -74,7 +74,7 @@ async def suppress(
     now: datetime,
     why: str,
 ) -> bool:
-    """Write to this reader no more over this channel; whether that is new."""
+    """Suppress an address on this channel; whether that is new."""
     known = await opted_out(tx, channel, [address])
     digest = _digest(tx.keyring, address_key(spec_of(channel).known_as(address)))
     insert = dialect_insert(tx)
@@ -86,12 +86,12 @@ async def suppress(
 
 
 async def opted_out(tx: Transaction, channel: str, addresses: Collection[str]) -> frozenset[str]:
-    """Those of these addresses that want no messages on this channel."""
+    """The suppressed ones of these addresses on this channel."""
     return frozenset(address for _, address in await opted_out_of(tx, {channel: addresses}))
 
 
 async def opted_out_of(tx: Transaction, asked: Mapping[str, Collection[str]]) -> frozenset[tuple[str, str]]:
-    """Those of these addresses, by channel, that want no messages on theirs."""
+    """The suppressed ones of these addresses, by channel."""
     named: dict[tuple[str, bytes], set[str]] = {}
     for channel, addresses in asked.items():
         known_as = {spec_of(channel).known_as(a): a for a in addresses if a}
