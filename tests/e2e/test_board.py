@@ -80,6 +80,11 @@ async def test_ten_are_taken_with_four_keys_and_somebody_elses_only_knowingly(bu
     hand.done(clicks=4)
     await expect(lee.locator("[data-owner=Lee]")).to_have_count(10)
     await expect(lee.get_by_text("Refunds are under way").first).to_be_attached()
+    # What another one has is asked for by name.
+    await kim.goto(f"{busy.http}/desk?limit=50")
+    await kim.get_by_label("Owner").select_option("Lee")
+    await kim.get_by_role("button", name="Show").click()
+    await expect(rows).to_have_count(10)
 
 
 async def test_only_what_changed_travels_and_focus_stays(busy: World, browser: Browser) -> None:
