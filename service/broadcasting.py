@@ -18,7 +18,7 @@ MOST: Final = 5_000
 ORDERS_AT_ONCE: Final = 50
 
 
-class Told(Struct, frozen=True):
+class BroadcastResult(Struct, frozen=True):
     """What was, or would be, sent. `excluded`: how many orders were left out, by reason."""
 
     orders: int
@@ -39,13 +39,13 @@ class Broadcast(Struct, frozen=True):
     dry_run: bool = False
 
 
-async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine | None) -> Told:
+async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine | None) -> BroadcastResult:
     """Tell the people of these orders, the newest order of each person first. `line` is for the audit log."""
     wave = _Wave(orders, asked)
     # At least once, so that the request is audited even where nothing is found.
     for start in range(0, max(1, len(ids)), ORDERS_AT_ONCE):
         await wave.run(ids[start : start + ORDERS_AT_ONCE], [line] if line and start == 0 else [])
-    return Told(len(ids), wave.planned, wave.messages, dict(wave.excluded.most_common()), wave.until)
+    return BroadcastResult(len(ids), wave.planned, wave.messages, dict(wave.excluded.most_common()), wave.until)
 
 
 class _Wave:

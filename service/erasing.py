@@ -22,7 +22,7 @@ from service.ledger.people.erasing_elsewhere import scrub_elsewhere
 from service.orders import Orders
 
 
-class Kept(Struct):
+class KeptData(Struct):
     """Data that is kept, and why."""
 
     kind: str
@@ -36,7 +36,7 @@ class Erasure(Struct):
     orders: int
     messages: int
     erased: dict[str, int]
-    kept: list[Kept]
+    kept: list[KeptData]
 
 
 class DeadLetterErasure(Struct, frozen=True):
@@ -119,16 +119,18 @@ def _region(orders: Orders, order: Order) -> str:
     return pack.workflow.region if pack else ""
 
 
-def _kept(opted_out: int, elsewhere: int, orders: int) -> list[Kept]:
+def _kept(opted_out: int, elsewhere: int, orders: int) -> list[KeptData]:
     found = [
-        Kept("opt-outs", opted_out, "the law wants them honoured: kept as keyed digests, which hold no address"),
-        Kept(
+        KeptData("opt-outs", opted_out, "the law wants them honoured: kept as keyed digests, which hold no address"),
+        KeptData(
             "orders under other addresses",
             elsewhere,
             "the person's other addresses take part in these, perhaps as somebody else's too: erase by them as well",
         ),
-        Kept("orders without people", orders, "what is counted and timed: statuses, clocks, prices, measures"),
-        Kept("audit lines of this erasure", 1, "shows that it was done; it names the person by a keyed digest alone"),
+        KeptData("orders without people", orders, "what is counted and timed: statuses, clocks, prices, measures"),
+        KeptData(
+            "audit lines of this erasure", 1, "shows that it was done; it names the person by a keyed digest alone"
+        ),
     ]
     return [k for k in found if k.count]
 

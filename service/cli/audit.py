@@ -10,9 +10,9 @@ import typer
 from service.cli.auditing import keep
 from service.cli.running import open_ledger
 from service.ledger.auditing import reading as audit_reading
-from service.ledger.auditing.reading import Line, Wanted
+from service.ledger.auditing.reading import AuditFilter, LoggedLine
 
-COLUMNS = Line.__struct_fields__
+COLUMNS = LoggedLine.__struct_fields__
 # Characters with which a spreadsheet would read a cell as a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -59,7 +59,7 @@ async def export(since: datetime | None, until: datetime | None, *, as_csv: bool
         if as_csv:
             writer.writerow(COLUMNS)
         async with ledger.reading() as tx:
-            wanted = Wanted(since=since, until=until)
+            wanted = AuditFilter(since=since, until=until)
             async for line in audit_reading.oldest_first(tx, wanted):
                 if as_csv:
                     writer.writerow(_cells(line))
@@ -68,7 +68,7 @@ async def export(since: datetime | None, until: datetime | None, *, as_csv: bool
     return 0
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: LoggedLine) -> list[str]:
     row = msgspec.to_builtins(line)
     texts = [v if isinstance(v, str) else msgspec.json.encode(v).decode() for v in (row[c] for c in COLUMNS)]
     return [f"'{t}" if t.startswith(FORMULA) else t for t in texts]

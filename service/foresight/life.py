@@ -35,7 +35,7 @@ from service.domain.workflow import Workflow
 _JITTER: Final = 0.5
 
 
-class Answer(Struct, frozen=True, gc=False):
+class ProviderAnswer(Struct, frozen=True, gc=False):
     """What a provider says of a message, and when."""
 
     at: datetime
@@ -45,7 +45,7 @@ class Answer(Struct, frozen=True, gc=False):
 class Provider(Protocol):
     """Says what becomes of messages."""
 
-    def answers(self, n: Message, now: datetime) -> Sequence[Answer]:
+    def answers(self, n: Message, now: datetime) -> Sequence[ProviderAnswer]:
         """What the provider says of a message sent now: its response, then receipts."""
         ...
 

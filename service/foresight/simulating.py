@@ -25,7 +25,7 @@ from service.domain.notices import Accepted, Message, Permanent, Receipt
 from service.domain.order import SEQUENCE_BITS
 from service.domain.together import decide_with_whole
 from service.domain.workflow import Workflow
-from service.foresight.life import Answer, PlayedLife
+from service.foresight.life import PlayedLife, ProviderAnswer
 from service.foresight.sparing import RungCounted
 from service.foresight.tally import EscalationsCounted, Messages, PromiseCounted, Spread, Tally
 from service.prices import Prices
@@ -102,15 +102,15 @@ class _Provider:
         self._dialled = {name for name, spec in pack.workflow.channels.items() if spec.is_dialled}
         self._delivered_after = timedelta(seconds=assumed.delivered_after_s)
 
-    def answers(self, n: Message, now: datetime) -> Sequence[Answer]:
+    def answers(self, n: Message, now: datetime) -> Sequence[ProviderAnswer]:
         assumed = self._assumed
         if assumed.failing and self._chance.random() < assumed.failing:
-            return (Answer(now, Permanent(_NOBODY, "", "refused, as assumed")),)
-        taken = Answer(now, _TAKEN)
+            return (ProviderAnswer(now, Permanent(_NOBODY, "", "refused, as assumed")),)
+        taken = ProviderAnswer(now, _TAKEN)
         if not assumed.receipts or n.channel not in self._dialled:
             return (taken,)
         lost = assumed.undelivered and self._chance.random() < assumed.undelivered
-        return taken, Answer(now + self._delivered_after, _LOST if lost else _DELIVERED)
+        return taken, ProviderAnswer(now + self._delivered_after, _LOST if lost else _DELIVERED)
 
 
 def simulate(

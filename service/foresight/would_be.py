@@ -19,7 +19,7 @@ from service.domain.draft import escalation_key
 from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, SENT_STATES, Accepted, Message, Permanent, Receipt
 from service.domain.workflow import Workflow
-from service.foresight.life import Answer, Life, PlayedLife
+from service.foresight.life import Life, PlayedLife, ProviderAnswer
 from service.foresight.replaying import WasLife, after, due_in, settled
 from service.ledger.orders.past import News
 
@@ -154,16 +154,16 @@ class _AsThen:
     def __init__(self, was: WasLife) -> None:
         self._was = was
 
-    def answers(self, n: Message, now: datetime) -> Sequence[Answer]:
+    def answers(self, n: Message, now: datetime) -> Sequence[ProviderAnswer]:
         like = [m for m in self._was.messages.values() if (m.channel, m.address) == (n.channel, n.address)]
         same = [m for m in like if m.notice == n.notice] or like
         last = same[-1] if same else None
         if last is not None and last.state == "failed":
-            return (Answer(now, Permanent(last.provider, last.error_code, last.error)),)
-        taken = Answer(now, Accepted(last.provider if last else ""))
+            return (ProviderAnswer(now, Permanent(last.provider, last.error_code, last.error)),)
+        taken = ProviderAnswer(now, Accepted(last.provider if last else ""))
         if last is not None and last.state == "undelivered":
-            return taken, Answer(now + _RECEIPT_AFTER, Receipt("undelivered", "", last.error_code, last.error))
+            return taken, ProviderAnswer(now + _RECEIPT_AFTER, Receipt("undelivered", "", last.error_code, last.error))
         confirmed = any(
             m.channel == n.channel and m.state in ("delivered", "read") for m in self._was.messages.values()
         )
-        return (taken, Answer(now + _RECEIPT_AFTER, Receipt("delivered", ""))) if confirmed else (taken,)
+        return (taken, ProviderAnswer(now + _RECEIPT_AFTER, Receipt("delivered", ""))) if confirmed else (taken,)

@@ -7,7 +7,7 @@ from aiohttp import web
 from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.ledger.auditing import reading as audit_reading
-from service.ledger.auditing.reading import Line, Wanted
+from service.ledger.auditing.reading import AuditFilter, LoggedLine
 from service.ledger.database.transaction import Transaction
 from service.web.audited import ACTS, OTHER_ACTS, address_in, noted
 from service.web.context import CONTEXT
@@ -19,7 +19,7 @@ from service.web.schemas.people import AuditPage
 LAST: Final = 10**15
 
 
-def wanted_of(request: web.Request) -> Wanted:
+def wanted_of(request: web.Request) -> AuditFilter:
     """The query string as a filter; raises Rejection."""
     q = query_of(request, AuditQuery)
     found = address_in(f"+{q.person.strip()}" if q.person.startswith(" ") else q.person)
@@ -30,7 +30,7 @@ def wanted_of(request: web.Request) -> Wanted:
     if before is None:
         raise Rejection("cursor: is not from a page of the audit log")
     since, until = in_order(("from", q.since), ("to", q.until))
-    return Wanted(
+    return AuditFilter(
         who=q.who,
         act=q.act,
         order=q.order,
@@ -49,11 +49,11 @@ async def _check_act(request: web.Request, tx: Transaction, act: str) -> None:
     known |= {".".join(parts[:n]) for parts in (name.split(".") for name in known) for n in range(1, len(parts))}
     for w in request.app[CONTEXT].orders.packs.workflows.values():
         known |= {f"notice.sent {name}" for name in w.notices} | {f"issue.reported {name}" for name in w.reasons}
-    if act and act not in known and not await audit_reading.search(tx, Wanted(act=act, limit=1)):
+    if act and act not in known and not await audit_reading.search(tx, AuditFilter(act=act, limit=1)):
         require_known("act", act, known, "act")
 
 
-async def lines_of(request: web.Request) -> tuple[list[Line], str]:
+async def lines_of(request: web.Request) -> tuple[list[LoggedLine], str]:
     """A page of lines, newest first, and the cursor of the next page; raises Rejection."""
     orders, wanted = request.app[CONTEXT].orders, wanted_of(request)
     async with orders.ledger.reading() as tx:

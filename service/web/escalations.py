@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service.domain.causes import EscalationAct
 from service.domain.errors import Rejection
-from service.ledger.escalations.views import Wanted, listed, listed_incidents, members
+from service.ledger.escalations.views import EscalationFilter, listed, listed_incidents, members
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.escalation_acts import Said, handle, snooze_until
@@ -44,12 +44,14 @@ async def list_escalations(request: web.Request) -> web.StreamResponse:
     return answer(EscalationPage(found, gathered, total, cursor))
 
 
-async def wanted_of(request: web.Request) -> Wanted:
+async def wanted_of(request: web.Request) -> EscalationFilter:
     """The query string as filters; raises Rejection."""
     q = query_of(request, EscalationsQuery)
     await check_names(request)
     owner = request[CALLER].name if q.owner == ME else q.owner
-    return Wanted(q.state, q.team, q.workflow, q.severity, q.older_than, owner, limit=q.limit, cursor=q.cursor)
+    return EscalationFilter(
+        q.state, q.team, q.workflow, q.severity, q.older_than, owner, limit=q.limit, cursor=q.cursor
+    )
 
 
 async def acknowledge_escalation(request: web.Request) -> web.StreamResponse:

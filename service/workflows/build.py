@@ -23,7 +23,7 @@ from service.workflows import (
     build_replies,
     cldr,
 )
-from service.workflows.conditions import Scope, condition
+from service.workflows.conditions import ConditionScope, condition
 from service.workflows.schema import StatusYaml, TransitionsYaml, WorkflowYaml
 from service.workflows.schema_channels import rungs_of
 from service.workflows.schema_teams import ReasonYaml, TeamYaml
@@ -82,7 +82,7 @@ def _with_plain_keys(workflow: Workflow, yaml: WorkflowYaml) -> Workflow:
     )
 
 
-def _with_parties(workflow: Workflow, yaml: WorkflowYaml, scope: Scope) -> Workflow:
+def _with_parties(workflow: Workflow, yaml: WorkflowYaml, scope: ConditionScope) -> Workflow:
     """The workflow with what people may do and see: customers, those who handle orders, and the company's own."""
     return replace(
         workflow,
@@ -136,21 +136,21 @@ def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:
     return {steps[1]: where for steps, where in named if steps[0] == "attributes" and len(steps) == 2}
 
 
-def scope_of(yaml: WorkflowYaml) -> Scope:
+def scope_of(yaml: WorkflowYaml) -> ConditionScope:
     """What conditions of this pack can refer to."""
     names = {"status": tuple(yaml.statuses), "stage": tuple(yaml.stages)}
     if (of_parts := build_parts.names_of_parts(yaml)) is not None:
         names["status or stage of a part"] = of_parts
-    return Scope(_attributes(yaml), names, yaml.timezone)
+    return ConditionScope(_attributes(yaml), names, yaml.timezone)
 
 
-def _reason(name: str, yaml: ReasonYaml, scope: Scope) -> Reason:
+def _reason(name: str, yaml: ReasonYaml, scope: ConditionScope) -> Reason:
     known = [(condition(v.when, scope), v) for v in yaml.variants]
     variants = tuple(ReasonVariant(when, v.team, v.severity) for when, v in known if when)
     return Reason(name, yaml.team, yaml.severity, yaml.title, condition(yaml.when, scope), variants)
 
 
-def _status(name: str, yaml: StatusYaml, scope: Scope) -> Status:
+def _status(name: str, yaml: StatusYaml, scope: ConditionScope) -> Status:
     needs = tuple(Need(n.what, frozenset(n.from_)) for n in yaml.needs)
     when = {n.notice: c for n in yaml.notify if (c := condition(n.when, scope))}
     names = tuple(n.notice for n in yaml.notify)

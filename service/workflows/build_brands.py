@@ -10,7 +10,7 @@ from service.domain.brands import USUAL_LOOK, Brand, Look
 from service.domain.notice_rules import Content, Notice
 from service.domain.workflow import TrackingRules, Workflow
 from service.workflows.build_notices import channel_when, rungs
-from service.workflows.conditions import Scope
+from service.workflows.conditions import ConditionScope
 from service.workflows.schema_brands import BrandYaml
 from service.workflows.schema_channels import single
 from service.workflows.schema_tracking import SupportYaml
@@ -19,12 +19,12 @@ _WHITE: Final = "#ffffff"
 _BLACK: Final = "#000000"
 
 
-def with_brands(workflow: Workflow, yaml: Mapping[str, BrandYaml], scope: Scope) -> Workflow:
+def with_brands(workflow: Workflow, yaml: Mapping[str, BrandYaml], scope: ConditionScope) -> Workflow:
     """The workflow with its brands."""
     return replace(workflow, brands={name: _brand(name, brand, workflow, scope) for name, brand in yaml.items()})
 
 
-def _brand(name: str, yaml: BrandYaml, workflow: Workflow, scope: Scope) -> Brand:
+def _brand(name: str, yaml: BrandYaml, workflow: Workflow, scope: ConditionScope) -> Brand:
     look = Look(yaml.look.colour, ink_on(yaml.look.colour)) if yaml.look.colour else USUAL_LOOK
     fallback = workflow.fallback if yaml.fallback is None else yaml.fallback
     if yaml.channels:
@@ -50,7 +50,7 @@ def _canonical(channel: str, sender: str) -> str:
     return form(sender) if form else sender
 
 
-def _told(notice: Notice, brand: BrandYaml, scope: Scope) -> Notice:
+def _told(notice: Notice, brand: BrandYaml, scope: ConditionScope) -> Notice:
     if notice.free_text:
         return notice  # sent on the channel on which the customer wrote
     own = brand.notices.get(notice.name)

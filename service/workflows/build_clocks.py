@@ -8,7 +8,7 @@ from service.domain.attribute_keys import key_of
 from service.domain.calendars import Calendar, QuietHours, Spans
 from service.domain.promises import CalendarBy, ClockSpec, Escalate, LengthFrom, Publish, Variant
 from service.domain.reports import Measure, Report
-from service.workflows.conditions import Scope, condition
+from service.workflows.conditions import ConditionScope, condition
 from service.workflows.durations import WorkingTime, parse_duration, parse_length
 from service.workflows.public_holidays import public_holidays
 from service.workflows.schema import MeasureYaml, WorkflowYaml
@@ -77,7 +77,7 @@ def quiet(yaml: QuietYaml | None) -> QuietHours | None:
     return QuietHours(local_time(yaml.start), local_time(yaml.end.replace("24:00", "00:00"))) if yaml else None
 
 
-def clocks(yaml: WorkflowYaml, scope: Scope) -> dict[str, ClockSpec]:
+def clocks(yaml: WorkflowYaml, scope: ConditionScope) -> dict[str, ClockSpec]:
     """Every promise of the pack, and every plan of its follow-ups, by name."""
     promises = {n: clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
     return promises | {n: follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()}
@@ -91,7 +91,7 @@ def reports(yaml: WorkflowYaml) -> dict[str, Report]:
     }
 
 
-def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
+def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: ConditionScope) -> ClockSpec:
     """A clock; working days become working time of its calendar."""
     warning = yaml.at_warning.notify if yaml.at_warning else None
     keeps, chosen = _calendars(yaml, pack)
@@ -130,11 +130,11 @@ def clock(name: str, yaml: ClockYaml, pack: WorkflowYaml, scope: Scope) -> Clock
     )
 
 
-def _publish(yaml: PublishYaml | None, scope: Scope) -> Publish | None:
+def _publish(yaml: PublishYaml | None, scope: ConditionScope) -> Publish | None:
     return Publish(yaml.type, yaml.data, condition(yaml.when, scope)) if yaml else None
 
 
-def _escalate(yaml: EscalateYaml | None, scope: Scope) -> Escalate | None:
+def _escalate(yaml: EscalateYaml | None, scope: ConditionScope) -> Escalate | None:
     if yaml is None:
         return None
     return Escalate(yaml.reason, yaml.severity, yaml.auto_resolve, condition(yaml.when, scope))
@@ -197,7 +197,7 @@ def counts_working_days(length: timedelta | WorkingTime | LengthFromYaml | None)
     return isinstance(length, WorkingTime) and bool(length.days)
 
 
-def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: Scope) -> ClockSpec:
+def follow_up(name: str, yaml: FollowUpYaml, pack: WorkflowYaml, scope: ConditionScope) -> ClockSpec:
     """A follow-up: a plan to tell a notice some time after entering a status."""
     keeps, chosen = _calendars(yaml, pack)
     return ClockSpec(

@@ -6,7 +6,7 @@ from service.domain.attributes import Attribute
 from service.domain.conditions.tree import Condition, predicates
 from service.domain.notice_rules import Ask, Content, Notice, OnChange, OnNote, Throttle, WhenQuiet
 from service.domain.rungs import Rung
-from service.workflows.conditions import Scope, condition
+from service.workflows.conditions import ConditionScope, condition
 from service.workflows.schema import NoticeYaml, WorkflowYaml, audiences_of, channels_of
 from service.workflows.schema_channels import Channels, ChannelYaml, rungs_of, single
 from service.workflows.schema_conditions import AudienceYaml
@@ -23,12 +23,12 @@ def _quiet(name: str, yaml: NoticeYaml, pack: WorkflowYaml) -> WhenQuiet:
     return "wait" if is_follow_up and name not in by_others else yaml.quiet
 
 
-def channel_when(channels: Channels, scope: Scope) -> dict[str, Condition]:
+def channel_when(channels: Channels, scope: ConditionScope) -> dict[str, Condition]:
     """The conditions of single channels."""
     return {name: c for name, when in single(channels) if (c := condition(when, scope))}
 
 
-def rungs(channels: Channels, scope: Scope) -> tuple[Rung, ...]:
+def rungs(channels: Channels, scope: ConditionScope) -> tuple[Rung, ...]:
     """The rungs of the channels' ladder; empty where all are used at once."""
     return tuple(
         Rung(
@@ -41,12 +41,12 @@ def rungs(channels: Channels, scope: Scope) -> tuple[Rung, ...]:
     )
 
 
-def notices(yaml: WorkflowYaml, scope: Scope) -> dict[str, Notice]:
+def notices(yaml: WorkflowYaml, scope: ConditionScope) -> dict[str, Notice]:
     """Every notice of the pack, by name."""
     return {name: notice(name, n, yaml, scope) for name, n in yaml.notices.items()}
 
 
-def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Notice:
+def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: ConditionScope) -> Notice:
     """A notice with its own conditions; conditions of the places that name it stay with those."""
     when = condition(yaml.when, scope)
     audiences = {a.audience: c for a in yaml.audience if isinstance(a, AudienceYaml) if (c := condition(a.when, scope))}
@@ -86,7 +86,7 @@ def notice(name: str, yaml: NoticeYaml, pack: WorkflowYaml, scope: Scope) -> Not
     )
 
 
-def _of_statuses(name: str, pack: WorkflowYaml, scope: Scope) -> list[Condition | None]:
+def _of_statuses(name: str, pack: WorkflowYaml, scope: ConditionScope) -> list[Condition | None]:
     """The conditions under which statuses tell the notice."""
     return [condition(n.when, scope) for s in pack.statuses.values() for n in s.notify if n.notice == name]
 

@@ -1,12 +1,12 @@
 """From a pack's `parts` to the domain's."""
 
 from service.domain.parts import RESERVED, PartRule, PartRules
-from service.workflows.conditions import Scope, condition
+from service.workflows.conditions import ConditionScope, condition
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_parts import PartRuleYaml
 
 
-def parts(yaml: WorkflowYaml, scope: Scope) -> PartRules | None:
+def parts(yaml: WorkflowYaml, scope: ConditionScope) -> PartRules | None:
     """The rules of parts as declared; parts are orders of the same workflow by default."""
     if yaml.parts is None:
         return None
@@ -26,7 +26,7 @@ def names_of_parts(yaml: WorkflowYaml) -> tuple[str, ...] | None:
     return (*yaml.statuses, *yaml.stages, *RESERVED) if of(yaml) == {yaml.workflow} else None
 
 
-def _rule(yaml: PartRuleYaml, scope: Scope) -> PartRule:
+def _rule(yaml: PartRuleYaml, scope: ConditionScope) -> PartRule:
     return PartRule(
         yaml.to, frozenset(yaml.all), frozenset(yaml.any), frozenset(yaml.none), condition(yaml.when, scope), said(yaml)
     )

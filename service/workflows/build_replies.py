@@ -9,7 +9,7 @@ from service.domain.conversation import ANSWER
 from service.domain.notice_rules import Ask, Notice
 from service.domain.replies import Faq, MatchingAct, Reply, word_of
 from service.domain.workflow import TrackingRules
-from service.workflows.conditions import Scope, condition
+from service.workflows.conditions import ConditionScope, condition
 from service.workflows.schema import FaqYaml, WorkflowYaml
 from service.workflows.schema_replies import ReplyYaml
 from service.workflows.schema_tracking import TrackingYaml
@@ -38,7 +38,7 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
             yield ("replies", name, "escalate"), "reason", reply.escalate, list(y.reasons)
 
 
-def replies(yaml: WorkflowYaml, scope: Scope) -> dict[str, Reply]:
+def replies(yaml: WorkflowYaml, scope: ConditionScope) -> dict[str, Reply]:
     """The replies as declared; without statuses, a reply counts until the order has ended."""
     return {name: _reply(name, r, yaml, scope) for name, r in yaml.replies.items()}
 
@@ -50,7 +50,7 @@ def statuses_of(yaml: WorkflowYaml, reply: ReplyYaml) -> frozenset[str]:
     return frozenset(reply.in_ or (n for n, s in yaml.statuses.items() if not s.final))
 
 
-def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml, scope: Scope) -> Reply:
+def _reply(name: str, r: ReplyYaml, yaml: WorkflowYaml, scope: ConditionScope) -> Reply:
     return Reply(
         name=name,
         titles=r.title,

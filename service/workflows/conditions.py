@@ -54,7 +54,7 @@ _PATH: Final = re.compile(r"[a-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 _SHIFTED: Final = re.compile(r"(.+?)\s+([+-])\s+(\S.*)")
 
 
-class Scope(Struct, frozen=True):
+class ConditionScope(Struct, frozen=True):
     """What a pack declares, and what is known where the condition is used: an event, and the time."""
 
     attributes: Mapping[str, Attribute]
@@ -64,7 +64,7 @@ class Scope(Struct, frozen=True):
     of_time: bool = True
 
 
-def condition(yaml: WhenYaml | None, scope: Scope) -> Condition | None:
+def condition(yaml: WhenYaml | None, scope: ConditionScope) -> Condition | None:
     """The condition; raises ValueError for one in which `problems` finds mistakes."""
     if yaml is None:
         return None
@@ -78,7 +78,7 @@ def condition(yaml: WhenYaml | None, scope: Scope) -> Condition | None:
     return parts[0] if len(parts) == 1 else All(tuple(parts))
 
 
-def problems(yaml: WhenYaml, scope: Scope, path: YamlPath) -> Iterator[tuple[YamlPath, str]]:
+def problems(yaml: WhenYaml, scope: ConditionScope, path: YamlPath) -> Iterator[tuple[YamlPath, str]]:
     """The mistakes in the condition, with their places."""
     asked = list(_asked(yaml))
     if yaml.path is None and (loose := [k for k in asked if k in _OPS or k == "known"]):
@@ -108,7 +108,7 @@ def _asked(yaml: WhenYaml) -> Iterator[str]:
         yield "in_"
 
 
-def _test(yaml: WhenYaml, key: str, scope: Scope) -> Condition:
+def _test(yaml: WhenYaml, key: str, scope: ConditionScope) -> Condition:
     if key == "in_":
         return Predicate("status", "is", keys=tuple(yaml.in_), said=" or ".join(yaml.in_))
     if key == "entered":
@@ -141,7 +141,7 @@ def _counted(yaml: WhenYaml) -> Condition:
     return All(tuple(Predicate(path, op, Decimal(n), said=str(n)) for op, n in bounds.items() if n is not None))
 
 
-def _type_of(path: str, scope: Scope) -> AttributeType:
+def _type_of(path: str, scope: ConditionScope) -> AttributeType:
     kind = type_at(path, scope.attributes)
     if kind is None:
         known = [*FIELDS, *OPEN]
@@ -155,14 +155,14 @@ def _type_of(path: str, scope: Scope) -> AttributeType:
     return kind
 
 
-def _require_name(kind: str, name: str, scope: Scope) -> None:
+def _require_name(kind: str, name: str, scope: ConditionScope) -> None:
     if name not in scope.names[kind]:
         near = difflib.get_close_matches(name, scope.names[kind], 1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(scope.names[kind])}"
         raise ValueError(f"unknown {kind} {name!r}{hint}")
 
 
-def _require_fitting(path: str, op: Op, kind: AttributeType, scope: Scope) -> None:
+def _require_fitting(path: str, op: Op, kind: AttributeType, scope: ConditionScope) -> None:
     key = "starts_with" if op == "begins" else op
     if op in OF_EVENTS and not scope.of_event:
         raise ValueError(f"{key!r} compares an order before and after an event; here there is no event")
@@ -181,7 +181,7 @@ def _written(given: Any) -> str:
     )
 
 
-def _key(path: str, op: Op, kind: AttributeType, given: Any, scope: Scope) -> str:
+def _key(path: str, op: Op, kind: AttributeType, given: Any, scope: ConditionScope) -> str:
     """The operand of a comparison, as a key."""
     text = _written(given)
     if path in ("status", "stage") and op == "is":
@@ -195,7 +195,7 @@ def _key(path: str, op: Op, kind: AttributeType, given: Any, scope: Scope) -> st
         raise ValueError(f"{path} is of type {kind}, never {text!r}: {rejection.reason}") from None
 
 
-def _operand(path: str, op: Op, kind: AttributeType, given: Any, scope: Scope) -> Operand | None:
+def _operand(path: str, op: Op, kind: AttributeType, given: Any, scope: ConditionScope) -> Operand | None:
     if op in ("changed", "first"):
         return None
     text = _written(given)
@@ -218,7 +218,7 @@ def _length(path: str, text: str) -> timedelta:
     return length
 
 
-def _moment(path: str, text: str, scope: Scope) -> Moment:
+def _moment(path: str, text: str, scope: ConditionScope) -> Moment:
     shifted = _SHIFTED.fullmatch(text)
     base, shift = (shifted[1], parse_duration(shifted[3])) if shifted else (text, timedelta(0))
     shift = -shift if shifted and shifted[2] == "-" else shift

@@ -15,7 +15,7 @@ from service.workflows.source import Finding, Source
 from service.workflows.yaml_lines import YamlPath
 
 
-class Place(NamedTuple):
+class ConditionPlace(NamedTuple):
     """A condition and its place; whether an event and the time are known there."""
 
     path: YamlPath
@@ -57,7 +57,7 @@ def _of_events(when: WhenYaml) -> Iterator[str]:
         yield from _of_events(inner)
 
 
-def _places(y: WorkflowYaml) -> Iterator[Place]:
+def _places(y: WorkflowYaml) -> Iterator[ConditionPlace]:
     for name, notice in y.notices.items():
         yield from _of_notice(name, notice)
     for brand, said in y.brands.items():
@@ -66,59 +66,59 @@ def _places(y: WorkflowYaml) -> Iterator[Place]:
             yield from _of_channels(("brands", brand, "notices", name, "channels"), own.channels, by_event)
     for name, status in y.statuses.items():
         for i, told in enumerate(status.notify):
-            yield Place(("statuses", name, "notify", i, "when"), told.when, of_event=True)
+            yield ConditionPlace(("statuses", name, "notify", i, "when"), told.when, of_event=True)
     for name, clock in y.clocks.items():
         yield from _of_clock(name, clock)
     for name, follow_up in y.follow_ups.items():
-        yield Place(("follow_ups", name, "when"), follow_up.when, of_time=False)
-        yield Place(("follow_ups", name, "unless"), follow_up.unless, of_time=False)
+        yield ConditionPlace(("follow_ups", name, "when"), follow_up.when, of_time=False)
+        yield ConditionPlace(("follow_ups", name, "unless"), follow_up.unless, of_time=False)
         yield from _named(("follow_ups", name), follow_up)
     for i, rule in enumerate(y.parts.rules if y.parts else []):
-        yield Place(("parts", "rules", i, "when"), rule.when, of_event=True, of_time=False)
+        yield ConditionPlace(("parts", "rules", i, "when"), rule.when, of_event=True, of_time=False)
     for name, reply in y.replies.items():
-        yield Place(("replies", name, "when"), reply.when)
+        yield ConditionPlace(("replies", name, "when"), reply.when)
     for name, reason in y.reasons.items():
-        yield Place(("reasons", name, "when"), reason.when)
+        yield ConditionPlace(("reasons", name, "when"), reason.when)
         for i, variant in enumerate(reason.variants):
-            yield Place(("reasons", name, "variants", i, "when"), variant.when)
+            yield ConditionPlace(("reasons", name, "variants", i, "when"), variant.when)
 
 
-def _of_notice(name: str, notice: NoticeYaml) -> Iterator[Place]:
+def _of_notice(name: str, notice: NoticeYaml) -> Iterator[ConditionPlace]:
     """A manual notice is sent by an agent, without an event."""
     by_event = not notice.manual
-    yield Place(("notices", name, "when"), notice.when, by_event)
+    yield ConditionPlace(("notices", name, "when"), notice.when, by_event)
     for i, audience in enumerate(notice.audience):
         if isinstance(audience, AudienceYaml):
-            yield Place(("notices", name, "audience", i, "when"), audience.when, by_event)
+            yield ConditionPlace(("notices", name, "audience", i, "when"), audience.when, by_event)
     yield from _of_channels(("notices", name, "channels"), notice.channels, by_event)
 
 
-def _of_channels(path: YamlPath, channels: Channels, by_event: bool) -> Iterator[Place]:
+def _of_channels(path: YamlPath, channels: Channels, by_event: bool) -> Iterator[ConditionPlace]:
     """Rungs after the first one go at their time, without an event."""
     for i, said in enumerate(channels):
         if isinstance(said, ChannelYaml):
-            yield Place((*path, i, "when"), said.when, by_event)
+            yield ConditionPlace((*path, i, "when"), said.when, by_event)
         elif isinstance(said, RungYaml):
-            yield Place((*path, i, "when"), said.when, by_event and i == 0)
+            yield ConditionPlace((*path, i, "when"), said.when, by_event and i == 0)
             for j, channel in enumerate(said.channels):
                 if isinstance(channel, ChannelYaml):
-                    yield Place((*path, i, "channels", j, "when"), channel.when, by_event and i == 0)
+                    yield ConditionPlace((*path, i, "channels", j, "when"), channel.when, by_event and i == 0)
 
 
-def _of_clock(name: str, clock: ClockYaml) -> Iterator[Place]:
-    yield Place(("clocks", name, "when"), clock.when, of_time=False)
-    yield Place(("clocks", name, "unless"), clock.unless, of_time=False)
+def _of_clock(name: str, clock: ClockYaml) -> Iterator[ConditionPlace]:
+    yield ConditionPlace(("clocks", name, "when"), clock.when, of_time=False)
+    yield ConditionPlace(("clocks", name, "unless"), clock.unless, of_time=False)
     for i, variant in enumerate(clock.variants):
-        yield Place(("clocks", name, "variants", i, "when"), variant.when, of_time=False)
+        yield ConditionPlace(("clocks", name, "variants", i, "when"), variant.when, of_time=False)
     yield from _named(("clocks", name), clock)
     if clock.at_warning:
         yield from _named(("clocks", name, "at_warning"), clock.at_warning)
     if clock.escalate:
-        yield Place(("clocks", name, "escalate", "when"), clock.escalate.when)
+        yield ConditionPlace(("clocks", name, "escalate", "when"), clock.escalate.when)
 
 
-def _named(path: YamlPath, does: ClockYaml | FollowUpYaml | AtWarningYaml) -> Iterator[Place]:
+def _named(path: YamlPath, does: ClockYaml | FollowUpYaml | AtWarningYaml) -> Iterator[ConditionPlace]:
     if does.notify:
-        yield Place((*path, "notify", "when"), does.notify.when)
+        yield ConditionPlace((*path, "notify", "when"), does.notify.when)
     if does.publish:
-        yield Place((*path, "publish", "when"), does.publish.when)
+        yield ConditionPlace((*path, "publish", "when"), does.publish.when)

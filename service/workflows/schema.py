@@ -32,20 +32,20 @@ from service.workflows.schema_words import (
     Language,
     Languages,
     OptOutWord,
-    Part,
     Titles,
+    YamlModel,
     one_or_many,
 )
 
 
-class StageYaml(Part):
+class StageYaml(YamlModel):
     """A stage that customers see; stages are ordered as written."""
 
     title: Titles
     failed: bool = False
 
 
-class NeedYaml(Part):
+class NeedYaml(YamlModel):
     """What entering a status needs, when it is entered from one of these."""
 
     what: DataPath
@@ -57,7 +57,7 @@ def _needs(value: Any) -> Any:
     return [{"what": item} if isinstance(item, str) else item for item in items]
 
 
-class StatusYaml(Part):
+class StatusYaml(YamlModel):
     """An internal status.
 
     `needs`: `note`, or values such as `attributes.reason`, without which an event may not enter it. `tracked`: false
@@ -78,7 +78,7 @@ class StatusYaml(Part):
     listed: bool = True
 
 
-class TransitionsYaml(Part):
+class TransitionsYaml(YamlModel):
     """Which status may follow which.
 
     `forward`: along `path`, `any` number of steps, the `next` one, or the next not listed in `optional`.
@@ -95,7 +95,7 @@ class TransitionsYaml(Part):
     repeat: Literal["update", "reject"] = "reject"
 
 
-class OnNoteYaml(Part):
+class OnNoteYaml(YamlModel):
     """Told when a note is added: public or internal, by one of these roles, or by none of those."""
 
     public: bool = True
@@ -104,28 +104,28 @@ class OnNoteYaml(Part):
     in_: Annotated[Idents, Field(alias="in")] = []
 
 
-class OnChangeYaml(Part):
+class OnChangeYaml(YamlModel):
     """Told when an event changes this value of the order, or one of these."""
 
     path: Annotated[list[DataPath], BeforeValidator(one_or_many, json_schema_input_type=DataPath | list[DataPath])]
     in_: Annotated[Idents, Field(alias="in")] = []
 
 
-class BundleYaml(Part):
+class BundleYaml(YamlModel):
     """Messages wait so long, to leave in one with others to the same person on the same channel."""
 
     within: Duration
     by: Literal["person"] = "person"
 
 
-class ThrottleYaml(Part):
+class ThrottleYaml(YamlModel):
     """About one order, told at most so often within this time."""
 
     most: Annotated[int, Field(ge=1)] = 1
     within: Duration
 
 
-class NoticeYaml(Part):
+class NoticeYaml(YamlModel):
     """One thing worth telling."""
 
     audience: Audiences = ["customer"]
@@ -158,7 +158,7 @@ class NoticeYaml(Part):
     ] = []
 
 
-class FaqYaml(Part):
+class FaqYaml(YamlModel):
     """A usual question of customers."""
 
     question: str
@@ -168,7 +168,7 @@ class FaqYaml(Part):
     say: Annotated[str | Titles, Field(description="what an agent says, or sends; by language where it is in several")]
 
 
-class ReportYaml(Part):
+class ReportYaml(YamlModel):
     """A list of orders that people may subscribe to."""
 
     title: str
@@ -179,7 +179,7 @@ class ReportYaml(Part):
     at: StartTime = "08:00"
 
 
-class MeasureYaml(Part):
+class MeasureYaml(YamlModel):
     """What the business watches: a rate (goal in percent), a time (goal a duration) or an average."""
 
     kind: MeasureKind
@@ -191,14 +191,14 @@ class MeasureYaml(Part):
     at_most: str | float | None = None
 
 
-class RunningYaml(Part):
+class RunningYaml(YamlModel):
     """What a new version of the pack does with orders under way: `rename` maps old statuses to new ones."""
 
     move: bool = False
     rename: dict[Ident, Ident] = {}
 
 
-class AttributeYaml(Part):
+class AttributeYaml(YamlModel):
     """An attribute that the pack uses. `personal`: it tells of a person, and goes with them when they are erased.
 
     `choices`: the usual texts, by name with their titles, which forms offer and templates write.
@@ -224,7 +224,7 @@ def _typed(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-class WorkflowYaml(Part):
+class WorkflowYaml(YamlModel):
     """A whole pack."""
 
     workflow: Ident

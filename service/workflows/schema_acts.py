@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part, Titles
+from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Titles, YamlModel
 
 # Of the company's own people, or an audience that the pack names under `parties`.
 ActRole = Ident
@@ -14,7 +14,7 @@ Sets = Annotated[
 ]
 
 
-class EntryYaml(Part):
+class EntryYaml(YamlModel):
     """How one status is entered by hand: what the button says, who may, and what its form asks for."""
 
     title: Titles = {}
@@ -28,7 +28,7 @@ def _entries(value: Any) -> Any:
     return {name: {} for name in names} if isinstance(names, list) else value
 
 
-class ActYaml(Part):
+class ActYaml(YamlModel):
     """Something that people of these roles may do; a supervisor may whatever an agent may, and an admin all of it.
 
     A role may also be an audience of `parties`: its people may do it to their own orders.
@@ -50,7 +50,7 @@ class ActYaml(Part):
     ] = None
 
 
-class ChoiceYaml(Part):
+class ChoiceYaml(YamlModel):
     """One of several things that a button may mean: a status that is entered, or a reason that is reported."""
 
     title: Titles
@@ -58,7 +58,7 @@ class ChoiceYaml(Part):
     report: Annotated[Ident | None, Field(description="a reason: its team is called")] = None
 
 
-class LinkActYaml(Part):
+class LinkActYaml(YamlModel):
     """A button on the page of whoever handles the order, which they open by a link."""
 
     title: Titles
@@ -70,7 +70,7 @@ class LinkActYaml(Part):
     choices: Annotated[dict[Ident, ChoiceYaml], Field(description="in place of `to` and `report`: one of these")] = {}
 
 
-class ActsYaml(Part):
+class ActsYaml(YamlModel):
     """By act; what is not named here nobody may do by hand. `by_link`: by role of whoever handles the order."""
 
     change_status: ActYaml | None = None

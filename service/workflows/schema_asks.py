@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from service.domain.attributes import AttributeType
-from service.workflows.schema_words import AttributeName, DataPath, Part, Titles
+from service.workflows.schema_words import AttributeName, DataPath, Titles, YamlModel
 
 
-class AskYaml(Part):
+class AskYaml(YamlModel):
     """A value that the agent gives; without a `default` that counts, the notice is not sent without it."""
 
     type: AttributeType

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from service.mail_address import canonical_mail
 from service.workflows.schema_channels import Channel, Channels
 from service.workflows.schema_tracking import SupportYaml
-from service.workflows.schema_words import Ident, Part, one_or_many
+from service.workflows.schema_words import Ident, YamlModel, one_or_many
 
 MailAddress = Annotated[str, AfterValidator(lambda text: canonical_mail(text) if text else "")]
 Senders = Annotated[
@@ -15,28 +15,28 @@ Senders = Annotated[
 ]
 
 
-class ContentYaml(Part):
+class ContentYaml(YamlModel):
     """A WhatsApp template approved by the provider."""
 
     sid: Annotated[str, Field(pattern=r"^HX[0-9a-fA-F]{32}$")]
     variables: dict[str, str] = {}
 
 
-class LookYaml(Part):
+class LookYaml(YamlModel):
     """Of mails and pages."""
 
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", description="such as #14532d")] = ""
     logo: Annotated[str, Field(pattern=r"^(https://[^\s\"'<>;,]+)?$", description="an address of a picture")] = ""
 
 
-class BrandNoticeYaml(Part):
+class BrandNoticeYaml(YamlModel):
     """What a brand does otherwise with a notice."""
 
     channels: Annotated[Channels, Field(description="in place of the notice's own")] = []
     whatsapp_content: dict[str, ContentYaml] = {}
 
 
-class BrandYaml(Part):
+class BrandYaml(YamlModel):
     """One of the names that the service speaks for; orders choose it by `data.brand`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, description="as messages and pages say it")]

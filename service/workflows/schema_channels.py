@@ -9,7 +9,7 @@ from service.domain.json_object import JsonObject
 from service.domain.rungs import Reached
 from service.workflows.durations import Duration
 from service.workflows.schema_conditions import WhenYaml
-from service.workflows.schema_words import Part
+from service.workflows.schema_words import YamlModel
 
 
 def _installed(name: str) -> str:
@@ -25,14 +25,14 @@ def _all_channels(schema: JsonObject) -> None:
 Channel = Annotated[str, AfterValidator(_installed), Field(json_schema_extra=_all_channels)]
 
 
-class ChannelYaml(Part):
+class ChannelYaml(YamlModel):
     """A channel that is used only while the condition holds."""
 
     channel: Channel
     when: WhenYaml
 
 
-class RungYaml(Part):
+class RungYaml(YamlModel):
     """A step of a ladder: its channels go so long `after` the step before, `unless` a message of any earlier was."""
 
     channels: list[Channel | ChannelYaml]

@@ -9,10 +9,10 @@ from service.domain.teams import Severity
 from service.workflows.durations import Duration, Length
 from service.workflows.schema_conditions import Notify, WhenYaml
 from service.workflows.schema_times import CalendarByYaml, LengthOrFrom
-from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Part
+from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, YamlModel
 
 
-class EscalateYaml(Part):
+class EscalateYaml(YamlModel):
     """What a breach raises."""
 
     reason: Ident
@@ -21,14 +21,14 @@ class EscalateYaml(Part):
     when: WhenYaml | None = None
 
 
-class VariantYaml(Part):
+class VariantYaml(YamlModel):
     """Another length for orders that match."""
 
     when: WhenYaml
     within: Length
 
 
-class PublishYaml(Part):
+class PublishYaml(YamlModel):
     """An event to the exchange `clocks`: its type, and values of the order by the names that they get in it."""
 
     type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", description="such as slot.expired")]
@@ -36,21 +36,21 @@ class PublishYaml(Part):
     when: WhenYaml | None = None
 
 
-class AtWarningYaml(Part):
+class AtWarningYaml(YamlModel):
     """What a clock's warning does."""
 
     notify: Notify | None = None
     publish: PublishYaml | None = None
 
 
-class DefaultDateYaml(Part):
+class DefaultDateYaml(YamlModel):
     """Stands in while the order has no such date."""
 
     after: Duration
     in_: Annotated[Idents, Field(alias="in")]
 
 
-class ClockYaml(Part):
+class ClockYaml(YamlModel):
     """A promise and what its breach does."""
 
     kind: Literal["notify", "dwell", "deadline", "reminder", "reply"]
@@ -76,7 +76,7 @@ class ClockYaml(Part):
     escalate: EscalateYaml | None = None
 
 
-class FollowUpYaml(Part):
+class FollowUpYaml(YamlModel):
     """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise.
 
     With a `calendar`, it is told when somebody works.

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from service.workflows.schema_words import DataPath, Ident, Idents, Part
+from service.workflows.schema_words import DataPath, Ident, Idents, YamlModel
 
 Given: TypeAlias = bool | int | float | datetime | date | str
 Givens = Annotated[
@@ -14,7 +14,7 @@ Givens = Annotated[
 ]
 
 
-class CountYaml(Part):
+class CountYaml(YamlModel):
     """How often, within bounds."""
 
     over: int | None = None
@@ -23,7 +23,7 @@ class CountYaml(Part):
     at_most: int | None = None
 
 
-class WhenYaml(Part):
+class WhenYaml(YamlModel):
     """A condition: all that it says must hold.
 
     Of the value at `path`: with nothing else, that it is there and neither false, zero nor empty. What it is compared
@@ -53,14 +53,14 @@ class WhenYaml(Part):
     not_: Annotated["WhenYaml | None", Field(alias="not")] = None
 
 
-class NotifyYaml(Part):
+class NotifyYaml(YamlModel):
     """A notice that is told here, only while the condition holds."""
 
     notice: Ident
     when: WhenYaml | None = None
 
 
-class AudienceYaml(Part):
+class AudienceYaml(YamlModel):
     """An audience that is told only while the condition holds."""
 
     audience: Ident

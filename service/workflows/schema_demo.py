@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from service.domain.json_object import JsonObject
 from service.workflows.durations import parse_duration
-from service.workflows.schema_words import Ident, Part
+from service.workflows.schema_words import Ident, YamlModel
 
 
 def _is_length(text: Any) -> Any:
@@ -18,21 +18,21 @@ def _is_length(text: Any) -> Any:
 LengthText = Annotated[str, AfterValidator(_is_length), Field(description="30s, 5m, 24h or 3 days")]
 
 
-class DemoNoteYaml(Part):
+class DemoNoteYaml(YamlModel):
     """A remark."""
 
     text: str
     public: bool = False
 
 
-class DemoAppointmentYaml(Part):
+class DemoAppointmentYaml(YamlModel):
     """How long after its event it begins, and how long it lasts."""
 
     after: LengthText
     lasts: LengthText
 
 
-class DemoStepYaml(Part):
+class DemoStepYaml(YamlModel):
     """An event, `after` the one before; what it says beside."""
 
     after: LengthText = "0s"
@@ -51,7 +51,7 @@ class DemoStepYaml(Part):
     secrets: list[str] = []
 
 
-class DemoPartYaml(Part):
+class DemoPartYaml(YamlModel):
     """An order that is part of another, `after` its beginning; of another workflow where one is named."""
 
     after: LengthText = "0s"
@@ -59,7 +59,7 @@ class DemoPartYaml(Part):
     steps: Annotated[list[DemoStepYaml], Field(min_length=1)]
 
 
-class ScenarioYaml(Part):
+class ScenarioYaml(YamlModel):
     """How an order may go; `weight`: how often, beside the others."""
 
     name: str = ""
@@ -68,7 +68,7 @@ class ScenarioYaml(Part):
     parts: list[DemoPartYaml] = []
 
 
-class PriceSpanYaml(Part):
+class PriceSpanYaml(YamlModel):
     """Made-up prices lie in it."""
 
     from_: Annotated[int, Field(alias="from", ge=0)]
@@ -76,7 +76,7 @@ class PriceSpanYaml(Part):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
-class DemoYaml(Part):
+class DemoYaml(YamlModel):
     """Made-up people and orders: for `stagebell demo`, and to try a pack by `simulate`."""
 
     speed: Annotated[float | None, Field(gt=0, description="times as fast as life")] = None

@@ -8,12 +8,12 @@ from service.domain.calendars import Every
 from service.domain.lists import ColumnType, ExportFormat
 from service.workflows.schema_acts import ActRole
 from service.workflows.schema_times import StartTime
-from service.workflows.schema_words import Ident, Idents, Part, Titles
+from service.workflows.schema_words import Ident, Idents, Titles, YamlModel
 
 Choice = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class ColumnYaml(Part):
+class ColumnYaml(YamlModel):
     """A column of a list. `personal`: it tells of a person; phone numbers and mail addresses do, unless it says no."""
 
     type: ColumnType = "text"
@@ -33,14 +33,14 @@ def _typed(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-class GreetYaml(Part):
+class GreetYaml(YamlModel):
     """A notice told to the person of a new row, where this column of the row says yes."""
 
     notify: Ident
     when: Annotated[Ident, Field(description="a boolean column: the row asks for it")]
 
 
-class ListExportYaml(Part):
+class ListExportYaml(YamlModel):
     """New rows by mail, to the people of an audience of the order."""
 
     every: Every
@@ -49,7 +49,7 @@ class ListExportYaml(Part):
     format: ExportFormat = "csv"
 
 
-class ListYaml(Part):
+class ListYaml(YamlModel):
     """A list. `roles`: who may change it by hand, and `in` which statuses of the order; else in every open one."""
 
     title: Titles = {}

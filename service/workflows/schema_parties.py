@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.workflows.schema_words import DataPath, Idents, Part
+from service.workflows.schema_words import DataPath, Idents, YamlModel
 
 
-class PartyYaml(Part):
+class PartyYaml(YamlModel):
     """People with keys or accounts limited to the orders of somebody in this audience, such as `provider:v-9`."""
 
     sees: Annotated[

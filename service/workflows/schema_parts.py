@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from service.workflows.schema_conditions import WhenYaml
-from service.workflows.schema_words import DataPath, Ident, Idents, Part
+from service.workflows.schema_words import DataPath, Ident, Idents, YamlModel
 
 
-class PartRuleYaml(Part):
+class PartRuleYaml(YamlModel):
     """The whole enters `to` where all that is said here holds; names are statuses of the parts, or stages."""
 
     to: Ident
@@ -20,7 +20,7 @@ class PartRuleYaml(Part):
     when: Annotated[WhenYaml | None, Field(description="of the whole; `parts.delivered` counts parts")] = None
 
 
-class PartsYaml(Part):
+class PartsYaml(YamlModel):
     """An order of this workflow may have parts. Of the rules the first that holds counts."""
 
     of: Annotated[Idents, Field(description="the workflows that parts have; left out: this one")] = []

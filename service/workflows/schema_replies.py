@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from service.workflows.schema_conditions import Given, WhenYaml
-from service.workflows.schema_words import AttributeName, Ident, Idents, Part, Titles, one_or_many
+from service.workflows.schema_words import AttributeName, Ident, Idents, Titles, YamlModel, one_or_many
 
 Words = Annotated[str, Field(max_length=200, description="a whole message; case, marks, blanks and emoji do not count")]
 
 
-class MatchingActYaml(Part):
+class MatchingActYaml(YamlModel):
     """What an agent does by one click where a reply asks for it, with all that it takes."""
 
     act: Literal["change_status", "set_dates"] = "change_status"
@@ -18,7 +18,7 @@ class MatchingActYaml(Part):
     attributes: dict[AttributeName, Given] = {}
 
 
-class ReplyYaml(Part):
+class ReplyYaml(YamlModel):
     """A reply: in which words it comes, in which statuses it counts, and what it does.
 
     Written without a question mark, a word is not meant by whoever asks with it.

@@ -8,10 +8,10 @@ from service.domain.teams import Severity
 from service.workflows.durations import Duration
 from service.workflows.schema_conditions import WhenYaml
 from service.workflows.schema_times import QuietYaml, StartTime
-from service.workflows.schema_words import Ident, Part, Titles
+from service.workflows.schema_words import Ident, Titles, YamlModel
 
 
-class ReasonVariantYaml(Part):
+class ReasonVariantYaml(YamlModel):
     """Another team or severity for orders of which the condition holds."""
 
     when: WhenYaml
@@ -19,7 +19,7 @@ class ReasonVariantYaml(Part):
     severity: Severity | None = None
 
 
-class ReasonYaml(Part):
+class ReasonYaml(YamlModel):
     """Why a team is called; `when` is asked when a clock raises it, not when people report it."""
 
     team: Ident
@@ -29,21 +29,21 @@ class ReasonYaml(Part):
     variants: list[ReasonVariantYaml] = []
 
 
-class LevelYaml(Part):
+class LevelYaml(YamlModel):
     """Who is called next without acknowledgement."""
 
     after: Duration
     to: str
 
 
-class IncidentYaml(Part):
+class IncidentYaml(YamlModel):
     """More than `over` broken promises of one reason `within` this time become one incident."""
 
     over: Annotated[int, Field(ge=1)] = 10
     within: Duration = Field(default="1m", validate_default=True)
 
 
-class TeamYaml(Part):
+class TeamYaml(YamlModel):
     """People who act on escalations."""
 
     title: str
@@ -55,7 +55,7 @@ class TeamYaml(Part):
     incident: IncidentYaml = IncidentYaml()
 
 
-class CallsYaml(Part):
+class CallsYaml(YamlModel):
     """How a team is called about this workflow's orders, in place of its usual levels and reminders."""
 
     levels: list[LevelYaml] = []

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from service.workflows.durations import Length, WorkingTime, parse_length
-from service.workflows.schema_words import DataPath, Ident, Part, one_or_many
+from service.workflows.schema_words import DataPath, Ident, YamlModel, one_or_many
 
 LengthUnit = Literal["minutes", "hours", "days", "weeks", "working hours", "working days"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -33,14 +33,14 @@ SpanText = Annotated[
 SpanTexts = Annotated[list[SpanText], BeforeValidator(one_or_many, json_schema_input_type=SpanText | list[SpanText])]
 
 
-class ZoneFromYaml(Part):
+class ZoneFromYaml(YamlModel):
     """The time zone that a value of the order names; `else` while it names none."""
 
     from_: Annotated[DataPath, Field(alias="from")]
     else_: Annotated[str, Field(alias="else")]
 
 
-class CalendarYaml(Part):
+class CalendarYaml(YamlModel):
     """When the business works.
 
     On `days` from `opens` to `closes`, or the spans of `hours` (for all `days`, or by weekday). `holidays` is an
@@ -59,7 +59,7 @@ class CalendarYaml(Part):
     special: dict[date, SpanTexts] = {}
 
 
-class CalendarByYaml(Part):
+class CalendarByYaml(YamlModel):
     """Which calendar counts, by a value of the order; `else` for every other value."""
 
     by: DataPath
@@ -67,7 +67,7 @@ class CalendarByYaml(Part):
     else_: Annotated[Ident, Field(alias="else")]
 
 
-class LengthFromYaml(Part):
+class LengthFromYaml(YamlModel):
     """A length that a value of the order says: a number of `unit`, or a text such as `3 days`.
 
     `else` counts while it says none; without it there is no such clock then.
@@ -78,7 +78,7 @@ class LengthFromYaml(Part):
     else_: Annotated[Length | None, Field(alias="else")] = None
 
 
-class QuietYaml(Part):
+class QuietYaml(YamlModel):
     """From when to when, local time, people are left alone."""
 
     start: StartTime

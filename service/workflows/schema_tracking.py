@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.workflows.schema_words import Ident, Part, Titles
+from service.workflows.schema_words import Ident, Titles, YamlModel
 
 
-class SupportYaml(Part):
+class SupportYaml(YamlModel):
     """Whom customers reach when they need help; what is left out is not shown."""
 
     phone: Annotated[str, Field(pattern=r"^$|^\+[0-9 ]{6,20}$", description="E.164, blanks allowed")] = ""
@@ -15,7 +15,7 @@ class SupportYaml(Part):
     hours: Titles = {}
 
 
-class TrackingYaml(Part):
+class TrackingYaml(YamlModel):
     """The customer's page."""
 
     support: SupportYaml = SupportYaml()

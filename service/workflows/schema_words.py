@@ -25,7 +25,7 @@ Idents = Annotated[list[Ident], BeforeValidator(one_or_many, json_schema_input_t
 Titles = dict[str, str]
 
 
-class Part(BaseModel):
+class YamlModel(BaseModel):
     """Unknown keys are mistakes, most often of spelling."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

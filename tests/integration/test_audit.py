@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, text, update
 from service.ledger.access import api_keys as keys
 from service.ledger.auditing import lines as audit
 from service.ledger.auditing import reading as audit_reading
-from service.ledger.auditing.reading import ERASED, Verdict, Wanted
+from service.ledger.auditing.reading import ERASED, AuditFilter, ChainVerdict
 from service.ledger.auditing.tables import audit as earlier
 from service.ledger.auditing.tables import audit_head, audit_lines, audit_names
 from service.ledger.database.engine import new_uuid
@@ -33,12 +33,12 @@ pytestmark = pytest.mark.any_database
 ROUTES = (*OPERATIONS, *API, *PAGES)
 
 
-async def lines(world: World, **wanted: Any) -> list[audit_reading.Line]:
+async def lines(world: World, **wanted: Any) -> list[audit_reading.LoggedLine]:
     async with world.ledger.reading() as tx:
-        return await audit_reading.search(tx, Wanted(**wanted))
+        return await audit_reading.search(tx, AuditFilter(**wanted))
 
 
-async def verified(world: World, expected: str = "") -> Verdict:
+async def verified(world: World, expected: str = "") -> ChainVerdict:
     async with world.ledger.reading() as tx:
         return await audit_reading.verify(tx, expected)
 

@@ -144,7 +144,7 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     assert len(await DeadLetters(world.app.broker, world.ledger.keyring).look(10)) == 1
     async with world.ledger.reading() as tx:
         assert (await audit_reading.verify(tx)).problems == []
-        about = await audit_reading.search(tx, audit_reading.Wanted(act="person.erased"))
+        about = await audit_reading.search(tx, audit_reading.AuditFilter(act="person.erased"))
     assert about[0].who == "key:admin"
     again = (await admin.call("DELETE", f"/v1/people/{path}"))[1]
     assert (again["orders"], again["messages"]) == (0, 0)

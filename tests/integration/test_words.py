@@ -204,9 +204,9 @@ async def test_what_was_published_outlives_a_restart_reaches_other_processes_and
     ]  # fmt: skip
     assert (await kim.post(f"/v1/word-drafts/{done['id']}/roll-back", {}))[0] == 409
     async with world.ledger.reading() as tx:
-        from service.ledger.auditing.reading import Wanted, search
+        from service.ledger.auditing.reading import AuditFilter, search
 
-        acts = [(line.act, line.who) for line in await search(tx, Wanted(act="words", limit=50))]
+        acts = [(line.act, line.who) for line in await search(tx, AuditFilter(act="words", limit=50))]
     for line in (
         ("words.rolled_back", "key:Kim"),
         ("words.published", "key:Lee"),

@@ -21,7 +21,7 @@ from service.domain.causes import EscalationAct, HandleEscalation
 from service.domain.order import OrderRef
 from service.domain.scopes import EVERYTHING
 from service.intake.decoding import Incoming
-from service.ledger.escalations.views import Wanted, listed
+from service.ledger.escalations.views import EscalationFilter, listed
 from service.timekeeping import SteadyTime
 from tests.support.events import encoded, event
 from tests.support.providers import Mailbox, Providers, Sent
@@ -126,7 +126,7 @@ async def fill(app: App, ended: int, open_ones: int) -> None:
 async def handle(app: App) -> None:
     """People have taken some of it."""
     async with app.ledger.reading() as tx:
-        found, _, _ = await listed(tx, Wanted(limit=1000), app.time.now(), scope=EVERYTHING)
+        found, _, _ = await listed(tx, EscalationFilter(limit=1000), app.time.now(), scope=EVERYTHING)
     for n, line in enumerate(found):
         if n % 4:
             continue

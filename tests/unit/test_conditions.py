@@ -14,7 +14,7 @@ from service.domain.conditions.tree import Condition
 from service.domain.events import Price
 from service.domain.order import Order
 from service.domain.parts import OrderRef, Part
-from service.workflows.conditions import Scope, condition, problems
+from service.workflows.conditions import ConditionScope, condition, problems
 from service.workflows.packs import PackError
 from service.workflows.schema_conditions import WhenYaml
 from tests.support.events import NOON
@@ -26,7 +26,7 @@ DECLARED = {
     "weight": "number", "limit": "number", "cost": "money", "size": "text", "parts": "list", "by": "datetime",
     "day": "date", "insured": "boolean", "loose": "any",
 }  # fmt: skip
-SCOPE = Scope(
+SCOPE = ConditionScope(
     {n: Attribute(n, kind) for n, kind in DECLARED.items()},  # type: ignore[arg-type]
     {"status": ("asked", "going"), "stage": ("asked", "going")},
     "UTC",

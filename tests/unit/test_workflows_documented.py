@@ -30,7 +30,7 @@ from service.workflows import (
     templates,
 )
 from service.workflows.filters import FILTERS
-from service.workflows.schema_words import Part
+from service.workflows.schema_words import YamlModel
 from tests.support.world import ROOT
 
 TEXT = (ROOT / "docs/workflows.md").read_text()
@@ -55,7 +55,7 @@ def _merged(above: Any, below: Any) -> Any:
     return {**below, **{k: _merged(v, below.get(k, {})) if isinstance(v, dict) else v for k, v in above.items()}}
 
 
-def _parts() -> list[type[Part]]:
+def _parts() -> list[type[YamlModel]]:
     found = [
         v
         for module in (
@@ -72,11 +72,11 @@ def _parts() -> list[type[Part]]:
         )
         for v in vars(module).values()
     ]
-    return [v for v in found if inspect.isclass(v) and issubclass(v, Part) and v is not Part]
+    return [v for v in found if inspect.isclass(v) and issubclass(v, YamlModel) and v is not YamlModel]
 
 
 @pytest.mark.parametrize("part", _parts(), ids=lambda part: part.__name__)
-def test_every_key_has_an_example(part: type[Part]) -> None:
+def test_every_key_has_an_example(part: type[YamlModel]) -> None:
     shown = {key for example in EXAMPLES for key in _keys(example)}
     assert {field.alias or name for name, field in part.model_fields.items()} <= shown
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from service.channels.email.answers import CLOSING
 from service.channels.email.message import mail_of
-from service.channels.email.session import Session, Stopped, relay_of
+from service.channels.email.session import SmtpSession, Stopped, relay_of
 from service.channels.port import OutgoingMessage, SendResult, chosen_sender
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transient
 from service.mail_address import canonical_mail, sender_of
@@ -33,7 +33,7 @@ class SmtpProvider:
         self.place = 0
         self.name = self._relay.name
         # The one used last at the end.
-        self._idle: list[Session] = []
+        self._idle: list[SmtpSession] = []
         self._slots = asyncio.Semaphore(KEPT_CONNECTIONS)
 
     async def send(self, message: OutgoingMessage) -> SendResult:
@@ -73,7 +73,7 @@ class SmtpProvider:
         self._keep(session, answer)
         return answer
 
-    async def _addressed(self, attempt: "_Attempt", message: OutgoingMessage, recipient: str) -> Session:
+    async def _addressed(self, attempt: "_Attempt", message: OutgoingMessage, recipient: str) -> SmtpSession:
         """A connection that has taken sender and recipient."""
         if (kept := await self._kept(attempt, message)) is not None:
             try:
@@ -84,12 +84,12 @@ class SmtpProvider:
                 if not _is_closing(stopped.answer):
                     raise
                 kept.close()
-        attempt.session = session = Session(self._relay, message)
+        attempt.session = session = SmtpSession(self._relay, message)
         await session.open()
         await session.address(message.mail.bounce_to or self._from(message)[1], recipient)
         return session
 
-    async def _kept(self, attempt: "_Attempt", message: OutgoingMessage) -> Session | None:
+    async def _kept(self, attempt: "_Attempt", message: OutgoingMessage) -> SmtpSession | None:
         """A kept connection on which the relay still answers; after one that is dead, the older ones go too."""
         now = asyncio.get_running_loop().time()
         while self._idle and now - self._idle[0].used_at > self._kept_for_s:
@@ -109,7 +109,7 @@ class SmtpProvider:
             other.close()
         return None
 
-    def _keep(self, session: Session | None, answer: SendResult) -> None:
+    def _keep(self, session: SmtpSession | None, answer: SendResult) -> None:
         """Keep the connection for the next mail, unless its state is not known."""
         if session is None:
             return
@@ -142,7 +142,7 @@ class _Attempt:
     """How far a send has come: the connection that it uses, if it has got one."""
 
     def __init__(self) -> None:
-        self.session: Session | None = None
+        self.session: SmtpSession | None = None
 
     def close(self) -> None:
         """Let go of a connection whose state is not known."""

@@ -34,7 +34,7 @@ DEFAULT_PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _LEADING_DOT: Final = re.compile(rb"(?m)^\.")
 
 
-class Relay(Struct, frozen=True):
+class MailRelay(Struct, frozen=True):
     """Where a relay is and how to sign in there."""
 
     scheme: str
@@ -59,10 +59,10 @@ def _any_yes() -> Iterator[None]:
             raise
 
 
-def relay_of(url: str) -> Relay:
+def relay_of(url: str) -> MailRelay:
     """`smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`."""
     parts = urlsplit(url)
-    return Relay(
+    return MailRelay(
         scheme=parts.scheme,
         host=parts.hostname or "localhost",
         port=parts.port or DEFAULT_PORTS[parts.scheme],
@@ -79,10 +79,10 @@ class Stopped(Exception):
         self.answer = answer
 
 
-class Session:
+class SmtpSession:
     """A connection, and how far it has come. Every step raises Stopped; times are bounded by the caller."""
 
-    def __init__(self, relay: Relay, message: OutgoingMessage) -> None:
+    def __init__(self, relay: MailRelay, message: OutgoingMessage) -> None:
         self._relay = relay
         self._message = message
         self._client = aiosmtplib.SMTP(

@@ -21,7 +21,7 @@ ERASED: Final = "(erased)"
 _name_decoder: Final = msgspec.json.Decoder(SaltedName)
 
 
-class Wanted(Struct, frozen=True):
+class AuditFilter(Struct, frozen=True):
     """Which lines. Empty fields do not filter; `act` is a name or its first words, `person` an address.
 
     `acts`: only of these names, and of those that begin with them.
@@ -38,7 +38,7 @@ class Wanted(Struct, frozen=True):
     acts: tuple[str, ...] = ()
 
 
-class Line(Struct, frozen=True):
+class LoggedLine(Struct, frozen=True):
     """One line with its names, as far as they were not erased. `about`: keyed digests of people."""
 
     seq: int
@@ -55,7 +55,7 @@ class Line(Struct, frozen=True):
     subject: str = ""
 
 
-class Verdict(Struct, frozen=True):
+class ChainVerdict(Struct, frozen=True):
     """What verifying found: how many lines are whole, where the chain ends, what is wrong with it."""
 
     lines: int
@@ -64,7 +64,7 @@ class Verdict(Struct, frozen=True):
     problems: list[str]
 
 
-def _conditions(keyring: Keyring, w: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(keyring: Keyring, w: AuditFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if w.who:
         keys = [who_key(keyring, f"{kind}{w.who}") for kind in ("", *KINDS)]
@@ -90,7 +90,7 @@ def _is_act(act: str) -> ColumnElement[bool]:
     return or_(audit_lines.c.act == act, *longer)
 
 
-async def search(tx: Transaction, wanted: Wanted) -> list[Line]:
+async def search(tx: Transaction, wanted: AuditFilter) -> list[LoggedLine]:
     """The newest lines first."""
     query = select(audit_lines).where(*_conditions(tx.keyring, wanted)).order_by(audit_lines.c.seq.desc())
     if wanted.before_seq:
@@ -99,7 +99,7 @@ async def search(tx: Transaction, wanted: Wanted) -> list[Line]:
     return await _named(tx, rows)
 
 
-async def oldest_first(tx: Transaction, wanted: Wanted) -> AsyncIterator[Line]:
+async def oldest_first(tx: Transaction, wanted: AuditFilter) -> AsyncIterator[LoggedLine]:
     """All of them, a page at a time."""
     last = 0
     while True:
@@ -112,14 +112,14 @@ async def oldest_first(tx: Transaction, wanted: Wanted) -> AsyncIterator[Line]:
         last = rows[-1].seq
 
 
-async def _named(tx: Transaction, rows: Sequence[Any]) -> list[Line]:
+async def _named(tx: Transaction, rows: Sequence[Any]) -> list[LoggedLine]:
     names = await _names(tx, [r.seq for r in rows])
     return [_line(r, {part: kept.name for part, kept in names.get(r.seq, {}).items() if kept}) for r in rows]
 
 
-def _line(row: Any, names: dict[str, str]) -> Line:
+def _line(row: Any, names: dict[str, str]) -> LoggedLine:
     promised = msgspec.json.decode(row.commitments)
-    return Line(
+    return LoggedLine(
         seq=row.seq,
         at=row.at,
         who=names.get("who", ERASED),
@@ -154,7 +154,7 @@ async def _names(
     return found
 
 
-async def verify(tx: Transaction, expected: str = "") -> Verdict:
+async def verify(tx: Transaction, expected: str = "") -> ChainVerdict:
     """Go along the whole chain. `expected`: a head that was noted elsewhere, `NUMBER:DIGEST`, to be found in it."""
     stored = await head_of(tx)
     chain = Chain(tx.keyring)
@@ -164,7 +164,7 @@ async def verify(tx: Transaction, expected: str = "") -> Verdict:
             problems.append("the head record is missing")
         if expected:
             problems.append(f"line {expected.partition(':')[0]}, noted elsewhere, is not there: all lines are missing")
-        return Verdict(0, "", 0, problems)
+        return ChainVerdict(0, "", 0, problems)
     head, seal = stored
     if chain.seal(head) != seal:
         problems.append("the head record was changed")
@@ -182,7 +182,7 @@ async def verify(tx: Transaction, expected: str = "") -> Verdict:
     walk.end()
     if await _lines_beyond_the_head(tx):
         problems.append("lines stand after the chain's end, which nobody chained")
-    return Verdict(walk.whole, f"{head.seq}:{head.digest.hex()}", walk.erased, problems)
+    return ChainVerdict(walk.whole, f"{head.seq}:{head.digest.hex()}", walk.erased, problems)
 
 
 async def _lines_beyond_the_head(tx: Transaction) -> bool:

@@ -25,7 +25,7 @@ _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _LEAST_URGENT: Final = 4
 
 
-class Wanted(Struct, frozen=True):
+class EscalationFilter(Struct, frozen=True):
     """Filters; empty ones do not filter. `state`: `active` is everything that is not resolved. `owner`: who has it."""
 
     state: str = "active"
@@ -39,7 +39,7 @@ class Wanted(Struct, frozen=True):
     cursor: str = ""
 
 
-def _filtered(of: Any, wanted: Wanted, now: datetime, keyring: Keyring) -> list[ColumnElement[bool]]:
+def _filtered(of: Any, wanted: EscalationFilter, now: datetime, keyring: Keyring) -> list[ColumnElement[bool]]:
     """What is asked of escalations and of incidents alike. `of`: the columns of either table."""
     found: list[ColumnElement[bool]] = []
     if wanted.owner:
@@ -58,7 +58,7 @@ def _filtered(of: Any, wanted: Wanted, now: datetime, keyring: Keyring) -> list[
 
 
 async def listed(
-    tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope
+    tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope
 ) -> tuple[list[EscalationLine], int, str]:
     """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
 
@@ -76,13 +76,13 @@ async def listed(
     return [_line(tx.keyring, row, now, scope) for row in page], int(total.scalar_one()), cursor
 
 
-def _alone(tx: Transaction, wanted: Wanted, now: datetime, scope: Scope) -> list[ColumnElement[bool]]:
+def _alone(tx: Transaction, wanted: EscalationFilter, now: datetime, scope: Scope) -> list[ColumnElement[bool]]:
     """Callers who see no incidents see the escalations of theirs one by one."""
     found = [*_filtered(escalations.c, wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
     return [*found, escalations.c.incident_id.is_(None)] if scope.has_incidents else found
 
 
-async def count_of(tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope) -> int:
+async def count_of(tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope) -> int:
     """How many lines there are in all: escalations that stand alone, and incidents."""
     alone = select(func.count()).select_from(escalations).where(*_alone(tx, wanted, now, scope))
     gathered = select(func.count()).select_from(incidents).where(*_incidents_where(wanted, now, tx.keyring, scope))
@@ -90,7 +90,7 @@ async def count_of(tx: Transaction, wanted: Wanted, now: datetime, *, scope: Sco
 
 
 async def members(
-    tx: Transaction, incident_id: UUID, wanted: Wanted, now: datetime, *, scope: Scope
+    tx: Transaction, incident_id: UUID, wanted: EscalationFilter, now: datetime, *, scope: Scope
 ) -> list[EscalationLine]:
     """The escalations of an incident that are wanted, the oldest first; a page has no next one."""
     query = _with_order().where(
@@ -143,7 +143,9 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
         raise Rejection("cursor: is not from a page of escalations; leave it out to start again") from None
 
 
-async def listed_incidents(tx: Transaction, wanted: Wanted, now: datetime, *, scope: Scope) -> list[IncidentShown]:
+async def listed_incidents(
+    tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope
+) -> list[IncidentShown]:
     """Incidents, newest first."""
     query = select(incidents).where(*_incidents_where(wanted, now, tx.keyring, scope))
     query = query.order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
@@ -169,7 +171,9 @@ async def listed_incidents(tx: Transaction, wanted: Wanted, now: datetime, *, sc
     ]
 
 
-def _incidents_where(wanted: Wanted, now: datetime, keyring: Keyring, scope: Scope) -> list[ColumnElement[bool]]:
+def _incidents_where(
+    wanted: EscalationFilter, now: datetime, keyring: Keyring, scope: Scope
+) -> list[ColumnElement[bool]]:
     return [*_incidents_of(scope), *_filtered(incidents.c, wanted, now, keyring)]
 
 
@@ -231,7 +235,7 @@ def place_in(cursor: str) -> tuple[str, datetime, str]:
 
 
 async def near_breach(
-    tx: Transaction, wanted: Wanted, now: datetime, within: timedelta, *, scope: Scope
+    tx: Transaction, wanted: EscalationFilter, now: datetime, within: timedelta, *, scope: Scope
 ) -> list[NearBreach]:
     """Running clocks that will call a team within this time, the nearest first."""
     query = (
@@ -256,14 +260,16 @@ async def near_breach(
     ]
 
 
-async def near_breach_count(tx: Transaction, wanted: Wanted, now: datetime, within: timedelta, *, scope: Scope) -> int:
+async def near_breach_count(
+    tx: Transaction, wanted: EscalationFilter, now: datetime, within: timedelta, *, scope: Scope
+) -> int:
     """How many of them there are in all."""
     near = [*_near(wanted, now, within), *of_team(tx, scope, clocks.c)]
     counted = await tx.execute(select(func.count()).select_from(clocks).where(*near))
     return int(counted.scalar_one())
 
 
-def _near(wanted: Wanted, now: datetime, within: timedelta) -> list[ColumnElement[bool]]:
+def _near(wanted: EscalationFilter, now: datetime, within: timedelta) -> list[ColumnElement[bool]]:
     found = [literal_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != ""]
     asked = ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow))
     return found + [column == value for value, column in asked if value]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from service.domain.errors import Rejection
 from service.domain.transitions import require_known
-from service.ledger.auditing.reading import Line, Wanted, search
+from service.ledger.auditing.reading import AuditFilter, LoggedLine, search
 from service.web.audit import LAST
 from service.web.context import CONTEXT
 from service.web.desk.page import render
@@ -60,7 +60,7 @@ _TOLD: Final = ("notice", "channel", "act", "reason", "to", "texts", "matched", 
 class Done(Struct, frozen=True):
     """One act. `what`: in words; `more`: further details."""
 
-    line: Line
+    line: LoggedLine
     who: str
     what: str
     more: str
@@ -76,7 +76,7 @@ async def activity(request: web.Request) -> web.StreamResponse:
         raise Rejection("cursor: is not from a page of this list")
     since, until = in_order(("from", q.since), ("to", q.until))
     acts = (q.act,) if q.act else tuple(KINDS)
-    wanted = Wanted(q.who, "", q.order, "", since, until, before, q.limit, acts)
+    wanted = AuditFilter(q.who, "", q.order, "", since, until, before, q.limit, acts)
     async with orders.ledger.reading() as tx:
         found = await search(tx, wanted)
     titles = Titles(orders.packs)
@@ -90,7 +90,7 @@ async def activity(request: web.Request) -> web.StreamResponse:
     return await render(request, "activity.html.j2", values, here="/desk/performance")
 
 
-def _done(titles: Titles, line: Line) -> Done:
+def _done(titles: Titles, line: LoggedLine) -> Done:
     act, _, name = line.act.partition(" ")
     if act == "notice.sent" and name:
         what = f"Sent {titles.notice(line.workflow, name)}"
@@ -102,7 +102,7 @@ def _done(titles: Titles, line: Line) -> Done:
     return Done(line, called(line.who), what, "; ".join(more))
 
 
-def _said(titles: Titles, line: Line, key: str) -> str:
+def _said(titles: Titles, line: LoggedLine, key: str) -> str:
     value = line.detail[key]
     if key == "notice":
         return titles.notice(line.workflow, str(value))

@@ -14,7 +14,7 @@ from service.domain.errors import Rejection
 from service.ledger.access import api_keys
 from service.ledger.escalations.stream_lines import stream_end
 from service.ledger.escalations.views import (
-    Wanted,
+    EscalationFilter,
     count_of,
     listed,
     listed_incidents,
@@ -94,7 +94,7 @@ async def soon(request: web.Request) -> web.StreamResponse:
     return await render(request, "board_soon.html.j2", values)
 
 
-async def _count(request: web.Request, wanted: Wanted) -> int:
+async def _count(request: web.Request, wanted: EscalationFilter) -> int:
     orders = request.app[CONTEXT].orders
     async with orders.ledger.reading() as tx:
         return await count_of(tx, wanted, orders.time.now(), scope=scope_of(request))
@@ -110,7 +110,7 @@ def _ids(text: str) -> tuple[UUID, ...]:
     return found
 
 
-async def _wanted(request: web.Request) -> Wanted:
+async def _wanted(request: web.Request) -> EscalationFilter:
     """The query's filters; the remembered team where it names none, except for an incident."""
     wanted = await wanted_of(request)
     teams = teams_of(request)
@@ -120,7 +120,7 @@ async def _wanted(request: web.Request) -> Wanted:
     return wanted
 
 
-async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, str]:
+async def _page(request: web.Request, wanted: EscalationFilter) -> tuple[list[Row], int, str]:
     """A page of lines, the total, and the cursor of the next page.
 
     Incidents are few and stand on the page where they belong by urgency.
@@ -141,7 +141,7 @@ async def _page(request: web.Request, wanted: Wanted) -> tuple[list[Row], int, s
     return rows, total + len(gathered), cursor
 
 
-async def _soon(request: web.Request, wanted: Wanted) -> PageValues:
+async def _soon(request: web.Request, wanted: EscalationFilter) -> PageValues:
     orders = request.app[CONTEXT].orders
     now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:

@@ -10,7 +10,7 @@ from service.domain.calendars import zone_of
 from service.domain.causes import EscalationAct
 from service.domain.errors import Rejection
 from service.domain.transitions import require_known
-from service.ledger.escalations.views import Wanted, listed, listed_incidents
+from service.ledger.escalations.views import EscalationFilter, listed, listed_incidents
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.board import people_of, values_of
@@ -118,7 +118,7 @@ async def _sheet(request: web.Request, more: PageValues) -> web.StreamResponse:
 
 async def _mine(request: web.Request) -> list[Row]:
     orders = request.app[CONTEXT].orders
-    wanted = Wanted(owner=request[CALLER].name, limit=MINE)
+    wanted = EscalationFilter(owner=request[CALLER].name, limit=MINE)
     now, scope = orders.time.now(), scope_of(request)
     async with orders.ledger.reading() as tx:
         found, _, _ = await listed(tx, wanted, now, scope=scope)

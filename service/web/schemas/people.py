@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from service.ledger.auditing.reading import Line
+from service.ledger.auditing.reading import LoggedLine
 from service.ledger.messages.suppressions import Suppressed
 
 
@@ -17,7 +17,7 @@ class Suppressions(Struct):
 class AuditPage(Struct):
     """Lines of the audit log, newest first. Names that were forgotten are "(erased)"."""
 
-    lines: list[Line]
+    lines: list[LoggedLine]
     cursor: str
 
 
