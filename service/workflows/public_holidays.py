@@ -6,7 +6,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Final
 
-from service.postponed import let_go, postpone
+from service.lazy_packages import load_lazily, unload
 
 # `dateutil` is used by `holidays` only.
 _PACKAGES: Final = ("holidays", "dateutil")
@@ -21,7 +21,7 @@ def public_holidays(country: str, region: str | None, years: Iterable[int]) -> t
     Loading the package takes 0.1 s, so call `done` once after the last place, not after each.
     """
     with _loading:
-        postpone("holidays.countries")
+        load_lazily("holidays.countries")
         import holidays
 
         return tuple(holidays.country_holidays(country, subdiv=region, years=years))
@@ -30,4 +30,4 @@ def public_holidays(country: str, region: str | None, years: Iterable[int]) -> t
 def done() -> None:
     """Unload the package (7 MB) until the next place is asked for."""
     with _loading:
-        let_go(*_PACKAGES)
+        unload(*_PACKAGES)

@@ -1,5 +1,5 @@
 """The database itself: connections, transactions, the schema and its upgrades, faults and wake-ups."""
 
-from service.postponed import postpone
+from service.lazy_packages import load_lazily
 
-postpone("sqlalchemy.ext.asyncio")  # it would import the ORM, which is not used
+load_lazily("sqlalchemy.ext.asyncio")  # it would import the ORM, which is not used

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.postponed import let_go, postpone
+from service.lazy_packages import load_lazily, unload
 from service.workflows import public_holidays
 
 # Large packages that a process with SQLite, an in-memory broker and no provider does not use.
@@ -32,7 +32,7 @@ def _loaded(package: str) -> set[str]:
 
 
 def test_one_module_comes_without_the_others_until_the_package_is_asked(package: str) -> None:
-    postpone(package)
+    load_lazily(package)
     from a_large_package.one import NAME  # type: ignore[import-not-found]
 
     assert (NAME, _loaded(package)) == ("one", {"one"})
@@ -41,19 +41,19 @@ def test_one_module_comes_without_the_others_until_the_package_is_asked(package:
     assert not hasattr(a_large_package, "__nothing__")
     assert (a_large_package.NAME, _loaded(package)) == ("one", {"one", "other"})
     assert not hasattr(a_large_package, "nothing")
-    postpone(package)
+    load_lazily(package)
     assert sys.modules[package] is a_large_package
-    let_go(package)
+    unload(package)
     assert package not in sys.modules
     assert not _loaded(package)
 
 
 def test_a_module_that_is_named_as_a_part_of_its_package_is_imported(package: str) -> None:
-    postpone(package)
+    load_lazily(package)
     import a_large_package
 
     assert (a_large_package.other.NAME, _loaded(package)) == ("one", {"one", "other"})
-    let_go(package)
+    unload(package)
 
 
 def test_holidays_of_a_place_are_known_and_the_package_is_let_go() -> None:

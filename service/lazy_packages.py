@@ -1,7 +1,7 @@
 """Third-party packages that import much more than the service uses: load them lazily, or unload them again.
 
 `holidays.countries` imports 250 countries although a pack needs one; SQLAlchemy's asyncio package imports the ORM.
-Each costs 7 to 10 MB of memory and a tenth of the start time. `postpone` leaves out a package's own imports until
+Each costs 7 to 10 MB of memory and a tenth of the start time. `load_lazily` leaves out a package's own imports until
 somebody asks for a name that only they provide, so other users of the package notice no difference.
 """
 
@@ -11,7 +11,7 @@ from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 
-def postpone(package: str) -> None:
+def load_lazily(package: str) -> None:
     """Register the package without running its `__init__`; does nothing if it is imported already.
 
     Its submodules can be imported as usual. Any other name runs `__init__` first (PEP 562, module `__getattr__`).
@@ -33,7 +33,7 @@ def postpone(package: str) -> None:
     sys.modules[package] = module
 
 
-def let_go(*packages: str) -> None:
+def unload(*packages: str) -> None:
     """Remove these packages from memory once nothing refers to them; the next import loads them again."""
     for name in list(sys.modules):
         if name.partition(".")[0] in packages:
