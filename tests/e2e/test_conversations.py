@@ -21,6 +21,11 @@ WATCH = """() => {
 }"""
 
 
+# The page's next look for what is new, and whether it was put off for whoever writes.
+NEXT_LOOK_IS_PUT_OFF = """() => new Promise((done) => document.addEventListener(
+  "htmx:beforeRequest", (e) => setTimeout(() => done(e.defaultPrevented)), {once: true}))"""
+
+
 async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk: World, browser: Browser) -> None:
     await happen(desk, order(desk))
     agent = await signed_in(browser, desk, "agent")
@@ -44,7 +49,7 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
     print("from the tap to the agent's screen:", waits)
     assert min(waits) < 1, waits
     await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919812345678", "is it safe to wait?"))
-    await expect(agent.get_by_text("is it safe to wait?")).to_be_visible(timeout=5000)
+    await expect(agent.get_by_text("is it safe to wait?")).to_be_visible()
     # By keyboard alone; what is refreshed meanwhile takes nothing from under one's hands.
     await agent.get_by_label("Answer", exact=True).focus()
     await agent.keyboard.type("Please wait inside, we call you now.", delay=40)
@@ -83,12 +88,15 @@ async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk
     await agent.goto(f"{desk.http}/desk/conversations")
     await expect(agent.get_by_text("Nobody is waiting for an answer.")).to_be_visible()
     await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919800000099", "I am the neighbour"))
-    await expect(agent.get_by_text("I am the neighbour")).to_be_visible(timeout=5000)
+    await expect(agent.get_by_text("I am the neighbour")).to_be_visible()
     await assert_accessible(agent)
     await agent.get_by_label("Belongs to").fill("device_pickup/")
     await conversations.take(desk.app.orders, IncomingReply("2", "sms", "+919800000098", "so am I"))
     await agent.keyboard.type("ORD-1", delay=60)
     assert await agent.get_by_label("Belongs to").input_value() == "device_pickup/ORD-1", "left alone by what comes in"
+    await tabbed(agent, agent.get_by_role("button", name="Move").first)
+    assert await agent.evaluate(NEXT_LOOK_IS_PUT_OFF), "nor on the way to the button"
+    assert await agent.get_by_label("Belongs to").input_value() == "device_pickup/ORD-1"
     await agent.get_by_role("button", name="Move").first.click()
     await agent.wait_for_url("**/desk/orders/device_pickup/ORD-1*")
-    await expect(agent.get_by_text("I am the neighbour")).to_be_visible(timeout=5000)
+    await expect(agent.get_by_text("I am the neighbour")).to_be_visible()

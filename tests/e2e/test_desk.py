@@ -103,7 +103,7 @@ async def test_two_supervisors_share_a_live_board(desk: World, browser: Browser)
     await expect(row).to_have_attribute("data-owner", OWNER)
     await row.hover()
     await second.locator("[data-act=resolve]").click()
-    await expect(first.get_by_text("No open escalations")).to_be_visible(timeout=5000)
+    await expect(first.get_by_text("No open escalations")).to_be_visible()
     # A mistake is taken back for ten seconds.
     await expect(second.get_by_role("button", name="Undo")).to_be_visible()
     hand = Hand(second, "take back a resolved line")

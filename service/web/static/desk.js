@@ -244,7 +244,12 @@ document.addEventListener("htmx:configRequest", (e) => {
   if (shown) e.detail.headers["X-Seen"] = shown.dataset.seen;
 });
 // Nothing is asked for while nobody looks, and nothing is taken from under somebody's hands, whenever the answer comes.
-const isInUse = (live) => live.hasAttribute("data-live") && live.querySelector("input:focus, select:focus, textarea:focus");
+// Also on the way from a field to its button, by mouse (it is pressed before it is clicked) or by keyboard: what is written
+// there is not sent yet.
+const isWritten = (form) => [...form.elements].some((f) => f.type !== "hidden" && "defaultValue" in f && f.value !== f.defaultValue);
+const isInUse = (live) => live.hasAttribute("data-live") && (
+  live.matches(":active") || live.querySelector("input:focus, select:focus, textarea:focus")
+  || [...live.querySelectorAll("form:focus-within")].some(isWritten));
 document.addEventListener("htmx:beforeRequest", (e) => {
   const live = e.detail.elt;
   if (live.hasAttribute("data-live") && (document.hidden || isInUse(live))) e.preventDefault();
