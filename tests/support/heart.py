@@ -1,4 +1,4 @@
-"""How much of the heart its own tests see: the share of branches that ran, from slipcover's report; see `make test-fast`.
+"""How much of the heart its own tests see: the share of branches that ran, from slipcover's reports; see `make test-fast`.
 
 The heart is `service/domain` and `service/workflows`: what needs no database, broker or network.
 """
@@ -25,13 +25,15 @@ class Report(msgspec.Struct):
     files: dict[str, File]
 
 
-def main(path: str) -> int:
-    """Print the share, and each branch that no test took; 1 where the share is too small."""
-    report = msgspec.json.decode(Path(path).read_bytes(), type=Report)
-    seen = sum(len(f.executed_branches) for f in report.files.values())
-    missing = [
-        f"{name}:{a} to {b or 'the end'}" for name, f in sorted(report.files.items()) for a, b in f.missing_branches
-    ]
+def main(*paths: str) -> int:
+    """Print the share, and each branch that no test took in any of these reports; 1 where the share is too small."""
+    taken: set[tuple[str, int, int]] = set()
+    others: set[tuple[str, int, int]] = set()
+    for path in paths:
+        for name, file in msgspec.json.decode(Path(path).read_bytes(), type=Report).files.items():
+            taken |= {(name, *branch) for branch in file.executed_branches}
+            others |= {(name, *branch) for branch in file.missing_branches}
+    seen, missing = len(taken), [f"{name}:{a} to {b or 'the end'}" for name, a, b in sorted(others - taken)]
     share = 100 * seen / (seen + len(missing))
     for line in missing if share < AT_LEAST else ():
         print(f"not taken: {line}")
@@ -42,4 +44,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -11,6 +11,7 @@ import pytest
 from jinja2 import TemplateError
 
 from service.cli.explaining import rule_in_words
+from service.workflows.bounds import BoundedEnvironment, within_bounds
 from service.workflows.durations import WorkingTime, in_words, parse_duration
 from service.workflows.line_ends import keep_line_ends
 from service.workflows.templates import UNRENDERABLE, PackTemplates
@@ -31,6 +32,18 @@ def templates_of(folder: Path, text: str, channel: str = "sms") -> PackTemplates
 
 def rendered(folder: Path, text: str, **values: Any) -> str:
     return templates_of(folder, text).render("en", "n", "sms", {"locale": "en", **values}).text
+
+
+def test_no_marks_of_direction_within_tags_and_styles_of_html() -> None:
+    arabic = "\u0645\u062d\u0645\u062f"
+    html = "<p title='{{ x }}'>{{ x }}</p><style>p { content: '{{ x }}' }</style>{% for y in [x] %}{{ y ~ '!' }}{% endfor %}"
+    with within_bounds("ltr"):
+        said = BoundedEnvironment(autoescape=True).from_string(html).render(x=arabic)
+        plain = BoundedEnvironment(autoescape=False).from_string("{{ x }}").render(x=arabic)
+    assert arabic in plain
+    assert plain != arabic, "isolated"
+    assert said.startswith(f"<p title='{arabic}'>{plain}</p><style>p {{ content: '{arabic}' }}</style>")
+    assert said.count(arabic) == 4
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,42 @@ def test_a_mistake_is_told_in_words(edit: tuple[str, str], words: str) -> None:
     assert any(words in said for said in found), found
 
 
+def section(text: str) -> tuple[str, str]:
+    """A part of the pack that it has not."""
+    return "teams:\n", f"{text}\nteams:\n"
+
+
+def guests(column: str, more: str = "") -> tuple[str, str]:
+    """A list with one column."""
+    return section(
+        f"lists: {{guests: {{title: {{en: Guests, de: Gäste}}, roles: [agent], columns: {{{column}}}{more}}}}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (guests("x: {type: choice}"), "x: a choice needs 'choices', or no row could be taken"),
+        (guests("x: {type: text, choices: [a]}"), "x: 'choices' is for the type choice; its type is text"),
+        (guests("x: {type: choice, choices: [Low, low]}"), "x: two of its choices differ only in upper and lower case"),
+        (guests("x: {type: boolean, unique: true}"), "x: 'unique' on a boolean column allows two rows at most"),
+        (guests("x: {type: text, title: {en: X}}"), "x: the column has no title in 'de'"),
+        (guests("x: {type: text}", ", greet: {notify: soon, when: x}"), "guests: 'x' must be a boolean column"),
+        (guests("x: {type: boolean}", ", greet: {notify: soon, when: x}"), "guests: 'greet' needs a column of the type phone or email"),
+        (section("parties: {agent: {sees: []}}"), "'agent' is a role of your own people, not an audience"),
+        (section("parties: {payer: {sees: [attributes.wait]}}"), "payer: no attribute is declared as 'attributes.wait'"),
+        (section("parties: {payer: {sees: [neighbour.name]}}"), "payer: 'neighbour.name' cannot be shown; known are price, payment"),
+        (section("acts: {note: {roles: [porter]}}"), "note: nobody has the role 'porter'"),
+        (section("acts: {note: {roles: [agent], prefix: X}}"), "note: takes no 'prefix'; it would be ignored"),
+        (section("acts: {set_dates: {roles: [agent]}}"), "set_dates: sets nothing; list what it may set under 'sets'"),
+        (("weight: number,", "weight: {type: number, choices: {a: {en: A, de: A}}},"), "weight: 'choices' are for texts; this is declared as number"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_lists_parties_and_acts_is_told_in_words(edit: tuple[str, str], words: str) -> None:
+    found = problems(edit)
+    assert any(words in said for said in found), found
+
+
 @pytest.mark.parametrize(
     ("more", "length", "words"),
     [
