@@ -9,6 +9,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 CANCEL_WITHIN_S: Final = 3.0
+# Closing the parts of a process has two seconds in all.
+CANCEL_AGAIN_S: Final = 0.2
+CANCEL_TIMES: Final = 5
 
 Closer = Callable[[], Coroutine[Any, Any, None]]
 
@@ -30,8 +33,14 @@ class Supervisor:
         task = asyncio.create_task(coroutine, name=name)
 
         async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            # A cancellation can be lost in a call that has its result already (CPython 3.11, `asyncio.wait_for`,
+            # python/cpython#86296): the task would go on, and who waited for it would wait for ever.
+            for _ in range(CANCEL_TIMES):
+                task.cancel()
+                if (await asyncio.wait([task], timeout=CANCEL_AGAIN_S))[0]:
+                    await asyncio.gather(task, return_exceptions=True)
+                    return
+            log.warning("stop.cancelled", loops=[name])
 
         self.closers.append(end)
 
