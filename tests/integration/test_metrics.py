@@ -186,8 +186,9 @@ async def test_every_documented_metric_moves(
     await seen.until(world, "stagebell_stream_listeners")
     async with world.ledger.transaction() as tx:
         first = (await tx.execute(select(escalation_stream).order_by(escalation_stream.c.seq).limit(1))).one()._asdict()
-        # More than the buffers between the two sides hold.
-        line = {k: v for k, v in first.items() if k != "seq"} | {"body": first["body"] + " " * 6000}
+        # Twice what the buffers between the two sides can hold: those of TCP grow to ten megabytes or so, and a listener may have
+        # a thousand lines in hand and a thousand in line.
+        line = {k: v for k, v in first.items() if k != "seq"} | {"body": first["body"] + " " * 12_000}
         await tx.execute(insert(escalation_stream), [line] * MORE_THAN_ANYBODY_READS)
     world.app.wakeups.wake_all()
     await seen.until(world, "stagebell_stream_dropped_total")
