@@ -26,6 +26,8 @@ FORGET_EVERY: Final = timedelta(hours=1)
 FLUSH_EVERY: Final = LONGEST_SLEEP
 STUCK_RETRY: Final = timedelta(minutes=1)
 OTHERS_HAVE_IT_S: Final = 0.05
+# A commit wakes this loop for each clock that it starts: those of a moment are looked at together.
+GATHER_S: Final = 0.05
 
 
 class ClockLoop:
@@ -79,6 +81,8 @@ class ClockLoop:
         else:
             # With a limit, as a notification from another process may be missed.
             await self._orders.time.wait(self._wake, min(orders_due, calendar_due, now + LONGEST_SLEEP))
+            if self._wake.is_set():
+                await asyncio.sleep(GATHER_S)
 
     async def catch_up(self) -> int:
         """Decide for what is due now, as far as `BATCHES` go; how many. Raises what one of them raised.

@@ -17,7 +17,7 @@ from service.runtime.backoff import Backoff
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 200
 # Answers to the messages of one event come within milliseconds of each other; nobody waits for them to be written.
-GATHER_S: Final = 0.01
+GATHER_S: Final = 0.025
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 1.0
 LAST_CHANCE_S: Final = 5.0

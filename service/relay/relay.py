@@ -26,8 +26,9 @@ from service.telemetry import metrics
 log = structlog.get_logger(__name__)
 BATCH: Final = 200
 POLL: Final = timedelta(seconds=1)
-# Outbox messages come in bursts, which are gathered for a moment.
-GATHER_S: Final = 0.02
+# Outbox messages come in bursts, which are gathered for a moment: each claim costs two transactions, however few it is
+# for, and consumers of outcomes wait for nothing within it.
+GATHER_S: Final = 0.05
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=5)
 # Messages to the broker are kept indefinitely; a call to a team is useless after a day.

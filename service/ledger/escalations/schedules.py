@@ -179,9 +179,11 @@ async def claim_due(tx: Transaction, now: datetime, limit: int = 50) -> Sequence
 
 async def next_due(tx: Transaction) -> datetime | None:
     """When the next one is due."""
-    query = select(schedules.c.next_at).order_by(schedules.c.next_at).limit(1)
-    moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
+    moment: datetime | None = (await tx.execute(_NEXT_DUE)).scalar_one_or_none()
     return moment
+
+
+_NEXT_DUE: Final = select(schedules.c.next_at).order_by(schedules.c.next_at).limit(1)
 
 
 def _subscription(keyring: Keyring, row: Any) -> ReportSubscription:

@@ -2,17 +2,19 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, and_, case, delete, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, delete, func, or_, select, text, update
 
 from service.broker.port import Destination, destination_of
 from service.domain.json_object import JsonObject
 from service.ledger.database.engine import new_uuid, padded
+from service.ledger.database.listed import listed
 from service.ledger.database.sets import Writes
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages import parcels
@@ -136,7 +138,7 @@ async def _postpone(tx: Transaction, message: OutboxMessage) -> None:
     )
 
 
-def _is_first(now: datetime) -> ColumnElement[bool]:
+def _is_first(now: ColumnElement[datetime]) -> ColumnElement[bool]:
     """Whether nothing older of the same lane is still to go; what is held for quiet hours lets others pass."""
     older = outbox.alias("older")
     waits = select(older.c.id).where(
@@ -155,42 +157,65 @@ async def claim(
 
     Those that were refused before come last. Of parcels what is in them, of as many as make up `limit`, or one.
     """
-    query = (
-        select(outbox)
-        .where(
-            or_(
-                outbox.c.leased_until.is_(None),
-                outbox.c.leased_until <= now,
-                and_(_IS_PARCEL, or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now)),
-            )
-        )
-        .where(_is_first(now), *(~_goes(destination) for destination in sorted(but)))
-        .order_by(outbox.c.attempts, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=outbox)
-    )
+    values: dict[str, Any] = {"now": now, "at_most": limit}
+    for n, (exchange, key) in enumerate(sorted(but)):
+        values |= {f"exchange_{n}": exchange, f"key_{n}": key, f"below_{n}": f"{key}."}
     claimed: list[OutboxMessage] = []
-    for row in (await tx.execute(query)).all():
+    for row in (await tx.execute(_waiting(len(but)), values)).all():
         if len(claimed) >= limit:
             break
         claimed += opened(outbox_message_of(row))
     if claimed:
         ids = padded(sorted({m.id for m in claimed if m.id}))
-        ours = {**_leased(now + LEASE), "lease_owner": tx.owner}
-        await tx.execute(update(outbox).where(outbox.c.id.in_(ids)).values(**ours))
+        await tx.execute(_LEASE, {"ids": ids, "until": now + LEASE, "owner": tx.owner})
     return claimed
 
 
 _IS_PARCEL: Final = outbox.c.leased_until == parcels.LEASED_FOR_EVER
+_NOW: Final = bindparam("now", type_=outbox.c.leased_until.type)
 
 
-def _leased(until: datetime | None) -> dict[str, ColumnElement[datetime]]:
+@lru_cache(maxsize=64)
+def _waiting(busy: int) -> Select[Any]:
+    """What may leave, but by so many busy destinations; built once, as building costs more than running."""
+    return (
+        select(outbox)
+        .where(
+            or_(
+                outbox.c.leased_until.is_(None),
+                outbox.c.leased_until <= _NOW,
+                and_(_IS_PARCEL, or_(outbox.c.held_until.is_(None), outbox.c.held_until <= _NOW)),
+            )
+        )
+        .where(_is_first(_NOW), *(~_goes_by(n) for n in range(busy)))
+        .order_by(outbox.c.attempts, outbox.c.id)
+        .limit(bindparam("at_most", type_=Integer))
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+
+
+def _goes_by(n: int) -> ColumnElement[bool]:
+    """Whether a message goes to the n-th of the busy destinations."""
+    key = outbox.c.routing_key
+    below = bindparam(f"below_{n}", type_=key.type)
+    alike = or_(key == bindparam(f"key_{n}"), func.substr(key, 1, func.length(below)) == below)
+    return and_(outbox.c.exchange == bindparam(f"exchange_{n}"), alike)
+
+
+def _leased() -> dict[str, ColumnElement[datetime]]:
     """The lease of a parcel is kept where releases without parcels do not look."""
-    moment = literal(until, outbox.c.leased_until.type)
+    until = bindparam("until", type_=outbox.c.leased_until.type)
     return {
-        "leased_until": case((_IS_PARCEL, outbox.c.leased_until), else_=moment),
-        "held_until": case((_IS_PARCEL, moment), else_=outbox.c.held_until),
+        "leased_until": case((_IS_PARCEL, outbox.c.leased_until), else_=until),
+        "held_until": case((_IS_PARCEL, until), else_=outbox.c.held_until),
     }
+
+
+_LEASE: Final = (
+    update(outbox)
+    .where(listed(outbox.c.id, "ids"))
+    .values({**_leased(), "lease_owner": bindparam("owner", type_=outbox.c.lease_owner.type)})
+)
 
 
 def outbox_message_of(row: Any) -> OutboxMessage:
@@ -208,12 +233,6 @@ def outbox_message_of(row: Any) -> OutboxMessage:
     )
 
 
-def _goes(destination: Destination) -> ColumnElement[bool]:
-    exchange, key = destination
-    alike = or_(outbox.c.routing_key == key, outbox.c.routing_key.startswith(f"{key}.", autoescape=True))
-    return and_(outbox.c.exchange == exchange, alike)
-
-
 async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) -> set[UUID]:
     """Those of these messages whose lease ends at exactly that moment, which identifies the process that set it."""
     ours = or_(outbox.c.leased_until == until, and_(_IS_PARCEL, outbox.c.held_until == until))
@@ -225,15 +244,24 @@ async def done(tx: Transaction, ids: Iterable[UUID]) -> None:
     """Delete these messages, which were confirmed."""
     wanted = padded(ids)
     if wanted:
-        await tx.execute(delete(outbox).where(outbox.c.id.in_(wanted)))
+        await tx.execute(_DELETE, {"ids": wanted})
+
+
+_DELETE: Final = delete(outbox).where(listed(outbox.c.id, "ids"))
 
 
 async def release(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
     """Release messages that could not be sent; any process may retry after `until` (UTC)."""
     wanted = padded(ids)
     if wanted:
-        leased = {**_leased(until), "lease_owner": None, "attempts": outbox.c.attempts + 1}
-        await tx.execute(update(outbox).where(outbox.c.id.in_(wanted)).values(**leased))
+        await tx.execute(_RELEASE, {"ids": wanted, "until": until})
+
+
+_RELEASE: Final = (
+    update(outbox)
+    .where(listed(outbox.c.id, "ids"))
+    .values({**_leased(), "lease_owner": None, "attempts": outbox.c.attempts + 1})
+)
 
 
 async def keep(tx: Transaction, row: UUID, messages: Iterable[OutboxMessage]) -> None:
@@ -244,7 +272,7 @@ async def keep(tx: Transaction, row: UUID, messages: Iterable[OutboxMessage]) ->
 async def take_over(tx: Transaction, owners: Collection[int]) -> int:
     """Release what dead processes were publishing; returns how many messages."""
     theirs = outbox.c.lease_owner.in_(sorted(owners))
-    result = await tx.execute(update(outbox).where(theirs).values(**_leased(None), lease_owner=None))
+    result = await tx.execute(update(outbox).where(theirs).values(**_leased(), lease_owner=None), {"until": None})
     return int(result.rowcount)
 
 
