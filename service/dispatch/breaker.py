@@ -62,7 +62,8 @@ class Breaker:
 
     def rest_until(self) -> datetime | None:
         """When the next probe is allowed."""
-        return max((t for t in (self._rest_until, self._paused_until) if t), default=None)
+        rest, paused = self._rest_until, self._paused_until
+        return max(rest, paused) if rest and paused else rest or paused
 
     def ask_now(self) -> None:
         """Allow a probe at once, as the provider is reported to work again."""

@@ -56,8 +56,9 @@ class Composer:
         """Compose the message; raises Rejection, jinja2.TemplateError or ValueError where it cannot be rendered."""
         n = claimed.message
         brand = self._pack_of(claimed).workflow.brands.get(claimed.snapshot.brand)
-        rendered = self.render(claimed, claimed.secret)
-        shown = self.render(claimed, MASK) if n.secret else rendered
+        links = self._links(claimed)
+        rendered = self.render(claimed, claimed.secret, links)
+        shown = self.render(claimed, MASK, links) if n.secret else rendered
         token = self._keyring.token(CALLBACK_PURPOSE, n.id, whole=True)
         outgoing = OutgoingMessage(
             message_id=str(n.id),
@@ -65,7 +66,7 @@ class Composer:
             rendered=rendered,
             ttl_s=ttl_s,
             callback_url=f"{self._public_url}/callbacks/twilio/status?n={token}",
-            data={"order_id": claimed.reference, "notice": n.notice, "link": self.link(claimed)},
+            data={"order_id": claimed.reference, "notice": n.notice, "link": links.tracking},
             mail=self._mail(claimed) if spec_of(n.channel).field == "email" else MailHeaders(),
             urgent=n.secret,
             senders=brand.senders.get(n.channel, ()) if brand else (),
@@ -117,7 +118,10 @@ class Composer:
         files = (UUID(a.id) for a in claimed.snapshot.attachments)
         return {str(i): f"{self._public_url}/f/{file_token(self._keyring, i, until)}" for i in files}
 
-    def render(self, claimed: ClaimedMessage, secret: str | None) -> Rendered:
+    def _links(self, claimed: ClaimedMessage) -> Links:
+        return Links(self.link(claimed), self.act_link(claimed), self._file_links(claimed))
+
+    def render(self, claimed: ClaimedMessage, secret: str | None, links: Links | None = None) -> Rendered:
         """The text, with `secret` in place of the code."""
         return worded(
             self._pack_of(claimed),
@@ -125,6 +129,6 @@ class Composer:
             claimed.snapshot,
             claimed.notice_at,
             brand=self._brand,
-            links=Links(self.link(claimed), self.act_link(claimed), self._file_links(claimed)),
+            links=links or self._links(claimed),
             secret=secret,
         )

@@ -129,7 +129,7 @@ class ChannelRoute:
             if self._resting(way, where):
                 resting.append(way)
                 continue
-            answer = await self._ask(provider, where, message, deadline)
+            answer = await self._ask(provider, way, where, message, deadline)
             sender = chosen_sender(provider, message) or provider.sender
             if not isinstance(answer, Transient | Refused) and not _is_unable(answer):
                 return answer, sender
@@ -146,6 +146,8 @@ class ChannelRoute:
         Anything else first asks one that refused us and whose rest is over: a backup would else be asked no more while
         the first one works, and be said to refuse us long after it was mended. Its no costs the message a moment.
         """
+        if len(self.providers) == 1:
+            return self.providers
         ways = {p.name: way_of(p, message) for p in self.providers}
         fails = {name for name, way in ways.items() if self._health.fails_later(self.channel, way, where)}
         if message.urgent:
@@ -156,19 +158,22 @@ class ChannelRoute:
 
     def _breaker(self, way: str) -> Breaker:
         """A brand's sender has one of its own: that it is refused says nothing of the others."""
-        return self._breakers.setdefault(way, Breaker())
+        found = self._breakers.get(way)
+        return found or self._breakers.setdefault(way, Breaker())
 
     def _resting(self, way: str, where: str) -> bool:
         now = self._clock.now()
         narrow = self._narrow.get((way, where))
         return not self._breaker(way).permits(now, 1) or (narrow is not None and not narrow.permits(now, 1))
 
-    async def _ask(self, provider: Provider, where: str, message: OutgoingMessage, deadline: float) -> SendResult:
-        way = way_of(provider, message)
-        narrow = self._narrow.get((way, where), Breaker())
+    async def _ask(
+        self, provider: Provider, way: str, where: str, message: OutgoingMessage, deadline: float
+    ) -> SendResult:
+        narrow = self._narrow.get((way, where)) or Breaker()
+        breaker = self._breaker(way)
         started = time.monotonic()
         now = self._clock.now
-        with self._breaker(way).attempt(now) as whole, narrow.attempt(now) as part:
+        with breaker.attempt(now) as whole, narrow.attempt(now) as part:
             left = deadline - started
             answer = await asked(self.channel, provider, message, min(self.timeout_s + self._grace_s, left))
             metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
@@ -176,7 +181,7 @@ class ChannelRoute:
                 answer = replace(answer, provider=way)
             answer = self._learn(way, where, whole, part, answer, message)
         self._keep(way, where, narrow)
-        metrics.breaker_open.labels(self.channel, way).set(self._breaker(way).is_open)
+        metrics.breaker_open.labels(self.channel, way).set(breaker.is_open)
         return answer
 
     def _learn(

@@ -65,6 +65,13 @@ def _shorter(tag: str) -> str:
     return "-".join(parts[:-1] if len(parts) > 1 and len(parts[-1]) == 1 else parts)
 
 
+@lru_cache(maxsize=4096)
+def behind(available: tuple[str, ...], wanted: str, kinship: Kinship) -> tuple[str, ...]:
+    """Those of `available` that stand in for the wanted one, itself first, as `chain` names them."""
+    known = {normal(each).lower(): each for each in available}
+    return tuple(known[tag.lower()] for tag in chain(wanted, kinship) if tag.lower() in known)
+
+
 def pick_locale(available: tuple[str, ...], wanted: str | None, kinship: Kinship = UNRELATED) -> str:
     """The nearest of `available`; the first one where none is near.
 

@@ -17,7 +17,7 @@ from service.domain.brands import Brand
 from service.domain.calendars import QuietHours
 from service.domain.channels import ChannelSpec
 from service.domain.conditions.tree import Condition
-from service.domain.languages import UNRELATED, Kinship, chain, normal, pick_locale
+from service.domain.languages import UNRELATED, Kinship, behind, pick_locale
 from service.domain.lists import ListSpec
 from service.domain.notice_rules import Content, Notice
 from service.domain.parts import PartRules
@@ -182,8 +182,7 @@ class Workflow(Struct, frozen=True, dict=True):
 
     def locales_behind(self, locale: str) -> tuple[str, ...]:
         """The pack's locales to try for this one, itself first."""
-        known = {normal(each).lower(): each for each in self.locales}
-        return tuple(known[t.lower()] for t in chain(locale, self.locale_fallback) if t.lower() in known)
+        return behind(self.locales, locale, self.locale_fallback)
 
     def content_in(self, notice: Notice, locale: str) -> Content | None:
         """The approved template of a notice in this locale or a fallback of it; None where there is none."""

@@ -25,6 +25,8 @@ from service.workflows.bytecode import CompiledTemplates
 from service.workflows.filters import FILTERS
 from service.workflows.line_ends import keep_line_ends
 
+_BLANKS = re.compile(r"[ \t]+")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 LAYOUTS = "_layouts"
 BRANDS = "brands"
 # Below a pack's folder: its own words, and those of its brands.
@@ -226,5 +228,5 @@ def _environment(loader: FunctionLoader, *, escape_html: bool) -> BoundedEnviron
 
 
 def _tidy(text: str) -> str:
-    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.strip().splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+    lines = [line.strip() for line in _BLANKS.sub(" ", text.strip()).splitlines()]
+    return _EMPTY_LINES.sub("\n\n", "\n".join(lines))

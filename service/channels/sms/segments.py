@@ -4,6 +4,7 @@ Cut as carriers cut: neither an extension character's two septets nor a grapheme
 text can take more of them than its length says (the rules of npm's sms-segments-calculator 1.3.0).
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -14,7 +15,9 @@ _BASIC: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED: Final = frozenset("\f^{}\\[~]|€")
-
+_GSM_7: Final = re.compile(f"[{re.escape(''.join(_BASIC | _EXTENDED))}]*")
+_ONE_SEGMENT: Final = 160
+_JOINED_SEGMENT: Final = 153
 
 # Typography that costs a whole text its GSM-7 encoding, and what says the same within it.
 _TWINS: Final = str.maketrans(
@@ -33,11 +36,18 @@ class Segments(NamedTuple):
 
 def measure(text: str) -> Segments:
     """Encoding, length and number of segments of `text`."""
-    if all(c in _BASIC or c in _EXTENDED for c in text):
-        return _cut("GSM-7", [2 if c in _EXTENDED else 1 for c in text], 160, 153)
+    if _is_gsm_7(text):
+        # The usual text needs no look at where it would be cut.
+        if (units := len(text) + sum(map(text.count, _EXTENDED))) <= _ONE_SEGMENT:
+            return Segments("GSM-7", units, 1)
+        return _cut("GSM-7", [2 if c in _EXTENDED else 1 for c in text], _ONE_SEGMENT, _JOINED_SEGMENT)
     # A line break of two characters is two graphemes here: nothing keeps them together.
     wholes = (part for g in graphemes(text) for part in (g if g == "\r\n" else [g]))
     return _cut("UCS-2", [len(g.encode("utf-16-be", "surrogatepass")) // 2 for g in wholes], 70, 67)
+
+
+def _is_gsm_7(text: str) -> bool:
+    return _GSM_7.fullmatch(text) is not None
 
 
 def outside(text: str) -> list[str]:
@@ -54,7 +64,7 @@ def without_outsiders(text: str) -> Segments:
 def plain_enough(text: str) -> str:
     """The text with GSM-7 twins of its typography, if that alone lets it be sent as GSM-7."""
     candidate = text.translate(_TWINS)
-    return candidate if measure(candidate).encoding == "GSM-7" else text
+    return candidate if _is_gsm_7(candidate) else text
 
 
 def _cut(encoding: str, wholes: Iterable[int], single: int, joined: int) -> Segments:
