@@ -1,1 +1,1 @@
-"""What is kept: tables, the transactions that the loops make, and the schema's migrations."""
+"""The database: tables, the transactions of the loops, and the schema's migrations."""

@@ -1,4 +1,4 @@
-"""What the tables are made of: the metadata, UTC instants, and partial indexes."""
+"""Building blocks of tables: the metadata, UTC instants, sealed columns and partial indexes."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,12 +21,12 @@ from service.keyring import Label
 
 metadata: Final = MetaData()
 LABEL: Final = "label"
-# A table's `info`: what a row of it is, for docs/data-model.md.
+# Key of a table's `info`: what one row is, for docs/data-model.md.
 ABOUT: Final = "about"
 
 
 class Instant(TypeDecorator[datetime]):
-    """A UTC moment: `timestamptz` on PostgreSQL; SQLite has no zones, so there it is plain UTC."""
+    """A UTC moment: `timestamptz` on PostgreSQL; SQLite has no time zones, so it stores UTC without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -48,14 +48,14 @@ def sealed(name: str, label: Label, *, nullable: bool = False) -> Column[bytes]:
 
 
 def literal_in(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:
-    """`column IN (...)` with the states in the statement's own text, as a partial index has them in its.
+    """`column IN (...)` with the states as literals, as in the `where` of a partial index.
 
-    With parameters in their place PostgreSQL cannot tell beforehand that the index will do: it plans the statement anew
-    each time, or reads the whole table (PostgreSQL, "PREPARE", generic and custom plans).
+    With parameters PostgreSQL cannot know while planning that the partial index applies: it would plan the statement
+    anew each time, or read the whole table (PostgreSQL, "PREPARE", generic and custom plans).
     """
     return column.in_([literal_column(f"'{state}'", Text) for state in states])
 
 
 def partial(name: str, *columns: str, where: str) -> Index:
-    """An index over the few rows that a loop asks for."""
+    """An index over the few rows that a loop queries."""
     return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))

@@ -1,4 +1,4 @@
-"""All tables: importing them fills the metadata that migrations, tests and documents go by."""
+"""Imports all tables, so that the metadata is complete for migrations, tests and documents."""
 
 from service.ledger.access import tables as access
 from service.ledger.attachments import tables as attachments

@@ -301,7 +301,7 @@ async def test_what_is_changed_or_taken_away_is_found(world: World, caller: Call
     assert "the head record was changed" in await tried(moved)
     await tried(update(audit_head).values(head), audit_lines.insert().values(last))
     copied = [{**third, "seq": 7}]
-    assert "lines stand after the chain's end" in await tried(audit_lines.insert().values(copied))
+    assert "there are lines after the chain's end" in await tried(audit_lines.insert().values(copied))
     await tried(delete(audit_lines).where(line == 7))
     names = audit_names.c
     async with world.ledger.reading() as tx:
@@ -312,7 +312,7 @@ async def test_what_is_changed_or_taken_away_is_found(world: World, caller: Call
     assert "names are missing" in await tried(delete(audit_names).where(names.seq == 2, names.part == "who"))
     assert (await lines(world))[4].who == ERASED
     assert "head record is missing" in await tried(delete(audit_head))
-    assert "line 6, noted elsewhere, is not there" in await tried(delete(audit_lines))
+    assert "line 6, noted elsewhere, is missing" in await tried(delete(audit_lines))
 
 
 async def test_many_at_once_make_one_chain_and_cost_little(world: World, caller: Caller) -> None:

@@ -108,7 +108,7 @@ async def test_tls_for_queries_and_for_listening(tls_postgres: Postgres, said: s
 @pytest.mark.parametrize(
     ("host", "query", "words"),
     [
-        ("localhost", "sslmode=verify-full&sslrootcert={other}", "give the right authority with sslrootcert"),
+        ("localhost", "sslmode=verify-full&sslrootcert={other}", "name the right certificate authority"),
         ("127.0.0.1", "sslmode=verify-full&sslrootcert={authority}", "the host's name as the certificate has it"),
         ("localhost", "sslmode=disable", "pg_hba.conf"),
     ],
@@ -129,7 +129,7 @@ async def test_tls_that_is_refused_is_named(
 
 async def test_tls_asked_of_a_server_without_it_is_named(postgres_url: str) -> None:
     ledger = Ledger(f"{postgres_url}?sslmode=require", Keyring(KEY))
-    with pytest.raises(SettingsError, match="the server speaks no TLS"):
+    with pytest.raises(SettingsError, match="the server does not support TLS"):
         await when_available(ledger, lambda: migrate(ledger))
     await ledger.close()
 

@@ -252,7 +252,7 @@ async def test_a_mail_that_comes_back_because_of_us_calls_people_and_silences_no
     await mail_world.until(lambda: _told(mail_world, ["opened"]))
     (refusal,) = mail_world.app.health.known()
     assert (refusal.channel, refusal.provider) == ("email", mail_world.app.routes["email"].providers[0].name)
-    assert "takes messages to example.com and does not deliver them, because of us" in refusal.in_words
+    assert "accepts messages to example.com but does not deliver them because of us" in refusal.in_words
     assert refusal.in_words.endswith("(5.7.1: the mail came back: 5.7.1 sender is blocked, ask …)")
     assert not refusal.holds_back
     # The reader is written to as before, over the only relay there is.

@@ -67,7 +67,7 @@ def taken() -> Iterator[int]:
         ),
         ({"FCM_CREDENTIALS": NOT_JSON}, "STAGEBELL_FCM_CREDENTIALS: .*not.json is no JSON; it is the service account"),
         ({"FCM_CREDENTIALS": NO_KEY}, "STAGEBELL_FCM_CREDENTIALS: .* has no 'private_key'"),
-        ({"DATABASE_URL": "sqlite+aiosqlite:////nowhere/x.db"}, "STAGEBELL_DATABASE_URL: .*may this user write"),
+        ({"DATABASE_URL": "sqlite+aiosqlite:////nowhere/x.db"}, "STAGEBELL_DATABASE_URL: .*can this user write"),
         (
             {"DATABASE_URL": f"sqlite+aiosqlite:///{NO_BASE}"},
             "STAGEBELL_DATABASE_URL: .*not a database: .*name another",

@@ -1,1 +1,1 @@
-"""API keys, sessions, and answers kept for repeated calls."""
+"""API keys, desk sessions, and recorded responses of idempotent requests."""

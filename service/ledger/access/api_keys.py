@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as a digest."""
+"""API keys: shown once at creation, stored as a keyed digest."""
 
 import re
 import secrets
@@ -16,17 +16,17 @@ from service.ledger.access.tables import api_keys
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
 
-# Of the company's own people and programs; whoever belongs to a party has its audience for a role.
+# Roles of the company's own people and programs; callers who belong to a party have its audience as their role.
 Role = Literal["publisher", "agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "agent", "supervisor", "admin")
 PREFIX: Final = "sb_"
-# What the names of people who sign in with a company account begin with; no key is called so.
+# The prefix of names of people who sign in with a company account; API keys may not have it.
 ACCOUNT: Final = "oidc:"
 _KEY: Final = re.compile(r"sb_[A-Za-z0-9_-]{1,100}")
 
 
 class Caller(Struct, frozen=True):
-    """Who is asking: by a key, or by a session of the desk (which stands on a key, or on an account elsewhere).
+    """An authenticated caller: by an API key, or by a desk session (based on a key or on a company account).
 
     `role`: one of `ROLES`, or the audience of a party; `scope`: what they are limited to.
     """
@@ -47,14 +47,14 @@ class Caller(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What a key or a sign-in stands for now."""
+    """The present role and scope of a key or a sign-in."""
 
     role: str
     scope: Scope
 
 
 class Key(Struct, frozen=True):
-    """A key without what opens by it."""
+    """A key as it is listed, without its secret."""
 
     name: str
     role: str
@@ -64,19 +64,19 @@ class Key(Struct, frozen=True):
 
 
 def standing(role: str, scopes: str) -> Standing:
-    """From a row's columns."""
+    """Role and scope from a row's columns."""
     return Standing(role, read_scope(scopes.split()))
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether it could be a key at all; what cannot is not looked up."""
+    """Whether the text has the form of a key; anything else need not be looked up."""
     return _KEY.fullmatch(text) is not None
 
 
 async def create(tx: Transaction, role: str, name: str, now: datetime, scope: Scope = EVERYTHING) -> str:
-    """A new key; this is the only time that it can be seen. Raises Rejection for a name that stands for an account."""
+    """Create a key and return it; it cannot be read again. Raises Rejection for a name with the accounts' prefix."""
     if name.startswith(ACCOUNT):
-        raise Rejection(f"name: those that begin with {ACCOUNT!r} are of people who sign in with company accounts")
+        raise Rejection(f"name: names that begin with {ACCOUNT!r} are reserved for company accounts")
     key = PREFIX + secrets.token_urlsafe(32)
     await tx.execute(
         api_keys.insert().values(
@@ -92,7 +92,7 @@ async def create(tx: Transaction, role: str, name: str, now: datetime, scope: Sc
 
 
 async def caller_of(tx: Transaction, key: str) -> Caller | None:
-    """Whose key this is, if it is valid."""
+    """The caller whose key this is; None if it is unknown or revoked."""
     query = select(api_keys.c.id, api_keys.c.name, api_keys.c.role, api_keys.c.scopes).where(
         api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_(None)
     )
@@ -104,7 +104,7 @@ async def caller_of(tx: Transaction, key: str) -> Caller | None:
 
 
 async def revoked_name(tx: Transaction, key: str) -> str:
-    """How a key was called before it was revoked; empty for one that never was any."""
+    """The name of a revoked key; empty if there is no such key."""
     query = select(api_keys.c.name).where(
         api_keys.c.digest == tx.keyring.digest("api-key", key), api_keys.c.revoked_at.is_not(None)
     )
@@ -112,14 +112,14 @@ async def revoked_name(tx: Transaction, key: str) -> str:
 
 
 async def standing_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Standing]:
-    """What these keys stand for; those that were revoked are missing."""
+    """Role and scope of these keys by id, without those that were revoked."""
     query = select(api_keys.c.id, api_keys.c.role, api_keys.c.scopes)
     query = query.where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
     return {row.id: standing(row.role, row.scopes) for row in await tx.execute(query)}
 
 
 async def revoke(tx: Transaction, name: str, now: datetime) -> int:
-    """End the keys with this name; how many."""
+    """Revoke the keys with this name; returns how many."""
     ended = await tx.execute(
         update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
     )

@@ -1,4 +1,4 @@
-"""Acts that count once: under a caller's key, what was asked, whether it is under way, and what was answered.
+"""Idempotent requests: for each caller's key the request, its state and the recorded response.
 
 Names follow the IETF draft "The Idempotency-Key HTTP Header Field": the same key with the same request replays the
 answer, with another request it is an error, and while the first is under way it is a conflict.
@@ -19,7 +19,7 @@ from service.ledger.database.sets import dialect_insert
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.records import seal_json
 
-# Longer than any request takes; a process that died in the middle of one holds its key no longer.
+# Longer than any request takes; a key of a process that died during a request is free after it.
 LEASE: Final = timedelta(seconds=60)
 
 
@@ -32,14 +32,14 @@ class KeptResponse(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """The right to act under a key. `claim` tells this attempt from one that took over after its lease."""
+    """The right to act under a key. `claim` tells this attempt from one that took over after the lease."""
 
     id: UUID
     claim: UUID
 
 
 class Earlier(Struct, frozen=True):
-    """Somebody acts, or acted, under this key. `answer` is None while it is under way, and once it was erased."""
+    """An earlier request under this key. `answer` is None while it is running and after it was erased."""
 
     same_request: bool
     done: bool
@@ -47,14 +47,14 @@ class Earlier(Struct, frozen=True):
 
 
 def act_id(keyring: Keyring, caller: str, key: str) -> UUID:
-    """The row of a caller's key."""
+    """The id of the row for a caller's key."""
     return UUID(bytes=keyring.digest("act", caller, key))
 
 
 async def claim(
     tx: Transaction, wanted: Claim, request: bytes, now: datetime, kept: timedelta, lease: timedelta = LEASE
 ) -> Claim | Earlier:
-    """Begin to act under this key, or say what came of it before. `request` is a digest of what is asked."""
+    """Begin to act under this key, or return the earlier request. `request` is a digest of the request."""
     act = wanted.id
     begun = {"request": request, "state": "running", "claim": wanted.claim, "sealed_answer": None}
     begun_at = {"created_at": now, "lease_until": now + lease, "expires_at": now + kept}
@@ -66,7 +66,7 @@ async def claim(
     if (await tx.execute(statement.returning(idempotent_requests.c.id))).one_or_none() is not None:
         return wanted
     row = (await tx.execute(select(idempotent_requests).where(idempotent_requests.c.id == act))).one_or_none()
-    if row is None:  # let go of in between
+    if row is None:  # released in between
         return Earlier(same_request=True, done=False)
     answer = None
     if row.sealed_answer is not None:
@@ -82,7 +82,7 @@ async def finish(tx: Transaction, held: Claim, answer: KeptResponse) -> None:
 
 
 async def let_go(tx: Transaction, held: Claim) -> None:
-    """Nothing was done: the key is free again."""
+    """Delete the claim of a request that changed nothing, so that the key can be used again."""
     await tx.execute(
         delete(idempotent_requests).where(
             idempotent_requests.c.id == held.id, idempotent_requests.c.claim == held.claim
@@ -91,7 +91,7 @@ async def let_go(tx: Transaction, held: Claim) -> None:
 
 
 async def forget(tx: Transaction, now: datetime) -> None:
-    """Let go of keys whose time is over."""
+    """Delete the rows that have expired."""
     await tx.execute(
         delete(idempotent_requests).where(
             idempotent_requests.c.expires_at <= now, idempotent_requests.c.lease_until <= now

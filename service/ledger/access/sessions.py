@@ -1,7 +1,7 @@
-"""Who is signed in at the desk, kept here so that every replica knows when a sign-in is over.
+"""Sessions of the desk, stored here so that every replica knows when one has ended.
 
-A session ends with sign-out, with its key, and after its life; an account's newest sign-in says the role and scopes of
-its others. Ids, names and accounts are kept as keyed digests.
+A session ends with sign-out, with its key, and after `LIFE`; an account's newest sign-in sets the role and scopes of
+all its sessions. Ids, names and accounts are stored as keyed digests.
 """
 
 from collections.abc import Collection
@@ -21,7 +21,7 @@ LIFE: Final = timedelta(hours=12)
 
 
 def digest_of(keyring: Keyring, session_id: str) -> bytes:
-    """Under what a session is kept."""
+    """The digest by which a session is stored."""
     return keyring.digest("desk-session", session_id)
 
 
@@ -36,7 +36,7 @@ async def begin(
     account: str = "",
     scope: Scope = EVERYTHING,
 ) -> None:
-    """A new session: of a key, with its scope, or of an account, whose newest sign-in limits all its sessions."""
+    """Create a session: of a key, with its scope, or of an account, whose newest sign-in limits all its sessions."""
     await tx.execute(delete(desk_sessions).where(desk_sessions.c.created_at < now - LIFE))
     subject = tx.keyring.digest("desk-account", account or str(key_id))
     scopes = " ".join(written(scope))
@@ -56,7 +56,7 @@ async def begin(
 
 
 async def standing_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Standing]:
-    """What these sessions stand for now; those that are over are missing."""
+    """Present role and scope by session, without sessions that have ended."""
     s, k = desk_sessions.c, api_keys.c
     query = (
         select(s.id, s.role, s.scopes, s.key_id, k.role.label("key_role"), k.scopes.label("key_scopes"))
@@ -76,7 +76,7 @@ async def standing_of(tx: Transaction, sessions: Collection[bytes], now: datetim
 
 
 async def end(tx: Transaction, session_id: str, now: datetime) -> int:
-    """Sign out."""
+    """End one session; returns how many were open."""
     return await _end(tx, desk_sessions.c.id == digest_of(tx.keyring, session_id), now)
 
 

@@ -1,8 +1,8 @@
-"""Tables: keys, sessions and kept answers.
+"""Tables: keys, sessions and recorded responses.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ api_keys = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
-    # What it is limited to, parted by blanks (`domain/scopes.py`); empty: nothing.
+    # Scopes, separated by blanks (`domain/scopes.py`); empty: no limit.
     Column("scopes", Text, nullable=False, server_default=""),
     Column("digest", LargeBinary(16), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
@@ -40,7 +40,7 @@ desk_sessions = Table(
     Column("subject", LargeBinary(16), nullable=False),
     Column("named", LargeBinary(16), nullable=False),
     Column("role", Text, nullable=False),
-    # Of an account elsewhere; a key's session is limited as its key is.
+    # Only of a company account; a key's session has the key's scopes.
     Column("scopes", Text, nullable=False, server_default=""),
     Column("key_id", Uuid),
     Column("created_at", Instant, nullable=False),
@@ -63,5 +63,5 @@ idempotent_requests = Table(
     Column("expires_at", Instant, nullable=False),
     sealed("sealed_answer", ACT_ANSWER, nullable=True),
     Index("acts_once_by_end", "expires_at"),
-    info={ABOUT: "answers of calls with an `Idempotency-Key`, and of doubled clicks"},
+    info={ABOUT: "responses to requests with an `Idempotency-Key`, and to double clicks"},
 )

@@ -1,1 +1,1 @@
-"""Files that go with the notes of orders."""
+"""Files attached to the notes of orders."""

@@ -1,4 +1,4 @@
-"""Files are stored, taken by the note that names them, and never changed; they go with erasure and retention alone."""
+"""Files: stored, then attached by the note that names them; never changed; deleted by erasure and retention only."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ LEDGER = "ledger"
 
 
 class StoredFile(Struct, frozen=True):
-    """A file as the ledger knows it. `store`: where its bytes are kept; `content`: sealed, if it is here."""
+    """A stored file. `store`: where its bytes are; `content`: the sealed bytes, if in the ledger and loaded."""
 
     id: UUID
     order_id: UUID
@@ -36,22 +36,22 @@ class StoredFile(Struct, frozen=True):
 
     @property
     def attached(self) -> Attached:
-        """As events and notes name it."""
+        """The file as events and notes name it."""
         return Attached(str(self.id), self.name, self.type, self.size, self.digest.hex())
 
 
 def seal_content(keyring: Keyring, attachment_id: UUID, content: bytes) -> bytes:
-    """The bytes of a file, sealed for whichever store keeps them."""
+    """The bytes of a file, sealed for either store."""
     return keyring.seal_in_transit(content, ATTACHMENT_CONTENT.of(attachment_id))
 
 
 def open_content(keyring: Keyring, attachment_id: UUID, sealed: bytes) -> bytes:
-    """The bytes of a file; raises SealBroken."""
+    """The bytes of a sealed file; raises SealBroken."""
     return keyring.unseal_bound(sealed, ATTACHMENT_CONTENT.of(attachment_id))
 
 
 async def put(tx: Transaction, file: StoredFile) -> None:
-    """A new file, which no note has yet."""
+    """Store a new file, not attached to a note yet."""
     await tx.execute(
         attachments.insert().values(
             id=file.id,
@@ -87,7 +87,7 @@ _COLUMNS = [c for c in attachments.columns if c.name != "content"]
 
 
 async def files(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, StoredFile]:
-    """Those of these files that are there, without their bytes."""
+    """The existing ones of these files by id, without their bytes."""
     wanted = padded(sorted(set(ids)))
     if not wanted:
         return {}
@@ -96,21 +96,21 @@ async def files(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, StoredFile]:
 
 
 async def file(tx: Transaction, attachment_id: UUID) -> StoredFile | None:
-    """One file with its bytes, if the ledger keeps them."""
+    """One file, with its bytes if they are in the ledger."""
     query = select(attachments).where(attachments.c.id == attachment_id, attachments.c.gone_at.is_(None))
     row = (await tx.execute(query)).one_or_none()
     return _file(tx.keyring, row, row.content) if row else None
 
 
 async def files_of_orders(tx: Transaction, ids: Iterable[UUID]) -> list[tuple[UUID, StoredFile]]:
-    """The files of these orders that notes took, the oldest first, each with its order."""
+    """The attached files of these orders, oldest first, each with its order's id."""
     query = select(*_COLUMNS).where(attachments.c.order_id.in_(padded(ids)), attachments.c.taken_at.is_not(None))
     query = query.where(attachments.c.gone_at.is_(None)).order_by(attachments.c.id)
     return [(row.order_id, _file(tx.keyring, row)) for row in await tx.execute(query)]
 
 
 def take(writes: Writes, ids: Iterable[UUID], now: datetime, *, public: bool) -> None:
-    """A note has these from now on."""
+    """Have these files marked as attached to a note."""
     writes.update(attachments, [{"id": i, "taken_at": now, "public": public} for i in ids])
 
 
@@ -124,14 +124,14 @@ async def erase_files(tx: Transaction, order_id: UUID, now: datetime) -> int:
 
 
 async def to_let_go(tx: Transaction, before: datetime, limit: int = 50) -> Sequence[tuple[UUID, str]]:
-    """Files that are gone, or that no note took since `before`, and where their bytes are kept."""
+    """Up to `limit` files to delete (erased, or not attached since before `before`), each with its store's name."""
     left = (attachments.c.taken_at.is_(None)) & (attachments.c.stored_at < before)
     query = select(attachments.c.id, attachments.c.store).where(or_(attachments.c.gone_at.is_not(None), left))
     return [(row.id, row.store) for row in await tx.execute(query.limit(limit))]
 
 
 async def let_go(tx: Transaction, ids: Iterable[UUID]) -> None:
-    """They are gone from everywhere."""
+    """Delete the rows of these files, whose bytes are deleted already."""
     wanted = padded(list(ids))
     if wanted:
         await tx.execute(delete(attachments).where(attachments.c.id.in_(wanted)))

@@ -1,8 +1,8 @@
-"""Tables: files that go with notes.
+"""Tables: files attached to notes.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from typing import Final
@@ -13,8 +13,8 @@ from service.keyring import Label
 from service.ledger.columns import ABOUT, Instant, metadata, partial, sealed
 
 ATTACHMENT_NAME: Final = Label("attachment.name")
-# Of what a file holds, in the ledger or in another store: sealed to outlive a change of SECRET_KEY, as it is too large
-# to be sealed anew.
+# The content of a file, in the ledger or in another store: sealed with a key that outlives a change of SECRET_KEY,
+# as files are too large to be sealed anew.
 ATTACHMENT_CONTENT: Final = Label("attachment.content")
 
 attachments = Table(
@@ -23,7 +23,7 @@ attachments = Table(
     Column("id", Uuid, primary_key=True),
     Column("order_id", Uuid, nullable=False),
     Column("stored_at", Instant, nullable=False),
-    # When a note took it: what none took is let go of.
+    # When a note was written with it; files that were never attached are deleted.
     Column("taken_at", Instant),
     Column("gone_at", Instant),
     Column("public", Boolean, nullable=False, server_default=text("false")),
@@ -36,5 +36,5 @@ attachments = Table(
     Index("attachments_of_order", "order_id"),
     partial("attachments_waiting", "stored_at", where="taken_at IS NULL"),
     partial("attachments_gone", "gone_at", where="gone_at IS NOT NULL"),
-    info={ABOUT: "files that go with notes; `content` is sealed, and empty of those that another store keeps"},
+    info={ABOUT: "files attached to notes; `content` is sealed, and empty if another store has the bytes"},
 )

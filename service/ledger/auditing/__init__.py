@@ -1,1 +1,1 @@
-"""The audit log: its chain of lines, written and read."""
+"""The audit log: writing, reading and verifying its chain of lines."""

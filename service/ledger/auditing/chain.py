@@ -1,8 +1,8 @@
-"""The arithmetic of the audit log: how a line hangs on the one before, and how names are committed to, not held.
+"""The cryptography of the audit log: how lines are chained, and how they commit to names that may be erased.
 
-A line's digest is keyed (HMAC-SHA256 with a key of the installation) over what it says, over salted digests of the
-names that belong to it, and over the digest of the line before. So nobody without the key can change, add or take away
-a line unnoticed, and a name can be forgotten without breaking the chain: its salted digest stays, which says nothing.
+A line's digest is keyed (HMAC-SHA256 with a key of the installation) over its content, over salted digests of the
+names that belong to it, and over the digest of the line before. So nobody without the key can change, add or remove
+a line unnoticed, and a name can be erased without breaking the chain: its salted digest stays and reveals nothing.
 """
 
 import hmac
@@ -22,18 +22,18 @@ SALT_BYTES: Final = 16
 
 
 class SaltedName(Struct, frozen=True):
-    """A name as it is sealed beside its line."""
+    """A name with its salt, as it is sealed beside its line."""
 
     salt: bytes
     name: str
 
     def commitment(self) -> str:
-        """What the line holds of it."""
+        """The salted digest of the name, which the line contains."""
         return sha256(self.salt + self.name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Said(Struct, frozen=True):
-    """What a line says, without names. `commitments`: part (who, from, about) to salted digest."""
+    """The content of a line, without names. `commitments`: from part (who, from, about) to salted digest, as JSON."""
 
     seq: int
     at: datetime
@@ -46,7 +46,7 @@ class Said(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True):
-    """Where the chain ends and begins. `checkpoint`: the digest of the line before `first`, which was forgotten."""
+    """The chain's last line and first line. `checkpoint`: the digest of the line before `first`, which was deleted."""
 
     seq: int = 0
     digest: bytes = START
@@ -56,29 +56,29 @@ class Head(Struct, frozen=True):
 
 
 def salted(name: str) -> SaltedName:
-    """A salted name, so that digests do not reveal which names are equal."""
+    """The name with a new random salt, so that digests do not reveal which names are equal."""
     return SaltedName(os.urandom(SALT_BYTES), name)
 
 
 def plain(values: Mapping[str, object]) -> str:
-    """A mapping as text, always the same way."""
+    """A mapping as JSON in canonical form (sorted keys)."""
     return msgspec.json.encode(dict(sorted(values.items()))).decode()
 
 
 class Chain:
-    """Digests with the installation's key."""
+    """Computes digests with the installation's key."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._key = keyring.subkey("audit").encode()
 
     def next(self, before: bytes, said: Said) -> bytes:
-        """The digest of a line that follows on one with the digest `before`."""
+        """The digest of a line after the line with the digest `before`."""
         moment = said.at.astimezone(UTC).isoformat(timespec="microseconds")
         words = (str(said.seq), moment, said.role, said.act, said.workflow, said.order_id, said.detail)
         return self._mac(before.hex(), *words, said.commitments)
 
     def seal(self, head: Head) -> bytes:
-        """The head's own, so that the chain cannot be cut at its end and the head moved along."""
+        """The digest over the head itself, so that cutting off the last lines and moving the head is noticed."""
         return self._mac(
             "head", str(head.seq), head.digest.hex(), str(head.first), head.checkpoint.hex(), str(head.names_erased)
         )

@@ -1,4 +1,4 @@
-"""Who saw and did what: chained lines in commit order; names stand beside them, sealed, and can be forgotten."""
+"""Writes and erases audit lines: chained in commit order, with sealed names beside them that can be erased."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -20,15 +20,15 @@ from service.ledger.orders.records import seal_json
 HEAD: Final = 1
 TAKEN_OVER: Final = 500
 FORGOTTEN: Final = 5000
-# How people who sign in are called in lines, before their own name.
+# Prefixes of callers' names in lines.
 KINDS: Final = ("key:", "oidc:", "cli:")
 
 
 class AuditLine(Struct, frozen=True):
-    """One look or act. `who` with its kind, such as `key:NAME`; `origin`: the client's address, or a machine's name.
+    """One access or action. `who` with its prefix, such as `key:NAME`; `origin`: an IP address or a machine's name.
 
-    `people`: addresses of people that it is about; kept as keyed digests. `detail`: what else, nothing personal.
-    `subject`: the caller whom an act is about, such as a key that was revoked, with its kind.
+    `people`: addresses of people concerned, stored as keyed digests. `detail`: anything else, nothing personal.
+    `subject`: the caller whom an action concerns, such as a revoked key, with its prefix.
     """
 
     who: str
@@ -43,7 +43,7 @@ class AuditLine(Struct, frozen=True):
 
 
 def who_key(keyring: Keyring, who: str) -> bytes:
-    """Digest for finding the lines that a person caused."""
+    """Digest for finding the lines that a caller caused."""
     return keyring.digest("audit-who", one_line(who).lower())
 
 
@@ -60,7 +60,7 @@ def name_key(keyring: Keyring, part: str, name: str) -> bytes:
 
 
 async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime) -> None:
-    """Chain these lines in the running transaction; call it last, as others' lines wait from here to its commit."""
+    """Append these lines in the running transaction. Call it last: other writers wait from here until its commit."""
     if not lines:
         return
     chain, head = Chain(tx.keyring), await _locked_head(tx)
@@ -109,12 +109,12 @@ def _row(said: Said, digest: bytes) -> NewRow:
 
 
 def said_of(row: Any) -> Said:
-    """What a stored line says."""
+    """The content of a stored line."""
     return Said(row.seq, row.at, row.role, row.act, row.workflow, row.order_name, row.detail, row.commitments)
 
 
 async def head_of(tx: Transaction) -> tuple[Head, bytes] | None:
-    """Where the chain ends, and the head's seal; None before the first line."""
+    """The chain's head and its digest; None before the first line."""
     row = (await tx.execute(select(audit_head).where(audit_head.c.id == HEAD))).one_or_none()
     return _head(row) if row else None
 
@@ -125,7 +125,7 @@ def _head(row: Any) -> tuple[Head, bytes]:
 
 
 async def _locked_head(tx: Transaction) -> Head:
-    """The head, ours until the commit: so lines are numbered in the order in which they are committed."""
+    """The head, locked until the commit, so that lines are numbered in the order of their commits."""
     query = select(audit_head).where(audit_head.c.id == HEAD).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -143,9 +143,9 @@ async def _move_head(tx: Transaction, chain: Chain, head: Head) -> None:
 
 
 async def erase_names(tx: Transaction, addresses: Iterable[str]) -> int:
-    """Forget these addresses as names of callers and as people that lines are about; how many names went.
+    """Erase these addresses as names of callers and of people concerned; returns how many names were erased.
 
-    The chain stays whole; that so many are gone is written into its head, so that others cannot be taken away too.
+    The chain stays intact; the number of erased names is part of its head, so that no others can be removed unnoticed.
     """
     forms = {form for a in addresses for form in (one_line(a), *both_forms(one_line(a)))}
     keys = {who_key(tx.keyring, f"{kind}{form}") for form in forms for kind in ("", *KINDS)}
@@ -159,7 +159,7 @@ async def erase_names(tx: Transaction, addresses: Iterable[str]) -> int:
 
 
 async def take_over(tx: Transaction, now: datetime) -> int:
-    """Chain what releases before wrote, oldest first; how many. Each line says when it was written."""
+    """Chain lines of earlier releases, oldest first, some at a time; returns how many. `detail` has their time."""
     query = select(audit).order_by(audit.c.at, audit.c.id).limit(TAKEN_OVER).with_for_update(skip_locked=True)
     rows = (await tx.execute(query)).all()
     if rows:
@@ -180,7 +180,7 @@ async def take_over(tx: Transaction, now: datetime) -> int:
 
 
 async def forget(tx: Transaction, before: datetime) -> int:
-    """Let go of the oldest lines, if they were written before then, some at a time; how many went."""
+    """Delete the oldest lines, if written before `before`, some at a time; returns how many."""
     head = await _locked_head(tx)
     kept = select(func.min(audit_lines.c.seq)).where(audit_lines.c.at >= before)
     first = (await tx.execute(kept)).scalar_one_or_none() or head.seq + 1

@@ -1,4 +1,4 @@
-"""The audit log, read: filtered for people, exported whole, and verified line by line."""
+"""Reading the audit log: filtered search, full export, and verification line by line."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -22,9 +22,9 @@ _name_decoder: Final = msgspec.json.Decoder(SaltedName)
 
 
 class AuditFilter(Struct, frozen=True):
-    """Which lines. Empty fields do not filter; `act` is a name or its first words, `person` an address.
+    """Which lines. Empty fields do not filter; `act` is an action's name or its first words, `person` an address.
 
-    `acts`: only of these names, and of those that begin with them.
+    `acts`: only actions with these names or beginning with them.
     """
 
     who: str = ""
@@ -39,7 +39,7 @@ class AuditFilter(Struct, frozen=True):
 
 
 class LoggedLine(Struct, frozen=True):
-    """One line with its names, as far as they were not erased. `about`: keyed digests of people."""
+    """One line with its names, as far as they are not erased. `about`: keyed digests of the people concerned."""
 
     seq: int
     at: datetime
@@ -56,7 +56,7 @@ class LoggedLine(Struct, frozen=True):
 
 
 class ChainVerdict(Struct, frozen=True):
-    """What verifying found: how many lines are whole, where the chain ends, what is wrong with it."""
+    """The result of a verification: how many lines are intact, the chain's head, and what is wrong."""
 
     lines: int
     head: str
@@ -91,7 +91,7 @@ def _is_act(act: str) -> ColumnElement[bool]:
 
 
 async def search(tx: Transaction, wanted: AuditFilter) -> list[LoggedLine]:
-    """The newest lines first."""
+    """The newest matching lines first, up to the filter's limit."""
     query = select(audit_lines).where(*_conditions(tx.keyring, wanted)).order_by(audit_lines.c.seq.desc())
     if wanted.before_seq:
         query = query.where(audit_lines.c.seq < wanted.before_seq)
@@ -100,7 +100,7 @@ async def search(tx: Transaction, wanted: AuditFilter) -> list[LoggedLine]:
 
 
 async def oldest_first(tx: Transaction, wanted: AuditFilter) -> AsyncIterator[LoggedLine]:
-    """All of them, a page at a time."""
+    """All matching lines, oldest first, loaded by pages."""
     last = 0
     while True:
         query = select(audit_lines).where(*_conditions(tx.keyring, wanted), audit_lines.c.seq > last)
@@ -138,7 +138,7 @@ def _line(row: Any, names: dict[str, str]) -> LoggedLine:
 async def _names(
     tx: Transaction, seqs: Sequence[int], *, findable: bool = False
 ) -> dict[int, dict[str, SaltedName | None]]:
-    """By line and part; None where a sealed value does not open or, if checked, does not match its digest."""
+    """Names by line and part; None if a sealed value does not open or, with `findable`, does not match its digest."""
     found: dict[int, dict[str, SaltedName | None]] = {}
     if not seqs:
         return found
@@ -155,7 +155,7 @@ async def _names(
 
 
 async def verify(tx: Transaction, expected: str = "") -> ChainVerdict:
-    """Go along the whole chain. `expected`: a head that was noted elsewhere, `NUMBER:DIGEST`, to be found in it."""
+    """Verify the whole chain. `expected`: a head noted elsewhere, `NUMBER:DIGEST`, which must be in it."""
     stored = await head_of(tx)
     chain = Chain(tx.keyring)
     problems: list[str] = []
@@ -163,7 +163,7 @@ async def verify(tx: Transaction, expected: str = "") -> ChainVerdict:
         if (await tx.execute(select(func.count()).select_from(audit_lines))).scalar_one():
             problems.append("the head record is missing")
         if expected:
-            problems.append(f"line {expected.partition(':')[0]}, noted elsewhere, is not there: all lines are missing")
+            problems.append(f"line {expected.partition(':')[0]}, noted elsewhere, is missing: there are no lines")
         return ChainVerdict(0, "", 0, problems)
     head, seal = stored
     if chain.seal(head) != seal:
@@ -181,18 +181,18 @@ async def verify(tx: Transaction, expected: str = "") -> ChainVerdict:
         last = rows[-1].seq
     walk.end()
     if await _lines_beyond_the_head(tx):
-        problems.append("lines stand after the chain's end, which nobody chained")
+        problems.append("there are lines after the chain's end that are not part of the chain")
     return ChainVerdict(walk.whole, f"{head.seq}:{head.digest.hex()}", walk.erased, problems)
 
 
 async def _lines_beyond_the_head(tx: Transaction) -> bool:
-    """In one statement, as lines are written meanwhile, each together with the head."""
+    """In one statement, as lines and the head are written together meanwhile."""
     end = select(audit_head.c.seq).where(audit_head.c.id == HEAD).scalar_subquery()
     return (await tx.execute(select(audit_lines.c.seq).where(audit_lines.c.seq > end).limit(1))).first() is not None
 
 
 class _Walk:
-    """Along the lines, oldest first."""
+    """Steps along the lines, oldest first, and collects problems."""
 
     def __init__(self, chain: Chain, head: Head, expected: str, problems: list[str]) -> None:
         self._chain, self._head, self._problems = chain, head, problems
@@ -202,7 +202,7 @@ class _Walk:
 
     def step(self, row: Any, names: dict[str, SaltedName | None]) -> None:
         if row.seq < self._next:
-            self._problems.append(f"line {row.seq} stands before the chain's beginning")
+            self._problems.append(f"line {row.seq} is before the chain's beginning")
             return
         if row.seq > self._next:
             self._missing(self._next, row.seq - 1)
@@ -218,7 +218,7 @@ class _Walk:
             self._expected = ""
 
     def _fits(self, row: Any, names: dict[str, SaltedName | None]) -> bool:
-        """Whether the names beside the line are those that it is committed to; erased ones are counted."""
+        """Whether the names beside the line match its commitments; erased ones are counted."""
         promised: dict[str, str] = msgspec.json.decode(row.commitments)
         self.erased += len(promised.keys() - names.keys())
         return all(kept is not None and kept.commitment() == promised.get(part) for part, kept in names.items())
@@ -229,17 +229,17 @@ class _Walk:
 
     def end(self) -> None:
         if len(self._problems) >= MOST_PROBLEMS:
-            self._problems.append("there is more; this is where verifying stopped")
+            self._problems.append("there may be more problems; verification stopped here")
             return
         if self._next <= self._head.seq:
             self._missing(self._next, self._head.seq)
         elif self._digest != self._head.digest:
-            self._problems.append(f"the head record does not fit the last line, {self._head.seq}")
+            self._problems.append(f"the head record does not match the last line, {self._head.seq}")
         if not self._problems and self.erased != self._head.names_erased:
             self._problems.append(
-                f"{self.erased} names are missing, but erasure took {self._head.names_erased}: "
-                "somebody else took names away"
+                f"{self.erased} names are missing, but erasure removed {self._head.names_erased}: "
+                "others were removed by somebody else"
             )
         noted = self._expected.partition(":")[0]
         if noted and (not noted.isdigit() or int(noted) >= self._head.first):
-            self._problems.append(f"line {noted}, noted elsewhere, is not there")
+            self._problems.append(f"line {noted}, noted elsewhere, is missing")

@@ -1,8 +1,8 @@
 """Tables: the audit log.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from service.keyring import Label
 from service.ledger.columns import ABOUT, Instant, metadata, sealed
 
-# Of releases before lines were chained; replicas of theirs still write here, and what they wrote is taken over.
+# Of releases before the chain; their replicas still write here during an upgrade, and their lines are chained later.
 audit = Table(
     "audit",
     metadata,
@@ -33,10 +33,10 @@ audit = Table(
     Column("workflow", Text, nullable=False, server_default=""),
     Column("order_name", Text, nullable=False, server_default=""),
     Index("audit_by_time", "at"),
-    info={ABOUT: "looks and acts of releases before lines were chained"},
+    info={ABOUT: "audit lines of releases before the chain"},
 )
 
-# Who saw and did what. `digest` is over the line, its commitments to names, and the digest of the line before.
+# Who accessed or changed what. `digest` covers the line, its commitments to names, and the digest of the line before.
 audit_lines = Table(
     "audit_lines",
     metadata,
@@ -52,10 +52,10 @@ audit_lines = Table(
     Index("audit_lines_by_time", "at"),
     Index("audit_lines_by_act", "act", "seq"),
     Index("audit_lines_by_order", "order_name", "seq"),
-    info={ABOUT: "who saw and did what, each line chained to the one before"},
+    info={ABOUT: "who accessed or changed what, each line chained to the one before"},
 )
 
-# The names that lines are committed to, apart from them so that they can be forgotten; found by `key`, a keyed digest.
+# The names that lines commit to, in a table of their own so that they can be erased; found by `key`, a keyed digest.
 AUDIT_NAME: Final = Label("audit.name")
 
 audit_names = Table(
@@ -66,10 +66,10 @@ audit_names = Table(
     Column("key", LargeBinary(16), nullable=False),
     sealed("sealed_name", AUDIT_NAME),
     Index("audit_names_by_key", "key", "seq"),
-    info={ABOUT: "the names that audit lines are committed to, apart so that they can be erased"},
+    info={ABOUT: "the names that audit lines commit to, apart so that they can be erased"},
 )
 
-# One row: the chain's last line, and the line before its first (`checkpoint`), under a keyed digest of its own.
+# One row: the chain's last line, its first line and the digest before that (`checkpoint`), under a keyed digest.
 audit_head = Table(
     "audit_head",
     metadata,
@@ -80,5 +80,5 @@ audit_head = Table(
     Column("checkpoint", LargeBinary(32), nullable=False),
     Column("names_erased", BigInteger, nullable=False),
     Column("seal", LargeBinary(32), nullable=False),
-    info={ABOUT: "one row: the end of the audit's chain and where it begins"},
+    info={ABOUT: "one row: the end and the beginning of the audit chain"},
 )

@@ -1,1 +1,1 @@
-"""What people say to us: kept sealed, by order or in the tray of what no order is known for."""
+"""Customers' messages to us: stored sealed, with their order, or in the tray if the order is unknown."""

@@ -1,6 +1,6 @@
-"""Which order is meant by somebody who writes: the one whose message they answered, else the one last told of there.
+"""Which order an incoming message is about: the order of the message it answers, else the one last notified there.
 
-A message may tell of several orders at once (`bundle`): a word that answers it is about nobody knows which of them.
+A message may be about several orders at once (`bundle`); a free-text answer to one cannot be matched with certainty.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,14 +21,14 @@ from service.ledger.orders.records import UNREADABLE, order_of
 from service.ledger.orders.tables import orders
 from service.ledger.people.erasing import open_orders_of_person, orders_of_person
 
-# The reader has it, or may have it.
+# States in which the reader has the message, or may have it.
 _LEFT: Final = ("sent", "delivered", "read", "undelivered", "unknown")
-# No message waits longer for others to leave with.
+# The longest time that a message waits for others to be bundled with.
 _LONGEST_BUNDLE: Final = timedelta(hours=24)
 
 
 class Found(Struct, frozen=True):
-    """The order that is meant; `is_sure`: whether words may count there; `taps`: whether taps may."""
+    """The matching order. `is_sure`: whether free text may count as a reply there; `taps`: whether button taps may."""
 
     order_id: UUID
     is_sure: bool = True
@@ -36,10 +36,10 @@ class Found(Struct, frozen=True):
 
 
 async def find_order(tx: Transaction, channel: str, address: str, thread: str) -> Found | None:
-    """By the provider's name of the message that was answered (`thread`), else by what the person was told last.
+    """The order of the answered message (`thread`: its provider id), else the one the person was last notified of.
 
-    Of several orders that were told nothing there, the newest; which of them is meant, nobody can be sure. Nor where
-    they answered a message of which only its provider knows.
+    If there are several open orders and none was notified there, the newest, with `is_sure` false; likewise if the
+    answered message is unknown to us.
     """
     if thread and (answered := await _answered(tx, address, thread)):
         return answered
@@ -47,20 +47,20 @@ async def find_order(tx: Transaction, channel: str, address: str, thread: str) -
     if not candidates:
         return None
     is_one = len(candidates) == 1
-    # Ids are in the order of time.
+    # Ids are in the order of time (UUID version 7).
     found = await _last_told(tx, channel, address, candidates) or Found(candidates[-1], is_sure=is_one)
     return Found(found.order_id, is_sure=False, taps=False) if thread and not is_one else found
 
 
 async def tells_of_others(tx: Transaction, message_id: UUID) -> bool:
-    """Whether messages of other orders left within this one."""
+    """Whether messages of other orders were bundled into this one."""
     query = select(messages.c.order_id, messages.c.lane, messages.c.sent_at).where(messages.c.id == message_id)
     row = (await tx.execute(query)).one_or_none()
     return row is not None and await _is_shared(tx, row)
 
 
 async def _is_shared(tx: Transaction, row: Any) -> bool:
-    """The lane of what bundles is common to the person's orders; else it is its order's alone, and has no others."""
+    """Whether it is a bundle over several orders. Bundles share a lane; other lanes are one order's."""
     sent_at: datetime | None = row.sent_at
     if sent_at is None:
         return False
@@ -77,7 +77,7 @@ async def _is_shared(tx: Transaction, row: Any) -> bool:
 
 
 async def _answered(tx: Transaction, address: str, thread: str) -> Found | None:
-    """By way of the person's orders, of whose messages there is an index."""
+    """Looked up by the person's orders, as messages are indexed by order."""
     query = select(messages.c.order_id, messages.c.lane, messages.c.sent_at).where(
         messages.c.order_id.in_(orders_of_person(tx.keyring, address)), messages.c.provider_id == thread
     )
@@ -93,7 +93,7 @@ async def _last_told(tx: Transaction, channel: str, address: str, candidates: Se
 
 
 async def _lanes(tx: Transaction, channel: str, address: str, candidates: Collection[UUID]) -> set[bytes]:
-    """Where messages of these orders to this address stand: in lanes of their own, and in that of their bundles."""
+    """The lanes of messages of these orders to this address: each order's own, and those of bundles."""
     names = {order_id.hex for order_id in candidates}
     query = select(orders.c.id, orders.c.workflow, orders.c.sealed_state).where(
         orders.c.id.in_(padded(list(candidates)))

@@ -1,4 +1,4 @@
-"""Conversations as agents and customers see them: messages in and out, who waits, who answers."""
+"""Reads conversations for agents and customers: messages in and out, who is waiting, who is answering."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -29,9 +29,9 @@ _words_decoder: Final = msgspec.json.Decoder(Words)
 
 
 class Said(Struct, frozen=True):
-    """One message of a conversation. `by`: who answered, or what the customer is called; `state`: what became of it.
+    """One message of a conversation. `by`: the agent who answered, or the customer's name; `state`: its outcome.
 
-    `reply`: what it means, by the workflow's name for it; null where a person has to read it.
+    `reply`: the workflow's name of the recognised reply; null if a person has to read it.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Said(Struct, frozen=True):
 
 
 class StoredReply(Struct, frozen=True):
-    """Words as they are kept."""
+    """An incoming message as it is stored."""
 
     id: UUID
     order_id: UUID | None
@@ -57,7 +57,7 @@ class StoredReply(Struct, frozen=True):
 
 
 class Answering(Struct, frozen=True):
-    """Since when the order's people wait, and who answers them now, until they say so again."""
+    """Since when the order's people have been waiting, and who is answering them, until when."""
 
     unanswered_since: datetime | None
     by: str = ""
@@ -65,7 +65,7 @@ class Answering(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A conversation in the tray: its last message, and since when it waits; `reply`: what it was understood as."""
+    """A conversation in the tray: its last message, and since when it waits; `reply`: the recognised reply."""
 
     workflow: str
     order_id: str
@@ -79,7 +79,7 @@ class Waiting(Struct, frozen=True):
 
 
 def answers_of(workflow: Workflow) -> frozenset[str]:
-    """The notices that are answers: agents' own words, and what replies are answered with."""
+    """The notices that are answers: agents' messages, and the automatic answers to replies."""
     told = {n for r in workflow.replies.values() for n in (r.answer, r.too_late) if n}
     return frozenset({ANSWER, *told})
 
@@ -89,7 +89,7 @@ def _words(keyring: Keyring, row: Any) -> Words:
 
 
 async def find_reply(tx: Transaction, reply_id: UUID, *, scope: Scope) -> StoredReply | None:
-    """One incoming message, locked because it is about to be moved. Without an order it is in no scope."""
+    """One incoming message, locked for moving; None outside of the scope (those without an order are in none)."""
     row = (await tx.execute(select(replies).where(replies.c.id == reply_id).with_for_update())).one_or_none()
     if row is None:
         return None
@@ -124,7 +124,7 @@ def _said(keyring: Keyring, row: Any) -> Said:
 
 
 async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> list[Said]:
-    """What was answered by these notices, oldest first."""
+    """The outgoing messages of these notices, oldest first."""
     query = (
         select(messages, notices.c.sealed_snapshot)
         .join(notices, notices.c.id == messages.c.notice_id)
@@ -143,7 +143,7 @@ async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> li
 
 
 async def answering(tx: Transaction, order_id: UUID, now: datetime) -> Answering:
-    """Who waits and who answers."""
+    """Since when the order's people have been waiting, and who is answering them."""
     row = (await tx.execute(select(conversations).where(conversations.c.order_id == order_id))).one_or_none()
     if row is None:
         return Answering(None)
@@ -158,7 +158,7 @@ def _agent(keyring: Keyring, row: Any, now: datetime) -> str:
 
 
 async def waits_since(tx: Transaction, order: Order, workflow: Workflow) -> datetime | None:
-    """Since when a message of the order's people has been unanswered; None: all are answered."""
+    """Since when a message of the order's people has been unanswered; None if all are answered."""
     since = order.conversation.unanswered_since if order.conversation else None
     if since is None:
         return None
@@ -171,7 +171,7 @@ async def waits_since(tx: Transaction, order: Order, workflow: Workflow) -> date
 
 
 def _waits(workflow: Workflow, name: str, outcome: str) -> bool:
-    """Whether this message waits for a person's answer."""
+    """Whether this message needs an answer by a person."""
     reply = workflow.replies.get(name)
     if reply is None or outcome == "text":
         return True
@@ -183,7 +183,7 @@ def _waits(workflow: Workflow, name: str, outcome: str) -> bool:
 async def waiting(
     tx: Transaction, now: datetime, *, workflows: Collection[str] | None, agent: str, limit: int, scope: Scope
 ) -> list[Waiting]:
-    """The unanswered, longest first; of these workflows (None: all), or those that `agent` answers."""
+    """Unanswered conversations, longest waiting first, of these workflows (None: all); with `agent`, only theirs."""
     query = (
         select(conversations, orders.c.order_id.label("order_name"))
         .join(orders, orders.c.id == conversations.c.order_id)
@@ -209,7 +209,7 @@ async def waiting(
 
 
 async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UUID, Any]:
-    """The newest message of each of these orders, with since when it waits."""
+    """The newest incoming message of each of these orders since the given time."""
     if not since:
         return {}
     of_order = [and_(replies.c.order_id == order_id, replies.c.at >= at) for order_id, at in since.items()]

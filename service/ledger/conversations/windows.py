@@ -1,4 +1,4 @@
-"""When people last wrote to our senders, and whether a channel is known to hold us to it."""
+"""Customer-service windows: when people last wrote to our senders, and whether a channel enforces the window."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -16,7 +16,7 @@ from service.ledger.database.transaction import Transaction
 
 
 def _mark(keyring: Keyring, channel: str) -> bytes:
-    """Stands for the channel itself among those who were heard."""
+    """The digest of the row that marks a channel as enforcing the window."""
     return keyring.digest("window holds", channel)
 
 
@@ -26,7 +26,7 @@ _HEARD: Final = select(heard).where(listed(heard.c.digest, "digests"))
 async def heard_at(
     tx: Transaction, channel: str, asked: Collection[tuple[str, str]]
 ) -> tuple[dict[tuple[str, str], datetime], bool]:
-    """By address and sender of ours, when they last wrote; and whether a message was ever refused for the window."""
+    """By address and sender, when they last wrote; and whether the provider ever refused a message for the window."""
     by_digest = {heard_as(tx.keyring, channel, address, sender): (address, sender) for address, sender in asked}
     mark = _mark(tx.keyring, channel)
     rows = (await tx.execute(_HEARD, {"digests": padded(sorted([*by_digest, mark]))})).all()
@@ -34,7 +34,7 @@ async def heard_at(
 
 
 async def note_that_it_holds(tx: Transaction, channel: str, now: datetime) -> None:
-    """A message was refused for the window: words are tried no more outside of it."""
+    """Note that the provider refused a message for the window: free text is not tried outside of it any more."""
     writes = Writes()
     writes.insert_missing(heard, [{"digest": _mark(tx.keyring, channel), "at": now}])
     await writes.run(tx)

@@ -1,4 +1,4 @@
-"""Incoming messages and waiting people as rows, written together with the decision."""
+"""Writes incoming messages and waiting conversations, in the transaction of the decision."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from service.ledger.database.sets import NewRow, Rows, Writes
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.records import seal_json
 
-# Whoever looks at a conversation to answer it is shown to the others for so long after their last sign.
+# An agent who opens a conversation to answer it is shown to the others for so long after their last activity.
 ANSWERING_FOR: Final = timedelta(minutes=2)
 
 
@@ -32,12 +32,12 @@ class Words(Struct, frozen=True, omit_defaults=True):
 
 
 def person_of(keyring: Keyring, address: str) -> bytes | None:
-    """Digest for finding a person's messages when they are erased."""
+    """Digest for finding a person's messages; None without an address."""
     return keyring.digest("person", address_key(one_line(address))) if address else None
 
 
 def reply_row(keyring: Keyring, order_id: UUID | None, said: ReceivedReply) -> NewRow:
-    """One incoming message; without an order while that is unknown."""
+    """The row of one incoming message; `order_id` is None while the order is unknown."""
     words = Words(said.text, said.address, said.name)
     return {
         "id": said.id,
@@ -53,7 +53,7 @@ def reply_row(keyring: Keyring, order_id: UUID | None, said: ReceivedReply) -> N
 
 
 def conversation_row(order: Order) -> NewRow:
-    """Since when the order's people wait, as lists ask for it."""
+    """The row that lists of waiting conversations are made from."""
     talk = order.conversation
     return {
         "order_id": order.id,
@@ -64,23 +64,23 @@ def conversation_row(order: Order) -> NewRow:
 
 
 def write(writes: Writes, said: Rows, talks: Rows) -> None:
-    """Have new words written, and who waits since when."""
+    """Have these incoming messages and conversations written."""
     writes.insert(replies, said)
     writes.upsert(conversations, talks, ("unanswered_since", "last_at"), ("order_id",))
 
 
 async def keep_unmatched(tx: Transaction, said: ReceivedReply) -> None:
-    """Words that no order is known for: they wait in the tray."""
+    """Store a message whose order is unknown; it waits in the tray."""
     await tx.execute(replies.insert().values(reply_row(tx.keyring, None, said)))
 
 
 async def drop(tx: Transaction, ids: Iterable[UUID]) -> None:
-    """These words stand in another order now."""
+    """Delete these messages, which were moved to another order."""
     await tx.execute(replies.delete().where(replies.c.id.in_(padded(list(ids)))))
 
 
 async def show_answering(tx: Transaction, order_id: UUID, agent: str, until: datetime | None) -> None:
-    """Whose conversation it is: `agent` answers (others see it until then), or has answered (None)."""
+    """Show others who answers the conversation until `until`; None: the agent has answered."""
     values = {
         "agent": tx.keyring.digest("agent", agent),
         "answering_until": until,
@@ -90,12 +90,12 @@ async def show_answering(tx: Transaction, order_id: UUID, agent: str, until: dat
 
 
 def heard_as(keyring: Keyring, channel: str, address: str, sender: str) -> bytes:
-    """The digest under which the time of a person's last message to one of our senders is kept."""
+    """The digest by which the time of a person's last message to one of our senders is stored."""
     return keyring.digest("heard", channel, address_key(address), sender)
 
 
 async def note_heard(tx: Transaction, channel: str, address: str, senders: Iterable[str], at: datetime) -> None:
-    """Somebody wrote to these senders of ours at that time."""
+    """Note that the person at this address wrote to these senders."""
     rows = [{"digest": heard_as(tx.keyring, channel, address, s), "at": at} for s in sorted({*senders} - {""})]
     writes = Writes()
     writes.upsert(heard, rows, ("at",), ("digest",))

@@ -1,4 +1,4 @@
-"""The database itself: connections, transactions, the schema and its upgrades, faults and wake-ups."""
+"""Access to the database: connections, transactions, schema upgrades, classification of errors, notifications."""
 
 from service.lazy_packages import load_lazily
 

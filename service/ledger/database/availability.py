@@ -1,4 +1,4 @@
-"""The first work with the database: waits while it starts, and says in a sentence what is wrong with its address."""
+"""The first contact with the database: waits while it starts, and explains what is wrong with its address."""
 
 import asyncio
 import ssl
@@ -21,16 +21,16 @@ BRIEFLY_S: Final = 2.0
 # PostgreSQL's error codes, appendix A: connection exceptions, too many connections, cannot connect now (and shutdowns).
 _AWAY: Final = ("08", "53300", "57P")
 _REMEDIES: Final = {
-    "28": "is the user, and its password, right? is this machine let in by pg_hba.conf, with or without TLS?",
-    "3D000": "make it (CREATE DATABASE), or name another",
-    "42501": "grant it: the user must own the database, or may create in its schema",
+    "28": "are the user and password right? does pg_hba.conf admit this machine, with or without TLS?",
+    "3D000": "create it (CREATE DATABASE), or name another one",
+    "42501": "grant it: the user must own the database, or have the right to create in its schema",
 }
 
 
 async def when_available(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_s: float = BRIEFLY_S) -> T:
-    """Do `work`, which may be done twice, again and again for `wait_s` seconds while no database answers.
+    """Run `work`, which must be repeatable, until it succeeds or no database has answered for `wait_s` seconds.
 
-    Raises SettingsError when none did, and at once when the database says no.
+    Raises SettingsError after that time, and at once if the database refuses us.
     """
     deadline = time.monotonic() + wait_s
     logged = ""
@@ -52,21 +52,23 @@ async def when_available(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_
 
 
 def _refused(error: Exception, said: str) -> str:
-    """What to do about an answer that no waiting changes; empty when it may."""
+    """A remedy for an error that waiting cannot solve; empty for any other."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "give the right authority with sslrootcert=FILE, and the host's name as the certificate has it"
+        return (
+            "name the right certificate authority with sslrootcert=FILE, and the host's name as the certificate has it"
+        )
     if "rejected SSL upgrade" in said:
-        return "the server speaks no TLS: turn it on there (ssl = on), or leave sslmode out"
+        return "the server does not support TLS: turn it on there (ssl = on), or leave sslmode out"
     if "file is not a database" in said:  # SQLITE_NOTADB
-        return "another program's file, or a damaged one: name another, or restore it"
+        return "it is another program's file, or damaged: name another one, or restore it"
     code = _code(error)
     return next((remedy for prefix, remedy in _REMEDIES.items() if code.startswith(prefix)), "")
 
 
 def _look(ledger: Ledger) -> str:
     if ledger.is_sqlite:
-        return "may this user write its folder, and is there room on the disk?"
-    return "does it run there, and may it be reached from here?"
+        return "can this user write to its folder, and is there space on the disk?"
+    return "is it running there, and can it be reached from here?"
 
 
 def _code(error: Exception) -> str:
@@ -74,6 +76,6 @@ def _code(error: Exception) -> str:
 
 
 def why(error: Exception) -> str:
-    """The driver's own words, without statement and parameters."""
+    """The driver's error text, without statement and parameters."""
     said = str(getattr(error, "orig", None) or error)
     return said.partition("\n")[0] or type(error).__name__

@@ -1,7 +1,7 @@
-"""The one way from an address to a PostgreSQL connection: for queries, LISTEN, migrations, tests and benches.
+"""Connects to PostgreSQL, for queries, LISTEN, migrations, tests and benches alike.
 
-Behind a connection pooler in transaction mode (PgBouncer, "SQL feature map for pooling modes") a session keeps
-nothing: no start-up parameters but a few, no prepared statements. That is seen at the start, and done without.
+Behind a connection pooler in transaction mode (PgBouncer, "SQL feature map for pooling modes") a session keeps no
+state: few start-up parameters, no prepared statements. `look` detects a pooler, and connections then do without.
 """
 
 import ssl
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
 from service.addresses import PostgresAddress, postgres_address
 
 log = structlog.get_logger(__name__)
-# So many at most, and whichever were needed once are kept: one that is opened for a moment has nothing prepared.
+# All connections are kept once opened, as a new one has no prepared statements.
 POOL_SIZE: Final = 16
 STATEMENT_TIMEOUT_S: Final = 30
 STATEMENTS_KEPT: Final = 100
@@ -27,29 +27,29 @@ _SESSION: Final = {
     "statement_timeout": str(STATEMENT_TIMEOUT_S * 1000),
     "jit": "off",
 }
-# PostgreSQL, "Client Connection Defaults"; the past of months is read at leisure.
+# PostgreSQL, "Client Connection Defaults"; reading months of history takes longer than other queries.
 _READ_ONLY: Final = {"default_transaction_read_only": "on", "statement_timeout": "0"}
-# What PgBouncer keeps for each client itself (its manual, `ignore_startup_parameters`).
+# Parameters that PgBouncer tracks for each client (its manual, `ignore_startup_parameters`).
 _KEPT_BY_POOLERS: Final = ("timezone", "application_name")
 
 
 class NoPrimary(ConnectionError):
-    """Hosts answered, and none of them is a primary: a switchover may be under way."""
+    """Hosts answered, but none is a primary: a switchover may be under way."""
 
 
 class PostgresConnector:
-    """How this process reaches one PostgreSQL; learns whether a pooler stands between."""
+    """Opens connections to one PostgreSQL server or cluster; detects whether a pooler is in between."""
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        """`read_only`: the server refuses every write by these connections."""
+        """`read_only`: the server refuses writes on these connections."""
         self.address: PostgresAddress = postgres_address(url)
         self.read_only = read_only
         self.pooled = False
 
     async def look(self) -> None:
-        """Connect once, and learn whether there is a pooler: it refuses parameters, or has process ids of its own.
+        """Connect once and detect a pooler: it refuses parameters, or reports process ids of its own.
 
-        Raises what connecting raises.
+        Raises the errors of `connect`.
         """
         try:
             connection = await self.connect()
@@ -66,9 +66,9 @@ class PostgresConnector:
             await connection.close(timeout=1)
 
     async def connect(self, **more: Any) -> "asyncpg.Connection[asyncpg.Record]":
-        """A new connection to the first host that will do; each has its own time: a silent one costs no other's.
+        """A new connection to the first suitable host; the time-out applies to each host separately.
 
-        Raises what the driver raises for the last host, NoPrimary when all answered and none is one.
+        Raises the driver's error for the last host, or NoPrimary if all answered and none is a primary.
         """
         last: Exception | None = None
         for host, port in self.address.hosts:
@@ -77,7 +77,7 @@ class PostgresConnector:
             except asyncpg.TargetServerAttributeNotMatched:
                 last = last or NoPrimary(f"no host is a primary: {self.address.places}")
             except (OSError, asyncpg.CannotConnectNowError) as error:
-                # The trouble of a host says more than that another one is a standby.
+                # An error of a host is more useful than the fact that another one is a standby.
                 last = error
         assert last is not None
         raise last
@@ -108,13 +108,13 @@ class PostgresConnector:
 
     @property
     def statements_kept(self) -> int:
-        """How many prepared statements a connection keeps: as the address says, none behind a pooler."""
+        """How many prepared statements a connection keeps: as the address says, else none behind a pooler."""
         if self.address.cache is not None:
             return self.address.cache
         return 0 if self.pooled else STATEMENTS_KEPT
 
     def engine(self, *, patient: bool = False) -> AsyncEngine:
-        """SQLAlchemy's pool over this way. `patient`: a statement may take as long as it takes."""
+        """SQLAlchemy's pool of these connections. `patient`: statements have no time limit."""
         timeout = None if patient else STATEMENT_TIMEOUT_S
 
         async def connect() -> Any:
@@ -126,7 +126,7 @@ class PostgresConnector:
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_pre_ping=False,
-            # The connection used last has its statements prepared and its plans at hand.
+            # The connection used last has its statements prepared and its plans cached.
             pool_use_lifo=True,
             pool_recycle=1800,
             pool_timeout=10,
@@ -137,7 +137,7 @@ class PostgresConnector:
         def _on_connect(_dialect: Any, _record: Any, _arguments: Any, named: dict[str, Any]) -> None:
             named["prepared_statement_cache_size"] = self.statements_kept
             if not self.statements_kept:
-                # Unnamed statements live as long as their transaction needs them, on whatever server it runs.
+                # Unnamed statements live within their transaction only, on whichever server it runs.
                 named["prepared_statement_name_func"] = str
 
         return engine

@@ -1,4 +1,4 @@
-"""The database connection: PostgreSQL through asyncpg, SQLite through aiosqlite, one way to a transaction."""
+"""Transactions on PostgreSQL (asyncpg) and SQLite (aiosqlite), with one interface."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -25,7 +25,7 @@ SQLITE_BUSY_MS: Final = 30_000
 
 
 class Ledger:
-    """Opens transactions; knows the keys with which sealed columns are written."""
+    """Opens transactions; holds the keys for sealed columns."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class Ledger:
         sqlite_synchronous: str = "FULL",
         read_only: bool = False,
     ) -> None:
-        """`direct_url`: PostgreSQL past a connection pooler, for what needs a session: LISTEN, migrations, locks.
+        """`direct_url`: PostgreSQL without a connection pooler, for what needs a session: LISTEN, migrations, locks.
 
-        `read_only`: the database itself refuses every write by it.
+        `read_only`: the database itself refuses writes.
         """
         self.keyring = keyring
         self.is_sqlite = url.startswith("sqlite")
@@ -50,27 +50,27 @@ class Ledger:
             self.engine = self.connector.engine()
         else:
             self.engine = _sqlite_reader(url) if read_only else _sqlite_engine(url, sqlite_synchronous)
-        # Looking needs no transaction: one round trip in place of three. SQLite's must not take the write lock.
+        # Queries outside of a transaction need one round trip instead of three. SQLite's must not take the write lock.
         options: dict[str, Any] = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         if read_only and self.connector:
-            # One view of the past for all questions; behind a pooler it is the transaction that says so.
+            # All queries see one snapshot; behind a pooler the transaction has to be declared read-only.
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = self.engine.execution_options(**options)
 
     async def look(self) -> None:
-        """Learn what stands between this process and the database; raises what connecting raises."""
+        """Detect connection poolers; raises the errors of connecting."""
         for connector in dict.fromkeys((self.connector, self.direct)):
             if connector is not None:
                 await connector.look()
         if self.connector is not None and self.connector.pooled and not self.connector.read_only:
-            # Two round trips of one statement may reach two servers there, unless a transaction holds on to one.
+            # A pooler may run two round trips of one statement on two servers, except within a transaction.
             self._readers = self.engine
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """One transaction; committed on leaving, undone by an exception."""
+        """One transaction: committed at the end, rolled back by an exception."""
         if self.is_sqlite:
-            # One writer at a time: waiting here in turn is kinder than SQLite's busy loop.
+            # One writer at a time: a lock here is fairer than SQLite's busy loop.
             async with self._writing, self.engine.begin() as connection:
                 yield Transaction(connection, self.keyring, self.life.owner)
         else:
@@ -84,7 +84,7 @@ class Ledger:
             yield Transaction(connection, self.keyring, self.life.owner)
 
     async def now(self) -> datetime:
-        """The database's clock; SQLite's is this machine's."""
+        """The time of the database's clock; for SQLite, of this machine's (UTC)."""
         if self.is_sqlite:
             return datetime.now(UTC)
         async with self.reading() as connection:
@@ -92,18 +92,18 @@ class Ledger:
             return moment
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self.engine.dispose()
 
 
 def _file_of(url: str) -> Path | None:
-    """Where a SQLite database lives; None for one in memory."""
+    """The path of a SQLite database; None for one in memory."""
     name = make_url(url).database
     return Path(name).absolute() if name and ":memory:" not in name else None
 
 
 def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
-    """`synchronous`: FULL keeps what was answered through a power cut, NORMAL may lose the last (SQLite, Pragmas)."""
+    """`synchronous`: FULL survives a power cut without loss, NORMAL may lose the last commits (SQLite, Pragmas)."""
     in_memory = _file_of(url) is None
     options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {"pool_size": POOL_SIZE}
     engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **options)
@@ -119,7 +119,7 @@ def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _on_begin(connection: Any) -> None:
-        # IMMEDIATE: take the write lock first, as a read that turns into a write can never be retried.
+        # IMMEDIATE takes the write lock first, as a read transaction that turns into a write may fail without retry.
         reading = connection.get_execution_options().get("reading")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
@@ -127,7 +127,7 @@ def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
 
 
 def _sqlite_reader(url: str) -> AsyncEngine:
-    """Opened so that SQLite refuses every write (SQLite, "URI filenames", mode=ro; Pragmas, query_only)."""
+    """A SQLite engine that refuses writes (SQLite, "URI filenames", mode=ro; Pragmas, query_only)."""
     path = make_url(url).database or ""
     engine = create_async_engine(
         f"sqlite+aiosqlite:///file:{quote(path)}?mode=ro&uri=true",
@@ -155,7 +155,7 @@ def new_uuid() -> UUID:
 
 
 def padded(values: Iterable[T]) -> Sequence[T]:
-    """`values` repeated up to a power of two, so that `IN (...)` has few forms to prepare."""
+    """`values` padded to a power of two by repeating the last, so that `IN (...)` has few variants to prepare."""
     items = list(values)
     if not items:
         return items

@@ -1,7 +1,7 @@
-"""What a database error means: it passes by itself, a person must fix it, or it is a bug of ours.
+"""Classifies database errors: transient, permanent (a person must fix it), or a bug of ours.
 
 One table for all errors: by SQLSTATE (PostgreSQL manual, appendix A), by SQLite's result code (sqlite.org/rescode.html)
-and by type for what the drivers raise by themselves. The longest prefix of a SQLSTATE counts.
+and by type for errors that drivers raise themselves. The longest matching prefix of a SQLSTATE counts.
 """
 
 import sqlite3
@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 Fault = Literal["transient", "permanent", "ours"]
 
-# What the ledger raises, under names of its own: whoever asks it does not know by which library it is reached.
+# The ledger's errors under its own names, so that callers do not depend on the library.
 LedgerError: Final = exc.SQLAlchemyError
 DatabaseError: Final = exc.DBAPIError
 AlreadyThere: Final = exc.IntegrityError
@@ -21,7 +21,7 @@ SQLSTATES: Final[dict[str, Fault]] = {
     "": "ours",
     "08": "transient",  # the connection
     "0A000": "ours",
-    "22": "ours",  # a value that cannot be
+    "22": "ours",  # data exception
     "23": "ours",  # a constraint
     "25006": "transient",  # read only: a standby that is about to be promoted, or a primary that was demoted
     "25P03": "transient",  # idle in a transaction for too long
@@ -30,18 +30,18 @@ SQLSTATES: Final[dict[str, Fault]] = {
     "28": "permanent",  # wrong user or password
     "3D": "permanent",  # no such database
     "3F": "permanent",  # no such schema
-    "40": "transient",  # deadlock, serialization, an outcome that nobody knows
+    "40": "transient",  # deadlock, serialization failure, unknown result of a commit
     "42": "ours",
-    "42501": "permanent",  # a right is missing
+    "42501": "permanent",  # insufficient privilege
     "42703": "permanent",  # no such column: the schema is of another version
     "42883": "permanent",  # no such function
     "42P01": "permanent",  # no such table
-    "42P05": "transient",  # a prepared statement of somebody else, behind a pooler
+    "42P05": "transient",  # a prepared statement of another client, behind a pooler
     "53": "transient",  # disk full, out of memory, too many connections
     "55006": "transient",  # in use
-    "55P03": "transient",  # a lock that was not to be had
+    "55P03": "transient",  # lock not available
     "57": "transient",  # cancelled (57014: it took too long), shutting down, crashed, starting up
-    "58": "transient",  # input and output
+    "58": "transient",  # I/O error
     "F0": "permanent",  # the server's configuration file
     "XX": "transient",  # an internal error of the server
     "XX001": "permanent",  # corrupt data
@@ -67,7 +67,7 @@ SQLITE_CODES: Final[dict[int, Fault]] = {
     sqlite3.SQLITE_NOTADB: "permanent",
 }
 _OTHER_SCHEMA: Final = ("no such table", "no such column")
-# The drivers' and the pool's own words for: try again, on another connection.
+# Errors of drivers and of the pool that a retry on another connection may solve.
 _PASSING_TYPES: Final = (
     OSError,
     TimeoutError,
@@ -81,7 +81,7 @@ _PASSING_TYPES: Final = (
 
 
 def fault_of(error: BaseException) -> Fault:
-    """What `error` means for the caller; one that is not from the database is a bug of ours."""
+    """The class of an error; errors that are not from the database count as our bugs."""
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated:
             return "transient"
@@ -90,12 +90,12 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def _of_driver(error: BaseException | None) -> Fault:
-    """Of what the driver raised, or of what SQLAlchemy's adapter made of it."""
+    """The class of a driver's error, possibly wrapped by SQLAlchemy's adapter."""
     raised = (
         error.__cause__ if error is not None and type(error).__module__.startswith("sqlalchemy.dialects") else error
     )
     if isinstance(raised, asyncpg.DataError):
-        return "ours"  # a value that the driver cannot write, though it counts as an interface error
+        return "ours"  # a value that the driver cannot encode, though it is an interface error
     if isinstance(raised, _PASSING_TYPES):
         return "transient"
     if isinstance(raised, sqlite3.Error):
@@ -110,12 +110,12 @@ def _of_state(state: str) -> Fault:
 def _of_sqlite(error: sqlite3.Error) -> Fault:
     if str(error).startswith(_OTHER_SCHEMA):
         return "permanent"
-    # The low byte is the code, what is above it says more exactly why.
+    # The low byte is the primary result code, the others detail it.
     return SQLITE_CODES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "ours")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when tried again."""
+    """Whether a retry of the same transaction may succeed."""
     return fault_of(error) == "transient"
 
 

@@ -1,9 +1,9 @@
-"""A process's sign of life: shown while it lives, gone the moment it dies.
+"""Liveness of processes: each holds a lock while it lives, so that others see at once when it died.
 
-What a process claims carries its number. Once its sign is gone, others need not wait for a lease to take that over.
-PostgreSQL: a shared advisory lock of the session that listens; the server gives it back when the session ends, and a
-host that vanished is noticed by TCP keepalives. SQLite: a lock on a file beside the database, which the system gives
-back. Each process has a line in `meta`, so that only the dead are looked for, and only while there are any.
+A process's claims carry its number. Once its lock is gone, others need not wait for its leases to end.
+PostgreSQL: a shared advisory lock of the listening session; the server releases it when the session ends, and TCP
+keepalives detect a vanished host. SQLite: a lock on a file beside the database, released by the operating system.
+Each process is registered in `meta`, so that only registered processes without a lock are looked for.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from service.ledger.database.transaction import Transaction
 
 LOCK_CLASS: Final = 1_398_030_663
 _PREFIX: Final = "alive:"
-# Seconds without a sign after which a process counts as dead: one whose session alone broke has another one by then.
+# Seconds without a lock after which a process counts as dead; one whose session broke has a new session by then.
 DOUBT_S: Final = 2.0
-# So that the server notices within about ten seconds when the other machine is gone without a word; and so that this
-# session, which writes nothing of worth, waits for no standby: while all are away it goes on hearing, and being heard.
+# Keepalives: the server notices within about ten seconds that the other machine is gone. `synchronous_commit` is off
+# as this session writes nothing important and must not wait for a standby.
 _SESSION: Final = {
     "tcp_keepalives_idle": "4",
     "tcp_keepalives_interval": "2",
@@ -43,31 +43,31 @@ def _key(number: int) -> str:
 
 
 class SignOfLife(Protocol):
-    """`number`: this process's. `owner`: the same while its sign is shown, else None: then leases alone count."""
+    """`number`: this process's number. `owner`: the same while its lock is held, else None, and only leases count."""
 
     number: int
     doubt_s: float
 
     @property
     def owner(self) -> int | None:
-        """What this process's claims carry."""
+        """The number for this process's claims, or None."""
         ...
 
     async def show(self, tx: Transaction) -> None:
-        """Show it, where that is not the listening session's part."""
+        """Take the lock, unless the listening session does."""
         ...
 
     async def silent(self, tx: Transaction) -> Sequence[int]:
-        """Numbers of processes that were there and show none."""
+        """The registered processes that hold no lock."""
         ...
 
     async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
-        """Strike these off; those whose claims are now the caller's to settle. Others wait for this transaction."""
+        """Remove these processes; returns those whose claims the caller must take over. Others wait for the commit."""
         ...
 
 
 class SessionLife:
-    """PostgreSQL. `held_by` is called with each new session that listens, `lost` when it is gone."""
+    """On PostgreSQL. `held_by` is called with each new listening session, `lost` when it has ended."""
 
     doubt_s = DOUBT_S
 
@@ -81,11 +81,11 @@ class SessionLife:
         return self.number if self._held else None
 
     async def held_by(self, session: Any) -> None:
-        """Show it by this asyncpg connection."""
+        """Take the lock in this asyncpg session."""
         for name, value in _SESSION.items():
-            with contextlib.suppress(asyncpg.PostgresError):  # a server that lacks one does without
+            with contextlib.suppress(asyncpg.PostgresError):  # older servers lack some
                 await session.execute(f"SET {name} = {value}")
-        # Shared: this process's last session may still hold it on the server, and is this process all the same.
+        # Shared, as the server may not have released this process's previous session yet.
         await session.execute(f"SELECT pg_advisory_lock_shared({LOCK_CLASS}, {self.number})")
         await self.stay(session)
         self._held = True
@@ -95,14 +95,14 @@ class SessionLife:
         await session.execute("INSERT INTO meta (key, value) VALUES ($1, '') ON CONFLICT DO NOTHING", _key(self.number))
 
     def lost(self) -> None:
-        """The session is gone."""
+        """The listening session has ended."""
         self._held = False
 
     async def show(self, tx: Transaction) -> None:
-        """The listening session does."""
+        """Nothing to do: the listening session holds the lock."""
 
     async def silent(self, tx: Transaction) -> Sequence[int]:
-        """Numbers of processes that were there and hold no lock."""
+        """The registered processes that hold no lock."""
         values = {"class": LOCK_CLASS, "own": _key(self.number)}
         return [_number(key) for key in (await tx.execute(_SILENT, values)).scalars()]
 
@@ -119,9 +119,9 @@ _SILENT: Final = text(
 
 
 class FileLife:
-    """SQLite. `database`: its file; none for one that lives in this process's memory."""
+    """On SQLite. `database`: its file; None for a database in memory."""
 
-    doubt_s = 0.0  # the system gives a lock back at a process's end, and never before
+    doubt_s = 0.0  # the operating system releases a lock at the process's end, never before
 
     def __init__(self, database: Path | None) -> None:
         self.number = _new_number()
@@ -134,7 +134,7 @@ class FileLife:
         return self.number if self._file is not None else None
 
     async def show(self, tx: Transaction) -> None:
-        """Lock a file of this process's own."""
+        """Lock a file of this process."""
         if self._database is not None and self._file is None:
             self._file = self._locked()
             await insert_missing(tx, meta, [{"key": _key(self.number), "value": ""}])
@@ -149,7 +149,7 @@ class FileLife:
         return self._database.with_name(f"{self._database.name}-alive-{number}")
 
     async def silent(self, tx: Transaction) -> Sequence[int]:
-        """Numbers of processes that were there and hold no lock."""
+        """The registered processes that hold no lock."""
         if self._database is None:
             return []
         keys = (await tx.execute(select(meta.c.key).where(meta.c.key.startswith(_PREFIX)))).scalars()
@@ -162,7 +162,7 @@ class FileLife:
         except FileNotFoundError:
             return False
         except OSError:
-            return True  # somebody's; or nobody can tell, and the lease decides
+            return True  # locked, or unreadable: then the leases decide
         return False
 
     async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:

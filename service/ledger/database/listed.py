@@ -1,7 +1,7 @@
-"""`column IN (...)` for statements that are built once: PostgreSQL takes all values as one array.
+"""`column IN (...)` for prebuilt statements: on PostgreSQL the values are one array parameter.
 
-SQLAlchemy writes the text of an `IN` anew at every execution, a parameter for each value. That costs more than finding
-the rows, and each number of values is another statement to prepare.
+SQLAlchemy renders an `IN` anew at every execution, with a parameter for each value. That costs more than finding
+the rows, and every number of values is another statement to prepare.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 
 class Listed(ColumnElement[bool]):
-    """Whether `column` is one of the values that the parameter `name` brings, a list of any length but 0."""
+    """Whether `column` is one of the values of the parameter `name`, a non-empty list."""
 
     inherit_cache = True
     type = sqltypes.BOOLEANTYPE
@@ -40,5 +40,5 @@ def _any(element: Listed, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def listed(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """Of a statement that is built once: its values come as the parameter `name`, `padded` for SQLite's sake."""
+    """The condition for a prebuilt statement; pass the values as parameter `name`, `padded` for SQLite."""
     return Listed(column, name)

@@ -1,4 +1,4 @@
-"""Whether the database takes a write: a full disk, or a standby, answers every question well."""
+"""Checks that the database accepts writes: with a full disk, or on a standby, reads still succeed."""
 
 import secrets
 from typing import Final
@@ -8,11 +8,11 @@ from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
 
 ROW: Final = "proof_of_writing"
-# About as much as an event with its messages takes.
+# About the size of an event with its messages.
 BYTES: Final = 8192
 
 
 async def prove_writing(tx: Transaction) -> None:
-    """Write as much as an event may take, in one row that is kept; raises the database's own error."""
+    """Write about as much as one event does, always to the same row; raises the database's error."""
     row = {"key": ROW, "value": secrets.token_hex(BYTES // 2)}
     await upsert(tx, meta, [row], ("value",), ("key",))

@@ -1,4 +1,4 @@
-"""Brings the database to the current schema, once, however many processes start together."""
+"""Migrates the database to the current schema, by one process at a time."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -17,16 +17,16 @@ from service.ledger.sealing.state import look, settle_keys
 log = structlog.get_logger(__name__)
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 KEYS_LOCK: Final = 5_748_219_377
-# The newest revision that took something away: releases that do not know it cannot run on this schema.
+# Key of the newest revision that removed something: releases that do not know it cannot run on this schema.
 CONTRACTED: Final = "schema_contracted"
 
 
 class NewerSchema(SchemaError):
-    """A newer release changed the schema in a way that this one cannot work with."""
+    """A newer release changed the schema in a way that is incompatible with this one."""
 
 
 def alembic_config(connection: Connection | None = None, later: Later | None = None) -> Any:
-    """Alembic's configuration without an ini file. Alembic is loaded only where there is something to migrate."""
+    """Alembic's configuration without an ini file. Alembic is imported only if there is something to migrate."""
     from alembic.config import Config
 
     config = Config()
@@ -37,12 +37,12 @@ def alembic_config(connection: Connection | None = None, later: Later | None = N
 
 
 def revisions() -> list[str]:
-    """All revisions, oldest first; their files are named by them."""
+    """All revisions, oldest first, from the names of their files."""
     return sorted(f.name.partition("_")[0] for f in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _apply(connection: Connection, revision: str, later: Later | None = None) -> None:
-    """Up to `revision`; what says `contracts = True`, or on which database, ends what older releases can do."""
+    """Upgrade to `revision`; revisions whose `contracts` is True or this dialect's name are noted as CONTRACTED."""
     from alembic import command
     from alembic.script import ScriptDirectory
 
@@ -58,10 +58,10 @@ def _apply(connection: Connection, revision: str, later: Later | None = None) ->
 
 
 async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, str | None]:
-    """Upgrade; returns the revision before and after.
+    """Upgrade the schema; returns the revisions before and after.
 
-    An older release runs on a newer schema while nothing was taken away. Raises WrongKey, NewerSchema, and SchemaError
-    when other transactions hold what a step needs.
+    An older release runs on a newer schema as long as nothing was removed. Raises WrongKey, NewerSchema, and
+    SchemaError if other transactions hold locks that a step needs.
     """
     await ledger.look()
     if ledger.direct is not None:
@@ -78,14 +78,14 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
     if after is not None and after >= revisions()[-1]:
         async with ledger.transaction() as tx:
             if not ledger.is_sqlite:
-                # One process writes the first keys; the others find them.
+                # One process writes the first keys, the others read them.
                 await tx.execute(text(f"SELECT pg_advisory_xact_lock({KEYS_LOCK})"))
             await settle_keys(tx)
     return before, after
 
 
 async def look_at(ledger: Ledger) -> None:
-    """Open a ledger that is only read: its schema must be there already. Raises SchemaError, WrongKey."""
+    """Check the schema and the keys of a ledger that is opened for reading only. Raises SchemaError, WrongKey."""
     await ledger.look()
     async with ledger.reading() as tx:
         schema = await tx.connection.run_sync(_current)
@@ -105,7 +105,7 @@ async def _upgrade_sqlite(ledger: Ledger, target: str) -> None:
 
 
 def _apply_missing(connection: Connection, target: str) -> None:
-    """Another process may have done it, while this one waited for its turn."""
+    """Upgrade, unless another process did so while this one waited for the lock."""
     if (_current(connection) or "") < target:
         _apply(connection, target)
 
@@ -118,7 +118,7 @@ async def _upgrade_postgres(ledger: Ledger, target: str) -> None:
             async with engine.connect() as connection:
                 current = await connection.run_sync(_current)
             if current is None:
-                # Nobody writes to what is not there.
+                # Nobody writes to an empty database.
                 async with engine.begin() as connection:
                     await connection.run_sync(_apply, target)
                 return
@@ -141,7 +141,7 @@ async def _accept_newer(connection: AsyncConnection, schema: str) -> None:
     known = await connection.execute(select(meta.c.value).where(meta.c.key == CONTRACTED))
     if (contracted := known.scalar_one_or_none() or "") > ours:
         raise NewerSchema(
-            f"the database's schema is {schema}, of a newer release; this one knows {ours}, and {contracted} took away"
-            " what it needs: run the newer release, or restore the backup that was made before the upgrade"
+            f"the database's schema is {schema}, of a newer release; this one knows {ours}, and {contracted} removed"
+            " what it needs: run the newer release, or restore the backup made before the upgrade"
         )
     log.warning("schema.newer", schema=schema, ours=ours, hint="a newer release runs, or ran, on this database")

@@ -1,8 +1,8 @@
-"""Sets of rows, written by as few statements as may be: all tables of a commit in one round trip, on PostgreSQL.
+"""Writes sets of rows with few statements; on PostgreSQL all tables of a commit in one round trip.
 
-There a statement takes one array a column (`unnest`), and several tables go out as parts of one `WITH`. All parts see
-the database as it was before the statement, so no part may hang on what another writes (PostgreSQL manual, 7.8.4).
-SQLite, which has no arrays and no way to go, writes table by table.
+On PostgreSQL a statement takes one array for each column (`unnest`), and several tables are parts of one `WITH`. All
+parts see the database as before the statement, so no part may depend on what another writes (PostgreSQL manual,
+7.8.4). SQLite has neither arrays nor round trips, so it is written table by table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,27 +16,27 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.ledger.database.transaction import Transaction
 from service.pacing import breathe
 
-# Values by column, as a statement takes them.
+# A row's values by column.
 NewRow = dict[str, Any]
 Rows = list[NewRow]
-# Sent in one go; more are sent in several, between which others may run.
+# Rows sent at once; more are sent in chunks, between which other tasks may run.
 ROWS_AT_ONCE: Final = 100
-# The rows of a handful of events. Of more, each table has statements of its own: a round trip matters less than how
-# many forms of statement there are to prepare.
+# Up to so many rows all tables share one statement. With more, each table has its own: a round trip then matters
+# less than the number of different statements to prepare.
 ROWS_TOGETHER: Final = 150
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def dialect_insert(tx: Transaction) -> Callable[[Table], Any]:
-    """The dialect's INSERT, which knows ON CONFLICT."""
+    """The INSERT construct of the dialect, which supports ON CONFLICT."""
     return sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
 
 
 class _Form(Struct, frozen=True):
-    """What is done with rows of a table, without the rows: what a statement's text hangs on.
+    """A kind of write to a table, without the rows: all that the text of its statement depends on.
 
-    `keys`: by which a row is found that is there already; `added`: columns whose value is added to what is there.
+    `keys`: columns that identify an existing row; `added`: columns whose new value is added to the stored one.
     """
 
     kind: Literal["insert", "update"]
@@ -52,7 +52,7 @@ class _Form(Struct, frozen=True):
 
 
 class OtherWrite(Struct, frozen=True):
-    """A write that is no set of rows. `text`: as PostgreSQL has it, `{0}`, `{1}` … where `values` come."""
+    """A write that is not a set of rows. `text`: PostgreSQL's statement with `{0}`, `{1}` … for `values`."""
 
     text: str
     values: tuple[Any, ...]
@@ -61,7 +61,7 @@ class OtherWrite(Struct, frozen=True):
 
 
 class Writes:
-    """Rows to be written together; `run` sends them. A table may stand in it several times, a row but once."""
+    """Collects rows to write together; `run` sends them. A table may be added several times, a row only once."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[_Form, Rows]] = []
@@ -71,34 +71,34 @@ class Writes:
         self._parts.append((form, rows))
 
     def other(self, write: OtherWrite) -> None:
-        """What is no set of rows, such as a change of all that wait in a lane."""
+        """Add a write that is not a set of rows, such as a change of all messages that wait in a lane."""
         self._others.append(write)
 
     def insert(self, table: Table, rows: Rows) -> None:
-        """New rows."""
+        """Add new rows."""
         if rows:
             self._add(_Form("insert", table, tuple(rows[0])), rows)
 
     def insert_missing(self, table: Table, rows: Rows) -> None:
-        """Rows that may be there already."""
+        """Add rows that may exist already; existing ones stay as they are."""
         if rows:
             self._add(_Form("insert", table, tuple(rows[0]), is_missing=True), rows)
 
     def upsert(self, table: Table, rows: Rows, changes: tuple[str, ...], keys: tuple[str, ...] = ("id",)) -> None:
-        """New rows, or new values of `changes` in those that are there."""
+        """Add new rows; of existing ones (by `keys`), change the columns `changes`."""
         if rows:
             self._add(_Form("insert", table, tuple(rows[0]), keys, changes), rows)
 
     def update(
         self, table: Table, rows: Rows, keys: tuple[str, ...] = ("id",), added: frozenset[str] = frozenset()
     ) -> None:
-        """New values in rows that are there; those of `added` are added to what stands there (text is appended)."""
+        """Change existing rows (by `keys`); values of `added` columns are added to the stored ones (text: appended)."""
         if rows:
             changes = tuple(c for c in rows[0] if c not in keys)
             self._add(_Form("update", table, tuple(rows[0]), keys, changes, added), rows)
 
     async def run(self, tx: Transaction, notify: tuple[str, str] | None = None) -> None:
-        """Write everything. `notify`: a channel and a payload, sent at the commit; PostgreSQL only."""
+        """Write everything. `notify`: channel and payload of a notification at the commit (PostgreSQL only)."""
         if tx.dialect.name != "postgresql":
             for form, rows in self._parts:
                 await _one_by_one(tx, form, rows)
@@ -118,12 +118,12 @@ class Writes:
             await _send(tx, parts, others)
 
 
-# A plain SELECT, it can only be the last part.
+# As a plain SELECT it can only be the last part.
 _NOTIFY: Final = "SELECT pg_notify({0}, {1})"
 
 
 async def _send(tx: Transaction, parts: Sequence[tuple[_Form, Rows]], others: Sequence[OtherWrite] = ()) -> None:
-    """One statement. Through SQLAlchemy's cursor, so that whatever the driver raises comes out as from any other."""
+    """Run one statement, through SQLAlchemy's cursor so that errors of the driver are wrapped as usual."""
     texts = tuple((other.text, len(other.values)) for other in others)
     statement = _statement(tuple(form for form, _ in parts), texts)
     values: list[Any] = [[row[c] for row in rows] for form, rows in parts for c in form.columns]
@@ -134,7 +134,7 @@ async def _send(tx: Transaction, parts: Sequence[tuple[_Form, Rows]], others: Se
 
 @lru_cache(maxsize=1000)
 def _statement(forms: tuple[_Form, ...], texts: tuple[tuple[str, int], ...]) -> str:
-    """The text for parts of these forms, with an array a column, and for these others."""
+    """The text of a statement with these parts, one array for each column, and with these other writes."""
     parts, n = [], 0
     for form in forms:
         parts.append(_part(form, n))
@@ -174,7 +174,7 @@ def _changed(form: _Form, column: str) -> str:
 
 
 async def _one_by_one(tx: Transaction, form: _Form, rows: Rows) -> None:
-    """The same, a statement a table and as many runs of it as there are rows."""
+    """The same on SQLite: one statement for each table, run for each row."""
     statement = _for_each(form)
     if form.kind == "update":
         rows = [{f"_{c}": v for c, v in row.items()} for row in rows]
@@ -200,14 +200,14 @@ def _for_each(form: _Form) -> Any:
 
 
 async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
-    """New rows of one table."""
+    """Insert rows into one table."""
     writes = Writes()
     writes.insert(table, rows)
     await writes.run(tx)
 
 
 async def insert_missing(tx: Transaction, table: Table, rows: Rows) -> None:
-    """Rows of one table that may be there already."""
+    """Insert rows into one table; existing ones stay as they are."""
     writes = Writes()
     writes.insert_missing(table, rows)
     await writes.run(tx)
@@ -216,7 +216,7 @@ async def insert_missing(tx: Transaction, table: Table, rows: Rows) -> None:
 async def upsert(
     tx: Transaction, table: Table, rows: Rows, changes: tuple[str, ...], keys: tuple[str, ...] = ("id",)
 ) -> None:
-    """New rows of one table, or new values of `changes` in those that are there."""
+    """Insert rows into one table; of existing ones, change the columns `changes`."""
     writes = Writes()
     writes.upsert(table, rows, changes, keys)
     await writes.run(tx)

@@ -1,8 +1,8 @@
-"""Tables: what the installation knows of itself.
+"""Tables: facts about the installation.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from sqlalchemy import (

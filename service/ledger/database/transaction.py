@@ -1,4 +1,4 @@
-"""What everything that reads or writes the ledger is handed: a connection, and the keys of its sealed columns."""
+"""The argument of all functions that read or write the ledger: a connection with the keys of sealed columns."""
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio.engine import AsyncConnection
@@ -7,12 +7,12 @@ from service.keyring import Keyring
 
 
 class Transaction:
-    """A running transaction, or a connection that only reads: `Ledger.transaction`, `Ledger.reading`."""
+    """A running transaction (`Ledger.transaction`), or a connection for reading (`Ledger.reading`)."""
 
     __slots__ = ("connection", "execute", "keyring", "owner")
 
     def __init__(self, connection: AsyncConnection, keyring: Keyring, owner: int | None = None) -> None:
-        """`owner`: what the claims of this process carry (`SignOfLife`)."""
+        """`owner`: this process's number for its claims (`SignOfLife`)."""
         self.connection = connection
         self.keyring = keyring
         self.owner = owner
@@ -21,5 +21,5 @@ class Transaction:
 
     @property
     def dialect(self) -> Dialect:
-        """Which database it is."""
+        """The database's dialect."""
         return self.connection.dialect

@@ -1,7 +1,7 @@
-"""PostgreSQL's schema is brought up to date beside writers: nobody waits for it longer than a lock may be waited for.
+"""Upgrades PostgreSQL's schema while other processes write: nobody waits for it longer than `LOCK_TIMEOUT_MS`.
 
-Each step is a transaction of its own that gives up a lock it does not get at once, and tries again; what it says of
-indexes is done after it, concurrently. What is left of that when a process ends is gone on with by the next.
+Each step is a transaction that gives up if it does not get a lock at once, and is retried. Changes of indexes follow
+each step, concurrently. If the process ends before that, the next one continues.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine
 from service.ledger.database.tables import meta
 
 log = structlog.get_logger(__name__)
-# Apart from the lock of releases that waited for it inside a transaction: an index cannot be built beside that.
+# Not the lock of older releases, which wait for it inside a transaction: that would block building an index.
 UPGRADE_LOCK: Final = 5_748_219_379
 LEFT: Final = "indexes_left"
-# Writers queue behind a lock that is waited for: this is the longest they notice.
+# Writers queue behind a statement that waits for a lock; this is how long they wait at most.
 LOCK_TIMEOUT_MS: Final = 250
 PAUSE_S: Final = 1.0
 BLOCKED_AFTER_S: Final = 180.0
@@ -35,25 +35,25 @@ _LOCKED: Final = ("55P03", "40P01", "40001")
 
 
 class SchemaError(Exception):
-    """The database's schema cannot be used, or not be brought up to date; the text says what to do."""
+    """The database's schema cannot be used or upgraded; the text says what to do."""
 
 
 class Statement(Struct, frozen=True):
-    """One statement about an index; `builds` names the index that it makes."""
+    """One statement about an index; `builds` is the index that it creates."""
 
     builds: str
     sql: str
 
 
 class Later:
-    """Statements about indexes of these tables, which writers use meanwhile."""
+    """Collects statements about indexes of existing tables, to be run after the step, concurrently with writers."""
 
     def __init__(self, tables: Sequence[str]) -> None:
         self.tables = frozenset(tables)
         self.statements: list[Statement] = []
 
     def add(self, builds: str, sql: str) -> None:
-        """Do this after the step."""
+        """Run this after the step."""
         self.statements.append(Statement(builds, sql))
 
 
@@ -61,7 +61,7 @@ Apply = Callable[[Connection, str, Later | None], None]
 
 
 async def left(connection: AsyncConnection) -> list[Statement]:
-    """What steps that are committed still want done about indexes."""
+    """The statements of committed steps that are still to be run."""
     said = (await connection.execute(select(meta.c.value).where(meta.c.key == LEFT))).scalar_one_or_none()
     return msgspec.json.decode(said, type=list[Statement]) if said else []
 
@@ -73,7 +73,7 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
         logged_at = time.monotonic()
         while not (await connection.execute(text(f"SELECT pg_try_advisory_lock({UPGRADE_LOCK})"))).scalar_one():
             if time.monotonic() - logged_at > LOG_EVERY_S:
-                log.info("schema.waiting", hint="another process brings the schema up to date")
+                log.info("schema.waiting", hint="another process is upgrading the schema")
                 logged_at = time.monotonic()
             await asyncio.sleep(PAUSE_S / 4)
         try:
@@ -83,7 +83,7 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
 
 
 async def take_steps(engine: AsyncEngine, steps: Sequence[str], apply: Apply) -> None:
-    """Each step in its own transaction, then its deferred part; raises SchemaError if a lock is held for minutes."""
+    """Run each step in its own transaction, then its deferred part; SchemaError if a lock is held for minutes."""
     for step in steps:
         await _until_unlocked(step, partial(_step, engine, step, apply))
         await build_left(engine)
@@ -105,7 +105,7 @@ def _apply_one(connection: Connection, step: str, apply: Apply) -> None:
 
 
 async def build_left(engine: AsyncEngine) -> None:
-    """Do what is left about indexes, concurrently; safe to be ended at any point, and to be begun again."""
+    """Run the deferred statements, concurrently; safe to be interrupted and repeated at any point."""
     while True:
         async with engine.connect() as connection:
             statements = await left(connection)
@@ -124,7 +124,7 @@ async def build_left(engine: AsyncEngine) -> None:
 
 async def _concurrently(engine: AsyncEngine, statement: Statement) -> None:
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        # It locks out no reader and no writer, and waits as long as the oldest transaction takes.
+        # CONCURRENTLY blocks neither readers nor writers, and waits for the oldest transaction to end.
         await connection.execute(text("SET lock_timeout = 0"))
         await connection.execute(text("SET statement_timeout = 0"))
         if statement.builds:
@@ -133,7 +133,7 @@ async def _concurrently(engine: AsyncEngine, statement: Statement) -> None:
 
 
 async def _drop_broken(connection: AsyncConnection, index: str) -> None:
-    """A build that was ended leaves an index that is kept up to date and never used (PostgreSQL, CREATE INDEX)."""
+    """An interrupted build leaves an invalid index, which is maintained but never used (PostgreSQL, CREATE INDEX)."""
     broken = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(quote_ident(:index)) AND NOT indisvalid")
     if (await connection.execute(broken.bindparams(bindparam("index", index)))).scalar_one_or_none():
         quoted = connection.dialect.identifier_preparer.quote(index)
@@ -154,7 +154,7 @@ async def _until_unlocked(step: str, work: Callable[[], Awaitable[None]]) -> Non
             if time.monotonic() > deadline:
                 raise SchemaError(
                     f"the schema is not up to date: step {step} got no lock in {BLOCKED_AFTER_S:.0f} s, as other"
-                    " transactions hold it (look at pg_stat_activity and pg_locks); nothing of it was done: run again"
+                    " transactions hold it (see pg_stat_activity and pg_locks); nothing was changed: run it again"
                 ) from error
             log.warning("schema.blocked", step=step, tries=tries, retry_in_s=PAUSE_S)
             await asyncio.sleep(PAUSE_S)

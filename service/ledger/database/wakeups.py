@@ -1,4 +1,4 @@
-"""Loops sleep until there is work: woken in this process by an event, across processes by LISTEN/NOTIFY."""
+"""Wakes loops that wait for work: within this process by events, in other processes by LISTEN/NOTIFY."""
 
 import asyncio
 import contextlib
@@ -26,14 +26,14 @@ class Wakeups:
         self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
 
     def subscribe(self, topic: str) -> asyncio.Event:
-        """An event that is set whenever there may be work; the sleeper clears it."""
+        """An event that is set whenever there may be work; the waiting loop clears it."""
         event = asyncio.Event()
         self._events[topic].append(event)
         return event
 
     @contextlib.contextmanager
     def heard(self, topic: str) -> Iterator[asyncio.Event]:
-        """As `subscribe`, within the block alone."""
+        """Like `subscribe`, for the duration of the block."""
         event = self.subscribe(topic)
         try:
             yield event
@@ -41,23 +41,23 @@ class Wakeups:
             self._events[topic].remove(event)
 
     def wake(self, topics: Iterable[str]) -> None:
-        """There may be work for these."""
+        """Wake the loops of these topics."""
         for topic in topics:
             for event in self._events[topic]:
                 event.set()
 
     def wake_all(self) -> None:
-        """There may be work for everybody: after an outage, before the end."""
+        """Wake all loops: after an outage, and before the end."""
         self.wake(list(self._events))
 
 
 def dispatch_topic(channel: str, *, codes: bool = False) -> str:
-    """The topic that wakes a channel's loops, for codes or for everything else."""
+    """The topic of a channel's loop, for codes or for everything else."""
     return f"dispatch.{channel}.codes" if codes else f"dispatch.{channel}"
 
 
 def announcement(topics: Collection[str], origin: str) -> tuple[str, str] | None:
-    """What wakes the loops of other processes when a transaction commits that says it (`Writes.run`)."""
+    """The notification for `Writes.run` that wakes other processes' loops at the commit; None without topics."""
     return (PG_CHANNEL, ",".join([*sorted(topics), origin])) if topics else None
 
 

@@ -1,1 +1,1 @@
-"""Escalations and incidents, teams' digests and reports."""
+"""Escalations, incidents, digests and report subscriptions."""

@@ -30,7 +30,7 @@ MOST_ROWS: Final = 50_000
 
 
 async def team_digest(tx: Transaction, team: Team, endpoints: int, key: str, now: datetime) -> list[OutboxMessage]:
-    """What is open, overdue and near its breach for one team, by each of its ways."""
+    """What is open, overdue and near its breach for one team, as one mail or call to each of its endpoints."""
     opened, of = await _open(tx, team.name)
     overdue, near = await _promises(tx, team.name, now)
     lines = [f"{of} open, {overdue.total} overdue, {near.total} near"]
@@ -51,7 +51,7 @@ async def team_digest(tx: Transaction, team: Team, endpoints: int, key: str, now
 
 
 class _Some(NamedTuple):
-    """The first lines, and how many there are in all."""
+    """The first lines, and the total number."""
 
     lines: list[str]
     total: int
@@ -80,7 +80,7 @@ async def _open(tx: Transaction, team: str) -> _Some:
 
 
 async def _promises(tx: Transaction, team: str, now: datetime) -> tuple[_Some, _Some]:
-    """What is overdue, and what will be within a day."""
+    """Overdue promises, and those that will be within a day."""
     query = (
         select(clocks.c.name, clocks.c.due_at, orders.c.order_id)
         .join(orders, orders.c.id == clocks.c.order_id)
@@ -105,7 +105,7 @@ async def report_mail(
     key: str,
     now: datetime,
 ) -> OutboxMessage:
-    """A report as a mail with its CSV, sealed."""
+    """A report as a mail with its CSV file, sealed."""
     said = _performance if report is PERFORMANCE else _orders
     mail = await said(tx, workflow, report, address, now)
     return sealed_mail(tx, mail, f"{key}.{now:%Y%m%dT%H%M%S}", report.name)
@@ -142,8 +142,8 @@ async def _orders(tx: Transaction, workflow: Workflow, report: Report, address: 
 
 
 def sealed_mail(tx: Transaction, mail: ReportMail, message_id: str, name: str) -> OutboxMessage:
-    """A mail in the outbox; `name`: of the report."""
-    # An older replica, which may send it, reads only what it would have sealed itself.
+    """A mail for the outbox; `name`: the report's."""
+    # An older replica, which may send it, can read only what it could have sealed itself.
     seal = tx.keyring.seal_in_transit if tx.keyring.writes_bound else tx.keyring.seal
     sealed = seal(msgspec.json.encode(mail), REPORT_MAIL.of(message_id))
     return OutboxMessage(MAIL, f"report.{name}", message_id, sealed, "application/octet-stream")

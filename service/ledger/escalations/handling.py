@@ -1,4 +1,4 @@
-"""Owner and comment of an escalation: the sealed part of its row, and the escalation restored from it."""
+"""Owner and comment of an escalation: the sealed part of its row."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -15,12 +15,12 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import ESCALATION_DETAIL, INCIDENT_OWNER, escalations, incidents
 from service.ledger.orders.records import UNREADABLE, seal_json, unseal_json
 
-# Rows of earlier releases do not say how many steps there were: none of them has as many.
+# For rows of earlier releases, which have no number of changes: more than any of them has.
 _MANY_CHANGES: Final = 10_000
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
-    """What an escalation's row keeps sealed."""
+    """The sealed part of an escalation's row."""
 
     detail: str = ""
     by: str = ""
@@ -36,27 +36,27 @@ _decoder: Final = msgspec.json.Decoder(Told)
 
 
 def told_of(e: Escalation) -> Told:
-    """The part of an escalation that is sealed."""
+    """The sealed part of an escalation."""
     return Told(e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes)
 
 
 def opened(keyring: Keyring, row: Any) -> Told:
-    """What an escalation's row keeps sealed."""
+    """Open the sealed part of an escalation's row."""
     return _decoder.decode(keyring.unseal(row.sealed_detail, ESCALATION_DETAIL.of(row.id)))
 
 
 def without_words(told: Told) -> Told:
-    """What may stay once the order's person is forgotten: who of the company has it."""
+    """The part that may stay once the order's person is erased: the company's owner."""
     return Told(owner=told.owner, owned_since=told.owned_since, changes=told.changes)
 
 
 def owner_digest(keyring: Keyring, owner: str) -> bytes:
-    """Digest for finding everything that a person owns."""
+    """Digest for finding everything that somebody owns."""
     return keyring.digest("escalation-owner", owner.casefold())
 
 
 def owner_of_incident(keyring: Keyring, row: Any) -> str:
-    """Its owner; empty where the row does not open."""
+    """An incident's owner; empty if there is none or the value cannot be opened."""
     if row.sealed_owner is None:
         return ""
     try:
@@ -66,25 +66,25 @@ def owner_of_incident(keyring: Keyring, row: Any) -> str:
 
 
 def _owned(keyring: Keyring, incident_id: UUID, owner: str) -> NewRow:
-    """The columns with an incident's owner; empty: nobody."""
+    """The columns of an incident's owner; empty: nobody."""
     sealed = seal_json(keyring, owner, INCIDENT_OWNER.of(incident_id)) if owner else None
     return {"owner_digest": owner_digest(keyring, owner) if owner else None, "sealed_owner": sealed}
 
 
 async def own_incident(tx: Transaction, incident_id: UUID, owner: str) -> None:
-    """Store the owner; empty: nobody."""
+    """Store an incident's owner; empty: nobody."""
     columns = _owned(tx.keyring, incident_id, owner)
     await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**columns))
 
 
 async def state_of_incident(tx: Transaction, incident_id: UUID) -> tuple[str, str] | None:
-    """The state of an incident and who has it; None where there is no such incident."""
+    """The state and the owner of an incident; None if there is no such incident."""
     row = (await tx.execute(select(incidents).where(incidents.c.id == incident_id))).one_or_none()
     return (row.state, owner_of_incident(tx.keyring, row)) if row else None
 
 
 async def settled(tx: Transaction, escalation_id: UUID) -> Escalation | None:
-    """A resolved escalation as it was, without the clocks that raised it: those have ended."""
+    """A resolved escalation; without the clocks that raised it, which have ended."""
     query = select(escalations).where(escalations.c.id == escalation_id, escalations.c.state == "resolved")
     row = (await tx.execute(query)).one_or_none()
     if row is None:

@@ -1,4 +1,4 @@
-"""Incidents that call again: reminded, raised level by level, brought back from a snooze, as escalations are."""
+"""Repeated calls for incidents: reminders, levels, and the end of a snooze, as for escalations."""
 
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,9 @@ from service.ledger.escalations.writing import serialise
 
 
 async def call_again(tx: Transaction, team_of: TeamOf, now: datetime) -> list[Announced]:
-    """Each open incident whose time has come calls once, however much came due while nobody looked.
+    """Call once for each open incident that is due, however many calls were missed meanwhile.
 
-    `team_of`: whom a row of `incidents` calls, and how fast; None leaves it to others.
+    `team_of`: the team that a row of `incidents` calls; None leaves it to other callers.
     """
     if not any(team_of(row) for row in await _due(tx, now)):
         return []
@@ -44,7 +44,7 @@ async def _due(tx: Transaction, now: datetime) -> list[Row[Any]]:
 
 
 def _as_escalation(row: Row[Any], team: Team) -> Escalation:
-    """Its life by the rules of escalations. Opened again, it counts from then: its next level says from when."""
+    """The incident as an escalation, to apply its rules. After a reopening, times count from then."""
     counted_from = row.opened_at
     if row.level_at is not None and row.level < len(team.levels):
         counted_from = row.level_at - team.levels[row.level].after

@@ -1,4 +1,4 @@
-"""Incidents: one alarm for the many escalations that one cause raises, with the list of their orders."""
+"""Incidents: one call for many escalations with the same cause, with the list of their orders."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,11 +22,11 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations, incidents
 
 ANNOUNCE_EVERY: Final = timedelta(seconds=60)
-# An incident takes in more of its kind until it was quiet for so long.
+# An incident takes in further escalations until there were none for so long.
 GROWS_FOR: Final = timedelta(minutes=5)
 MOST_LISTED: Final = 10_000
 PROVIDER_REFUSED: Final = "provider_refused"
-# Whom a row of `incidents` calls, and how fast: packs may differ in that.
+# The team that a row of `incidents` calls, with its times, which may differ between packs.
 TeamOf = Callable[[Any], Team | None]
 
 _OF_ORDERS: Final = (
@@ -48,9 +48,9 @@ class Announced(Struct, frozen=True):
 
 
 class ProviderIncident(Struct, frozen=True):
-    """Why an incident is opened that no order raised; `detail` is shown to people.
+    """Why an incident is opened without an order; `detail` is shown to people.
 
-    `is_warning`: nothing is broken yet, so it is told once, without reminders and levels.
+    `is_warning`: nothing is broken yet, so there is one call, without reminders and levels.
     """
 
     provider: str
@@ -61,7 +61,7 @@ class ProviderIncident(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """A step of one order's escalation; `traceparent` (W3C) of the decision that took it."""
+    """A change of one order's escalation; `traceparent` (W3C) of the decision that made it."""
 
     workflow: Workflow
     order: Order
@@ -94,7 +94,7 @@ async def of_orders(tx: Transaction, order_ids: Collection[UUID]) -> dict[tuple[
 
 
 async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
-    """Add the escalations that led to the incident to it: they send nothing by themselves any more."""
+    """Add the escalations that led to the incident; from now on only the incident calls."""
     alone = (
         (escalations.c.team == team)
         & (escalations.c.reason == reason)
@@ -130,14 +130,14 @@ async def open_new(tx: Transaction, order: Order, escalation: Escalation, team: 
 
 
 def _first_calls(team: Team, now: datetime) -> NewRow:
-    """When it is escalated to the next level or a reminder is sent, unless somebody acknowledges it."""
+    """The times of the next level and the first reminder, unless somebody acknowledges."""
     return {"level": 0, "level_at": first_level(team, now), "remind_at": first_reminder(team, now)}
 
 
 async def open_for_provider(
     tx: Transaction, incident: ProviderIncident, team: Team, severity: str, now: datetime
 ) -> Announced:
-    """A new incident that no order raised: a provider refuses us, or a cap is near its end."""
+    """Open an incident without an order: a provider refuses us, or a cap is almost used up."""
     values: NewRow = {
         "team": team.name,
         "reason": incident.reason,
@@ -223,7 +223,7 @@ async def _refresh(tx: Transaction, incident_id: UUID, team: Team, now: datetime
         ).scalar_one()
     )
     if row.provider:
-        # It ends with its own cause, and calls at its own times: see provider_health and incident_calls.
+        # An incident of a provider ends with its cause, and calls at its own times: provider_health, incident_calls.
         await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(orders=open_left))
         return None
     last_at = now if grew else row.last_at
@@ -243,13 +243,13 @@ async def _refresh(tx: Transaction, incident_id: UUID, team: Team, now: datetime
 
 
 async def set_state(tx: Transaction, incident_id: UUID, state: str, until: datetime | None) -> None:
-    """A person took it, or put it off until then."""
+    """Store the state that a person chose; `until`: the end of a snooze."""
     values = {"state": state, "snoozed_until": until}
     await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
 
 
 async def let_go(tx: Transaction, incident_id: UUID) -> None:
-    """Its open escalations become independent again, and call by themselves when due."""
+    """Remove the open escalations from the incident; each calls by itself again when due."""
     left = (escalations.c.incident_id == incident_id) & (escalations.c.state != "resolved")
     await tx.execute(update(escalations).where(left).values(incident_id=None))
 

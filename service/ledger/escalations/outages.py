@@ -1,4 +1,4 @@
-"""Breaches of notify clocks that a provider's refusal alone caused: they belong to its incident."""
+"""Breaches of notify clocks caused only by a provider's refusal: they belong to the provider's incident."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ _UNFINISHED: Final = select(_m.notice_id, _m.state, _m.channel, _m.provider, _m.
 
 
 async def of_promises(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
-    """By escalation, the incident of the provider for which all messages of its notice wait.
+    """By escalation, the incident of the provider that all messages of its notice wait for.
 
-    Only where that incident calls the same team: another team would not hear of the broken promise at all.
+    Only if that incident calls the same team; otherwise the team would not learn of the breach.
     """
     promised = {c.step.escalation.id: notice for c in changes if (notice := _notice_of(c)) is not None}
     if not promised or not (opened := await _open(tx)):
@@ -44,13 +44,13 @@ async def of_promises(tx: Transaction, changes: Sequence[Change], now: datetime)
 
 
 def _notice_of(change: Change) -> UUID | None:
-    """The notice that the promise which raised this was about."""
+    """The notice of the breached clock that raised this escalation."""
     raised = change.step.escalation.clocks
     return next((k.notice_id for k in change.order.clocks.values() if k.id in raised and k.notice_id), None)
 
 
 async def _open(tx: Transaction) -> dict[tuple[str, str], UUID]:
-    """By provider and team, the incident that is not over."""
+    """Unresolved incidents by provider and team."""
     query = select(incidents.c.id, incidents.c.provider, incidents.c.team).where(
         incidents.c.reason == PROVIDER_REFUSED, incidents.c.provider != "", incidents.c.state != "resolved"
     )
@@ -58,16 +58,16 @@ async def _open(tx: Transaction) -> dict[tuple[str, str], UUID]:
 
 
 async def _refused(tx: Transaction, providers: set[str]) -> dict[str, str]:
-    """By channel, the provider that refuses all of its messages."""
+    """By channel, the provider that refuses all its messages."""
     h = provider_health.c
     query = select(h.channel, h.provider).where(h.state == "refuses", h.scope == "", h.provider.in_(sorted(providers)))
     return {row.channel: row.provider for row in await tx.execute(query)}
 
 
 def _waits_for(row: Any, refused: dict[str, str], now: datetime) -> str:
-    """The provider that holds this message up; empty if it is another matter.
+    """The provider that delays this message; empty if something else does.
 
-    While a channel is left alone nobody takes its messages up, so these name no provider; one at a time is tried.
+    While a channel's breaker is open, messages are not claimed and so name no provider; only probes do.
     """
     if row.state == "retrying":
         return str(row.provider)

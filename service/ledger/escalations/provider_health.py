@@ -1,7 +1,7 @@
-"""Which providers refuse us, by channel and by what of it, and the incident that calls people for it.
+"""Which providers refuse us, by channel and scope, and the incident that calls people about it.
 
-One row for each provider, channel and scope; one open incident for each provider, however many processes, channels and
-messages it refuses.
+One row for each provider, channel and scope; one open incident for each provider, however many processes, channels
+and messages are affected.
 """
 
 from collections.abc import Mapping
@@ -21,23 +21,23 @@ from service.ledger.escalations.tables import incidents, provider_health
 from service.ledger.escalations.writing import publish, serialise
 
 Key = tuple[str, str, str]
-# The scope of what is refused here and there, while other messages pass.
+# The scope of refusals of single messages while others pass.
 SOME: Final = "*"
-# How the scope begins of what is taken and not delivered because of us, as receipts say; the country comes after it.
+# Prefix of the scope of messages that were accepted and not delivered because of us, by receipts; a country follows.
 LATER: Final = "later:"
-# Working again is believed after so long: a provider that goes on and off is one incident.
+# How long a provider must work before its incident is resolved, so that one that flaps is one incident.
 SETTLED_AFTER: Final = timedelta(seconds=15)
-# Orders of its incident that are not told after so long have a trouble of their own.
+# Orders of its incident that were not notified by then have another problem.
 TOLD_WITHIN: Final = timedelta(minutes=5)
-# And one that refuses us again within this is the same one.
+# A refusal within this time after the resolution reopens the incident.
 SAME_WITHIN: Final = timedelta(minutes=15)
-# What only some messages met, and none does any more; and what receipts said, and none does any more: that later
-# messages are taken does not show that they arrive.
+# For how long a refusal of single messages, or one reported by receipts, counts after the last one: accepted
+# messages do not prove that they are delivered.
 SOME_FORGOTTEN: Final = timedelta(minutes=15)
 
 
 class Refusal(Struct, frozen=True):
-    """A provider that refuses us. `scope`: a country or mail domain, SOME, or empty for everything."""
+    """A provider that refuses us. `scope`: a country or mail domain, SOME, or empty for all messages."""
 
     channel: str
     provider: str
@@ -49,29 +49,29 @@ class Refusal(Struct, frozen=True):
 
     @property
     def key(self) -> Key:
-        """Its row."""
+        """The row's key."""
         return self.channel, self.provider, self.scope
 
     @property
     def holds_back(self) -> bool:
-        """Whether messages wait because of it: what is taken and not delivered lets them go."""
+        """Whether messages wait because of it; those that are accepted but not delivered are not held back."""
         return not self.scope.startswith(LATER)
 
     @property
     def what(self) -> str:
-        """What it refuses, or takes in vain, for people."""
+        """What is refused, or not delivered, in words for people."""
         to = self.scope.removeprefix(LATER)
         messages = f"messages to {to}" if to not in ("", SOME) else "some messages" if to else "all messages"
-        return f"{messages}: taken, and not delivered because of us" if self.scope.startswith(LATER) else messages
+        return f"{messages}: accepted, but not delivered because of us" if self.scope.startswith(LATER) else messages
 
     @property
     def in_words(self) -> str:
-        """For people."""
+        """One sentence for people."""
         said = f"{self.code}: {self.words}" if self.words else self.code
         if self.scope.startswith(LATER):
             where = f" to {to}" if (to := self.scope.removeprefix(LATER)) else ""
             return (
-                f"{self.provider} takes messages{where} and does not deliver them, because of us, since"
+                f"{self.provider} accepts messages{where} but does not deliver them because of us since"
                 f" {self.since:%Y-%m-%d %H:%M} UTC ({said})"
             )
         what = {"": "", SOME: " some messages"}.get(self.scope, f" messages to {self.scope}")
@@ -79,7 +79,7 @@ class Refusal(Struct, frozen=True):
 
 
 async def refusing(tx: Transaction) -> list[Refusal]:
-    """The providers that refuse us now."""
+    """The present refusals, oldest first."""
     query = select(provider_health).where(provider_health.c.state == "refuses")
     rows = await tx.execute(query.order_by(provider_health.c.since))
     return [_refusal(row) for row in rows]
@@ -90,7 +90,7 @@ def _refusal(row: Row[Any]) -> Refusal:
 
 
 async def note(tx: Transaction, news: Mapping[Key, Refusal | None], now: datetime) -> None:
-    """Write down what refuses us, and (None) what works again."""
+    """Store refusals, and recoveries (None)."""
     already = {r.key: r.since for r in await refusing(tx)}
     refused = [
         {
@@ -107,14 +107,14 @@ async def note(tx: Transaction, news: Mapping[Key, Refusal | None], now: datetim
 
 
 async def works(tx: Transaction, key: Key, now: datetime) -> None:
-    """It takes our messages again."""
+    """Note that the provider accepts our messages again."""
     h = provider_health.c
     is_it = (h.channel == key[0]) & (h.provider == key[1]) & (h.scope == key[2]) & (h.state == "refuses")
     await tx.execute(update(provider_health).where(is_it).values(state="works", since=now))
 
 
 async def is_quiet(tx: Transaction) -> bool:
-    """Nothing refuses us, and no incident says so."""
+    """Whether no provider refuses us and no provider's incident is open."""
     open_one = select(incidents.c.id).where(incidents.c.provider != "", incidents.c.state != "resolved").limit(1)
     if (await tx.execute(open_one)).first() is not None:
         return False
@@ -124,7 +124,7 @@ async def is_quiet(tx: Transaction) -> bool:
 async def keep_incidents(
     tx: Transaction, team: Team | None, severity: str, endpoints: Mapping[str, int], now: datetime
 ) -> bool:
-    """Open the incidents of providers that refuse us, resolve those of providers that work; whether any changed."""
+    """Open incidents of providers that refuse us, and resolve those of recovered ones; returns whether any changed."""
     h = provider_health.c
     is_passing = (h.scope == SOME) | h.scope.startswith(LATER, autoescape=True)
     forgotten = is_passing & (h.state == "refuses") & (h.seen_at < now - SOME_FORGOTTEN)
@@ -151,12 +151,12 @@ async def keep_incidents(
 
 
 def _settled_after(row: Row[Any]) -> timedelta:
-    """How long a provider must work before its incident is resolved: briefly, once its orders' messages are sent."""
+    """How long a provider must work before its incident is resolved: longer if its orders wait for messages."""
     return TOLD_WITHIN if row.orders else SETTLED_AFTER
 
 
 async def _open(tx: Transaction, refusals: list[Refusal], team: Team, severity: str, now: datetime) -> list[Announced]:
-    """A new incident, or the last one again if it was resolved a moment ago; nothing if a person has just done so."""
+    """Open an incident, or reopen the last one if it was just resolved; nothing if a person just resolved it."""
     first = min(refusals, key=lambda r: r.since)
     last = (
         await tx.execute(
@@ -186,7 +186,7 @@ async def call_again(tx: Transaction, team: Team | None, endpoints: Mapping[str,
 
 
 async def find_incident(tx: Transaction, incident_id: UUID) -> Row[Any] | None:
-    """An incident of a provider."""
+    """A provider's incident; None if there is none."""
     query = select(incidents).where(incidents.c.id == incident_id, incidents.c.provider != "")
     return (await tx.execute(query)).one_or_none()
 
@@ -200,7 +200,7 @@ async def act_on(
     now: datetime,
     until: datetime | None = None,
 ) -> None:
-    """A person acknowledges, snoozes or resolves a provider's incident; notifications go out as for any other."""
+    """A person acknowledges, snoozes or resolves a provider's incident; notifications are sent as for any other."""
     await serialise(tx)
     team = teams.get(row.team)
     kind = {"acknowledged": "acknowledged", "resolved": "resolved"}.get(state, "reminded")

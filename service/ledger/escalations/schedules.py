@@ -1,4 +1,4 @@
-"""Scheduled mails: a team's digest, a report that somebody subscribed to."""
+"""Scheduled mails: digests of teams, subscribed reports, and exports of rows."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
@@ -28,7 +28,7 @@ _TEAMS: Final = UUID("6f2f9f0e-6f4e-4c43-9f0c-0f7b4d3d5a10")
 
 
 class ReportSubscription(Struct, frozen=True):
-    """A schedule and what it sends. `target` holds the address, where there is one."""
+    """A scheduled mail. `target` holds the address, if there is one."""
 
     id: UUID
     kind: str
@@ -41,7 +41,7 @@ class ReportSubscription(Struct, frozen=True):
 
 
 class PlannedExport(Struct, frozen=True):
-    """Rows of lists that a pack wants to be sent. `name`: the list, how often, and to whom, parted by dots."""
+    """An export of list rows that a pack asks for. `name`: list, frequency and recipient, separated by dots."""
 
     workflow: str
     name: str
@@ -49,9 +49,9 @@ class PlannedExport(Struct, frozen=True):
 
 
 async def keep_exports(tx: Transaction, planned: Iterable[PlannedExport], now: datetime) -> None:
-    """Every export of rows that packs want is there, at the time that they say; others are dropped.
+    """Create the schedules of exports that packs ask for, change their times, and delete others.
 
-    The first one has what is added from now on.
+    The first export contains the rows added from now on.
     """
     wanted = {uuid5(_EXPORTS, f"{p.workflow}/{p.name}"): p for p in planned}
     there = await tx.execute(
@@ -77,7 +77,7 @@ async def go_on(tx: Transaction, schedule_id: UUID, target: dict[str, str], at: 
 
 
 async def keep_digests(tx: Transaction, teams: Iterable[Team], now: datetime) -> None:
-    """Every team that wants a daily digest has one, at the time its pack says; the others' are dropped."""
+    """Create the schedules of daily digests that packs ask for, change their times, and delete others."""
     digests = ((team, schedule_of(team)) for team in teams)
     wanted = {uuid5(_TEAMS, team.name): (team.name, schedule) for team, schedule in digests if schedule}
     there = await tx.execute(
@@ -104,7 +104,7 @@ async def subscribe(
     by: str,
     now: datetime,
 ) -> ReportSubscription:
-    """Send a report to an address from now on."""
+    """Subscribe an address to a report."""
     key = new_uuid()
     row = _row(tx.keyring, key, REPORT, workflow, report, schedule, now, by, {"email": email})
     await tx.execute(schedules.insert().values(**row))
@@ -139,13 +139,13 @@ def _row(
 
 
 async def unsubscribe(tx: Transaction, subscription_id: UUID) -> bool:
-    """Whether there was such a subscription."""
+    """Delete a subscription; returns whether it existed."""
     gone = await tx.execute(delete(schedules).where(schedules.c.id == subscription_id, schedules.c.kind == REPORT))
     return bool(gone.rowcount)
 
 
 async def listed(tx: Transaction) -> list[ReportSubscription]:
-    """All report subscriptions; one whose row does not open is logged and left out."""
+    """All report subscriptions; unreadable ones are logged and left out."""
     query = select(schedules).where(schedules.c.kind == REPORT).order_by(schedules.c.created_at)
     found = []
     for row in await tx.execute(query):
@@ -157,7 +157,7 @@ async def listed(tx: Transaction) -> list[ReportSubscription]:
 
 
 async def claim_due(tx: Transaction, now: datetime, limit: int = 50) -> Sequence[ReportSubscription]:
-    """What is due, locked and moved on to its next time in this transaction."""
+    """The due schedules, locked, and set to their next time by this transaction."""
     query = (
         select(schedules)
         .where(schedules.c.next_at <= now)
@@ -178,7 +178,7 @@ async def claim_due(tx: Transaction, now: datetime, limit: int = 50) -> Sequence
 
 
 async def next_due(tx: Transaction) -> datetime | None:
-    """When the next one is due."""
+    """The earliest time at which a schedule is due; None without schedules."""
     moment: datetime | None = (await tx.execute(_NEXT_DUE)).scalar_one_or_none()
     return moment
 

@@ -1,4 +1,4 @@
-"""Lines of the live stream as it is read: from a place on, to its end, and whether a place is still there."""
+"""Reads lines of the live stream: after a position, its end, and whether a position can still be resumed."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from service.ledger.escalations.tables import escalation_stream
 
 
 class StreamPlace(Struct, frozen=True):
-    """A place in the stream: a line's number, and when it was written, which tells it from another of that number.
+    """A position in the stream: a line's number, and its time, as numbers may be reused.
 
-    Numbers alone would not do: after a restore, or on SQLite once old lines are gone, they come a second time.
+    They are after a restore, and on SQLite once old lines were deleted.
     """
 
     seq: int = 0
@@ -23,12 +23,12 @@ class StreamPlace(Struct, frozen=True):
 
 
 def mark_of(at: datetime) -> int:
-    """The moment in microseconds."""
+    """The time in microseconds since 1970."""
     return round(at.timestamp() * 1_000_000)
 
 
 async def stream_after(tx: Transaction, seq: int, limit: int) -> list[tuple[int, str, str, datetime]]:
-    """(number, kind, JSON, moment) of the stream's lines after `seq`."""
+    """Lines after `seq` as (number, kind, JSON, time)."""
     query = select(
         escalation_stream.c.seq, escalation_stream.c.kind, escalation_stream.c.body, escalation_stream.c.at
     ).where(escalation_stream.c.seq > seq)
@@ -37,7 +37,7 @@ async def stream_after(tx: Transaction, seq: int, limit: int) -> list[tuple[int,
 
 
 async def stream_end(tx: Transaction) -> StreamPlace:
-    """The newest line."""
+    """The position of the newest line."""
     row = (
         await tx.execute(
             select(escalation_stream.c.seq, escalation_stream.c.at).order_by(escalation_stream.c.seq.desc()).limit(1)
@@ -47,7 +47,7 @@ async def stream_end(tx: Transaction) -> StreamPlace:
 
 
 async def resumable(tx: Transaction, seq: int, mark: int | None) -> bool:
-    """Whether everything after this place is still there; `mark` is None where only a number is known."""
+    """Whether everything after this position is still stored; `mark` is None if only a number is known."""
     if mark:
         at = (
             await tx.execute(select(escalation_stream.c.at).where(escalation_stream.c.seq == seq))

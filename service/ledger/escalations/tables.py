@@ -1,8 +1,8 @@
-"""Tables: escalations, incidents and the stream of them; what comes by the calendar.
+"""Tables: escalations, incidents, their stream, providers' health and schedules.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from typing import Final
@@ -50,7 +50,7 @@ escalations = Table(
     Index("escalations_by_reason", "team", "reason", "opened_at"),
     partial("escalations_open", "team", "opened_at", where="state <> 'resolved'"),
     partial("escalations_owned", "owner_digest", where="state <> 'resolved' AND owner_digest IS NOT NULL"),
-    info={ABOUT: "calls to a team that an order raised"},
+    info={ABOUT: "calls for a team's help about one order"},
 )
 
 escalation_stream = Table(
@@ -64,7 +64,7 @@ escalation_stream = Table(
     Column("body", Text, nullable=False),
     Index("stream_by_time", "at"),
     Index("stream_by_reason", "team", "reason", "kind", "at"),
-    info={ABOUT: "news of escalations in the order of their commits, for the live stream"},
+    info={ABOUT: "changes of escalations in the order of their commits, for the live stream"},
 )
 
 INCIDENT_OWNER: Final = Label("incident.owner")
@@ -85,7 +85,7 @@ incidents = Table(
     Column("changes", Integer, nullable=False),
     Column("subject", Text, nullable=False),
     Column("workflow", Text, nullable=False),
-    # Of an incident that no order raised: the provider that refuses us, and its words without anybody's data.
+    # Of incidents without orders: the provider that refuses us, and its error text without personal data.
     Column("provider", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),
     Column("level", Integer, nullable=False, server_default="0"),
@@ -96,7 +96,7 @@ incidents = Table(
     sealed("sealed_owner", INCIDENT_OWNER, nullable=True),
     partial("incidents_open", "team", "reason", where="state <> 'resolved'"),
     partial("incidents_of_provider", "provider", "opened_at", where="provider <> ''"),
-    info={ABOUT: "many escalations of one cause, told as one; and providers that refuse us"},
+    info={ABOUT: "many escalations with one cause, handled as one; and providers that refuse us"},
 )
 
 provider_health = Table(
@@ -110,7 +110,7 @@ provider_health = Table(
     Column("seen_at", Instant, nullable=False),
     Column("code", Text, nullable=False, server_default=""),
     Column("words", Text, nullable=False, server_default=""),
-    info={ABOUT: "what is known of each provider: well, refusing, away"},
+    info={ABOUT: "the state of each provider: works, refuses us, or is down"},
 )
 
 SCHEDULE_TARGET: Final = Label("schedule.target")
@@ -131,5 +131,5 @@ schedules = Table(
     Column("created_by", Text, nullable=False, server_default=""),
     sealed("sealed_target", SCHEDULE_TARGET),
     Index("schedules_due", "next_at"),
-    info={ABOUT: "reports and digests that are sent on a calendar"},
+    info={ABOUT: "reports, digests and exports sent at scheduled times"},
 )

@@ -1,4 +1,4 @@
-"""Escalations and clocks near their breach, as the desk and the API list them. Incidents stand for their members."""
+"""Lists of escalations, incidents and clocks near their breach; incidents replace their members."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,7 +26,7 @@ _LEAST_URGENT: Final = 4
 
 
 class EscalationFilter(Struct, frozen=True):
-    """Filters; empty ones do not filter. `state`: `active` is everything that is not resolved. `owner`: who has it."""
+    """Filters; empty ones do not filter. `state`: `active` is everything unresolved. `owner`: the owner's name."""
 
     state: str = "active"
     team: str = ""
@@ -40,7 +40,7 @@ class EscalationFilter(Struct, frozen=True):
 
 
 def _filtered(of: Any, wanted: EscalationFilter, now: datetime, keyring: Keyring) -> list[ColumnElement[bool]]:
-    """What is asked of escalations and of incidents alike. `of`: the columns of either table."""
+    """Conditions common to escalations and incidents. `of`: the columns of either table."""
     found: list[ColumnElement[bool]] = []
     if wanted.owner:
         found.append(of.owner_digest == owner_digest(keyring, wanted.owner))
@@ -60,9 +60,9 @@ def _filtered(of: Any, wanted: EscalationFilter, now: datetime, keyring: Keyring
 async def listed(
     tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope
 ) -> tuple[list[EscalationLine], int, str]:
-    """A page of escalations that stand alone, most urgent first; how many there are in all; the next page's cursor.
+    """A page of escalations outside of incidents, most urgent first; their total number; the next page's cursor.
 
-    The cursor is empty at the end. Raises Rejection for one that is not ours.
+    The cursor is empty at the end. Raises Rejection for an invalid one.
     """
     alone = _alone(tx, wanted, now, scope)
     total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
@@ -77,13 +77,13 @@ async def listed(
 
 
 def _alone(tx: Transaction, wanted: EscalationFilter, now: datetime, scope: Scope) -> list[ColumnElement[bool]]:
-    """Callers who see no incidents see the escalations of theirs one by one."""
+    """Callers who may not see incidents see their members one by one."""
     found = [*_filtered(escalations.c, wanted, now, tx.keyring), *of_team(tx, scope, escalations.c)]
     return [*found, escalations.c.incident_id.is_(None)] if scope.has_incidents else found
 
 
 async def count_of(tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope) -> int:
-    """How many lines there are in all: escalations that stand alone, and incidents."""
+    """The number of lines: escalations outside of incidents, and incidents."""
     alone = select(func.count()).select_from(escalations).where(*_alone(tx, wanted, now, scope))
     gathered = select(func.count()).select_from(incidents).where(*_incidents_where(wanted, now, tx.keyring, scope))
     return sum([int((await tx.execute(query)).scalar_one()) for query in (alone, gathered)])
@@ -92,7 +92,7 @@ async def count_of(tx: Transaction, wanted: EscalationFilter, now: datetime, *, 
 async def members(
     tx: Transaction, incident_id: UUID, wanted: EscalationFilter, now: datetime, *, scope: Scope
 ) -> list[EscalationLine]:
-    """The escalations of an incident that are wanted, the oldest first; a page has no next one."""
+    """The matching escalations of an incident, oldest first, up to the limit; there is no next page."""
     query = _with_order().where(
         escalations.c.incident_id == incident_id, *_filtered(escalations.c, wanted, now, tx.keyring)
     )
@@ -113,7 +113,7 @@ def _line(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> Escalation
 
 
 def _people(keyring: Keyring, row: Any) -> tuple[str, str]:
-    """The order's customer and assignee; empty where the order does not open."""
+    """The names of the order's customer and assignee; empty if the order cannot be opened."""
     if row.sealed_state is None:
         return "", ""
     try:
@@ -140,13 +140,13 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
             raise ValueError(opened)
         return rank, opened, UUID(last)
     except ValueError:
-        raise Rejection("cursor: is not from a page of escalations; leave it out to start again") from None
+        raise Rejection("cursor: not from a page of escalations; leave it out to start from the first page") from None
 
 
 async def listed_incidents(
     tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope
 ) -> list[IncidentShown]:
-    """Incidents, newest first."""
+    """Incidents, newest first, up to the limit."""
     query = select(incidents).where(*_incidents_where(wanted, now, tx.keyring, scope))
     query = query.order_by(incidents.c.opened_at.desc()).limit(wanted.limit)
     return [
@@ -178,20 +178,20 @@ def _incidents_where(
 
 
 def _incidents_of(scope: Scope) -> list[ColumnElement[bool]]:
-    """An incident gathers the orders of all workflows for which a team is called."""
+    """Which incidents the caller may see: those of their teams, as an incident may cover several workflows."""
     if not scope.has_incidents:
         return [false()]
     return [incidents.c.team.in_(sorted(scope.teams))] if scope.teams else []
 
 
 async def sees_incident(tx: Transaction, incident_id: UUID, *, scope: Scope) -> bool:
-    """Whether there is such an incident, a provider's too, and it may be seen."""
+    """Whether the incident, possibly a provider's, exists and the caller may see it."""
     query = select(incidents.c.id).where(incidents.c.id == incident_id, *_incidents_of(scope))
     return (await tx.execute(query)).first() is not None
 
 
 async def home_of(tx: Transaction, escalation_id: UUID, *, scope: Scope) -> list[tuple[UUID, str, str]]:
-    """(escalation, workflow, order id) of an escalation, or of every open member of an incident."""
+    """(escalation, workflow, order id) of an escalation, or of each open member of an incident."""
     meant = escalations.c.id == escalation_id
     if scope.has_incidents:
         meant |= (escalations.c.incident_id == escalation_id) & (escalations.c.state != "resolved")
@@ -201,7 +201,7 @@ async def home_of(tx: Transaction, escalation_id: UUID, *, scope: Scope) -> list
 
 
 def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> EscalationShown:
-    """One escalation."""
+    """One escalation, as shown to this caller."""
     said = opened(keyring, row)
     until = row.changed_at if row.state == "resolved" else now
     return EscalationShown(
@@ -229,7 +229,7 @@ def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> 
 
 
 def place_in(cursor: str) -> tuple[str, datetime, str]:
-    """Severity, opening and id of the last escalation before this cursor; raises Rejection."""
+    """Severity, time of opening and id of the last escalation before this cursor; raises Rejection."""
     rank, opened, last = _read_cursor(cursor)
     return next((name for name, r in _URGENCY.items() if r == rank), ""), opened, str(last)
 
@@ -237,7 +237,7 @@ def place_in(cursor: str) -> tuple[str, datetime, str]:
 async def near_breach(
     tx: Transaction, wanted: EscalationFilter, now: datetime, within: timedelta, *, scope: Scope
 ) -> list[NearBreach]:
-    """Running clocks that will call a team within this time, the nearest first."""
+    """Running clocks that will call a team within this time, nearest first, up to the limit."""
     query = (
         select(clocks, orders.c.order_id.label("order_name"))
         .join(orders, orders.c.id == clocks.c.order_id)
@@ -263,7 +263,7 @@ async def near_breach(
 async def near_breach_count(
     tx: Transaction, wanted: EscalationFilter, now: datetime, within: timedelta, *, scope: Scope
 ) -> int:
-    """How many of them there are in all."""
+    """The total number of such clocks."""
     near = [*_near(wanted, now, within), *of_team(tx, scope, clocks.c)]
     counted = await tx.execute(select(func.count()).select_from(clocks).where(*near))
     return int(counted.scalar_one())

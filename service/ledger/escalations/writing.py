@@ -1,7 +1,7 @@
-"""Escalations as they are written: their rows, what is published of them, and the incident that many become.
+"""Writes escalations: their rows, the outgoing messages, and the incident that many of them form.
 
 A clock-raised escalation beyond its team's rate joins an incident: one alarm that lists the orders. A lock
-serialises these writes, so that rates are counted right and the stream's numbers grow in commit order.
+serialises these writes, so that rates are counted correctly and the stream's numbers grow in commit order.
 """
 
 from collections import defaultdict
@@ -51,7 +51,7 @@ _MEMBERS: Final = select(escalations.c.id, escalations.c.incident_id).where(
 async def write(
     tx: Transaction, changes: Sequence[Change], targets: Mapping[str, int], now: datetime
 ) -> list[OutboxMessage]:
-    """Write these steps; returns what must be published. `targets`: how many ways lead to each team."""
+    """Write these changes; returns the messages to publish. `targets`: the number of endpoints by team or level."""
     if not changes:
         return []
     changes = await _traced(tx, changes)
@@ -77,7 +77,7 @@ async def write(
 
 
 async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change]:
-    """An escalation raised by a clock continues the trace of the newest event that sent a message about its order."""
+    """Give escalations raised by a clock the trace of the newest event that sent a message about their order."""
     without = {c.order.id for c in changes if not c.traceparent and c.step.escalation.clocks}
     if not without:
         return changes
@@ -86,19 +86,19 @@ async def _traced(tx: Transaction, changes: Sequence[Change]) -> Sequence[Change
 
 
 async def serialise(tx: Transaction) -> None:
-    """Serialises writers of escalations, incidents and stream lines."""
+    """Lock out other writers of escalations, incidents and stream lines until the commit."""
     if tx.dialect.name == "postgresql":
         await tx.execute(text(f"SELECT pg_advisory_xact_lock({STREAM_LOCK})"))
 
 
 async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> dict[UUID, UUID]:
-    """By escalation, the incident it belongs to, or now joins.
+    """By escalation, the incident that it belongs to or now joins.
 
-    The incident takes in what led to it, and whatever else a clock raises at its team for one of its orders. A promise
-    that a refusing provider alone has broken belongs to that one's incident.
+    An incident takes in the escalations that led to it, and all that clocks raise for its team and orders. A breach
+    caused only by a provider's refusal joins the provider's incident.
     """
     opened = [c for c in changes if c.step.kind == "opened"]
-    # What is opened here was in no incident before.
+    # Newly opened escalations are in no incident yet.
     known = await _known_members(tx, {c.step.escalation.id for c in changes} - {c.step.escalation.id for c in opened})
     fresh: dict[tuple[str, str], list[Change]] = defaultdict(list)
     for c in opened:
@@ -123,7 +123,7 @@ async def _assign(tx: Transaction, changes: Sequence[Change], now: datetime) -> 
 
 
 async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[Change], now: datetime) -> UUID | None:
-    """The incident that these belong to: one that is open and growing, or a new one when they are too many."""
+    """The incident that these join: an open and growing one, or a new one if there are too many."""
     first = fresh[0]
     team = first.workflow.teams[kind[0]]
     growing = await incidents.find_open(tx, *kind, now - max(team.incident_within, incidents.GROWS_FOR))
@@ -164,7 +164,7 @@ def announcement(
     now: datetime,
     said: Mapping[str, str] | None = None,
 ) -> list[OutboxMessage]:
-    """One message for the exchange, and one for each endpoint to call; only the latter contain what is `said`."""
+    """One message for the exchange, and one for each endpoint to call; only the latter contain `said`."""
     data = event.data
     held: datetime | None = None
     if team.quiet is not None and data.severity != "critical":
@@ -194,10 +194,10 @@ def announcement(
 
 
 def called(kind: str, level: int, team: Team, targets: Mapping[str, int]) -> list[str]:
-    """The names in `targets` whose addresses hear of this step.
+    """The names in `targets` whose endpoints are notified of this change.
 
-    A reminder goes to whoever is called at its level, or to the team where that level has no addresses; the end, and
-    that somebody has it, to everybody who was called.
+    Reminders go to the present level, or to the team if that level has no endpoint; acknowledgement and resolution go
+    to everybody who was called.
     """
     levels = [v.to for v in team.levels[:level]]
     wanted = levels[-1:] if kind.endswith(".reminded") else [team.name, *levels]
@@ -205,7 +205,7 @@ def called(kind: str, level: int, team: Team, targets: Mapping[str, int]) -> lis
 
 
 def _said(change: Change) -> dict[str, str]:
-    """What people read and machines need not: the reason in words, where the order is, who did it, or why it ended."""
+    """Texts for people only: the reason in words, the order's status, who acted, or why it ended."""
     e, w, order = change.step.escalation, change.workflow, change.order
     titles = w.reasons[e.reason].titles if e.reason in w.reasons else {}
     said = {"title": titles.get(w.default_locale, ""), "status": order.status, "by": e.by}
@@ -217,13 +217,13 @@ def _said(change: Change) -> dict[str, str]:
 
 
 async def publish(tx: Transaction, announced: Sequence[Announced], endpoints: Mapping[str, int], now: datetime) -> None:
-    """To the exchange, the team's own ways and the pages."""
+    """Publish to the exchange, to the teams' endpoints and to the live stream."""
     await insert_rows(tx, escalation_stream, [_stream_row(t.event, now) for t in announced])
     await outbox.put(tx, [m for t in announced for m in announcement(t.event, t.team, endpoints, now)], now)
 
 
 def _stream_row(event: CloudEvent[EscalationData], now: datetime) -> NewRow:
-    """One line of the stream that pages listen to."""
+    """One line of the live stream."""
     kind = event.type.partition(".")[2]
     body = msgspec.json.encode(event).decode()
     return {"at": now, "team": event.data.team, "reason": event.data.reason, "kind": kind, "body": body}
@@ -254,5 +254,5 @@ def _row(keyring: Keyring, change: Change, incident: UUID | None) -> NewRow:
 
 
 async def forget_stream(tx: Transaction, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
-    """Let go of lines that no page can still be waiting for."""
+    """Delete lines of the stream that no page can still be waiting for."""
     await tx.execute(escalation_stream.delete().where(escalation_stream.c.at < now - kept))

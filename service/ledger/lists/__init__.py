@@ -1,1 +1,1 @@
-"""Rows of orders' lists: stored first, taken by the event that names them, shown a page at a time."""
+"""Rows of orders' lists: stored first, added to the list by the event that names them, read by pages."""

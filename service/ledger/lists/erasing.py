@@ -1,4 +1,4 @@
-"""Forgetting the rows that tell of a person, or all of an order."""
+"""Erases the rows about a person, or all rows of an order."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -18,7 +18,7 @@ AT_ONCE: Final = 500
 
 
 async def erase_rows_of_person(tx: Transaction, addresses: Iterable[str]) -> int:
-    """Forget every row that has one of these addresses, in whichever order; how many."""
+    """Erase every row with one of these addresses, in all orders; returns how many."""
     digests = person_digests(tx.keyring, addresses)
     if not digests:
         return 0
@@ -29,7 +29,7 @@ async def erase_rows_of_person(tx: Transaction, addresses: Iterable[str]) -> int
 
 
 async def erase_rows_of_order(tx: Transaction, order_id: UUID, traces: Traces | None) -> int:
-    """Forget the rows of an order that name this person (None: all of them); how many."""
+    """Erase the rows of an order that contain these traces of a person (None: all rows); returns how many."""
     last: UUID | None = None
     gone = 0
     while True:
@@ -47,7 +47,7 @@ async def erase_rows_of_order(tx: Transaction, order_id: UUID, traces: Traces | 
         if len(rows) < AT_ONCE:
             break
         last = rows[-1].id
-    # A digest of rows tells who knows a row that it was among them.
+    # A digest over rows would confirm to somebody who knows a row that it was among them.
     await tx.execute(update(list_batches).where(list_batches.c.order_id == order_id).values(digest=bytes(32)))
     return gone
 

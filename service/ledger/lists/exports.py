@@ -1,4 +1,4 @@
-"""New rows of a list by mail: a small table is attached, a large one is linked to."""
+"""New rows of a list by mail: a small table is attached, a large one is linked."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -22,14 +22,14 @@ from service.lists.exporting import CsvWriter
 from service.lists.links import LinkedRows, rows_token
 from service.report_mail import ReportMail
 
-# A larger table, or a workbook, is linked to: mail servers differ in what they take.
+# Larger tables, and workbooks, are linked, as mail servers limit the size of attachments.
 MOST_ATTACHED: Final = 2000
 LINK_LIFE: Final = timedelta(days=14)
 ORDERS_AT_ONCE: Final = 100
 
 
 class Wanted(Struct, frozen=True):
-    """Rows of an order's list that were added in a time. `key`: names this export, so that a mail is sent once."""
+    """Rows of an order's list added in a period. `key` identifies this export, so that its mail is sent once."""
 
     order: Order
     workflow: Workflow
@@ -43,7 +43,7 @@ class Wanted(Struct, frozen=True):
 async def orders_grown(
     tx: Transaction, workflow: str, name: str, since: datetime, before: datetime, after: UUID | None
 ) -> Sequence[UUID]:
-    """Orders of a workflow whose list grew in this time, some at a time, in the order of their ids."""
+    """Orders of a workflow with rows added to the list in this period, after the id `after`, by id, some at a time."""
     query = select(list_batches.c.order_id).distinct().join(orders, orders.c.id == list_batches.c.order_id)
     query = query.where(orders.c.workflow == workflow, list_batches.c.list == name)
     query = query.where(list_batches.c.taken_at >= since, list_batches.c.taken_at < before)
@@ -52,7 +52,7 @@ async def orders_grown(
 
 
 async def reachable(tx: Transaction, workflow: Workflow, order: Order, audience: str) -> list[str]:
-    """Mail addresses of an audience, or of its fallback, without those who opted out."""
+    """Mail addresses of an audience, or of its fallback, without those that opted out."""
     people = order.people(audience) or order.people(workflow.audience_fallback.get(audience, ""))
     addresses = list(dict.fromkeys(p.email for p in people if p.email and p.wants("email")))
     silent = {s.address for s in await suppressed(tx, set(addresses)) if s.channel == "email"}
@@ -62,7 +62,7 @@ async def reachable(tx: Transaction, workflow: Workflow, order: Order, audience:
 async def mails(
     tx: Transaction, wanted: Wanted, to: Collection[str], public_url: str, now: datetime
 ) -> list[OutboxMessage]:
-    """A mail to each of these addresses; none where there are no rows."""
+    """A mail to each of these addresses; none if there are no rows."""
     count, table = await _table(tx, wanted)
     if not count:
         return []
@@ -77,7 +77,7 @@ async def mails(
     else:
         rows = LinkedRows(order.id, spec.name, wanted.since, wanted.before, wanted.format)
         token = rows_token(tx.keyring, rows, now + LINK_LIFE)
-        text += f"\n\n{public_url}/l/{token}\n\nThe link ends on {now + LINK_LIFE:%d %b %Y}."
+        text += f"\n\n{public_url}/l/{token}\n\nThe link expires on {now + LINK_LIFE:%d %b %Y}."
     return [
         sealed_mail(
             tx, ReportMail(address, said, text, file_name, table), f"{wanted.key}.{order.id.hex}.{n}", spec.name
@@ -87,7 +87,7 @@ async def mails(
 
 
 async def _table(tx: Transaction, wanted: Wanted) -> tuple[int, str]:
-    """How many rows there are, at least, and the table where it is attached."""
+    """The number of rows, counted up to what can be attached, and the table if it is to be attached."""
     writer, count, last = CsvWriter(wanted.spec), 0, None
     while count <= MOST_ATTACHED:
         rows = await page(

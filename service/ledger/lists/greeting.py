@@ -1,4 +1,4 @@
-"""Which rows' people were greeted."""
+"""Marks rows whose people were greeted."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -11,6 +11,6 @@ from service.ledger.lists.tables import list_rows
 
 
 async def greeted(tx: Transaction, row_ids: Collection[UUID]) -> None:
-    """These rows have no one left to greet."""
+    """Mark these rows as greeted."""
     if row_ids:
         await tx.execute(update(list_rows).where(list_rows.c.id.in_(padded(row_ids))).values(asks=False))

@@ -1,4 +1,4 @@
-"""Rows of an order's list, a page at a time, the oldest first."""
+"""Reads the rows of lists by pages, oldest first."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ EXPORTED_AT_ONCE: Final = 1000
 
 
 class StoredRow(Struct, frozen=True):
-    """A row of a list. `added`: when it came to it."""
+    """A row of a list. `added`: when it was added to the list."""
 
     id: UUID
     added: datetime
@@ -28,7 +28,7 @@ class StoredRow(Struct, frozen=True):
 
 
 class RowAnywhere(StoredRow, frozen=True):
-    """A row with the list and order that it is of."""
+    """A row with its list and order."""
 
     order_id: UUID
     list: str
@@ -54,7 +54,7 @@ async def page(
     since: datetime | None = None,
     before: datetime | None = None,
 ) -> list[StoredRow]:
-    """A page of rows that follow `after`, added at or after `since` and before `before`."""
+    """Up to `limit` rows after `after`, added at or after `since` and before `before`."""
     query = _rows().where(list_rows.c.order_id == order_id, list_rows.c.list == name)
     if after is not None:
         query = query.where(list_rows.c.id > after)
@@ -68,7 +68,7 @@ async def page(
 async def every(
     ledger: Ledger, order_id: UUID, name: str, since: datetime | None = None, before: datetime | None = None
 ) -> AsyncIterator[list[StoredRow]]:
-    """All rows, some at a time: no connection is held while they are written out."""
+    """All rows, some at a time, without holding a connection while the caller writes them out."""
     last: UUID | None = None
     while True:
         async with ledger.reading() as tx:
@@ -81,7 +81,7 @@ async def every(
 
 
 async def count(tx: Transaction, order_id: UUID, name: str) -> int:
-    """How many rows a list has."""
+    """The number of rows of a list."""
     query = select(func.count()).select_from(
         _rows().where(list_rows.c.order_id == order_id, list_rows.c.list == name).subquery()
     )
@@ -89,26 +89,26 @@ async def count(tx: Transaction, order_id: UUID, name: str) -> int:
 
 
 async def stored_of(tx: Transaction, order_id: UUID, name: str, batch_id: UUID) -> int:
-    """How many rows of a batch are stored by now."""
+    """The number of rows of a batch that are stored so far."""
     theirs = list_rows.c.order_id == order_id, list_rows.c.list == name, list_rows.c.batch_id == batch_id
     return int((await tx.execute(select(func.count()).select_from(list_rows).where(*theirs))).scalar_one())
 
 
 async def find_row(tx: Transaction, order_id: UUID, name: str, row_id: UUID) -> StoredRow | None:
-    """One row."""
+    """One row; None if there is none."""
     query = _rows().where(list_rows.c.order_id == order_id, list_rows.c.list == name, list_rows.c.id == row_id)
     row = (await tx.execute(query)).one_or_none()
     return _opened(tx.keyring, row) if row else None
 
 
 async def orders_asking(tx: Transaction, limit: int) -> Sequence[UUID]:
-    """Orders with rows whose people are still to be greeted."""
+    """Orders with rows whose people have not been greeted yet."""
     asking = _rows().where(list_rows.c.asks).subquery()
     return (await tx.execute(select(asking.c.order_id).distinct().limit(limit))).scalars().all()
 
 
 async def asking(tx: Transaction, order_ids: Collection[UUID], limit: int) -> list[RowAnywhere]:
-    """Rows of these orders whose people are still to be greeted, the oldest first."""
+    """Rows of these orders whose people have not been greeted yet, oldest first."""
     query = _rows().where(list_rows.c.asks, list_rows.c.order_id.in_(padded(order_ids)))
     return [_anywhere(tx.keyring, row) for row in await tx.execute(query.order_by(list_rows.c.id).limit(limit))]
 
@@ -119,7 +119,7 @@ def _anywhere(keyring: Keyring, row: Any) -> RowAnywhere:
 
 
 async def rows_of_person(tx: Transaction, addresses: Collection[str]) -> list[RowAnywhere]:
-    """Rows that have one of these addresses, those that no event took yet left out."""
+    """Rows with one of these addresses, without those that no event has added yet."""
     digests = person_digests(tx.keyring, addresses)
     theirs = select(list_row_keys.c.row_id).where(list_row_keys.c.digest.in_(padded(digests)))
     query = _rows().where(list_rows.c.id.in_(theirs)).order_by(list_rows.c.id)

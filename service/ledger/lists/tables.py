@@ -1,8 +1,8 @@
-"""Tables: rows of orders' lists, and how their files' columns were mapped.
+"""Tables: rows of orders' lists, and remembered mappings of file columns.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from typing import Final
@@ -19,14 +19,14 @@ list_batches = Table(
     Column("order_id", Uuid, nullable=False),
     Column("list", Text, nullable=False),
     Column("stored_at", Instant, nullable=False),
-    # When an event took them: before that they are no rows of the list.
+    # When an event added them; before that they are not part of the list.
     Column("taken_at", Instant),
     Column("count", Integer, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     Index("list_batches_of_order", "order_id", "list"),
     Index("list_batches_by_time", "taken_at"),
     partial("list_batches_waiting", "stored_at", where="taken_at IS NULL"),
-    info={ABOUT: "rows that came together to a list of an order: by a file, a call or an event"},
+    info={ABOUT: "rows added to an order's list together: by a file, a call or an event"},
 )
 
 LIST_ROW: Final = Label("list.row")
@@ -34,7 +34,7 @@ LIST_ROW: Final = Label("list.row")
 list_rows = Table(
     "list_rows",
     metadata,
-    # Grows with time, so that rows are shown in the order in which they came.
+    # Time-ordered, so that rows are listed in the order of their arrival.
     Column("id", Uuid, primary_key=True),
     Column("order_id", Uuid, nullable=False),
     Column("list", Text, nullable=False),
@@ -43,7 +43,7 @@ list_rows = Table(
     sealed("sealed_row", LIST_ROW),
     Index("list_rows_of_order", "order_id", "list", "id"),
     partial("list_rows_asking", "order_id", where="asks"),
-    info={ABOUT: "one row of a list of an order, sealed; `asks`: its person is still to be greeted"},
+    info={ABOUT: "one row of an order's list, sealed; `asks`: its person has not been greeted yet"},
 )
 
 list_row_keys = Table(
@@ -53,7 +53,7 @@ list_row_keys = Table(
     Column("row_id", Uuid, primary_key=True),
     Column("is_unique", Boolean, nullable=False),
     Index("list_row_keys_of_row", "row_id"),
-    info={ABOUT: "by what a row is found: keyed digests of its people's addresses, and of what must be unique"},
+    info={ABOUT: "keyed digests for finding rows: of their people's addresses, and of unique values"},
 )
 
 LIST_MAPPING: Final = Label("list.mapping")
@@ -65,5 +65,5 @@ list_mappings = Table(
     Column("key", LargeBinary(16), primary_key=True),
     Column("at", Instant, nullable=False),
     sealed("sealed_mapping", LIST_MAPPING),
-    info={ABOUT: "which column of a list each column of a file is, as somebody said it for a header"},
+    info={ABOUT: "the mapping from a file's columns to a list's, remembered for files with the same header"},
 )

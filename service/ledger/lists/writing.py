@@ -1,4 +1,4 @@
-"""Rows of lists are stored, and taken by the event that names them; mappings of files are remembered."""
+"""Stores rows of lists, adds them to the list with the event that names them, and remembers mappings of files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -28,12 +28,12 @@ from service.ledger.orders.person_digests import person_digest
 from service.ledger.orders.records import seal_json, unseal_json
 from service.lists.values import comparable
 
-# Asked of the database at once.
+# Keys in one query.
 KEYS_AT_ONCE: Final = 1000
 
 
 class Place(Struct, frozen=True):
-    """The list of an order: `ref` is how others name it."""
+    """An order's list; `ref` is the order's reference."""
 
     order_id: UUID
     ref: OrderRef
@@ -41,14 +41,14 @@ class Place(Struct, frozen=True):
 
 
 class Prepared(Struct, frozen=True):
-    """Rows as they are written, with what they are found by."""
+    """Rows to write, with their digests."""
 
     rows: Rows
     keys: Rows
 
 
 def unique_digests(keyring: Keyring, ref: OrderRef, spec: ListSpec, row: Mapping[str, Any]) -> dict[str, bytes]:
-    """By column, under what this row's value stands where no other row may have the same."""
+    """By unique column, the digest of the row's value."""
     return {
         name: keyring.digest("list row", *ref, spec.name, name, comparable(row[name]))
         for name in spec.unique
@@ -57,7 +57,7 @@ def unique_digests(keyring: Keyring, ref: OrderRef, spec: ListSpec, row: Mapping
 
 
 def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonObject]) -> Prepared:
-    """Seal these rows and find their digests; takes some 20 µs a row, so it is done beside the loop for many."""
+    """Seal these rows and compute their digests; about 20 µs a row, so run it in a thread for many rows."""
     written: Rows = []
     keys: Rows = []
     greeting = place.spec.greeting
@@ -78,7 +78,7 @@ def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonO
 
 
 def keys_of(keyring: Keyring, place: Place, row_id: UUID, row: Mapping[str, Any]) -> Rows:
-    """By what a row is found."""
+    """The digests by which a row is found."""
     people = {
         person_digest(keyring, row[name])
         for name, column in place.spec.columns.items()
@@ -92,7 +92,7 @@ def keys_of(keyring: Keyring, place: Place, row_id: UUID, row: Mapping[str, Any]
 
 
 def put(writes: Writes, prepared: Prepared) -> None:
-    """Write these with others."""
+    """Have these rows written with others."""
     writes.insert(list_rows, prepared.rows)
     writes.insert(list_row_keys, prepared.keys)
 
@@ -100,7 +100,7 @@ def put(writes: Writes, prepared: Prepared) -> None:
 def batch_row(
     batch_id: UUID, place: Place, count: int, digest: bytes, stored: datetime, taken: datetime | None
 ) -> NewRow:
-    """The row of rows that came together."""
+    """The row of a batch."""
     return {
         "id": batch_id,
         "order_id": place.order_id,
@@ -113,19 +113,19 @@ def batch_row(
 
 
 async def begin(tx: Transaction, row: Mapping[str, Any]) -> None:
-    """Begin to store rows; they stay invisible until an event takes them. Raises AlreadyThere."""
+    """Begin a batch, whose rows stay invisible until an event adds them. Raises AlreadyThere."""
     await tx.execute(list_batches.insert().values(**row))
 
 
 async def store(tx: Transaction, prepared: Prepared) -> None:
-    """A part of a batch's rows."""
+    """Store a part of a batch's rows."""
     writes = Writes()
     put(writes, prepared)
     await writes.run(tx)
 
 
 class Stored(Struct, frozen=True):
-    """Rows that came together. `taken`: when an event took them; None of those that still wait for it."""
+    """A batch: rows added together. `taken`: when an event added them to the list; None before that."""
 
     id: UUID
     order_id: UUID
@@ -136,18 +136,18 @@ class Stored(Struct, frozen=True):
 
 
 def _stored(row: Any) -> Stored:
-    # A row is a tuple, whose `count` is a method.
+    # A row is a tuple, which has a method `count`.
     return Stored(row.id, row.order_id, row.list, row._mapping["count"], row.digest, row.taken_at)
 
 
 async def batch(tx: Transaction, batch_id: UUID) -> Stored | None:
-    """Rows that came together, as they are stored."""
+    """A batch by its id; None if there is none."""
     row = (await tx.execute(select(list_batches).where(list_batches.c.id == batch_id))).one_or_none()
     return _stored(row) if row else None
 
 
 async def there(tx: Transaction, digests: Sequence[bytes], but: UUID | None = None) -> set[bytes]:
-    """Those of these unique values that a list has already, in another row than `but`."""
+    """The unique values of these that a list has already, in another row than `but`."""
     found: set[bytes] = set()
     for first in range(0, len(digests), KEYS_AT_ONCE):
         wanted = list_row_keys.c.digest.in_(padded(digests[first : first + KEYS_AT_ONCE]))
@@ -159,16 +159,16 @@ async def there(tx: Transaction, digests: Sequence[bytes], but: UUID | None = No
 
 
 def _first(query: Select[Any], name: str) -> CTE:
-    """Found before anything else of the statement.
+    """Evaluate this query before the rest of the statement.
 
-    Tables that a file has just filled have no statistics yet: PostgreSQL takes each side of a join for one row, and
-    may pair all of them. SQLite goes by its indexes alone.
+    Tables that were just filled from a file have no statistics yet, so PostgreSQL expects one row on each side of a
+    join and may compare all pairs. SQLite needs no hint.
     """
     return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def _taken(keys: CTE) -> Select[Any]:
-    """The digests of those that are keys of rows of a list, and of none that still waits for its event."""
+    """The digests that belong to rows of the list, leaving out batches that still wait for their event."""
     return (
         select(keys.c.digest)
         .join(list_rows, list_rows.c.id == keys.c.row_id)
@@ -178,7 +178,7 @@ def _taken(keys: CTE) -> Select[Any]:
 
 
 async def clashes(tx: Transaction, stored: Stored) -> bool:
-    """Whether a row of these has a value that must be unique, and that the list has got meanwhile."""
+    """Whether a row of this batch has a unique value that the list has got meanwhile."""
     mine, key = list_rows.alias("mine"), list_row_keys.alias("key")
     ours = _first(
         select(key.c.digest, key.c.row_id)
@@ -193,13 +193,13 @@ async def clashes(tx: Transaction, stored: Stored) -> bool:
 
 
 async def take(tx: Transaction, batch_ids: Sequence[UUID], now: datetime) -> None:
-    """These are rows of their list from now on: at once, so that what is decided next in this transaction sees them."""
+    """Add these batches to their lists, at once, so that the next decision of this transaction sees their rows."""
     if batch_ids:
         await tx.execute(update(list_batches).where(list_batches.c.id.in_(padded(batch_ids))).values(taken_at=now))
 
 
 async def change(tx: Transaction, place: Place, row_id: UUID, row: JsonObject) -> None:
-    """A row says something else from now on."""
+    """Change a row."""
     await tx.execute(delete(list_row_keys).where(list_row_keys.c.row_id == row_id))
     sealed_row = seal_json(tx.keyring, row, LIST_ROW.of(row_id))
     await tx.execute(update(list_rows).where(list_rows.c.id == row_id).values(sealed_row=sealed_row))
@@ -209,13 +209,13 @@ async def change(tx: Transaction, place: Place, row_id: UUID, row: JsonObject) -
 
 
 async def remove(tx: Transaction, row_id: UUID) -> None:
-    """A row is gone."""
+    """Delete a row."""
     await tx.execute(delete(list_row_keys).where(list_row_keys.c.row_id == row_id))
     await tx.execute(delete(list_rows).where(list_rows.c.id == row_id))
 
 
 async def drop(tx: Transaction, stored: Stored) -> None:
-    """Rows that no event took, or will."""
+    """Delete a batch that no event has added."""
     theirs = and_(
         list_rows.c.order_id == stored.order_id, list_rows.c.list == stored.list, list_rows.c.batch_id == stored.id
     )
@@ -225,7 +225,7 @@ async def drop(tx: Transaction, stored: Stored) -> None:
 
 
 async def drop_forgotten(tx: Transaction, before: datetime, limit: int = 10) -> int:
-    """Let go of rows that were stored before, and that no event took since; how many batches."""
+    """Delete batches stored before `before` that no event has added; returns how many."""
     waiting = list_batches.c.taken_at.is_(None), list_batches.c.stored_at < before
     rows = (await tx.execute(select(list_batches).where(*waiting).limit(limit))).all()
     for row in rows:
@@ -240,14 +240,14 @@ def _mapping_key(keyring: Keyring, whose: Sequence[str], header: Sequence[str]) 
 async def remember(
     tx: Transaction, whose: Sequence[str], header: Sequence[str], mapping: Mapping[str, str], now: datetime
 ) -> None:
-    """The next file with this header is mapped like this. `whose`: the workflow, the list, and whose files they are."""
+    """Remember a mapping for files with this header. `whose`: the workflow, the list, and whose files they are."""
     key = _mapping_key(tx.keyring, whose, header)
     row = {"key": key, "at": now, "sealed_mapping": seal_json(tx.keyring, mapping, LIST_MAPPING.of(key))}
     await upsert(tx, list_mappings, [row], ("at", "sealed_mapping"), ("key",))
 
 
 async def remembered(tx: Transaction, whose: Sequence[str], header: Sequence[str]) -> dict[str, str]:
-    """How a file with this header was mapped before; empty if never."""
+    """The remembered mapping for files with this header; empty if there is none."""
     key = _mapping_key(tx.keyring, whose, header)
     row = (await tx.execute(select(list_mappings).where(list_mappings.c.key == key))).one_or_none()
     return (

@@ -1,4 +1,4 @@
-"""Alembic's environment: runs on the connection that `service.ledger.database.schema` hands over."""
+"""Alembic's environment: runs on the connection given by `service.ledger.database.schema`."""
 
 from alembic import context
 

@@ -1,7 +1,7 @@
-"""Index builds and drops that stop no writer: a migration writes `op.create_index` as ever, and it is done later.
+"""Index changes that block no writer: a migration calls `op.create_index` as usual, and the index is built later.
 
-On PostgreSQL an index of a table that was there before is neither built nor dropped under the step's locks: its
-statement is kept with the step, and run CONCURRENTLY once that is committed (`service.ledger.database.upgrading`).
+On PostgreSQL an index of an existing table is neither built nor dropped under the step's locks: its statement is
+stored with the step, and run CONCURRENTLY after the commit (`service.ledger.database.upgrading`).
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from service.ledger.database.upgrading import Later
 
 
 class UnblockingImpl(PostgresqlImpl):
-    """Takes the place of Alembic's own implementation for this dialect."""
+    """Replaces Alembic's implementation for this dialect."""
 
     __dialect__ = "postgresql"
 
     def create_index(self, index: Index, **kw: Any) -> None:
-        """Now for a new table, later for one that is being written to."""
+        """Create the index now for a new table, later for an existing one."""
         if (later := self._later(index)) is None:
             super().create_index(index, **kw)
             return
@@ -28,7 +28,7 @@ class UnblockingImpl(PostgresqlImpl):
         later.add(str(index.name), str(statement))
 
     def drop_index(self, index: Index, **kw: Any) -> None:
-        """Likewise."""
+        """Drop the index now for a new table, later for an existing one."""
         if (later := self._later(index)) is None:
             super().drop_index(index, **kw)
             return

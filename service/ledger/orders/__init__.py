@@ -1,1 +1,1 @@
-"""Orders: locked, searched, shown, and what a decision writes."""
+"""Orders: locking, searching, reading, and writing the changes of decisions."""

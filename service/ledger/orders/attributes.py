@@ -1,8 +1,8 @@
-"""By which attributes and words an order is found, and whose it is: written with it, and made for those of before.
+"""Digests by which orders are found: of attributes, words and parties. Written with each order, rebuilt for older ones.
 
-Which attributes these are is for the packs in use to say (`rules_of`). When they say otherwise, all orders are gone
-through again, in the order of their ids. How far that is stands in `meta`, under whose lock every process does the next
-stretch: several share the work, and whoever starts goes on with it.
+The packs in use determine the indexed attributes (`rules_of`). When they change, all orders are indexed again, by
+id. The progress is in a row of `meta`, under whose lock any process does the next chunk, so that several share the
+work and a new process continues it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,20 +30,20 @@ from service.ledger.orders.tables import order_attributes, order_parties, order_
 log = structlog.get_logger(__name__)
 STATE: Final = "attributes_indexed"
 STRETCH: Final = 1000
-# Changes with what else an order is found by (`words`, `scoping`), so that orders of before are, too.
+# Increased when other indexed data changes (`words`, `scoping`), so that existing orders are indexed again.
 WORDS: Final = 2
 _START: Final = UUID(int=0)
 
 
 class Stretch(Struct, frozen=True):
-    """How many orders were looked into; `is_last`: nothing is left, or others index by other rules."""
+    """How many orders were indexed; `is_last`: nothing is left, or other rules are in force."""
 
     looked_into: int = 0
     is_last: bool = True
 
 
 class _State(Struct, frozen=True):
-    """By which rules the orders up to `after` are indexed; `is_done`: all are."""
+    """Progress of the index: the rules, the last indexed order, and whether all are done."""
 
     rules: str
     after: UUID = _START
@@ -51,26 +51,26 @@ class _State(Struct, frozen=True):
 
 
 def digest_of(keyring: Keyring, workflow: str, name: str, key: str) -> bytes:
-    """Finds the orders of a workflow whose attribute has this value."""
+    """The digest of an attribute's value in a workflow."""
     return keyring.digest("attribute", workflow, name, key)
 
 
 def digests_of(keyring: Keyring, workflow: Workflow, kept: Mapping[str, Any]) -> frozenset[bytes]:
-    """Of every attribute of an order by which it is found."""
+    """The digests of an order's indexed attributes."""
     return frozenset(digest_of(keyring, workflow.name, name, key) for name, key in keys_of(workflow, kept))
 
 
 def with_any_of(digests: Collection[bytes]) -> Select[Any]:
-    """The ids of orders that stand under one of these."""
+    """A query for the ids of orders with one of these digests."""
     return select(order_attributes.c.order_id).where(order_attributes.c.digest.in_(padded(sorted(digests))))
 
 
 async def replace_digests(
     tx: Transaction, writes: Writes, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID] = frozenset()
 ) -> None:
-    """From now on these orders, which are locked, are found by these alone; `new`: those that were not there before.
+    """Replace the attribute digests of these orders, which are locked; `new`: those without old ones.
 
-    What they stood under goes now, the rest is put into `writes`.
+    Old digests are deleted at once, new ones are added to `writes`.
     """
     await _replace(tx, writes, order_attributes, found, new)
 
@@ -78,7 +78,7 @@ async def replace_digests(
 async def replace_parties(
     tx: Transaction, writes: Writes, found: Mapping[UUID, frozenset[bytes]], new: Collection[UUID] = frozenset()
 ) -> None:
-    """From now on these orders, which are locked, are these parties' alone; `new`: those that no party has left."""
+    """Replace the parties' digests of these orders, which are locked; `new`: those without old ones to delete."""
     await _replace(tx, writes, order_parties, found, new)
 
 
@@ -93,26 +93,26 @@ async def _replace(
 
 
 def rules_of(workflows: Iterable[Workflow]) -> str:
-    """Tells whether two processes index alike."""
+    """A digest that is equal for processes with the same indexing rules."""
     said = sorted((w.name, w.timezone, sorted((a.name, a.type) for a in filterable(w).values())) for w in workflows)
     return sha256(msgspec.json.encode([WORDS, said])).hexdigest()[:16]
 
 
 async def is_indexed(tx: Transaction, rules: str) -> bool:
-    """Whether every order is found by these rules."""
+    """Whether every order is indexed by these rules."""
     state = await _state(tx)
     return state is not None and state.is_done and state.rules == rules
 
 
 async def begin(tx: Transaction, rules: str, *, anew: bool = False) -> None:
-    """Index by these rules from now on, from the first order unless it is under way or done; `anew`: in any case."""
+    """Start indexing by these rules, unless it is under way or done; `anew`: start over in any case."""
     state = await _state(tx, lock=True)
     if anew or state is None or state.rules != rules:
         await _write(tx, _State(rules))
 
 
 async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: str) -> Stretch:
-    """Go on by a stretch."""
+    """Index the next chunk of orders."""
     state = await _state(tx, lock=True)
     if state is None or state.rules != rules or state.is_done:
         return Stretch()
@@ -133,7 +133,7 @@ async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: 
 async def _index(
     tx: Transaction, workflows: Mapping[str, Workflow], wanted: list[UUID], span: tuple[UUID, UUID]
 ) -> None:
-    """Under the lock of the orders, so that none changes meanwhile."""
+    """Index these orders, under lock."""
     known = await lock_by_id(tx, wanted)
     by_value = {o.id: digests_of(tx.keyring, workflows[o.workflow], o.attributes) for o in known.values()}
     by_party = {o.id: party_digests(tx.keyring, o) for o in known.values()}
@@ -150,7 +150,7 @@ async def _index(
 async def _changed(
     tx: Transaction, table: Table, right: Mapping[UUID, frozenset[bytes]], span: tuple[UUID, UUID]
 ) -> dict[UUID, frozenset[bytes]]:
-    """The orders of this stretch that do not stand as they should in this table, with how they should."""
+    """The orders of this chunk whose rows in this table are wrong, with the right digests."""
     beyond, last = span
     query = select(table).where(table.c.order_id > beyond, table.c.order_id <= last)
     there: dict[UUID, set[bytes]] = {}

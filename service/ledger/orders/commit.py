@@ -1,4 +1,4 @@
-"""One commit for several decisions: orders, timeline, notices, messages, clocks, escalations, outbox."""
+"""Writes several decisions in one commit: orders, timeline, notices, messages, clocks, escalations, outbox."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -46,12 +46,12 @@ from service.ledger.orders.tables import (
 from service.pacing import breathe
 from service.telemetry import metrics
 
-# In a routing key, where what somebody said is none of the replies that the pack knows.
+# In a routing key, for an incoming message that matches no reply of the pack.
 NO_REPLY: Final = "none"
 
 
 class Changes:
-    """Decisions to be written together; an order decided several times is written once, as it ends up."""
+    """Collects decisions to write together; an order with several decisions is written once, in its last state."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Changes:
         targets: Mapping[str, int] | None = None,
         current: Mapping[str, Workflow] | None = None,
     ) -> None:
-        """`current`: the packs in use, by which lists are filtered, whatever version an order has."""
+        """`current`: the packs in use, whose lists are filtered by, whatever version an order has."""
         self._keyring = keyring
         self._targets = targets or {}
         self._current = current or {}
@@ -87,7 +87,7 @@ class Changes:
         self._said: Rows = []
         self._talks: dict[UUID, NewRow] = {}
         self.woken: set[str] = set()
-        # What else belongs to this commit may be put in, too.
+        # Further writes of this commit may be added.
         self.writes = Writes()
 
     def add(
@@ -98,7 +98,7 @@ class Changes:
         traceparent: str = "",
         cause: Cause | None = None,
     ) -> None:
-        """Take one decision into the batch; one that changes nothing writes nothing."""
+        """Add one decision; one that changes nothing writes nothing."""
         if decision.changes_nothing:
             return
         if before is not None and cause and (recorded := cause_row(self._keyring, before, cause)):
@@ -123,7 +123,7 @@ class Changes:
         self.woken |= {"stream"} if decision.escalations else set()
 
     def _keep_clocks(self, workflow: Workflow, before: Order | None, decision: Decision) -> None:
-        """New clocks as whole rows; of those that the order had before, the columns that can change."""
+        """New clocks are written as whole rows, of existing ones only the columns that can change."""
         known = {clock.id for clock in before.clocks.values()} if before else frozenset()
         for clock in decision.clocks:
             if clock.id in known and clock.id not in self._clocks:
@@ -132,7 +132,7 @@ class Changes:
                 self._clocks[clock.id] = clock_row(workflow, decision.order, clock)
 
     def _index(self, workflow: Workflow, before: Order | None, order: Order) -> None:
-        """By what an order is found: where that has changed."""
+        """Update the order's indexes where it has changed."""
         if before is None or (before.recipients, before.assignee) != (order.recipients, order.assignee):
             self._index_people(order)
             self._index_parties(before, order)
@@ -140,7 +140,7 @@ class Changes:
             self._index_attributes(self._current.get(order.workflow, workflow), before, order)
 
     def _add_entries(self, decision: Decision) -> None:
-        """Lines of the timeline, and the promises that they say are broken."""
+        """Lines of the timeline, and the breaches among them."""
         order = decision.order
         for entry in decision.entries:
             sealed = seal_json(self._keyring, entry.detail, TIMELINE_DETAIL.of(order.id, entry.n))
@@ -187,12 +187,12 @@ class Changes:
                 self.report(n, order.workflow, order.reference)
 
     def report(self, n: Message, workflow: str, order_id: str) -> None:
-        """Tell the outside what became of a message."""
+        """Publish the outcome of a message."""
         self._outcomes.append(_outcome_message(n, workflow, order_id, self._now))
         self.woken.add("relay")
 
     def send(self, message: OutboxMessage) -> None:
-        """Publish with this commit."""
+        """Publish a message with this commit."""
         self._outgoing.append(message)
         self.woken.add("relay")
 
@@ -215,7 +215,7 @@ class Changes:
             self._left.add(order.id)
 
     def index(self, order_id: UUID, addresses: Iterable[str]) -> None:
-        """These people take part in the order, too, for as long as it tells them something."""
+        """Index these people with the order as well, for as long as their messages exist."""
         self._people |= {(person_digest(self._keyring, a), order_id): None for a in addresses}
 
     def _index_attributes(self, workflow: Workflow, before: Order | None, order: Order) -> None:
@@ -225,11 +225,11 @@ class Changes:
 
     @property
     def messages(self) -> int:
-        """How many messages are to be written."""
+        """The number of messages to write."""
         return len(self.planned.all)
 
     def is_new(self, order_id: UUID) -> bool:
-        """Whether the order begins with this commit: nothing was there before."""
+        """Whether this commit creates the order."""
         return order_id in self._new
 
     def decided(self, order_id: UUID) -> tuple[Workflow, Order]:
@@ -237,7 +237,7 @@ class Changes:
         return self._new.get(order_id) or self._changed[order_id]
 
     def count(self) -> None:
-        """Add what this batch did to the metrics; once it is committed."""
+        """Add this commit to the metrics; call it after the commit."""
         for labels, broken in Counter(self._broken).items():
             metrics.clock_breaches.labels(*labels).inc(broken)
         steps = ((c.step.escalation.team, c.step.escalation.reason, c.step.kind) for c in self._escalations)
@@ -245,13 +245,13 @@ class Changes:
             metrics.escalations.labels(*called).inc(count)
 
     async def write(self, tx: Transaction, origin: str) -> None:
-        """All of it, and the word of it to other processes, as from `origin`: in one round trip, most often."""
+        """Write everything and notify other processes (`origin`: this one), usually in one round trip."""
         writes = self.writes
         writes.insert(orders, await self._order_rows(self._new))
         writes.update(orders, await self._order_rows(self._changed))
         writes.insert_missing(order_people, [{"digest": d, "order_id": o} for d, o in self._people])
         await replace_digests(tx, writes, self._attributes, new=self._new.keys())
-        # Where nobody leaves, nothing has to go first.
+        # Unless a party leaves an order, nothing has to be deleted first.
         await replace_parties(tx, writes, self._parties, new=self._new.keys() | (self._parties.keys() - self._left))
         writes.insert(causes, self._causes)
         writes.insert(timeline, self._timeline)
@@ -268,7 +268,7 @@ class Changes:
         writes.update(notices, [{"id": i, "called_off": why} for i, why in self.called_off.items()])
         conversation_rows.write(writes, self._said, list(self._talks.values()))
         if self._escalations:
-            # These look at what is written of their orders, and say themselves what leaves.
+            # These read what was just written of their orders, so they run after it.
             await writes.run(tx)
             for message in await escalation_rows.write(tx, self._escalations, self._targets, self._now):
                 self.send(message)

@@ -1,4 +1,4 @@
-"""Orders whose beginning is missing: first heard of in the middle of their lives, as after a restore."""
+"""Finds orders whose first event is missing, for instance after a restore."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ _LINE: Final = (timeline.c.n, timeline.c.at, timeline.c.kind, timeline.c.sealed_
 
 
 class Beginless(Struct, frozen=True):
-    """An order whose first event we never received. `at`: when the first known event happened."""
+    """An order whose first event was never received. `at`: when the first known event happened."""
 
     workflow: str
     order_id: str
@@ -28,9 +28,9 @@ class Beginless(Struct, frozen=True):
 async def without_beginning(
     tx: Transaction, since: datetime, starts: Mapping[str, frozenset[str]]
 ) -> Sequence[Beginless]:
-    """Orders taken in since then of which the ledger lacks the beginning, in the order in which they came.
+    """Orders received since then whose first event is missing, in the order of their arrival.
 
-    `starts`: by workflow, the statuses in which orders begin; an event of one that came later mends the gap.
+    `starts`: the starting statuses by workflow; an order with a later event of such a status has no gap.
     """
     query = (
         select(orders.c.id, orders.c.workflow, orders.c.order_id, orders.c.status, *_LINE)
@@ -50,5 +50,5 @@ async def without_beginning(
 
 
 def _first_id(moment: datetime) -> UUID:
-    """The lowest id of what came then: ids begin with the millisecond of their making (RFC 9562, §5.7)."""
+    """The lowest id made at this time: ids begin with the millisecond of their creation (RFC 9562, §5.7)."""
     return UUID(int=int(moment.timestamp() * _MS) << 80)

@@ -1,4 +1,4 @@
-"""The inbox: which events were already taken, so that a redelivery changes nothing."""
+"""The inbox: the events already received, so that a redelivery changes nothing."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -27,13 +27,13 @@ def key_of(keyring: Keyring, source: str, event_id: str) -> bytes:
 
 
 def content_of(keyring: Keyring, event: Event) -> bytes:
-    """A keyed digest of what the event says, in whatever form it came; its trace is no part of that."""
+    """A keyed digest of the event's content, whatever its encoding; its trace is not part of it."""
     said = replace(event, traceparent=None, warnings=())
     return keyring.digest("event content", msgspec.json.encode(said, order="sorted").decode())
 
 
 class Recorded(Struct, frozen=True):
-    """What an order was decided by, sealed; `timeline_n`: how many lines its timeline had before."""
+    """The cause of an order's decision, sealed; `timeline_n`: the number of timeline lines before it."""
 
     order_id: UUID
     timeline_n: int
@@ -41,7 +41,7 @@ class Recorded(Struct, frozen=True):
 
 
 class Seen(Struct, frozen=True):
-    """The outcome of an event, the number of attempts, and its content (None: not known)."""
+    """An event's outcome, number of attempts, and content digest (None: unknown)."""
 
     outcome: str
     reason: str = ""
@@ -56,7 +56,7 @@ _OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.
 
 
 async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
-    """What is known of events with these keys; unknown keys are left out."""
+    """The entries of events with these keys; unknown keys are left out."""
     wanted = padded(sorted(set(keys)))
     if not wanted:
         return {}
@@ -72,7 +72,7 @@ async def take_first(tx: Transaction, key: bytes, now: datetime) -> bool:
 
 
 def record(writes: Writes, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
-    """Have it written what became of each event; `known` are those that have a row already."""
+    """Have the outcome of each event written; `known`: keys that have a row already."""
     there = set(known)
     new: Rows = []
     again: Rows = []
@@ -93,7 +93,7 @@ def _cause(recorded: Recorded | None) -> NewRow:
 
 
 async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) -> dict[bytes, int]:
-    """Note that work on these events begins; how often it has begun for each, this time included."""
+    """Count an attempt for each of these events; returns the number of attempts, this one included."""
     rows = [{"key": key, "received_at": now, "outcome": TRYING, "attempts": 1} for key in sorted(set(keys))]
     if not rows:
         return {}
@@ -105,5 +105,5 @@ async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) 
 
 
 async def forget(tx: Transaction, before: datetime) -> None:
-    """Delete events that are too old to be repeated."""
+    """Delete events that are too old to be delivered again."""
     await tx.execute(inbox.delete().where(inbox.c.received_at < before))

@@ -1,4 +1,4 @@
-"""Orders: loaded under lock for a decision, in key order, so that several writers never deadlock."""
+"""Loads orders, with or without locks; locks are taken in the order of ids, so that writers never deadlock."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ from service.ledger.orders.records import UNREADABLE_RETRY, order_of, readable_o
 from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import orders
 
-# Built once: building a statement costs more than sending it.
+# Built once, as building a statement costs more than sending it.
 _STATE: Final = select(orders.c.id, orders.c.sealed_state)
 _LOCK_NAMED: Final = (
     _STATE.where(tuple_(orders.c.workflow, orders.c.order_id).in_(bindparam("names", expanding=True)))
@@ -44,7 +44,7 @@ async def lock_named(tx: Transaction, names: Iterable[OrderRef]) -> dict[OrderRe
 
 
 async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
-    """The orders with these ids, locked; those whose state does not open are left out."""
+    """The orders with these ids, locked; unreadable ones are left out."""
     wanted = padded(sorted(set(ids)))
     if not wanted:
         return {}
@@ -54,7 +54,7 @@ async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
 async def lock_for_events(
     tx: Transaction, keys: Iterable[bytes], names: Iterable[OrderRef]
 ) -> tuple[dict[bytes, Seen], dict[OrderRef, Order]]:
-    """What the inbox knows of these events, and the orders that they concern, locked; what is not there is left out."""
+    """The inbox entries of these events and the orders that they concern, locked; missing ones are left out."""
     if tx.dialect.name != "postgresql":
         return await outcomes(tx, keys), await lock_named(tx, names)
     wanted = sorted(set(names))
@@ -70,8 +70,8 @@ async def lock_for_events(
     return seen, found
 
 
-# Both in one round trip. What another intake commits while this waits for a lock is found by what it leaves behind:
-# the key of the same event, or of the same order, which cannot be written twice.
+# Both in one round trip. If another intake commits the same event or the same new order while this statement waits for
+# a lock, the unique keys of inbox and orders make this transaction fail.
 _FOR_EVENTS: Final = """WITH locked AS MATERIALIZED (
     SELECT id, sealed_state FROM orders
     WHERE (workflow, order_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
@@ -85,7 +85,7 @@ SELECT NULL::uuid, NULL::bytea, key, outcome, attempts, content FROM inbox WHERE
 
 
 def _readable(tx: Transaction, rows: Iterable[Any], unreadable: list[UUID]) -> Iterator[Order]:
-    """The orders whose state opens; ids of the others are put into `unreadable`, and told in the log."""
+    """The readable orders; ids of the others are added to `unreadable`, and logged."""
     for row in rows:
         if order := readable_order(tx.keyring, row):
             yield order
@@ -94,9 +94,9 @@ def _readable(tx: Transaction, rows: Iterable[Any], unreadable: list[UUID]) -> I
 
 
 async def lock_due(tx: Transaction, now: datetime, limit: int) -> list[Order]:
-    """Orders that a clock or escalation of theirs wants to wake, longest due first; others' are skipped.
+    """Orders with a due clock or escalation, longest due first, locked; orders locked by others are skipped.
 
-    One whose state does not open waits, so that it keeps nobody else's clocks from being seen to.
+    An unreadable one is postponed, so that it does not block others.
     """
     unreadable: list[UUID] = []
     found = list(_readable(tx, await tx.execute(_LOCK_DUE, {"now": now, "at_most": limit}), unreadable))
@@ -105,30 +105,30 @@ async def lock_due(tx: Transaction, now: datetime, limit: int) -> list[Order]:
 
 
 async def postpone(tx: Transaction, ids: Iterable[UUID], until: datetime) -> None:
-    """Orders that cannot be decided now, such as those whose pack is not installed, wait until then."""
+    """Set when to look at orders again that cannot be decided now, for instance as their pack is not installed."""
     wanted = padded(ids)
     if wanted:
         await tx.execute(update(orders).where(orders.c.id.in_(wanted)).values(wake_at=until))
 
 
 async def next_wake(tx: Transaction) -> datetime | None:
-    """The nearest moment at which any order wants to be woken."""
+    """The earliest time at which an order has something due; None if there is none."""
     moment: datetime | None = (await tx.execute(_NEXT_WAKE)).scalar_one_or_none()
     return moment
 
 
 async def find(tx: Transaction, workflow: str, order_id: str, *, scope: Scope) -> Order | None:
-    """One order, not locked; None for one that may not be seen, too."""
+    """One order, not locked; None if there is none or the scope does not include it."""
     return await _found(tx, scope, orders.c.workflow == workflow, orders.c.order_id == order_id)
 
 
 async def find_by_id(tx: Transaction, order_id: UUID, *, scope: Scope) -> Order | None:
-    """One order, not locked; None for one that may not be seen, too."""
+    """One order, not locked; None if there is none or the scope does not include it."""
     return await _found(tx, scope, orders.c.id == order_id)
 
 
 async def find_all(tx: Transaction, names: Iterable[OrderRef], *, scope: Scope) -> list[Order]:
-    """Those of these orders that may be seen, not locked, the oldest first."""
+    """The existing ones of these orders within the scope, not locked, oldest first."""
     wanted = padded(sorted(set(names)))
     if not wanted:
         return []
@@ -142,12 +142,12 @@ async def _found(tx: Transaction, scope: Scope, *which: ColumnElement[bool]) -> 
     query = _STATE.where(*which, *of_order(tx, scope, orders.c.id, orders.c.workflow))
     row = (await tx.execute(query)).one_or_none()
     order = order_of(tx.keyring, row) if row else None
-    # The order itself has the last word, as an older replica may have changed it beside its index.
+    # The order's own state decides, as an older replica may have changed it without its index.
     return order if order is not None and scope.has_people(parties_of(order)) else None
 
 
 async def wholes_of(tx: Transaction, parts: Iterable[OrderRef]) -> list[OrderRef]:
-    """Of which orders these are parts, as far as that is known; nothing is locked."""
+    """The wholes of these parts, as far as known; nothing is locked."""
     wanted = padded(sorted(set(parts)))
     if not wanted:
         return []

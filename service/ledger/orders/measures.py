@@ -1,6 +1,6 @@
-"""What the business watches: rates and times of the pack, time in each stage, promises kept by week.
+"""Measures of a workflow: the pack's rates and times, time in each stage, promises kept by week.
 
-Counted from visits, observations and clocks, which hold nobody's data and outlive erasure.
+Computed from visits, measurements and clocks, which contain no personal data and survive erasure.
 """
 
 from collections import Counter, defaultdict
@@ -44,7 +44,7 @@ MOST_OUTLIERS: Final = 5
 MOST_VALUES: Final = 50
 LONGEST_VALUE: Final = 80
 AT_ONCE: Final = 500
-# Tukey's fences: beyond the upper quartile by 1.5 times the spread between the quartiles.
+# Tukey's fence: an outlier is above the upper quartile by more than 1.5 times the interquartile range.
 FENCE: Final = 1.5
 
 
@@ -58,7 +58,7 @@ class _Visit(Struct, frozen=True, gc=False):
 async def lifecycle_measures(
     tx: Transaction, workflow: Workflow, since: datetime, now: datetime, *, scope: Scope
 ) -> LifecycleMetrics:
-    """Everything about orders that moved since then."""
+    """All measures of the orders with a status change since then."""
     lives = await _lives(tx, workflow.name, since, scope)
     theirs = of_order(tx, scope, orders.c.id, orders.c.workflow)
     counted = await tx.execute(
@@ -83,7 +83,7 @@ async def lifecycle_measures(
 
 
 async def _lives(tx: Transaction, workflow: str, since: datetime, scope: Scope) -> dict[UUID, list[_Visit]]:
-    """By order; read in parts along the index of time, the newest first, between which others have their turn."""
+    """Visits by order; read in parts by the index on time, newest first, so that other tasks can run in between."""
     place = (visits.c.at, visits.c.order_id, visits.c.n)
     query = (
         select(visits.c.order_id, visits.c.n, visits.c.status, visits.c.stage, visits.c.at)
@@ -109,7 +109,7 @@ async def _lives(tx: Transaction, workflow: str, since: datetime, scope: Scope) 
 
 
 def _in_turn(lives: Mapping[UUID, list[_Visit]]) -> None:
-    """Each life as it went."""
+    """Sort the visits of each order."""
     for life in lives.values():
         life.sort(key=attrgetter("n"))
 
@@ -157,7 +157,7 @@ def _measured(
 
 
 async def _counted(tx: Transaction, m: Measure, lives: Mapping[UUID, list[_Visit]]) -> MeasureShown:
-    """How often each value occurs, most frequent first, in the orders as they are now, so without erased people."""
+    """How often each value occurs in the present orders, most frequent first; erased values are not counted."""
     entered = [order_id for order_id, life in lives.items() if any(v.status in m.start for v in life)]
     values: Counter[str] = Counter()
     for begin in range(0, len(entered), AT_ONCE):
@@ -197,7 +197,7 @@ def _percentiles(times: Sequence[float]) -> Percentiles:
 
 
 async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list[_Visit]]) -> list[StageTimes]:
-    """Time in each stage: from entering it to entering another one."""
+    """Time in each stage: from entering it to entering another one, in seconds."""
     spent = await aside(partial(_spent, lives))
     found = []
     for stage in workflow.stages.values():
@@ -219,7 +219,7 @@ async def _stages(tx: Transaction, workflow: Workflow, lives: Mapping[UUID, list
 
 
 def _spent(lives: Mapping[UUID, list[_Visit]]) -> dict[str, list[tuple[float, UUID]]]:
-    """By stage, how long orders were in it, in seconds."""
+    """By stage, the time in seconds that each order spent in it."""
     spent: dict[str, list[tuple[float, UUID]]] = defaultdict(list)
     for order_id, life in lives.items():
         since: _Visit | None = None
@@ -248,7 +248,7 @@ async def _names(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, str]:
 async def _promises(
     tx: Transaction, workflow: Workflow, since: datetime, now: datetime, scope: Scope
 ) -> list[PromiseWeek]:
-    """Kept and broken promises by clock and ISO week (UTC); no table is older than `MOST_WEEKS`."""
+    """Promises kept and broken by clock and ISO week (UTC), of at most `MOST_WEEKS` weeks."""
     since = max(since, now - MOST_WEEKS * WEEK)
     monday = datetime.combine(since.date() - timedelta(days=since.weekday()), time(), UTC)
     weeks = [monday + n * WEEK for n in range((now - monday) // WEEK + 1)]

@@ -1,4 +1,4 @@
-"""The packs that orders began on, kept so that every process can go on by them."""
+"""The packs that orders are based on, stored so that every process can load each version."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from service.ledger.orders.tables import packs
 
 
 async def keep(tx: Transaction, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime) -> None:
-    """Keep these (workflow, version), and by which rules they were checked last."""
+    """Store these (workflow, version), and the version of the rules that checked them last."""
     rows = [
         {"workflow": w, "version": v, "at": now, "files": files, "checked_by": checked_by}
         for (w, v), files in bundles.items()
@@ -20,24 +20,24 @@ async def keep(tx: Transaction, bundles: Mapping[tuple[str, str], bytes], checke
 
 
 async def checked(tx: Transaction, by: str) -> set[tuple[str, str]]:
-    """The (workflow, version) that these rules have checked."""
+    """The (workflow, version) that these rules have checked already."""
     query = select(packs.c.workflow, packs.c.version).where(packs.c.checked_by == by)
     return {(row.workflow, row.version) for row in await tx.execute(query)}
 
 
 async def find(tx: Transaction, workflow: str, version: str) -> bytes | None:
-    """The bundled files of one version."""
+    """The bundled files of one version; None if it is unknown."""
     query = select(packs.c.files).where(packs.c.workflow == workflow, packs.c.version == version)
     files: bytes | None = (await tx.execute(query)).scalar_one_or_none()
     return files
 
 
 async def files_of_all(tx: Transaction) -> list[bytes]:
-    """The bundled files of every version of every workflow that was ever in use here."""
+    """The bundled files of every version of every workflow that was ever used here."""
     return list((await tx.execute(select(packs.c.files))).scalars())
 
 
 async def versions(tx: Transaction) -> list[tuple[str, str, datetime]]:
-    """(workflow, version, since when) of every pack that was ever in use here, the newest first."""
+    """(workflow, version, first use) of every pack that was ever used here, newest first."""
     query = select(packs.c.workflow, packs.c.version, packs.c.at).order_by(packs.c.at.desc())
     return [(row.workflow, row.version, row.at) for row in await tx.execute(query)]

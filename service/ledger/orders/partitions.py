@@ -1,4 +1,4 @@
-"""By which of intake's partitions orders came, so that processes notice together when one order comes by two."""
+"""The intake partition by which each order's events came, to detect orders that come by two."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,9 +18,9 @@ _MET: Final = select(order_partitions).where(listed(order_partitions.c.key, "key
 
 
 async def met(tx: Transaction, here: Mapping[OrderRef, int], partitions: int, now: datetime) -> dict[OrderRef, int]:
-    """Write by which partition, of so many, these were met here; of those that were met in another one, which.
+    """Store the partition, of `partitions`, of these orders; returns those known from another one, with that one.
 
-    What was written while there was another number of partitions is no contradiction.
+    Rows from a time with another number of partitions do not count.
     """
     orders = {tx.keyring.digest("partition", ref.workflow, ref.reference): ref for ref in here}
     rows = [
@@ -43,5 +43,5 @@ async def met(tx: Transaction, here: Mapping[OrderRef, int], partitions: int, no
 
 
 async def forget(tx: Transaction, before: datetime) -> None:
-    """Let go of orders that were met before then, and not since."""
+    """Delete orders last seen before then."""
     await tx.execute(delete(order_partitions).where(order_partitions.c.seen_at < before))

@@ -1,4 +1,4 @@
-"""The past of orders, as it was recorded: what each was decided by, in its order, and what became of its messages."""
+"""Recorded histories of orders: the causes of their decisions in sequence, and what happened to their messages."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _IDS: Final[Any] = bindparam("ids", expanding=True)
 
 
 class News(Struct, frozen=True, omit_defaults=True):
-    """A line of a message's history. `n`: how long its order's timeline was when that heard of it; 0: it did not."""
+    """A state change of a message. `n`: the order's timeline length when the order was informed; 0: it was not."""
 
     state: str
     at: datetime
@@ -42,14 +42,14 @@ class News(Struct, frozen=True, omit_defaults=True):
 
 
 class RecordedCause(Struct, frozen=True):
-    """A cause, and how many lines the timeline had before it."""
+    """A cause, and the number of timeline lines before it."""
 
     n: int
     cause: Cause
 
 
 class Moved(Struct, frozen=True):
-    """The order went on by another version of its pack: the timeline's line `n` says so."""
+    """The order changed to another version of its pack, at line `n` of the timeline."""
 
     n: int
     was: str
@@ -57,7 +57,7 @@ class Moved(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """One order's recorded life. `lines`: how long its timeline is. `left_out`: why it cannot be played, if so."""
+    """One order's recorded history. `lines`: the length of its timeline. `left_out`: why it cannot be replayed."""
 
     id: UUID
     workflow: str
@@ -100,7 +100,7 @@ async def orders_since(
 
 
 async def past_of(tx: Transaction, ids: Sequence[UUID]) -> list[Past]:
-    """The recorded lives of these orders, in the order of their ids."""
+    """The recorded histories of these orders, by id."""
     wanted = {"ids": padded(ids)}
     found = {row.id: row for row in await tx.execute(_OF_ORDERS, wanted)}
     events = await _by_order(tx, _EVENTS, wanted)

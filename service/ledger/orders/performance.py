@@ -1,4 +1,4 @@
-"""How promises, the people who handle orders, and the teams that are called did: the worst first."""
+"""Performance of clocks, assignees and teams, worst first."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ WORST_ORDERS: Final = 5
 async def performance(
     tx: Transaction, workflow: Workflow, since: datetime, now: datetime, *, scope: Scope
 ) -> PerformanceMetrics:
-    """Of the promises, orders and escalations that began since then; promises by week, up to now."""
+    """Performance for promises, orders and escalations that began since then; promises compare the last two weeks."""
     promised = [name for name, c in workflow.clocks.items() if KINDS[c.kind].is_promise]
     return PerformanceMetrics(
         workflow=workflow.name,
@@ -49,7 +49,7 @@ async def performance(
 
 
 def kept_of(kept: int, broken: int) -> Kept:
-    """With their share."""
+    """Numbers of promises kept and broken, with the share kept in percent."""
     return Kept(kept, broken, 100 * kept / (kept + broken) if kept + broken else None)
 
 
@@ -161,7 +161,7 @@ async def _measured(
 async def _of_lives(
     tx: Transaction, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
 ) -> dict[tuple[str, str], float]:
-    """Rates in percent and times in seconds, by assignee and measure, from when their orders entered which status."""
+    """Rates in percent and times in seconds by assignee and measure, from when their orders first entered statuses."""
     wanted = [m for m in workflow.measures.values() if m.kind in ("rate", "time")]
     if not wanted:
         return {}
@@ -179,7 +179,7 @@ async def _of_lives(
 def _of_assignees(
     tx: Transaction, moments: Any, workflow: Workflow, ids: Sequence[str], since: datetime, scope: Scope
 ) -> list[ColumnElement[bool]]:
-    """Conditions of rows with a moment (`at`) since then, of orders that these assignees handle. `moments`: columns."""
+    """Conditions on rows with a time (`at`) since then, of orders of these assignees. `moments`: a table's columns."""
     return [
         moments.workflow == workflow.name,
         moments.at >= since,
@@ -189,7 +189,7 @@ def _of_assignees(
 
 
 def _entered(statuses: Sequence[str]) -> ColumnElement[datetime]:
-    """When an order first entered one of these."""
+    """When an order first entered one of these statuses."""
     return func.min(case((visits.c.status.in_(statuses), visits.c.at), else_=None))
 
 
@@ -209,7 +209,7 @@ def _averaged(wanted: Sequence[Measure], rows: Sequence[Any]) -> dict[tuple[str,
 async def _worst(
     tx: Transaction, workflow: Workflow, promised: Sequence[str], ids: Sequence[str], since: datetime, scope: Scope
 ) -> dict[str, tuple[list[str], str]]:
-    """By assignee, the ids of the orders of theirs in which most was broken, and their name."""
+    """By assignee, the ids of their orders with most broken promises, and their name."""
     if not ids:
         return {}
     broken = func.count().label("broken")

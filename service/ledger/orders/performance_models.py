@@ -1,4 +1,4 @@
-"""What is shown of how workflows, assignees and teams do: by the API, the desk and reports alike. Times are UTC."""
+"""Measures and performance as the API, the desk and reports show them. Times are UTC."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Percentiles(Struct, frozen=True, omit_defaults=True):
-    """Percentiles in seconds; None where there is nothing to measure."""
+    """Percentiles in seconds; None if there are no values."""
 
     p50: float | None = None
     p90: float | None = None
@@ -14,16 +14,16 @@ class Percentiles(Struct, frozen=True, omit_defaults=True):
 
 
 class ValueCount(Struct, frozen=True):
-    """How many orders have this value; empty: not given."""
+    """The number of orders with a value; an empty value: not given."""
 
     value: str
     count: int
 
 
 class MeasureShown(Percentiles, frozen=True, kw_only=True):
-    """A measure of the pack. `value`: per cent of a rate, seconds of a time, None where there is none yet.
+    """A measure of the pack. `value`: percent for a rate, seconds for a time, None without data.
 
-    `count`: of how many orders; `values`: of a measure of the kind count, the most frequent first.
+    `count`: the number of orders; `values`: for a measure of kind `count`, most frequent first.
     """
 
     name: str
@@ -38,14 +38,14 @@ class MeasureShown(Percentiles, frozen=True, kw_only=True):
 
 
 class Slow(Struct, frozen=True):
-    """An order that was longer in a stage than most."""
+    """An order that was in a stage for unusually long."""
 
     order_id: str
     seconds: float
 
 
 class StageTimes(Percentiles, frozen=True, kw_only=True):
-    """Time in a stage. `count`: orders that left it; `outliers`: beyond Tukey's fence, `slowest` the first of them."""
+    """Time in a stage. `count`: orders that left it; `outliers`: beyond Tukey's fence; `slowest`: some of them."""
 
     stage: str
     title: str
@@ -55,7 +55,7 @@ class StageTimes(Percentiles, frozen=True, kw_only=True):
 
 
 class PromiseWeek(Struct, frozen=True):
-    """Promises of a clock that began in an ISO week. `share`: per cent that were kept."""
+    """Promises of a clock that began in an ISO week. `share`: percent kept."""
 
     clock: str
     notice: str
@@ -66,7 +66,7 @@ class PromiseWeek(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """Promises kept and broken. `share`: of those kept, in percent; null where there was none."""
+    """Promises kept and broken. `share`: percent kept; null without promises."""
 
     kept: int
     broken: int
@@ -74,7 +74,7 @@ class Kept(Struct, frozen=True):
 
 
 class PromisePerformance(Struct, frozen=True):
-    """One clock's promises in the last seven days and the seven before. `change`: of the share, in percent points."""
+    """A clock's promises in the last seven days and the seven before. `change`: of the share, in percentage points."""
 
     clock: str
     notice: str
@@ -85,9 +85,9 @@ class PromisePerformance(Struct, frozen=True):
 
 
 class AssigneePerformance(Struct, frozen=True):
-    """Whoever handled orders: promises about them, and the pack's measures. `worst`: their orders with most broken.
+    """An assignee: promises on their orders, and the pack's measures. `worst`: their orders with most broken promises.
 
-    `late_share`: of the promises that were broken, in percent. `measures`: by name; null where nothing was measured.
+    `late_share`: percent of promises broken. `measures`: by name; null if nothing was measured.
     """
 
     assignee: str
@@ -101,7 +101,7 @@ class AssigneePerformance(Struct, frozen=True):
 
 
 class TeamPerformance(Struct, frozen=True):
-    """A team's escalations, and the seconds from opening to somebody taking it: half took less than the median."""
+    """A team's escalations, and the median and 90th percentile of the time to acknowledge, in seconds."""
 
     team: str
     opened: int
@@ -112,7 +112,7 @@ class TeamPerformance(Struct, frozen=True):
 
 
 class PerformanceMetrics(Struct, frozen=True):
-    """How a workflow did since then, the worst first."""
+    """A workflow's performance since then, worst first."""
 
     workflow: str
     since: datetime
@@ -122,7 +122,7 @@ class PerformanceMetrics(Struct, frozen=True):
 
 
 class LifecycleMetrics(Struct, frozen=True):
-    """What the pack measures, time in each stage, and promises kept, of orders that moved since then."""
+    """A workflow's measures, times in stages and promises, for orders with a status change since then."""
 
     workflow: str
     since: datetime

@@ -1,4 +1,4 @@
-"""How a workflow did, as a table and as the text of a mail."""
+"""Performance as CSV and as the text of a mail."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ WORST: Final = 10
 
 
 def performance_csv(m: PerformanceMetrics, *, named: bool = True) -> str:
-    """Assignees, the worst first; without names where the table leaves the company."""
+    """Assignees as CSV, worst first; `named`: with their names, which must not leave the company."""
     measures = list(dict.fromkeys(name for a in m.assignees for name in a.measures))
     out = io.StringIO()
     writer = csv.writer(out)
@@ -30,17 +30,17 @@ def performance_text(m: PerformanceMetrics, workflow: Workflow) -> str:
 
 
 def _lines(m: PerformanceMetrics, workflow: Workflow) -> Iterator[str]:
-    yield f"{workflow.title}: promises kept in the last seven days, the worst first"
+    yield f"{workflow.title}: promises kept in the last seven days, worst first"
     for p in m.promises[:WORST]:
         change = "" if p.change is None else f", {p.change:+.1f} points"
         yield f"  {_share(p.now)} {_clock(workflow, p.clock)} ({p.now.broken} broken{change})"
     if not m.promises:
         yield "  none ended"
-    yield from ("", "Who was late most, by id")
+    yield from ("", "Most often late, by id")
     for a in [a for a in m.assignees if a.broken][:WORST]:
         promises = f"{a.broken} of {a.kept + a.broken} promises in {a.orders} orders"
         yield f"  {a.late_share or 0:.1f} % {a.assignee}: {promises}"
-    yield from ("", "Teams, by the time within which they took half of their calls")
+    yield from ("", "Teams, by median time to acknowledge")
     for t in m.teams:
         took = "none taken" if t.acknowledge_median_s is None else f"{t.acknowledge_median_s / 60:.0f} min"
         yield f"  {took} {workflow.teams[t.team].title if t.team in workflow.teams else t.team}: {t.opened} called"

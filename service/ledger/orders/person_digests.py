@@ -1,4 +1,4 @@
-"""Digests under which the orders of a person are found, without their address being kept."""
+"""Digests by which a person's orders are found, so that addresses need not be stored in plain text."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ from service.keyring import Keyring
 
 
 def person_digest(keyring: Keyring, address: str) -> bytes:
-    """Finds a person's orders by phone number or email, however these are written."""
+    """Digest for finding a person's orders by phone number or mail address, independent of spelling."""
     return keyring.digest("person", address_key(one_line(address)))
 
 
 def person_digests(keyring: Keyring, spellings: Iterable[str]) -> list[bytes]:
-    """Under which a person's orders stand: earlier releases kept the digest of a number's other form too."""
+    """All digests of a person; earlier releases stored the digest of a number's other spelling, too."""
     forms = {form for spelling in spellings for form in both_forms(one_line(spelling))}
     return sorted(keyring.digest("person", form) for form in forms)
 

@@ -1,6 +1,6 @@
-"""What is shown of orders, messages, clocks and escalations: by the API, the desk and `stagebell explain` alike.
+"""Orders, messages, clocks and escalations as the API, the desk and `stagebell explain` show them.
 
-Times are UTC. Names are the API's, so that these types are also what its document says.
+Times are UTC. Names are the API's; its OpenAPI document is generated from these types.
 """
 
 from datetime import datetime
@@ -25,9 +25,9 @@ class PersonShown(Person, frozen=True, kw_only=True):
 class MessageShown(Struct, frozen=True):
     """One message to one person.
 
-    `name`, `address`: whose it is. `provider_id`: what the provider calls it; `error_code`, `error`: what it, or we,
-    said last. `rung`: which step of its notice's ladder it is, from 1; 0: of none. `valid_until`: when it is of no use
-    any more. `title`, `text`, `html`: its exact words, codes masked.
+    `name`, `address`: the recipient's. `provider_id`: the provider's id of it; `error_code`, `error`: the last error,
+    the provider's or ours. `rung`: its step of the notice's ladder, from 1; 0: no ladder. `valid_until`: when it
+    expires. `title`, `text`, `html`: its exact text, codes masked.
     """
 
     id: str
@@ -54,14 +54,14 @@ class MessageShown(Struct, frozen=True):
 
 
 class MessageOfOrder(MessageShown, frozen=True, kw_only=True):
-    """A message with the order that it is about."""
+    """A message with its order."""
 
     order_id: str
     workflow: str
 
 
 class ClockShown(Struct, frozen=True):
-    """A promise. `warns`, `due`: when it warns and when it breaks. `why`: it stopped; `noticed_late_s`: seconds."""
+    """A clock. `warns`, `due`: times of warning and breach. `why`: why it stopped; `noticed_late_s`: in seconds."""
 
     name: str
     kind: str
@@ -77,7 +77,7 @@ class ClockShown(Struct, frozen=True):
 
 
 class Comment(Struct, frozen=True):
-    """A note for the next person who looks."""
+    """A comment for whoever looks at the escalation next."""
 
     text: str
     by: str
@@ -85,7 +85,7 @@ class Comment(Struct, frozen=True):
 
 
 class CallShown(Struct, frozen=True):
-    """A call of a team, by an escalation or an incident. `owner`: who has it, empty if nobody."""
+    """A call to a team by an escalation or an incident. `owner`: empty if nobody owns it."""
 
     id: str
     workflow: str
@@ -102,10 +102,10 @@ class CallShown(Struct, frozen=True):
 
 
 class EscalationShown(CallShown, frozen=True):
-    """An escalation. `causes`: how many clocks and reports called; `by`: who acted on it last.
+    """An escalation. `causes`: the number of clocks and reports that raised it; `by`: who acted on it last.
 
-    `incident_id`: the incident that stands for it, if there is one. `late_s`: seconds since the clock's breach, up to
-    the escalation's end; null where no clock raised it.
+    `incident_id`: the incident that it belongs to, if any. `late_s`: seconds since the clock's breach, up to the
+    escalation's end; null if no clock raised it.
     """
 
     causes: int
@@ -119,14 +119,14 @@ class EscalationShown(CallShown, frozen=True):
 
 
 class EscalationLine(EscalationShown, frozen=True, kw_only=True):
-    """An escalation in a list, with whom its order is for and who handles it: names, empty where none is known."""
+    """An escalation in a list, with the names of its order's customer and assignee; empty if unknown."""
 
     customer: str
     assignee: str
 
 
 class IncidentShown(CallShown, frozen=True):
-    """Many escalations as one, or a provider's refusal. `order_id`: the first order; `open_orders`: how many."""
+    """Many escalations as one, or a provider's refusal. `order_id`: the first order's; `open_orders`: their number."""
 
     open_orders: int
     provider: str
@@ -148,14 +148,14 @@ class NearBreach(Struct, frozen=True):
 
 
 class OrderNamed(Struct, frozen=True):
-    """An order by its name."""
+    """An order's reference."""
 
     workflow: str
     order_id: str
 
 
 class PartShown(OrderNamed, frozen=True, kw_only=True):
-    """A part of an order, where it stands `since` then."""
+    """A part of an order, in its status since `since`."""
 
     status: str
     stage: str
@@ -167,7 +167,7 @@ class PartShown(OrderNamed, frozen=True, kw_only=True):
 
 
 class OrderSummary(Struct, frozen=True):
-    """An order in lists. `overdue`: a clock about it has breached, or its due time is past."""
+    """An order in lists. `overdue`: one of its clocks has breached, or is past its due time."""
 
     workflow: str
     order_id: str
@@ -184,11 +184,11 @@ class OrderSummary(Struct, frozen=True):
 
 
 class OrderShown(Struct, frozen=True):
-    """One order with all that happened to it. `pack`: the version of its workflow that it lives by.
+    """One order with its history. `pack`: the version of its workflow.
 
-    `recipients`: by audience; `people`: the same persons with their opt-outs. `assignee`: from the status on in which
-    people may know. `timeline`: the order's lines and each change of its messages, by time; what stands in a line
-    besides `at` and `kind` depends on its kind. `parent`: the order that it is a part of; `parts`: its own parts.
+    `recipients`: by audience; `people`: the same persons with their opt-outs. `assignee`: only in statuses in which
+    it may be shown. `timeline`: the order's lines and the state changes of its messages, by time; fields other than
+    `at` and `kind` depend on the kind. `parent`: the whole that it is a part of; `parts`: its own parts.
     """
 
     workflow: str

@@ -1,4 +1,4 @@
-"""Causes are kept sealed as they are decided: an event in its inbox row, what is neither event nor receipt here."""
+"""Records causes, sealed: events in their inbox row, other causes in a table of their own."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,13 +20,13 @@ from service.ledger.orders.tables import INBOX_EVENT, RECORDED_CAUSE, causes, in
 def recorded_event(
     keyring: Keyring, key: bytes, before: Order | None, cause: EventReceived, decision: Decision
 ) -> Recorded:
-    """What the inbox row of this key keeps of the event."""
+    """The recorded event for the inbox row of this key."""
     sealed = keyring.seal(encoded_event(cause, decision), INBOX_EVENT.of(key))
     return Recorded(decision.order.id, before.entries if before else 0, sealed)
 
 
 def cause_row(keyring: Keyring, before: Order, cause: Cause) -> NewRow | None:
-    """The row of a cause that is recorded by itself; an event is in the inbox, an outcome in its message's history."""
+    """The row of a cause that is recorded here; None for events (see inbox) and outcomes (see its message)."""
     kind = kind_of(cause)
     if not kind:
         return None
@@ -42,7 +42,7 @@ def cause_row(keyring: Keyring, before: Order, cause: Cause) -> NewRow | None:
 
 
 async def erase(tx: Transaction, order_id: UUID) -> int:
-    """Forget what this order was decided by; how many causes. It can be played no more."""
+    """Delete an order's recorded causes; returns how many. Its history cannot be replayed afterwards."""
     kept = inbox.c.order_id == order_id, inbox.c.sealed_event.is_not(None)
     events = await tx.execute(update(inbox).where(*kept).values(sealed_event=None))
     others = await tx.execute(delete(causes).where(causes.c.order_id == order_id))
@@ -50,5 +50,5 @@ async def erase(tx: Transaction, order_id: UUID) -> int:
 
 
 async def forget(tx: Transaction, before: datetime) -> None:
-    """Let go of causes as old as the events that are let go of: what is left could not be played."""
+    """Delete causes older than the stored events, as they could not be replayed without those."""
     await tx.execute(delete(causes).where(causes.c.at < before))

@@ -1,4 +1,4 @@
-"""Between the domain's records and rows: what is sealed is sealed and opened here."""
+"""Converts between the domain's records and rows; sealing and unsealing happen here."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ _snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
 
 
 class Recipient(Struct, frozen=True, omit_defaults=True):
-    """The personal part of a message."""
+    """The personal part of a message's row."""
 
     address: str
     person: int
@@ -46,17 +46,17 @@ _recipient_decoder: Final = msgspec.json.Decoder(Recipient)
 
 
 def seal_json(keyring: Keyring, value: Any, place: Place) -> bytes:
-    """Any plain value or Struct, as sealed JSON."""
+    """A plain value or Struct as sealed JSON, bound to `place`."""
     return keyring.seal(_encoder.encode(value), place)
 
 
 def unseal_json(keyring: Keyring, sealed: bytes, place: Place) -> Any:
-    """The plain value that was sealed for this place."""
+    """The plain value of JSON sealed for this place; raises SealBroken."""
     return msgspec.json.decode(keyring.unseal(sealed, place))
 
 
 def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> NewRow:
-    """The order's record and the columns that loops and pages search by."""
+    """An order's row: its sealed state and the columns for queries."""
     return {
         "id": order.id,
         "workflow": order.workflow,
@@ -82,7 +82,7 @@ def order_row(keyring: Keyring, workflow: Workflow, order: Order) -> NewRow:
 
 
 def nearest_promise(order: Order, workflow: Workflow) -> datetime | None:
-    """When the next promise about the order itself is broken: what people who work on it sort by."""
+    """The due time of the next running clock about the order itself, by which lists of work are sorted."""
     running = [c.due for c in order.clocks.values() if c.state == "running" and _is_about_order(workflow, c.spec)]
     return min(running, default=None)
 
@@ -93,12 +93,12 @@ def _is_about_order(workflow: Workflow, clock: str) -> bool:
 
 
 def order_of(keyring: Keyring, row: Any) -> Order:
-    """The order's record, of a row with its id and state."""
+    """The order of a row with id and sealed state; raises SealBroken."""
     return state_of(keyring, row.sealed_state, row.id)
 
 
 def readable_order(keyring: Keyring, row: Any) -> Order | None:
-    """The order of a row; None where it does not open, which the log says."""
+    """The order of a row; None, with a log line, if it is unreadable."""
     try:
         return order_of(keyring, row)
     except UNREADABLE:
@@ -107,12 +107,12 @@ def readable_order(keyring: Keyring, row: Any) -> Order | None:
 
 
 def state_of(keyring: Keyring, sealed: bytes, order_id: UUID) -> Order:
-    """The order's record, from its sealed state."""
+    """The order in a sealed state; raises SealBroken."""
     return _order_decoder.decode(keyring.unseal(sealed, ORDER_STATE.of(order_id)))
 
 
 def notice_row(keyring: Keyring, order_id: UUID, notice: PlannedNotice, traceparent: str) -> NewRow:
-    """A planned notice; its secret is sealed separately, so that it can be erased separately."""
+    """The row of a planned notice; its secret is sealed separately, so that it can be erased separately."""
     return {
         "id": notice.id,
         "order_id": order_id,
@@ -138,17 +138,17 @@ def _own_lane(n: Message) -> tuple[str, ...]:
 
 
 def bundle_lane(keyring: Keyring, bundle: str, n: Message) -> bytes:
-    """The lane of what may leave in one message: that of one channel and address, whichever order it is about."""
+    """The lane of a bundle: one channel and address, over all orders."""
     return keyring.digest("lane", bundle, n.channel, n.address)
 
 
 def lane_of(keyring: Keyring, n: Message) -> bytes:
-    """An order, channel and address, in which messages keep their order; or `bundle_lane`."""
+    """The lane in which a message keeps its place: that of its order, channel and address, or of its bundle."""
     return bundle_lane(keyring, n.bundle, n) if n.bundle else keyring.digest(*_own_lane(n))
 
 
 def message_row(keyring: Keyring, n: Message, lane: bytes, now: datetime) -> NewRow:
-    """A new message."""
+    """The row of a new message."""
     return {
         "id": n.id,
         "order_id": n.order_id,
@@ -176,18 +176,18 @@ def _recipient_of(n: Message) -> Recipient:
     return Recipient(n.address, n.person, n.name, n.locale, n.timezone, n.region, n.quiet)
 
 
-# A row that does not open: its bytes were moved or changed, or the key that sealed it is not at hand.
+# Errors of an unreadable row: its bytes were moved or changed, or the key that sealed it is not set.
 UNREADABLE: Final = (SealBroken, msgspec.DecodeError)
-# It is looked at again after so long, as the key may be back by then; until then it holds up nobody else.
+# Unreadable rows are tried again after this time, as the key may be set by then; others are not blocked meanwhile.
 UNREADABLE_RETRY: Final = timedelta(minutes=5)
 UNREADABLE_HINT: Final = (
-    "what is sealed in this row does not open: it was moved, changed, or sealed with a key that is neither "
+    "the sealed data of this row cannot be opened: it was moved, changed, or sealed with a key that is neither "
     "STAGEBELL_SECRET_KEY nor _PREVIOUS; restore the row, or set the key"
 )
 
 
 def message_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Message:
-    """A message from its row."""
+    """A message from its row; raises SealBroken."""
     r: Any = row._mapping if isinstance(row, Row) else row
     recipient = _recipient_decoder.decode(keyring.unseal(r["sealed_recipient"], MESSAGE_RECIPIENT.of(r["id"])))
     return Message(
@@ -221,7 +221,7 @@ def message_of(keyring: Keyring, row: Row[Any] | Mapping[str, Any]) -> Message:
 
 
 class StateChange(Struct, frozen=True, omit_defaults=True):
-    """What became of a message. `why`: in words; `code`: the provider's, or the mail server's."""
+    """A state change of a message. `why`: in words; `code`: the provider's or mail server's."""
 
     state: str
     at: str
@@ -231,7 +231,7 @@ class StateChange(Struct, frozen=True, omit_defaults=True):
 
 
 def history_line(state: str, at: datetime, why: str = "", **more: str | int) -> str:
-    """One state change, as a line of JSON; appended, never rewritten."""
+    """A state change as a line of JSON; lines are appended, never rewritten."""
     said = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
     return _encoder.encode(said).decode() + "\n"
 
@@ -242,7 +242,7 @@ def history_of(text: str) -> list[StateChange]:
 
 
 def clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
-    """A clock as its table keeps it. `kind`, `notice`, `team`: as the pack has them now."""
+    """A clock's row, with the present pack's `kind`, `notice` and `team`."""
     spec = workflow.clocks.get(clock.spec)
     reason = workflow.reasons.get(spec.escalate.reason) if spec and spec.escalate else None
     return {
@@ -258,7 +258,7 @@ def clock_row(workflow: Workflow, order: Order, clock: Clock) -> NewRow:
 
 
 def clock_changes(clock: Clock) -> NewRow:
-    """The columns of a clock that can change after it was started, with its id."""
+    """The id of a clock and the columns that can change after its start."""
     return {
         "id": clock.id,
         "warn_at": clock.warn,

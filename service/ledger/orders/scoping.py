@@ -1,7 +1,7 @@
-"""Scopes as conditions of queries: every question about orders is asked with one, so that none can forget it.
+"""Scopes as conditions of queries. Every query for orders takes a scope, so that none can omit it.
 
-Whose an order is stands in `order_parties` as keyed digests, written with the order and made for orders of before
-beside everything else (`ledger/orders/attributes.py`).
+The parties of orders are stored in `order_parties` as keyed digests, written with the order and rebuilt for older
+orders with the other indexes (`ledger/orders/attributes.py`).
 """
 
 from collections.abc import Collection
@@ -22,19 +22,19 @@ _AT_ONCE: Final = 500
 
 
 def party_digest(keyring: Keyring, party: Party) -> bytes:
-    """Finds the orders of a party."""
+    """Digest for finding a party's orders."""
     return keyring.digest("party", party.audience, party.id)
 
 
 def party_digests(keyring: Keyring, order: Order) -> frozenset[bytes]:
-    """Of everybody whose order it is."""
+    """The digests of all parties of an order."""
     return frozenset(party_digest(keyring, party) for party in parties_of(order))
 
 
 def of_order(
     tx: Transaction, scope: Scope, order_id: ColumnElement[Any], workflow: ColumnElement[str]
 ) -> list[ColumnElement[bool]]:
-    """What keeps rows of other orders out; `order_id`, `workflow`: the columns that say whose a row is."""
+    """Conditions that exclude rows of orders outside of the scope; `order_id`, `workflow`: the rows' columns."""
     found: list[ColumnElement[bool]] = []
     if scope.workflows:
         found.append(workflow.in_(sorted(scope.workflows)))
@@ -47,20 +47,20 @@ def of_order(
 
 
 def _of_team(table: Any, order_id: ColumnElement[Any], scope: Scope) -> ColumnElement[bool]:
-    """Correlated, so that lists look at their own page's orders alone."""
+    """A correlated subquery, so that only the escalations of the listed orders are read."""
     called = table.alias()
     return exists(select(called.c.id).where(called.c.order_id == order_id, called.c.team.in_(sorted(scope.teams))))
 
 
 def of_team(tx: Transaction, scope: Scope, row: Any) -> list[ColumnElement[bool]]:
-    """The same for rows of `row` that call a team, such as escalations: of a team's scope only its own."""
+    """The same for rows that call a team, such as escalations: a scope with teams includes only its own."""
     limited = Scope(scope.workflows, frozenset(), scope.parties)
     found = of_order(tx, limited, row.order_id, row.workflow)
     return [*found, row.team.in_(sorted(scope.teams))] if scope.teams else found
 
 
 async def visible(tx: Transaction, ids: Collection[UUID], *, scope: Scope) -> frozenset[UUID]:
-    """Which of these orders may be seen."""
+    """The orders of these that are within the scope."""
     if scope.is_everything or not ids:
         return frozenset(ids)
     found: set[UUID] = set()
@@ -72,14 +72,14 @@ async def visible(tx: Transaction, ids: Collection[UUID], *, scope: Scope) -> fr
 
 
 async def sees(tx: Transaction, order: Order, scope: Scope) -> bool:
-    """Whether this order, as it is now, may be seen."""
+    """Whether this order, in its present state, is within the scope."""
     if not (scope.has_workflow(order.workflow) and scope.has_people(parties_of(order))):
         return False
     return not scope.teams or bool(await visible(tx, [order.id], scope=Scope(teams=scope.teams)))
 
 
 async def visible_refs(tx: Transaction, refs: Collection[OrderRef], *, scope: Scope) -> frozenset[OrderRef]:
-    """Which of these orders may be seen, by how others name them."""
+    """The orders of these that are within the scope, by reference."""
     found: set[OrderRef] = set()
     for workflow in {ref.workflow for ref in refs if scope.has_workflow(ref.workflow)}:
         names = sorted(ref.reference for ref in refs if ref.workflow == workflow)

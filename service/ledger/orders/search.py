@@ -1,4 +1,4 @@
-"""Lists of orders: filtered, sorted, paged. Personal data stays sealed; only the rows of a page are opened."""
+"""Lists of orders: filtered, sorted, paged. Personal data stays sealed; only the rows of a page are unsealed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -32,18 +32,18 @@ _SORTED_BY: Final[Mapping[Sort, tuple[Any, bool]]] = {
     "due": (orders.c.due_at, False),
 }
 LAST_CHARACTER: Final = "\U0010ffff"
-# Most orders have none of these; an index has those that do.
+# Columns that are empty for most orders; their indexes contain only orders with a value.
 _SPARSE: Final = frozenset({"expected_end", "due"})
 
 
 class Search(Struct, frozen=True):
-    """What to list. Empty fields do not filter; `recipient` is a phone number or email address.
+    """What to list; empty fields do not filter. `recipient`: a phone number or mail address.
 
-    `countries`: those in which a number without a country code may be.
-    `unlisted`: workflows and their statuses that are left out. `shows`: by workflow, the attributes that are shown.
-    `attributes`: of each that is asked for, the digests under one of which an order stands (`ledger.order_attributes`).
-    `among`: workflows and those of their statuses that are meant. `by_people`: whether `q` may name somebody.
-    `named`: whether it is shown for whom each order is, and by name who handles it.
+    `countries`: ISO 3166 codes to try for a number without country code.
+    `unlisted`: (workflow, status) to leave out. `shows`: by workflow, the attributes to show.
+    `attributes`: for each filter on an attribute, the digests of which an order must have one.
+    `among`: (workflow, status) to list only. `by_people`: whether `q` may match people.
+    `named`: whether to show the names of customer and assignee.
     """
 
     ids: tuple[UUID, ...] = ()
@@ -71,7 +71,7 @@ class Search(Struct, frozen=True):
 
 
 class Listed(OrderSummary, frozen=True, kw_only=True):
-    """An order that a search found. `shown`: attributes that its pack shows in lists."""
+    """An order found by a search. `shown`: the attributes that its pack shows in lists."""
 
     id: UUID
     shown: Mapping[str, Any] = {}
@@ -80,13 +80,13 @@ class Listed(OrderSummary, frozen=True, kw_only=True):
 
 
 async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[Listed], str]:
-    """A page and the cursor of the next one, empty at the end; raises Rejection for a cursor that is not ours."""
+    """A page and the next page's cursor, empty at the end; raises Rejection for an invalid cursor."""
     column, newest_first = _SORTED_BY.get(wanted.sort) or (_late_since(wanted, scope), False)
-    # Few orders are all sorted: walking those of an index until enough of them come would walk nearly all there are.
+    # Few orders match a narrow filter, so all are sorted: walking along an index to find them would read most of it.
     is_narrow = wanted.open_only or wanted.stuck_for is not None
     keyed = column if newest_first and not is_narrow else _or_far(column)
     by = (keyed.desc(), orders.c.id.desc()) if newest_first else (keyed, orders.c.id)
-    # Only for this: it looks at each order's escalations.
+    # Only for this sorting, as it reads each order's escalations.
     late = [keyed.label("late_since")] if wanted.sort == "late" else []
     meant = [*_conditions(tx, wanted, now), *of_order(tx, scope, orders.c.id, orders.c.workflow)]
     if wanted.cursor:
@@ -108,15 +108,15 @@ async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope
 
 
 def _first(wanted: Search, meant: Sequence[ColumnElement[bool]], by: Sequence[Any]) -> Select[tuple[UUID]]:
-    """The ids of the first of those that one look finds: the first of all are among them, however many it finds."""
+    """The ids of the first rows of one lookup: the first rows overall are among them."""
     found = select(orders.c.id).where(*meant).order_by(*by).limit(wanted.limit + 1).subquery()
     return select(found.c.id)
 
 
 def _late_since(wanted: Search, scope: Scope) -> ColumnElement[Any]:
-    """When the first promise was broken for which an order still calls somebody; else its next one, which is late.
+    """The due time of the oldest breach with an open escalation, else of the next clock.
 
-    Whom the company calls is no party's business, and a team's scope has its own calls.
+    Escalations are not visible to parties, and a scope with teams includes only its own.
     """
     if not wanted.by_people:
         return orders.c.due_at
@@ -131,14 +131,14 @@ def _late_since(wanted: Search, scope: Scope) -> ColumnElement[Any]:
 
 
 async def latest_workflow(tx: Transaction, *, scope: Scope) -> str:
-    """The workflow of the order that changed last; empty while there is none."""
+    """The workflow of the most recently changed order; empty if there are none."""
     query = select(orders.c.workflow).where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
     latest = query.order_by(orders.c.updated_at.desc(), orders.c.id.desc()).limit(1)
     return str((await tx.execute(latest)).scalar_one_or_none() or "")
 
 
 async def knows(tx: Transaction, addresses: Iterable[str], *, scope: Scope) -> bool:
-    """Whether one of these addresses belongs to a recipient of an order within the scope; always so with full scope."""
+    """Whether a recipient of an order within the scope has one of these addresses; always true with full scope."""
     if scope.is_everything:
         return True
     theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(person_digests(tx.keyring, addresses)))
@@ -167,20 +167,20 @@ def _conditions(tx: Transaction, s: Search, now: datetime) -> list[ColumnElement
 
 
 def _looks(tx: Transaction, s: Search) -> list[ColumnElement[bool]]:
-    """What `q` may mean: a look by an index each; together they read every order there is."""
-    # Ids are written in capitals, and not said so.
+    """What `q` may mean, one condition for each index; combined by OR they would read every order."""
+    # Ids are usually in capitals, but people may type them in lower case.
     spelled = list(dict.fromkeys((s.q, s.q.upper())))
     called = [_begins(tx, orders.c.order_id, text) for text in spelled]
-    # By the whole's id its parts are found, too.
+    # Parts are also found by the whole's id.
     is_part = orders.c.parent_order_id != literal_column("''")
     parts = [and_(is_part, _begins(tx, orders.c.parent_order_id, text)) for text in spelled]
-    # Of which whole it is a part is told to the company's own people alone, as who is on it.
+    # Parties may not learn which whole an order is a part of, nor who is on it.
     theirs = [*parts, orders.c.id.in_(_with_person(tx.keyring, s.q, s, or_assigned=True))] if s.by_people else []
     return [*called, *theirs, *found_by(tx.keyring, s.q, by_names=s.by_people)]
 
 
 def _begins(tx: Transaction, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-    """Whether it begins with this text, as an index finds it.
+    """Whether the column begins with this text, as a condition that an index supports.
 
     PostgreSQL has an index of patterns; SQLite uses none for a LIKE with ESCAPE (sqlite.org, Query Optimizer Overview,
     "The LIKE Optimization"), but one for a range, by the bytes of UTF-8.
@@ -191,7 +191,7 @@ def _begins(tx: Transaction, column: ColumnElement[Any], text: str) -> ColumnEle
 
 
 def _of_time(s: Search, now: datetime) -> list[ColumnElement[bool]]:
-    """What is asked of where orders stand, and of their dates."""
+    """Conditions on status and dates."""
     found: list[ColumnElement[bool]] = []
     late = or_(orders.c.breached, and_(orders.c.due_at.is_not(None), orders.c.due_at <= now))
     if s.overdue is not None or s.sort == "late":
@@ -210,7 +210,7 @@ def _of_time(s: Search, now: datetime) -> list[ColumnElement[bool]]:
 
 
 def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool = False) -> Select[Any]:
-    """The orders that tell this person something; with `or_assigned` those that they handle, or handled, too."""
+    """The orders of which this person is a recipient; with `or_assigned`, also those they handle or handled."""
     known_as = spellings(address, s.countries)
     digests = person_digests(keyring, known_as)
     if or_assigned:
@@ -219,9 +219,9 @@ def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool
 
 
 def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Scope) -> Listed | None:
-    """None for one whose index says that it may be seen, and which itself does not."""
+    """A row of the list; None if the index includes it in the scope and its own state does not."""
     names = wanted.shows.get(row.workflow, ())
-    # One that does not open stands in its list without what is sealed, and takes no other along.
+    # An unreadable order is listed without its sealed part.
     order = readable_order(keyring, row) if names or wanted.named or scope.parties else None
     if scope.parties and not (order and scope.has_people(parties_of(order))):
         return None
@@ -259,11 +259,11 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError(value)
         return value, UUID(last)
     except ValueError:
-        raise Rejection("cursor: is not from a page of orders; leave it out to start again") from None
+        raise Rejection("cursor: not from a page of orders; leave it out to start from the first page") from None
 
 
 async def open_escalations_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope) -> dict[UUID, int]:
-    """How many open escalations each of these orders has."""
+    """The number of open escalations by order."""
     query: Select[Any] = select(escalations.c.order_id).where(
         escalations.c.order_id.in_(ids), escalations.c.state != "resolved", *of_team(tx, scope, escalations.c)
     )
@@ -274,7 +274,7 @@ async def open_escalations_of(tx: Transaction, ids: Sequence[UUID], *, scope: Sc
 
 
 async def broken_since_of(tx: Transaction, ids: Sequence[UUID], *, scope: Scope) -> dict[UUID, datetime]:
-    """Since when each of these orders has had a breach with an open escalation."""
+    """By order, the due time of its oldest breach with an open escalation."""
     query: Select[Any] = select(escalations.c.order_id, escalations.c.due_at).where(
         escalations.c.order_id.in_(ids),
         escalations.c.state != "resolved",

@@ -1,4 +1,4 @@
-"""A list of orders as a table for spreadsheets."""
+"""Lists of orders as CSV."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ CSV_COLUMNS: Final = (
 
 
 def as_csv(rows: Sequence[Listed], now: datetime) -> str:
-    """The list as a table for spreadsheets; a leading formula sign is made harmless."""
+    """The list as CSV; values that spreadsheets would take for formulas are escaped."""
     out = io.StringIO()
     writer = csv.writer(out)
     shown = list(dict.fromkeys(name for r in rows for name in r.shown))

@@ -1,8 +1,8 @@
-"""Tables: orders, their people, timelines and clocks; what was taken in; packs.
+"""Tables: inbox, orders, their people, timelines and clocks, measures, packs.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
-An index that is partial says in its `where` which loop it serves.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
+The `where` of a partial index names the loop's query that it serves.
 """
 
 from typing import Final
@@ -34,15 +34,15 @@ inbox = Table(
     Column("outcome", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("reason", Text, nullable=False, server_default=""),
-    # A keyed digest of what a taken event said: tells a repeat from another event under the same name.
+    # A keyed digest of an accepted event's content, to tell a redelivery from another event with the same id.
     Column("content", LargeBinary(16)),
-    # What an order was decided by, and how many lines its timeline had before: so that the past can be played again.
+    # The cause of an order's decision, and the number of timeline lines before it, for replaying the history.
     Column("order_id", Uuid),
     Column("timeline_n", Integer),
     sealed("sealed_event", INBOX_EVENT, nullable=True),
     Index("inbox_by_time", "received_at"),
     partial("inbox_of_order", "order_id", where="order_id IS NOT NULL"),
-    info={ABOUT: "events that were taken, refused or tried, so that none counts twice"},
+    info={ABOUT: "events that were accepted, rejected or tried, so that none counts twice"},
 )
 
 RECORDED_CAUSE: Final = Label("cause.said")
@@ -58,7 +58,7 @@ causes = Table(
     sealed("sealed_cause", RECORDED_CAUSE),
     Index("causes_of_order", "order_id"),
     Index("causes_by_time", "at"),
-    info={ABOUT: "what orders were decided by, beside events and receipts, so that the past can be played again"},
+    info={ABOUT: "causes of decisions other than events and receipts, for replaying the history"},
 )
 
 order_partitions = Table(
@@ -70,7 +70,7 @@ order_partitions = Table(
     Column("partitions", Integer, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Index("order_partitions_by_time", "seen_at"),
-    info={ABOUT: "by which of intake's partitions orders came lately, where there are several"},
+    info={ABOUT: "the intake partition by which each order's events came lately, if there are several"},
 )
 
 ORDER_STATE: Final = Label("order.state")
@@ -95,7 +95,7 @@ orders = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("wake_at", Instant),
-    # The order that it is a part of; empty: of none.
+    # The whole that it is a part of; empty: none.
     Column("parent_workflow", Text, nullable=False, server_default=""),
     Column("parent_order_id", Text, nullable=False, server_default=""),
     sealed("sealed_state", ORDER_STATE),
@@ -103,7 +103,7 @@ orders = Table(
     partial("orders_due", "wake_at", where="wake_at IS NOT NULL"),
     Index("orders_by_activity", "workflow", "updated_at"),
     Index("orders_by_time", "updated_at", "id"),
-    # So that PostgreSQL finds an id's beginning by it, whatever the language of the database.
+    # So that PostgreSQL finds the beginning of an id by the index in any locale.
     Index("orders_by_name", "order_id", postgresql_ops={"order_id": "text_pattern_ops"}),
     Index(
         "orders_by_parent",
@@ -117,9 +117,9 @@ orders = Table(
     partial("orders_near_due", "due_at", where="due_at IS NOT NULL"),
     Index("orders_by_creation", "created_at", "id"),
     partial("orders_near_end", "expected_end", where="expected_end IS NOT NULL"),
-    # Lists of what is open, beside years of orders that are not.
+    # For lists of open orders among years of closed ones.
     Index("orders_open", "due_at", postgresql_where=text("NOT final"), sqlite_where=text("final = 0")),
-    info={ABOUT: "one row an order: what lists and loops ask for, and its sealed state"},
+    info={ABOUT: "one row for each order: columns for lists and loops, and its sealed state"},
 )
 
 WAITING_MESSAGE: Final = Label("waiting.message")
@@ -128,7 +128,7 @@ waiting_events = Table(
     "waiting_events",
     metadata,
     Column("id", Uuid, primary_key=True),
-    # Of the inbox row; the order's and its whole's as keyed digests.
+    # The key of the inbox row; the order and its whole as keyed digests.
     Column("key", LargeBinary(16), nullable=False),
     Column("order_digest", LargeBinary(16), nullable=False),
     Column("whole_digest", LargeBinary(16), nullable=False),
@@ -139,7 +139,7 @@ waiting_events = Table(
     Index("waiting_events_due", "look_at"),
     Index("waiting_events_of_order", "order_digest"),
     Index("waiting_events_for_whole", "whole_digest"),
-    info={ABOUT: "events of parts whose whole is not known yet, as they came; each waits an hour at most"},
+    info={ABOUT: "events of parts whose whole is not known yet, as received; each waits an hour at most"},
 )
 
 visits = Table(
@@ -152,7 +152,7 @@ visits = Table(
     Column("stage", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Index("visits_by_time", "workflow", "at"),
-    info={ABOUT: "each entering of a status, for measures"},
+    info={ABOUT: "each visit to a status, for measures"},
 )
 
 measurements = Table(
@@ -163,7 +163,7 @@ measurements = Table(
     Column("workflow", Text, nullable=False),
     Column("value", Float, nullable=False),
     Column("at", Instant, nullable=False),
-    info={ABOUT: "values that a pack measures, one an order and measure"},
+    info={ABOUT: "values measured by packs, one for each order and measure"},
 )
 
 order_people = Table(
@@ -171,7 +171,7 @@ order_people = Table(
     metadata,
     Column("digest", LargeBinary(16), primary_key=True),
     Column("order_id", Uuid, primary_key=True),
-    info={ABOUT: "which orders a person is in, by keyed digests of their addresses"},
+    info={ABOUT: "the orders of each person, by keyed digests of addresses, names and ids"},
 )
 
 order_parties = Table(
@@ -180,7 +180,7 @@ order_parties = Table(
     Column("order_id", Uuid, primary_key=True),
     Column("digest", LargeBinary(16), primary_key=True),
     Index("order_parties_by_party", "digest", "order_id"),
-    info={ABOUT: "whose an order is, by keyed digests of audience and id: what limited callers see hangs on it"},
+    info={ABOUT: "the parties of each order, by keyed digests of audience and id, for callers with a limited scope"},
 )
 
 order_attributes = Table(
@@ -189,7 +189,7 @@ order_attributes = Table(
     Column("order_id", Uuid, primary_key=True),
     Column("digest", LargeBinary(16), primary_key=True),
     Index("order_attributes_by_value", "digest", "order_id"),
-    info={ABOUT: "by which attributes that lists show an order is found, as keyed digests; never a personal one"},
+    info={ABOUT: "the indexed attributes of each order, as keyed digests; never personal ones"},
 )
 
 TIMELINE_DETAIL: Final = Label("timeline.detail")
@@ -202,7 +202,7 @@ timeline = Table(
     Column("at", Instant, nullable=False),
     Column("kind", Text, nullable=False),
     sealed("sealed_detail", TIMELINE_DETAIL),
-    info={ABOUT: "what happened in an order, as its page tells it"},
+    info={ABOUT: "what happened to an order, as its page shows it"},
 )
 
 clocks = Table(
@@ -225,7 +225,7 @@ clocks = Table(
     Index("clocks_of_order", "order_id"),
     partial("clocks_running", "due_at", where="state = 'running'"),
     Index("clocks_by_time", "workflow", "started_at"),
-    info={ABOUT: "the readable history of promises; the running ones are in their order's state"},
+    info={ABOUT: "the history of clocks; the running ones are also in their order's state"},
 )
 
 packs = Table(
@@ -236,5 +236,5 @@ packs = Table(
     Column("at", Instant, nullable=False),
     Column("files", LargeBinary, nullable=False),
     Column("checked_by", Text, nullable=False, server_default=""),
-    info={ABOUT: "every version of a workflow that orders go by"},
+    info={ABOUT: "every version of a workflow that orders are based on"},
 )

@@ -1,4 +1,4 @@
-"""How much there is of what, and what waits: for the page of the service's health, the demo and its player."""
+"""Counts of orders and messages, and of what is waiting: for the health page, the demo and the simulator."""
 
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from service.ledger.orders.tables import clocks, orders
 
 
 class Totals(Struct, frozen=True):
-    """All orders by status, messages by (channel, state), escalations by (team, reason), and promises broken."""
+    """All orders by status, messages by (channel, state), escalations by (team, reason), and the number of breaches."""
 
     orders: dict[str, int]
     messages: dict[tuple[str, str], int]
@@ -28,7 +28,7 @@ class Totals(Struct, frozen=True):
 
 
 async def totals(tx: Transaction) -> Totals:
-    """Count everything; for small databases, as it reads them from end to end."""
+    """Count everything. Reads whole tables, so it is for small databases only."""
     by_status = await _counted(tx, orders.c.status)
     by_state = await _counted(tx, messages.c.channel, messages.c.state)
     teams = await _counted(tx, escalations.c.team, escalations.c.reason)
@@ -50,7 +50,7 @@ async def _counted(
 
 
 async def waiting_by_channel(tx: Transaction, now: datetime, *, scope: Scope) -> dict[str, int]:
-    """How many messages wait for their next try, or behind those for their first, by channel."""
+    """By channel, the number of messages that are due or being retried."""
     due = (messages.c.state == "retrying") | messages.c.not_before.is_(None) | (messages.c.not_before <= now)
     query = (
         select(messages.c.channel, func.count())
@@ -63,13 +63,13 @@ async def waiting_by_channel(tx: Transaction, now: datetime, *, scope: Scope) ->
 
 
 async def messages_waiting(tx: Transaction) -> int:
-    """How many messages have not come to an end."""
+    """The number of messages that are not in a final state."""
     query = select(func.count()).where(literal_in(messages.c.state, *ACTIVE_STATES))
     return int((await tx.execute(query)).scalar_one())
 
 
 async def is_idle(tx: Transaction, now: datetime) -> bool:
-    """Whether nothing is left to do at this moment: no message, nothing for the broker, no clock."""
+    """Whether there is nothing to do now: no message, no outgoing event, no clock."""
     due = messages.c.state.in_(WAITING) & (messages.c.not_before <= now)
     busy = select(func.count()).where((messages.c.state == "sending") | due)
     if (await tx.execute(busy)).scalar_one() or (
@@ -81,7 +81,7 @@ async def is_idle(tx: Transaction, now: datetime) -> bool:
 
 
 async def next_moment(tx: Transaction, now: datetime) -> datetime | None:
-    """When there is something to do next: a clock, or a message that waits for its time."""
+    """The time of the next clock or delayed message; None if there is none."""
     later = select(func.min(messages.c.not_before)).where(
         messages.c.state.in_(ACTIVE_STATES), messages.c.not_before > now
     )

@@ -1,4 +1,4 @@
-"""What pages, the API and `stagebell explain` show: read only, opened for those who may see it."""
+"""Read models of orders and messages for the API, the desk and `stagebell explain`; read only."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -41,10 +41,10 @@ _NO_OTHERS: Final[Workflows] = {}
 async def order_view(
     tx: Transaction, workflow: Workflow, order: Order, now: datetime, known: Workflows = _NO_OTHERS, *, scope: Scope
 ) -> OrderShown:
-    """The order, as it was read and stands now, with its people, timeline, messages, clocks and escalations.
+    """The order, in its present state, with its people, timeline, messages, clocks and escalations.
 
-    Of those the ones of a scope's teams alone; that the order itself may be seen is for its reader to know.
-    `known`: the workflows in use, for the titles of parts that are of another one.
+    With a scope of teams, only their escalations; that the order is within the scope was checked when it was loaded.
+    `known`: the workflows in use, for the titles of parts of other workflows.
     """
     messages = await _messages(tx, order.id)
     silent = await suppressed(tx, _addresses(order, workflow))
@@ -79,12 +79,12 @@ async def order_view(
 
 
 def _recipients(order: Order) -> dict[str, tuple[Person, ...]]:
-    """By audience, without the addresses that they had before."""
+    """By audience, without former addresses."""
     return {a: tuple(structs.replace(p, former=()) for p in ps) for a, ps in order.recipients.items()}
 
 
 def _assignee(order: Order, workflow: Workflow) -> Assignee | None:
-    """The assignee, from the status on in which they may be shown."""
+    """The assignee, in statuses in which it may be shown."""
     if order.assignee is None or order.status not in workflow.contact_from:
         return None
     return structs.replace(order.assignee, former=())
@@ -95,12 +95,12 @@ def _parts(order: Order, known: Workflows, scope: Scope) -> list[PartShown]:
 
 
 def _is_seen(scope: Scope, workflow: str) -> bool:
-    """Whether a part or the whole may be named to a viewer of the order."""
+    """Whether a part or the whole may be shown to a viewer of the order."""
     return scope.is_of_workflows and scope.has_workflow(workflow)
 
 
 def parts_shown(order: Order, known: Workflows, locale: str = "") -> list[PartShown]:
-    """The order's parts, in the order in which they became known; their stages' titles in `locale`, or each pack's."""
+    """The order's parts, in the order in which they became known; titles in `locale`, or each pack's default."""
     return [
         PartShown(
             workflow=p.workflow,
@@ -124,7 +124,7 @@ def _stage_title(workflow: Workflow | None, name: str, locale: str) -> str:
 
 
 def _addresses(order: Order, workflow: Workflow) -> set[str]:
-    """Every address of everybody on the order."""
+    """The addresses of everybody on the order."""
     everybody = [p for people in order.recipients.values() for p in people]
     return {c.known_as(a) for p in everybody for c in workflow.channels.values() for a in c.addresses(p)}
 
@@ -151,7 +151,7 @@ def _people(order: Order, workflow: Workflow, silent: Sequence[Suppressed]) -> l
 
 
 async def changes_since(tx: Transaction, order_id: UUID, version: int, *, scope: Scope) -> list[JsonObject]:
-    """The lines added to the order's timeline since it had that length."""
+    """The lines of the order's timeline after the first `version` ones."""
     return [line for n, line in await _lines(tx, order_id, scope) if n > version]
 
 
@@ -160,7 +160,7 @@ async def _timeline(tx: Transaction, order_id: UUID, scope: Scope) -> list[JsonO
 
 
 async def _lines(tx: Transaction, order_id: UUID, scope: Scope) -> list[tuple[int, JsonObject]]:
-    """Each with its place; of lines that call a team, those of the scope's teams."""
+    """Each line with its number; of lines about a team only those of the scope's teams."""
     query = select(timeline).where(timeline.c.order_id == order_id).order_by(timeline.c.n)
     found = []
     for row in await tx.execute(query):
@@ -176,7 +176,7 @@ async def _messages(tx: Transaction, order_id: UUID) -> list[MessageShown]:
 
 
 def message_view(keyring: Keyring, row: Any) -> MessageShown:
-    """One message: to whom, in which state, and its exact words with codes masked."""
+    """One message with its recipient, state and exact text; codes are masked."""
     n = message_of(keyring, row)
     words = unseal_json(keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
     return MessageShown(
@@ -205,7 +205,7 @@ def message_view(keyring: Keyring, row: Any) -> MessageShown:
 
 
 def _merged(entries: list[JsonObject], messages: list[MessageShown]) -> list[JsonObject]:
-    """The order's own lines and each state change of its messages, by time."""
+    """The order's own lines and the state changes of its messages, by time."""
     lines = list(entries)
     for m in messages:
         for change in m.history:
@@ -244,7 +244,7 @@ async def _escalations(tx: Transaction, order_id: UUID, now: datetime, scope: Sc
 
 
 async def mail_html(tx: Transaction, message_id: UUID, *, scope: Scope) -> str:
-    """One mail as its reader sees it; empty when there is none, or it was forgotten."""
+    """One mail as HTML; empty if there is none or it was erased."""
     query = select(messages).join(orders, orders.c.id == messages.c.order_id).where(messages.c.id == message_id)
     query = query.where(*of_order(tx, scope, orders.c.id, orders.c.workflow))
     row = (await tx.execute(query)).one_or_none()
@@ -252,7 +252,7 @@ async def mail_html(tx: Transaction, message_id: UUID, *, scope: Scope) -> str:
 
 
 async def recent_messages(tx: Transaction, limit: int, *, scope: Scope) -> list[MessageOfOrder]:
-    """The newest messages with the order they belong to: for the inbox page."""
+    """The newest messages with their orders, for the inbox page."""
     query: Select[Any] = (
         select(messages, orders.c.order_id.label("order_name"), orders.c.workflow)
         .join(orders, orders.c.id == messages.c.order_id)
@@ -263,6 +263,6 @@ async def recent_messages(tx: Transaction, limit: int, *, scope: Scope) -> list[
     return [
         MessageOfOrder(**structs.asdict(message_view(tx.keyring, row)), order_id=row.order_name, workflow=row.workflow)
         for row in await tx.execute(query)
-        # What was not rendered has no words to show.
+        # Messages that were not rendered have no text to show.
         if row.sealed_message is not None
     ]

@@ -1,6 +1,6 @@
-"""Events that wait: their order is a part of one that is not known yet. They keep their order, and none waits for ever.
+"""Waiting events: of parts whose whole is not known yet. They stay in sequence and wait for an hour at most.
 
-Whoever decides about a part locks these rows after the orders, so that nothing overtakes what waits.
+Whoever decides about a part locks these rows after the orders, so that later events do not overtake waiting ones.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,14 +20,14 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import WAITING_MESSAGE, waiting_events
 
 WAITED_FOR: Final = timedelta(hours=1)
-# Somebody may make the whole at the same moment in another transaction: then nobody says so, and it is looked after.
+# The whole may be created at the same moment in another transaction, which then wakes nobody, so it is looked up again.
 FIRST_LOOK: Final = timedelta(seconds=1)
 LONGEST_BETWEEN_LOOKS: Final = timedelta(minutes=1)
 _MOST_DOUBLINGS: Final = 6
 
 
 class Waiting(Struct, frozen=True):
-    """An event that waits until then at most. `looks`: how often its whole was looked up; `plain`: as received."""
+    """An event that waits until `until` at most. `looks`: how often its whole was looked up; `plain`: as received."""
 
     id: UUID
     key: bytes
@@ -39,12 +39,12 @@ class Waiting(Struct, frozen=True):
 
 
 def digest_of(keyring: Keyring, ref: OrderRef) -> bytes:
-    """By what the events of an order are found."""
+    """The digest by which an order's waiting events are found."""
     return keyring.digest("waiting", *ref)
 
 
 def row_of(keyring: Keyring, key: bytes, order: bytes, whole: bytes, plain: bytes, now: datetime) -> NewRow:
-    """The row of an event that begins to wait."""
+    """The row of an event that starts to wait."""
     row_id = new_uuid()
     return {
         "id": row_id,
@@ -59,12 +59,12 @@ def row_of(keyring: Keyring, key: bytes, order: bytes, whole: bytes, plain: byte
 
 
 def keep(writes: Writes, rows: Rows) -> None:
-    """Have these events wait."""
+    """Have these events stored as waiting."""
     writes.insert(waiting_events, rows)
 
 
 async def first_of(tx: Transaction, orders: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Of these orders, those of which events wait, each with its first, as it came; all of theirs are locked."""
+    """By order, the first waiting event as received; all waiting events of these orders are locked."""
     wanted = padded(sorted(set(orders)))
     if not wanted:
         return {}
@@ -76,11 +76,11 @@ async def first_of(tx: Transaction, orders: Iterable[bytes]) -> dict[bytes, byte
 
 
 async def look_now(tx: Transaction, wholes: Iterable[bytes], now: datetime) -> int:
-    """These wholes have come: what waits for them need not wait any longer; how many events."""
+    """These wholes exist now: have the events that wait for them tried at once; returns how many."""
     wanted = padded(sorted(set(wholes)))
     if not wanted:
         return 0
-    # Locked by their ids first, as whoever decides about their orders locks them.
+    # Locked by id first, in the same sequence as by deciding about their orders.
     theirs = select(waiting_events.c.id).where(waiting_events.c.whole_digest.in_(wanted))
     ids = (await tx.execute(theirs.order_by(waiting_events.c.id).with_for_update())).scalars().all()
     if ids:
@@ -89,21 +89,21 @@ async def look_now(tx: Transaction, wholes: Iterable[bytes], now: datetime) -> i
 
 
 async def next_look(tx: Transaction) -> datetime | None:
-    """When something that waits is to be looked at next."""
+    """When waiting events are to be tried next; None if there are none."""
     query = select(waiting_events.c.look_at).order_by(waiting_events.c.look_at).limit(1)
     moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
     return moment
 
 
 async def due(tx: Transaction, now: datetime, at_most: int) -> list[bytes]:
-    """Orders whose events are to be looked at now, longest due first."""
+    """Orders whose waiting events are to be tried now, longest due first."""
     query = select(waiting_events.c.order_digest).where(waiting_events.c.look_at <= now)
     found = (await tx.execute(query.order_by(waiting_events.c.look_at).limit(at_most))).scalars()
     return list(dict.fromkeys(found))
 
 
 async def events_of(tx: Transaction, order: bytes, at_most: int, *, lock: bool = False) -> list[Waiting]:
-    """What waits of an order, oldest first; raises SealBroken."""
+    """The waiting events of an order, oldest first; raises SealBroken."""
     query = select(waiting_events).where(waiting_events.c.order_digest == order)
     query = query.order_by(waiting_events.c.id).limit(at_most)
     rows = await tx.execute(query.with_for_update() if lock else query)
@@ -116,7 +116,7 @@ def _waiting(tx: Transaction, row: Any) -> Waiting:
 
 
 async def opened_of(tx: Transaction, order: bytes) -> list[Waiting]:
-    """What waits of an order and opens, locked; what does not waits for its key."""
+    """The readable waiting events of an order, locked; unreadable ones wait until their key is set."""
     query = select(waiting_events).where(waiting_events.c.order_digest == order).order_by(waiting_events.c.id)
     found = []
     for row in await tx.execute(query.with_for_update()):
@@ -126,19 +126,19 @@ async def opened_of(tx: Transaction, order: bytes) -> list[Waiting]:
 
 
 async def put_off(tx: Transaction, order: bytes, now: datetime) -> None:
-    """This order's events cannot be decided now: they are retried later, and block no others."""
+    """Postpone an order's events that cannot be decided now, so that they block no others."""
     query = update(waiting_events).where(waiting_events.c.order_digest == order)
     await tx.execute(query.values(look_at=now + LONGEST_BETWEEN_LOOKS))
 
 
 async def drop(tx: Transaction, ids: Iterable[UUID]) -> None:
-    """These wait no longer."""
+    """Delete these waiting events."""
     if wanted := padded(ids):
         await tx.execute(delete(waiting_events).where(waiting_events.c.id.in_(wanted)))
 
 
 async def look_later(tx: Transaction, order: bytes, waits: Sequence[Waiting], now: datetime) -> None:
-    """Nothing has come for this order yet: it is looked at again, less and less often, and when its time is over."""
+    """The whole is still unknown: try again after an increasing delay, and when the time is over."""
     looks = max(w.looks for w in waits) + 1
     again = now + min(FIRST_LOOK * 2 ** min(looks, _MOST_DOUBLINGS), LONGEST_BETWEEN_LOOKS)
     until = min(w.until for w in waits)
@@ -147,7 +147,7 @@ async def look_later(tx: Transaction, order: bytes, waits: Sequence[Waiting], no
 
 
 async def opened(tx: Transaction) -> list[bytes]:
-    """All that waits, as it came; what does not open is left out."""
+    """All readable waiting events, as received."""
     found = []
     for row in await tx.execute(select(waiting_events)):
         with suppress(SealBroken):
@@ -156,7 +156,7 @@ async def opened(tx: Transaction) -> list[bytes]:
 
 
 async def forget(tx: Transaction, names: Callable[[bytes], bool]) -> int:
-    """Drop waiting events that name this person; returns how many. Events that do not open cannot be searched."""
+    """Delete waiting events that name this person; returns how many. Unreadable events cannot be searched."""
     gone = []
     for row in (await tx.execute(select(waiting_events))).all():
         try:

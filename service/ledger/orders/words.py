@@ -1,6 +1,6 @@
-"""By what an order is found that is no address: words of its people's names, its id in any spelling, its last digits.
+"""Digests for searching orders by people's names, by the order's id in any spelling, and by its last digits.
 
-They stand as keyed digests among those of addresses; nothing can be read from them.
+They are stored as keyed digests together with those of addresses.
 """
 
 import unicodedata
@@ -15,24 +15,24 @@ from service.ledger.orders.tables import order_people, orders
 
 FEWEST_LETTERS: Final = 2
 MOST_WORDS: Final = 6
-# What callers read out of an id, when they do not read all of it.
+# Callers often read out only the last digits of an id.
 LAST_DIGITS: Final = 4
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name, comparably written: without case, marks and punctuation."""
+    """The words of a name, normalised: without case, diacritics and punctuation."""
     folded = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
     words = "".join(c if c.isalnum() else " " for c in folded).split()
     return list(dict.fromkeys(w for w in words if len(w) >= FEWEST_LETTERS))[:MOST_WORDS]
 
 
 def name_digests(keyring: Keyring, names: Iterable[str]) -> list[bytes]:
-    """One for each word of these names."""
+    """A digest for each word of these names."""
     return [keyring.digest("name", word) for word in dict.fromkeys(w for name in names for w in words_of(name))]
 
 
 def reference_digests(keyring: Keyring, reference: str) -> list[bytes]:
-    """Of an order's id: as a whole, however it is written, and of its last digits."""
+    """Digests of an order's id: normalised as a whole, and of its last digits."""
     plain = _plain(reference)
     tail = plain[-LAST_DIGITS:]
     found = [keyring.digest("reference", plain)] if plain else []
@@ -44,14 +44,14 @@ def _plain(reference: str) -> str:
 
 
 def digests_of(keyring: Keyring, order: Order) -> list[bytes]:
-    """Everything by which this order is found."""
+    """All search digests of an order."""
     names = [p.name for people in order.recipients.values() for p in people]
     names += [order.assignee.name] if order.assignee else []
     return [*reference_digests(keyring, order.reference), *name_digests(keyring, names)]
 
 
 def found_by(keyring: Keyring, text: str, *, by_names: bool) -> list[ColumnElement[bool]]:
-    """Conditions for orders that match this text, one per index. `by_names`: search people's names, too."""
+    """Conditions for orders that match this text, one per index. `by_names`: also search people's names."""
     looks = []
     if plain := _plain(text):
         looks.append(_with(keyring.digest("reference", plain)))

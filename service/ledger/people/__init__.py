@@ -1,1 +1,1 @@
-"""What is kept of a person: handed out, and erased."""
+"""Personal data: access and erasure."""

@@ -1,4 +1,4 @@
-"""Forgetting what sealed columns say of people, in the transaction that forgets them in the order."""
+"""Erases personal data from sealed columns, in the transaction that erases it from the order."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ from service.ledger.orders.tables import TIMELINE_DETAIL, order_people, orders, 
 from service.ledger.orders.words import name_digests
 from service.ledger.people.erasing_words import erase_words
 
-# What a line of the timeline may still say: names of the pack's, numbers and times. Whatever is not listed goes.
+# Fields of a timeline line that stay: names from the pack, numbers and times. All others are removed.
 _KEPT: Final = frozenset({
     "notice", "channel", "audience", "messages", "status", "stage", "pack", "event", "reason", "team", "severity",
     "level", "clock", "due", "until", "causes", "public", "published_time", "left_s", "failed", "role", "basis", "warn",
@@ -52,36 +52,36 @@ _KEEPS_NAMES: Final = ("status_changed", "adopted", "pack_changed", "clock_moved
 
 
 def _digests(keyring: Keyring, addresses: Iterable[str]) -> list[bytes]:
-    """By what the index finds these people, as recipients and as assignees."""
+    """The digests by which these people are found as recipients and as assignees."""
     addresses = list(addresses)
     return [*person_digests(keyring, addresses), *(assignee_digest(keyring, a) for a in addresses)]
 
 
 async def orders_of_people(tx: Transaction, addresses: Iterable[str]) -> list[OrderRef]:
-    """Every order in which a person with one of these addresses takes or took part."""
+    """The orders in which a person with one of these addresses takes or took part."""
     theirs = select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(tx.keyring, addresses)))
     query = select(orders.c.workflow, orders.c.order_id).where(orders.c.id.in_(theirs)).order_by(orders.c.id)
     return [OrderRef(row.workflow, row.order_id) for row in await tx.execute(query)]
 
 
 async def open_orders_of_person(tx: Transaction, address: str) -> list[UUID]:
-    """Every order of theirs that has not ended."""
+    """The ids of a person's orders that have not ended."""
     query = select(orders.c.id).where(orders.c.id.in_(_ids_of_person(tx.keyring, [address])), ~orders.c.final)
     return list((await tx.execute(query.order_by(orders.c.id))).scalars())
 
 
 def orders_of_person(keyring: Keyring, address: str) -> Select[tuple[UUID]]:
-    """Every order of theirs, ended ones too, to be asked within another question."""
+    """A query for the ids of a person's orders, ended ones included, to be used within another query."""
     return _ids_of_person(keyring, [address])
 
 
 def _ids_of_person(keyring: Keyring, addresses: Iterable[str]) -> Select[tuple[UUID]]:
-    """Ids of the orders of which they are a recipient or the assignee."""
+    """A query for the ids of orders of which they are a recipient or the assignee."""
     return select(order_people.c.order_id).where(order_people.c.digest.in_(_digests(keyring, addresses)))
 
 
 async def old_orders(tx: Transaction, before: datetime, limit: int) -> list[OrderRef]:
-    """Ended orders, unchanged since then, that still hold personal data; parts and wholes once both have ended."""
+    """Ended orders, unchanged since `before`, that still hold personal data; parts and wholes once both have ended."""
     other = orders.alias("other")
     whole = and_(other.c.workflow == orders.c.parent_workflow, other.c.order_id == orders.c.parent_order_id)
     parts = and_(other.c.parent_workflow == orders.c.workflow, other.c.parent_order_id == orders.c.order_id)
@@ -98,25 +98,25 @@ async def old_orders(tx: Transaction, before: datetime, limit: int) -> list[Orde
 
 
 async def escalations_of(tx: Transaction, order_ids: Sequence[UUID]) -> frozenset[str]:
-    """Ids of these orders' escalations."""
+    """The ids of these orders' escalations."""
     query = select(escalations.c.id).where(escalations.c.order_id.in_(padded(order_ids)))
     return frozenset(str(k) for k in (await tx.execute(query)).scalars()) if order_ids else frozenset()
 
 
 async def sent_in(tx: Transaction, order_id: UUID, region: str) -> list[SentTo]:
-    """To whom each message of the order went."""
+    """The recipient of each message of the order."""
     query = select(messages).where(messages.c.order_id == order_id)
     return [sent_to_of(message_of(tx.keyring, row), region) for row in (await tx.execute(query)).all()]
 
 
 async def _locked_messages(tx: Transaction, order_id: UUID) -> Sequence[Any]:
-    """The order's messages, locked: what becomes of a send is written without the order's lock."""
+    """The order's messages, locked, as the outcome of a send is written without the order's lock."""
     query = select(messages).where(messages.c.order_id == order_id).order_by(messages.c.id)
     return (await tx.execute(query.with_for_update())).all()
 
 
 def sent_to_of(n: Message, region: str) -> SentTo:
-    """The recipient of a message; earlier releases kept addresses as written, to be read in the pack's `region`."""
+    """The recipient of a message; earlier releases stored addresses as written, to be read in the pack's `region`."""
     channel = spec_of(n.channel)
     address = spellings(n.address, [region])[-1] if n.address and channel.field in SPELLED else n.address
     if address and channel.has_own_addresses:
@@ -125,7 +125,7 @@ def sent_to_of(n: Message, region: str) -> SentTo:
 
 
 async def scrub(tx: Transaction, order_id: UUID, traces: Traces | None, region: str, now: datetime) -> Counter[str]:
-    """Blank what went to this person (None: to everybody) and what names them in the order; how much, by kind."""
+    """Erase this person (None: everybody) from messages and other rows of the order; returns counts by kind."""
     rows = await _locked_messages(tx, order_id)
     sent_to = {row.id: sent_to_of(message_of(tx.keyring, row), region) for row in rows}
     slots = slots_of(list(sent_to.values()), traces) if traces else frozenset()
@@ -162,7 +162,7 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
         n = message_of(tx.keyring, row)
         blank = Recipient("", n.person, "", n.locale, n.timezone)
         waits = row.state in ACTIVE_STATES and row.state != "sending"
-        # What may have left by an earlier send stays unknown, and nobody is asked after a blank address.
+        # A message that may have been sent stays unknown, and is not looked up with an erased address.
         state = ended_unsent(n, "suppressed", "erased").state if waits else row.state
         line = history_line(state, now, "erased") if waits else ""
         changes.append(
@@ -190,13 +190,13 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
 
 
 def _without_words(history: str) -> str:
-    """Which states and when; a provider's words may name whom it could not reach."""
+    """A history with states and times only; a provider's texts may contain an address."""
     lines = [structs.replace(said, why="") for said in history_of(history)]
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 
 async def _blank_texts(tx: Transaction, rows: Sequence[Any], traces: Traces) -> int:
-    """Texts that went to others and name the person; how many."""
+    """Erase texts to others that name the person; returns how many."""
     named = [
         {"k": row.id}
         for row in rows

@@ -1,4 +1,4 @@
-"""Forgetting a person outside of orders: mails and calls that wait to leave, subscriptions, names of callers."""
+"""Erases a person outside of orders: waiting mails and calls, subscriptions, names of callers."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from service.ledger.words import drafts
 from service.report_mail import MAIL
 
 PAGE: Final = 500
-# What people read in a call to a team, besides what machines need.
+# Fields of a call to a team that contain text for people.
 _WORDS: Final = ("by", "why", "detail")
 
 
@@ -36,9 +36,9 @@ async def scrub_elsewhere(
     escalations: frozenset[str],
     is_letter_of: Callable[[OutboxMessage], bool],
 ) -> Counter[str]:
-    """How much went, by kind. `escalations`: ids of the person's orders, whose waiting calls lose their words.
+    """Erase; returns counts by kind. `escalations`: of the person's orders, whose waiting calls lose their text.
 
-    `is_letter_of`: whether a dead letter that waits names the person.
+    `is_letter_of`: whether a waiting dead letter names the person.
     """
     done: Counter[str] = Counter()
     done["subscriptions"] = await _drop_subscriptions(tx, traces)
@@ -96,7 +96,7 @@ async def _drop(tx: Transaction, row: Any) -> int:
 
 
 async def _scrub_waiting(tx: Transaction, row: Any, traces: Traces, escalations: frozenset[str]) -> int:
-    """One message that waits: a mail to the person is dropped, a call about their order says less."""
+    """One waiting message: a mail to the person is deleted, a call about their order loses its text."""
     if row.exchange == MAIL:
         try:
             mail = unseal_json(tx.keyring, row.body, REPORT_MAIL.of(row.message_id))

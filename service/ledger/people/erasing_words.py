@@ -18,7 +18,7 @@ from service.ledger.orders.records import seal_json
 
 
 async def erase_words(tx: Transaction, order_id: UUID, traces: Traces | None) -> int:
-    """Blank this person's (None: everybody's) messages in the order, and what names them; returns how many."""
+    """Erase this person's (None: everybody's) messages in the order, and those that name them; returns how many."""
     rows = (await tx.execute(select(replies).where(replies.c.order_id == order_id))).all()
     theirs = set(person_digests(tx.keyring, traces.addresses)) if traces else set()
     gone = [r for r in rows if traces is None or r.person in theirs or _names(tx.keyring, r, traces)]
@@ -41,12 +41,12 @@ async def _blank(tx: Transaction, rows: Sequence[Any]) -> None:
 
 
 async def drop_unmatched(tx: Transaction, addresses: Iterable[str]) -> int:
-    """Delete their messages without a known order."""
+    """Delete a person's messages that belong to no order; returns how many."""
     theirs = replies.c.person.in_(person_digests(tx.keyring, addresses))
     return int((await tx.execute(delete(replies).where(replies.c.order_id.is_(None), theirs))).rowcount)
 
 
 async def forget_unmatched(tx: Transaction, before: datetime) -> int:
-    """Delete messages that were not assigned to an order in that time."""
+    """Delete messages older than `before` that belong to no order; returns how many."""
     old = delete(replies).where(replies.c.order_id.is_(None), replies.c.at < before)
     return int((await tx.execute(old)).rowcount)

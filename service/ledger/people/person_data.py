@@ -1,4 +1,4 @@
-"""What is known of one person, for the person (GDPR, article 15): their own part of orders, nothing of others'."""
+"""A person's data for the person (GDPR, article 15): their own part of orders, nothing about others."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ AT_ONCE: Final = 50
 
 
 class PersonRole(Person, frozen=True, kw_only=True):
-    """How the person takes part in an order. `role`: if they are the assignee; `former`: earlier addresses."""
+    """The person's part in an order. `role`: if they are the assignee; `former`: earlier addresses."""
 
     audience: str
     role: str = ""
@@ -52,7 +52,7 @@ class OptOut(Struct, frozen=True):
 
 
 class Preferences(Struct, frozen=True):
-    """What the person wished in an order. `channels`: None means all; `muted`: notices that they do not want."""
+    """The person's preferences in an order. `channels`: None means all; `muted`: notices that they do not want."""
 
     workflow: str
     order_id: str
@@ -63,7 +63,7 @@ class Preferences(Struct, frozen=True):
 
 
 class ReportWanted(Struct, frozen=True):
-    """A report that is mailed to one of their addresses."""
+    """A report subscription of one of their addresses."""
 
     workflow: str
     report: str
@@ -71,7 +71,7 @@ class ReportWanted(Struct, frozen=True):
 
 
 class PersonOrder(Struct):
-    """One order, as far as it concerns the person. `roles`: how they take part, and how they can be reached there."""
+    """One order, as far as it concerns the person. `roles`: their parts in it, with their addresses there."""
 
     workflow: str
     order_id: str
@@ -89,7 +89,7 @@ class PersonOrder(Struct):
 
 
 class PersonMessage(Struct):
-    """One message that was written to the person; codes are masked."""
+    """One message to the person; codes are masked."""
 
     workflow: str
     order_id: str
@@ -114,7 +114,7 @@ class PersonWords(Struct):
 
 
 class PersonRow(Struct):
-    """A row of a list of an order that has one of their addresses."""
+    """A row of an order's list with one of their addresses."""
 
     workflow: str
     order_id: str
@@ -124,7 +124,7 @@ class PersonRow(Struct):
 
 
 class PersonFile(Struct):
-    """A file of a public note of one of their orders."""
+    """A file of a public note on one of their orders."""
 
     workflow: str
     order_id: str
@@ -135,9 +135,9 @@ class PersonFile(Struct):
 
 
 class PersonData(Struct):
-    """Everything that is known of a person. `recipients`: who got their data from us. `kept_for`: how long it stays.
+    """All data about a person. `recipients`: to whom we gave their data. `kept_for`: for how long we store it.
 
-    `events`: what publishers said of them, as long as that is kept.
+    `events`: their data in publishers' events, as long as those are stored.
     """
 
     addresses: list[str]
@@ -156,7 +156,7 @@ class PersonData(Struct):
 
 
 class Beside(Struct, frozen=True):
-    """What else is kept of an order, sealed."""
+    """Further rows of an order, sealed."""
 
     messages: list[Any]
     events: list[Any]
@@ -164,7 +164,7 @@ class Beside(Struct, frozen=True):
 
 
 class Gathered:
-    """What was found, order by order."""
+    """Collects a person's data, order by order."""
 
     def __init__(self, known_as: Sequence[str]) -> None:
         self._known_as = known_as
@@ -176,7 +176,7 @@ class Gathered:
         self.files: list[PersonFile] = []
 
     async def add(self, tx: Transaction, names: Sequence[OrderRef], workflows: Mapping[str, Workflow]) -> None:
-        """Their part of these orders."""
+        """Add the person's part of these orders."""
         for begin in range(0, len(names), AT_ONCE):
             some = await find_all(tx, names[begin : begin + AT_ONCE], scope=EVERYTHING)
             ids = [order.id for order in some]
@@ -242,7 +242,7 @@ def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
 
 
 def _preferences(order: Order, traces: Traces) -> list[Preferences]:
-    """What they wished in this order, where they wished anything."""
+    """The person's preferences in this order, if there are any."""
     return [
         Preferences(
             workflow=order.workflow,
@@ -274,7 +274,7 @@ async def _rows(tx: Transaction, addresses: Sequence[str]) -> list[PersonRow]:
 
 
 async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
-    """What is known of them outside of orders."""
+    """Complete with the person's data outside of orders."""
     addresses = sorted(found.traces.addresses)
     opted = await suppressed(tx, addresses)
     reports = await listed(tx)

@@ -1,4 +1,4 @@
-"""What people chose on their preference page, by keyed digests of each of their addresses."""
+"""People's choices on their preference page, by keyed digests of their addresses."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -33,7 +33,7 @@ async def keep(tx: Transaction, addresses: Iterable[str], wishes: Wishes, now: d
 
 
 async def wishes_of(tx: Transaction, addresses: Collection[str]) -> dict[str, Wishes]:
-    """By comparable address, what those of them chose who ever did."""
+    """The choices by comparable address, of those who made any."""
     by_digest = {_digest(tx.keyring, form): address_key(a) for a in addresses for form in both_forms(a)}
     if not by_digest:
         return {}
@@ -47,12 +47,12 @@ async def wishes_of(tx: Transaction, addresses: Collection[str]) -> dict[str, Wi
 
 
 async def has_any(tx: Transaction) -> bool:
-    """Whether anybody ever chose anything."""
+    """Whether anybody has made a choice."""
     return (await tx.execute(select(preferences.c.digest).limit(1))).first() is not None
 
 
 async def forget(tx: Transaction, addresses: Iterable[str]) -> int:
-    """Let go of what these people chose."""
+    """Delete the choices of these people; returns how many rows."""
     digests = {_digest(tx.keyring, form) for a in addresses for form in both_forms(a)}
     theirs = preferences.c.digest.in_(padded(sorted(digests)))
     return int((await tx.execute(preferences.delete().where(theirs))).rowcount) if digests else 0

@@ -1,4 +1,4 @@
-"""A person's data in recorded events, as received, before later events changed it."""
+"""A person's data in recorded events, as received."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
@@ -23,7 +23,7 @@ from service.ledger.orders.tables import INBOX_EVENT, inbox
 
 
 class PersonSaid(Struct):
-    """A person's data in one event. `roles`: how they took part, with their addresses."""
+    """A person's data in one event. `roles`: their parts in the order, with their addresses."""
 
     workflow: str
     order_id: str
@@ -35,7 +35,7 @@ class PersonSaid(Struct):
 
 
 async def events_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
-    """The events of these orders that are still kept, sealed, oldest first."""
+    """The stored events of these orders, sealed, oldest first."""
     query = select(inbox.c.order_id, inbox.c.key, inbox.c.sealed_event).where(
         inbox.c.order_id.in_(padded(ids)), inbox.c.sealed_event.is_not(None)
     )
@@ -48,7 +48,7 @@ async def events_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[Any
 def said_of(
     keyring: Keyring, rows: Iterable[Any], order: Order, workflow: Workflow, traces: Traces
 ) -> list[PersonSaid]:
-    """By these events of the order."""
+    """The person's data in these events of the order."""
     personal = {n for n, a in workflow.attributes.items() if a.personal}
     found = []
     for row in rows:
@@ -59,7 +59,7 @@ def said_of(
 
 
 def said_in(event: Event, personal: Set[str], traces: Traces) -> PersonSaid | None:
-    """What one event says of the person, if it does; `personal`: the attributes that tell of one."""
+    """The person's data in one event; None if there is none. `personal`: the names of personal attributes."""
     data = event.data
     attributes = data.attributes if data.attributes is not UNSET else {}
     told = {n: v for n, v in attributes.items() if n in personal or traces.named_in(v)}

@@ -1,1 +1,1 @@
-"""Under which keys the ledger is sealed, and the change to new ones."""
+"""The keys with which the ledger is sealed, and their rotation."""

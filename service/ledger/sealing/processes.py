@@ -1,6 +1,6 @@
-"""Which processes run, with which keys: a line each in `meta`, written every few seconds.
+"""Running processes and their keys: a row each in `meta`, written every few seconds.
 
-A key is sealed with, and the bound form of seals is written, only when every process that runs can read it.
+A new key or the bound form of seals is used only when every running process can read it.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.sealing.state import KeyState, write_state
 
 SAID_EVERY_S: Final = 5.0
-# As long as the longest statement may take, and a reconnection after it.
+# The longest time that a statement may take, and a reconnection after it.
 FORGOTTEN_AFTER: Final = timedelta(seconds=60)
 _PREFIX: Final = "process:"
-# Releases before bound seals gave their connections no name. They always have one: the one that listens.
+# Releases before bound seals set no application name; each has at least its listening connection.
 _OLDER: Final = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
     " AND application_name = '' AND backend_type = 'client backend'"
@@ -27,7 +27,7 @@ _OLDER: Final = text(
 
 
 class Process(Struct, frozen=True):
-    """A process of this release. `knows`: fingerprints of its keys; `reseals`: whether it has that part."""
+    """A process of this release. `knows`: fingerprints of its keys; `reseals`: whether it reseals rows."""
 
     name: str
     seen: datetime
@@ -37,30 +37,30 @@ class Process(Struct, frozen=True):
     reseals: bool
 
     def does(self, state: KeyState) -> bool:
-        """Whether it seals as this state says."""
+        """Whether it seals as this state requires."""
         return self.writes == state.fingerprint and self.writes_bound
 
 
 async def say(tx: Transaction, name: str, now: datetime, *, reseals: bool) -> None:
-    """This process runs, with these keys."""
+    """Announce that this process is running, with these keys."""
     process = Process(name, now, tx.keyring.fingerprints, tx.keyring.fingerprint, tx.keyring.writes_bound, reseals)
     await write_state(tx, {_PREFIX + name: msgspec.json.encode(process).decode()})
 
 
 async def unsay(tx: Transaction, name: str) -> None:
-    """This process ends."""
+    """Withdraw this process's announcement."""
     await tx.execute(delete(meta).where(meta.c.key == _PREFIX + name))
 
 
 async def running(tx: Transaction, now: datetime) -> Sequence[Process]:
-    """Those that were seen lately, by name."""
+    """The processes announced lately, by name."""
     query = select(meta.c.value).where(meta.c.key.startswith(_PREFIX)).order_by(meta.c.key)
     found = [msgspec.json.decode(value, type=Process) for value in (await tx.execute(query)).scalars()]
     return [p for p in found if p.seen > now - FORGOTTEN_AFTER]
 
 
 async def forget_gone(tx: Transaction, now: datetime) -> None:
-    """Drop the lines of processes that ended without a word."""
+    """Delete the rows of processes that ended without withdrawing."""
     query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(_PREFIX))
     gone = [
         row.key
@@ -72,7 +72,7 @@ async def forget_gone(tx: Transaction, now: datetime) -> None:
 
 
 async def older_releases(tx: Transaction) -> int:
-    """How many connections look like those of a release that cannot read bound seals; SQLite shows none."""
+    """The number of connections of releases that cannot read bound seals; 0 on SQLite, where it cannot be known."""
     if tx.dialect.name == "sqlite":
         return 0
     return int((await tx.execute(_OLDER)).scalar_one())

@@ -1,7 +1,7 @@
-"""Sealing anew what is sealed with an earlier key, or for no place: in small batches, beside everything else.
+"""Reseals rows sealed with an earlier key or in the unbound form, in small batches beside normal operation.
 
-Which rows are left is seen by their first bytes, so it goes on where it was, whoever began. A row that somebody holds
-is left for the next pass, and one that changed meanwhile was sealed by whoever changed it.
+A seal's first bytes show whether a row is left, so any process can continue. Locked rows are left for the next pass;
+rows that changed meanwhile were sealed by whoever changed them.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from service.report_mail import MAIL
 log = structlog.get_logger(__name__)
 LOOKED_AT: Final = 500
 AT_ONCE: Final = 50
-# Between two batches, so that whoever waits for a row or for SQLite's one writer comes in between.
+# A pause between batches, so that writers waiting for a row, or for SQLite's write lock, get their turn.
 PAUSE_S: Final = 0.01
 
 
 class Pass(Struct):
-    """What one pass did. `left`: rows that others held or changed; `unreadable`: sealed with no key at hand."""
+    """The result of one pass. `left`: rows that were locked or changed; `unreadable`: sealed with an unknown key."""
 
     resealed: int = 0
     left: int = 0
@@ -34,7 +34,7 @@ class Pass(Struct):
 
 
 async def reseal(ledger: Ledger, told: Callable[[str, int], None] | None = None) -> Pass:
-    """One pass over everything that is sealed; `notified` hears each table and how many of its rows were resealed."""
+    """One pass over all sealed columns; `told` is called with each table's name and number of resealed rows."""
     done = Pass()
     for table in metadata.sorted_tables:
         if any(LABEL in c.info for c in table.columns):
@@ -103,7 +103,7 @@ def _anew(keyring: Keyring, column: Any, key: tuple[Any, ...], old: bytes, done:
 
 
 async def _reseal_mail(ledger: Ledger, done: Pass) -> None:
-    """Report mails that wait in the outbox since before bound seals."""
+    """Report mails in the outbox that were sealed before bound seals."""
     query = select(outbox.c.id, outbox.c.message_id, outbox.c.body).where(outbox.c.exchange == MAIL)
     async with ledger.transaction() as tx:
         for row in (await tx.execute(query.with_for_update(skip_locked=True))).all():

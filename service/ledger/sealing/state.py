@@ -1,13 +1,13 @@
-"""What the ledger says of its keys: by which SECRET_KEY it is sealed, in which form, and the root key, sealed itself.
+"""The ledger's key state: which SECRET_KEY seals, in which form, and the sealed root key.
 
-All of it stands in `meta`, and every process looks again every few seconds, so that a new key, or the bound form of
-seals, is taken up by all without a restart:
+It is stored in `meta`, and every process reads it every few seconds, so that a new key, or the bound form of seals,
+is used by all without a restart:
 
-* `secret_key_fingerprint`: of the SECRET_KEY that seals now
-* `root_key`: the root key, sealed by it
-* `seal_form`: `unbound`, a release that knows no other may still run; `mixed`, bound seals are written and others still
-  read; `bound`, others are refused
-* `seals_under`: fingerprints of the keys that something may still be sealed with, the writing one included
+* `secret_key_fingerprint`: of the SECRET_KEY that seals
+* `root_key`: the root key, sealed with it
+* `seal_form`: `unbound` while a release that knows no other may still run; `mixed`: bound seals are written, others
+  still read; `bound`: others are refused
+* `seals_under`: fingerprints of all keys that something may still be sealed with
 """
 
 from collections.abc import Mapping
@@ -38,11 +38,11 @@ _WHAT_TO_DO: Final = (
 
 
 class WrongKey(SchemaError):
-    """The database was written with another SECRET_KEY; with this one, nothing sealed could be read."""
+    """The database was written with another SECRET_KEY, so that nothing sealed could be read."""
 
 
 class KeyState(Struct, frozen=True):
-    """How the ledger is sealed."""
+    """The keys and the form with which the ledger is sealed."""
 
     fingerprint: str
     form: str
@@ -57,7 +57,7 @@ class KeyState(Struct, frozen=True):
 async def settle_keys(
     tx: Transaction,
 ) -> KeyState:
-    """Use the ledger's key state; initialise it in a new ledger, or in one older than the root key. Raises WrongKey."""
+    """Apply the ledger's key state; initialise it if the ledger is new or older than the root key. Raises WrongKey."""
     known = await _known(tx)
     if ROOT not in known:
         is_new = FINGERPRINT not in known and (await tx.execute(select(orders.c.id).limit(1))).first() is None
@@ -69,12 +69,12 @@ async def settle_keys(
 async def look(
     tx: Transaction,
 ) -> KeyState:
-    """Do as the ledger says now; raises WrongKey."""
+    """Apply the ledger's present key state; raises WrongKey."""
     return _use(tx.keyring, await _known(tx))
 
 
 async def write_state(tx: Transaction, values: Mapping[str, str]) -> None:
-    """Set these lines of `meta`."""
+    """Set these keys of `meta`."""
     rows = [{"key": key, "value": value} for key, value in values.items()]
     await upsert(tx, meta, rows, ("value",), ("key",))
 
@@ -82,7 +82,7 @@ async def write_state(tx: Transaction, values: Mapping[str, str]) -> None:
 async def begin_bound(
     tx: Transaction,
 ) -> KeyState:
-    """From now on seals are bound to their place; only when no process runs that cannot read them."""
+    """Start writing bound seals; only when every running process can read them."""
     known = await _locked(tx)
     if known[FORM] == UNBOUND:
         await write_state(tx, {FORM: MIXED})
@@ -92,7 +92,7 @@ async def begin_bound(
 async def begin_key(
     tx: Transaction,
 ) -> KeyState:
-    """From now on SECRET_KEY as it is set seals; only when every process that runs knows it."""
+    """Start sealing with the configured SECRET_KEY; only when every running process knows it."""
     known = await _locked(tx)
     _use(tx.keyring, known)
     under = dict.fromkeys([tx.keyring.newest, *known[UNDER].split()])
@@ -107,7 +107,7 @@ async def begin_key(
 
 
 async def settle(tx: Transaction, state: KeyState) -> KeyState:
-    """Everything is sealed as this state says, unless it changed meanwhile: earlier keys and unbound seals are past."""
+    """Note that everything is sealed as this state says, unless the state changed meanwhile."""
     known = await _locked(tx)
     if (known[FINGERPRINT], known[FORM]) == (state.fingerprint, state.form) and known[UNDER].split() == [*state.under]:
         await write_state(tx, {FORM: BOUND, UNDER: state.fingerprint})
@@ -115,7 +115,7 @@ async def settle(tx: Transaction, state: KeyState) -> KeyState:
 
 
 def sealed_root(keyring: Keyring) -> str:
-    """The root key as `meta` keeps it, sealed by the key that writes now."""
+    """The root key as stored in `meta`, sealed with the present key."""
     return keyring.seal_bound(keyring.root, _ROOT_KEY.of()).hex()
 
 
@@ -127,13 +127,13 @@ async def _known(tx: Transaction) -> dict[str, str]:
 
 
 async def _locked(tx: Transaction) -> dict[str, str]:
-    """As `_known`, and locked until this transaction ends."""
+    """Like `_known`, locked until this transaction ends."""
     rows = await tx.execute(_KNOWN.order_by(meta.c.key).with_for_update())
     return {row.key: row.value for row in rows}
 
 
 def _first_state(keyring: Keyring, known: Mapping[str, str], *, is_new: bool) -> dict[str, str]:
-    """A new ledger starts with a random root key; an older one keeps the key that its digests depend on."""
+    """A new ledger gets a random root key; an older one keeps the key that its digests depend on."""
     fingerprint = known.get(FINGERPRINT, keyring.newest)
     if fingerprint not in keyring.fingerprints:
         raise WrongKey(f"STAGEBELL_SECRET_KEY is not the one this database was written with; {_WHAT_TO_DO}")
@@ -150,13 +150,13 @@ def _use(keyring: Keyring, known: Mapping[str, str]) -> KeyState:
         raise WrongKey(f"STAGEBELL_SECRET_KEY is not the one this database was written with; {_WHAT_TO_DO}")
     if any(f not in keyring.fingerprints for f in state.under):
         raise WrongKey(
-            "STAGEBELL_SECRET_KEY_PREVIOUS may not go yet: a part of the database is still sealed with it. Set it, run"
-            " `stagebell keys rotate`, and wait until that says that it may go"
+            "STAGEBELL_SECRET_KEY_PREVIOUS is still needed: a part of the database is sealed with it. Set it, run"
+            " `stagebell keys rotate`, and wait until that says that it may be removed"
         )
     try:
         root = keyring.unseal(bytes.fromhex(known[ROOT]), _ROOT_KEY.of())
     except (SealBroken, ValueError):
-        raise WrongKey(f"the root key in `meta` does not open with STAGEBELL_SECRET_KEY; {_WHAT_TO_DO}") from None
+        raise WrongKey(f"the root key in `meta` cannot be opened with STAGEBELL_SECRET_KEY; {_WHAT_TO_DO}") from None
     keyring.use(
         fingerprint=state.fingerprint,
         root=root,

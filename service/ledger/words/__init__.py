@@ -1,1 +1,1 @@
-"""Words that people change at the desk: their drafts and history, and what is live over the folder's."""
+"""Notices' texts that people edit at the desk: drafts, their history, and published texts."""

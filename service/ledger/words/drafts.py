@@ -21,7 +21,7 @@ OPEN: Final[tuple[State, ...]] = ("draft", "approved")
 
 
 class TextChange(Struct, frozen=True):
-    """One text: as it was live when it was written last, and as it is to be; None: there is none. `by`: of whom."""
+    """A change of one text; None: no text. `was`: the live text when it was edited last; `by`: the author."""
 
     was: str | None
     now: str | None
@@ -29,9 +29,9 @@ class TextChange(Struct, frozen=True):
 
 
 class Said(Struct, frozen=True):
-    """The personal part, and what was written. Names are with their kinds, as in the audit log.
+    """The sealed part of a draft: texts and names, the names with their prefixes as in the audit log.
 
-    `packs`: versions of the pack before and after it went live. `undoes`: the draft whose words it took back.
+    `packs`: versions of the pack before and after publishing. `undoes`: the draft that this one reverts.
     """
 
     texts: Mapping[str, TextChange]
@@ -44,7 +44,7 @@ class Said(Struct, frozen=True):
 
 
 class Draft(Struct, frozen=True):
-    """A draft. `version`: counts each time that something in it changes."""
+    """A draft. `version` is increased by each change."""
 
     id: UUID
     workflow: str
@@ -58,12 +58,12 @@ class Draft(Struct, frozen=True):
 
     @property
     def texts(self) -> dict[str, str | None]:
-        """The words as they are to be, by file."""
+        """The new texts by file."""
         return {file: change.now for file, change in self.said.texts.items()}
 
 
 async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = False) -> Draft | None:
-    """The open draft of a notice; with `lock`, it is ours until the commit."""
+    """The open draft of a notice; `lock`: until the commit."""
     query = select(word_drafts).where(
         word_drafts.c.workflow == workflow, word_drafts.c.notice == notice, word_drafts.c.ended_at.is_(None)
     )
@@ -71,15 +71,15 @@ async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = F
 
 
 async def draft_of(tx: Transaction, draft_id: UUID, *, lock: bool = False) -> Draft | None:
-    """One draft; with `lock`, it is ours until the commit."""
+    """One draft; `lock`: until the commit."""
     query = select(word_drafts).where(word_drafts.c.id == draft_id)
     return _first(tx, (await tx.execute(query.with_for_update() if lock else query)).all())
 
 
 class WantedDrafts(Struct, frozen=True):
-    """Which drafts; what is left out does not filter. `before`: only those that changed before this one.
+    """Filters for drafts; empty ones do not filter. `before`: only drafts changed before this one.
 
-    `among`: workflows, of which alone they are; empty: of any.
+    `among`: only these workflows; empty: any.
     """
 
     workflow: str = ""
@@ -91,7 +91,7 @@ class WantedDrafts(Struct, frozen=True):
 
 
 async def listed(tx: Transaction, wanted: WantedDrafts) -> list[Draft]:
-    """Those that changed last come first."""
+    """The matching drafts, most recently changed first."""
     query: Select[Any] = select(word_drafts).order_by(word_drafts.c.changed_at.desc(), word_drafts.c.id.desc())
     if wanted.workflow:
         query = query.where(word_drafts.c.workflow == wanted.workflow)
@@ -116,13 +116,13 @@ async def begin(tx: Transaction, draft: Draft) -> bool:
 
 
 async def change(tx: Transaction, draft: Draft) -> None:
-    """Keep what became of a locked draft."""
+    """Store a changed draft, which is locked."""
     row = _row(tx, draft)
     await tx.execute(update(word_drafts).where(word_drafts.c.id == draft.id).values(row))
 
 
 async def forget_names(tx: Transaction, is_theirs: Callable[[str], bool]) -> int:
-    """Take out of drafts who wrote, approved or ended them, where `is_theirs` says so of a name; how many drafts."""
+    """Erase authors, approvers and publishers for whose name `is_theirs` is true; returns the number of drafts."""
     changed = 0
     for found in _readable(tx, (await tx.execute(select(word_drafts).order_by(word_drafts.c.id))).all()):
         if not any(map(is_theirs, _names(found.said))):
@@ -157,7 +157,7 @@ def _first(tx: Transaction, rows: Iterable[Any]) -> Draft | None:
 
 
 def _readable(tx: Transaction, rows: Iterable[Any]) -> list[Draft]:
-    """Those that open; one whose key is lost shows nothing."""
+    """The readable drafts; unreadable ones are logged."""
     found = []
     for row in rows:
         try:

@@ -1,4 +1,4 @@
-"""Texts that were published at the desk and stand over those of the packs' folder, for all processes alike."""
+"""Texts published at the desk, which replace those of the packs' folder in all processes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from service.ledger.words.tables import live_words
 
 
 class LiveText(Struct, frozen=True):
-    """One of them. `words`: None leaves the folder's out. `in_folder`: what stood there; None: nothing."""
+    """A published text. `words`: None removes the folder's. `in_folder`: the folder's text at that time; None: none."""
 
     workflow: str
     file: str
@@ -23,7 +23,7 @@ class LiveText(Struct, frozen=True):
 
 
 async def live_texts(tx: Transaction) -> list[LiveText]:
-    """All of them."""
+    """All published texts."""
     query = select(live_words).order_by(live_words.c.workflow, live_words.c.file)
     return [LiveText(r.workflow, r.file, r.words, r.in_folder, r.at, r.overtaken_at) for r in await tx.execute(query)]
 
@@ -41,6 +41,6 @@ async def put_live(
 
 
 async def overtake(tx: Transaction, texts: Sequence[LiveText], now: datetime) -> None:
-    """The folder has other texts than those that these stand over."""
+    """Note that the folder's text has changed since these were published."""
     these = or_(*(and_(live_words.c.workflow == t.workflow, live_words.c.file == t.file) for t in texts))
     await tx.execute(update(live_words).where(these, live_words.c.overtaken_at.is_(None)).values(overtaken_at=now))

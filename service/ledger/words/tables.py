@@ -1,7 +1,7 @@
-"""Tables: drafts of words, which are their history too, and the words that are live over those of the folder.
+"""Tables: drafts of notices' texts with their history, and published texts.
 
-Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them, which is never renamed:
-what it sealed would not open again. Nothing personal stands in any other column. Times are UTC.
+Columns named `sealed_*` hold encrypted bytes, bound to their row and to the label beside them. A label is never
+renamed, as bytes sealed with the old one could not be opened. No other column holds personal data. Times are UTC.
 """
 
 from typing import Final
@@ -26,10 +26,10 @@ word_drafts = Table(
     Column("changed_at", Instant, nullable=False),
     Column("ended_at", Instant),
     sealed("sealed_said", DRAFT_SAID),
-    # Two who begin at the same moment write into one.
+    # One open draft for each notice, even if two people begin at the same moment.
     Index("word_drafts_open", "workflow", "notice", unique=True, postgresql_where=_OPEN, sqlite_where=_OPEN),
     Index("word_drafts_by_time", "workflow", "changed_at"),
-    info={ABOUT: "drafts of a notice's words, and what became of them"},
+    info={ABOUT: "drafts of a notice's texts, with their history"},
 )
 
 live_words = Table(
@@ -37,11 +37,11 @@ live_words = Table(
     metadata,
     Column("workflow", Text, primary_key=True),
     Column("file", Text, primary_key=True),
-    # NULL: the text is left out. What the folder had in its place; NULL: nothing.
+    # NULL: the text is removed. `in_folder`: the folder's text at that time; NULL: none.
     Column("words", Text),
     Column("in_folder", Text),
     Column("at", Instant, nullable=False),
-    # Since when the folder has another text than that: from then on it counts.
+    # Since when the folder has a newer text, which takes precedence.
     Column("overtaken_at", Instant),
-    info={ABOUT: "texts that were published at the desk, and stand over those of the packs' folder"},
+    info={ABOUT: "texts published at the desk, which replace those of the packs' folder"},
 )
