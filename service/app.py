@@ -233,6 +233,7 @@ class App(Parts):
             attachments=self.attachments,
             words=self.words,
             editor=Editor(self.orders, Publisher(self.orders, self.settings.words, self.reloader.reload)),
+            counted=self.counted,
             open_to=self._open_to,
         )
         has_web = "web" in self.roles
@@ -267,6 +268,8 @@ class App(Parts):
         if "web" in self.roles:
             self.supervisor.background("stream", broadcaster.run())
             self.supervisor.background("listeners", broadcaster.look_after())
+            self.supervisor.closers.append(self.counted.close)
+            self.supervisor.background("counts", self.counted.run())
         return broadcaster
 
     def leave(self) -> None:

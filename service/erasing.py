@@ -15,7 +15,7 @@ from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.database.transaction import Transaction
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.suppressions import suppressed
-from service.ledger.orders import waiting
+from service.ledger.orders import kept_counts, waiting
 from service.ledger.orders.locking import find
 from service.ledger.people.erasing import escalations_of, orders_of_people, scrub, sent_in
 from service.ledger.people.erasing_elsewhere import scrub_elsewhere
@@ -74,6 +74,7 @@ async def erase_person(
         done["orders"] += 1
     async with orders.ledger.transaction() as tx:
         opted_out = len(await suppressed(tx, sorted(known.traces.addresses)))
+        await kept_counts.forget_all(tx)
         await write_audit(tx, [audit(done)], orders.time.now())
     counts = {kind: done[kind] for kind in sorted(done) if kind not in ("orders", "messages")}
     return Erasure(done["orders"], done["messages"], counts, _kept(opted_out, known.elsewhere, done["orders"]))

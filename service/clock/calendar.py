@@ -19,7 +19,7 @@ from service.ledger.escalations.schedules import DIGEST, ROWS, ReportSubscriptio
 from service.ledger.lists.writing import drop_forgotten
 from service.ledger.messages import outbox
 from service.ledger.messages.outbox import OutboxMessage
-from service.ledger.orders import inbox, recording
+from service.ledger.orders import inbox, kept_counts, recording
 from service.ledger.people.erasing import old_orders
 from service.ledger.people.erasing_words import forget_unmatched
 from service.orders import Orders
@@ -31,6 +31,8 @@ INBOX_KEPT: Final = timedelta(days=45)
 UNMATCHED_KEPT: Final = timedelta(days=90)
 # How long rows are kept that were stored and never taken: the import was refused, or its process died.
 STORED_KEPT: Final = timedelta(hours=2)
+# How long figures of reports are kept, in which words of orders may stand that retention has erased since.
+COUNTS_KEPT: Final = timedelta(days=1)
 RETENTION_BATCH: Final = 200
 
 
@@ -95,6 +97,7 @@ class CalendarDue:
             await forget_unmatched(tx, now - (self._retention or UNMATCHED_KEPT))
             if self._retention is not None:
                 names = await old_orders(tx, now - self._retention, RETENTION_BATCH)
+            await kept_counts.forget_old(tx, now - COUNTS_KEPT)
         for name in names:
             await erase_order(orders, name, None)
         return len(names) + await self._look_after_audit(now)

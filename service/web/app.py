@@ -15,7 +15,6 @@ from service.web.asyncapi import OPENAPI, OpenApi
 from service.web.audited import ACTS, Act
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
-from service.web.counted import COUNTED, Counted
 from service.web.desk.errors import error_pages
 from service.web.enforcing import enforced
 from service.web.gate import expect, gate
@@ -36,7 +35,6 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
     """The application with all routes, or only health and metrics when this process lacks the web role."""
     app = web.Application(middlewares=[gate, error_pages, problems], client_max_size=MAX_BODY_BYTES)
     app[CONTEXT] = context
-    app[COUNTED] = Counted()
     app[WARNED] = []
     app[LEAVING] = asyncio.Event()
     app[TURNS] = asyncio.Semaphore(AT_ONCE)

@@ -22,6 +22,7 @@ from service.readiness import Readiness
 from service.settings import Settings
 from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
+from service.web.counted import Counted
 from service.web.limits import RateLimits
 from service.web.session import Sessions
 
@@ -45,6 +46,7 @@ class Context(Struct, frozen=True):
     attachments: AttachmentStore
     words: LiveWords
     editor: Editor
+    counted: Counted
     open_to: Role | None = None
 
 

@@ -1,25 +1,19 @@
 """`GET /v1/metrics/lifecycle`: acceptance, completion, time in stage, promises kept."""
 
-from datetime import timedelta
-from typing import Final
-
 from aiohttp import web
 
 from service.domain.errors import Rejection
 from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
-from service.ledger.orders.measures import lifecycle_measures
 from service.ledger.orders.performance_models import LifecycleMetrics
 from service.ledger.orders.search import latest_workflow
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
-from service.web.counted import COUNTED
+from service.web.counted import LIFECYCLE, Asked, asked
 from service.web.known import workflows_of
 from service.web.params import answer
 from service.web.queries import query_of
 from service.web.query_types import LifecycleQuery
-
-USUAL: Final = timedelta(days=90)
 
 
 def workflow_of(request: web.Request) -> Workflow:
@@ -49,17 +43,9 @@ async def at_work(request: web.Request, name: str) -> Workflow:
 
 async def get_lifecycle(request: web.Request) -> web.StreamResponse:
     """The measures of one workflow, over the last 90 days or `since=30d`."""
-    return answer(await measures_of(request, workflow_of(request)))
+    return answer(await request.app[CONTEXT].counted.waited(measures_of(request, workflow_of(request))))
 
 
-async def measures_of(request: web.Request, workflow: Workflow) -> LifecycleMetrics:
-    """The measures over the query's period; from a cache of a minute where they are slow."""
-    orders, scope = request.app[CONTEXT].orders, scope_of(request)
-    since = query_of(request, LifecycleQuery).since or USUAL
-
-    async def count() -> LifecycleMetrics:
-        async with orders.ledger.reading() as tx:
-            now = orders.time.now()
-            return await lifecycle_measures(tx, workflow, now - since, now, scope=scope)
-
-    return await request.app[COUNTED].get(("lifecycle", workflow.name, workflow.version, since, scope), count)
+def measures_of(request: web.Request, workflow: Workflow) -> Asked[LifecycleMetrics]:
+    """The measures over the query's period."""
+    return asked(LIFECYCLE, workflow, query_of(request, LifecycleQuery).since, scope_of(request))

@@ -18,6 +18,8 @@ from service.ledger.database.engine import new_uuid
 from service.ledger.escalations import schedules
 from service.ledger.messages.suppressions import suppress as opt_out
 from service.ledger.messages.tables import REPORT_MAIL, outbox
+from service.ledger.orders import kept_counts
+from service.ledger.orders.kept_counts import KeptCount
 from service.ledger.words import drafts
 from service.ledger.words.drafts import Draft, Said, TextChange
 from tests.integration.conftest import Caller
@@ -108,6 +110,9 @@ async def lived(world: World) -> None:
             {"en/x.sms.j2": TextChange("a", "b", f"oidc:{MAIL}")}, (f"oidc:{MAIL}",), ended_by=f"oidc:{OLD_MAIL}"
         )
         await drafts.begin(tx, Draft(new_uuid(), "w", "n", "dropped", 1, moment, moment, moment, theirs))
+        count, its_claim = new_uuid(), new_uuid()
+        await kept_counts.claim(tx, count, its_claim, moment)
+        await kept_counts.keep(tx, count, its_claim, KeptCount("1", f'"{NAME}"'.encode(), moment, 2.0))
         line = audit.AuditLine(f"oidc:{OLD_MAIL}", "agent", "order.seen", "device_pickup", "A-1")
         await audit.write_audit(tx, [line], world.clock.now())
     (waits,) = await world.take(part_of("A-0", "A-0-1", recipients={"customer": {**CUSTOMER, "name": NAME}}))

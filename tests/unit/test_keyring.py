@@ -73,6 +73,6 @@ def test_every_sealed_column_has_a_label_of_its_own() -> None:
     # Never renamed: what a label sealed would not open under another name.
     assert sorted(labels) == [
         "act.answer", "attachment.name", "audit.name", "cause.said", "conversation.agent", "escalation.detail", "hold.words", "inbox.event",
-        "incident.owner", "list.mapping", "list.row", "message.recipient", "message.words", "notice.secret", "notice.snapshot", "order.state",
+        "incident.owner", "kept_count.figures", "list.mapping", "list.row", "message.recipient", "message.words", "notice.secret", "notice.snapshot", "order.state",
         "preference.wishes", "reply.words", "schedule.target", "timeline.detail", "waiting.message", "word_draft.said",
     ]  # fmt: skip

@@ -42,6 +42,7 @@ async def performance(
     return PerformanceMetrics(
         workflow=workflow.name,
         since=since,
+        counted_at=now,
         promises=await _promises(tx, workflow, promised, now, scope),
         assignees=await _assignees(tx, workflow, promised, since, scope),
         teams=await _teams(tx, workflow, since, scope),

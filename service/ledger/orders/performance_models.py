@@ -112,20 +112,28 @@ class TeamPerformance(Struct, frozen=True):
 
 
 class PerformanceMetrics(Struct, frozen=True):
-    """A workflow's performance since then, worst first."""
+    """A workflow's performance since then, worst first.
+
+    `counted_at`: figures that take long are kept for a while.
+    """
 
     workflow: str
     since: datetime
+    counted_at: datetime
     promises: list[PromisePerformance]
     assignees: list[AssigneePerformance]
     teams: list[TeamPerformance]
 
 
 class LifecycleMetrics(Struct, frozen=True):
-    """A workflow's measures, times in stages and promises, for orders with a status change since then."""
+    """A workflow's measures, times in stages and promises, for orders with a status change since then.
+
+    `counted_at`: figures that take long are kept for a while.
+    """
 
     workflow: str
     since: datetime
+    counted_at: datetime
     orders: int
     by_status: dict[str, int]
     measures: list[MeasureShown]

@@ -166,6 +166,25 @@ measurements = Table(
     info={ABOUT: "values measured by packs, one for each order and measure"},
 )
 
+COUNT_FIGURES: Final = Label("kept_count.figures")
+
+kept_counts = Table(
+    "kept_counts",
+    metadata,
+    # A keyed digest of what is counted: over which time, of which workflow, for whom.
+    Column("id", Uuid, primary_key=True),
+    # The version of the pack that it was counted by.
+    Column("version", Text, nullable=False),
+    # Who counts, until when; NULL: nobody.
+    Column("claim", Uuid),
+    Column("lease_until", Instant),
+    Column("counted_at", Instant),
+    Column("took_s", Float, nullable=False),
+    # NULL while it is counted for the first time.
+    sealed("sealed_figures", COUNT_FIGURES, nullable=True),
+    info={ABOUT: "figures of reports that take long to count, as last counted"},
+)
+
 order_people = Table(
     "order_people",
     metadata,

@@ -9,6 +9,7 @@ from service.domain.errors import Rejection
 from service.domain.reports import PERFORMANCE
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
+from service.web.counted import PERIODS
 from service.web.desk.charts import duration, promises_chart, stages_chart
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
@@ -27,7 +28,10 @@ DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday
 async def performance(request: web.Request) -> web.StreamResponse:
     """This week compared with the last one, assignees' figures, and teams' response times."""
     orders = request.app[CONTEXT].orders
-    m = await performance_of(request, await at_work(request, query_of(request, PerformanceQuery).workflow))
+    workflow = await at_work(request, query_of(request, PerformanceQuery).workflow)
+    m = await request.app[CONTEXT].counted.get(performance_of(request, workflow))
+    if m is None:
+        return await _being_counted(request, "Performance")
     pack = orders.packs.find(m.workflow)
     # Only callers who see the whole workflow see who gets the report.
     mails = await subscription_lines(request) if scope_of(request).is_of_workflows else None
@@ -36,6 +40,7 @@ async def performance(request: web.Request) -> web.StreamResponse:
         "since": request.query.get("since", "30d"),
         "measures": {x.name: x for x in pack.workflow.measures.values()} if pack else {},
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
+        "periods": PERIODS,
         "query": urlencode({"workflow": m.workflow, **{k: v for k, v in request.query.items() if v and k != "format"}}),
         "shown": _shown,
         "mails": mails and [s for s in mails if (s.workflow, s.report) == (m.workflow, PERFORMANCE.name)],
@@ -66,7 +71,10 @@ async def end_mail(request: web.Request) -> web.StreamResponse:
 async def lifecycle(request: web.Request) -> web.StreamResponse:
     """The measures of one workflow."""
     workflow = workflow_of(request)
-    m, titles = await measures_of(request, workflow), Titles(request.app[CONTEXT].orders.packs)
+    context = request.app[CONTEXT]
+    m, titles = await context.counted.get(measures_of(request, workflow)), Titles(context.orders.packs)
+    if m is None:
+        return await _being_counted(request, "Stages and measures")
     by_status = {s: m.by_status[s] for s in [*workflow.statuses, *m.by_status] if s in m.by_status}
     values = {
         "m": m,
@@ -74,11 +82,19 @@ async def lifecycle(request: web.Request) -> web.StreamResponse:
         "by_status": by_status,
         "since": request.query.get("since", "90d"),
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
+        "periods": PERIODS,
         "stages_chart": stages_chart(m.stages),
         "promises_chart": promises_chart(m.promises, lambda clock: titles.clock(workflow.name, clock)),
         "shown": _shown,
     }
     return await render(request, "lifecycle.html.j2", values, here="/desk/performance")
+
+
+async def _being_counted(request: web.Request, title: str) -> web.StreamResponse:
+    """A page that asks for itself again until its figures have been counted."""
+    return await render(
+        request, "being_counted.html.j2", {"title": title, "again": request.path_qs}, here="/desk/performance"
+    )
 
 
 def _shown(kind: str, value: Any) -> str:
